@@ -1,0 +1,1 @@
+"""Sora in the open: video compression, spacetime patches, a diffusion transformer, and its world."""

@@ -1,0 +1,161 @@
+"""The video compression network: causal in time, so that any chunk continues where the last one ended.
+
+Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x c`.
+
+- Four frames and 8x8 pixels become one latent cell; the first frame stands alone, for it enters as four
+  copies of itself, and an image is a one-frame video.
+- Fine detail and motion meet at a quarter of the size and the full frame rate, where every frame still
+  has its own features; four frames are merged only after that.
+- Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with the
+  carried past is decoding at once.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from sora_core.errors import ConfigError
+from sora_core.models.layers import CausalConv, Layers
+from sora_core.shapes import COMPRESSION, Latent, Video
+
+Past = tuple[Tensor, ...]
+"""What each causal layer remembers of the frames before: one tensor a layer, in the order of use."""
+
+PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
+MERGE = COMPRESSION.rows // PATCH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AutoencoderConfig:
+    latent_channels: int = 16
+    fine_width: int = 64
+    fine_depth: int = 3
+    coarse_width: int = 192
+    coarse_depth: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("latent_channels", "fine_width", "fine_depth", "coarse_width", "coarse_depth"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"autoencoder {name} {getattr(self, name)}: must be at least 1")
+
+
+class Block(nn.Module):
+    """Space, then time: a 3x3 convolution in each frame, and a mix with the two frames before."""
+
+    def __init__(self, width: int, layers: Layers) -> None:
+        super().__init__()
+        self.norm_space = layers.LayerNorm(width)
+        self.space = CausalConv(width, width, space=3, layers=layers)
+        self.norm_time = layers.LayerNorm(width)
+        self.time = CausalConv(width, width, time=3, layers=layers)
+
+    def forward(
+        self, x: Float[Tensor, "b t y x c"], past: Tensor | None
+    ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
+        y, _ = self.space(silu(self.norm_space(x)))
+        y, past = self.time(silu(self.norm_time(y)), past)
+        return x + y, past
+
+
+def run_blocks(
+    blocks: nn.ModuleList, x: Float[Tensor, "b t y x c"], past: Past | None
+) -> tuple[Float[Tensor, "b t y x c"], Past]:
+    kept = []
+    for i, block in enumerate(blocks):
+        x, last = block(x, past[i] if past else None)
+        kept.append(last)
+    return x, tuple(kept)
+
+
+class Encoder(nn.Module):
+    def __init__(self, config: AutoencoderConfig, layers: Layers) -> None:
+        super().__init__()
+        fine, coarse = config.fine_width, config.coarse_width
+        self.enter = layers.Linear(3 * PATCH**2, fine)
+        self.fine = nn.ModuleList(Block(fine, layers) for _ in range(config.fine_depth))
+        self.merge = layers.Linear(fine * COMPRESSION.time * MERGE**2, coarse)
+        self.coarse = nn.ModuleList(Block(coarse, layers) for _ in range(config.coarse_depth))
+        self.norm = layers.LayerNorm(coarse)
+        self.leave = layers.Linear(coarse, config.latent_channels)
+
+    def forward(
+        self, video: Video, past: Past | None = None
+    ) -> tuple[Float[Tensor, "b t y x c"], Past]:
+        """Latent cells (not yet normalised) of whole groups of four frames, and the past of what follows.
+
+        Without a past the first frame is a group of its own: `video` then has 1 + 4k frames, else 4k.
+        """
+        if past is None:
+            video = torch.cat([video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2)
+        fine, coarse = (past[: len(self.fine)], past[len(self.fine) :]) if past else (None, None)
+        x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PATCH, j=PATCH)
+        x, fine = run_blocks(self.fine, self.enter(x), fine)
+        x = rearrange(
+            x, "b (t f) (y i) (x j) c -> b t y x (f i j c)", f=COMPRESSION.time, i=MERGE, j=MERGE
+        )
+        x, coarse = run_blocks(self.coarse, self.merge(x), coarse)
+        return self.leave(silu(self.norm(x))), fine + coarse
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: AutoencoderConfig, layers: Layers) -> None:
+        super().__init__()
+        fine, coarse = config.fine_width, config.coarse_width
+        self.enter = layers.Linear(config.latent_channels, coarse)
+        self.coarse = nn.ModuleList(Block(coarse, layers) for _ in range(config.coarse_depth))
+        self.split = layers.Linear(coarse, fine * COMPRESSION.time * MERGE**2)
+        self.fine = nn.ModuleList(Block(fine, layers) for _ in range(config.fine_depth))
+        self.norm = layers.LayerNorm(fine)
+        self.leave = layers.Linear(fine, 3 * PATCH**2)
+
+    def forward(self, cells: Float[Tensor, "b t y x c"], past: Past | None = None) -> tuple[Video, Past]:
+        """The frames of `cells`, and the past of what follows. Without a past: 1 + 4k frames, else 4k."""
+        coarse, fine = (past[: len(self.coarse)], past[len(self.coarse) :]) if past else (None, None)
+        x, coarse = run_blocks(self.coarse, self.enter(cells), coarse)
+        x = rearrange(
+            self.split(x),
+            "b t y x (f i j c) -> b (t f) (y i) (x j) c",
+            f=COMPRESSION.time,
+            i=MERGE,
+            j=MERGE,
+        )
+        x, fine = run_blocks(self.fine, x, fine)
+        x = self.leave(silu(self.norm(x)))
+        video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PATCH, j=PATCH)
+        return (video if past else video[:, :, COMPRESSION.time - 1 :]), coarse + fine
+
+
+class Autoencoder(nn.Module):
+    """Pixels to a normalised latent and back. Whole videos here; long ones in `streaming`."""
+
+    def __init__(self, config: AutoencoderConfig, layers: Layers = nn) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config, layers)
+        self.decoder = Decoder(config, layers)
+        self.register_buffer("mean", torch.zeros(config.latent_channels))
+        self.register_buffer("deviation", torch.ones(config.latent_channels))
+
+    def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
+        cells, past = self.encoder(video, past)
+        cells = (cells - self.mean.to(cells)) / self.deviation.to(cells)
+        return rearrange(cells, "b t y x c -> b c t y x"), past
+
+    def decode_chunk(self, latent: Latent, past: Past | None) -> tuple[Video, Past]:
+        cells = rearrange(latent, "b c t y x -> b t y x c")
+        return self.decoder(cells * self.deviation.to(cells) + self.mean.to(cells), past)
+
+    def encode(self, video: Video) -> Latent:
+        """The latent of `video`; its last frame is repeated until the number of frames is 1 + 4k."""
+        missing = COMPRESSION.pixel_frames(COMPRESSION.latent_frames(video.shape[2])) - video.shape[2]
+        if missing:
+            video = torch.cat([video, repeat(video[:, :, -1], "b c y x -> b c t y x", t=missing)], 2)
+        return self.encode_chunk(video, None)[0]
+
+    def decode(self, latent: Latent) -> Video:
+        """The 1 + 4k frames that `latent` stands for."""
+        return self.decode_chunk(latent, None)[0]
