@@ -1,0 +1,55 @@
+"""What reading and writing media share: the limits, the accepted formats, typed errors."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av.error
+
+from sora_core.errors import MediaError
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif"
+"""The only formats opened: others may name further files, as a text beginning `ffconcat` does."""
+
+MAX_SIDE = 8192
+MAX_PIXELS = 7680 * 4320
+MAX_FPS = 240
+MAX_SECONDS = 6 * 3600
+MAX_STREAMS = 32
+MAX_MESSAGE = 200
+
+NTSC = (24, 30, 48, 60, 120)
+NTSC_TOLERANCE = 0.005  # people write 23.976, 23.98 and 29.97 for these
+
+
+def frame_rate(fps: Fraction | float) -> Fraction:
+    """The exact rate meant by `fps`; 23.976 and 29.97 mean 24000/1001 and 30000/1001."""
+    if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
+        raise MediaError(f"fps {float(fps)}: choose a frame rate above 0 and at most {MAX_FPS}")
+    if isinstance(fps, Fraction):
+        return fps
+    for nominal in NTSC:
+        exact = Fraction(nominal * 1000, 1001)
+        if abs(fps - exact) < NTSC_TOLERANCE:
+            return exact
+    rate = Fraction(fps).limit_denominator(1001)
+    if not rate:
+        raise MediaError(f"fps {fps}: choose at least {1 / 1001:.3f}")
+    return rate
+
+
+def media_error(path: Path, problem: str) -> MediaError:
+    """An error that names the file and the problem, never longer than `MAX_MESSAGE`."""
+    return MediaError(f"{path.name[-80:]!a}: {problem}"[:MAX_MESSAGE])
+
+
+@contextmanager
+def media_errors(path: Path, action: str) -> Iterator[None]:
+    """A block in which what the codecs and the disk raise becomes a MediaError about `path`."""
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        reason = error.strerror or type(error).__name__
+        raise media_error(path, f"cannot {action}: {reason}") from error

@@ -1,0 +1,256 @@
+"""Frames into a video file while they are made: constant memory, and a finished file or none."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+
+import av
+import av.error
+import torch
+from av.codec.codec import UnknownCodecError
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from jaxtyping import UInt8
+from torch import Tensor
+
+from sora_core.errors import MediaError
+from sora_core.shapes import Frames
+from sora_core.video._replacing import replacing
+from sora_core.video.audio import Audio
+from sora_core.video.container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
+
+MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
+LIMITED_RANGE = 1
+WAITING_FRAMES = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Codec:
+    """How one compression is asked for. `odd` is the pixel format for sizes that are not even."""
+
+    encoder: str
+    pixels: str
+    odd: str
+    crf: int | None
+    max_crf: int = 51
+    options: Mapping[str, str] = field(default_factory=dict)
+    suffixes: tuple[str, ...] = (".mp4", ".mov", ".mkv")
+    tag: str | None = None
+
+    @property
+    def is_yuv(self) -> bool:
+        return self.pixels.startswith("yuv")
+
+
+CODECS: Mapping[str, Codec] = MappingProxyType(
+    {
+        # Halved colour (4:2:0) plays everywhere but needs even sides; odd sizes keep colour whole.
+        "h264": Codec(
+            encoder="libx264", pixels="yuv420p", odd="yuv444p", crf=17, options={"preset": "fast"}
+        ),
+        "h265": Codec(
+            encoder="libx265",
+            pixels="yuv420p",
+            odd="yuv444p",
+            crf=20,
+            options={"preset": "fast", "x265-params": "log-level=error"},
+            tag="hvc1",  # the only one of its two tags that Apple's players take
+        ),
+        "av1": Codec(
+            encoder="libsvtav1",
+            pixels="yuv420p",
+            odd="yuv420p",
+            crf=26,
+            max_crf=63,
+            options={"preset": "8"},
+        ),
+        "ffv1": Codec(encoder="ffv1", pixels="bgr0", odd="bgr0", crf=None, suffixes=(".mkv",)),
+    }
+)
+"""What `write_video` accepts. `ffv1` is lossless; `h264` plays everywhere."""
+
+
+def write_video(
+    path: Path,
+    chunks: Iterable[Frames],
+    fps: Fraction | float,
+    *,
+    codec: str = "h264",
+    crf: int | None = None,
+    audio: Audio | None = None,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+    on_frame: Callable[[int], None] = lambda count: None,
+) -> Path:
+    """`path`, once the video of all `chunks` at `fps` stands there complete.
+
+    Encoding runs on its own thread, at most `WAITING_FRAMES` behind. `crf` is the codec's quality
+    number, lower is better. `audio` starts with the video and is cut to its length. `on_frame` gets
+    the number of frames taken so far and may raise to stop. Whatever `chunks` or `on_frame` raises
+    passes through, what the disk or the codec raises becomes a MediaError, and either leaves `path`
+    as it was.
+    """
+    path, rate = Path(path), frame_rate(fps)
+    settings = _settings(path, codec, crf)
+    with _saving(path) as unfinished:
+        frames = _each(path, chunks)
+        first = next(frames, None)
+        if first is None:
+            raise media_error(path, "no frames to write; give at least one")
+        with _Encoder(path, unfinished, first, rate, settings, crf, audio, metadata) as encoder:
+            _encode_behind(encoder, first, frames, on_frame)
+    return path
+
+
+def _settings(path: Path, codec: str, crf: int | None) -> Codec:
+    if codec not in CODECS:
+        raise MediaError(f"codec {codec[:40]!a} is unknown: choose from {', '.join(CODECS)}")
+    settings = CODECS[codec]
+    if path.suffix.lower() not in settings.suffixes:
+        allowed = ", ".join(settings.suffixes)
+        raise media_error(path, f"{codec} needs a name that ends in one of {allowed}")
+    if crf is not None and (settings.crf is None or not 0 <= crf <= settings.max_crf):
+        allowed = "leave it out" if settings.crf is None else f"choose 0 to {settings.max_crf}"
+        raise MediaError(f"crf {crf} for {codec}: {allowed}")
+    try:
+        av.Codec(settings.encoder, "w")
+    except UnknownCodecError as error:
+        message = f"codec {codec}: this build of PyAV has no {settings.encoder}; choose h264"
+        raise MediaError(message) from error
+    return settings
+
+
+@contextmanager
+def _saving(path: Path) -> Iterator[Path]:
+    """`replacing`, its own failures typed, those of the block left alone."""
+    with ExitStack() as stack:
+        with media_errors(path, "be written"):
+            unfinished = stack.enter_context(replacing(path))
+        yield unfinished
+        with media_errors(path, "be written"):
+            stack.close()
+
+
+def _each(path: Path, chunks: Iterable[Frames]) -> Iterator[UInt8[Tensor, "y x 3"]]:
+    size: torch.Size | None = None
+    for chunk in chunks:
+        if chunk.dtype != torch.uint8 or chunk.ndim != 4 or chunk.shape[3] != 3:
+            got = f"{chunk.dtype} {tuple(chunk.shape)}"
+            raise media_error(path, f"frames are {got}; give uint8 [frames, height, width, 3]")
+        size = size or chunk.shape[1:3]
+        if chunk.shape[1:3] != size:
+            change = f"{size[1]}x{size[0]} to {chunk.shape[2]}x{chunk.shape[1]}"
+            raise media_error(path, f"frames change size from {change}; give one size")
+        yield from chunk
+
+
+def _encode_behind(
+    encoder: "_Encoder",
+    first: UInt8[Tensor, "y x 3"],
+    frames: Iterator[UInt8[Tensor, "y x 3"]],
+    on_frame: Callable[[int], None],
+) -> None:
+    """Gives all frames to `encoder` on a thread that is gone when this returns or raises."""
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode video")
+    waiting: deque[Future[None]] = deque()
+    try:
+        count, frame = 0, first
+        while frame is not None:
+            if len(waiting) == WAITING_FRAMES:
+                waiting.popleft().result()
+            waiting.append(thread.submit(encoder.add, frame))
+            count += 1
+            on_frame(count)
+            frame = next(frames, None)
+        for encoded in waiting:
+            encoded.result()
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+class _Encoder:
+    """An open file that takes one frame after the other, each with its share of the sound."""
+
+    def __init__(
+        self,
+        path: Path,
+        unfinished: Path,
+        first: UInt8[Tensor, "y x 3"],
+        rate: Fraction,
+        settings: Codec,
+        crf: int | None,
+        audio: Audio | None,
+        metadata: Mapping[str, str],
+    ) -> None:
+        height, width = first.shape[:2]
+        if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+            limit = f"{MAX_SIDE} px a side and {MAX_PIXELS} px in all"
+            raise media_error(path, f"{width}x{height} is too large; at most {limit}")
+        self.path, self.rate, self.settings, self.audio = path, rate, settings, audio
+        self.count = 0
+        self.pixels = settings.odd if width % 2 or height % 2 else settings.pixels
+        muxer = MUXERS[path.suffix.lower()]
+        # mp4 keeps unusual keys only by request; the index in front lets a browser start at once.
+        options = {} if muxer == "matroska" else {"movflags": "use_metadata_tags+faststart"}
+        with media_errors(path, "be written"):
+            self.container: OutputContainer = av.open(
+                str(unfinished), "w", format=muxer, options=options
+            )
+            self.container.metadata.update(metadata)
+            self._add_streams(width, height, crf)
+
+    def _add_streams(self, width: int, height: int, crf: int | None) -> None:
+        options = dict(self.settings.options)
+        if self.settings.crf is not None:
+            options["crf"] = str(self.settings.crf if crf is None else crf)
+        self.video = self.container.add_stream(
+            self.settings.encoder, rate=self.rate, options=options
+        )
+        self.video.width, self.video.height = width, height
+        self.video.pix_fmt = self.pixels
+        context = self.video.codec_context
+        if self.settings.is_yuv:
+            context.color_range = LIMITED_RANGE
+            context.colorspace = context.color_trc = context.color_primaries = BT709
+        if self.settings.tag and self.container.format.name != "matroska":
+            context.codec_tag = self.settings.tag
+        if self.audio is not None:
+            self.sound = self.container.add_stream(
+                "aac", rate=self.audio.rate, layout=self.audio.layout
+            )
+
+    def add(self, frame: UInt8[Tensor, "y x 3"]) -> None:
+        with media_errors(self.path, "be written"):
+            picture = av.VideoFrame.from_ndarray(frame.cpu().contiguous().numpy(), format="rgb24")
+            if self.settings.is_yuv:
+                picture = picture.reformat(
+                    format=self.pixels,
+                    dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG,
+                )
+            else:
+                picture = picture.reformat(format=self.pixels)
+            picture.pts, picture.time_base = self.count, 1 / self.rate
+            self.container.mux(self.video.encode(picture))
+            start, end = self.count / self.rate, (self.count + 1) / self.rate
+            if self.audio is not None and (share := self.audio.during(start, end)) is not None:
+                self.container.mux(self.sound.encode(share))
+            self.count += 1
+
+    def __enter__(self) -> "_Encoder":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            with suppress(av.error.FFmpegError, OSError):  # the file is given up anyway
+                self.container.close()
+            return
+        with media_errors(self.path, "be written"), self.container:  # closed even if this fails
+            self.container.mux(self.video.encode())
+            if self.audio is not None:
+                self.container.mux(self.sound.encode())
