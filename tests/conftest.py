@@ -1,5 +1,9 @@
-"""Shape annotations of the core are checked while the tests run."""
+"""The shapes that the core's annotations promise are checked while the tests run."""
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["sora_core"], "beartype.beartype")
+import tests.shapes
+
+CHECKED = ["sora_core.models", "sora_core.sampling", "sora_core.shapes"]  # numba compiles the world
+
+install_import_hook(CHECKED, f"{tests.shapes.__name__}.check")
