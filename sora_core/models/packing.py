@@ -1,0 +1,97 @@
+"""Clips of different sizes and lengths in one row (NaViT, Dehghani et al. 2023).
+
+Axes: p packed rows (always 1), n tokens of all clips, l text tokens of all clips, h heads, k head width.
+Each clip attends to itself and to its own text alone, so a packed row costs what its clips cost, and gives
+what they give one by one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
+
+from sora_core.errors import ConfigError
+from sora_core.models.dit import Attend, DiT, token_levels
+from sora_core.models.patches import PATCH, patchify, positions, unpatchify
+from sora_core.shapes import Grid, Latent
+
+
+@dataclass(frozen=True, slots=True)
+class PackedClip:
+    """A clip on its way into a packed row. Noise broadcasts to the latent, as for a clip alone."""
+
+    latent: Float[Tensor, "1 c t y x"]
+    sigma: Float[Tensor, "1 1 #t #y #x"]
+    text: Float[Tensor, "1 l e"]
+    start: float = 0.0
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(*self.latent.shape[2:])
+
+    @property
+    def tokens(self) -> int:
+        return self.grid.cells // PATCH**2
+
+
+def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
+    """Attention of each run of queries to its own run of keys: block-diagonal, and nothing else computed.
+
+    On CUDA all clips go through one variable-length flash kernel; on a CPU each clip is one call.
+    """
+
+    def split(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        parts = zip(q.split(queries, 2), k.split(keys, 2), v.split(keys, 2), strict=True)
+        return torch.cat([scaled_dot_product_attention(*part) for part in parts], dim=2)
+
+    def flash(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        from torch.nn.attention.varlen import varlen_attn
+
+        def ends(lengths: Sequence[int]) -> Tensor:
+            return torch.tensor([0, *lengths], dtype=torch.int32, device=q.device).cumsum(0).int()
+
+        flat = [rearrange(x, "1 h n k -> n h k") for x in (q, k, v)]
+        made = varlen_attn(*flat, ends(queries), ends(keys), max(queries), max(keys))
+        return rearrange(made, "n h k -> 1 h n k")
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        fits_flash = q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
+        return flash(q, k, v) if fits_flash else split(q, k, v)
+
+    return attend
+
+
+def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
+    """The clean latent of each clip, computed in one row."""
+    if not clips:
+        raise ConfigError("no clips to pack: give at least one")
+    device = clips[0].latent.device
+    places = [positions(clip.grid, clip.start, device) for clip in clips]
+    levels = []
+    for clip in clips:
+        runs = token_levels(clip.sigma, 1, clip.grid)
+        levels.append(runs.repeat_interleave(clip.tokens // runs.shape[1], dim=1))
+    lengths = [clip.tokens for clip in clips]
+    words = [clip.text.shape[1] for clip in clips]
+    clean = model.transform(
+        torch.cat([patchify(clip.latent) for clip in clips], dim=1),
+        torch.cat(levels, dim=1),
+        torch.cat(places)[None],
+        torch.cat([clip.text for clip in clips], dim=1),
+        None,
+        attention_within(lengths, lengths),
+        attention_within(lengths, words),
+    )
+    parts = clean.split(lengths, dim=1)
+    return [unpatchify(part, clip.grid) for part, clip in zip(parts, clips, strict=True)]
+
+
+def pad_texts(texts: Sequence[Float[Tensor, "l e"]]) -> tuple[Tensor, Tensor]:
+    """The texts of a batch padded to the longest, and a mask that is True where there is a word."""
+    mask = pad_sequence([torch.ones(len(text), dtype=torch.bool) for text in texts], True)
+    return pad_sequence(list(texts), True), mask

@@ -1,0 +1,128 @@
+"""Training of the autoencoder on crops around what moves.
+
+Axes: b batch, c channels, t frames, y rows, x columns, n clips.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sora_core.models.autoencoder import Autoencoder
+from sora_core.shapes import Video
+from sora_core.training.dataset import Clips
+from sora_core.training.distributed import Ranks
+from sora_core.video.frames import frames_from_video, video_from_frames
+from sora_core.video.sheet import contact_sheet
+
+CROP = 48
+LATENT_NOISE = 0.05  # stands for a learned posterior variance: small, fixed, stable
+OBJECT_WEIGHT = 4.0  # objects are a tenth of the pixels and most of what a viewer looks at
+
+
+def reconstruction_loss(
+    made: Video, true: Video, objects: Float[Tensor, "b 1 t y x"]
+) -> dict[str, Tensor]:
+    """Charbonnier and squared error, and the same edges in space and time."""
+    error = made - true
+    weight = 1 + (OBJECT_WEIGHT - 1) * objects
+    weight = weight / weight.mean()
+    parts = {
+        "charbonnier": (weight * (error.square() + 1e-3).sqrt()).mean(),
+        "squared": 4 * (weight * error.square()).mean(),
+        "edges": 0.5 * (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()),
+    }
+    if true.shape[2] > 1:
+        parts["motion"] = 0.3 * (weight[:, :, 1:] * error.diff(dim=2).abs()).mean()
+    return parts
+
+
+def crop_around_objects(
+    frames: Tensor, objects: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A square cut of one clip that shows a randomly chosen pixel of an object, if there is one."""
+    _, rows, columns = objects.shape
+    shown = objects.amax(0).nonzero()
+    if len(shown):
+        y, x = shown[torch.randint(len(shown), (), generator=generator)].tolist()
+    else:
+        y, x = rows // 2, columns // 2
+    jitter = torch.randint(-CROP // 3, CROP // 3 + 1, (2,), generator=generator).tolist()
+    top = min(max(y + jitter[0] - CROP // 2, 0), rows - CROP)
+    left = min(max(x + jitter[1] - CROP // 2, 0), columns - CROP)
+    cut = (slice(None), slice(top, top + CROP), slice(left, left + CROP))
+    return frames[cut], objects[cut]
+
+
+class AutoencoderTask:
+    """Reconstruct clips through a slightly noisy latent."""
+
+    def __init__(
+        self, model: Autoencoder, clips: Sequence[Clips], shown: Clips, batch: int, seed: int
+    ) -> None:
+        self.model, self.clips, self.shown = model, clips, shown
+        self.batch, self.seed = batch, seed
+
+    def matrices(self) -> set[str]:
+        return set()
+
+    def draw(self, step: int, ranks: Ranks) -> tuple[Video, Tensor, torch.Generator]:
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
+        pick = torch.Generator().manual_seed(self.seed * 1_000_003 + step)  # shared: same cost for all
+        shape = torch.randint(100, (), generator=pick).item()
+        frames, objects = [], []
+        for _ in range(self.batch // ranks.count):
+            shard = self.clips[int(torch.randint(len(self.clips), (), generator=generator))]
+            i = int(torch.randint(len(shard.frames), (), generator=generator))
+            clip, where = shard.frames[i], (shard.segments[i] >= 3).float()
+            length = 1 if shape < 10 else 17
+            start = int(torch.randint(len(clip) - length + 1, (), generator=generator))
+            clip, where = crop_around_objects(
+                clip[start : start + length], where[start : start + length], generator
+            )
+            frames.append(video_from_frames(clip))
+            objects.append(where[None])
+        return torch.stack(frames), torch.stack(objects), generator
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        video, objects, generator = self.draw(step, ranks)
+        latent = self.model.encode(video)
+        noise = torch.randn(latent.shape, generator=generator)
+        made = self.model.decode(latent + LATENT_NOISE * noise).float()
+        parts = reconstruction_loss(made, video, objects)
+        parts["latent"] = 1e-3 * latent.float().square().mean()
+        return torch.stack(list(parts.values())).sum(), parts
+
+    @torch.no_grad()
+    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
+        rows, errors, object_errors = [], [], []
+        for frames, segments in zip(self.shown.frames, self.shown.segments, strict=True):
+            video = video_from_frames(frames)[None]
+            made = average.decode(average.encode(video)).clamp(-1, 1)
+            squared = ((made - video) / 2).square().mean(1)[0]
+            mask = segments >= 3
+            errors.append(squared.mean())
+            if mask.any():
+                object_errors.append(squared[mask].mean())
+            rows += [frames, frames_from_video(made[0])]
+        contact_sheet(rows[:16], [""] * len(rows[:16]), folder / f"sheet-{step:06d}.png", scale=2)
+        return {
+            "psnr": float(-10 * torch.stack(errors).mean().log10()),
+            "psnr_object": float(-10 * torch.stack(object_errors).mean().log10()),
+        }
+
+
+@torch.no_grad()
+def normalise(model: Autoencoder, clips: Sequence[Clips], count: int = 256) -> None:
+    """Sets the mean and deviation of each latent channel, so that latents are about unit normal."""
+    latents = []
+    for shard in clips:
+        for frames in shard.frames[: max(1, count // len(clips))]:
+            latent = model.encode(video_from_frames(frames)[None])
+            latents.append(rearrange(latent, "1 c t y x -> c (t y x)"))
+    cells = torch.cat(latents, dim=1)
+    model.mean.add_(cells.mean(1) * model.deviation)
+    model.deviation.mul_(cells.std(1))

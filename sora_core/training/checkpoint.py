@@ -1,0 +1,53 @@
+"""A training run on disk: weights, averaged weights and optimizer state in one file, complete or absent."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sora_core.errors import TrainingError
+from sora_core.files import replacing
+
+
+def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def save(
+    path: Path, step: int, model: nn.Module, average: nn.Module, optimizers: Sequence[Optimizer]
+) -> None:
+    tensors = _named("model", model.state_dict()) | _named("average", average.state_dict())
+    for i, optimizer in enumerate(optimizers):
+        for j, state in optimizer.state_dict()["state"].items():
+            tensors |= _named(f"optimizer.{i}.{j}", {k: torch.as_tensor(v) for k, v in state.items()})
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"step": json.dumps(step)})
+
+
+def load(path: Path, model: nn.Module, average: nn.Module, optimizers: Sequence[Optimizer]) -> int:
+    """The step that was reached; the model, its average and the optimizers are as they were then."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        step = json.loads(file.metadata()["step"])
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+    try:
+        model.load_state_dict(under("model."))
+        average.load_state_dict(under("average."))
+    except RuntimeError as error:
+        raise TrainingError(f"{path.name} is of another model: start anew or name its folder") from error
+    for i, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in under(f"optimizer.{i}.").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return step

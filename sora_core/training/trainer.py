@@ -1,0 +1,139 @@
+"""The training loop: the same for every model, resumable to the same numbers after a kill.
+
+A batch depends on nothing but the seed, the step and the process, so a run that goes on from a checkpoint
+sees what it would have seen.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Muon, Optimizer
+from torch.utils.tensorboard import SummaryWriter
+
+from sora_core.errors import ConfigError
+from sora_core.training import checkpoint
+from sora_core.training.distributed import Ranks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    steps: int
+    batch: int  # clips a step, of all processes together
+    matrix_rate: float = 3e-3  # Muon, for hidden matrices
+    rate: float = 1e-3  # AdamW, for everything else
+    weight_decay: float = 0.01
+    warmup: int = 100
+    decay: float = 0.3  # the last share of the steps, over which the rates fall to zero
+    average: float = 0.999
+    clip: float = 1.0
+    seed: int = 0
+    save_every: int = 250
+    show_every: int = 1000
+    half: bool = True  # bfloat16 where it is safe; weights and sums stay float32
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise ConfigError(f"steps {self.steps}, batch {self.batch}: both must be at least 1")
+        if not 0 <= self.decay <= 1 or not 0 <= self.average < 1:
+            raise ConfigError(f"decay {self.decay}, average {self.average}: must be within 0 and 1")
+
+    def rate_at(self, step: int) -> float:
+        """The share of the learning rates in force at `step`: up, flat, then down to zero."""
+        falling = self.decay * self.steps
+        left = (self.steps - step) / falling if falling else 1.0
+        return min(1.0, (step + 1) / self.warmup if self.warmup else 1.0, left)
+
+
+class Task(Protocol):
+    """What is trained: a model, its loss at a step, and a way to look at it."""
+
+    model: nn.Module
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]: ...
+
+    def matrices(self) -> set[str]: ...
+
+    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    step: int
+    steps: int
+    loss: float
+    samples_a_second: float
+    seconds_left: float
+
+
+def optimizers_of(task: Task, config: TrainingConfig) -> list[Optimizer]:
+    """Muon (Jordan et al. 2024) for hidden matrices, its update as large as AdamW's; AdamW for the rest."""
+    matrices = task.matrices()
+    chosen = [p for name, p in task.model.named_parameters() if name in matrices]
+    others = [p for name, p in task.model.named_parameters() if name not in matrices]
+    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    if not chosen:
+        return [rest]
+    muon = Muon(
+        chosen, config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    return [muon, rest]
+
+
+def train(
+    task: Task,
+    config: TrainingConfig,
+    folder: Path,
+    ranks: Ranks,
+    *,
+    resume: bool,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> nn.Module:
+    """The averaged model after all steps. `folder` holds checkpoint, scalars and sheets."""
+    model, average = task.model, copy.deepcopy(task.model).requires_grad_(False)
+    optimizers = optimizers_of(task, config)
+    rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+    saved = folder / "checkpoint.safetensors"
+    start = checkpoint.load(saved, model, average, optimizers) if resume and saved.exists() else 0
+    scalars = SummaryWriter(str(folder / "scalars"), purge_step=start) if ranks.first else None
+    parameters = [p for p in model.parameters() if p.requires_grad]
+
+    began, since, running = time.monotonic(), start, 0.0
+    for step in range(start, config.steps):
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate * config.rate_at(step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.half):
+            loss, parts = task.loss(step, ranks)
+        loss.backward()
+        ranks.average(p.grad for p in parameters if p.grad is not None)
+        norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        faded = min(config.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - faded)
+
+        done = step + 1
+        running = loss.item() if done == start + 1 else 0.98 * running + 0.02 * loss.item()
+        if ranks.first and (done % 20 == 0 or done == config.steps):
+            seconds = (time.monotonic() - began) / (done - since)
+            on_progress(
+                Progress(done, config.steps, running, config.batch / seconds, seconds * (config.steps - done))
+            )
+            began, since = time.monotonic(), done
+            for name, value in {**parts, "loss": loss, "gradient_norm": norm}.items():
+                scalars.add_scalar(name, float(value), done)
+        last = done == config.steps
+        if ranks.first and (done % config.save_every == 0 or last):
+            checkpoint.save(saved, done, model, average, optimizers)
+        if ranks.first and (done % config.show_every == 0 or last):
+            for name, value in task.show(average, done, folder).items():
+                scalars.add_scalar(name, value, done)
+    return average
