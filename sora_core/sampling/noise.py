@@ -1,0 +1,72 @@
+"""White noise that keeps its composition when the size changes. Axes: b c t y x, as in shapes."""
+
+import math
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from sora_core.errors import ConfigError, SizeError
+from sora_core.shapes import Latent
+
+MAX_SEED = 2**64 - 1
+
+
+def draw(
+    seed: int,
+    shape: tuple[int, int, int, int, int],
+    step: int = 0,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Latent:
+    """Independent unit Gaussians, the same for a seed on every device.
+
+    Twice the mean of each 2x2 block is the same seed's noise at half the width and height, wherever
+    both are even: a draft and its final agree. A longer clip, and a larger batch, begins with the
+    noise of the shorter or smaller. Another `step` is other noise, for stochastic samplers.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed {seed}: choose from 0 to {MAX_SEED}")
+    if min(shape) < 1:
+        raise SizeError(f"noise of shape {shape}: every side must be at least 1")
+    items = [draw_item(seed, step, item, *shape[1:]) for item in range(shape[0])]
+    return torch.stack(items).to(device, dtype)
+
+
+def draw_item(
+    seed: int, step: int, item: int, channels: int, frames: int, rows: int, columns: int
+) -> Float[Tensor, "c t y x"]:
+    """The noise of one batch item, grown from the coarsest level that its sides halve to."""
+    common = math.gcd(rows, columns)
+    levels = (common & -common).bit_length() - 1  # how often both sides halve
+    rows, columns = rows >> levels, columns >> levels
+
+    # Philox is counter-based: every (level, item, step) has a stream of its own, with no hashing.
+    def normal(level: int, *shape: int) -> Tensor:
+        stream = np.random.Philox(key=seed, counter=[0, level, item, step])
+        return torch.from_numpy(np.random.Generator(stream).standard_normal(shape, np.float32))
+
+    # Frames come first in memory, so that a longer clip only reads further into each stream.
+    noise = normal(0, frames, channels, rows, columns)
+    for level in range(levels):
+        detail = normal(level + 1, frames, 3, channels, rows << level, columns << level)
+        noise = refine(noise, *detail.unbind(1))
+    return rearrange(noise, "t c y x -> c t y x")
+
+
+def refine(
+    parent: Float[Tensor, "t c y x"],
+    across: Float[Tensor, "t c y x"],
+    down: Float[Tensor, "t c y x"],
+    diagonal: Float[Tensor, "t c y x"],
+) -> Float[Tensor, "t c y2 x2"]:
+    """Noise of twice the sides whose 2x2 blocks average to half of `parent`.
+
+    One inverse Haar transform. It is orthonormal, so white noise goes in and white noise comes out.
+    """
+    top, bottom = parent + down, parent - down
+    lean_top, lean_bottom = across + diagonal, across - diagonal
+    blocks = [top + lean_top, top - lean_top, bottom + lean_bottom, bottom - lean_bottom]
+    return rearrange(torch.stack(blocks), "(i j) t c y x -> t c (y i) (x j)", i=2) / 2

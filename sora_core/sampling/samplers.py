@@ -1,0 +1,112 @@
+"""Samplers: from noise to a clean latent, given only `denoise(x, sigma) -> clean`.
+
+Rectified flow: `x = (1 - sigma) * clean + sigma * noise`, whose slope is `(x - clean) / sigma`.
+Each sampler takes sigmas that fall, from 1 or less; at sigma 0 it ends on the very latent that the
+model predicts. `on_step` is called once a step, after the model, and may raise to stop early.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from sora_core.errors import ConfigError
+from sora_core.sampling.step import Denoise, Step
+from sora_core.shapes import Latent
+
+
+def euler(
+    denoise: Denoise,
+    x: Latent,
+    sigmas: Sequence[float],
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Latent:
+    """The clean latent reached from `x` along `sigmas` in straight lines; first order."""
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        clean = denoise(x, sigma)
+        on_step(Step(i, len(sigmas) - 1, clean))
+        x = clean + (sigma_next / sigma) * (x - clean)
+    return x
+
+
+def heun(
+    denoise: Denoise,
+    x: Latent,
+    sigmas: Sequence[float],
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Latent:
+    """The clean latent reached from `x` along `sigmas`, averaging the slope at both ends of a step.
+
+    Second order, two model calls a step. The last step is plain Euler, since the slope is undefined
+    at sigma 0. Karras et al. 2022, algorithm 1, without churn.
+    """
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        clean = denoise(x, sigma)
+        on_step(Step(i, len(sigmas) - 1, clean))
+        if sigma_next == 0:
+            return clean
+        slope = (x - clean) / sigma
+        step = sigma_next - sigma
+        x_next = x + step * slope
+        slope = (slope + (x_next - denoise(x_next, sigma_next)) / sigma_next) / 2
+        x = x + step * slope
+    return x
+
+
+def dpmpp_2m(
+    denoise: Denoise,
+    x: Latent,
+    sigmas: Sequence[float],
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Latent:
+    """The clean latent reached from `x` along `sigmas`, extrapolating the last two predictions.
+
+    Second order, one model call a step. Lu et al. 2022 (DPM-Solver++), algorithm 2. Pure noise is
+    infinitely far away in log-SNR, so a prediction made there is no slope; nor is one at sigma 0.
+    """
+    previous, h_previous = x, math.inf  # an infinite step back: nothing to extrapolate from
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        clean = denoise(x, sigma)
+        on_step(Step(i, len(sigmas) - 1, clean))
+        h = half_log_snr(sigma_next) - half_log_snr(sigma)
+        target = clean
+        if math.isfinite(h):
+            target = clean + h / (2 * h_previous) * (clean - previous)
+        x = target + (sigma_next / sigma) * (x - target)
+        previous, h_previous = clean, h
+    return x
+
+
+def sde(
+    denoise: Denoise,
+    x: Latent,
+    sigmas: Sequence[float],
+    on_step: Callable[[Step], None] = lambda step: None,
+    *,
+    noise: Callable[[int], Latent],
+    eta: float = 1.0,
+) -> Latent:
+    """The clean latent reached from `x` along `sigmas`, swapping old noise for fresh at every step.
+
+    `noise(i)` is fresh unit noise for step i, shaped like `x`. The noise level after a step is the
+    same for every `eta`: 0 keeps the old noise (`euler`), 1 is the reverse of the forward process.
+    Song et al. 2021 (DDIM), equation 16, for rectified flow.
+    """
+    if not 0 <= eta <= 1:
+        raise ConfigError(f"eta {eta}: choose from 0 (no fresh noise) to 1")
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+        clean = denoise(x, sigma)
+        on_step(Step(i, len(sigmas) - 1, clean))
+        if sigma_next == 0:
+            return clean
+        shrunk = (1 - sigma) * sigma_next / ((1 - sigma_next) * sigma)  # ratio of noise-to-signal
+        fresh = eta * math.sqrt(1 - shrunk**2)
+        old = math.sqrt(1 - fresh**2) * (x - (1 - sigma) * clean) / sigma
+        x = (1 - sigma_next) * clean + sigma_next * (old + fresh * noise(i))
+    return x
+
+
+def half_log_snr(sigma: float) -> float:
+    """Logarithm of signal over noise: minus infinity at sigma 1, infinity at sigma 0."""
+    if 0 < sigma < 1:
+        return math.log((1 - sigma) / sigma)
+    return math.inf if sigma <= 0 else -math.inf

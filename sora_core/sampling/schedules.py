@@ -1,0 +1,56 @@
+"""Noise schedules: the sigmas a sampler visits, from 1 (noise) to 0 (clean)."""
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+from torch import Tensor
+
+from sora_core.errors import ConfigError
+
+MAX_STEPS = 1000
+MAX_SHIFT = 1000.0
+
+Level = TypeVar("Level", float, Tensor)
+
+
+def linear(steps: int) -> list[float]:
+    """`steps + 1` sigmas, evenly spaced."""
+    if not 1 <= steps <= MAX_STEPS:
+        raise ConfigError(f"{steps} steps: choose from 1 to {MAX_STEPS}")
+    return [1 - i / steps for i in range(steps + 1)]
+
+
+def shifted(steps: int, factor: float) -> list[float]:
+    """`steps + 1` sigmas that stay longer at high noise the larger `factor` is; 1 is linear."""
+    return [shift(sigma, factor) for sigma in linear(steps)]
+
+
+def shift(sigma: Level, factor: float) -> Level:
+    """`sigma` as seen at a signal-to-noise ratio `factor` squared times lower.
+
+    Esser et al. 2024, equation 23, divided by `factor` above and below, so that 0 and 1 stay exact.
+    """
+    if not 1 / MAX_SHIFT <= factor <= MAX_SHIFT:
+        raise ConfigError(f"shift {factor}: choose from {1 / MAX_SHIFT} to {MAX_SHIFT}")
+    return sigma / (sigma + (1 - sigma) / factor)
+
+
+def shift_for_tokens(tokens: int, base_tokens: int = 80, base_shift: float = 1.5) -> float:
+    """The shift that hides a clip of `tokens` as well as `base_shift` hides one of `base_tokens`.
+
+    Averaging n tokens lowers their noise by the square root of n: Esser et al. 2024, section 5.3.2.
+    """
+    if tokens < 1 or base_tokens < 1:
+        raise ConfigError(f"{min(tokens, base_tokens)} tokens: a clip has at least 1")
+    return base_shift * math.sqrt(tokens / base_tokens)
+
+
+def truncate(sigmas: Sequence[float], strength: float) -> list[float]:
+    """The part of `sigmas` from exactly `strength` on, for footage that is noised only so far.
+
+    Strength 1 is the whole schedule. Meng et al. 2022 (SDEdit).
+    """
+    if not 0 < strength <= 1:
+        raise ConfigError(f"strength {strength}: choose above 0 and at most 1")
+    return [strength, *(sigma for sigma in sigmas if sigma < strength)]
