@@ -89,7 +89,7 @@ class Client:
         return self.get("/object_info")
 
     def completed(self, graph: Graph) -> Graph:
-        """`graph` with the default of each widget that this version requires and the graph lacks."""
+        """`graph` with the default of each widget that this version requires and it lacks."""
         known = self.nodes()
         return {key: node | {"inputs": defaults(node, known)} for key, node in graph.items()}
 

@@ -3,6 +3,8 @@
 Needs Python 3.10 or newer and nothing else; everything it installs goes into `.venv` and `.cache`.
 """
 
+from __future__ import annotations  # an older Python gets as far as being told so
+
 import argparse
 import hashlib
 import os
@@ -33,7 +35,7 @@ FULL = (*FAST, "tests/host", "tests/browser")
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036
         print(f"Python {platform.python_version()} is too old: use 3.10 or newer")
         return 1
     os.chdir(ROOT)

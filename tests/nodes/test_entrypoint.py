@@ -1,0 +1,31 @@
+"""What ComfyUI finds when it loads the pack."""
+
+import asyncio
+import re
+
+import sora_nodes
+
+
+def node_schemas():
+    extension = asyncio.run(sora_nodes.comfy_entrypoint())
+    return [node.GET_SCHEMA() for node in asyncio.run(extension.get_node_list())]
+
+
+def test_every_node_follows_the_naming_rules():
+    for schema in node_schemas():
+        assert re.fullmatch(r"Sora([A-Z][a-z]+)+", schema.node_id)
+        assert schema.display_name == re.sub(r"(?<!^)(?=[A-Z])", " ", schema.node_id)
+        assert schema.category.split("/")[0] == "Sora"
+
+
+def test_every_node_explains_itself_and_each_of_its_inputs():
+    silent = [
+        f"{schema.node_id}.{part}"
+        for schema in node_schemas()
+        for part, text in [
+            ("description", schema.description),
+            *[(widget.id, widget.tooltip) for widget in schema.inputs],
+        ]
+        if not text
+    ]
+    assert silent == []

@@ -1,0 +1,134 @@
+"""Makes a video from a prompt through ComfyUI's graph API. Runs in ComfyUI's own Python."""
+
+import argparse
+import json
+import re
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+
+from tools.client import Graph, GraphError, Run
+from tools.host import CACHE, ROOT, HostError, Server, bring_host
+
+WORKFLOW = ROOT / "workflows" / "api" / "text_to_video.json"
+OUTPUT = ROOT / "runs" / "demo"
+
+
+def main() -> int:
+    options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, and so stops the server
+    try:
+        graph = chosen(json.loads(WORKFLOW.read_text(encoding="utf-8")), options)
+        make(graph, options)
+    except (HostError, GraphError) as error:
+        print(f"\n{error}")
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 130
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo")
+    parser.add_argument("--prompt", required=True)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--size", type=size)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--comfyui", type=Path)
+    parser.add_argument("--keep-server", action="store_true")
+    parser.add_argument("--started", type=float, default=time.time(), help="when the clock began")
+    return parser.parse_args()
+
+
+def size(text: str) -> tuple[int, int]:
+    if not (sides := re.fullmatch(r"(\d+)[xX](\d+)", text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 128x128")
+    return int(sides[1]), int(sides[2])
+
+
+def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
+    """The workflow with the user's choices in its widgets; what was not chosen stays as saved."""
+    width, height = options.size or (None, None)
+    for node_id, widgets in {
+        "SoraEncodePrompt": {"text": options.prompt},
+        "SoraCanvas": {"width": width, "height": height, "seconds": options.seconds},
+        "SoraNoise": {"seed": options.seed},
+        "SoraSchedule": {"steps": options.steps},
+    }.items():
+        given = {name: value for name, value in widgets.items() if value is not None}
+        node = next(node for node in graph.values() if node["class_type"] == node_id)
+        node["inputs"].update(given)
+    return graph
+
+
+def make(graph: Graph, options: argparse.Namespace) -> None:
+    tree = options.comfyui.resolve() if options.comfyui else bring_host()
+    CACHE.mkdir(exist_ok=True)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="demo-") as base:
+        say("starting ComfyUI")
+        with Server(tree, Path(base), output=OUTPUT) as server:
+            say(f"starting ComfyUI {time.time() - options.started:4.0f} s", end="\n")
+            require_nodes(server, graph)
+            run = server.client.run(server.client.completed(graph), Progress())
+            report(run, options.started)
+            if options.keep_server:
+                print(f"ComfyUI stays up at {server.client.url}; Ctrl-C ends it")
+                server.process.wait()
+
+
+def require_nodes(server: Server, graph: Graph) -> None:
+    wanted = {node["class_type"] for node in graph.values()}
+    if missing := sorted(wanted - set(server.client.nodes())):
+        needs = f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
+        raise HostError(
+            f"{server.last_lines()}\nComfyUI lacks {', '.join(missing)}. Perhaps: {needs}"
+        )
+
+
+class Progress:
+    """Shows how far the sampler is, on one line."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.line = ""
+
+    def __call__(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "progress" and data["max"] > 1:
+            elapsed = time.time() - self.began
+            self.line = f"sampling {data['value']}/{data['max']} {elapsed:4.1f} s"
+            say(self.line)
+        elif kind in ("executing", "execution_success") and self.line:
+            say(self.line, end="\n")
+            self.line = ""
+
+
+def say(line: str, end: str = "") -> None:
+    """Writes over the current line of a terminal; elsewhere only finished lines appear."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{line}", end=end, flush=True)
+    elif end:
+        print(line, flush=True)
+
+
+def report(run: Run, started: float) -> None:
+    stamps = {kind: data["timestamp"] for kind, data in run.events if "timestamp" in data}
+    made = (stamps["execution_success"] - stamps["execution_start"]) / 1000
+    for file in run.files():
+        path = OUTPUT / file["subfolder"] / file["filename"]
+        with av.open(str(path)) as container:
+            lasts = container.duration / av.time_base
+            picture = container.streams.video[0]
+            print(f"{path}: {lasts:.1f} s of {picture.width}x{picture.height} video")
+    print(f"made in {made:.1f} s, {time.time() - started:.1f} s with everything")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
