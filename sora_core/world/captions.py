@@ -1,0 +1,140 @@
+"""Scenes in words: a short caption, and a long one that says everything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from numpy.random import PCG64, Generator
+
+from sora_core.world import words
+from sora_core.world.scene import Scene, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Captions:
+    """One scene, said twice."""
+
+    short: str
+    long: str
+
+
+def describe(scene: Scene, seed: int, still: bool = False) -> Captions:
+    """The captions of `scene`, phrased by `seed`. `still` describes one frame: nothing moves in it."""
+    speaker = _Speaker(Generator(PCG64([seed, 1])), still)
+    return Captions(speaker.short(scene), speaker.long(scene))
+
+
+class _Speaker:
+    """Draws words, and puts them together."""
+
+    def __init__(self, rng: Generator, still: bool) -> None:
+        self.rng = rng
+        self.still = still
+
+    def pick(self, choices: Sequence[str]) -> str:
+        return choices[self.rng.integers(len(choices))]
+
+    def chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def short(self, scene: Scene) -> str:
+        """Colour, shape and motion, usually the floor, sometimes the sky and the camera."""
+        said = self.event(scene, rich=False)
+        if self.chance(0.85):
+            said = f"{said} {self.floor(scene)}"
+        if self.chance(0.45):
+            said = f"{said} {self.pick(words.SKIES[scene.sky])}"
+        moving = scene.camera != "static"
+        if not self.still and self.chance(0.5 if moving else 0.15):
+            said = f"{said}, {self.pick(words.WITH_CAMERA[scene.camera])}"
+        return said
+
+    def long(self, scene: Scene) -> str:
+        """Everything, in two to four sentences of varied order."""
+        event = self.event(scene, rich=True)
+        camera = self.pick(words.CAMERAS[scene.camera])
+        light = self.pick(words.LIGHTS[scene.sky])
+        match self.rng.integers(4):
+            case 0:
+                parts = [f"{event} {self.floor(scene)}.", light, camera]
+            case 1:
+                sky = self.pick(words.SKIES[scene.sky])
+                parts = [f"{event} {self.floor(scene)} {sky}.", camera]
+            case 2:
+                ground = self.pick(words.GROUNDS[scene.floor])
+                parts = [f"{event}.", f"The ground is {ground}.", light, camera]
+            case _:
+                sky = self.pick(words.SKIES[scene.sky])
+                parts = [f"{sky}, {event} {self.floor(scene)}.", camera]
+        if self.still:
+            parts = parts[:-1]
+        elif self.chance(0.25):
+            parts = [parts[-1], *parts[:-1]]
+        return " ".join(part[0].upper() + part[1:] for part in parts)
+
+    def floor(self, scene: Scene) -> str:
+        said = self.pick(words.FLOORS[scene.floor])
+        moves = scene.things[0].motion in ("left", "right") and not self.still
+        return said if moves else said.replace("across ", "on ")
+
+    def event(self, scene: Scene, rich: bool) -> str:
+        """What happens, as a clause without its place."""
+        main = scene.things[0]
+        subject = self.thing(main, rich)
+        if len(scene.things) == 1:
+            if self.still:
+                wall = f" {self.pick(words.WALLS)}" if scene.wall else ""
+                return f"{subject}{wall}" if not rich else f"{subject} {self.rests(main)}{wall}"
+            happens = f"{subject} {self.moves(main)}"
+            if scene.wall and (rich or self.chance(0.7)):
+                happens = f"{happens} and {self.pick(words.BEHIND)}"
+            return happens
+        other = scene.things[1]
+        second = self.thing(other, rich)
+        if self.still:
+            return self.pick((f"{subject} and {second}", f"{subject} beside {second}"))
+        if scene.collision:
+            happens = f"{subject} {self.moves(main)} and {self.pick(words.HITS)} {second}"
+            return f"{happens}, and {self.pick(words.PUSHED)}" if rich else happens
+        if main.motion == other.motion == "still":
+            pair = self.pick((f"{subject} and {second}", f"{second} and {subject}"))
+            return f"{pair} {self.pick(('stand still', 'rest side by side', 'do not move'))}"
+        if other.motion == "still" and self.chance(0.5):
+            place = self.pick(("beside", "next to", "near"))
+            if main.motion in ("left", "right"):
+                place = self.pick(("past", "in front of"))
+            return f"{subject} {self.moves(main)} {place} {second}"
+        link = self.pick(("while", "and"))
+        return f"{subject} {self.moves(main)} {link} {second} {self.moves(other)}"
+
+    def thing(self, thing: Thing, rich: bool) -> str:
+        """A noun phrase with its article; size and look always when `rich`, else now and then."""
+        colour, shape = self.pick(words.COLOURS[thing.colour]), self.pick(words.SHAPES[thing.shape])
+        said, after = [colour, shape], ""
+        if thing.pattern == "striped" and (rich or self.chance(0.6)):
+            if self.chance(0.5):
+                said = [self.pick(words.STRIPES), *said]
+            else:
+                grey = thing.colour == "white"
+                after = f" {self.pick(words.STRIPED_WITH_GREY if grey else words.STRIPED_WITH)}"
+        elif thing.pattern == "plain" and self.chance(0.6 if rich else 0.08):
+            said = [self.pick(words.LOOKS), *said]
+        if rich or self.chance(0.0 if thing.size == "medium" else 0.3):
+            said = [self.pick(words.SIZES[thing.size]), *said]
+        phrase = " ".join(said)
+        return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}{after}"
+
+    def rests(self, thing: Thing) -> str:
+        if thing.motion in ("fall", "bounce"):
+            return self.pick(("is in the air", "hangs in the air", "floats"))
+        return self.pick(words.STANDS)
+
+    def moves(self, thing: Thing) -> str:
+        said = self.pick(words.MOTIONS[thing.motion])
+        if thing.motion not in ("left", "right", "toward", "away"):
+            return said
+        verbs = words.VERBS["roll" if thing.shape == "ball" else "slide"]
+        if thing.motion in ("toward", "away") and self.chance(0.4):
+            verbs = words.VERBS["go"]
+        if said.startswith(("closer", "nearer", "farther")):
+            return f"{self.pick(('comes', 'moves') if thing.motion == 'toward' else ('moves',))} {said}"
+        return f"{self.pick(verbs)} {said}"

@@ -1,0 +1,127 @@
+"""Where everything is at a time in seconds: objects and camera. Axes: k objects, t frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import cos, ndarray, pi, sin
+
+from sora_core.world.scene import Scene, Thing
+
+FALL_GRAVITY, BOUNCE_GRAVITY = 3.0, 5.0  # slow enough to stay under one latent cell per frame
+FALL_TOP = 2.25
+TOWARD_LIMIT = -1.4
+DISTANCE, LOOK_HEIGHT, FOCAL = 5.5, 0.75, 2.75
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPath:
+    """The camera at each frame. Rows of `axes` are right, up and forward; `focal` is in half smaller sides."""
+
+    eye: Float[ndarray, "t 3"]
+    axes: Float[ndarray, "t 3 3"]
+    focal: Float[ndarray, "t"]
+
+
+def positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3"]:
+    """The centre of `thing` at each time."""
+    clock = np.clip(seconds - thing.start, 0, thing.stop - thing.start)
+    x, z = np.full_like(clock, thing.x), np.full_like(clock, thing.z)
+    y = np.full_like(clock, thing.half[1])
+    match thing.motion:
+        case "left":
+            x = x - thing.pace * clock
+        case "right":
+            x = x + thing.pace * clock
+        case "toward":
+            z = z - thing.pace * _halting(clock, (thing.z - TOWARD_LIMIT) / thing.pace)
+        case "away":
+            z = z + thing.pace * clock
+        case "bounce":
+            y = y + _hops(clock, thing.pace, thing.phase)
+        case "fall":
+            y = y + _drop(clock, FALL_TOP - thing.half[1])
+    return np.stack([x, y, z], axis=-1)
+
+
+def rotations(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
+    """Turns of `thing` at each time, own axes to world axes. Balls roll, the rest slides."""
+    path = positions(thing, seconds)
+    base = _about_y(np.full_like(seconds, thing.yaw))
+    if thing.motion == "spin":
+        return _about_y(thing.yaw + thing.pace * seconds)
+    if thing.shape != "ball":
+        return base
+    tilted = _about_x(np.full_like(seconds, -1.0)) @ base  # shows the pole, where stripes meet
+    roll_x = (path[:, 2] - thing.z) / thing.radius
+    roll_z = -(path[:, 0] - thing.x) / thing.radius
+    return _about_z(roll_z) @ _about_x(roll_x) @ tilted
+
+
+def camera_path(scene: Scene, seconds: Float[ndarray, "t"]) -> CameraPath:
+    """The camera at each time. It comes to rest after some three seconds, so as not to lose the scene."""
+    moved = scene.camera_pace * _halting(seconds, 3.0)
+    height = np.full_like(seconds, scene.camera_height)
+    around, turn, focal = (np.zeros_like(seconds) for _ in range(3))
+    match scene.camera:
+        case "pan left":
+            turn = 0.15 * (1 - moved)
+        case "pan right":
+            turn = -0.15 * (1 - moved)
+        case "zoom in":
+            focal = -0.2 + 0.24 * moved
+        case "zoom out":
+            focal = 0.25 - 0.24 * moved
+        case "rise":
+            height = height - 0.5 + 1.0 * moved
+        case "orbit":
+            around = 0.4 * (1 - moved)
+    eye = np.stack([-DISTANCE * sin(around), height, -DISTANCE * cos(around)], axis=-1)
+    pitch = np.arctan2(height - LOOK_HEIGHT, DISTANCE)
+    yaw = around + turn
+    still = np.zeros_like(seconds)
+    right = np.stack([cos(yaw), still, -sin(yaw)], axis=-1)
+    forward = np.stack([sin(yaw) * cos(pitch), -sin(pitch), cos(yaw) * cos(pitch)], axis=-1)
+    up = np.stack([sin(yaw) * sin(pitch), cos(pitch), cos(yaw) * sin(pitch)], axis=-1)
+    return CameraPath(eye, np.stack([right, up, forward], axis=1), FOCAL * np.exp(focal))
+
+
+def _halting(clock: Float[ndarray, "t"], travel: float, brake: float = 0.8) -> Float[ndarray, "t"]:
+    """`clock` at first, then slowing evenly over the last `brake` before it stands at `travel`."""
+    late = np.clip(clock - (travel - brake), 0, 2 * brake)
+    return np.minimum(clock, travel - brake) + late - late**2 / (4 * brake)
+
+
+def _hops(clock: Float[ndarray, "t"], height: float, phase: float) -> Float[ndarray, "t"]:
+    period = 2 * np.sqrt(2 * height / BOUNCE_GRAVITY)
+    since = np.mod(clock / period + phase, 1.0) * period
+    return BOUNCE_GRAVITY / 2 * since * (period - since)
+
+
+def _drop(clock: Float[ndarray, "t"], height: float) -> Float[ndarray, "t"]:
+    landing = np.sqrt(2 * height / FALL_GRAVITY)
+    above = height - FALL_GRAVITY / 2 * np.minimum(clock, landing) ** 2
+    hop = 0.5 * landing  # one bounce with a quarter of the speed
+    since = np.clip(clock - landing, 0, hop)
+    return np.maximum(above, 0) + FALL_GRAVITY / 2 * since * (hop - since)
+
+
+def _about_x(angle: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
+    return _turn(angle, 1, 2)
+
+
+def _about_y(angle: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
+    return _turn(angle, 2, 0)
+
+
+def _about_z(angle: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
+    return _turn(angle, 0, 1)
+
+
+def _turn(angle: Float[ndarray, "t"], first: int, second: int) -> Float[ndarray, "t 3 3"]:
+    matrix = np.zeros((len(angle), 3, 3))
+    matrix[:] = np.eye(3)
+    matrix[:, first, first] = matrix[:, second, second] = cos(angle % (2 * pi))
+    matrix[:, second, first] = sin(angle % (2 * pi))
+    matrix[:, first, second] = -matrix[:, second, first]
+    return matrix

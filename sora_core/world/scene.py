@@ -1,0 +1,305 @@
+"""Scenes of the toy world: what stands where, how it moves, how the camera moves, and drawing one at random.
+
+Lengths are in world units: at the place where things stand, four units fill the smaller side of the frame.
+The axes are x to the right, y up and z away from the camera; the floor is y = 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from math import inf
+from typing import TypeVar
+from zlib import crc32
+
+import numpy as np
+from numpy.random import PCG64, Generator
+
+from sora_core.errors import ConfigError
+
+SHAPES = ("ball", "cube", "cylinder", "cone")
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white")
+SIZES = ("small", "medium", "large")
+FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey")
+SKIES = ("day", "sunset", "night")
+MOTIONS = ("left", "right", "toward", "away", "bounce", "fall", "spin", "still")
+CAMERAS = ("static", "pan left", "pan right", "zoom in", "zoom out", "rise", "orbit")
+
+RADII = {"small": 0.54, "medium": 0.7, "large": 0.86}
+MOTION_WEIGHTS = {"left": 2, "right": 2, "bounce": 1.5, "fall": 1.5}
+
+Choice = TypeVar("Choice")
+
+# What stays readable while the camera moves: a pan hides sideways motion, a zoom hides depth.
+READABLE = {
+    "static": MOTIONS,
+    "pan left": ("bounce", "fall", "spin", "still"),
+    "pan right": ("bounce", "fall", "spin", "still"),
+    "zoom in": ("left", "right", "bounce", "fall", "spin", "still"),
+    "zoom out": ("left", "right", "bounce", "fall", "spin", "still"),
+    "rise": MOTIONS,
+    "orbit": ("bounce", "fall", "still"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One object, at (`x`, `z`) when it starts to move; `pace` is its speed, or the height of a bounce."""
+
+    shape: str
+    colour: str
+    size: str
+    pattern: str
+    motion: str
+    x: float = 0.0
+    z: float = 0.0
+    pace: float = 1.0
+    yaw: float = 0.5
+    phase: float = 0.0
+    start: float = 0.0
+    stop: float = inf
+
+    @property
+    def radius(self) -> float:
+        return RADII[self.size]
+
+    @property
+    def half(self) -> tuple[float, float, float]:
+        """Half the extent along each axis of its own."""
+        x, y = {
+            "ball": (1.0, 1.0),
+            "cube": (0.8, 0.8),
+            "cylinder": (0.78, 0.92),
+            "cone": (0.95, 1.0),
+        }[self.shape]
+        return x * self.radius, y * self.radius, x * self.radius
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """A brick wall facing the camera, standing on the floor."""
+
+    x: float
+    z: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that decides how a clip looks, at any size and length."""
+
+    things: tuple[Thing, ...]
+    floor: str
+    sky: str
+    camera: str
+    wall: Wall | None = None
+    collision: bool = False
+    camera_pace: float = 1.0
+    camera_height: float = 1.6
+    light_side: float = -1.0
+    floor_shift: tuple[float, float] = (0.0, 0.0)
+    heading: float = 0.0
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a viewer should be able to tell from the pixels, of the main (first) object."""
+        main = self.things[0]
+        return {
+            "colour": main.colour,
+            "shape": main.shape,
+            "motion": main.motion,
+            "camera": self.camera,
+            "floor": self.floor,
+            "sky": self.sky,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What scenes are drawn from; the default is what `sora-mini` is trained on."""
+
+    shapes: tuple[str, ...] = SHAPES
+    colours: tuple[str, ...] = COLOURS
+    sizes: tuple[str, ...] = SIZES
+    floors: tuple[str, ...] = FLOORS
+    skies: tuple[str, ...] = SKIES
+    motions: tuple[str, ...] = MOTIONS
+    cameras: tuple[str, ...] = CAMERAS
+    two_objects: float = 0.2
+    collisions: float = 0.03
+    walls: float = 0.03
+    striped: float = 0.12
+    static_camera: float = 0.5
+
+    def __post_init__(self) -> None:
+        known = (SHAPES, COLOURS, SIZES, FLOORS, SKIES, MOTIONS, CAMERAS)
+        for field, words in zip(fields(self), known, strict=False):
+            chosen = getattr(self, field.name)
+            if not chosen or not set(chosen) <= set(words):
+                raise ConfigError(f"{field.name} {chosen}: choose from {', '.join(words)}")
+        for field in fields(self)[len(known) :]:
+            share = getattr(self, field.name)
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{field.name} {share}: choose a share from 0 to 1")
+        if not any(set(READABLE[camera]) & set(self.motions) for camera in self.cameras):
+            raise ConfigError(
+                f"no camera of {self.cameras} goes with a motion of {self.motions}: add 'static'"
+            )
+
+
+def is_held_out(shape: str, colour: str, motion: str) -> bool:
+    """Whether this combination is kept from training, to test what composes: about one in eight."""
+    return crc32(f"{motion}, {shape}, {colour}".encode()) % 1000 < 120
+
+
+def sample_scene(seed: int, domain: Domain | None = None, held_out: bool = False) -> Scene:
+    """The scene of `seed`. In training scenes no object has a held-out combination of shape, colour and
+    motion; with `held_out` there is a single object, and it has one.
+    """
+    domain = domain or Domain()
+    rng = Generator(PCG64(seed))
+    for _ in range(2000):
+        scene = _draw(rng, domain, alone=held_out)
+        kept = [is_held_out(thing.shape, thing.colour, thing.motion) for thing in scene.things]
+        if all(kept) if held_out else not any(kept):
+            return scene
+    kind = "held-out" if held_out else "training"
+    raise ConfigError(f"the domain has no {kind} scene: allow more shapes, colours or motions")
+
+
+def _draw(rng: Generator, domain: Domain, alone: bool) -> Scene:
+    kind = rng.random()
+    sideways = [motion for motion in ("left", "right") if motion in domain.motions]
+    if not alone and sideways and kind < domain.collisions:
+        things, wall, camera = _collision(rng, domain, _pick(rng, sideways)), None, "static"
+    elif not alone and sideways and kind < domain.collisions + domain.walls:
+        things, wall = _hiding(rng, domain, _pick(rng, sideways))
+        camera = "static"
+    else:
+        camera = _camera(rng, domain)
+        motions = [motion for motion in READABLE[camera] if motion in domain.motions]
+        weights = np.array([MOTION_WEIGHTS.get(motion, 1.0) for motion in motions])
+        motion = motions[rng.choice(len(motions), p=weights / weights.sum())]
+        pair = not alone and rng.random() < domain.two_objects
+        things = _pair(rng, domain, motion) if pair else (_alone(rng, domain, motion),)
+        if motion in ("left", "right") and camera in ("zoom in", "zoom out"):
+            main = things[0]  # a narrow view has less room
+            things = (_moved(main, x=0.75 * main.x, pace=0.75 * main.pace), *things[1:])
+        wall = None
+    pale = any(thing.colour == "white" for thing in things)  # nobody finds white on snow
+    floors = [floor for floor in domain.floors if not (pale and floor == "snow")] or domain.floors
+    return Scene(
+        things=things,
+        floor=_pick(rng, floors),
+        sky=_pick(rng, domain.skies),
+        camera=camera,
+        wall=wall,
+        collision=len(things) == 2 and things[0].stop < inf,
+        camera_pace=rng.uniform(0.9, 1.15),
+        camera_height=rng.uniform(1.45, 1.75),
+        light_side=_pick(rng, (-1.0, 1.0)),
+        floor_shift=(rng.uniform(0, 8), rng.uniform(0, 8)),
+        heading=rng.uniform(0, 8),
+    )
+
+
+def _pick(rng: Generator, choices: Sequence[Choice]) -> Choice:
+    return choices[rng.integers(len(choices))]
+
+
+def _camera(rng: Generator, domain: Domain) -> str:
+    usable = [c for c in domain.cameras if set(READABLE[c]) & set(domain.motions)]
+    moving = [camera for camera in usable if camera != "static"]
+    if "static" in usable and (not moving or rng.random() < domain.static_camera):
+        return "static"
+    return _pick(rng, moving)
+
+
+def _thing(
+    rng: Generator, domain: Domain, motion: str, sizes: Sequence[str], other: Thing | None = None
+) -> Thing:
+    """A thing of any looks that lets `motion` be seen, unlike `other` in shape and colour."""
+    shapes = [s for s in domain.shapes if other is None or s != other.shape] or domain.shapes
+    colours = [c for c in domain.colours if other is None or c != other.colour] or domain.colours
+    shape = _pick(rng, shapes)
+    if motion == "spin" and "cube" in shapes and rng.random() < 0.6:
+        shape = "cube"
+    striped = rng.random() < domain.striped or (motion == "spin" and shape != "cube")
+    return Thing(
+        shape=shape,
+        colour=_pick(rng, colours),
+        size=_pick(rng, [size for size in sizes if size in domain.sizes] or domain.sizes),
+        pattern="striped" if striped else "plain",
+        motion=motion,
+        yaw=rng.uniform(0.35, 0.7),
+        phase=rng.random(),
+        pace=_pace(rng, motion),
+    )
+
+
+def _pace(rng: Generator, motion: str) -> float:
+    low, high = {
+        "toward": (1.6, 1.9),
+        "away": (1.6, 1.9),
+        "bounce": (0.85, 1.15),
+        "spin": (1.7, 2.3),
+    }.get(motion, (0.85, 1.0))
+    return rng.uniform(low, high)
+
+
+def _moved(thing: Thing, **changes: float) -> Thing:
+    values = {field.name: getattr(thing, field.name) for field in fields(thing)}
+    return Thing(**(values | changes))
+
+
+def _depth(rng: Generator, motion: str) -> float:
+    """Where a motion along the line of sight begins, so that it has room."""
+    low, high = {"toward": (2.3, 2.8), "away": (-1.1, -0.8)}.get(motion, (-0.25, 0.35))
+    return rng.uniform(low, high)
+
+
+def _alone(rng: Generator, domain: Domain, motion: str) -> Thing:
+    thing = _thing(rng, domain, motion, SIZES)
+    side = {"left": 1.0, "right": -1.0}.get(motion)
+    x = rng.uniform(-0.45, 0.45) if side is None else side * rng.uniform(0.85, 1.15)
+    return _moved(thing, x=x, z=_depth(rng, motion))
+
+
+def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
+    """Side by side; something that crosses the frame passes in front of the other."""
+    first = _thing(rng, domain, motion, ("small", "medium"))
+    calm = [m for m in ("still", "still", "bounce", "spin") if m in domain.motions] or [motion]
+    second = _thing(rng, domain, _pick(rng, calm), ("small", "medium"), first)
+    side = _pick(rng, (-1.0, 1.0))
+    if motion in ("left", "right"):
+        start = 1.0 if motion == "left" else -1.0
+        first = _moved(first, x=start * rng.uniform(0.95, 1.15), z=-0.5)
+        second = _moved(second, x=side * rng.uniform(0.4, 0.9), z=1.6)
+    else:
+        first = _moved(first, x=-side * rng.uniform(0.8, 1.0), z=_depth(rng, motion))
+        second = _moved(second, x=side * rng.uniform(0.8, 1.0), z=rng.uniform(-0.2, 0.4))
+    return first, second
+
+
+def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
+    """The first stops where it touches the second, which takes over most of its speed."""
+    first = _thing(rng, domain, motion, ("small", "medium"))
+    second = _thing(rng, domain, motion, ("small", "medium"), first)
+    way = 1.0 if motion == "right" else -1.0
+    start, target = -way * rng.uniform(1.35, 1.5), way * rng.uniform(0.15, 0.35)
+    pace = rng.uniform(1.1, 1.25)
+    gap = abs(target - start) - first.half[0] - second.half[0]
+    hit = max(gap, 0.2) / pace
+    square = {"yaw": 0.0}  # faces meet squarely
+    return (
+        _moved(first, x=start, z=0.0, pace=pace, stop=hit, **square),
+        _moved(second, x=target, z=0.0, pace=0.7 * pace, start=hit, **square),
+    )
+
+
+def _hiding(rng: Generator, domain: Domain, motion: str) -> tuple[tuple[Thing], Wall]:
+    """The thing goes behind a wall in the middle and comes out again."""
+    way = 1.0 if motion == "right" else -1.0
+    thing = _thing(rng, domain, motion, ("small", "medium"))
+    thing = _moved(thing, x=-way * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6))
+    wall = Wall(x=rng.uniform(-0.1, 0.1), z=-0.5, width=rng.uniform(1.2, 1.4), height=1.7)
+    return (thing,), wall
