@@ -1,10 +1,15 @@
 """The shipped source keeps its import rules and its ban list, and each rule is able to fail."""
 
+import ast
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from tools.rules import ROOT, cycles, findings, shipped
+from tools.rules import HOST_MODULES, ROOT, cycles, findings, imports, shipped
+
+IMPORTED_AS = {"pillow": "PIL"}
 
 BROKEN = {
     "one model part imports another": ("sora_core/models/dit.py", "from ..sampling import euler"),
@@ -88,3 +93,24 @@ def test_a_ring_of_imports_is_found():
         Path("sora_core/c.py"): "def late():\n    from .a import y",
     }
     assert ["sora_core.a", "sora_core.b", "sora_core.c", "sora_core.a"] in cycles(ring)
+
+
+def packages(file, source):
+    """What a file imports beside itself, Python and the host."""
+    tops = {name.split(".")[0] for _, _, name in imports(file, ast.parse(source))}
+    return tops - sys.stdlib_module_names - {"", "comfy_api", "sora_core", *HOST_MODULES}
+
+
+def declared(*lists):
+    lines = "\n".join((ROOT / path).read_text() for path in lists)
+    names = re.findall(r"^[\w-]+", lines, flags=re.M)
+    return {"torch", *(IMPORTED_AS.get(name, name.replace("-", "_")) for name in names)}
+
+
+@pytest.mark.parametrize("file", shipped(), ids=str)
+def test_every_package_that_is_imported_is_declared(file):
+    lists = ["requirements.txt"]
+    if file.parts[1:2] in [(part,) for part in ("world", "training", "measure")]:
+        lists.append("tools/requirements/train.txt")
+    source = (ROOT / file).read_text(encoding="utf-8")
+    assert packages(file, source) - declared(*lists) == set()

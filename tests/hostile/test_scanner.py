@@ -1,0 +1,67 @@
+"""What the Registry's scanners look at: the published archive, by their own linter (figure 16)."""
+
+import json
+import subprocess
+import sys
+
+import pathspec
+import pytest
+
+from tools.rules import ROOT, findings, shipped
+
+SCANNED = "S,S102,S307,E702"
+NEVER_SHIPPED = ("tests/", "tools/", ".ci/", ".venv/", ".cache/", "runs/")
+NEEDED = ("__init__.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+
+
+def archive():
+    """The files that publishing would pack: all that git keeps, less what .comfyignore names."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    ignored = (ROOT / ".comfyignore").read_text().splitlines()
+    kept_out = pathspec.PathSpec.from_lines("gitignore", ignored)
+    return [file for file in files.splitlines() if not kept_out.match_file(file)]
+
+
+def scan(*paths):
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--output-format=json"]
+    done = subprocess.run(
+        [*command, f"--select={SCANNED}", *paths], cwd=ROOT, capture_output=True, text=True
+    )
+    return [f"{found['code']} {found['filename']}" for found in json.loads(done.stdout)]
+
+
+def test_the_archive_holds_the_pack_and_nothing_else():
+    files = archive()
+    print(f"archive {len(files)} files")
+    assert [file for file in files if file.startswith(NEVER_SHIPPED)] == []
+    assert set(NEEDED) <= set(files)
+    assert {file.as_posix() for file in shipped()} == {f for f in files if f.endswith(".py")}
+
+
+def test_the_linter_of_the_registry_finds_nothing():
+    assert scan(*[file for file in archive() if file.endswith(".py")]) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["eval('1')", "exec('1')", "x = 1; y = 2", "import pickle\npickle.loads(x)"]
+)
+def test_the_linter_is_able_to_find_something(tmp_path, source):
+    (tmp_path / "guilty.py").write_text(source + "\n")
+    assert scan(str(tmp_path / "guilty.py"))
+
+
+def test_no_file_of_the_archive_uses_a_banned_name():
+    files = [file for file in shipped() if file.as_posix() in archive()]
+    found = [line for file in files for line in findings(file, (ROOT / file).read_text("utf-8"))]
+    print(f"scanner {len(files)} files, {len(found)} findings")
+    assert found == []
+
+
+def test_no_shipped_file_can_be_executed_or_is_a_link():
+    odd = [file for file in archive() if (ROOT / file).is_symlink() or is_program(file)]
+    assert odd == []
+
+
+def is_program(file):
+    return (ROOT / file).read_bytes()[:2] in (b"#!", b"MZ") or file.endswith((".so", ".dll", ".sh"))
