@@ -18,7 +18,7 @@ class Captions:
 
 
 def describe(scene: Scene, seed: int, still: bool = False) -> Captions:
-    """The captions of `scene`, phrased by `seed`. `still` describes one frame: nothing moves in it."""
+    """The captions of `scene`, phrased by `seed`; `still` is for one frame: nothing moves in it."""
     speaker = _Speaker(Generator(PCG64([seed, 1])), still)
     return Captions(speaker.short(scene), speaker.long(scene))
 
@@ -136,5 +136,5 @@ class _Speaker:
         if thing.motion in ("toward", "away") and self.chance(0.4):
             verbs = words.VERBS["go"]
         if said.startswith(("closer", "nearer", "farther")):
-            return f"{self.pick(('comes', 'moves') if thing.motion == 'toward' else ('moves',))} {said}"
+            verbs = ("comes", "moves") if thing.motion == "toward" else ("moves", "drifts")
         return f"{self.pick(verbs)} {said}"

@@ -16,7 +16,7 @@ DISTANCE, LOOK_HEIGHT, FOCAL = 5.5, 0.75, 2.75
 
 @dataclass(frozen=True, slots=True)
 class CameraPath:
-    """The camera at each frame. Rows of `axes` are right, up and forward; `focal` is in half smaller sides."""
+    """The camera at each frame: rows of `axes` are right, up, forward; `focal` in half smaller sides."""
 
     eye: Float[ndarray, "t 3"]
     axes: Float[ndarray, "t 3 3"]
@@ -59,7 +59,7 @@ def rotations(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3
 
 
 def camera_path(scene: Scene, seconds: Float[ndarray, "t"]) -> CameraPath:
-    """The camera at each time. It comes to rest after some three seconds, so as not to lose the scene."""
+    """The camera at each time. It rests after some three seconds, so as not to lose the scene."""
     moved = scene.camera_pace * _halting(seconds, 3.0)
     height = np.full_like(seconds, scene.camera_height)
     around, turn, focal = (np.zeros_like(seconds) for _ in range(3))

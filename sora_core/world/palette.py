@@ -1,5 +1,8 @@
-"""Colours and lights of the toy world, in 8-bit sRGB. Times of day tint the sky and the floor; the light on things
-stays nearly neutral, so that a red ball is red at night."""
+"""Colours and lights of the toy world, in 8-bit sRGB.
+
+Times of day tint the sky and the floor; the light on things stays nearly neutral, so that a red ball
+is red at night.
+"""
 
 from dataclasses import dataclass
 
@@ -33,7 +36,7 @@ FLOORS: dict[str, tuple[RGB, RGB]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """A time of day. `sun` is its elevation, radius and halo; `slant` the direction the light comes from."""
+    """A time of day: `sun` is its elevation, radius and halo; `slant` is where the light comes from."""
 
     horizon: RGB
     zenith: RGB
@@ -52,7 +55,7 @@ class Sky:
         return np.stack([*map(linear, colours), np.array(self.sun)])
 
     def lights(self, side: float) -> Float[ndarray, "5 3"]:
-        """The direction to the light, which stands at the left for `side` -1, and the four lights."""
+        """The direction to the light, which is at the left for `side` -1, and the four lights."""
         direction = np.array(self.slant) * (side, 1, 1)
         lights = (self.light, self.skylight, self.floor_light, self.floor_skylight)
         return np.stack([direction / np.linalg.norm(direction), *map(linear, lights)])

@@ -1,7 +1,8 @@
-"""The ray caster, compiled: frames, segments and depth from tables of numbers. Axes: t frames, k bodies.
+"""The ray caster, compiled: tables of numbers to frames, segments and depth. Axes: t frames, k bodies.
 
-A body is a row: kind (0 ball, 1 box, 2 cylinder, 3 cone), half extents (3), centre (3), turn (9, own axes to
-world axes), first colour (3), second colour (3), pattern (0 plain, 1 striped, 2 bricks), segment.
+A body is a row: kind (0 ball, 1 box, 2 cylinder, 3 cone), half extents (3), centre (3), turn (9, own
+axes to world axes), first colour (3), second colour (3), pattern (0 plain, 1 striped, 2 bricks),
+segment.
 """
 
 from math import exp, inf, sqrt
@@ -20,7 +21,7 @@ NEAR = 1e-4
 def strike(
     body: ndarray, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
 ) -> tuple[float, float, float, float, float, float, float]:
-    """Distance along a ray (inf: missed), then the place and the normal there, in the body's own axes."""
+    """Distance along a ray (inf: missed), then place and normal there, in the body's own axes."""
     px, py, pz = ox - body[4], oy - body[5], oz - body[6]
     a, b, c = body[1], body[2], body[3]
     reach = a * a + b * b + c * c
@@ -91,7 +92,7 @@ def strike(
 @njit(nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 def is_dark(bodies: ndarray, x: float, y: float, z: float, lx: float, ly: float, lz: float) -> bool:
     """Whether something stands between a place and the light."""
-    for k in range(bodies.shape[0]):
+    for k in range(bodies.shape[0]):  # noqa: SIM110: numba compiles no generators
         if strike(bodies[k], x, y, z, lx, ly, lz)[0] < inf:
             return True
     return False
@@ -125,8 +126,8 @@ def shade(
 ) -> tuple[float, float, float, float, int]:
     """Red, green, blue, distance and segment along one ray.
 
-    `light` rows: direction, light and skylight on things, light and skylight on the floor. `place`: the
-    floor's shift (2), the heading of the hills, the side of the light, and the range of the fog.
+    `light` rows: direction, light and skylight on things, light and skylight on the floor.
+    `place`: the floor's shift (2), the heading of the hills, the side of the light, the fog's range.
     """
     ox, oy, oz, dx, dy, dz = ray
     best, hit = inf, -1

@@ -25,8 +25,8 @@ FOG_RANGE = 24.0
 class Truth:
     """What is really there. Positions and the camera are in world units, the rest in pixels.
 
-    `screen` counts columns and rows from the top left corner of the frame; `radius` is that of a ball
-    as large as the object; `visible` is the share of the object's outline in view and not hidden.
+    `screen` counts columns and rows from the top left corner of the frame; `radius` is that of a
+    ball as large as the object; `visible` is the share of its outline in view and not hidden.
     Rows of `axes` are the camera's right, up and forward; `focal` is in pixels.
     """
 
@@ -41,8 +41,10 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A rendered scene. Segments: 0 floor, 1 sky, 2 wall, 3 + k object k. Depth is along the camera's
-    forward axis, infinite for the sky.
+    """A rendered scene.
+
+    Segments: 0 floor, 1 sky, 2 wall, 3 + k object k. Depth is along the camera's forward axis,
+    infinite for the sky.
     """
 
     frames: Frames

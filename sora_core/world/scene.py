@@ -1,7 +1,6 @@
-"""Scenes of the toy world: what stands where, how it moves, how the camera moves, and drawing one at random.
+"""Scenes of the toy world: what stands where, how it and the camera move, and drawing one at random.
 
-Lengths are in world units: at the place where things stand, four units fill the smaller side of the frame.
-The axes are x to the right, y up and z away from the camera; the floor is y = 0.
+Lengths are in world units: where things stand, four units fill the smaller side of the frame. The axes are x to the right, y up and z away from the camera; the floor is y = 0.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,14 @@ MOTIONS = ("left", "right", "toward", "away", "bounce", "fall", "spin", "still")
 CAMERAS = ("static", "pan left", "pan right", "zoom in", "zoom out", "rise", "orbit")
 
 RADII = {"small": 0.54, "medium": 0.7, "large": 0.86}
-MOTION_WEIGHTS = {"left": 2, "right": 2, "bounce": 1.5, "fall": 1.5}
+MOTION_WEIGHTS = {
+    "left": 2.5,
+    "right": 2.5,
+    "toward": 1.75,
+    "away": 1.75,
+    "bounce": 1.25,
+    "fall": 1.25,
+}
 
 Choice = TypeVar("Choice")
 
@@ -42,7 +48,7 @@ READABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One object, at (`x`, `z`) when it starts to move; `pace` is its speed, or the height of a bounce."""
+    """One object, at (`x`, `z`) before it moves; `pace` is its speed, or the height of a bounce."""
 
     shape: str
     colour: str
@@ -147,13 +153,15 @@ class Domain:
 
 
 def is_held_out(shape: str, colour: str, motion: str) -> bool:
-    """Whether this combination is kept from training, to test what composes: about one in eight."""
-    return crc32(f"{motion}, {shape}, {colour}".encode()) % 1000 < 120
+    """Whether this combination is kept from training, to test what composes: about one in nine."""
+    return crc32(f"stone: {colour} {shape} {motion}".encode()) % 1000 < 120
 
 
 def sample_scene(seed: int, domain: Domain | None = None, held_out: bool = False) -> Scene:
-    """The scene of `seed`. In training scenes no object has a held-out combination of shape, colour and
-    motion; with `held_out` there is a single object, and it has one.
+    """The scene of `seed`.
+
+    In training scenes no object has a held-out combination of shape, colour and motion; with
+    `held_out` there is a single object, and it has one.
     """
     domain = domain or Domain()
     rng = Generator(PCG64(seed))

@@ -1,4 +1,4 @@
-"""What floors, skies, things and walls look like, in linear light: compiled functions of a place or a direction."""
+"""What floors, skies, things and walls look like in linear light, as compiled functions of a place."""
 
 from math import atan2, exp, floor, pi, sin, sqrt
 
@@ -17,7 +17,7 @@ def scramble(i: int, j: int) -> float:
 @njit(nogil=True, fastmath=True)
 def noise(x: float, y: float) -> float:
     """Smooth random hills in [0, 1], one unit wide."""
-    i, j = int(floor(x)), int(floor(y))
+    i, j = floor(x), floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
     top = scramble(i, j) * (1 - u) + scramble(i + 1, j) * u
@@ -34,8 +34,9 @@ def ramp(low: float, high: float, x: float) -> float:
 
 @njit(nogil=True, fastmath=True)
 def floor_tone(kind: int, x: float, z: float) -> float:
-    """How far from the floor's first colour to its second. Nothing is finer than half a unit, a latent
-    cell at 64 pixels, but for the joints of planks and slabs.
+    """How far from the floor's first colour to its second.
+
+    Nothing is finer than half a unit, a latent cell at 64 pixels, but the joints of planks and slabs.
     """
     if kind == 0:  # grass: large soft tufts
         return ramp(0.3, 0.7, 0.75 * noise(x / 1.3, z / 1.6) + 0.25 * noise(x / 0.6 + 9, z / 0.8))
@@ -43,18 +44,18 @@ def floor_tone(kind: int, x: float, z: float) -> float:
         bend = 1.6 * noise(x / 2.1, z / 2.1)
         return 0.5 + 0.5 * sin(2 * pi * (z / 1.5 + 0.22 * x + bend))
     if kind == 2:  # checker
-        return float((int(floor(x / 1.25)) + int(floor(z / 1.25))) & 1)
+        return float((floor(x / 1.25) + floor(z / 1.25)) & 1)
     if kind == 3:  # snow: blue drifts
         return ramp(0.3, 0.72, noise(x / 1.5 + 5, z / 1.8))
     if kind == 4:  # wood: planks that run away from the camera
         plank = floor(x / 0.85)
         across = x / 0.85 - plank
-        piece = floor(z / 3.6 + scramble(int(plank), 3))
+        piece = floor(z / 3.6 + scramble(plank, 3))
         joint = 1.0 if across < 0.09 else 0.0
-        return max(0.85 * scramble(int(plank), int(piece)), 1.35 * joint)
+        return max(0.85 * scramble(plank, piece), 1.35 * joint)
     across, along = x / 1.7 - floor(x / 1.7), z / 1.7 - floor(z / 1.7)  # grey: slabs
     joint = 1.5 if across < 0.07 or along < 0.07 else 0.0
-    return max(0.8 * scramble(int(floor(x / 1.7)), int(floor(z / 1.7))), joint)
+    return max(0.8 * scramble(floor(x / 1.7), floor(z / 1.7)), joint)
 
 
 @njit(nogil=True, fastmath=True)
@@ -76,7 +77,7 @@ def sky_colour(
 ) -> tuple[float, float, float]:
     """The sky in a direction: a gradient, soft clouds, sun or moon, and hills along the horizon.
 
-    Rows of `sky`: horizon, zenith, clouds, glow, hills, then (elevation, radius and halo of the sun).
+    Rows of `sky`: horizon, zenith, clouds, glow, hills, and the sun's elevation, radius and halo.
     """
     azimuth = atan2(dx, dz)
     up = max(dy, 0.0)
@@ -113,7 +114,7 @@ def sky_colour(
 
 @njit(nogil=True, fastmath=True)
 def is_stripe(kind: int, half: float, x: float, z: float, nx: float, nz: float) -> bool:
-    """Whether a place on a striped thing has the second colour: wedges, or a band on each face of a cube."""
+    """Whether a place on a striped thing has the second colour: wedges, or a band on cube faces."""
     if kind != 1:
         return sin(3 * atan2(z, x)) > 0
     across = z if abs(nx) > abs(nz) else x
