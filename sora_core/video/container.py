@@ -1,12 +1,16 @@
 """What reading and writing media share: the limits, the accepted formats, typed errors."""
 
 import math
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
+import av
 import av.error
+from av.container import InputContainer
 
 from sora_core.errors import MediaError
 
@@ -15,10 +19,14 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif"
 
 MAX_SIDE = 8192
 MAX_PIXELS = 7680 * 4320
-MAX_FPS = 240
+MAX_FPS = 240  # asked for; cameras that slow down time write up to MAX_FILE_FPS
+MAX_FILE_FPS = 1000
 MAX_SECONDS = 6 * 3600
 MAX_STREAMS = 32
 MAX_MESSAGE = 200
+
+Source = Path | BinaryIO
+"""A media file: its path, or the file open for reading bytes."""
 
 NTSC = (24, 30, 48, 60, 120)
 NTSC_TOLERANCE = 0.005  # people write 23.976, 23.98 and 29.97 for these
@@ -40,16 +48,35 @@ def frame_rate(fps: Fraction | float) -> Fraction:
     return rate
 
 
-def media_error(path: Path, problem: str) -> MediaError:
+def media_error(source: Source, problem: str) -> MediaError:
     """An error that names the file and the problem, never longer than `MAX_MESSAGE`."""
-    return MediaError(f"{path.name[-80:]!a}: {problem}"[:MAX_MESSAGE])
+    name = f"{source.name[-80:]!a}" if isinstance(source, Path) else "the open file"
+    return MediaError(f"{name}: {problem}"[:MAX_MESSAGE])
 
 
 @contextmanager
-def media_errors(path: Path, action: str) -> Iterator[None]:
-    """A block in which what the codecs and the disk raise becomes a MediaError about `path`."""
+def media_errors(source: Source, action: str) -> Iterator[None]:
+    """A block in which what the codecs and the disk raise becomes a MediaError about `source`."""
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
-        raise media_error(path, f"cannot {action}: {reason}") from error
+        raise media_error(source, f"cannot {action}: {reason}") from error
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[InputContainer]:
+    """The container in `source`, one of `FORMATS`, closed at the end of the block."""
+    with media_errors(source, "be opened"):
+        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
+            raise media_error(source, "not a file; a folder, pipe or device holds no video")
+        container = av.open(
+            str(source.absolute()) if isinstance(source, Path) else source,
+            options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    with container:
+        if len(container.streams) > MAX_STREAMS:
+            count = len(container.streams)
+            raise media_error(source, f"{count} streams; at most {MAX_STREAMS} are read")
+        yield container
