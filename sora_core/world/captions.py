@@ -44,7 +44,7 @@ class _Speaker:
         if self.chance(0.45):
             said = f"{said} {self.pick(words.SKIES[scene.sky])}"
         moving = scene.camera != "static"
-        if not self.still and self.chance(0.5 if moving else 0.15):
+        if not self.still and self.chance(0.85 if moving else 0.15):
             said = f"{said}, {self.pick(words.WITH_CAMERA[scene.camera])}"
         return said
 

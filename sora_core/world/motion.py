@@ -16,7 +16,7 @@ DISTANCE, LOOK_HEIGHT, FOCAL = 5.5, 0.75, 2.75
 
 @dataclass(frozen=True, slots=True)
 class CameraPath:
-    """The camera at each frame: rows of `axes` are right, up, forward; `focal` in half smaller sides."""
+    """The camera at each frame: rows of `axes` are right, up, forward; `focal` is in half sides."""
 
     eye: Float[ndarray, "t 3"]
     axes: Float[ndarray, "t 3 3"]

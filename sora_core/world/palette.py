@@ -1,7 +1,7 @@
 """Colours and lights of the toy world, in 8-bit sRGB.
 
-Times of day tint the sky and the floor; the light on things stays nearly neutral, so that a red ball
-is red at night.
+Times of day tint the sky and the floor; the light on things stays nearly neutral, so that a red
+ball is red at night.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ FLOORS: dict[str, tuple[RGB, RGB]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """A time of day: `sun` is its elevation, radius and halo; `slant` is where the light comes from."""
+    """A time of day: `sun` is elevation, radius and halo; `slant` is where light comes from."""
 
     horizon: RGB
     zenith: RGB

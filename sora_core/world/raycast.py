@@ -1,8 +1,7 @@
-"""The ray caster, compiled: tables of numbers to frames, segments and depth. Axes: t frames, k bodies.
+"""The ray caster, compiled: tables of numbers to pixels. Axes: t frames, k bodies.
 
-A body is a row: kind (0 ball, 1 box, 2 cylinder, 3 cone), half extents (3), centre (3), turn (9, own
-axes to world axes), first colour (3), second colour (3), pattern (0 plain, 1 striped, 2 bricks),
-segment.
+A body is a row: kind (0 ball, 1 box, 2 cylinder, 3 cone), half extents (3), centre (3), turn (9, to
+world axes), first colour (3), second colour (3), pattern (0 plain, 1 striped, 2 bricks), segment.
 """
 
 from math import exp, inf, sqrt
@@ -92,7 +91,7 @@ def strike(
 @njit(nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 def is_dark(bodies: ndarray, x: float, y: float, z: float, lx: float, ly: float, lz: float) -> bool:
     """Whether something stands between a place and the light."""
-    for k in range(bodies.shape[0]):  # noqa: SIM110: numba compiles no generators
+    for k in range(bodies.shape[0]):  # noqa: SIM110 (numba compiles no generators)
         if strike(bodies[k], x, y, z, lx, ly, lz)[0] < inf:
             return True
     return False
@@ -127,7 +126,7 @@ def shade(
     """Red, green, blue, distance and segment along one ray.
 
     `light` rows: direction, light and skylight on things, light and skylight on the floor.
-    `place`: the floor's shift (2), the heading of the hills, the side of the light, the fog's range.
+    `place`: the floor's shift (2), the heading of the hills, the light's side, the fog's range.
     """
     ox, oy, oz, dx, dy, dz = ray
     best, hit = inf, -1

@@ -1,6 +1,7 @@
-"""Scenes of the toy world: what stands where, how it and the camera move, and drawing one at random.
+"""Scenes of the toy world: what stands where, how it and the camera move, and drawing one.
 
-Lengths are in world units: where things stand, four units fill the smaller side of the frame. The axes are x to the right, y up and z away from the camera; the floor is y = 0.
+Lengths are in world units: where things stand, four units fill the smaller side of the frame. The
+axes are x to the right, y up and z away from the camera; the floor is y = 0.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What floors, skies, things and walls look like in linear light, as compiled functions of a place."""
+"""What floors, skies, things and walls look like, in linear light: compiled functions."""
 
 from math import atan2, exp, floor, pi, sin, sqrt
 
@@ -36,7 +36,7 @@ def ramp(low: float, high: float, x: float) -> float:
 def floor_tone(kind: int, x: float, z: float) -> float:
     """How far from the floor's first colour to its second.
 
-    Nothing is finer than half a unit, a latent cell at 64 pixels, but the joints of planks and slabs.
+    Only joints of planks and slabs are finer than half a unit, a latent cell at 64 pixels.
     """
     if kind == 0:  # grass: large soft tufts
         return ramp(0.3, 0.7, 0.75 * noise(x / 1.3, z / 1.6) + 0.25 * noise(x / 0.6 + 9, z / 0.8))
