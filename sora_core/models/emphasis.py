@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from sora_core.errors import PromptError
+from ..errors import PromptError
 
 NESTING = 1.1
 MAX_WEIGHT = 8.0

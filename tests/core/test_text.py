@@ -1,4 +1,4 @@
-from time import perf_counter
+from time import process_time
 
 import pytest
 import torch
@@ -155,9 +155,9 @@ def test_a_weight_out_of_range_names_itself_and_the_remedy(prompt):
 @pytest.mark.parametrize("text", ["(", "(:", "1", "\\(", "(:1", ": ", "()"])
 def test_a_hundred_thousand_characters_are_read_in_a_second(text):
     prompt = ("(" + text * 100_000)[:100_000]
-    start = perf_counter()
+    start = process_time()
     read = "".join(span.text for span in spans(prompt))
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
     assert len(read) >= len(prompt.replace("\\", "").replace("()", ""))
 
 

@@ -1,0 +1,58 @@
+"""Names from outside, joined to a folder they cannot leave."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+from .errors import PathError
+
+MAX_NAME = 1000
+MAX_PART = 255  # bytes: the most that common file systems store
+
+_RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{port}{number}" for port in ("COM", "LPT") for number in range(10)
+}
+_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def inside(root: Path, name: str) -> Path:
+    """The real path of `name` below `root`, links followed; it need not exist yet.
+
+    `name` is relative, with `/` between its parts, and must be a legal name on every system.
+    Raises PathError for all else, and for a link that leads out of `root`.
+    """
+    if len(name) > MAX_NAME:
+        raise _refusal(name, f"is {len(name)} characters long: at most {MAX_NAME}")
+    for spelling in (name, unicodedata.normalize("NFKC", name)):  # some systems read the latter
+        for part in spelling.split("/"):
+            problem = _problem(part)
+            if problem:
+                raise _refusal(name, problem)
+    real_root = os.path.realpath(root)
+    real = os.path.realpath(os.path.join(real_root, name))
+    if os.path.commonpath([real_root, real]) != real_root or real == real_root:
+        raise _refusal(name, f"leads out of the folder {Path(root).name[:40]!a}: use a name inside")
+    return Path(real)
+
+
+def _problem(part: str) -> str | None:
+    """What is wrong with one part of a name, if anything is."""
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in part):
+        return "holds a control character: remove it"
+    if any(unicodedata.bidirectional(c) in _DIRECTIONS for c in part):
+        return "holds a character that turns the writing direction: remove it"
+    if not part:
+        return "is empty, absolute or has an empty part: use a name such as clips/ball"
+    if any(c in '\\:*?"<>|' for c in part):
+        return 'holds one of \\ : * ? " < > |: use letters, digits, - and _'
+    if part.endswith((".", " ")):
+        return "has a part that ends in a dot or a space: remove it"
+    if len(part.encode()) > MAX_PART:
+        return f"has a part of {len(part.encode())} bytes: at most {MAX_PART}"
+    if part.split(".")[0].rstrip(" ").upper() in _RESERVED:
+        return f"uses {part.split('.')[0]!a}, which Windows keeps for a device: choose another"
+    return None
+
+
+def _refusal(name: str, problem: str) -> PathError:
+    return PathError(f"name {name[:40]!a} {problem}"[:200])
