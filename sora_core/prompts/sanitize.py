@@ -7,7 +7,7 @@ from ..errors import PromptError
 MAX_BYTES = 100_000
 JOINERS = "\u200c\u200d"  # invisible, but Persian words and many emoji are spelt with them
 
-_INVISIBLE = {"Cc", "Cf", "Cs", "Cn"}
+_INVISIBLE = {"Cc", "Cf", "Cs"}
 
 
 def clean_prompt(text: str, limit: int = 2000) -> str:
