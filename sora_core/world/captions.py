@@ -31,7 +31,7 @@ class _Speaker:
         self.still = still
 
     def pick(self, choices: Sequence[str]) -> str:
-        return choices[self.rng.integers(len(choices))]
+        return choices[int(self.rng.integers(len(choices)))]
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share

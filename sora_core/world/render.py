@@ -88,7 +88,8 @@ def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Cl
         np.stack([linear(colour) for colour in FLOORS[scene.floor]]),
     )
     truth = _truth(scene, size, centres, camera, bodies)
-    return Clip(*map(torch.from_numpy, (frames, segments, depth)), truth)
+    pictures, labels, depths = map(torch.from_numpy, (frames, segments, depth))
+    return Clip(pictures, labels, depths, truth)
 
 
 def _thing_rows(

@@ -5,7 +5,7 @@ axes are x to the right, y up and z away from the camera; the floor is y = 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import TypeVar
 from zlib import crc32
@@ -192,7 +192,7 @@ def _draw(rng: Generator, domain: Domain, alone: bool) -> Scene:
         things = _pair(rng, domain, motion) if pair else (_alone(rng, domain, motion),)
         if motion in ("left", "right") and camera in ("zoom in", "zoom out"):
             main = things[0]  # a narrow view has less room
-            things = (_moved(main, x=0.75 * main.x, pace=0.75 * main.pace), *things[1:])
+            things = (replace(main, x=0.75 * main.x, pace=0.75 * main.pace), *things[1:])
         wall = None
     pale = any(thing.colour == "white" for thing in things)  # nobody finds white on snow
     floors = [floor for floor in domain.floors if not (pale and floor == "snow")] or domain.floors
@@ -212,7 +212,7 @@ def _draw(rng: Generator, domain: Domain, alone: bool) -> Scene:
 
 
 def _pick(rng: Generator, choices: Sequence[Choice]) -> Choice:
-    return choices[rng.integers(len(choices))]
+    return choices[int(rng.integers(len(choices)))]
 
 
 def _camera(rng: Generator, domain: Domain) -> str:
@@ -255,11 +255,6 @@ def _pace(rng: Generator, motion: str) -> float:
     return rng.uniform(low, high)
 
 
-def _moved(thing: Thing, **changes: float) -> Thing:
-    values = {field.name: getattr(thing, field.name) for field in fields(thing)}
-    return Thing(**(values | changes))
-
-
 def _depth(rng: Generator, motion: str) -> float:
     """Where a motion along the line of sight begins, so that it has room."""
     low, high = {"toward": (2.3, 2.8), "away": (-1.1, -0.8)}.get(motion, (-0.25, 0.35))
@@ -270,7 +265,7 @@ def _alone(rng: Generator, domain: Domain, motion: str) -> Thing:
     thing = _thing(rng, domain, motion, SIZES)
     side = {"left": 1.0, "right": -1.0}.get(motion)
     x = rng.uniform(-0.45, 0.45) if side is None else side * rng.uniform(0.85, 1.15)
-    return _moved(thing, x=x, z=_depth(rng, motion))
+    return replace(thing, x=x, z=_depth(rng, motion))
 
 
 def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
@@ -281,11 +276,11 @@ def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
     side = _pick(rng, (-1.0, 1.0))
     if motion in ("left", "right"):
         start = 1.0 if motion == "left" else -1.0
-        first = _moved(first, x=start * rng.uniform(0.95, 1.15), z=-0.5)
-        second = _moved(second, x=side * rng.uniform(0.4, 0.9), z=1.6)
+        first = replace(first, x=start * rng.uniform(0.95, 1.15), z=-0.5)
+        second = replace(second, x=side * rng.uniform(0.4, 0.9), z=1.6)
     else:
-        first = _moved(first, x=-side * rng.uniform(0.8, 1.0), z=_depth(rng, motion))
-        second = _moved(second, x=side * rng.uniform(0.8, 1.0), z=rng.uniform(-0.2, 0.4))
+        first = replace(first, x=-side * rng.uniform(0.8, 1.0), z=_depth(rng, motion))
+        second = replace(second, x=side * rng.uniform(0.8, 1.0), z=rng.uniform(-0.2, 0.4))
     return first, second
 
 
@@ -298,10 +293,9 @@ def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thin
     pace = rng.uniform(1.1, 1.25)
     gap = abs(target - start) - first.half[0] - second.half[0]
     hit = max(gap, 0.2) / pace
-    square = {"yaw": 0.0}  # faces meet squarely
-    return (
-        _moved(first, x=start, z=0.0, pace=pace, stop=hit, **square),
-        _moved(second, x=target, z=0.0, pace=0.7 * pace, start=hit, **square),
+    return (  # yaw 0: faces meet squarely
+        replace(first, x=start, z=0.0, pace=pace, stop=hit, yaw=0.0),
+        replace(second, x=target, z=0.0, pace=0.7 * pace, start=hit, yaw=0.0),
     )
 
 
@@ -309,6 +303,6 @@ def _hiding(rng: Generator, domain: Domain, motion: str) -> tuple[tuple[Thing], 
     """The thing goes behind a wall in the middle and comes out again."""
     way = 1.0 if motion == "right" else -1.0
     thing = _thing(rng, domain, motion, ("small", "medium"))
-    thing = _moved(thing, x=-way * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6))
+    thing = replace(thing, x=-way * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6))
     wall = Wall(x=rng.uniform(-0.1, 0.1), z=-0.5, width=rng.uniform(1.2, 1.4), height=1.7)
     return (thing,), wall

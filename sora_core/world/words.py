@@ -190,7 +190,7 @@ LIGHTS = {
     "day": (
         "The sky is blue with a few soft clouds.",
         "It is a bright clear day with hills on the horizon.",
-        "Daylight falls from a blue sky over distant hills.",
+        "Daylight shines from a blue sky over distant hills.",
         "Bright daylight, soft shadows and pale hills far away.",
     ),
     "sunset": (
