@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import av
 import av.error
@@ -60,7 +60,7 @@ def media_errors(source: Source, action: str) -> Iterator[None]:
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or str(error) or type(error).__name__
         raise media_error(source, f"cannot {action}: {reason}") from error
 
 
@@ -75,7 +75,7 @@ def opened(source: Source) -> Iterator[InputContainer]:
             options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
             metadata_errors="replace",
         )
-    with container:
+    with cast(InputContainer, container) as container:
         if len(container.streams) > MAX_STREAMS:
             count = len(container.streams)
             raise media_error(source, f"{count} streams; at most {MAX_STREAMS} are read")

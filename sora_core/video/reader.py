@@ -8,7 +8,7 @@ from itertools import chain
 import av
 import torch
 from av.container import InputContainer
-from av.video.reformatter import Colorspace
+from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
@@ -23,7 +23,7 @@ CHUNK_BYTES = 32 * 2**20
 CHUNK_FRAMES = 32
 MAX_STILL_SECONDS = 600  # a damaged time stamp may claim that one frame stands for years
 HEADER_TOLERANCE = 0.02  # some headers give only a duration and an average rate
-SEEK_BACK = (2, 10, 60)  # seconds; frames just before an open key frame need the key before it
+SEEK_BACK = 2  # seconds
 HD_ROWS = 720
 UNSPECIFIED = 2
 
@@ -72,29 +72,41 @@ def read_frames(
 
 
 def _frames_from(
-    source: Source, container: InputContainer, stream: VideoStream, begin: Fraction
+    source: Source,
+    container: InputContainer,
+    stream: VideoStream,
+    begin: Fraction,
+    earlier: int = 0,
 ) -> Iterator[av.VideoFrame]:
-    """Frames from one at or before `begin` on."""
-    origin = stream.start_time or 0
-    for earlier in (0, *SEEK_BACK, begin):
-        offset = origin + int(max(0, begin - earlier) / stream.time_base)
-        with media_errors(source, "be searched"):
-            container.seek(offset, stream=stream)
-        frames = decoded(source, container, stream)
-        first = next(frames, None)
-        if first is not None and first.pts is not None and first.pts <= origin + offset:
-            return chain([first], frames)
-    return chain([] if first is None else [first], frames)
+    """Frames from one at or before `begin` on, found by looking further and further back."""
+    offset = _origin(stream) + max(Fraction(0), begin - earlier)
+    ticks = int(offset / _tick(stream))
+    with media_errors(source, "be searched"):
+        container.seek(ticks, stream=stream)
+    frames = decoded(source, container, stream)
+    first = next(frames, None)
+    # What comes just before an open key frame needs the key frame before it.
+    if (first is None or first.pts is None or first.pts > ticks) and earlier < begin:
+        return _frames_from(source, container, stream, begin, max(SEEK_BACK, 5 * earlier))
+    return frames if first is None else chain([first], frames)
+
+
+def _tick(stream: VideoStream) -> Fraction:
+    return stream.time_base or Fraction(1, av.time_base)
+
+
+def _origin(stream: VideoStream) -> Fraction:
+    return (stream.start_time or 0) * _tick(stream)
 
 
 def _timed(
     stream: VideoStream, info: MediaInfo, frames: Iterator[av.VideoFrame], begin: Fraction
 ) -> Iterator[Timed]:
-    origin = (stream.start_time or 0) * stream.time_base
+    origin, tick = _origin(stream), _tick(stream)
     expected = origin
     for frame in frames:
-        time = expected if frame.pts is None else frame.pts * frame.time_base
-        stays = frame.duration * frame.time_base if frame.duration else 1 / info.fps
+        time = expected if frame.pts is None else frame.pts * tick
+        stays = frame.duration * tick if frame.duration else 1 / info.fps
         expected = time + stays
         yield time - origin - begin, stays, frame
 
@@ -128,7 +140,7 @@ def _at_rate(
     source: Source, timed: Iterator[Timed], span: Fraction | None, rate: Fraction
 ) -> Iterator[av.VideoFrame]:
     """For each moment 0, 1 / rate, 2 / rate, ... the frame that appears nearest to it."""
-    wanted = math.inf if span is None else max(1, round(span * rate))
+    wanted = None if span is None else max(1, round(span * rate))
     given, end, held = 0, Fraction(0), None
     for time, stays, frame in timed:
         if held is not None:
@@ -142,7 +154,8 @@ def _at_rate(
                 given += 1
         held, end = (time, frame), time + stays
     if held is not None and end > 0:
-        for _ in range(given, min(wanted, max(1, round(end * rate)))):
+        total = max(1, round(end * rate))
+        for _ in range(given, total if wanted is None else min(wanted, total)):
             yield held[1]
 
 
@@ -156,10 +169,11 @@ def _chunks(
     width, height = size or (info.width, info.height)
     limit = max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * width * height)))
     chunk: list[UInt8[Tensor, "y x 3"]] = []
-    last = None
+    reformatter = VideoReformatter()  # setting one up costs more than using it
+    last, pixels = None, torch.empty(0, dtype=torch.uint8)
     for count, frame in enumerate(frames, start=1):
         if frame is not last:
-            last, pixels = frame, _pixels(source, frame, info)
+            last, pixels = frame, _pixels(source, frame, info, reformatter)
             pixels = resize(pixels[None], width, height)[0]
         chunk.append(pixels)
         on_frame(count)
@@ -170,7 +184,9 @@ def _chunks(
         yield torch.stack(chunk)
 
 
-def _pixels(source: Source, frame: av.VideoFrame, info: MediaInfo) -> UInt8[Tensor, "y x 3"]:
+def _pixels(
+    source: Source, frame: av.VideoFrame, info: MediaInfo, reformatter: VideoReformatter
+) -> UInt8[Tensor, "y x 3"]:
     check_size(source, frame.width, frame.height)
     width, height = info.width, info.height
     if info.rotation % 180:
@@ -178,11 +194,13 @@ def _pixels(source: Source, frame: av.VideoFrame, info: MediaInfo) -> UInt8[Tens
     # What names no colour matrix follows the custom: BT.709 if high definition, else BT.601.
     unnamed_hd = frame.colorspace == UNSPECIFIED and frame.height >= HD_ROWS
     with media_errors(source, "be turned into pixels"):
-        picture = frame.reformat(
+        picture = reformatter.reformat(
+            frame,
             width,  # some streams change size half-way
             height,
             format="rgb24",
             src_colorspace=Colorspace.ITU709 if unnamed_hd else None,
         )
         pixels = torch.from_numpy(picture.to_ndarray())
-    return torch.rot90(pixels, info.rotation // 90, dims=(0, 1))
+    turns = info.rotation // 90
+    return torch.rot90(pixels, turns, dims=(0, 1)) if turns else pixels

@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import av
 import av.error
 import torch
+from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
 
 from sora_core.errors import MediaError
+from sora_core.files import replacing
 from sora_core.shapes import Frames
-from sora_core.video._replacing import replacing
 from sora_core.video.audio import Audio
 from sora_core.video.container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
 
@@ -131,6 +134,7 @@ def _saving(path: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         with media_errors(path, "be written"):
             unfinished = stack.enter_context(replacing(path))
+            unfinished.open("xb").close()  # a folder that takes no file says so before any work
         yield unfinished
         with media_errors(path, "be written"):
             stack.close()
@@ -192,7 +196,7 @@ class _Encoder:
             limit = f"{MAX_SIDE} px a side and {MAX_PIXELS} px in all"
             raise media_error(path, f"{width}x{height} is too large; at most {limit}")
         self.path, self.rate, self.settings, self.audio = path, rate, settings, audio
-        self.count = 0
+        self.count, self.reformatter = 0, VideoReformatter()
         self.pixels = settings.odd if width % 2 or height % 2 else settings.pixels
         muxer = MUXERS[path.suffix.lower()]
         # mp4 keeps unusual keys only by request; the index in front lets a browser start at once.
@@ -208,9 +212,8 @@ class _Encoder:
         options = dict(self.settings.options)
         if self.settings.crf is not None:
             options["crf"] = str(self.settings.crf if crf is None else crf)
-        self.video = self.container.add_stream(
-            self.settings.encoder, rate=self.rate, options=options
-        )
+        stream = self.container.add_stream(self.settings.encoder, rate=self.rate, options=options)
+        self.video = cast(VideoStream, stream)
         self.video.width, self.video.height = width, height
         self.video.pix_fmt = self.pixels
         context = self.video.codec_context
@@ -220,21 +223,20 @@ class _Encoder:
         if self.settings.tag and self.container.format.name != "matroska":
             context.codec_tag = self.settings.tag
         if self.audio is not None:
-            self.sound = self.container.add_stream(
+            stream = self.container.add_stream(
                 "aac", rate=self.audio.rate, layout=self.audio.layout
             )
+            self.sound = cast(AudioStream, stream)
 
     def add(self, frame: UInt8[Tensor, "y x 3"]) -> None:
         with media_errors(self.path, "be written"):
             picture = av.VideoFrame.from_ndarray(frame.cpu().contiguous().numpy(), format="rgb24")
-            if self.settings.is_yuv:
-                picture = picture.reformat(
-                    format=self.pixels,
-                    dst_colorspace=Colorspace.ITU709,
-                    dst_color_range=ColorRange.MPEG,
-                )
-            else:
-                picture = picture.reformat(format=self.pixels)
+            picture = self.reformatter.reformat(
+                picture,
+                format=self.pixels,
+                dst_colorspace=Colorspace.ITU709 if self.settings.is_yuv else None,
+                dst_color_range=ColorRange.MPEG if self.settings.is_yuv else None,
+            )
             picture.pts, picture.time_base = self.count, 1 / self.rate
             self.container.mux(self.video.encode(picture))
             start, end = self.count / self.rate, (self.count + 1) / self.rate
