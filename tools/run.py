@@ -22,7 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = ROOT / ".cache" / "setup.log"
-LISTS = ROOT / "tools" / "requirements"
+PACK = ROOT / "requirements.txt"
+HOST, TRAINING, TESTS = (
+    ROOT / "tools" / "requirements" / f"{name}.txt" for name in ("host", "train", "test")
+)
 
 TORCH = "torch==2.13.0"
 BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring a CUDA torch along
@@ -68,7 +71,7 @@ def demo(options: argparse.Namespace) -> int:
     started = time.time()
     python = own_python(options.comfyui)
     if python is None:
-        set_up("demo", [ROOT / "requirements.txt", LISTS / "host.txt"])
+        set_up(PACK, HOST)
         python = PYTHON
     chosen = [f"--started={started}", f"--prompt={options.prompt}"]
     for name in ("seed", "seconds", "size", "steps", "comfyui"):
@@ -90,9 +93,7 @@ def own_python(comfyui: str | None) -> Path | None:
 
 
 def test(options: argparse.Namespace) -> int:
-    lists = [ROOT / "requirements.txt"]
-    lists += [LISTS / f"{name}.txt" for name in ("host", "train", "test")]
-    set_up("test", lists)
+    set_up(PACK, HOST, TRAINING, TESTS)
     if options.fast:
         return hand_over(PYTHON, "pytest", *SLOW_TIERS)
     bring_browser()
@@ -103,13 +104,12 @@ class SetupError(Exception):
     """The set-up cannot go on. The message says why."""
 
 
-def set_up(purpose: str, lists: Sequence[Path]) -> None:
+def set_up(*lists: Path) -> None:
     """Makes `.venv` and installs what the lists name, unless that has been done before."""
-    wanted = hashlib.sha256(Path(__file__).read_bytes())
-    for requirements in lists:
-        wanted.update(requirements.read_bytes())
-    stamp = VENV / f"ready-for-{purpose}"
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted.hexdigest():
+    stamp = VENV / "installed"
+    done = stamp.read_text().split() if PYTHON.exists() and stamp.exists() else []
+    missing = [path for path in lists if digest(path) not in done]
+    if not missing:
         return
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_bytes(b"")
@@ -119,9 +119,14 @@ def set_up(purpose: str, lists: Sequence[Path]) -> None:
     install("torch", *torch_source(), TORCH)
     install("torchvision, torchaudio", *torch_source(), "--no-deps", *BESIDE_TORCH)
     install("the text encoder", "--no-deps", TEXT_ENCODER)
-    install("the rest", *[part for path in lists for part in ("-r", str(without(path)))])
+    install("the rest", *[part for path in missing for part in ("-r", str(without(path)))])
     mend_beside_torch()
-    stamp.write_text(wanted.hexdigest())
+    stamp.write_text("\n".join([*done, *map(digest, missing)]))
+
+
+def digest(requirements: Path) -> str:
+    """Changes when a list does, or the pins in this file."""
+    return hashlib.sha256(Path(__file__).read_bytes() + requirements.read_bytes()).hexdigest()
 
 
 def without(requirements: Path) -> Path:
