@@ -1,0 +1,217 @@
+"""One file that holds a whole model: transformer, autoencoder, and how both are meant to be used.
+
+Axes: b batch, c channels, t frames, y rows, x columns, n cells.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from einops import rearrange, reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .errors import ConfigError, WeightsError
+from .models.autoencoder import Autoencoder, AutoencoderConfig
+from .models.dit import DiT, DiTConfig
+from .shapes import COMPRESSION, Latent
+from .weights import load_into, read_header, write
+
+FORMAT = "sora 1"
+TRANSFORMER, AUTOENCODER = "transformer.", "autoencoder."
+MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
+
+Model = TypeVar("Model", bound=nn.Module)
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextSettings:
+    """Which text encoder the transformer was trained with, and the most tokens it saw."""
+
+    encoder: str = "all-MiniLM-L6-v2"
+    tokens: int = 128
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingSettings:
+    """What samples this model well when nobody says otherwise."""
+
+    shift: float = 1.5
+    steps: int = 20
+    guidance: float = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Colours:
+    """About what colour a latent cell is: red, green and blue in [-1, 1] of each channel, and of none."""
+
+    factors: tuple[tuple[float, float, float], ...]
+    bias: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundleConfig:
+    """All that is needed to build a model and to use it well."""
+
+    name: str
+    transformer: DiTConfig
+    autoencoder: AutoencoderConfig
+    colours: Colours
+    text: TextSettings = TextSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    fps: float = 8.0
+
+    def __post_init__(self) -> None:
+        channels = {
+            self.transformer.latent_channels,
+            self.autoencoder.latent_channels,
+            len(self.colours.factors),
+        }
+        if len(channels) > 1:
+            raise ConfigError(f"latent channels {sorted(channels)}: every part must have as many")
+
+
+def write_bundle(
+    path: Path,
+    transformer: DiT,
+    autoencoder: Autoencoder,
+    *,
+    name: str,
+    sampling: SamplingSettings | None = None,
+    fps: float = 8.0,
+    latents: Latent | None = None,
+    dtype: torch.dtype = torch.float16,
+) -> BundleConfig:
+    """The settings written to `path` with the weights of both models in `dtype`.
+
+    `latents` are typical latents (noise by default) to fit the colours of previews to.
+    """
+    config = BundleConfig(
+        name=name,
+        transformer=transformer.config,
+        autoencoder=autoencoder.config,
+        colours=fit_colours(autoencoder, latents),
+        sampling=sampling or SamplingSettings(),
+        fps=fps,
+    )
+    models = {TRANSFORMER: transformer, AUTOENCODER: autoencoder}
+    tensors = {
+        prefix + key: tensor.to(dtype)
+        for prefix, model in models.items()
+        for key, tensor in model.state_dict().items()
+    }
+    write(path, tensors, {"format": FORMAT, "config": json.dumps(asdict(config))})
+    return config
+
+
+@torch.no_grad()
+def fit_colours(autoencoder: Autoencoder, latents: Latent | None = None) -> Colours:
+    """The linear map from a latent cell to the mean colour of its pixels, by least squares."""
+    if latents is None:
+        generator = torch.Generator().manual_seed(0)
+        latents = torch.randn(8, autoencoder.config.latent_channels, 1, 8, 8, generator=generator)
+    device = autoencoder.mean.device
+    video = autoencoder.decode(latents[:, :, :1].to(device)).float().cpu()
+    sides = {"y": COMPRESSION.rows, "x": COMPRESSION.columns}
+    colours: Float[Tensor, "n 3"] = reduce(
+        video, "b c 1 (r y) (s x) -> (b r s) c", "mean", **sides
+    )
+    cells = rearrange(latents[:, :, 0].float().cpu(), "b c y x -> (b y x) c")
+    solution = torch.linalg.lstsq(nn.functional.pad(cells, (0, 1), value=1), colours).solution
+    rows = [tuple(round(value, 4) for value in row) for row in solution.tolist()]
+    return Colours(factors=tuple(rows[:-1]), bias=rows[-1])
+
+
+def read_config(path: Path) -> BundleConfig:
+    """The settings of the model in the file at `path`; WeightsError where it is no such file."""
+    metadata = read_header(path).metadata
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path.name[:60]!a} is not a Sora model: choose one of format {FORMAT}")
+    try:
+        return _config(json.loads(metadata.get("config", "")))
+    except (ValueError, RecursionError, ConfigError, _Misfit) as problem:
+        raise WeightsError(f"{path.name[:60]!a} has bad settings ({problem!s:.90})") from problem
+
+
+def load_transformer(
+    path: Path, config: BundleConfig, dtype: torch.dtype = torch.float32
+) -> DiT:
+    """The transformer of the file at `path`, on the CPU and ready to sample."""
+    with torch.device("meta"):
+        model = DiT(config.transformer)
+    return _ready(model.to(dtype), path, TRANSFORMER)
+
+
+def load_autoencoder(
+    path: Path, config: BundleConfig, dtype: torch.dtype = torch.float32
+) -> Autoencoder:
+    """The autoencoder of the file at `path`, on the CPU and ready to encode and decode."""
+    with torch.device("meta"):
+        model = Autoencoder(config.autoencoder)
+    return _ready(model.to(dtype), path, AUTOENCODER)
+
+
+def _ready(model: Model, path: Path, prefix: str) -> Model:
+    load_into(model, path, prefix)
+    return model.eval().requires_grad_(False)
+
+
+class _Misfit(Exception):
+    """A setting that is missing, unknown or of the wrong kind."""
+
+
+def _config(values: Any) -> BundleConfig:
+    table = _table(BundleConfig, values)
+    config = BundleConfig(
+        name=_value(str, "name", table["name"]),
+        transformer=_plain(DiTConfig, table["transformer"]),
+        autoencoder=_plain(AutoencoderConfig, table["autoencoder"]),
+        colours=_colours(table["colours"]),
+        text=_plain(TextSettings, table["text"]),
+        sampling=_plain(SamplingSettings, table["sampling"]),
+        fps=_value(float, "fps", table["fps"]),
+    )
+    depths = (config.transformer.depth, config.autoencoder.fine_depth, config.autoencoder.coarse_depth)
+    widths = (*asdict(config.transformer).values(), *asdict(config.autoencoder).values())
+    if max(depths) > MAX_DEPTH or max(widths) > MAX_WIDTH:
+        raise _Misfit(f"depth {max(depths)}, width {max(widths)}: at most {MAX_DEPTH}, {MAX_WIDTH}")
+    return config
+
+
+def _plain(kind: type[Settings], values: Any) -> Settings:
+    """`kind` made of numbers and texts, each of the type its field states."""
+    table = _table(kind, values)
+    return kind(**{f.name: _value(f.type, f.name, table[f.name]) for f in fields(kind)})
+
+
+def _table(kind: type, values: Any) -> Mapping[str, Any]:
+    names = {field.name for field in fields(kind)}
+    if not isinstance(values, dict) or set(values) != names:
+        raise _Misfit(f"{kind.__name__} needs exactly {', '.join(sorted(names))}")
+    return values
+
+
+def _value(kind: Any, name: str, value: Any) -> Any:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise _Misfit(f"{name} must be of type {kind.__name__}")
+    if kind is float and not 0 < value < 1e6:
+        raise _Misfit(f"{name} {value}: must be above 0 and below a million")
+    return value
+
+
+def _colours(values: Any) -> Colours:
+    table = _table(Colours, values)
+    rows = [*table["factors"], table["bias"]] if isinstance(table["factors"], list) else []
+    good = all(
+        isinstance(row, list) and len(row) == 3 and all(type(v) in (int, float) for v in row)
+        for row in rows
+    )
+    if not rows or not good:
+        raise _Misfit("colours must be rows of three numbers")
+    return Colours(factors=tuple(map(tuple, rows[:-1])), bias=tuple(rows[-1]))
