@@ -1,8 +1,7 @@
-"""Makes a video from a prompt through ComfyUI's graph API. Runs in ComfyUI's own Python."""
+"""Makes a video from a prompt through ComfyUI's graph API; run.py starts it in ComfyUI's Python."""
 
 import argparse
 import json
-import re
 import signal
 import sys
 import tempfile
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import av
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a portable Python looks nowhere else
 
 from tools.client import Graph, GraphError, Run
 from tools.host import CACHE, ROOT, HostError, Server, bring_host
@@ -39,7 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--prompt", required=True)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--size", type=size)
+    parser.add_argument("--size", help="WIDTHxHEIGHT")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--comfyui", type=Path)
     parser.add_argument("--keep-server", action="store_true")
@@ -47,15 +48,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def size(text: str) -> tuple[int, int]:
-    if not (sides := re.fullmatch(r"(\d+)[xX](\d+)", text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 128x128")
-    return int(sides[1]), int(sides[2])
-
-
 def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
     """The workflow with the user's choices in its widgets; what was not chosen stays as saved."""
-    width, height = options.size or (None, None)
+    width, height = map(int, options.size.split("x")) if options.size else (None, None)
     for node_id, widgets in {
         "SoraEncodePrompt": {"text": options.prompt},
         "SoraCanvas": {"width": width, "height": height, "seconds": options.seconds},
@@ -69,7 +64,7 @@ def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
 
 
 def make(graph: Graph, options: argparse.Namespace) -> None:
-    tree = options.comfyui.resolve() if options.comfyui else bring_host()
+    tree = options.comfyui or bring_host()
     CACHE.mkdir(exist_ok=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="demo-") as base:

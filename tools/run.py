@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -56,15 +57,27 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("demo", help="make a video from a prompt in a real ComfyUI")
     made.add_argument("prompt", help='such as "a red ball rolls to the left on grass"')
-    made.add_argument("--seed", help="the same seed gives the same video")
-    made.add_argument("--seconds", help="how long the video lasts")
-    made.add_argument("--size", help="WIDTHxHEIGHT in pixels, such as 128x128")
-    made.add_argument("--steps", help="sampling steps: more is slower and cleaner")
-    made.add_argument("--comfyui", help="the folder of your own ComfyUI")
+    made.add_argument("--seed", type=int, help="the same seed gives the same video")
+    made.add_argument("--seconds", type=float, help="how long the video lasts")
+    made.add_argument("--size", type=sides, help="WIDTHxHEIGHT in pixels, such as 128x128")
+    made.add_argument("--steps", type=int, help="sampling steps: more is slower and cleaner")
+    made.add_argument("--comfyui", type=tree, help="the folder of your own ComfyUI")
     made.add_argument("--keep-server", action="store_true", help="leave ComfyUI up until Ctrl-C")
     tested = commands.add_parser("test", help="run the tests")
     tested.add_argument("--fast", action="store_true", help="without ComfyUI's server and browser")
     return parser.parse_args(arguments)
+
+
+def sides(text: str) -> str:
+    if not re.fullmatch(r"\d+x\d+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 128x128")
+    return text
+
+
+def tree(text: str) -> Path:
+    if not (Path(text) / "main.py").exists():
+        raise argparse.ArgumentTypeError(f"{text!r} has no main.py: name ComfyUI's own folder")
+    return Path(text).resolve()
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -77,27 +90,24 @@ def demo(options: argparse.Namespace) -> int:
     for name in ("seed", "seconds", "size", "steps", "comfyui"):
         if (value := getattr(options, name)) is not None:
             chosen.append(f"--{name}={value}")
-    return hand_over(python, "tools.demo", *chosen, *["--keep-server"] * options.keep_server)
+    return hand_over(python, "tools/demo.py", *chosen, *["--keep-server"] * options.keep_server)
 
 
-def own_python(comfyui: str | None) -> Path | None:
+def own_python(comfyui: Path | None) -> Path | None:
     """The interpreter that a user's ComfyUI brings along; ours is used when it has none."""
     if comfyui is None:
         return None
-    tree = Path(comfyui).resolve()
-    if not (tree / "main.py").exists():
-        raise SetupError(f"--comfyui {comfyui}: no main.py there; name the folder that holds it")
-    places = [tree / name / PYTHON.relative_to(VENV) for name in (".venv", "venv")]
-    places.append(tree.parent / "python_embeded" / "python.exe")
+    places = [comfyui / name / PYTHON.relative_to(VENV) for name in (".venv", "venv")]
+    places.append(comfyui.parent / "python_embeded" / "python.exe")
     return next((place for place in places if place.exists()), None)
 
 
 def test(options: argparse.Namespace) -> int:
     set_up(PACK, HOST, TRAINING, TESTS)
     if options.fast:
-        return hand_over(PYTHON, "pytest", *SLOW_TIERS)
+        return hand_over(PYTHON, "-m", "pytest", *SLOW_TIERS)
     bring_browser()
-    return hand_over(PYTHON, "pytest")
+    return hand_over(PYTHON, "-m", "pytest")
 
 
 class SetupError(Exception):
@@ -113,8 +123,8 @@ def set_up(*lists: Path) -> None:
         return
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_bytes(b"")
-    if not PYTHON.exists():
-        print("setting up .venv, once")
+    if not done:
+        print("setting up .venv, once", flush=True)
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     install("torch", *torch_source(), TORCH)
     install("torchvision, torchaudio", *torch_source(), "--no-deps", *BESIDE_TORCH)
@@ -211,9 +221,9 @@ def bring_browser() -> None:
     raise SetupError("the browser tests need Chromium: install it, or run test --fast")
 
 
-def hand_over(python: Path, module: str, *arguments: str) -> int:
-    """Runs a module in the place of this process, so that Ctrl-C and signals reach it alone."""
-    command = [str(python), "-m", module, *arguments]
+def hand_over(python: Path, *arguments: str) -> int:
+    """Runs Python in the place of this process, so that Ctrl-C and signals reach it alone."""
+    command = [str(python), *arguments]
     sys.stdout.flush()
     if os.name != "nt":
         os.execv(python, command)

@@ -56,7 +56,7 @@ FINE = {
     "the pipeline": ("sora_core/pipeline.py", "from .models.dit import DiT"),
     "a node and the core": ("nodes/canvas.py", "from ..sora_core.canvas import Canvas"),
     "a node and the API": ("nodes/canvas.py", "from comfy_api.latest import io"),
-    "the host file": ("nodes/host.py", "import comfy.utils"),
+    "the host part": ("nodes/host/model.py", "import comfy.utils"),
     "spawning where it belongs": (
         "sora_core/training/distributed.py",
         "from torch import multiprocessing",

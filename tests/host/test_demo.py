@@ -1,4 +1,4 @@
-"""The first thing a newcomer does: one command, one video, and Ctrl-C that leaves nothing behind."""
+"""The first thing a newcomer does: one command, one video, and a Ctrl-C that ends it all."""
 
 import re
 import signal
