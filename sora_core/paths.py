@@ -31,7 +31,7 @@ def inside(root: Path, name: str) -> Path:
     real_root = os.path.realpath(root)
     real = os.path.realpath(os.path.join(real_root, name))
     if os.path.commonpath([real_root, real]) != real_root or real == real_root:
-        raise _refusal(name, f"leads out of the folder {Path(root).name[:40]!a}: use a name inside")
+        raise _refusal(name, "leads out of its folder: use a name inside")
     return Path(real)
 
 
@@ -50,9 +50,9 @@ def _problem(part: str) -> str | None:
     if len(part.encode()) > MAX_PART:
         return f"has a part of {len(part.encode())} bytes: at most {MAX_PART}"
     if part.split(".")[0].rstrip(" ").upper() in _RESERVED:
-        return f"uses {part.split('.')[0]!a}, which Windows keeps for a device: choose another"
+        return f"uses {part.split('.')[0]}, which Windows keeps for a device: choose another"
     return None
 
 
 def _refusal(name: str, problem: str) -> PathError:
-    return PathError(f"name {name[:40]!a} {problem}"[:200])
+    return PathError(f"name {ascii(name)[:60]} {problem}"[:200])

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from .errors import WeightsError
 from .files import replacing
 
-MAX_HEADER = 5_000_000  # bytes, for MAX_TENSORS long names and as much metadata; parsed under 1 s
+MAX_HEADER = 4_000_000  # bytes, for MAX_TENSORS long names and as much metadata; parsed under 1 s
 MAX_TENSORS = 20_000
+MAX_BRACKETS = 100_000  # three a tensor, more in the metadata; each would cost a Python object
 MAX_DIMENSIONS = 8
 
 DTYPES = {
@@ -82,8 +83,8 @@ def read(
             tensors = {name: file.get_tensor(prefix + name) for name in found}
     except (OSError, SafetensorError) as problem:
         raise _refusal(path, f"cannot be read ({problem!s:.60})") from problem
-    for name, tensor in tensors.items():
-        if not bool(torch.isfinite(tensor).all()):
+    for name in expected or found:
+        if not bool(torch.isfinite(tensors[name]).all()):
             raise _refusal(path, f"{_short(prefix + name)} holds NaN or infinity: {_AGAIN}")
     return tensors
 
@@ -172,6 +173,9 @@ def _parsed(path: Path, text: bytes) -> dict[str, object]:
             entries[name] = entry
         return entries
 
+    brackets = text.count(b"[") + text.count(b"{")
+    if brackets > MAX_BRACKETS:
+        raise _refusal(path, f"has a header with {brackets} brackets: at most {MAX_BRACKETS}")
     try:
         entries = json.loads(text.decode(), object_pairs_hook=unique)
     except (ValueError, RecursionError) as problem:
@@ -184,8 +188,9 @@ def _parsed(path: Path, text: bytes) -> dict[str, object]:
 def _checked(path: Path, entries: Mapping[str, object], room: int) -> Header:
     """`entries` as a Header; their values must fill exactly the `room` bytes after it."""
     metadata = entries.get("__metadata__", {})
-    if len(entries) > MAX_TENSORS + 1:
-        raise _refusal(path, f"holds {len(entries)} tensors: at most {MAX_TENSORS}")
+    described = len(entries) - ("__metadata__" in entries)
+    if described > MAX_TENSORS:
+        raise _refusal(path, f"holds {described} tensors: at most {MAX_TENSORS}")
     if not _is_text_table(metadata):
         raise _refusal(path, "has metadata that is not a table of texts")
     tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
