@@ -26,6 +26,7 @@ MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for ho
 
 Model = TypeVar("Model", bound=nn.Module)
 Settings = TypeVar("Settings")
+Value = TypeVar("Value", int, float, str)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +48,7 @@ class SamplingSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Colours:
-    """About what colour a latent cell is: red, green and blue in [-1, 1] of each channel, and of none."""
+    """About what colour a latent cell is: red, green and blue of each channel, and of none."""
 
     factors: tuple[tuple[float, float, float], ...]
     bias: tuple[float, float, float]
@@ -117,9 +118,7 @@ def fit_colours(autoencoder: Autoencoder, latents: Latent | None = None) -> Colo
     device = autoencoder.mean.device
     video = autoencoder.decode(latents[:, :, :1].to(device)).float().cpu()
     sides = {"y": COMPRESSION.rows, "x": COMPRESSION.columns}
-    colours: Float[Tensor, "n 3"] = reduce(
-        video, "b c 1 (r y) (s x) -> (b r s) c", "mean", **sides
-    )
+    colours: Float[Tensor, "n 3"] = reduce(video, "b c 1 (r y) (s x) -> (b r s) c", "mean", **sides)
     cells = rearrange(latents[:, :, 0].float().cpu(), "b c y x -> (b y x) c")
     solution = torch.linalg.lstsq(nn.functional.pad(cells, (0, 1), value=1), colours).solution
     rows = [tuple(round(value, 4) for value in row) for row in solution.tolist()]
@@ -133,13 +132,11 @@ def read_config(path: Path) -> BundleConfig:
         raise WeightsError(f"{path.name[:60]!a} is not a Sora model: choose one of format {FORMAT}")
     try:
         return _config(json.loads(metadata.get("config", "")))
-    except (ValueError, RecursionError, ConfigError, _Misfit) as problem:
+    except (ValueError, RecursionError, ConfigError) as problem:
         raise WeightsError(f"{path.name[:60]!a} has bad settings ({problem!s:.90})") from problem
 
 
-def load_transformer(
-    path: Path, config: BundleConfig, dtype: torch.dtype = torch.float32
-) -> DiT:
+def load_transformer(path: Path, config: BundleConfig, dtype: torch.dtype = torch.float32) -> DiT:
     """The transformer of the file at `path`, on the CPU and ready to sample."""
     with torch.device("meta"):
         model = DiT(config.transformer)
@@ -160,11 +157,7 @@ def _ready(model: Model, path: Path, prefix: str) -> Model:
     return model.eval().requires_grad_(False)
 
 
-class _Misfit(Exception):
-    """A setting that is missing, unknown or of the wrong kind."""
-
-
-def _config(values: Any) -> BundleConfig:
+def _config(values: object) -> BundleConfig:
     table = _table(BundleConfig, values)
     config = BundleConfig(
         name=_value(str, "name", table["name"]),
@@ -175,37 +168,38 @@ def _config(values: Any) -> BundleConfig:
         sampling=_plain(SamplingSettings, table["sampling"]),
         fps=_value(float, "fps", table["fps"]),
     )
-    depths = (config.transformer.depth, config.autoencoder.fine_depth, config.autoencoder.coarse_depth)
-    widths = (*asdict(config.transformer).values(), *asdict(config.autoencoder).values())
-    if max(depths) > MAX_DEPTH or max(widths) > MAX_WIDTH:
-        raise _Misfit(f"depth {max(depths)}, width {max(widths)}: at most {MAX_DEPTH}, {MAX_WIDTH}")
+    sizes = asdict(config.transformer) | asdict(config.autoencoder)
+    depth = max(sizes["depth"], sizes["fine_depth"], sizes["coarse_depth"])
+    width = max(sizes.values())
+    if depth > MAX_DEPTH or width > MAX_WIDTH:
+        raise ConfigError(f"depth {depth}, width {width}: at most {MAX_DEPTH} and {MAX_WIDTH}")
     return config
 
 
-def _plain(kind: type[Settings], values: Any) -> Settings:
+def _plain(kind: type[Settings], values: object) -> Settings:
     """`kind` made of numbers and texts, each of the type its field states."""
     table = _table(kind, values)
     return kind(**{f.name: _value(f.type, f.name, table[f.name]) for f in fields(kind)})
 
 
-def _table(kind: type, values: Any) -> Mapping[str, Any]:
+def _table(kind: type, values: object) -> Mapping[str, Any]:
     names = {field.name for field in fields(kind)}
     if not isinstance(values, dict) or set(values) != names:
-        raise _Misfit(f"{kind.__name__} needs exactly {', '.join(sorted(names))}")
+        raise ConfigError(f"{kind.__name__} needs exactly {', '.join(sorted(names))}")
     return values
 
 
-def _value(kind: Any, name: str, value: Any) -> Any:
+def _value(kind: type[Value], name: str, value: object) -> Value:
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind:
-        raise _Misfit(f"{name} must be of type {kind.__name__}")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ConfigError(f"{name} must be of type {kind.__name__}")
     if kind is float and not 0 < value < 1e6:
-        raise _Misfit(f"{name} {value}: must be above 0 and below a million")
+        raise ConfigError(f"{name} {value}: must be above 0 and below a million")
     return value
 
 
-def _colours(values: Any) -> Colours:
+def _colours(values: object) -> Colours:
     table = _table(Colours, values)
     rows = [*table["factors"], table["bias"]] if isinstance(table["factors"], list) else []
     good = all(
@@ -213,5 +207,5 @@ def _colours(values: Any) -> Colours:
         for row in rows
     )
     if not rows or not good:
-        raise _Misfit("colours must be rows of three numbers")
+        raise ConfigError("colours must be rows of three numbers")
     return Colours(factors=tuple(map(tuple, rows[:-1])), bias=tuple(rows[-1]))

@@ -82,7 +82,7 @@ def generate(
     config = pipeline.config
     grid = canvas.grid()
     noise = draw(seed, (1, config.transformer.latent_channels, *grid.shape))
-    sigmas = shifted(steps or config.sampling.steps, clip_shift(grid, config.sampling.shift))
+    sigmas = shifted(steps or config.sampling.steps, clip_shift(grid))
     texts = [clean_prompt(prompt), clean_prompt(negative)]
     words = encode(pipeline.encoder, pipeline.tokenizer, texts)
     scale = config.sampling.guidance if guidance is None else guidance
@@ -95,9 +95,9 @@ def clip_tokens(grid: Grid) -> int:
     return max(1, grid.cells // PATCH**2)
 
 
-def clip_shift(grid: Grid, base_shift: float) -> float:
+def clip_shift(grid: Grid) -> float:
     """The schedule shift that suits a clip of `grid`."""
-    return shift_for_tokens(clip_tokens(grid), base_shift=base_shift)
+    return shift_for_tokens(clip_tokens(grid))
 
 
 def sampler_named(name: str, seed: int, like: Latent) -> Sampler:

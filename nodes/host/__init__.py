@@ -1,0 +1,1 @@
+"""Everything the pack asks of ComfyUI; nothing outside of this folder imports the host."""

@@ -1,0 +1,40 @@
+"""Where the host keeps its files."""
+
+import secrets
+from pathlib import Path
+
+import comfy.model_management as devices
+import folder_paths
+import torch
+
+from ...sora_core.paths import inside
+from ...sora_core.pipeline import MODELS
+
+KIND = ".safetensors"
+FOLDER = "diffusion_models"
+
+
+def model_names() -> list[str]:
+    """Models to choose from: those that ship with the pack, then the host's."""
+    shipped = sorted(file.name for file in MODELS.glob(f"*{KIND}"))
+    hosted = folder_paths.get_filename_list(FOLDER)
+    return shipped + [name for name in hosted if name.endswith(KIND) and name not in shipped]
+
+
+def model_path(name: str) -> Path:
+    """The file of a model to choose from."""
+    if name in {file.name for file in MODELS.glob(f"*{KIND}")}:
+        return inside(MODELS, name)
+    return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+
+
+def unused_video() -> Path:
+    """A name for a video that lasts until the host ends."""
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"sora_{secrets.token_hex(8)}.mp4"
+
+
+def free_memory() -> float:
+    """Bytes of main memory that images may still take."""
+    return devices.get_free_memory(torch.device("cpu"))

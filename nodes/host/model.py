@@ -1,0 +1,306 @@
+"""The transformer as a MODEL of the host.
+
+Axes: b batch, c channels, t frames, y rows, x columns, l text tokens, e text width.
+
+Timesteps of the host are sigma x 1000, and the host wants velocities: (x - clean) / sigma. Known
+footage comes as a `denoise_mask`: 1 where the model paints, 0 where it keeps. A token's noise level
+is the mask times sigma, so known tokens enter as clean as they are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management as devices
+import comfy.model_patcher
+import comfy.patcher_extension
+import comfy.supported_models_base
+import torch
+from comfy.ldm.modules.attention import optimized_attention
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
+
+from ...sora_core.bundle import TRANSFORMER, BundleConfig, Colours
+from ...sora_core.errors import PromptError
+from ...sora_core.models.dit import DiT, DiTConfig
+from ...sora_core.models.layers import Layers
+from ...sora_core.models.patches import PATCH
+from ...sora_core.pipeline import BATCHED_TOKENS
+from ...sora_core.shapes import COMPRESSION, Latent
+from ...sora_core.weights import load_into
+
+TIMESTEPS = 1000  # the host's timestep at sigma 1
+PREVIEW_SIDE = 128  # pixels; latents are too small to look at
+ACTIVATIONS = 14  # widths of a token that are alive at once, by measure
+
+Options = dict[str, Any]
+"""What the host calls transformer options: patches, wrappers and where a sampling stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLayers:
+    """The host's layers, which cast and offload their weights, all of one dtype on one device."""
+
+    Linear: Callable[..., nn.Module]
+    Conv2d: Callable[..., nn.Module]
+    LayerNorm: Callable[..., nn.Module]
+    Embedding: Callable[..., nn.Module]
+
+    @classmethod
+    def of(cls, operations: Layers, dtype: torch.dtype, device: torch.device) -> "HostLayers":
+        kinds = (operations.Linear, operations.Conv2d, operations.LayerNorm, operations.Embedding)
+        return cls(*(partial(kind, dtype=dtype, device=device) for kind in kinds))
+
+
+class LatentFormat(comfy.latent_formats.LatentFormat):
+    """How the host shows our latents: one frame a step, so that a preview moves."""
+
+    latent_dimensions = 3
+    spacial_downscale_ratio = COMPRESSION.rows
+    temporal_downscale_ratio = COMPRESSION.time
+
+    def __init__(self, colours: Colours) -> None:
+        self.latent_channels = len(colours.factors)
+        self.latent_rgb_factors = [list(row) for row in colours.factors]
+        self.latent_rgb_factors_bias = list(colours.bias)
+        self.latent_rgb_factors_reshape = self.next_frame
+        self.shown = 0
+
+    def next_frame(self, latent: Latent) -> Latent:
+        """The frame of `latent` after the one shown last, as large as a preview."""
+        frame = latent[:1, :, self.shown % latent.shape[2]]
+        self.shown += 1
+        scale = max(1, PREVIEW_SIDE // max(frame.shape[-2:]))
+        return interpolate(frame.float(), scale_factor=scale, mode="bilinear")[:, :, None]
+
+
+class WordsCond(comfy.conds.CONDRegular):
+    """Text states or their mask; several prompts go side by side, padded to the longest."""
+
+    def __init__(self, cond: Tensor, together: bool) -> None:
+        super().__init__(cond)
+        self.together = together
+
+    def _copy_with(self, cond: Tensor) -> "WordsCond":
+        return WordsCond(cond, self.together)
+
+    def can_concat(self, other: "WordsCond") -> bool:
+        return self.together and self.cond.shape[2:] == other.cond.shape[2:]
+
+    def concat(self, others: list["WordsCond"]) -> Tensor:
+        words = [self.cond, *(other.cond for other in others)]
+        longest = max(part.shape[1] for part in words)
+        around = [0, 0] * (self.cond.ndim - 2)
+        return torch.cat([pad(part, [*around, 0, longest - part.shape[1]]) for part in words])
+
+
+class HostDiT(DiT):
+    """The transformer as the host calls it: a velocity from a noisy latent and a timestep."""
+
+    def __init__(
+        self,
+        *,
+        image_model: str,
+        config: DiTConfig,
+        dtype: torch.dtype,
+        device: torch.device,
+        operations: Layers,
+    ) -> None:
+        super().__init__(config, HostLayers.of(operations, dtype, device))
+        self.dtype = dtype
+
+    def forward(
+        self,
+        x: Latent,
+        timestep: Float[Tensor, " b"],
+        context: Float[Tensor, "b l e"],
+        control: object = None,
+        transformer_options: Options | None = None,
+        attention_mask: Int[Tensor, "b l"] | None = None,
+        denoise_mask: Float[Tensor, "b 1 #t #y #x"] | None = None,
+        **_: object,  # hosts pass more with each version
+    ) -> Latent:
+        options = transformer_options or {}
+        kind = comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL
+        wrappers = comfy.patcher_extension.get_all_wrappers(kind, options)
+        run = comfy.patcher_extension.WrapperExecutor.new_class_executor(
+            self.velocity, self, wrappers
+        )
+        return run.execute(x, timestep, context, attention_mask, denoise_mask, options)
+
+    def velocity(
+        self,
+        x: Latent,
+        timestep: Float[Tensor, " b"],
+        context: Float[Tensor, "b l e"],
+        attention_mask: Int[Tensor, "b l"] | None,
+        denoise_mask: Float[Tensor, "b 1 #t #y #x"] | None,
+        options: Options,
+    ) -> Latent:
+        """Where `x` is heading; nowhere where the mask keeps it."""
+        rows, columns = x.shape[-2:]
+        sigma = rearrange(timestep / TIMESTEPS, "b -> b 1 1 1 1")
+        level = sigma
+        if denoise_mask is not None:
+            level = sigma * in_window(denoise_mask, x.shape[2], options)
+        words = None if attention_mask is None or attention_mask.all() else attention_mask.bool()
+        clean = super().forward(
+            even(x),
+            even(level),
+            context,
+            words,
+            start=first_frames(x.shape[2], x.device, options),
+            attend=partial(attend, options=options),
+            around=partial(around, options=options),
+        )
+        heading = (x.float() - clean[..., :rows, :columns].float()) / sigma.clamp(min=1e-6)
+        return torch.where(level > 0, heading, 0.0)
+
+
+def even(x: Tensor) -> Tensor:
+    """`x` with its last row and column doubled where their number is odd; single ones stay."""
+    odd = [side % PATCH if side > 1 else 0 for side in x.shape[-2:]]
+    return pad(x, (0, odd[1], 0, odd[0], 0, 0), mode="replicate") if any(odd) else x
+
+
+def in_window(mask: Float[Tensor, "b 1 #t #y #x"], frames: int, options: Options) -> Tensor:
+    """The part of `mask` for the frames at hand: some hosts leave it whole in a context window."""
+    if mask.shape[2] in (1, frames):
+        return mask
+    return mask[:, :, options["context_window"].index_list]
+
+
+def first_frames(frames: int, device: torch.device, options: Options) -> float | Tensor:
+    """What to add to the frames' own numbers for their places in the whole video."""
+    window = options.get("context_window")
+    if window is None or len(window.index_list) != frames:
+        return 0.0
+    places = torch.tensor(window.index_list, dtype=torch.float32, device=device)
+    return places - torch.arange(frames, device=device)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, options: Options) -> Tensor:
+    """The host's attention, whichever its user chose. Its kernels agree on masks that are added."""
+    if mask is not None:
+        mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
+        mask = mask.expand(-1, -1, q.shape[2], -1)
+    return optimized_attention(
+        q,
+        k,
+        v,
+        q.shape[1],
+        mask=mask,
+        skip_reshape=True,
+        skip_output_reshape=True,
+        transformer_options=options,
+    )
+
+
+def around(i: int, block: Callable[[Tensor], Tensor], x: Tensor, *, options: Options) -> Tensor:
+    """The output of block `i`, or of what a patch of the host puts in its place."""
+    patches = options.get("patches_replace", {}).get("dit", {})
+    if ("double_block", i) not in patches:
+        return block(x)
+
+    def original(args: Mapping[str, Any]) -> dict[str, Tensor]:
+        return {"img": block(args["img"])}
+
+    patch = patches["double_block", i]
+    args = {"img": x, "transformer_options": options}
+    return patch(args, {"original_block": original})["img"]
+
+
+class HostModel(comfy.model_base.BaseModel):
+    """The transformer with its schedule and its conditioning, as the host samples it."""
+
+    def __init__(self, config: "HostConfig", device: torch.device | None = None) -> None:
+        flow = comfy.model_base.ModelType.FLOW
+        super().__init__(config, flow, device=device, unet_model=HostDiT)
+
+    def extra_conds(self, **given: Tensor | None) -> dict[str, Any]:
+        """The host's conditioning, the words in one batch where that is faster."""
+        conds = super().extra_conds(**given)
+        words, noise = given.get("cross_attn"), given["noise"]
+        if words is not None:
+            width = self.diffusion_model.config.text_width
+            if words.shape[-1] != width:
+                raise PromptError(
+                    f"conditioning of width {words.shape[-1]}: this model reads {width}; encode "
+                    "the prompt with the CLIP of Sora Load Model"
+                )
+            tokens = prod(noise.shape[2:]) // PATCH**2
+            together = noise.device.type != "cpu" or tokens < BATCHED_TOKENS
+            mask = given.get("attention_mask")
+            if mask is None or mask.shape != words.shape[:2]:
+                mask = torch.ones(words.shape[:2], dtype=torch.long)
+            conds["c_crossattn"] = WordsCond(words, together)
+            conds["attention_mask"] = WordsCond(mask.to(words.device, torch.long), together)
+        painted = given.get("denoise_mask")
+        if painted is not None and bool((painted < 1).any()):
+            conds["denoise_mask"] = comfy.conds.CONDRegular(fewest_levels(painted[:, :1]))
+        return conds
+
+    def scale_latent_inpaint(self, latent_image: Latent, **_: object) -> Latent:
+        return latent_image  # known tokens are at noise level 0
+
+    def memory_required(self, input_shape: list[int], cond_shapes: object = None) -> float:
+        """Bytes alive at once while the transformer runs on latents of `input_shape`."""
+        tokens = input_shape[0] * prod(input_shape[2:]) / PATCH**2
+        config = self.diffusion_model.config
+        size = devices.dtype_size(self.manual_cast_dtype or self.get_dtype())
+        return tokens * config.width * ACTIVATIONS * size
+
+
+def fewest_levels(mask: Float[Tensor, "b 1 t y x"]) -> Float[Tensor, "b 1 t #y #x"]:
+    """`mask`, one value a frame where no more are needed: the model computes once for each."""
+    frame = mask[..., :1, :1]
+    return frame if bool((mask == frame).all()) else mask
+
+
+class HostConfig(comfy.supported_models_base.BASE):
+    """What the host wants to know before it builds the model."""
+
+    unet_extra_config = {}  # noqa: RUF012  the host copies it
+    supported_inference_dtypes = [torch.bfloat16, torch.float16, torch.float32]  # noqa: RUF012
+
+    def __init__(self, bundle: BundleConfig) -> None:
+        super().__init__({"image_model": "sora", "config": bundle.transformer})
+        self.latent_format = LatentFormat(bundle.colours)
+        self.sampling_settings = {"shift": bundle.sampling.shift}
+        per_cell = bundle.transformer.width * ACTIVATIONS / PATCH**2
+        self.memory_usage_factor = per_cell / (0.01 * 2**20)  # the unit of the host's own formula
+
+    def get_model(
+        self, state_dict: object, prefix: str = "", device: torch.device | None = None
+    ) -> HostModel:
+        return HostModel(self, device)
+
+
+def load_model(path: Path, bundle: BundleConfig) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL: the transformer of the file at `path`, ready for any sampler of the host."""
+    config = HostConfig(bundle)
+    load_device, offload_device = devices.get_torch_device(), devices.unet_offload_device()
+    supported = config.supported_inference_dtypes
+    dtype = devices.unet_dtype(load_device, supported_dtypes=supported)
+    config.set_inference_dtype(dtype, devices.unet_manual_cast(dtype, load_device, supported))
+    model = config.get_model({}, device=offload_device)
+    load_into(model.diffusion_model, path, TRANSFORMER)
+    model.requires_grad_(False)
+    return patcher(model, load_device, offload_device)
+
+
+def patcher(
+    model: nn.Module, load_device: torch.device, offload_device: torch.device
+) -> comfy.model_patcher.ModelPatcher:
+    """The host's keeper of `model`, which moves it between devices; newer hosts have another."""
+    default = comfy.model_patcher.ModelPatcher
+    kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
+    return kind(model, load_device=load_device, offload_device=offload_device)

@@ -1,0 +1,148 @@
+"""Our noise, samplers and guidance as the host's NOISE, SAMPLER and GUIDER."""
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management as devices
+import comfy.model_patcher
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+from torch import Tensor
+
+from ...sora_core.pipeline import sampler_named
+from ...sora_core.sampling.guidance import guide
+from ...sora_core.sampling.noise import draw
+from ...sora_core.sampling.step import Sigma, Step
+from ...sora_core.shapes import Latent
+
+Latents = dict[str, Any]
+"""What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
+
+Conditioning = list[Any]
+"""What the host calls CONDITIONING."""
+
+
+class Noise:
+    """A NOISE: the same for a seed on every device, and of the same composition at every size."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def generate_noise(self, latent: Latents) -> Tensor:
+        batch, channels, *sides = latent["samples"].shape
+        frames = sides[0] if len(sides) == 3 else 1
+        noise = draw(self.seed, (batch, channels, frames, *sides[-2:]))
+        return noise.reshape(batch, channels, *sides)
+
+
+class Guider(comfy.samplers.CFGGuider):
+    """A GUIDER that asks for the unconditional prediction only within an interval of noise."""
+
+    def set_guidance(self, scale: float, rescale: float, interval: tuple[float, float]) -> None:
+        self.scale, self.rescale, self.interval = scale, rescale, interval
+        guide(no_model, no_model, scale, rescale, interval)  # refuses what it does not support
+
+    def predict_noise(
+        self,
+        x: Latent,
+        timestep: Tensor,
+        model_options: dict[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Latent:
+        low, high = self.interval
+        within = low <= timestep.max().item() <= high
+        options = {"sampler_cfg_function": self.combine} | (model_options or {})
+        return comfy.samplers.sampling_function(
+            self.inner_model,
+            x,
+            timestep,
+            self.conds.get("negative"),
+            self.conds.get("positive"),
+            self.scale if within else 1.0,
+            model_options=options,
+            seed=seed,
+        )
+
+    def combine(self, given: dict[str, Any]) -> Latent:
+        """What is to be taken from the input: the host counts from there."""
+        towards, away = given["cond_denoised"], given["uncond_denoised"]
+        guided = guide(lambda *_: towards, lambda *_: away, given["cond_scale"], self.rescale)
+        return given["input"] - guided(given["input"], 1.0)
+
+
+def no_model(x: Latent, sigma: Sigma) -> Latent:
+    return x
+
+
+def guider(
+    model: comfy.model_patcher.ModelPatcher,
+    positive: Conditioning,
+    negative: Conditioning,
+    scale: float,
+    rescale: float,
+    interval: tuple[float, float],
+) -> Guider:
+    """A GUIDER of `model` towards `positive` and away from `negative`."""
+    made = Guider(model)
+    made.set_conds(positive, negative)
+    made.set_guidance(scale, rescale, interval)
+    return made
+
+
+def sampler(name: str) -> comfy.samplers.KSAMPLER:
+    """A SAMPLER that runs one of ours on any MODEL of the host."""
+
+    def run(
+        model: Callable[..., Latent],
+        x: Latent,
+        sigmas: Tensor,
+        extra_args: dict[str, Any] | None = None,
+        callback: Callable[[dict[str, Any]], None] | None = None,
+        disable: bool | None = None,
+    ) -> Latent:
+        given = extra_args or {}
+        rows = x.new_ones(len(x))
+
+        def denoise(x: Latent, sigma: Sigma) -> Latent:
+            return model(x, sigma * rows, **given)
+
+        def on_step(step: Step) -> None:
+            if callback is not None:
+                callback({"i": step.index, "denoised": step.clean, "x": step.clean})
+
+        method = sampler_named(name, given.get("seed") or 0, x)
+        return method(denoise, x, sigmas.tolist(), on_step)
+
+    return comfy.samplers.KSAMPLER(run)
+
+
+def sample(
+    noise: Noise, guider: comfy.samplers.CFGGuider, sigmas: Tensor, latent: Latents, name: str
+) -> Latents:
+    """`latent` painted along `sigmas`, with progress and previews, until done or cancelled."""
+    start = comfy.sample.fix_empty_latent_channels(guider.model_patcher, latent["samples"])
+    latent = latent | {"samples": start}
+    painted = guider.sample(
+        noise.generate_noise(latent),
+        start,
+        sampler(name),
+        sigmas,
+        denoise_mask=latent.get("noise_mask"),
+        callback=latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1),
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=noise.seed,
+    )
+    return latent | {"samples": painted.to(devices.intermediate_device())}
+
+
+def progress(total: int) -> Callable[[int], None]:
+    """Shows on the node how many of `total` are done; raises when the user has cancelled."""
+    bar = comfy.utils.ProgressBar(total)
+
+    def show(done: int) -> None:
+        devices.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done)
+
+    return show

@@ -1,0 +1,79 @@
+"""The text encoder as a CLIP of the host. Axes: b texts, n tokens, d width."""
+
+from typing import Any
+
+import comfy.model_management as devices
+import comfy.ops
+import comfy.sd
+import comfy.supported_models_base
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ...sora_core.models.text import TextConfig, TextEncoder, encode_tokens, package_weights
+from ...sora_core.models.tokens import Tokenizer, Tokens
+
+NAME = "sora"
+
+Pieces = dict[str, list[list[tuple[Any, ...]]]]
+"""Tokens as the host passes them on, under our name: id, weight, perhaps the word's number."""
+
+
+class HostTokenizer:
+    """Prompts as the host's tokens."""
+
+    def __init__(self, embedding_directory: object = None, tokenizer_data: object = None) -> None:
+        self.tokenizer = Tokenizer.load()
+
+    def tokenize_with_weights(
+        self, text: str, return_word_ids: bool = False, **_: object
+    ) -> Pieces:
+        tokens = self.tokenizer.tokenize(text)
+        pairs = list(zip(tokens.ids, tokens.weights, strict=True))
+        return {NAME: [[(*pair, i) for i, pair in enumerate(pairs)] if return_word_ids else pairs]}
+
+    def untokenize(self, token_weight_pair: list[tuple[Any, ...]]) -> list[tuple[Any, str]]:
+        words = self.tokenizer.untokenize([piece[0] for piece in token_weight_pair])
+        return list(zip(token_weight_pair, words, strict=True))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+
+class HostTextEncoder(TextEncoder):
+    """The text encoder as the host calls it."""
+
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, model_options: dict[str, Any]
+    ) -> None:
+        super().__init__(TextConfig(), comfy.ops.manual_cast, dtype, device)
+        self.dtypes = {dtype}
+        self.execution_device = devices.text_encoder_device()
+
+    def set_clip_options(self, options: dict[str, Any]) -> None:
+        self.execution_device = options.get("execution_device", self.execution_device)
+
+    def reset_clip_options(self) -> None:
+        self.execution_device = devices.text_encoder_device()
+
+    def encode_token_weights(self, pieces: Pieces) -> tuple[Float[Tensor, "1 n d"], None]:
+        """The states of all tokens; there is no pooled vector."""
+        texts = [
+            Tokens(tuple(piece[0] for piece in row), tuple(piece[1] for piece in row))
+            for row in pieces[NAME]
+        ]
+        encoded = encode_tokens(self, texts, device=self.execution_device)
+        return encoded.states[encoded.mask][None].to(devices.intermediate_device()), None
+
+    def load_sd(self, state: dict[str, Tensor]) -> nn.modules.module._IncompatibleKeys:
+        return self.load_state_dict(state, strict=False)
+
+
+def load_clip() -> comfy.sd.CLIP:
+    """A CLIP: the installed text encoder, in float32 for it is small."""
+    target = comfy.supported_models_base.ClipTarget(HostTokenizer, HostTextEncoder)
+    weights = package_weights()
+    size = sum(tensor.numel() for tensor in weights.values())
+    clip = comfy.sd.CLIP(target, parameters=size, model_options={"dtype": torch.float32})
+    clip.load_sd(weights)
+    return clip

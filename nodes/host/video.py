@@ -1,0 +1,123 @@
+"""The autoencoder as a VAE of the host. Axes: b batch, c channels, t frames, y rows, x columns."""
+
+import logging
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+import comfy.model_management as devices
+import comfy.sd
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ...sora_core.bundle import AUTOENCODER, BundleConfig
+from ...sora_core.models.autoencoder import PATCH, Autoencoder
+from ...sora_core.models.streaming import decode_chunks, encode_chunks
+from ...sora_core.shapes import COMPRESSION, Compression, Latent, Video
+from ...sora_core.weights import load_into
+from .model import patcher
+
+CHUNK = 8  # frames that pass through the autoencoder together
+ACTIVATIONS = 12  # fine features of a place that are alive at once, by measure
+
+
+class HostAutoencoder(Autoencoder):
+    """The autoencoder as the host calls it: long videos pass in chunks, and can be stopped."""
+
+    def encode(self, video: Video) -> Latent:
+        return torch.cat(list(each(encode_chunks(self, video.split(CHUNK, dim=2)))), dim=2)
+
+    def decode(self, latent: Latent) -> Video:
+        return torch.cat(list(each(decode_chunks(self, latent))), dim=2)
+
+
+def each(chunks: Iterator[Tensor]) -> Iterator[Tensor]:
+    """`chunks`, until the user cancels."""
+    for chunk in chunks:
+        devices.throw_exception_if_processing_interrupted()
+        yield chunk
+
+
+class HostVAE(comfy.sd.VAE):
+    """The autoencoder with what the host's VAE nodes ask of it."""
+
+    def __init__(self, autoencoder: HostAutoencoder) -> None:
+        with without_warning():
+            super().__init__(sd={})  # sets what this version of the host expects, and stops
+        steps = (COMPRESSION.time, COMPRESSION.rows, COMPRESSION.columns)
+        self.latent_channels = autoencoder.config.latent_channels
+        self.latent_dim = 3
+        self.output_channels = 3
+        self.upscale_ratio = (COMPRESSION.pixel_frames, *steps[1:])
+        self.downscale_ratio = (COMPRESSION.latent_frames, *steps[1:])
+        self.upscale_index_formula = self.downscale_index_formula = steps
+        self.working_dtypes = [torch.bfloat16, torch.float32]
+        self.process_input = from_image
+        self.process_output = to_image_in_place
+        fine = autoencoder.config.fine_width
+
+        def memory(pixels: int, frames: int, dtype: torch.dtype) -> float:
+            features = pixels * min(frames, CHUNK) / PATCH**2 * fine * ACTIVATIONS
+            return (features + pixels * frames * 9) * devices.dtype_size(dtype)
+
+        self.memory_used_encode = lambda shape, dtype: memory(
+            shape[0] * prod(shape[-2:]), shape[2], dtype
+        )
+        self.memory_used_decode = lambda shape, dtype: memory(
+            shape[0] * prod(shape[-2:]) * prod(steps[1:]), COMPRESSION.pixel_frames(shape[2]), dtype
+        )
+        self.device = devices.vae_device()
+        self.output_device = devices.intermediate_device()
+        self.vae_dtype = devices.vae_dtype(self.device, self.working_dtypes)
+        self.first_stage_model = autoencoder.to(self.vae_dtype).eval()
+        self.patcher = patcher(autoencoder, self.device, devices.vae_offload_device())
+        self.model_size()
+
+
+class without_warning:  # noqa: N801  reads as a phrase
+    """While open, the host does not warn of a VAE without weights: they follow."""
+
+    def __enter__(self) -> None:
+        logging.getLogger().addFilter(self.keep)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeFilter(self.keep)
+
+    @staticmethod
+    def keep(record: logging.LogRecord) -> bool:
+        return "No VAE weights" not in record.getMessage()
+
+
+def from_image(image: Tensor) -> Tensor:
+    return image * 2 - 1
+
+
+def to_image_in_place(video: Tensor) -> Tensor:
+    return video.add_(1).div_(2).clamp_(0, 1)  # some hosts use the result, some the argument
+
+
+def load_vae(path: Path, bundle: BundleConfig) -> HostVAE:
+    """A VAE: the autoencoder of the file at `path`."""
+    with torch.device("meta"):
+        autoencoder = HostAutoencoder(bundle.autoencoder)
+    load_into(autoencoder, path, AUTOENCODER)
+    return HostVAE(autoencoder.requires_grad_(False))
+
+
+def compression(vae: comfy.sd.VAE) -> Compression:
+    """How much `vae`, of any model, compresses."""
+    side = vae.spacial_compression_decode()
+    return Compression(vae.temporal_compression_decode() or 1, side, side)
+
+
+def decoded(vae: comfy.sd.VAE, latent: Latent) -> Iterator[Video]:
+    """The video of `latent` in [-1, 1]: in chunks from our VAE, at once from any other."""
+    if not isinstance(vae, HostVAE):
+        yield rearrange(vae.decode(latent), "... y x c -> 1 c (...) y x").mul(2).sub(1)
+        return
+    needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
+    devices.load_models_gpu([vae.patcher], memory_required=needed)
+    latent = latent.to(vae.device, vae.vae_dtype)
+    for video in each(decode_chunks(vae.first_stage_model, latent)):
+        yield video.float().to(vae.output_device)

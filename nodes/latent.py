@@ -1,0 +1,117 @@
+"""Nodes that turn a finished latent into something to look at."""
+
+from fractions import Fraction
+
+import torch
+from comfy_api.latest import InputImpl, io
+from einops import rearrange
+
+from ..sora_core.errors import SizeError
+from ..sora_core.pipeline import cropped
+from ..sora_core.shapes import Size
+from ..sora_core.video.frames import frames_from_video, resize
+from ..sora_core.video.writer import write_video
+from .host.files import free_memory, unused_video
+from .host.sampling import progress
+from .host.video import compression, decoded
+
+FPS = 8.0  # of a latent that no canvas made
+
+
+def decoded_size(latent: dict, vae: object) -> Size:
+    """What to crop the decoded video to: the canvas, where the latent still remembers one."""
+    samples, pressed = latent["samples"], compression(vae)
+    height, width = samples.shape[-2] * pressed.rows, samples.shape[-1] * pressed.columns
+    frames = pressed.pixel_frames(samples.shape[2] if samples.ndim == 5 else 1)
+    canvas = latent.get("sora_canvas")
+    if canvas is not None and canvas.grid(pressed).shape == tuple(samples.shape[2:]):
+        return canvas.size
+    return Size(width, height, frames)
+
+
+class SoraDecodeVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraDecodeVideo",
+            display_name="Sora Decode Video",
+            category="Sora/latent",
+            description="Decodes a latent straight into a video file, a few frames at a time: any "
+            "length in the same memory, cropped to exactly the canvas.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="A finished latent."),
+                io.Vae.Input("vae", tooltip="The VAE of the model that painted it."),
+                io.Float.Input(
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=240.0,
+                    step=0.5,
+                    tooltip="Frames per second; 0 takes what the canvas says.",
+                ),
+                io.Int.Input(
+                    "upscale",
+                    default=1,
+                    min=1,
+                    max=8,
+                    tooltip="Enlarges the frames (bicubic): small models paint small.",
+                ),
+            ],
+            outputs=[io.Video.Output(tooltip="For Save Video.")],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae, fps, upscale) -> io.NodeOutput:
+        size = decoded_size(latent, vae)
+        samples = latent["samples"]
+        if len(samples) > 1:
+            raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
+        canvas = latent.get("sora_canvas")
+        rate = fps or (canvas.fps if canvas else FPS)
+        chunks = cropped(decoded(vae, samples), size)
+        frames = (
+            resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
+            for chunk in chunks
+        )
+        path = write_video(
+            unused_video(),
+            frames,
+            Fraction(rate).limit_denominator(1001),
+            on_frame=progress(size.frames),
+        )
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+
+
+class SoraDecodeFrames(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraDecodeFrames",
+            display_name="Sora Decode Frames",
+            category="Sora/latent",
+            description="Decodes a latent into images, all in memory, cropped to exactly the "
+            "canvas. For long videos use Sora Decode Video.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="A finished latent."),
+                io.Vae.Input("vae", tooltip="The VAE of the model that painted it."),
+            ],
+            outputs=[io.Image.Output(tooltip="One image for each frame.")],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae) -> io.NodeOutput:
+        size = decoded_size(latent, vae)
+        samples = latent["samples"]
+        needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
+        if needed > free_memory():
+            raise SizeError(
+                f"{size.frames} frames of {size.width}x{size.height} need {needed / 1e9:.1f} GB, "
+                f"{free_memory() / 1e9:.1f} GB are free: use Sora Decode Video"
+            )
+        show = progress(len(samples) * size.frames)
+        images = []
+        for clip in samples.split(1):
+            for video in cropped(decoded(vae, clip), size):
+                images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
+                show(len(images))
+        return io.NodeOutput(torch.stack(images))

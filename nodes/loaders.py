@@ -1,0 +1,47 @@
+"""Nodes that bring a model into the graph."""
+
+from comfy_api.latest import io
+
+from ..sora_core.bundle import read_config
+from ..sora_core.pipeline import SHIPPED
+from .host.files import model_names, model_path
+from .host.model import load_model
+from .host.text import load_clip
+from .host.video import load_vae
+
+
+class SoraLoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraLoadModel",
+            display_name="Sora Load Model",
+            category="Sora/model",
+            description="Loads a Sora model from one file. Every node of ComfyUI accepts what "
+            "comes out.",
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=model_names(),
+                    default=SHIPPED,
+                    tooltip="A model that ships with the pack, or a Sora model in ComfyUI's folder "
+                    "diffusion_models.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The transformer, for any sampler."),
+                io.Clip.Output(tooltip="The text encoder, for prompts."),
+                io.Vae.Output(tooltip="The autoencoder, between pixels and latents."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model) -> str:
+        file = model_path(model).stat()
+        return f"{file.st_mtime_ns} {file.st_size}"
+
+    @classmethod
+    def execute(cls, model) -> io.NodeOutput:
+        path = model_path(model)
+        bundle = read_config(path)
+        return io.NodeOutput(load_model(path, bundle), load_clip(), load_vae(path, bundle))

@@ -1,0 +1,173 @@
+"""Nodes that take a model from noise to a finished latent."""
+
+import torch
+from comfy_api.latest import io
+
+from ..sora_core.pipeline import SAMPLERS, clip_shift
+from ..sora_core.sampling.noise import MAX_SEED
+from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted, truncate
+from ..sora_core.shapes import Grid
+from .host import sampling as host
+
+
+class SoraNoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraNoise",
+            display_name="Sora Noise",
+            category="Sora/sampling",
+            description="Noise that is the same on every device, and whose composition stays when "
+            "the size is doubled: a draft and its final agree.",
+            inputs=[
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="The same number gives the same video.",
+                ),
+            ],
+            outputs=[io.Noise.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
+        )
+
+    @classmethod
+    def execute(cls, seed) -> io.NodeOutput:
+        return io.NodeOutput(host.Noise(seed))
+
+
+class SoraSchedule(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraSchedule",
+            display_name="Sora Schedule",
+            category="Sora/sampling",
+            description="The noise levels a sampler visits. Larger and longer videos hide noise "
+            "better, so they get more steps at high noise.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="What will be painted; only its size counts."),
+                io.Int.Input(
+                    "steps",
+                    default=20,
+                    min=1,
+                    max=MAX_STEPS,
+                    tooltip="More is slower and cleaner.",
+                ),
+                io.Float.Input(
+                    "shift",
+                    default=0.0,
+                    min=0.0,
+                    max=MAX_SHIFT,
+                    step=0.1,
+                    tooltip="How long to stay at high noise. 1 is evenly spaced; 0 chooses by the "
+                    "size of the latent.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="1 paints from pure noise; less starts from a latent that is noised "
+                    "only so far.",
+                ),
+            ],
+            outputs=[io.Sigmas.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
+        )
+
+    @classmethod
+    def execute(cls, latent, steps, shift, strength) -> io.NodeOutput:
+        *_, rows, columns = sides = latent["samples"].shape
+        grid = Grid(sides[2] if len(sides) == 5 else 1, rows, columns)
+        sigmas = shifted(steps, shift or clip_shift(grid))
+        return io.NodeOutput(torch.tensor(truncate(sigmas, strength) if strength < 1 else sigmas))
+
+
+class SoraGuider(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraGuider",
+            display_name="Sora Guider",
+            category="Sora/sampling",
+            description="Leads a model towards a prompt and away from another. Outside of the "
+            "interval, and at scale 1, only the prompt is computed: twice as fast.",
+            inputs=[
+                io.Model.Input("model", tooltip="Any model that samples latents."),
+                io.Conditioning.Input("positive", tooltip="What to show."),
+                io.Conditioning.Input("negative", tooltip="What to stay away from."),
+                io.Float.Input(
+                    "scale",
+                    default=4.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="How strictly to follow the prompt. 1 is as the model sees the world.",
+                ),
+                io.Float.Input(
+                    "rescale",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Takes back the contrast that a high scale adds: 0 not at all, 1 all.",
+                ),
+                io.Float.Input(
+                    "from_sigma",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Guidance begins once the noise level is this or lower.",
+                ),
+                io.Float.Input(
+                    "to_sigma",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Guidance ends once the noise level is below this.",
+                ),
+            ],
+            outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, model, positive, negative, scale, rescale, from_sigma, to_sigma
+    ) -> io.NodeOutput:
+        interval = (to_sigma, from_sigma)
+        return io.NodeOutput(host.guider(model, positive, negative, scale, rescale, interval))
+
+
+class SoraSample(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraSample",
+            display_name="Sora Sample",
+            category="Sora/sampling",
+            description="Paints a latent: from noise, along a schedule, as a guider says.",
+            inputs=[
+                io.Noise.Input("noise", tooltip="From Sora Noise or any other noise node."),
+                io.Guider.Input("guider", tooltip="From Sora Guider or any other guider node."),
+                io.Sigmas.Input("sigmas", tooltip="From Sora Schedule or any other scheduler."),
+                io.Latent.Input(
+                    "latent", tooltip="What to paint on. A noise mask of 0 keeps what is there."
+                ),
+                io.Combo.Input(
+                    "sampler",
+                    options=list(SAMPLERS),
+                    default=SAMPLERS[0],
+                    tooltip="euler: one model call a step. heun: two, more exact. dpmpp_2m: one, "
+                    "exact with few steps. sde: adds fresh noise at each step.",
+                ),
+            ],
+            outputs=[io.Latent.Output(tooltip="The finished latent, to be decoded.")],
+        )
+
+    @classmethod
+    def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
+        return io.NodeOutput(host.sample(noise, guider, sigmas, latent, sampler))
