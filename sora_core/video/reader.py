@@ -128,12 +128,19 @@ def _watched(
 
 
 def _each_once(timed: Iterator[Timed], span: Fraction | None) -> Iterator[av.VideoFrame]:
+    """The frames whose middle lies in the span; if none does, the one on screen at its start."""
+    on_screen, given = None, False
     for time, stays, frame in timed:
         middle = time + stays / 2
-        if span is not None and middle >= span:
-            return
-        if middle >= 0:
+        if span is not None and middle >= span and (given or time > 0):
+            break
+        if on_screen is None and time + stays > 0:
+            on_screen = frame
+        if middle >= 0 and (span is None or middle < span):
             yield frame
+            given = True
+    if on_screen is not None and not given:
+        yield on_screen
 
 
 def _at_rate(

@@ -97,6 +97,13 @@ def test_uneven_frames_come_once_each_without_a_rate(tmp_path, numbered, read):
     assert greys(read(path)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("start", [0, 0.1, 0.6, 1.9])
+@pytest.mark.parametrize("rate", [None, 10])
+def test_a_part_shorter_than_a_frame_is_one_frame(tmp_path, numbered, read, start, rate):
+    path = write_video(tmp_path / "a.mp4", [numbered(2, 16, 16)], 1)
+    assert len(read(path, start=start, seconds=0.1, fps=rate)) == 1
+
+
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])
 def test_turned_videos_are_read_upright(tmp_path, read, rotation):
     lying = torch.zeros(3, 16, 32, 3, dtype=torch.uint8)
