@@ -16,7 +16,7 @@ from sora_core.shapes import Video
 from sora_core.training.dataset import Clips
 from sora_core.training.distributed import Ranks
 from sora_core.video.frames import frames_from_video, video_from_frames
-from sora_core.video.sheet import contact_sheet
+from sora_core.world.sheet import contact_sheet
 
 CROP = 48
 LATENT_NOISE = 0.05  # stands for a learned posterior variance: small, fixed, stable
@@ -67,7 +67,11 @@ class AutoencoderTask:
         self.batch, self.seed = batch, seed
 
     def matrices(self) -> set[str]:
-        return set()
+        return {
+            name
+            for name, parameter in self.model.named_parameters()
+            if parameter.ndim >= 2 and ".enter." not in name and ".leave." not in name
+        }
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, Tensor, torch.Generator]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)

@@ -6,7 +6,7 @@ sees what it would have seen.
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -71,18 +71,33 @@ class Progress:
     seconds_left: float
 
 
-def optimizers_of(task: Task, config: TrainingConfig) -> list[Optimizer]:
+class Matrices:
+    """The hidden weights of a model as the matrices that Muon takes: a convolution's filters are its rows."""
+
+    def __init__(self, weights: Sequence[nn.Parameter]) -> None:
+        self.weights = weights
+        self.views = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in weights]
+
+    def share_gradients(self) -> None:
+        for weight, view in zip(self.weights, self.views, strict=True):
+            view.grad = None if weight.grad is None else weight.grad.view_as(view)
+
+
+def optimizers_of(
+    task: Task, config: TrainingConfig
+) -> tuple[Matrices, list[Optimizer]]:
     """Muon (Jordan et al. 2024) for hidden matrices, its update as large as AdamW's; AdamW for the rest."""
-    matrices = task.matrices()
-    chosen = [p for name, p in task.model.named_parameters() if name in matrices]
-    others = [p for name, p in task.model.named_parameters() if name not in matrices]
-    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
-    if not chosen:
-        return [rest]
+    hidden = task.matrices()
+    matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
+    others = [p for name, p in task.model.named_parameters() if name not in hidden]
     muon = Muon(
-        chosen, config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+        matrices.views,
+        config.matrix_rate,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
     )
-    return [muon, rest]
+    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    return matrices, [muon, rest]
 
 
 def train(
@@ -96,7 +111,7 @@ def train(
 ) -> nn.Module:
     """The averaged model after all steps. `folder` holds checkpoint, scalars and sheets."""
     model, average = task.model, copy.deepcopy(task.model).requires_grad_(False)
-    optimizers = optimizers_of(task, config)
+    matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     saved = folder / "checkpoint.safetensors"
     start = checkpoint.load(saved, model, average, optimizers) if resume and saved.exists() else 0
@@ -113,9 +128,10 @@ def train(
         loss.backward()
         ranks.average(p.grad for p in parameters if p.grad is not None)
         norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+        matrices.share_gradients()
         for optimizer in optimizers:
             optimizer.step()
-            optimizer.zero_grad()
+        model.zero_grad()
         faded = min(config.average, (step + 1) / (step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - faded)
@@ -129,7 +145,7 @@ def train(
             )
             began, since = time.monotonic(), done
             for name, value in {**parts, "loss": loss, "gradient_norm": norm}.items():
-                scalars.add_scalar(name, float(value), done)
+                scalars.add_scalar(name, float(value.detach()), done)
         last = done == config.steps
         if ranks.first and (done % config.save_every == 0 or last):
             checkpoint.save(saved, done, model, average, optimizers)

@@ -1,0 +1,252 @@
+"""Training of the transformer: rectified flow towards clean patches, with known footage from the start.
+
+Axes: b batch, c channels, t frames, y rows, x columns, n tokens, k objects, d width.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from einops import rearrange, reduce
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+
+from sora_core.models.autoencoder import Autoencoder
+from sora_core.models.dit import Attend, DiT
+from sora_core.models.layers import written_out_attention
+from sora_core.models.packing import pad_texts
+from sora_core.models.patches import PATCH, patchify
+from sora_core.sampling.guidance import guide
+from sora_core.sampling.noise import draw
+from sora_core.sampling.samplers import euler
+from sora_core.sampling.schedules import shift, shift_for_tokens, shifted
+from sora_core.shapes import Grid, Latent
+from sora_core.training.distributed import Ranks
+from sora_core.training.known import KINDS, draw_mask
+from sora_core.training.latents import OBJECTS, Latents
+from sora_core.video.frames import frames_from_video
+from sora_core.world.scene import COLOURS, SHAPES
+from sora_core.world.sheet import contact_sheet
+
+LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
+TRUTH_BLOCK = 4  # after which block the truth is read off
+FEW_TOKENS = 320  # up to here attention written out trains faster on a CPU
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mix:
+    """What a step is made of. Shares are of steps, all clips of a step being of one kind."""
+
+    weights: tuple[float, ...]  # of each size of clips
+    known: float = 0.35  # some footage is known
+    partly: float = 0.2  # of these, footage that is known only up to a noise level
+    no_text: float = 0.1  # of clips
+    object_weight: float = 2.0
+    truth_weight: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    clean: Latent
+    sigma: Float[Tensor, "b 1 t y x"]
+    noise: Latent
+    paint: Float[Tensor, "1 1 t y x"]
+    text: Float[Tensor, "b l e"]
+    text_mask: Tensor
+    coverage: Float[Tensor, "b k n"]
+    kinds: Int[Tensor, "b k 2"]
+
+    @property
+    def noisy(self) -> Latent:
+        return self.clean.lerp(self.noise, self.sigma.expand_as(self.clean))
+
+
+def flow_loss(
+    made: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
+) -> Tensor:
+    """The error of the velocity that `made` implies, over what is painted.
+
+    The velocity is (x - clean) / sigma, so its error is that of the clean latent over sigma
+    (Li and He 2025, "Back to basics", with sigma bounded below as there).
+    """
+    error = ((made.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * paint
+    error = reduce(patchify(error), "b n d -> b n", "mean")
+    return (error * weight).sum() / (weight * reduce(patchify(paint), "b n d -> b n", "mean")).sum()
+
+
+class TruthHead(nn.Module):
+    """Reads off each token what it shows: which shape and which colour, or neither.
+
+    As representation alignment (Yu et al. 2024) does with a teacher's features; the world is the teacher. Only
+    for training, it is not part of the model.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.shape = nn.Linear(width, len(SHAPES) + 1)
+        self.colour = nn.Linear(width, len(COLOURS) + 1)
+
+    def forward(
+        self,
+        features: Float[Tensor, "b n d"],
+        coverage: Float[Tensor, "b k n"],
+        kinds: Int[Tensor, "b k 2"],
+    ) -> Tensor:
+        features, loss = self.norm(features), 0.0
+        for i, head in enumerate((self.shape, self.colour)):
+            target = torch.zeros(*features.shape[:2], head.out_features)
+            target[..., -1] = 1 - coverage.sum(1)
+            for k in range(OBJECTS):
+                index = kinds[:, k, i].clamp(min=0)[:, None, None].expand(-1, features.shape[1], 1)
+                target.scatter_add_(2, index, coverage[:, k, :, None])
+            logits = head(features).float()
+            loss = loss + cross_entropy(logits.flatten(0, 1), target.flatten(0, 1))
+        return loss
+
+
+class Learner(nn.Module):
+    """The transformer, and what only its training needs."""
+
+    def __init__(self, dit: DiT) -> None:
+        super().__init__()
+        self.dit = dit
+        self.truth = TruthHead(dit.config.width)
+
+
+class TransformerTask:
+    """Denoise clips of several sizes, one size a step."""
+
+    def __init__(
+        self,
+        dit: DiT,
+        autoencoder: Autoencoder,
+        sizes: Sequence[Latents],
+        test: Latents,
+        test_captions: Sequence[str],
+        empty: Float[Tensor, "l e"],
+        mix: Mix,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self.model, self.autoencoder = Learner(dit), autoencoder
+        self.sizes, self.test, self.test_captions, self.empty = sizes, test, test_captions, empty
+        self.mix, self.batch, self.seed = mix, batch, seed
+
+    def matrices(self) -> set[str]:
+        return {
+            name
+            for name, parameter in self.model.named_parameters()
+            if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
+        }
+
+    def draw(self, step: int, ranks: Ranks) -> Batch:
+        shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        own = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank + 1)
+        which = int(torch.multinomial(torch.tensor(self.mix.weights), 1, generator=shared))
+        data = self.sizes[which]
+        frames, rows, columns = data.latents.shape[2:]
+        grid = Grid(frames, rows, columns)
+        tokens = grid.cells // PATCH**2
+        cost = max(1.0, (tokens / 80) ** 1.1)  # larger clips come in smaller batches
+        count = max(1, round(self.batch / ranks.count / cost)) if tokens >= 80 else (
+            2 * self.batch // ranks.count
+        )
+        rows_drawn = torch.randint(len(data.latents), (count,), generator=own)
+        clean = data.latents[rows_drawn].float()
+
+        level = torch.sigmoid(torch.randn(count, generator=own))
+        level = torch.where(torch.rand(count, generator=own) < 0.1, torch.rand(count, generator=own), level)
+        level = shift(level, shift_for_tokens(tokens)).view(-1, 1, 1, 1, 1)
+        paint, sigma = torch.ones(1, 1, *grid.shape), level
+        if frames > 1 and torch.rand((), generator=shared) < self.mix.known:
+            kind = KINDS[int(torch.randint(len(KINDS), (), generator=shared))]
+            mask = draw_mask(grid, kind, shared)[None]
+            firmness = torch.zeros(count, 1, 1, 1, 1)
+            if torch.rand((), generator=shared) < self.mix.partly:
+                firmness = torch.rand(count, 1, 1, 1, 1, generator=own)
+                sigma = torch.where(mask > 0, level, torch.minimum(level, firmness))
+            else:
+                paint, sigma = mask, level * mask
+            if kind != "box":
+                sigma = sigma[..., :1, :1]
+
+        choice = torch.randint(data.lengths.shape[1], (count,), generator=own).tolist()
+        silent = (torch.rand(count, generator=own) < self.mix.no_text).tolist()
+        texts = [
+            self.empty if silent[i] else data.text(int(row), choice[i]).float()
+            for i, row in enumerate(rows_drawn.tolist())
+        ]
+        text, text_mask = pad_texts(texts)
+        noise = torch.randn(clean.shape, generator=own)
+        coverage = rearrange(data.coverage[rows_drawn].float() / 255, "b k t y x -> b k (t y x)")
+        return Batch(clean, sigma, noise, paint, text, text_mask, coverage, data.kinds[rows_drawn])
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        batch = self.draw(step, ranks)
+        seen: list[Tensor] = []
+
+        def watch(i: int, block: nn.Module, x: Tensor) -> Tensor:
+            x = block(x)
+            if i == TRUTH_BLOCK:
+                seen.append(x)
+            return x
+
+        made = self.model.dit(
+            batch.noisy,
+            batch.sigma,
+            batch.text,
+            batch.text_mask,
+            attend=attention_for(batch.coverage.shape[-1]),
+            around=watch,
+        )
+        weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
+        parts = {
+            "flow": flow_loss(made, batch.clean, batch.sigma, batch.paint, weight),
+            "truth": self.mix.truth_weight * self.model.truth(seen[0], batch.coverage, batch.kinds),
+        }
+        return parts["flow"] + parts["truth"], parts
+
+    @torch.no_grad()
+    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
+        scores = {f"test/{level}": self.test_loss(average.dit, level) for level in (0.3, 0.7, 0.95)}
+        count = min(16, len(self.test_captions))
+        text, mask = pad_texts([self.test.text(i, 1).float() for i in range(count)])
+        nothing = self.empty[None].expand(count, -1, -1)
+        noise = draw(0, (1, *self.test.latents.shape[1:])).expand(count, -1, -1, -1, -1)
+        tokens = self.test.coverage.shape[2:].numel()
+
+        def denoise(x: Latent, sigma: float, text: Tensor, mask: Tensor | None) -> Latent:
+            return average.dit(x, torch.full((1, 1, 1, 1, 1), sigma), text, mask)
+
+        latent = euler(
+            guide(
+                partial(denoise, text=text, mask=mask), partial(denoise, text=nothing, mask=None), 4.0
+            ),
+            noise,
+            shifted(24, shift_for_tokens(tokens)),
+        )
+        clips = [frames_from_video(self.autoencoder.decode(part[None])[0]) for part in latent]
+        contact_sheet(
+            clips, self.test_captions[:count], folder / f"sheet-{step:06d}.png", scale=1, across=4
+        )
+        return scores
+
+    def test_loss(self, dit: DiT, level: float) -> float:
+        """The flow loss on held-out clips at one noise level: comparable between runs on one autoencoder."""
+        generator = torch.Generator().manual_seed(7)
+        clean = self.test.latents.float()
+        sigma = torch.full((1, 1, 1, 1, 1), level)
+        noisy = clean.lerp(torch.randn(clean.shape, generator=generator), level)
+        text, mask = pad_texts([self.test.text(i, 1).float() for i in range(len(clean))])
+        made = dit(noisy, sigma, text, mask)
+        tokens = self.test.coverage.shape[2:].numel()
+        ones = torch.ones(len(clean), tokens)
+        return float(flow_loss(made, clean, sigma, torch.ones(1, 1, *clean.shape[2:]), ones))
+
+
+def attention_for(tokens: int) -> Attend:
+    return written_out_attention if tokens <= FEW_TOKENS else scaled_dot_product_attention
