@@ -50,16 +50,18 @@ def parse() -> argparse.Namespace:
 
 def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
     """The workflow with the user's choices in its widgets; what was not chosen stays as saved."""
-    width, height = map(int, options.size.split("x")) if options.size else (None, None)
-    for node_id, widgets in {
-        "SoraEncodePrompt": {"text": options.prompt},
-        "SoraCanvas": {"width": width, "height": height, "seconds": options.seconds},
-        "SoraNoise": {"seed": options.seed},
-        "SoraSchedule": {"steps": options.steps},
-    }.items():
-        given = {name: value for name, value in widgets.items() if value is not None}
-        node = next(node for node in graph.values() if node["class_type"] == node_id)
-        node["inputs"].update(given)
+    by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
+    by_title["Prompt"]["text"] = options.prompt
+    if options.size:
+        width, height = map(int, options.size.split("x"))
+        by_title["Canvas"] |= {"aspect": "custom", "width": width, "height": height}
+        by_title["Decode Video"]["upscale"] = 1
+    if options.seconds is not None:
+        by_title["Canvas"]["seconds"] = options.seconds
+    if options.seed is not None:
+        by_title["Noise"]["seed"] = options.seed
+    if options.steps is not None:
+        by_title["Schedule"]["steps"] = options.steps
     return graph
 
 
@@ -72,7 +74,7 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
         with Server(tree, Path(base), output=OUTPUT) as server:
             say(f"starting ComfyUI {time.time() - options.started:4.0f} s", end="\n")
             require_nodes(server, graph)
-            run = server.client.run(server.client.completed(graph), Progress())
+            run = server.client.run(server.client.completed(graph), Progress(graph))
             report(run, options.started)
             if options.keep_server:
                 print(f"ComfyUI stays up at {server.client.url}; Ctrl-C ends it")
@@ -82,26 +84,29 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
 def require_nodes(server: Server, graph: Graph) -> None:
     wanted = {node["class_type"] for node in graph.values()}
     if missing := sorted(wanted - set(server.client.nodes())):
+        said = [line for line in server.last_lines(1000).splitlines() if "sora_nodes" in line]
         needs = f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
-        raise HostError(
-            f"{server.last_lines()}\nComfyUI lacks {', '.join(missing)}. Perhaps: {needs}"
-        )
+        lines = [*said, f"ComfyUI lacks {', '.join(missing)}. Perhaps: {needs}"]
+        raise HostError("\n".join(lines))
 
 
 class Progress:
-    """Shows how far the sampler is, on one line."""
+    """Shows how far the node that is at work has come, on one line for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
         self.began = time.time()
         self.line = ""
 
     def __call__(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "progress" and data["max"] > 1:
-            elapsed = time.time() - self.began
-            self.line = f"sampling {data['value']}/{data['max']} {elapsed:4.1f} s"
+            title = self.graph[data["node"]]["_meta"]["title"]
+            self.line = f"{title} {data['value']}/{data['max']} {time.time() - self.began:4.1f} s"
             say(self.line)
-        elif kind in ("executing", "execution_success") and self.line:
-            say(self.line, end="\n")
+        elif kind in ("executing", "execution_success"):
+            self.began = time.time()
+            if self.line:
+                say(self.line, end="\n")
             self.line = ""
 
 

@@ -52,8 +52,8 @@ def test_the_linter_is_able_to_find_something(tmp_path, source):
 
 
 def test_no_file_of_the_archive_uses_a_banned_name():
-    files = [file for file in shipped() if file.as_posix() in archive()]
-    found = [line for file in files for line in findings(file, (ROOT / file).read_text("utf-8"))]
+    files = [ROOT / file for file in archive() if file.endswith(".py")]
+    found = [line for f in files for line in findings(f.relative_to(ROOT), f.read_text("utf-8"))]
     print(f"scanner {len(files)} files, {len(found)} findings")
     assert found == []
 
