@@ -1,7 +1,7 @@
 """Named configurations: the model that ships, and the sizes a cluster would train."""
 
-from sora_core.models.autoencoder import AutoencoderConfig
-from sora_core.models.dit import DiTConfig
+from .models.autoencoder import AutoencoderConfig
+from .models.dit import DiTConfig
 
 
 def mini_autoencoder() -> AutoencoderConfig:

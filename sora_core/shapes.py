@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from sora_core.errors import SizeError
+from .errors import SizeError
 
 Latent = Float[Tensor, "b c t y x"]
 """A compressed video, normalised per channel: about zero mean and unit deviation."""
 
-Video = Float[Tensor, "b c t y x"]
+Video = Float[Tensor, "b 3 t2 y2 x2"]  # not the axes of its latent
 """Pixels in [-1, 1], red, green, blue."""
 
 Frames = UInt8[Tensor, "t y x 3"]

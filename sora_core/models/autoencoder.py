@@ -18,9 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from sora_core.errors import ConfigError
-from sora_core.models.layers import CausalConv, Layers
-from sora_core.shapes import COMPRESSION, Latent, Video
+from ..errors import ConfigError
+from ..shapes import COMPRESSION, Latent, Video
+from .layers import CausalConv, Layers
 
 Past = tuple[Tensor, ...]
 """What each causal layer remembers of the frames before: one tensor a layer, in the order of use."""

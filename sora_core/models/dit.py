@@ -19,10 +19,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 
-from sora_core.errors import ConfigError
-from sora_core.models.layers import Layers
-from sora_core.models.patches import PATCH, patchify, positions, unpatchify
-from sora_core.shapes import Grid, Latent
+from ..errors import ConfigError
+from ..shapes import Grid, Latent
+from .layers import Layers
+from .patches import PATCH, patchify, positions, unpatchify
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """Attention of queries, keys and values `b h n k` under a mask that broadcasts to `b h n n`, True to see.

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-from sora_core.errors import ConfigError
-from sora_core.models.dit import Attend, DiT, token_levels
-from sora_core.models.patches import PATCH, patchify, positions, unpatchify
-from sora_core.shapes import Grid, Latent
+from ..errors import ConfigError
+from ..shapes import Grid, Latent
+from .dit import Attend, DiT, token_levels
+from .patches import PATCH, patchify, positions, unpatchify
 
 
 @dataclass(frozen=True, slots=True)

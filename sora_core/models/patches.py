@@ -8,7 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.shapes import Grid, Latent
+from ..shapes import Grid, Latent
 
 PATCH = 2  # latent cells a side; time is not folded, the autoencoder has done that
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from sora_core.models.autoencoder import Autoencoder
-from sora_core.shapes import COMPRESSION, Latent, Video
+from ..shapes import COMPRESSION, Latent, Video
+from .autoencoder import Autoencoder
 
 
 def encode_chunks(autoencoder: Autoencoder, chunks: Iterable[Video]) -> Iterator[Latent]:

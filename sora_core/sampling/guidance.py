@@ -3,9 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.errors import ConfigError
-from sora_core.sampling.step import Denoise, Sigma
-from sora_core.shapes import Latent
+from ..errors import ConfigError
+from ..shapes import Latent
+from .step import Denoise, Sigma
 
 
 def guide(

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.sampling.step import Denoise, Sigma
-from sora_core.shapes import Latent
+from ..shapes import Latent
+from .step import Denoise, Sigma
 
 
 def hold(denoise: Denoise, known: Latent, mask: Float[Tensor, "#b 1 #t #y #x"]) -> Denoise:

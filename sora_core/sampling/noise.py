@@ -8,8 +8,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.errors import ConfigError, SizeError
-from sora_core.shapes import Latent
+from ..errors import ConfigError, SizeError
+from ..shapes import Latent
 
 MAX_SEED = 2**64 - 1
 

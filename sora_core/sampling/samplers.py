@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from sora_core.errors import ConfigError
-from sora_core.sampling.step import Denoise, Step
-from sora_core.shapes import Latent
+from ..errors import ConfigError
+from ..shapes import Latent
+from .step import Denoise, Step
 
 
 def euler(

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from sora_core.errors import ConfigError
+from ..errors import ConfigError
 
 MAX_STEPS = 1000
 MAX_SHIFT = 1000.0

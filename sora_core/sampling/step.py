@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.shapes import Latent
+from ..shapes import Latent
 
 Sigma = float | Float[Tensor, "#b 1 #t #y #x"]
 """Noise level from 1 (noise) to 0 (clean): a number, or a tensor that broadcasts to the latent."""

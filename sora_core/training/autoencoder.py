@@ -11,12 +11,12 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sora_core.models.autoencoder import Autoencoder
-from sora_core.shapes import Video
-from sora_core.training.dataset import Clips
-from sora_core.training.distributed import Ranks
-from sora_core.video.frames import frames_from_video, video_from_frames
-from sora_core.world.sheet import contact_sheet
+from ..models.autoencoder import Autoencoder
+from ..shapes import Video
+from ..video.frames import frames_from_video, video_from_frames
+from ..world.sheet import contact_sheet
+from .dataset import Clips
+from .distributed import Ranks
 
 CROP = 48
 LATENT_NOISE = 0.05  # stands for a learned posterior variance: small, fixed, stable

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sora_core.errors import TrainingError
-from sora_core.files import replacing
+from ..errors import TrainingError
+from ..files import replacing
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,11 +15,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sora_core.files import replacing
-from sora_core.shapes import Size
-from sora_core.world.captions import describe
-from sora_core.world.render import render
-from sora_core.world.scene import sample_scene
+from ..files import replacing
+from ..shapes import Size
+from ..world.captions import describe
+from ..world.render import render
+from ..world.scene import sample_scene
 
 FPS = 8.0
 SHARD = 128

@@ -9,8 +9,8 @@ from einops import repeat
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.models.patches import PATCH
-from sora_core.shapes import Grid
+from ..models.patches import PATCH
+from ..shapes import Grid
 
 KINDS = ("first", "last", "both ends", "prefix", "suffix", "box")
 

@@ -13,15 +13,15 @@ from jaxtyping import Float, Float16, Int, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sora_core.files import replacing
-from sora_core.models.autoencoder import Autoencoder
-from sora_core.models.patches import PATCH
-from sora_core.models.text import TextEncoder, encode
-from sora_core.models.tokens import Tokenizer
-from sora_core.shapes import COMPRESSION
-from sora_core.training.dataset import FIRST_OBJECT, Clips, read_shard
-from sora_core.video.frames import video_from_frames
-from sora_core.world.scene import COLOURS, SHAPES
+from ..files import replacing
+from ..models.autoencoder import Autoencoder
+from ..models.patches import PATCH
+from ..models.text import TextEncoder, encode
+from ..models.tokens import Tokenizer
+from ..shapes import COMPRESSION
+from ..video.frames import video_from_frames
+from ..world.scene import COLOURS, SHAPES
+from .dataset import FIRST_OBJECT, Clips, read_shard
 
 OBJECTS = 2
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sora_core import presets
-from sora_core.models.autoencoder import Autoencoder
-from sora_core.shapes import Size
-from sora_core.training.autoencoder import AutoencoderTask, normalise
-from sora_core.training.dataset import Shelf, read_shards, render_shelf
-from sora_core.training.distributed import Ranks
-from sora_core.training.trainer import Progress, TrainingConfig, train
+from .. import presets
+from ..models.autoencoder import Autoencoder
+from ..shapes import Size
+from .autoencoder import AutoencoderTask, normalise
+from .dataset import Shelf, read_shards, render_shelf
+from .distributed import Ranks
+from .trainer import Progress, TrainingConfig, train
 
 TEST_SEED = 900_000_000
 TEST_SHELF = Shelf(Size(64, 64, 17), 128, TEST_SEED, held_out=True)

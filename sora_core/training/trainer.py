@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 from torch.utils.tensorboard import SummaryWriter
 
-from sora_core.errors import ConfigError
-from sora_core.training import checkpoint
-from sora_core.training.distributed import Ranks
+from ..errors import ConfigError
+from . import checkpoint
+from .distributed import Ranks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

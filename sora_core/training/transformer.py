@@ -14,22 +14,22 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
-from sora_core.models.autoencoder import Autoencoder
-from sora_core.models.dit import Attend, DiT
-from sora_core.models.layers import written_out_attention
-from sora_core.models.packing import pad_texts
-from sora_core.models.patches import PATCH, patchify
-from sora_core.sampling.guidance import guide
-from sora_core.sampling.noise import draw
-from sora_core.sampling.samplers import euler
-from sora_core.sampling.schedules import shift, shift_for_tokens, shifted
-from sora_core.shapes import Grid, Latent
-from sora_core.training.distributed import Ranks
-from sora_core.training.known import KINDS, draw_mask
-from sora_core.training.latents import OBJECTS, Latents
-from sora_core.video.frames import frames_from_video
-from sora_core.world.scene import COLOURS, SHAPES
-from sora_core.world.sheet import contact_sheet
+from ..models.autoencoder import Autoencoder
+from ..models.dit import Attend, DiT
+from ..models.layers import written_out_attention
+from ..models.packing import pad_texts
+from ..models.patches import PATCH, patchify
+from ..sampling.guidance import guide
+from ..sampling.noise import draw
+from ..sampling.samplers import euler
+from ..sampling.schedules import shift, shift_for_tokens, shifted
+from ..shapes import Grid, Latent
+from ..video.frames import frames_from_video
+from ..world.scene import COLOURS, SHAPES
+from ..world.sheet import contact_sheet
+from .distributed import Ranks
+from .known import KINDS, draw_mask
+from .latents import OBJECTS, Latents
 
 LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
 TRUTH_BLOCK = 4  # after which block the truth is read off

@@ -7,7 +7,7 @@ import av
 from jaxtyping import Float
 from torch import Tensor
 
-from sora_core.errors import MediaError
+from ..errors import MediaError
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 MIN_RATE, MAX_RATE = 8_000, 96_000

@@ -12,7 +12,7 @@ import av
 import av.error
 from av.container import InputContainer
 
-from sora_core.errors import MediaError
+from ..errors import MediaError
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif"
 """The only formats opened: others may name further files, as a text beginning `ffconcat` does."""

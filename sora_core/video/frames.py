@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from sora_core.errors import SizeError
-from sora_core.shapes import Frames
+from ..errors import SizeError
+from ..shapes import Frames
 
 
 def frames_from_video(video: Float[Tensor, "3 t y x"]) -> Frames:

@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from sora_core.video.container import (
+from .container import (
     MAX_FILE_FPS,
     MAX_PIXELS,
     MAX_SECONDS,

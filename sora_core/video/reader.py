@@ -13,11 +13,11 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
 
-from sora_core.errors import MediaError
-from sora_core.shapes import Frames
-from sora_core.video.container import Source, frame_rate, media_error, media_errors, opened
-from sora_core.video.frames import resize
-from sora_core.video.probe import MediaInfo, check_size, decoded, inspect
+from ..errors import MediaError
+from ..shapes import Frames
+from .container import Source, frame_rate, media_error, media_errors, opened
+from .frames import resize
+from .probe import MediaInfo, check_size, decoded, inspect
 
 CHUNK_BYTES = 32 * 2**20
 CHUNK_FRAMES = 32

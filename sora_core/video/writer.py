@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -21,11 +22,11 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
 
-from sora_core.errors import MediaError
-from sora_core.files import replacing
-from sora_core.shapes import Frames
-from sora_core.video.audio import Audio
-from sora_core.video.container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
+from ..errors import MediaError
+from ..files import replacing
+from ..shapes import Frames
+from .audio import Audio
+from .container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
@@ -106,7 +107,7 @@ def write_video(
         if first is None:
             raise media_error(path, "no frames to write; give at least one")
         with _Encoder(path, unfinished, first, rate, settings, crf, audio, metadata) as encoder:
-            _encode_behind(encoder, first, frames, on_frame)
+            _encode_behind(encoder, chain([first], frames), on_frame)
     return path
 
 
@@ -155,7 +156,6 @@ def _each(path: Path, chunks: Iterable[Frames]) -> Iterator[UInt8[Tensor, "y x 3
 
 def _encode_behind(
     encoder: "_Encoder",
-    first: UInt8[Tensor, "y x 3"],
     frames: Iterator[UInt8[Tensor, "y x 3"]],
     on_frame: Callable[[int], None],
 ) -> None:
@@ -163,14 +163,11 @@ def _encode_behind(
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode video")
     waiting: deque[Future[None]] = deque()
     try:
-        count, frame = 0, first
-        while frame is not None:
+        for count, frame in enumerate(frames, start=1):
             if len(waiting) == WAITING_FRAMES:
                 waiting.popleft().result()
             waiting.append(thread.submit(encoder.add, frame))
-            count += 1
             on_frame(count)
-            frame = next(frames, None)
         for encoded in waiting:
             encoded.result()
     finally:
@@ -203,7 +200,7 @@ class _Encoder:
         options = {} if muxer == "matroska" else {"movflags": "use_metadata_tags+faststart"}
         with media_errors(path, "be written"):
             self.container: OutputContainer = av.open(
-                str(unfinished), "w", format=muxer, options=options
+                str(unfinished.absolute()), "w", format=muxer, options=options
             )
             self.container.metadata.update(metadata)
             self._add_streams(width, height, crf)

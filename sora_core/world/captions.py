@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from numpy.random import PCG64, Generator
 
-from sora_core.world import words
-from sora_core.world.scene import Scene, Thing
+from . import words
+from .scene import Scene, Thing
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import cos, ndarray, pi, sin
 
-from sora_core.world.scene import Scene, Thing
+from .scene import Scene, Thing
 
 FALL_GRAVITY, BOUNCE_GRAVITY = 3.0, 5.0  # slow enough to stay under one latent cell per frame
 FALL_TOP = 2.25

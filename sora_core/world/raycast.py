@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy import ndarray
 
-from sora_core.world.surfaces import floor_colour, is_mortar, is_stripe, sky_colour
+from .surfaces import floor_colour, is_mortar, is_stripe, sky_colour
 
 BODY = 24
 NEAR = 1e-4

@@ -9,11 +9,11 @@ from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from sora_core.shapes import Frames, Size
-from sora_core.world.motion import CameraPath, camera_path, positions, rotations
-from sora_core.world.palette import BRICK, FLOORS, SECOND, SKIES, THINGS, linear
-from sora_core.world.raycast import BODY, draw, visible_share
-from sora_core.world.scene import Scene, Thing, Wall
+from ..shapes import Frames, Size
+from .motion import CameraPath, camera_path, positions, rotations
+from .palette import BRICK, FLOORS, SECOND, SKIES, THINGS, linear
+from .raycast import BODY, draw, visible_share
+from .scene import Scene, Thing, Wall
 
 FLOOR, SKY, WALL, FIRST_THING = range(4)
 KINDS = {"ball": 0, "cube": 1, "cylinder": 2, "cone": 3}

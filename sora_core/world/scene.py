@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.random import PCG64, Generator
 
-from sora_core.errors import ConfigError
+from ..errors import ConfigError
 
 SHAPES = ("ball", "cube", "cylinder", "cone")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white")

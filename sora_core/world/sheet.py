@@ -7,8 +7,8 @@ from textwrap import wrap
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sora_core.errors import SizeError
-from sora_core.shapes import Frames
+from ..errors import SizeError
+from ..shapes import Frames
 
 GAP, LINE, PAPER, INK = 4, 15, (250, 250, 248), (30, 30, 34)
 

@@ -2,11 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 
-from sora_core.shapes import Size
-from sora_core.world.captions import describe
-from sora_core.world.render import render
-from sora_core.world.scene import sample_scene
-from sora_core.world.sheet import contact_sheet
+from ..shapes import Size
+from .captions import describe
+from .render import render
+from .scene import sample_scene
+from .sheet import contact_sheet
 
 
 def add_arguments(parser: ArgumentParser) -> None:
