@@ -82,7 +82,7 @@ class AutoencoderTask:
             shard = self.clips[int(torch.randint(len(self.clips), (), generator=generator))]
             i = int(torch.randint(len(shard.frames), (), generator=generator))
             clip, where = shard.frames[i], (shard.segments[i] >= 3).float()
-            length = 1 if shape < 10 else 17
+            length = 1 if shape < 10 else len(clip)
             start = int(torch.randint(len(clip) - length + 1, (), generator=generator))
             clip, where = crop_around_objects(
                 clip[start : start + length], where[start : start + length], generator

@@ -84,7 +84,7 @@ def encode_shard(
     states = encode(encoder, tokenizer, captions, torch.bfloat16)
     lengths = states.mask.sum(1)
     return {
-        "latents": torch.cat(latents),
+        "latents": torch.cat(latents).contiguous(),
         "coverage": coverage_of(clips.segments),
         "kinds": kinds_of(clips),
         "words": states.states[states.mask].half(),

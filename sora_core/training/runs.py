@@ -1,60 +1,198 @@
-"""What `python -m sora_core train` can train, each with its data and its settings."""
+"""What `python -m sora_core train` trains: each run with its data and its settings.
+
+A run is a plain object that each training process calls with its rank.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from .. import presets
-from ..models.autoencoder import Autoencoder
+from ..bundle import write_bundle
+from ..errors import TrainingError
+from ..models.autoencoder import Autoencoder, AutoencoderConfig
+from ..models.dit import DiT, DiTConfig
+from ..models.text import TextEncoder, encode
+from ..models.tokens import Tokenizer
 from ..shapes import Size
+from ..weights import load_into, write
 from .autoencoder import AutoencoderTask, normalise
 from .dataset import Shelf, read_shards, render_shelf
 from .distributed import Ranks
+from .latents import encode_shards, read_latents
 from .trainer import Progress, TrainingConfig, train
+from .transformer import Mix, TransformerTask
 
-TEST_SEED = 900_000_000
-TEST_SHELF = Shelf(Size(64, 64, 17), 128, TEST_SEED, held_out=True)
+AUTOENCODER, TRANSFORMER = "autoencoder", "transformer"
+CAPTIONS = 2  # ways of saying each clip, each once short and once long
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """Where rendered clips and runs are kept."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """All that makes a model: sizes, clips, and how long each part is trained.
 
+    `weights` are the shares of the training steps that each shelf of `clips` gets.
+    """
+
+    name: str
+    autoencoder: AutoencoderConfig
+    transformer: DiTConfig
+    pictures: tuple[Shelf, ...]  # for the autoencoder
+    clips: tuple[Shelf, ...]  # for the transformer
+    weights: tuple[float, ...]
+    test: Shelf
+    autoencoder_training: TrainingConfig
+    transformer_training: TrainingConfig
+
+    @property
+    def shelves(self) -> tuple[Shelf, ...]:
+        return *self.pictures, *self.clips, self.test
+
+
+def mini() -> Recipe:
+    """The model that ships."""
+    return Recipe(
+        name="sora-mini",
+        autoencoder=presets.mini_autoencoder(),
+        transformer=presets.mini(),
+        pictures=(
+            Shelf(Size(64, 64, 17), 1280, 0),
+            Shelf(Size(96, 96, 17), 384, 10_000_000),
+            Shelf(Size(112, 64, 17), 256, 20_000_000),
+            Shelf(Size(64, 112, 17), 256, 30_000_000),
+        ),
+        clips=(
+            Shelf(Size(64, 64, 17), 19200, 100_000_000),
+            Shelf(Size(64, 64, 1), 12800, 200_000_000),
+            Shelf(Size(112, 64, 17), 1280, 300_000_000),
+            Shelf(Size(64, 112, 17), 1280, 400_000_000),
+        ),
+        weights=(0.8, 0.1, 0.05, 0.05),
+        test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
+        autoencoder_training=TrainingConfig(
+            steps=1200, batch=16, matrix_rate=8e-3, rate=2e-3, decay=0.4, average=0.99, save_every=100
+        ),
+        transformer_training=TrainingConfig(
+            steps=4000, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
+        ),
+    )
+
+
+def smoke() -> Recipe:
+    """A run of seconds that shows every part at work."""
+    clips = Shelf(Size(64, 64, 5), 8, 0)
+    short = TrainingConfig(steps=4, batch=4, warmup=1, save_every=2, show_every=4)
+    return Recipe(
+        name="smoke",
+        autoencoder=AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1),
+        transformer=DiTConfig(width=64, depth=2),
+        pictures=(clips,),
+        clips=(clips,),
+        weights=(1.0,),
+        test=Shelf(Size(64, 64, 5), 4, 900_000_000, held_out=True),
+        autoencoder_training=short,
+        transformer_training=short,
+    )
+
+
+RECIPES = {"mini": mini, "smoke": smoke}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One part of a recipe, trained in `root`; called once by each process."""
+
+    recipe: Recipe
     root: Path
+    resume: bool
+    on_progress: Callable[[Progress], None]
 
     @property
     def world(self) -> Path:
         return self.root / "world"
 
-    def run(self, name: str) -> Path:
-        folder = self.root / name
+    def folder(self, name: str) -> Path:
+        folder = self.root / self.recipe.name / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def shards(self, *shelves: Shelf) -> list[Path]:
+        return [path for shelf in shelves for path in shelf.shards(self.world)]
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AutoencoderRun:
-    """Trains the autoencoder of sora-mini."""
 
-    folders: Folders
-    shelves: tuple[Shelf, ...]
-    config: TrainingConfig
-    resume: bool
-    on_progress: Callable[[Progress], None]
-
+class AutoencoderRun(Run):
     def __call__(self, ranks: Ranks) -> None:
-        torch.manual_seed(self.config.seed)
-        model = Autoencoder(presets.mini_autoencoder())
-        clips = [clip for shelf in self.shelves for clip in read_shards(shelf.shards(self.folders.world))]
-        shown = next(read_shards(TEST_SHELF.shards(self.folders.world)))
-        task = AutoencoderTask(model, clips, shown, self.config.batch, self.config.seed)
-        folder = self.folders.run("autoencoder")
+        config, folder = self.recipe.autoencoder_training, self.folder(AUTOENCODER)
+        torch.manual_seed(config.seed)
+        clips = list(read_shards(self.shards(*self.recipe.pictures)))
+        shown = next(read_shards(self.shards(self.recipe.test)))
+        model = Autoencoder(self.recipe.autoencoder)
+        task = AutoencoderTask(model, clips, shown, config.batch, config.seed)
         average = train(
-            task, self.config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
         )
         if ranks.first:
             normalise(average, clips)
-            save_weights(average, folder / "autoencoder.safetensors")
+            write(folder / "weights.safetensors", average.state_dict())
+
+
+class TransformerRun(Run):
+    def __call__(self, ranks: Ranks) -> None:
+        config, folder = self.recipe.transformer_training, self.folder(TRANSFORMER)
+        torch.manual_seed(config.seed)
+        encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
+        sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.recipe.clips]
+        test = read_latents(self.latent_shards(self.recipe.test))
+        captions = [ways[1] for clips in read_shards(self.shards(self.recipe.test)) for ways in clips.captions]
+        model = DiT(self.recipe.transformer)
+        model.start()
+        autoencoder = self.trained_autoencoder()
+        task = TransformerTask(
+            model,
+            autoencoder,
+            sizes,
+            test,
+            captions,
+            encode(encoder, tokenizer, [""]).states[0],
+            Mix(weights=self.recipe.weights),
+            config.batch,
+            config.seed,
+        )
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            target = folder / f"{self.recipe.name}.safetensors"
+            latents = test.latents[:16].float()
+            write_bundle(target, average.dit, autoencoder, name=self.recipe.name, latents=latents)
+
+    def latent_shards(self, shelf: Shelf) -> list[Path]:
+        return [self.folder("latents") / path.name for path in self.shards(shelf)]
+
+    def trained_autoencoder(self) -> Autoencoder:
+        weights = self.folder(AUTOENCODER) / "weights.safetensors"
+        if not weights.exists():
+            raise TrainingError("there is no trained autoencoder yet: train that first")
+        autoencoder = Autoencoder(self.recipe.autoencoder).eval().requires_grad_(False)
+        load_into(autoencoder, weights)
+        return autoencoder
+
+
+def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -> None:
+    """Renders the clips that the run needs, and for the transformer encodes them; only what is missing."""
+    needed = run.recipe.pictures if isinstance(run, AutoencoderRun) else run.recipe.clips
+    for shelf in (*needed, run.recipe.test):
+        name = f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"
+        render_shelf(
+            run.world, shelf, CAPTIONS, threads, lambda done, total, name=name: on_shard(name, done, total)
+        )
+    if isinstance(run, TransformerRun):
+        shards = run.shards(*needed, run.recipe.test)
+        encode_shards(
+            shards,
+            run.folder("latents"),
+            run.trained_autoencoder(),
+            lambda done, total: on_shard("encoding", done, total),
+        )

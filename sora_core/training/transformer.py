@@ -32,7 +32,7 @@ from .known import KINDS, draw_mask
 from .latents import OBJECTS, Latents
 
 LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
-TRUTH_BLOCK = 4  # after which block the truth is read off
+TRUTH_BLOCK = 0.5  # how deep the truth is read off, as a share of the blocks
 FEW_TOKENS = 320  # up to here attention written out trains faster on a CPU
 
 
@@ -191,7 +191,7 @@ class TransformerTask:
 
         def watch(i: int, block: nn.Module, x: Tensor) -> Tensor:
             x = block(x)
-            if i == TRUTH_BLOCK:
+            if i == int(TRUTH_BLOCK * (len(self.model.dit.blocks) - 1)):
                 seen.append(x)
             return x
 

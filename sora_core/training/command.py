@@ -1,0 +1,50 @@
+"""The command that trains: `python -m sora_core train autoencoder|transformer RECIPE`."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from . import distributed
+from .runs import AUTOENCODER, RECIPES, TRANSFORMER, AutoencoderRun, TransformerRun, prepare
+from .trainer import Progress
+
+RUNS = {AUTOENCODER: AutoencoderRun, TRANSFORMER: TransformerRun}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `run` reads."""
+    parser.add_argument("part", choices=RUNS, help="the autoencoder comes first")
+    parser.add_argument("recipe", choices=RECIPES, help="which model")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one thread each")
+    parser.add_argument("--root", type=Path, default=Path("runs"), help="clips, checkpoints, sheets")
+    parser.add_argument("--steps", type=int, help="instead of the recipe's number")
+
+
+def run(args: Namespace) -> None:
+    """Renders what is missing, then trains; a killed run goes on to the same numbers with --resume."""
+    recipe = RECIPES[args.recipe]()
+    if args.steps:
+        field = f"{args.part}_training"
+        recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
+    job = RUNS[args.part](
+        recipe=recipe, root=args.root, resume=args.resume, on_progress=partial(say_progress, args.part)
+    )
+    prepare(job, args.processes, say_shard)
+    distributed.run(job, args.processes)
+
+
+def say_shard(what: str, done: int, total: int) -> None:
+    sys.stdout.write(f"\r{what} {done}/{total}" + ("\n" if done == total else ""))
+    sys.stdout.flush()
+
+
+def say_progress(part: str, progress: Progress) -> None:
+    sys.stdout.write(
+        f"{part} {progress.step}/{progress.steps}  loss {progress.loss:.4f}  "
+        f"{progress.samples_a_second:.1f} samples/s  {progress.seconds_left / 60:.1f} min left\n"
+    )
+    sys.stdout.flush()
