@@ -11,17 +11,20 @@ from typing import Any, TypeVar
 
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from .errors import ConfigError, WeightsError
 from .models.autoencoder import Autoencoder, AutoencoderConfig
 from .models.dit import DiT, DiTConfig
 from .shapes import COMPRESSION, Latent
-from .weights import load_into, read_header, write
+from .weights import load_into, read, read_header, write
 
 FORMAT = "sora 1"
 TRANSFORMER, AUTOENCODER = "transformer.", "autoencoder."
+SETTINGS = (
+    "settings.json"  # a tensor of bytes, where a host's saving node writes no metadata of ours
+)
 MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -109,6 +112,12 @@ def write_bundle(
     return config
 
 
+def settings_tensor(config: BundleConfig) -> UInt8[Tensor, " n"]:
+    """`config` as a tensor called `SETTINGS`, which `read_config` understands as well."""
+    text = json.dumps({"format": FORMAT, "config": json.dumps(asdict(config))})
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
 @torch.no_grad()
 def fit_colours(autoencoder: Autoencoder, latents: Latent | None = None) -> Colours:
     """The linear map from a latent cell to the mean colour of its pixels, by least squares."""
@@ -127,13 +136,16 @@ def fit_colours(autoencoder: Autoencoder, latents: Latent | None = None) -> Colo
 
 def read_config(path: Path) -> BundleConfig:
     """The settings of the model in the file at `path`; WeightsError where it is no such file."""
-    metadata = read_header(path).metadata
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path.name[:60]!a} is not a Sora model: choose one of format {FORMAT}")
+    header = read_header(path)
     try:
-        return _config(json.loads(metadata.get("config", "")))
+        said = header.metadata
+        if SETTINGS in header.tensors:
+            said = json.loads(bytes(read(path, prefix=SETTINGS)[""].tolist()))
+        if not isinstance(said, dict) or said.get("format") != FORMAT:
+            raise ConfigError(f"not {FORMAT}")
+        return _config(json.loads(said.get("config", "")))
     except (ValueError, RecursionError, ConfigError) as problem:
-        raise WeightsError(f"{path.name[:60]!a} has bad settings ({problem!s:.90})") from problem
+        raise WeightsError(f"{path.name[:60]!a} is no Sora model ({problem!s:.90})") from problem
 
 
 def load_transformer(path: Path, config: BundleConfig, dtype: torch.dtype = torch.float32) -> DiT:

@@ -28,14 +28,21 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from ...sora_core.bundle import TRANSFORMER, BundleConfig, Colours
+from ...sora_core.bundle import (
+    AUTOENCODER,
+    SETTINGS,
+    TRANSFORMER,
+    BundleConfig,
+    Colours,
+    settings_tensor,
+)
 from ...sora_core.errors import PromptError
 from ...sora_core.models.dit import DiT, DiTConfig
 from ...sora_core.models.layers import Layers
 from ...sora_core.models.patches import PATCH
 from ...sora_core.pipeline import BATCHED_TOKENS
 from ...sora_core.shapes import COMPRESSION, Latent
-from ...sora_core.weights import load_into
+from ...sora_core.weights import load_into, read
 
 TIMESTEPS = 1000  # the host's timestep at sigma 1
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
@@ -43,6 +50,8 @@ ACTIVATIONS = 14  # widths of a token that are alive at once, by measure
 
 Options = dict[str, Any]
 """What the host calls transformer options: patches, wrappers and where a sampling stands."""
+
+Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +163,7 @@ class HostDiT(DiT):
         words = None if attention_mask is None or attention_mask.all() else attention_mask.bool()
         clean = super().forward(
             even(x),
-            even(level),
+            level if level.shape[3:] == (1, 1) else even(level),
             context,
             words,
             start=first_frames(x.shape[2], x.device, options),
@@ -166,9 +175,9 @@ class HostDiT(DiT):
 
 
 def even(x: Tensor) -> Tensor:
-    """`x` with its last row and column doubled where their number is odd; single ones stay."""
-    odd = [side % PATCH if side > 1 else 0 for side in x.shape[-2:]]
-    return pad(x, (0, odd[1], 0, odd[0], 0, 0), mode="replicate") if any(odd) else x
+    """`x` with its last row and column doubled where their number is odd."""
+    rows, columns = (side % PATCH for side in x.shape[-2:])
+    return pad(x, (0, columns, 0, rows, 0, 0), mode="replicate") if rows or columns else x
 
 
 def in_window(mask: Float[Tensor, "b 1 #t #y #x"], frames: int, options: Options) -> Tensor:
@@ -271,8 +280,9 @@ class HostConfig(comfy.supported_models_base.BASE):
     unet_extra_config = {}  # noqa: RUF012  the host copies it
     supported_inference_dtypes = [torch.bfloat16, torch.float16, torch.float32]  # noqa: RUF012
 
-    def __init__(self, bundle: BundleConfig) -> None:
+    def __init__(self, path: Path, bundle: BundleConfig) -> None:
         super().__init__({"image_model": "sora", "config": bundle.transformer})
+        self.path, self.bundle = path, bundle
         self.latent_format = LatentFormat(bundle.colours)
         self.sampling_settings = {"shift": bundle.sampling.shift}
         per_cell = bundle.transformer.width * ACTIVATIONS / PATCH**2
@@ -283,10 +293,24 @@ class HostConfig(comfy.supported_models_base.BASE):
     ) -> HostModel:
         return HostModel(self, device)
 
+    def process_unet_state_dict_for_saving(self, state_dict: Weights) -> Weights:
+        """A whole model file, so that Sora Load Model reads what the host's nodes save."""
+        return {
+            SETTINGS: settings_tensor(self.bundle),
+            **{TRANSFORMER + name: tensor for name, tensor in state_dict.items()},
+            **self.process_vae_state_dict_for_saving(read(self.path, prefix=AUTOENCODER)),
+        }
+
+    def process_vae_state_dict_for_saving(self, state_dict: Weights) -> Weights:
+        return {AUTOENCODER + name: tensor for name, tensor in state_dict.items()}
+
+    def process_clip_state_dict_for_saving(self, state_dict: Weights) -> Weights:
+        return {}  # the text encoder is an installed package
+
 
 def load_model(path: Path, bundle: BundleConfig) -> comfy.model_patcher.ModelPatcher:
     """A MODEL: the transformer of the file at `path`, ready for any sampler of the host."""
-    config = HostConfig(bundle)
+    config = HostConfig(path, bundle)
     load_device, offload_device = devices.get_torch_device(), devices.unet_offload_device()
     supported = config.supported_inference_dtypes
     dtype = devices.unet_dtype(load_device, supported_dtypes=supported)

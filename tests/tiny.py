@@ -1,0 +1,35 @@
+"""A whole model so small that tests make it themselves: random weights, the same each time."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sora_core.bundle import write_bundle
+from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
+from sora_core.models.dit import DiT, DiTConfig
+
+NAME = "tiny.safetensors"
+
+
+def tiny_transformer() -> DiT:
+    torch.manual_seed(0)
+    dit = DiT(DiTConfig(width=64, depth=2))
+    for linear in (module for module in dit.modules() if isinstance(module, nn.Linear)):
+        nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
+    return dit.eval()
+
+
+def tiny_autoencoder() -> Autoencoder:
+    torch.manual_seed(1)
+    config = AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1)
+    autoencoder = Autoencoder(config)
+    autoencoder.decoder.leave.weight.data.mul_(8)  # else all is grey
+    return autoencoder.eval()
+
+
+def write_tiny(folder: Path) -> Path:
+    """The model file in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bundle(folder / NAME, tiny_transformer(), tiny_autoencoder(), name="tiny")
+    return folder / NAME
