@@ -22,7 +22,8 @@ OUTPUT = ROOT / "runs" / "demo"
 
 def main() -> int:
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, and so stops the server
+    for number in (signal.SIGINT, signal.SIGTERM):  # both unwind, and so end the server
+        signal.signal(number, signal.default_int_handler)
     try:
         graph = chosen(json.loads(WORKFLOW.read_text(encoding="utf-8")), options)
         make(graph, options)
