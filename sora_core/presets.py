@@ -14,20 +14,20 @@ def mini() -> DiTConfig:
 
 
 def small() -> DiTConfig:
-    """117 M parameters."""
+    """128 M parameters."""
     return DiTConfig(width=640, depth=14)
 
 
 def base() -> DiTConfig:
-    """0.6 B parameters."""
+    """0.66 B parameters."""
     return DiTConfig(width=1280, depth=18, text_width=2048)
 
 
 def large() -> DiTConfig:
-    """2 B parameters."""
+    """2.2 B parameters."""
     return DiTConfig(width=2048, depth=24, text_width=4096)
 
 
 def huge() -> DiTConfig:
-    """7 B parameters."""
+    """7.5 B parameters."""
     return DiTConfig(width=3072, depth=36, text_width=4096)

@@ -104,5 +104,7 @@ def crop(video: Float[Tensor, "*bc t y x"], size: Size) -> Float[Tensor, "*bc t2
     left = (video.shape[-1] - size.width) // 2
     if top < 0 or left < 0 or video.shape[-3] < size.frames:
         have = "x".join(str(side) for side in (video.shape[-1], video.shape[-2], video.shape[-3]))
-        raise SizeError(f"cannot crop {have} to {size.width}x{size.height}x{size.frames}: too small")
+        raise SizeError(
+            f"cannot crop {have} to {size.width}x{size.height}x{size.frames}: too small"
+        )
     return video[..., : size.frames, top : top + size.height, left : left + size.width]

@@ -90,7 +90,9 @@ class Encoder(nn.Module):
         Without a past the first frame is a group of its own: `video` then has 1 + 4k frames, else 4k.
         """
         if past is None:
-            video = torch.cat([video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2)
+            video = torch.cat(
+                [video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2
+            )
         fine, coarse = (past[: len(self.fine)], past[len(self.fine) :]) if past else (None, None)
         x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PATCH, j=PATCH)
         x, fine = run_blocks(self.fine, self.enter(x), fine)
@@ -112,9 +114,13 @@ class Decoder(nn.Module):
         self.norm = layers.LayerNorm(fine)
         self.leave = layers.Linear(fine, 3 * PATCH**2)
 
-    def forward(self, cells: Float[Tensor, "b t y x c"], past: Past | None = None) -> tuple[Video, Past]:
+    def forward(
+        self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
+    ) -> tuple[Video, Past]:
         """The frames of `cells`, and the past of what follows. Without a past: 1 + 4k frames, else 4k."""
-        coarse, fine = (past[: len(self.coarse)], past[len(self.coarse) :]) if past else (None, None)
+        coarse, fine = (
+            (past[: len(self.coarse)], past[len(self.coarse) :]) if past else (None, None)
+        )
         x, coarse = run_blocks(self.coarse, self.enter(cells), coarse)
         x = rearrange(
             self.split(x),
@@ -151,9 +157,13 @@ class Autoencoder(nn.Module):
 
     def encode(self, video: Video) -> Latent:
         """The latent of `video`; its last frame is repeated until the number of frames is 1 + 4k."""
-        missing = COMPRESSION.pixel_frames(COMPRESSION.latent_frames(video.shape[2])) - video.shape[2]
+        missing = (
+            COMPRESSION.pixel_frames(COMPRESSION.latent_frames(video.shape[2])) - video.shape[2]
+        )
         if missing:
-            video = torch.cat([video, repeat(video[:, :, -1], "b c y x -> b c t y x", t=missing)], 2)
+            video = torch.cat(
+                [video, repeat(video[:, :, -1], "b c y x -> b c t y x", t=missing)], 2
+            )
         return self.encode_chunk(video, None)[0]
 
     def decode(self, latent: Latent) -> Video:

@@ -173,7 +173,9 @@ class DiT(nn.Module):
         width, patch = config.width, config.latent_channels * PATCH**2
         self.enter = layers.Linear(patch, width)
         self.place = layers.Linear(4 * PLACE_FREQUENCIES + 1, width)
-        self.level = nn.Sequential(layers.Linear(width, width), nn.SiLU(), layers.Linear(width, width))
+        self.level = nn.Sequential(
+            layers.Linear(width, width), nn.SiLU(), layers.Linear(width, width)
+        )
         self.norm_text = layers.LayerNorm(config.text_width)
         self.text = layers.Linear(config.text_width, width)
         self.blocks = nn.ModuleList(DiTBlock(config, layers) for _ in range(config.depth))
@@ -248,7 +250,9 @@ class DiT(nn.Module):
         return unpatchify(clean, grid)
 
 
-def token_levels(sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid) -> Float[Tensor, "b m"]:
+def token_levels(
+    sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid
+) -> Float[Tensor, "b m"]:
     """The fewest noise levels a row that say what `sigma` says; those of a patch's cells are averaged."""
     if sigma.shape[3:] != (1, 1):
         cells = sigma.expand(-1, -1, grid.frames, grid.rows, grid.columns)

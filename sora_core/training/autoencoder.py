@@ -75,7 +75,9 @@ class AutoencoderTask:
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, Tensor, torch.Generator]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        pick = torch.Generator().manual_seed(self.seed * 1_000_003 + step)  # shared: same cost for all
+        pick = torch.Generator().manual_seed(
+            self.seed * 1_000_003 + step
+        )  # shared: same cost for all
         shape = torch.randint(100, (), generator=pick).item()
         frames, objects = [], []
         for _ in range(self.batch // ranks.count):

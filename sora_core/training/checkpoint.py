@@ -24,7 +24,9 @@ def save(
     tensors = _named("model", model.state_dict()) | _named("average", average.state_dict())
     for i, optimizer in enumerate(optimizers):
         for j, state in optimizer.state_dict()["state"].items():
-            tensors |= _named(f"optimizer.{i}.{j}", {k: torch.as_tensor(v) for k, v in state.items()})
+            tensors |= _named(
+                f"optimizer.{i}.{j}", {k: torch.as_tensor(v) for k, v in state.items()}
+            )
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"step": json.dumps(step)})
 
@@ -42,7 +44,9 @@ def load(path: Path, model: nn.Module, average: nn.Module, optimizers: Sequence[
         model.load_state_dict(under("model."))
         average.load_state_dict(under("average."))
     except RuntimeError as error:
-        raise TrainingError(f"{path.name} is of another model: start anew or name its folder") from error
+        raise TrainingError(
+            f"{path.name} is of another model: start anew or name its folder"
+        ) from error
     for i, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in under(f"optimizer.{i}.").items():

@@ -20,7 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("recipe", choices=RECIPES, help="which model")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one thread each")
-    parser.add_argument("--root", type=Path, default=Path("runs"), help="clips, checkpoints, sheets")
+    parser.add_argument(
+        "--root", type=Path, default=Path("runs"), help="clips, checkpoints, sheets"
+    )
     parser.add_argument("--steps", type=int, help="instead of the recipe's number")
 
 
@@ -31,7 +33,10 @@ def run(args: Namespace) -> None:
         field = f"{args.part}_training"
         recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
     job = RUNS[args.part](
-        recipe=recipe, root=args.root, resume=args.resume, on_progress=partial(say_progress, args.part)
+        recipe=recipe,
+        root=args.root,
+        resume=args.resume,
+        on_progress=partial(say_progress, args.part),
     )
     prepare(job, args.processes, say_shard)
     distributed.run(job, args.processes)

@@ -3,7 +3,8 @@
 Axes: b batch, n clips, t frames, y rows, x columns, q questions.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..models.autoencoder import Autoencoder
-from ..models.reader import Reader
+from ..models.reader import FORMAT, Reader, ReaderConfig
 from ..shapes import Video
 from ..video.frames import frames_from_video, video_from_frames
+from ..weights import write
 from ..world.scene import CAMERAS, COLOURS, FLOORS, MOTIONS, SHAPES, SKIES
 from .dataset import Clips
 from .distributed import Ranks
+from .trainer import Progress, TrainingConfig, train
 
 WORDS = {
     "colour": COLOURS,
@@ -60,6 +63,34 @@ def decoded(clip: UInt8[Tensor, "t y x 3"], autoencoder: Autoencoder) -> UInt8[T
         latent = autoencoder.encode(video_from_frames(clip)[None])
         noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
         return frames_from_video(autoencoder.decode(latent + LATENT_NOISE * noise)[0])
+
+
+def reader_training() -> TrainingConfig:
+    """Some five minutes on one core."""
+    return TrainingConfig(steps=1600, batch=8, warmup=50, decay=0.5, average=0.99, show_every=200)
+
+
+def train_reader(
+    lessons: Lessons,
+    test: Lessons,
+    config: TrainingConfig,
+    folder: Path,
+    ranks: Ranks,
+    *,
+    resume: bool,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Reader:
+    """A reader that has learned `lessons`; its share of right answers on `test` goes to `folder`."""
+    torch.manual_seed(config.seed)
+    task = ReaderTask(Reader(ReaderConfig(), WORDS), lessons, test, config.batch, config.seed)
+    return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
+
+
+def save_reader(reader: Reader, path: Path) -> None:
+    """Puts the weights into the file at `path`, in half precision, with the words beside them."""
+    tensors = {name: tensor.half() for name, tensor in reader.state_dict().items()}
+    words = {name: list(words) for name, words in reader.words.items()}
+    write(path, tensors, {"format": FORMAT, "words": json.dumps(words)})
 
 
 def mirrored(word: str) -> str:

@@ -72,7 +72,13 @@ def mini() -> Recipe:
         weights=(0.8, 0.1, 0.05, 0.05),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
         autoencoder_training=TrainingConfig(
-            steps=1200, batch=16, matrix_rate=8e-3, rate=2e-3, decay=0.4, average=0.99, save_every=100
+            steps=1200,
+            batch=16,
+            matrix_rate=8e-3,
+            rate=2e-3,
+            decay=0.4,
+            average=0.99,
+            save_every=100,
         ),
         transformer_training=TrainingConfig(
             steps=4000, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
@@ -145,7 +151,11 @@ class TransformerRun(Run):
         encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
         sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.recipe.clips]
         test = read_latents(self.latent_shards(self.recipe.test))
-        captions = [ways[1] for clips in read_shards(self.shards(self.recipe.test)) for ways in clips.captions]
+        captions = [
+            ways[1]
+            for clips in read_shards(self.shards(self.recipe.test))
+            for ways in clips.captions
+        ]
         model = DiT(self.recipe.transformer)
         model.start()
         autoencoder = self.trained_autoencoder()
@@ -186,7 +196,11 @@ def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -
     for shelf in (*needed, run.recipe.test):
         name = f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"
         render_shelf(
-            run.world, shelf, CAPTIONS, threads, lambda done, total, name=name: on_shard(name, done, total)
+            run.world,
+            shelf,
+            CAPTIONS,
+            threads,
+            lambda done, total, name=name: on_shard(name, done, total),
         )
     if isinstance(run, TransformerRun):
         shards = run.shards(*needed, run.recipe.test)

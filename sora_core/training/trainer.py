@@ -83,20 +83,20 @@ class Matrices:
             view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
 
-def optimizers_of(
-    task: Task, config: TrainingConfig
-) -> tuple[Matrices, list[Optimizer]]:
+def optimizers_of(task: Task, config: TrainingConfig) -> tuple[Matrices, list[Optimizer]]:
     """Muon (Jordan et al. 2024) for hidden matrices, its update as large as AdamW's; AdamW for the rest."""
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
     others = [p for name, p in task.model.named_parameters() if name not in hidden]
+    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    if not matrices.views:
+        return matrices, [rest]
     muon = Muon(
         matrices.views,
         config.matrix_rate,
         weight_decay=config.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
-    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
     return matrices, [muon, rest]
 
 
@@ -141,7 +141,13 @@ def train(
         if ranks.first and (done % 20 == 0 or done == config.steps):
             seconds = (time.monotonic() - began) / (done - since)
             on_progress(
-                Progress(done, config.steps, running, config.batch / seconds, seconds * (config.steps - done))
+                Progress(
+                    done,
+                    config.steps,
+                    running,
+                    config.batch / seconds,
+                    seconds * (config.steps - done),
+                )
             )
             began, since = time.monotonic(), done
             for name, value in {**parts, "loss": loss, "gradient_norm": norm}.items():

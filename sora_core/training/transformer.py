@@ -152,14 +152,18 @@ class TransformerTask:
         grid = Grid(frames, rows, columns)
         tokens = grid.cells // PATCH**2
         cost = max(1.0, (tokens / 80) ** 1.1)  # larger clips come in smaller batches
-        count = max(1, round(self.batch / ranks.count / cost)) if tokens >= 80 else (
-            2 * self.batch // ranks.count
+        count = (
+            max(1, round(self.batch / ranks.count / cost))
+            if tokens >= 80
+            else (2 * self.batch // ranks.count)
         )
         rows_drawn = torch.randint(len(data.latents), (count,), generator=own)
         clean = data.latents[rows_drawn].float()
 
         level = torch.sigmoid(torch.randn(count, generator=own))
-        level = torch.where(torch.rand(count, generator=own) < 0.1, torch.rand(count, generator=own), level)
+        level = torch.where(
+            torch.rand(count, generator=own) < 0.1, torch.rand(count, generator=own), level
+        )
         level = shift(level, shift_for_tokens(tokens)).view(-1, 1, 1, 1, 1)
         paint, sigma = torch.ones(1, 1, *grid.shape), level
         if frames > 1 and torch.rand((), generator=shared) < self.mix.known:
@@ -224,7 +228,9 @@ class TransformerTask:
 
         latent = euler(
             guide(
-                partial(denoise, text=text, mask=mask), partial(denoise, text=nothing, mask=None), 4.0
+                partial(denoise, text=text, mask=mask),
+                partial(denoise, text=nothing, mask=None),
+                4.0,
             ),
             noise,
             shifted(24, shift_for_tokens(tokens)),

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sora_core.models.streaming import decode_chunks, encode_chunks
+from tests.tiny import tiny_autoencoder
+
+AUTOENCODER = tiny_autoencoder().requires_grad_(False)
+
+
+def video(frames, rows=16, columns=24, batch=1):
+    generator = torch.Generator().manual_seed(frames)
+    return torch.rand(batch, 3, frames, rows, columns, generator=generator) * 2 - 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(frames=st.integers(1, 23), chunk=st.integers(1, 24))
+def test_encoding_in_chunks_of_any_length_is_encoding_at_once(frames, chunk):
+    whole = AUTOENCODER.encode(video(frames))
+    parts = list(encode_chunks(AUTOENCODER, video(frames).split(chunk, dim=2)))
+    torch.testing.assert_close(torch.cat(parts, dim=2), whole, atol=1e-5, rtol=0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(latent_frames=st.integers(1, 7), chunk=st.integers(1, 8))
+def test_decoding_in_chunks_of_any_length_is_decoding_at_once(latent_frames, chunk):
+    latent = AUTOENCODER.encode(video(1 + 4 * (latent_frames - 1)))
+    parts = list(decode_chunks(AUTOENCODER, latent, chunk))
+    torch.testing.assert_close(
+        torch.cat(parts, dim=2), AUTOENCODER.decode(latent), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 5, 9, 17])
+def test_the_decoded_video_is_as_long_and_as_large_as_the_encoded_one(frames):
+    assert AUTOENCODER.decode(AUTOENCODER.encode(video(frames))).shape == video(frames).shape
+
+
+def test_a_latent_frame_stands_for_four_frames_but_the_first_for_one():
+    assert [AUTOENCODER.encode(video(n)).shape[2] for n in (1, 2, 5, 6, 9)] == [1, 2, 2, 3, 3]
+
+
+def test_what_comes_later_changes_nothing_before():
+    early = video(5)
+    late = torch.cat([early, video(8)], dim=2)
+    torch.testing.assert_close(
+        AUTOENCODER.encode(late)[:, :, :2], AUTOENCODER.encode(early), atol=1e-5, rtol=0
+    )
+
+
+def test_clips_of_a_batch_do_not_see_each_other():
+    batch = video(5, batch=3)
+    apart = torch.cat([AUTOENCODER.encode(clip[None]) for clip in batch])
+    torch.testing.assert_close(AUTOENCODER.encode(batch), apart, atol=1e-5, rtol=0)
+
+
+def test_the_norms_see_channels_alone_so_a_far_corner_changes_nothing_here():
+    here, there = video(5, 160, 160), video(5, 160, 160)
+    there[..., -8:, -8:] = 1
+    latents = [AUTOENCODER.encode(v)[..., :4, :4] for v in (here, there)]
+    assert torch.equal(*latents)

@@ -1,0 +1,88 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sora_core.shapes import Grid
+from sora_core.training.known import KINDS, draw_mask
+from sora_core.training.latents import coverage_of
+from sora_core.training.transformer import LEAST_SIGMA, TruthHead, flow_loss
+
+ONES = torch.ones(1, 1, 1, 1, 1)
+
+
+@settings(deadline=None)
+@given(
+    st.builds(Grid, st.integers(2, 6), st.sampled_from([4, 6, 8]), st.sampled_from([4, 8])),
+    st.sampled_from(KINDS),
+    st.integers(0, 1000),
+)
+def test_a_mask_leaves_something_open_in_whole_patches(grid, kind, seed):
+    mask = draw_mask(grid, kind, torch.Generator().manual_seed(seed))[0]
+    cells = mask.unflatten(1, (-1, 2)).unflatten(3, (-1, 2))
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    assert (cells == cells[:, :, :1, :, :1]).all()
+    assert mask.any()
+    assert grid.frames == 2 or kind == "box" or mask.mean() < 1
+
+
+def test_the_loss_of_a_clean_patch_is_that_of_the_velocity_it_implies():
+    clean, noise = torch.randn(2, 2, 16, 1, 4, 4)
+    made, sigma = (
+        clean + 0.1 * torch.randn_like(clean),
+        torch.tensor([0.4, 0.9]).view(2, 1, 1, 1, 1),
+    )
+    noisy = clean.lerp(noise, sigma)
+    velocity_error = ((noisy - made) / sigma - (noisy - clean) / sigma).square().mean()
+    paint, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(2, 4)
+    torch.testing.assert_close(flow_loss(made, clean, sigma, paint, weight), velocity_error)
+
+
+def test_known_footage_has_no_part_in_the_loss():
+    clean, made = torch.zeros(1, 16, 2, 4, 4), torch.zeros(1, 16, 2, 4, 4)
+    made[:, :, 0] = 5
+    paint = torch.ones(1, 1, 2, 4, 4)
+    paint[:, :, 0] = 0
+    assert flow_loss(made, clean, ONES, paint, torch.ones(1, 8)) == 0
+
+
+def test_a_token_of_more_weight_counts_more():
+    clean, made = torch.zeros(1, 16, 1, 4, 4), torch.zeros(1, 16, 1, 4, 4)
+    made[..., :2, :2] = 1
+    paint, weight = torch.ones(1, 1, 1, 4, 4), torch.tensor([[3.0, 1, 1, 1]])
+    assert torch.isclose(flow_loss(made, clean, ONES, paint, weight), torch.tensor(0.5))
+
+
+def test_below_the_least_level_the_weight_grows_no_more():
+    clean, made = torch.zeros(1, 16, 1, 4, 4), torch.ones(1, 16, 1, 4, 4)
+    paint, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(1, 4)
+    losses = [flow_loss(made, clean, level * ONES, paint, weight) for level in (0, LEAST_SIGMA / 2)]
+    assert losses[0] == losses[1] == 1 / LEAST_SIGMA**2
+
+
+def test_coverage_is_the_share_of_pixels_and_frames_of_each_token():
+    segments = torch.zeros(1, 5, 32, 32, dtype=torch.uint8)
+    segments[0, 0, :16, :8] = 3  # half of one token of the first frame
+    segments[0, 1:3, 16:, 16:] = 4  # all of another, in two of four frames
+    coverage = coverage_of(segments)
+    assert coverage[0, 0, 0].tolist() == [[128, 0], [0, 0]]
+    assert coverage[0, 1, 1].tolist() == [[0, 0], [0, 128]]
+    assert coverage.count_nonzero() == 2
+
+
+def test_the_truth_head_learns_what_the_features_say():
+    torch.manual_seed(0)
+    head = TruthHead(64)
+    features = torch.randn(4, 6, 64)
+    kinds = torch.tensor([[[i, i], [-1, -1]] for i in range(4)])
+    coverage = torch.zeros(4, 2, 6)
+    coverage[:, 0, :3] = 1
+    features[:, :3] += 3 * torch.eye(64)[:4, None]
+    optimizer = torch.optim.Adam(head.parameters(), 0.05)
+    losses = []
+    for _ in range(60):
+        loss = head(features, coverage, kinds)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.2 * losses[0]
