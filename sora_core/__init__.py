@@ -1,1 +1,1 @@
-"""Sora in the open: video compression, spacetime patches, a diffusion transformer, and its world."""
+"""Sora in the open: video compression, spacetime patches, a diffusion transformer, its world."""

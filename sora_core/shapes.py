@@ -1,7 +1,7 @@
 """Sizes of videos and of their latents, and all the arithmetic between them.
 
-Axes, here and everywhere: b batch, c channels, t frames, y rows, x columns, n tokens, d width, h heads,
-k head width, p packed row.
+Axes, here and everywhere: b batch, c channels, t frames, y rows, x columns, n tokens, d width, h
+heads, k head width, p packed row.
 """
 
 import math
@@ -69,7 +69,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How many frames, rows and columns one latent cell stands for; the first frame stands alone."""
+    """How many frames, rows and columns a latent cell stands for; the first frame stands alone."""
 
     time: int = 4
     rows: int = 8

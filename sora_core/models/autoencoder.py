@@ -1,13 +1,14 @@
-"""The video compression network: causal in time, so that any chunk continues where the last one ended.
+"""The video compression network: causal in time, so that any chunk continues where the last one
+ended.
 
 Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x c`.
 
-- Four frames and 8x8 pixels become one latent cell; the first frame stands alone, for it enters as four
-  copies of itself, and an image is a one-frame video.
-- Fine detail and motion meet at a quarter of the size and the full frame rate, where every frame still
-  has its own features; four frames are merged only after that.
-- Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with the
-  carried past is decoding at once.
+- Four frames and 8x8 pixels become one latent cell; the first frame stands alone, for it enters as
+  four copies of itself, and an image is a one-frame video.
+- Fine detail and motion meet at a quarter of the size and the full frame rate, where every frame
+  still has its own features; four frames are merged only after that.
+- Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with
+  the carried past is decoding at once.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ..shapes import COMPRESSION, Latent, Video
 from .layers import CausalConv, Layers
 
 Past = tuple[Tensor, ...]
-"""What each causal layer remembers of the frames before: one tensor a layer, in the order of use."""
+"""What each causal layer remembers of the frames before: a tensor a layer, in order of use."""
 
 PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
 MERGE = COMPRESSION.rows // PATCH
@@ -85,9 +86,11 @@ class Encoder(nn.Module):
     def forward(
         self, video: Video, past: Past | None = None
     ) -> tuple[Float[Tensor, "b t y x c"], Past]:
-        """Latent cells (not yet normalised) of whole groups of four frames, and the past of what follows.
+        """Latent cells (not yet normalised) of whole groups of four frames, and the past of what
+        follows.
 
-        Without a past the first frame is a group of its own: `video` then has 1 + 4k frames, else 4k.
+        Without a past the first frame is a group of its own: `video` then has 1 + 4k frames, else
+        4k.
         """
         if past is None:
             video = torch.cat(
@@ -117,7 +120,7 @@ class Decoder(nn.Module):
     def forward(
         self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
     ) -> tuple[Video, Past]:
-        """The frames of `cells`, and the past of what follows. Without a past: 1 + 4k frames, else 4k."""
+        """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
         coarse, fine = (
             (past[: len(self.coarse)], past[len(self.coarse) :]) if past else (None, None)
         )
@@ -156,7 +159,7 @@ class Autoencoder(nn.Module):
         return self.decoder(cells * self.deviation.to(cells) + self.mean.to(cells), past)
 
     def encode(self, video: Video) -> Latent:
-        """The latent of `video`; its last frame is repeated until the number of frames is 1 + 4k."""
+        """The latent of `video`, its last frame repeated until the frames are 1 + 4k."""
         missing = (
             COMPRESSION.pixel_frames(COMPRESSION.latent_frames(video.shape[2])) - video.shape[2]
         )

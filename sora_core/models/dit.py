@@ -1,12 +1,14 @@
 """The spacetime diffusion transformer: noisy patches in, clean patches out.
 
-Axes: b rows, n tokens in a row, d width, h heads, k head width, l text tokens, m noise levels in a row.
+Axes: b rows, n tokens in a row, d width, h heads, k head width, l text tokens, m noise levels in a
+row.
 
 - All tokens of all frames attend to each other at once.
-- Every token has its own noise level. A row states `m` of them, each for an equal run of its tokens: one for
-  the whole clip, one a frame, or one a token; the modulation is computed once for each.
-- Positions turn queries and keys (rotary, in time, row and column); where a token is within the picture and
-  how near the first frame is also added at the input.
+- Every token has its own noise level. A row states `m` of them, each for an equal run of its
+  tokens: one for the whole clip, one a frame, or one a token; the modulation is computed once for
+  each.
+- Positions turn queries and keys (rotary, in time, row and column); where a token is within the
+  picture and how near the first frame is also added at the input.
 """
 
 import math
@@ -25,8 +27,8 @@ from .layers import Layers
 from .patches import PATCH, patchify, positions, unpatchify
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-"""Attention of queries, keys and values `b h n k` under a mask that broadcasts to `b h n n`, True to see.
-Over whole rows, within packed clips, or a host's own."""
+"""Attention of queries, keys and values `b h n k` under a mask that broadcasts to `b h n n`, True
+to see. Over whole rows, within packed clips, or a host's own."""
 
 Around = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """Calls block number `i` on its input; a host may replace, skip or watch it."""
@@ -125,7 +127,7 @@ class TextAttention(nn.Module):
 
 
 class DiTBlock(nn.Module):
-    """Attention among patches, to the words, then an MLP; shifted, scaled and gated by the noise level."""
+    """Attention among patches, to the words, then an MLP; all steered by the noise level."""
 
     def __init__(self, config: DiTConfig, layers: Layers) -> None:
         super().__init__()
@@ -185,7 +187,8 @@ class DiT(nn.Module):
     def start(self) -> None:
         """Sets the weights a training begins with.
 
-        Gates start at zero and what they gate does not: were both zero, neither would ever have a gradient.
+        Gates start at zero and what they gate does not: were both zero, neither would ever have a
+        gradient.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -234,7 +237,7 @@ class DiT(nn.Module):
         attend: Attend = scaled_dot_product_attention,
         around: Around = lambda i, block, x: block(x),
     ) -> Latent:
-        """The clean latent. `sigma` broadcasts to the latent: one level, one a frame, or one a cell."""
+        """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell."""
         grid = Grid(*latent.shape[2:])
         places = positions(grid, start, latent.device)[None].expand(len(latent), -1, -1)
         clean = self.transform(
@@ -253,7 +256,7 @@ class DiT(nn.Module):
 def token_levels(
     sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid
 ) -> Float[Tensor, "b m"]:
-    """The fewest noise levels a row that say what `sigma` says; those of a patch's cells are averaged."""
+    """The fewest noise levels a row that say what `sigma` says, the mean over a patch's cells."""
     if sigma.shape[3:] != (1, 1):
         cells = sigma.expand(-1, -1, grid.frames, grid.rows, grid.columns)
         levels = nn.functional.avg_pool3d(cells, (1, PATCH, PATCH)).flatten(1)

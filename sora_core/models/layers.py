@@ -1,8 +1,8 @@
 """The few layers that more than one model is made of.
 
 Axes: b batch, t frames, y rows, x columns, c channels, s earlier frames.
-Activations of the autoencoder are kept as `b t y x c`: a norm over channels works on the last axis, and a
-convolution sees the same memory as channels-last without a copy.
+Activations of the autoencoder are kept as `b t y x c`: a norm over channels works on the last
+axis, and a convolution sees the same memory as channels-last without a copy.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,21 @@ from torch import Tensor, nn
 
 
 class Layers(Protocol):
-    """Where the layers with weights come from: `torch.nn`, or a host's own that cast and offload."""
+    """Where layers with weights come from: `torch.nn`, or a host's own that cast and offload."""
 
-    Linear: Callable[..., nn.Module]
-    Conv2d: Callable[..., nn.Module]
-    LayerNorm: Callable[..., nn.Module]
-    Embedding: Callable[..., nn.Module]
+    @property
+    def Linear(self) -> Callable[..., nn.Module]: ...  # noqa: N802
+    @property
+    def Conv2d(self) -> Callable[..., nn.Module]: ...  # noqa: N802
+    @property
+    def LayerNorm(self) -> Callable[..., nn.Module]: ...  # noqa: N802
+    @property
+    def Embedding(self) -> Callable[..., nn.Module]: ...  # noqa: N802
 
 
 def written_out_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Softmax attention as three steps. Below some 300 tokens its gradient on a CPU takes a third of
-    the time of the fused kernel's; training there uses it."""
+    """Softmax attention as three steps. Below some 300 tokens its gradient on a CPU takes a third
+    of the time of the fused kernel's; training there uses it."""
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
@@ -33,10 +37,12 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None =
 
 
 class CausalConv(nn.Module):
-    """A convolution over the current and the `time - 1` earlier frames, and `space` x `space` pixels.
+    """A convolution over the current and the `time - 1` earlier frames, and `space` x `space`
+    pixels.
 
-    The frames are laid side by side in the channels and convolved in 2-D: on a CPU at batch 1 this runs
-    several times faster than a 3-D convolution. Before the first frame stands the first frame itself.
+    The frames are laid side by side in the channels and convolved in 2-D: on a CPU at batch 1 this
+    runs several times faster than a 3-D convolution. Before the first frame stands the first frame
+    itself.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Clips of different sizes and lengths in one row (NaViT, Dehghani et al. 2023).
 
-Axes: p packed rows (always 1), n tokens of all clips, l text tokens of all clips, h heads, k head width.
-Each clip attends to itself and to its own text alone, so a packed row costs what its clips cost, and gives
-what they give one by one.
+Axes: p packed rows (always 1), n tokens of all clips, l text tokens of all clips, h heads, k head
+width. Each clip attends to itself and to its own text alone, so a packed row costs what its clips
+cost, and gives what they give one by one.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,8 @@ class PackedClip:
 
 
 def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
-    """Attention of each run of queries to its own run of keys: block-diagonal, and nothing else computed.
+    """Attention of each run of queries to its own run of keys: block-diagonal, and nothing else
+    computed.
 
     On CUDA all clips go through one variable-length flash kernel; on a CPU each clip is one call.
     """

@@ -34,11 +34,12 @@ def unpatchify(tokens: Float[Tensor, "b n d"], grid: Grid) -> Latent:
 def positions(
     grid: Grid, start: float = 0.0, device: torch.device | None = None
 ) -> Float[Tensor, "n 5"]:
-    """For each token of `grid`: time, row and column in tokens, then row and column within the picture.
+    """For each token of `grid`: time, row and column in tokens, then row and column within the
+    picture.
 
-    Time counts latent frames from the first frame of the whole video, so a window that begins at latent
-    frame `start` knows where it is; it may be negative. Rows and columns are centred; within the picture
-    they run from -1 to 1.
+    Time counts latent frames from the first frame of the whole video, so a window that begins at
+    latent frame `start` knows where it is; it may be negative. Rows and columns are centred;
+    within the picture they run from -1 to 1.
     """
     rows, columns = grid.rows // PATCH, grid.columns // PATCH
     t = start + torch.arange(grid.frames, device=device, dtype=torch.float32)

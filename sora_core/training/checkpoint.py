@@ -1,4 +1,4 @@
-"""A training run on disk: weights, averaged weights and optimizer state in one file, complete or absent."""
+"""A training run on disk: weights, their average and optimizer state in one file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def save(
 
 
 def load(path: Path, model: nn.Module, average: nn.Module, optimizers: Sequence[Optimizer]) -> int:
-    """The step that was reached; the model, its average and the optimizers are as they were then."""
+    """The step that was reached; model, average and optimizers are as they were then."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         step = json.loads(file.metadata()["step"])

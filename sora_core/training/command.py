@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
-    """Renders what is missing, then trains; a killed run goes on to the same numbers with --resume."""
+    """Renders what is missing, then trains; --resume takes a killed run to the same numbers."""
     recipe = RECIPES[args.recipe]()
     if args.steps:
         field = f"{args.part}_training"

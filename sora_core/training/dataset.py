@@ -85,7 +85,7 @@ def render_shelf(
     threads: int = 1,
     on_shard: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
-    """The shards of `shelf`, rendered where they are missing. The renderer lets go of the interpreter."""
+    """The shards of `shelf`, rendered where missing; the renderer lets go of the interpreter."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = shelf.shards(folder)
 

@@ -1,7 +1,8 @@
-"""Several one-thread processes that train one model: on a CPU they beat one process of several threads.
+"""Several one-thread processes that train one model: on a CPU they beat one process of several
+threads.
 
-Each process draws its own batches; gradients are averaged in one flat all-reduce a step, so all hold the
-same weights at all times.
+Each process draws its own batches; gradients are averaged in one flat all-reduce a step, so all
+hold the same weights at all times.
 """
 
 import tempfile
@@ -55,7 +56,7 @@ def _enter(rank: int, count: int, meeting: str, work: Callable[[Ranks], None]) -
 
 
 def run(work: Callable[[Ranks], None], processes: int) -> None:
-    """`work` done by `processes` processes together; a failure of one ends all and is raised here."""
+    """`work` done by several processes together; a failure of one ends all and is raised here."""
     if processes == 1:
         work(Ranks())
         return

@@ -1,7 +1,8 @@
 """Known footage in training: what part of a clip is given, and how firmly.
 
 Axes: b batch, t latent frames, y rows, x columns of latent cells.
-From the first frame on or from anywhere else: the model learns to continue, precede, connect and fill in.
+From the first frame on or from anywhere else: the model learns to continue, precede, connect and
+fill in.
 """
 
 import torch

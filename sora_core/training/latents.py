@@ -1,6 +1,8 @@
-"""World clips as the transformer learns from them: latents, token states of their captions, the truth.
+"""World clips as the transformer learns from them: latents, token states of their captions, the
+truth.
 
-Axes: n clips, c channels, t latent frames, y rows, x columns of tokens, k objects, l words of all captions.
+Axes: n clips, c channels, t latent frames, y rows, x columns of tokens, k objects, l words of all
+captions.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +30,9 @@ OBJECTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """Clips of one size. `coverage` is the share of each token that shows object k; `kinds` its shape and
-    colour as numbers, -1 for no object; `words` holds the captions one after the other, `lengths` how long
-    each is.
+    """Clips of one size. `coverage` is the share of each token that shows object k; `kinds` its
+    shape and colour as numbers, -1 for no object; `words` holds the captions one after the other,
+    `lengths` how long each is.
     """
 
     latents: Float16[Tensor, "n c t y2 x2"]

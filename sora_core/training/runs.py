@@ -4,7 +4,7 @@ A run is a plain object that each training process calls with its rank.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -191,7 +191,7 @@ class TransformerRun(Run):
 
 
 def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -> None:
-    """Renders the clips that the run needs, and for the transformer encodes them; only what is missing."""
+    """Renders the clips of the run, and for the transformer encodes them, where missing."""
     needed = run.recipe.pictures if isinstance(run, AutoencoderRun) else run.recipe.clips
     for shelf in (*needed, run.recipe.test):
         name = f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"

@@ -1,7 +1,7 @@
 """The training loop: the same for every model, resumable to the same numbers after a kill.
 
-A batch depends on nothing but the seed, the step and the process, so a run that goes on from a checkpoint
-sees what it would have seen.
+A batch depends on nothing but the seed, the step and the process, so a run that goes on from a
+checkpoint sees what it would have seen.
 """
 
 import copy
@@ -72,7 +72,7 @@ class Progress:
 
 
 class Matrices:
-    """The hidden weights of a model as the matrices that Muon takes: a convolution's filters are its rows."""
+    """Hidden weights as the matrices that Muon takes: the filters of a convolution are rows."""
 
     def __init__(self, weights: Sequence[nn.Parameter]) -> None:
         self.weights = weights
@@ -84,7 +84,7 @@ class Matrices:
 
 
 def optimizers_of(task: Task, config: TrainingConfig) -> tuple[Matrices, list[Optimizer]]:
-    """Muon (Jordan et al. 2024) for hidden matrices, its update as large as AdamW's; AdamW for the rest."""
+    """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of like size."""
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
     others = [p for name, p in task.model.named_parameters() if name not in hidden]

@@ -1,4 +1,5 @@
-"""Training of the transformer: rectified flow towards clean patches, with known footage from the start.
+"""Training of the transformer: rectified flow towards clean patches, with known footage from the
+start.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n tokens, k objects, d width.
 """
@@ -80,8 +81,8 @@ def flow_loss(
 class TruthHead(nn.Module):
     """Reads off each token what it shows: which shape and which colour, or neither.
 
-    As representation alignment (Yu et al. 2024) does with a teacher's features; the world is the teacher. Only
-    for training, it is not part of the model.
+    As representation alignment (Yu et al. 2024) does with a teacher's features; the world is the
+    teacher. Only for training, it is not part of the model.
     """
 
     def __init__(self, width: int) -> None:
@@ -242,7 +243,7 @@ class TransformerTask:
         return scores
 
     def test_loss(self, dit: DiT, level: float) -> float:
-        """The flow loss on held-out clips at one noise level: comparable between runs on one autoencoder."""
+        """The flow loss on held-out clips at one noise level; runs on one autoencoder compare."""
         generator = torch.Generator().manual_seed(7)
         clean = self.test.latents.float()
         sigma = torch.full((1, 1, 1, 1, 1), level)

@@ -31,7 +31,7 @@ class Line:
         return {}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -42,7 +42,7 @@ def trained(folder, resume=False, kill_at=None, config=CONFIG):
 
         def deadly(step, ranks):
             if step == kill_at:
-                raise Killed
+                raise KilledError
             return loss(step, ranks)
 
         task.loss = deadly
@@ -53,7 +53,7 @@ def trained(folder, resume=False, kill_at=None, config=CONFIG):
 @pytest.mark.parametrize("kill_at", [1, 2, 3, 5])
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, kill_at):
     whole = trained(tmp_path / "whole")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trained(tmp_path / "killed", kill_at=kill_at)
     resumed = trained(tmp_path / "killed", resume=True)
     assert all(map(torch.equal, whole, resumed))
@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, kill_at):
 
 def test_without_resume_a_run_starts_anew(tmp_path):
     whole = trained(tmp_path / "one")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trained(tmp_path / "two", kill_at=5, config=dataclasses.replace(CONFIG, rate=1.0))
     assert all(map(torch.equal, whole, trained(tmp_path / "two")))
 
