@@ -80,7 +80,7 @@ def train_reader(
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Reader:
-    """A reader that has learned `lessons`; its share of right answers on `test` goes to `folder`."""
+    """A reader that has learned `lessons`; `folder` holds how often it was right on `test`."""
     torch.manual_seed(config.seed)
     task = ReaderTask(Reader(ReaderConfig(), WORDS), lessons, test, config.batch, config.seed)
     return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)

@@ -1,0 +1,104 @@
+"""The commands that measure a model: `measure autoencoder` and `measure fidelity`."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ..bundle import load_autoencoder, read_config
+from ..generate import sides
+from ..models.reader import Reader
+from ..pipeline import MODELS, SHIPPED, Pipeline, load
+from ..shapes import Size
+from ..world.sheet import contact_sheet
+from .fidelity import Settings, canvas_for, painted, wishes
+from .reader import READER, Reading, load_reader, read, shares, true_readings
+from .reconstruction import figures, pairs
+from .report import Figure, write_json
+
+SHOWN = 24  # unpicked clips on a sheet
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `run` reads."""
+    what = parser.add_subparsers(dest="what", required=True)
+    autoencoder = what.add_parser("autoencoder", help="held-out clips, encoded and decoded")
+    autoencoder.add_argument("--clips", type=int, default=64)
+    autoencoder.add_argument("--frames", type=int, default=17)
+    autoencoder.add_argument(
+        "--size", type=sides, action="append", metavar="WIDTHxHEIGHT", help="64x64; may be repeated"
+    )
+    fidelity = what.add_parser("fidelity", help="held-out prompts, painted and read back")
+    fidelity.add_argument("--prompts", type=int, default=200)
+    fidelity.add_argument("--reader", type=Path, default=READER)
+    fidelity.add_argument("--reader-clips", type=int, default=400, help="true clips to test it on")
+    fidelity.add_argument("--steps", type=int, help="as the model was made for by default")
+    fidelity.add_argument("--guidance", type=float, help="as the model was made for by default")
+    fidelity.add_argument("--seed", type=int, default=0, help="other prompts and other noise")
+    for measured in (autoencoder, fidelity):
+        measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
+        measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
+        measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
+
+
+def run(args: Namespace) -> str:
+    """One line for each figure: name, value, unit."""
+    measured = measure_autoencoder(args) if args.what == "autoencoder" else measure_fidelity(args)
+    if args.json:
+        write_json(measured, args.json)
+    return "\n".join(map(str, measured))
+
+
+def measure_autoencoder(args: Namespace) -> list[Figure]:
+    """Signal-to-noise ratios; sizes after the first have their size in the name."""
+    config = read_config(args.model)
+    autoencoder = load_autoencoder(args.model, config)
+    measured, clips, captions = [], [], []
+    for i, (width, height) in enumerate(args.size or [(64, 64)]):
+        size = Size(width, height, args.frames)
+        seen = list(pairs(autoencoder, size, args.clips, config.fps))
+        measured += figures(seen, f"_{width}x{height}" if i else "")
+        for pair in seen[: SHOWN // 2]:
+            clips += [pair.true, pair.made]
+            captions += ["true", "decoded"]
+    if args.sheet:
+        contact_sheet(clips, captions, args.sheet, scale=2, across=2)
+    return measured
+
+
+def measure_fidelity(args: Namespace) -> list[Figure]:
+    """Shares of prompts read back right, and of true clips through the autoencoder."""
+    pipeline, reader = load(args.model), load_reader(args.reader)
+    canvas = canvas_for(reader.config.size, pipeline.config.fps)
+    settings = Settings(args.steps, args.guidance)
+    readings, clips, captions = [], [], []
+    for wish, frames in painted(pipeline, wishes(args.prompts, args.seed), canvas, settings):
+        reading = Reading(wish.asked, read(reader, frames))
+        readings.append(reading)
+        if len(clips) < SHOWN:
+            clips.append(frames)
+            captions.append(wish.prompt + missed(reading))
+        say(f"painted {len(readings)} of {args.prompts}")
+    if args.sheet:
+        contact_sheet(clips, captions, args.sheet, scale=2, across=2)
+    return shares(readings) + reader_figures(pipeline, reader, args.reader_clips)
+
+
+def reader_figures(pipeline: Pipeline, reader: Reader, count: int) -> list[Figure]:
+    """How often the reader is right about true clips through the autoencoder."""
+    readings = []
+    for reading in true_readings(reader, pipeline.autoencoder, count):
+        readings.append(reading)
+        say(f"read {len(readings)} of {count} true clips")
+    return shares(readings, "reader_") if readings else []
+
+
+def missed(reading: Reading) -> str:
+    """What the reader saw instead, as a remark."""
+    seen = ", ".join(reading.read[name] for name in reading.wrong)
+    return f" [read as {seen}]" if seen else ""
+
+
+def say(progress: str) -> None:
+    """Shows how far a long measurement is, in place, if anyone is there to see."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{progress}\033[K")

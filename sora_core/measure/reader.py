@@ -1,0 +1,75 @@
+"""The reader that ships for measuring, and how often it is right about true clips."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..errors import WeightsError
+from ..models.autoencoder import Autoencoder
+from ..models.reader import FORMAT, Reader, ReaderConfig
+from ..pipeline import MODELS
+from ..shapes import Frames
+from ..video.frames import video_from_frames
+from ..weights import load_into, read_header
+from ..world.render import render
+from ..world.scene import sample_scene
+from .reconstruction import through
+from .report import Figure
+
+READER = MODELS / "reader.safetensors"
+FIRST_SEED = 960_000_000
+
+Labels = Mapping[str, str]
+"""One word for each question, such as colour or motion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a clip should show, and what the reader sees in it."""
+
+    asked: Labels
+    read: Labels
+
+    @property
+    def wrong(self) -> list[str]:
+        """The questions that are answered differently."""
+        return [name for name, word in self.asked.items() if self.read[name] != word]
+
+
+def load_reader(path: Path = READER) -> Reader:
+    """The reader in the file at `path`; WeightsError where it is none."""
+    metadata = read_header(path).metadata
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path.name[:60]!a} is no reader: choose one of format {FORMAT}")
+    with torch.device("meta"):
+        reader = Reader(ReaderConfig(), json.loads(metadata["words"]))
+    load_into(reader, path)
+    return reader.eval().requires_grad_(False)
+
+
+def read(reader: Reader, frames: Frames) -> dict[str, str]:
+    """What the reader sees in one clip."""
+    return reader.read(video_from_frames(frames)[None])[0]
+
+
+def true_readings(
+    reader: Reader, autoencoder: Autoencoder | None, count: int, first: int = FIRST_SEED
+) -> Iterator[Reading]:
+    """Readings of held-out world clips; with an `autoencoder`, as it gives them back."""
+    for seed in range(first, first + count):
+        scene = sample_scene(seed, held_out=True)
+        frames = render(scene, reader.config.size).frames
+        seen = frames if autoencoder is None else through(autoencoder, frames)
+        yield Reading(scene.labels, read(reader, seen))
+
+
+def shares(readings: Sequence[Reading], prefix: str = "") -> list[Figure]:
+    """For each question the share that is read as asked, and the share without any mistake."""
+    wrong = [reading.wrong for reading in readings]
+    right = {name: sum(name not in missed for missed in wrong) for name in readings[0].asked} | {
+        "all": wrong.count([])
+    }
+    return [Figure(prefix + name, count / len(readings)) for name, count in right.items()]
