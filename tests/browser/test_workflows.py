@@ -49,7 +49,7 @@ def test_a_workflow_opens_without_a_complaint(page, name):
 
 def test_the_page_asks_nobody_else_and_breaks_nowhere(page, server):
     elsewhere = [
-        url for url in page.asked if not url.startswith((server.client.url, "data:", "blob:"))
+        url for url in page.answered if not url.startswith((server.client.url, "data:", "blob:"))
     ]
     assert elsewhere == []
     assert page.broken == []

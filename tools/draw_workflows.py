@@ -1,0 +1,74 @@
+"""Draws each graph of workflows/api for the page, and makes its picture from a real run.
+
+    python -m tools.draw_workflows [NAME ...]
+
+Writes `workflows/NAME.json`, laid out from left to right, and `workflows/NAME.jpg`.
+"""
+
+import io
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import av
+from PIL import Image
+from playwright.sync_api import Page
+
+from tools.client import Client, Graph, Run
+from tools.host import ROOT, Server, bring_host
+from tools.page import open_page
+
+WORKFLOWS = ROOT / "workflows"
+PICTURE_HEIGHT = 256
+
+DRAW = """async ([graph, name]) => {
+    await app.loadApiJson(graph, name)
+    app.graph.arrange(60)
+    const widgets = app.graph.nodes.flatMap(node => node.widgets ?? [])
+    for (const widget of widgets)  // the picture shows this seed
+        if (widget.name === 'control_after_generate') widget.value = 'fixed'
+    return JSON.stringify(app.graph.serialize())
+}"""
+
+
+def main(names: list[str]) -> None:
+    names = names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
+    graphs = {name: json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()) for name in names}
+    with tempfile.TemporaryDirectory() as base, Server(bring_host(), Path(base)) as server:
+        with open_page(server.client) as page:
+            for name, graph in graphs.items():
+                write_drawing(page, name, graph)
+        for name, graph in graphs.items():
+            run = server.client.run(server.client.completed(graph))
+            picture(server.client, run).save(WORKFLOWS / f"{name}.jpg", quality=90)
+            print(name)
+
+
+def write_drawing(page: Page, name: str, graph: Graph) -> None:
+    drawn = json.loads(page.evaluate(DRAW, [graph, name]))
+    text = json.dumps(drawn, indent=1, sort_keys=True)
+    (WORKFLOWS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def picture(client: Client, run: Run) -> Image.Image:
+    """The middle frame of everything that was saved, side by side."""
+    frames = [middle_frame(client.view(file)) for file in run.files()]
+    scaled = [
+        frame.resize((PICTURE_HEIGHT * frame.width // frame.height, PICTURE_HEIGHT))
+        for frame in frames
+    ]
+    whole = Image.new("RGB", (sum(frame.width for frame in scaled), PICTURE_HEIGHT))
+    for i, frame in enumerate(scaled):
+        whole.paste(frame, (sum(left.width for left in scaled[:i]), 0))
+    return whole
+
+
+def middle_frame(content: bytes) -> Image.Image:
+    with av.open(io.BytesIO(content)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    return frames[len(frames) // 2]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
