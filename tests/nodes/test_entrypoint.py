@@ -5,6 +5,8 @@ import re
 
 import sora_nodes
 
+from tools.host import ROOT
+
 
 def node_schemas():
     extension = asyncio.run(sora_nodes.comfy_entrypoint())
@@ -29,3 +31,10 @@ def test_every_node_explains_itself_and_each_of_its_inputs():
         if not text
     ]
     assert silent == []
+
+
+def test_the_front_page_names_every_node():
+    front_page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [
+        s.display_name for s in node_schemas() if f"| {s.display_name} |" not in front_page
+    ] == []
