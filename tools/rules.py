@@ -15,7 +15,7 @@ REACHES = {
     **dict.fromkeys(GROUND | PARTS | {"weights"}, GROUND),
     "presets": GROUND | {"models"},
     "bundle": GROUND | {"models", "presets", "weights"},
-    "training": GROUND | MODEL_FILES | {"models", "sampling.schedules", "video", "world"},
+    "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"pipeline"},
     "pipeline": GENERATING,
     "generate": GENERATING | {"pipeline"},

@@ -14,10 +14,7 @@ IMPORTED_AS = {"pillow": "PIL"}
 BROKEN = {
     "one model part imports another": ("sora_core/models/dit.py", "from ..sampling import euler"),
     "a part imports the pipeline": ("sora_core/video/reader.py", "from ..pipeline import run"),
-    "training reaches past schedules": (
-        "sora_core/training/loss.py",
-        "from ..sampling.samplers import euler",
-    ),
+    "training reaches the pipeline": ("sora_core/training/loss.py", "from .. import pipeline"),
     "the core imports the nodes": ("sora_core/canvas.py", "from ..nodes import host"),
     "the core is imported absolutely": ("sora_core/canvas.py", "from sora_core.shapes import Size"),
     "the core imports the host's API": ("sora_core/canvas.py", "from comfy_api.latest import io"),
@@ -49,10 +46,7 @@ BROKEN = {
 FINE = {
     "inside one part": ("sora_core/models/dit.py", "from .layers import Attention"),
     "shared ground": ("sora_core/models/dit.py", "from ..errors import ConfigError"),
-    "schedules in training": (
-        "sora_core/training/loss.py",
-        "from ..sampling.schedules import shifted",
-    ),
+    "samplers in training": ("sora_core/training/loss.py", "from ..sampling import samplers"),
     "the pipeline": ("sora_core/pipeline.py", "from .models.dit import DiT"),
     "a node and the core": ("nodes/canvas.py", "from ..sora_core.canvas import Canvas"),
     "a node and the API": ("nodes/canvas.py", "from comfy_api.latest import io"),
