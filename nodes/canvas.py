@@ -4,10 +4,13 @@ import torch
 from comfy_api.latest import io
 
 from ..sora_core.canvas import ASPECTS, Canvas, shaped
+from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_SIDE, MIN_SIDE
+from .host.files import free_memory
 from .host.video import compression
 
 CUSTOM = "custom"
+COPIES = 6  # latents alive at once while a sampler runs: what it has, sees, predicts and averages
 
 SoraCanvasType = io.Custom("SORA_CANVAS")
 
@@ -82,5 +85,11 @@ class SoraEncodeCanvas(io.ComfyNode):
     @classmethod
     def execute(cls, canvas, vae) -> io.NodeOutput:
         grid = canvas.grid(compression(vae))
+        needed = COPIES * 4 * vae.latent_channels * grid.cells
+        if needed > free_memory():
+            raise SizeError(
+                f"{canvas.size.frames} frames of {canvas.width}x{canvas.height} need "
+                f"{needed / 1e9:.0f} GB: choose fewer seconds or pixels"
+            )
         samples = torch.zeros(1, vae.latent_channels, *grid.shape)
         return io.NodeOutput({"samples": samples, "sora_canvas": canvas})

@@ -12,13 +12,13 @@ from ..sora_core.shapes import Size
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
 from .host.files import free_memory, unused_video
-from .host.sampling import progress
-from .host.video import compression, decoded
+from .host.sampling import Latents, progress
+from .host.video import VAE, compression, decoded
 
 FPS = 8.0  # of a latent that no canvas made
 
 
-def decoded_size(latent: dict, vae: object) -> Size:
+def decoded_size(latent: Latents, vae: VAE) -> Size:
     """What to crop the decoded video to: the canvas, where the latent still remembers one."""
     samples, pressed = latent["samples"], compression(vae)
     height, width = samples.shape[-2] * pressed.rows, samples.shape[-1] * pressed.columns

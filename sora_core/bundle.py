@@ -4,10 +4,11 @@ Axes: b batch, c channels, t frames, y rows, x columns, n cells.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from einops import rearrange, reduce
@@ -124,14 +125,14 @@ def fit_colours(autoencoder: Autoencoder, latents: Latent | None = None) -> Colo
     if latents is None:
         generator = torch.Generator().manual_seed(0)
         latents = torch.randn(8, autoencoder.config.latent_channels, 1, 8, 8, generator=generator)
-    device = autoencoder.mean.device
+    device = next(autoencoder.parameters()).device
     video = autoencoder.decode(latents[:, :, :1].to(device)).float().cpu()
     sides = {"y": COMPRESSION.rows, "x": COMPRESSION.columns}
     colours: Float[Tensor, "n 3"] = reduce(video, "b c 1 (r y) (s x) -> (b r s) c", "mean", **sides)
     cells = rearrange(latents[:, :, 0].float().cpu(), "b c y x -> (b y x) c")
     solution = torch.linalg.lstsq(nn.functional.pad(cells, (0, 1), value=1), colours).solution
-    rows = [tuple(round(value, 4) for value in row) for row in solution.tolist()]
-    return Colours(factors=tuple(rows[:-1]), bias=rows[-1])
+    *factors, bias = (_colour(row) for row in solution.double().round(decimals=4).tolist())
+    return Colours(factors=tuple(factors), bias=bias)
 
 
 def read_config(path: Path) -> BundleConfig:
@@ -170,7 +171,7 @@ def _ready(model: Model, path: Path, prefix: str) -> Model:
 
 
 def _config(values: object) -> BundleConfig:
-    table = _table(BundleConfig, values)
+    table = _table(signature(BundleConfig).parameters, values)
     config = BundleConfig(
         name=_value(str, "name", table["name"]),
         transformer=_plain(DiTConfig, table["transformer"]),
@@ -188,16 +189,16 @@ def _config(values: object) -> BundleConfig:
     return config
 
 
-def _plain(kind: type[Settings], values: object) -> Settings:
-    """`kind` made of numbers and texts, each of the type its field states."""
-    table = _table(kind, values)
-    return kind(**{f.name: _value(f.type, f.name, table[f.name]) for f in fields(kind)})
+def _plain(kind: Callable[..., Settings], values: object) -> Settings:
+    """`kind` made of numbers and texts, each of the type that its parameter states."""
+    wanted = signature(kind).parameters
+    table = _table(wanted, values)
+    return kind(**{name: _value(wanted[name].annotation, name, table[name]) for name in wanted})
 
 
-def _table(kind: type, values: object) -> Mapping[str, Any]:
-    names = {field.name for field in fields(kind)}
-    if not isinstance(values, dict) or set(values) != names:
-        raise ConfigError(f"{kind.__name__} needs exactly {', '.join(sorted(names))}")
+def _table(names: Iterable[str], values: object) -> dict[str, object]:
+    if not isinstance(values, dict) or set(values) != set(names):
+        raise ConfigError(f"settings must be exactly {', '.join(names)}")
     return values
 
 
@@ -206,18 +207,21 @@ def _value(kind: type[Value], name: str, value: object) -> Value:
         value = float(value)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ConfigError(f"{name} must be of type {kind.__name__}")
-    if kind is float and not 0 < value < 1e6:
+    if isinstance(value, float) and not 0 < value < 1e6:
         raise ConfigError(f"{name} {value}: must be above 0 and below a million")
     return value
 
 
 def _colours(values: object) -> Colours:
-    table = _table(Colours, values)
-    rows = [*table["factors"], table["bias"]] if isinstance(table["factors"], list) else []
-    good = all(
-        isinstance(row, list) and len(row) == 3 and all(type(v) in (int, float) for v in row)
-        for row in rows
-    )
-    if not rows or not good:
+    table = _table(signature(Colours).parameters, values)
+    factors = table["factors"]
+    if not isinstance(factors, list):
         raise ConfigError("colours must be rows of three numbers")
-    return Colours(factors=tuple(map(tuple, rows[:-1])), bias=tuple(rows[-1]))
+    return Colours(factors=tuple(map(_colour, factors)), bias=_colour(table["bias"]))
+
+
+def _colour(row: object) -> tuple[float, float, float]:
+    match row:
+        case [float(red), float(green), float(blue)]:
+            return red, green, blue
+    raise ConfigError("colours must be rows of three numbers")

@@ -110,8 +110,9 @@ def sampler_named(name: str, seed: int, like: Latent) -> Sampler:
         case "dpmpp_2m":
             return dpmpp_2m
         case "sde":
-            shape = like.shape
-            return partial(sde, noise=lambda i: draw(seed, shape, i + 1, like.device, like.dtype))
+            b, c, t, y, x = like.shape
+            device, dtype = like.device, like.dtype
+            return partial(sde, noise=lambda i: draw(seed, (b, c, t, y, x), i + 1, device, dtype))
     raise ConfigError(f"sampler {name[:40]!a}: choose one of {', '.join(SAMPLERS)}")
 
 

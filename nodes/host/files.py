@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import comfy.model_management as devices
 import folder_paths
@@ -35,6 +36,7 @@ def unused_video() -> Path:
     return folder / f"sora_{secrets.token_hex(8)}.mp4"
 
 
-def free_memory() -> float:
+def free_memory() -> int:
     """Bytes of main memory that images may still take."""
-    return devices.get_free_memory(torch.device("cpu"))
+    free: Any = devices.get_free_memory(torch.device("cpu"))
+    return int(free)

@@ -46,7 +46,7 @@ from ...sora_core.weights import load_into, read
 
 TIMESTEPS = 1000  # the host's timestep at sigma 1
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
-ACTIVATIONS = 14  # widths of a token that are alive at once, by measure
+ACTIVATIONS = 24  # widths of a token that are alive at once, by measure
 
 Options = dict[str, Any]
 """What the host calls transformer options: patches, wrappers and where a sampling stands."""
@@ -230,42 +230,56 @@ def around(i: int, block: Callable[[Tensor], Tensor], x: Tensor, *, options: Opt
 class HostModel(comfy.model_base.BaseModel):
     """The transformer with its schedule and its conditioning, as the host samples it."""
 
+    diffusion_model: HostDiT
+
     def __init__(self, config: "HostConfig", device: torch.device | None = None) -> None:
         flow = comfy.model_base.ModelType.FLOW
-        super().__init__(config, flow, device=device, unet_model=HostDiT)
+        network: Any = HostDiT  # the host's annotation knows its first network only
+        super().__init__(config, flow, device=device, unet_model=network)
 
-    def extra_conds(self, **given: Tensor | None) -> dict[str, Any]:
-        """The host's conditioning, the words in one batch where that is faster."""
-        conds = super().extra_conds(**given)
-        words, noise = given.get("cross_attn"), given["noise"]
-        if words is not None:
-            width = self.diffusion_model.config.text_width
-            if words.shape[-1] != width:
-                raise PromptError(
-                    f"conditioning of width {words.shape[-1]}: this model reads {width}; encode "
-                    "the prompt with the CLIP of Sora Load Model"
-                )
-            tokens = prod(noise.shape[2:]) // PATCH**2
-            together = noise.device.type != "cpu" or tokens < BATCHED_TOKENS
-            mask = given.get("attention_mask")
-            if mask is None or mask.shape != words.shape[:2]:
-                mask = torch.ones(words.shape[:2], dtype=torch.long)
-            conds["c_crossattn"] = WordsCond(words, together)
-            conds["attention_mask"] = WordsCond(mask.to(words.device, torch.long), together)
-        painted = given.get("denoise_mask")
-        if painted is not None and bool((painted < 1).any()):
-            conds["denoise_mask"] = comfy.conds.CONDRegular(fewest_levels(painted[:, :1]))
+    def extra_conds(
+        self,
+        *,
+        noise: Latent,
+        cross_attn: Float[Tensor, "b l e"] | None = None,
+        attention_mask: Int[Tensor, "b l"] | None = None,
+        denoise_mask: Float[Tensor, "b c t y x"] | None = None,
+        **given: object,
+    ) -> dict[str, Any]:
+        """The host's conditioning; the words of all prompts in one batch where that is faster."""
+        conds = super().extra_conds(noise=noise, cross_attn=cross_attn, **given)
+        if cross_attn is not None:
+            conds |= self.words_conds(cross_attn, attention_mask, noise)
+        if denoise_mask is not None and bool((denoise_mask < 1).any()):
+            conds["denoise_mask"] = comfy.conds.CONDRegular(fewest_levels(denoise_mask[:, :1]))
         return conds
+
+    def words_conds(
+        self, words: Float[Tensor, "b l e"], mask: Int[Tensor, "b l"] | None, noise: Latent
+    ) -> dict[str, WordsCond]:
+        width = self.diffusion_model.config.text_width
+        if words.shape[-1] != width:
+            raise PromptError(
+                f"conditioning of width {words.shape[-1]}: this model reads {width}; encode the "
+                "prompt with the CLIP of Sora Load Model"
+            )
+        tokens = prod(noise.shape[2:]) // PATCH**2
+        together = noise.device.type != "cpu" or tokens < BATCHED_TOKENS
+        if mask is None or mask.shape != words.shape[:2]:
+            mask = torch.ones(words.shape[:2], dtype=torch.long)
+        return {
+            "c_crossattn": WordsCond(words, together),
+            "attention_mask": WordsCond(mask.to(words.device, torch.long), together),
+        }
 
     def scale_latent_inpaint(self, latent_image: Latent, **_: object) -> Latent:
         return latent_image  # known tokens are at noise level 0
 
-    def memory_required(self, input_shape: list[int], cond_shapes: object = None) -> float:
+    def memory_required(self, input_shape: list[int], cond_shapes: object = None) -> int:
         """Bytes alive at once while the transformer runs on latents of `input_shape`."""
-        tokens = input_shape[0] * prod(input_shape[2:]) / PATCH**2
-        config = self.diffusion_model.config
+        tokens = input_shape[0] * prod(input_shape[2:]) // PATCH**2
         size = devices.dtype_size(self.manual_cast_dtype or self.get_dtype())
-        return tokens * config.width * ACTIVATIONS * size
+        return tokens * self.diffusion_model.config.width * ACTIVATIONS * size
 
 
 def fewest_levels(mask: Float[Tensor, "b 1 t y x"]) -> Float[Tensor, "b 1 t #y #x"]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import comfy.model_management as devices
 import comfy.sd
@@ -18,8 +19,10 @@ from ...sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from ...sora_core.weights import load_into
 from .model import patcher
 
+VAE = comfy.sd.VAE
+
 CHUNK = 8  # frames that pass through the autoencoder together
-ACTIVATIONS = 12  # fine features of a place that are alive at once, by measure
+ACTIVATIONS = 14  # fine features of a place that are alive at once, by measure
 
 
 class HostAutoencoder(Autoencoder):
@@ -57,8 +60,8 @@ class HostVAE(comfy.sd.VAE):
         self.process_output = to_image_in_place
         fine = autoencoder.config.fine_width
 
-        def memory(pixels: int, frames: int, dtype: torch.dtype) -> float:
-            features = pixels * min(frames, CHUNK) / PATCH**2 * fine * ACTIVATIONS
+        def memory(pixels: int, frames: int, dtype: torch.dtype) -> int:
+            features = pixels * CHUNK // PATCH**2 * fine * ACTIVATIONS
             return (features + pixels * frames * 9) * devices.dtype_size(dtype)
 
         self.memory_used_encode = lambda shape, dtype: memory(
@@ -105,13 +108,13 @@ def load_vae(path: Path, bundle: BundleConfig) -> HostVAE:
     return HostVAE(autoencoder.requires_grad_(False))
 
 
-def compression(vae: comfy.sd.VAE) -> Compression:
+def compression(vae: VAE) -> Compression:
     """How much `vae`, of any model, compresses."""
-    side = vae.spacial_compression_decode()
+    side: Any = vae.spacial_compression_decode()
     return Compression(vae.temporal_compression_decode() or 1, side, side)
 
 
-def decoded(vae: comfy.sd.VAE, latent: Latent) -> Iterator[Video]:
+def decoded(vae: VAE, latent: Latent) -> Iterator[Video]:
     """The video of `latent` in [-1, 1]: in chunks from our VAE, at once from any other."""
     if not isinstance(vae, HostVAE):
         yield rearrange(vae.decode(latent), "... y x c -> 1 c (...) y x").mul(2).sub(1)

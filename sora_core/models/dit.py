@@ -233,7 +233,7 @@ class DiT(nn.Module):
         text: Float[Tensor, "b l e"],
         text_mask: Bool[Tensor, "b l"] | None = None,
         *,
-        start: float = 0.0,
+        start: float | Float[Tensor, " t"] = 0.0,
         attend: Attend = scaled_dot_product_attention,
         around: Around = lambda i, block, x: block(x),
     ) -> Latent:

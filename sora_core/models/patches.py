@@ -32,7 +32,7 @@ def unpatchify(tokens: Float[Tensor, "b n d"], grid: Grid) -> Latent:
 
 
 def positions(
-    grid: Grid, start: float = 0.0, device: torch.device | None = None
+    grid: Grid, start: float | Float[Tensor, " t"] = 0.0, device: torch.device | None = None
 ) -> Float[Tensor, "n 5"]:
     """For each token of `grid`: time, row and column in tokens, then row and column within the
     picture.

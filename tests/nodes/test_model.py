@@ -20,6 +20,7 @@ from sora_nodes.sora_core.errors import PromptError
 import nodes as stock
 import sora_core.pipeline as core
 from sora_core.canvas import Canvas
+from tests.memory import peak_memory
 from tests.tiny import NAME, write_tiny
 
 PROMPT = "a red ball rolls to the left on grass"
@@ -298,6 +299,15 @@ def test_what_the_stock_nodes_save_loads_again(model, loaded, words, path, tmp_p
     again = SoraLoadModel.execute(saved.name).args
     expected = painted(model, words, empty(loaded[2]))["samples"]
     assert torch.equal(painted(again[0], words, empty(again[2]))["samples"], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 5, 8, 8), (2, 16, 9, 16, 16)])
+def test_the_memory_it_asks_for_is_about_what_it_takes(model, words, shape):
+    x, sigma = torch.zeros(shape), torch.full(shape[:1], 500.0)
+    text = words[0][0][0].expand(len(x), -1, -1)
+    with torch.inference_mode():
+        taken = peak_memory(lambda: model.model.diffusion_model(x, sigma, text))
+    assert 0.8 < model.memory_required(list(shape)) / taken < 3
 
 
 def test_loading_twice_gives_models_that_share_nothing(path, loaded):

@@ -8,6 +8,7 @@ from sora_nodes.sora_core.bundle import read_config
 import nodes as stock
 from sora_core.bundle import load_autoencoder
 from sora_core.bundle import read_config as read_plain
+from tests.memory import peak_memory
 from tests.tiny import write_tiny
 
 
@@ -70,6 +71,16 @@ def test_tiles_decode_to_the_whole_where_they_do_not_meet(vae, latent):
 def test_tiles_in_time_keep_the_length(vae, latent):
     tiled = vae.decode_tiled(latent, tile_x=32, tile_y=32, overlap=8, tile_t=3, overlap_t=1)
     assert tiled.shape == vae.decode(latent).shape
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 1, 16, 16), (1, 16, 5, 16, 16)])
+def test_the_memory_it_asks_for_is_about_what_it_takes(vae, shape):
+    latent = torch.zeros(shape)
+    video = vae.first_stage_model.decode(latent)
+    decoding = peak_memory(lambda: vae.first_stage_model.decode(latent))
+    encoding = peak_memory(lambda: vae.first_stage_model.encode(video))
+    assert 0.8 < vae.memory_used_decode(shape, torch.float32) / decoding < 3
+    assert 0.8 < vae.memory_used_encode(video.shape, torch.float32) / encoding < 3
 
 
 def test_the_host_is_told_no_lie_about_weights(path, caplog):

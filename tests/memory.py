@@ -1,0 +1,17 @@
+"""How much memory tensors take while something runs."""
+
+from collections.abc import Callable
+
+from torch.profiler import ProfilerActivity, profile
+
+
+def peak_memory(run: Callable[[], object]) -> int:
+    """The most bytes that `run` held at once, beside what it was given."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run()
+    held = most = 0
+    for event in profiler.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
