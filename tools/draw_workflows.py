@@ -24,11 +24,18 @@ PICTURE_HEIGHT = 256
 
 DRAW = """async ([graph, name]) => {
     await app.loadApiJson(graph, name)
-    app.graph.arrange(60)
     const widgets = app.graph.nodes.flatMap(node => node.widgets ?? [])
     for (const widget of widgets)  // the picture shows this seed
         if (widget.name === 'control_after_generate') widget.value = 'fixed'
-    return JSON.stringify(app.graph.serialize())
+    for (const node of app.graph.nodes)
+        if (node.widgets?.some(widget => widget.name === 'text')) node.size = [320, 110]
+    app.graph.arrange(50)
+    const right = Math.max(...app.graph.nodes.map(node => node.pos[0] + node.size[0]))
+    const bottom = Math.max(...app.graph.nodes.map(node => node.pos[1] + node.size[1]))
+    const drawn = app.graph.serialize()
+    const scale = Math.min(1, 1480 / right, 720 / bottom)  // all of it, clear of the bars
+    drawn.extra.ds = {scale, offset: [40 / scale, 60 / scale]}
+    return JSON.stringify(drawn)
 }"""
 
 

@@ -25,9 +25,12 @@ def test_a_workflow_runs_and_saves_something_to_look_at(client, server, path):
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
-def test_a_workflow_ships_in_both_forms_and_with_a_picture(path):
-    for name in (f"{path.stem}.json", f"{path.stem}.jpg"):
-        assert (ROOT / "workflows" / name).exists()
+def test_a_workflow_is_drawn_with_the_same_nodes_and_has_a_picture(path):
+    graph = json.loads(path.read_text(encoding="utf-8"))
+    drawn = json.loads((ROOT / "workflows" / path.name).read_text(encoding="utf-8"))
+    types = sorted(node["type"] for node in drawn["nodes"])
+    assert types == sorted(node["class_type"] for node in graph.values())
+    assert (ROOT / "workflows" / f"{path.stem}.jpg").exists()
 
 
 def test_no_workflow_lacks_its_api_form():
