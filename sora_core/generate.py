@@ -40,7 +40,7 @@ def run(args: Namespace) -> str:
         raise MediaError(f"scale {args.scale}: choose from 1 to 8")
     pipeline = load(args.model)
     width, height = args.size
-    fps = args.fps or pipeline.config.fps
+    fps = pipeline.config.fps if args.fps is None else args.fps
     canvas = Canvas(width=width, height=height, seconds=args.seconds, fps=fps)
     latent = generate(
         pipeline,

@@ -82,7 +82,7 @@ def generate(
     config = pipeline.config
     grid = canvas.grid()
     noise = draw(seed, (1, config.transformer.latent_channels, *grid.shape))
-    sigmas = shifted(steps or config.sampling.steps, clip_shift(grid))
+    sigmas = shifted(config.sampling.steps if steps is None else steps, clip_shift(grid))
     texts = [clean_prompt(prompt), clean_prompt(negative)]
     words = encode(pipeline.encoder, pipeline.tokenizer, texts)
     scale = config.sampling.guidance if guidance is None else guidance
