@@ -207,6 +207,8 @@ def _pixels(
             height,
             format="rgb24",
             src_colorspace=Colorspace.ITU709 if unnamed_hd else None,
+            dst_colorspace=Colorspace.ITU601,  # means nothing for RGB; PyAV 16 skips equal matrices
+            src_color_range=frame.color_range,
         )
         pixels = torch.from_numpy(picture.to_ndarray())
     turns = info.rotation // 90

@@ -46,6 +46,7 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=dict)
     suffixes: tuple[str, ...] = (".mp4", ".mov", ".mkv")
     tag: str | None = None
+    min_side: int = 1
 
     @property
     def is_yuv(self) -> bool:
@@ -65,6 +66,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             crf=20,
             options={"preset": "fast", "x265-params": "log-level=error"},
             tag="hvc1",  # the only one of its two tags that Apple's players take
+            min_side=16,
         ),
         "av1": Codec(
             encoder="libsvtav1",
@@ -73,6 +75,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             crf=26,
             max_crf=63,
             options={"preset": "8"},
+            min_side=64,  # below, older builds of this encoder never come to an end
         ),
         "ffv1": Codec(encoder="ffv1", pixels="bgr0", odd="bgr0", crf=None, suffixes=(".mkv",)),
     }
@@ -192,6 +195,9 @@ class _Encoder:
         if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
             limit = f"{MAX_SIDE} px a side and {MAX_PIXELS} px in all"
             raise media_error(path, f"{width}x{height} is too large; at most {limit}")
+        if min(width, height) < settings.min_side:
+            limit = f"at least {settings.min_side} px a side, or h264, which takes any"
+            raise media_error(path, f"{width}x{height} is too small for this codec: {limit}")
         self.path, self.rate, self.settings, self.audio = path, rate, settings, audio
         self.count, self.reformatter = 0, VideoReformatter()
         self.pixels = settings.odd if width % 2 or height % 2 else settings.pixels

@@ -22,17 +22,18 @@ from sora_core.video.probe import probe
 from sora_core.video.reader import read_frames
 from sora_core.video.writer import write_video
 
-SECONDS = 10
+SECONDS = 10  # for one file
+PATIENCE = 300  # for ten minutes of video, on a busy machine
 MEMORY = 2**30
 
 
-def in_child(work: Callable[[], dict[str, object]]) -> dict[str, object]:
+def in_child(work: Callable[[], dict[str, object]], seconds: float) -> dict[str, object]:
     """What `work` returns in a process that may not outstay or outgrow its limits."""
     reading, writing = os.pipe()
     started = time.monotonic()
     child = os.fork()
     if not child:
-        _limit()
+        _limit(seconds)
         try:
             report = work()
         except BaseException as error:  # the report is the point: nothing may be lost here
@@ -50,13 +51,13 @@ def in_child(work: Callable[[], dict[str, object]]) -> dict[str, object]:
     return report | {"seconds": time.monotonic() - started}
 
 
-def _limit() -> None:
+def _limit(seconds: float) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     space = (
         pages * resource.getpagesize() + MEMORY
     )  # what the libraries map is not the file's doing
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def read(path: Path) -> dict[str, object]:
@@ -93,11 +94,11 @@ def _drifting(frames: int) -> Iterator[Frames]:
 def main(task: str, *arguments: str) -> None:
     if task == "read":
         for name in arguments:
-            print(json.dumps(in_child(lambda name=name: read(Path(name)))), flush=True)
+            print(json.dumps(in_child(lambda name=name: read(Path(name)), SECONDS)), flush=True)
     else:
         folder, *lengths = arguments
         for length in lengths:
-            report = in_child(lambda length=length: peak(Path(folder), int(length)))
+            report = in_child(lambda length=length: peak(Path(folder), int(length)), PATIENCE)
             print(json.dumps(report), flush=True)
 
 

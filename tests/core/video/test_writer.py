@@ -1,8 +1,10 @@
 """A written video is exact in size, rate, length and notes, and is finished or not there."""
 
 import errno
+import operator
 import os
 import threading
+import time
 from fractions import Fraction
 
 import av
@@ -45,7 +47,7 @@ def test_smooth_footage_keeps_35_decibels(tmp_path, smooth, read, codec):
     assert psnr(read(path), frames) > 35
 
 
-@pytest.mark.parametrize(("width", "height"), [(64, 48), (65, 48), (64, 47), (17, 33)])
+@pytest.mark.parametrize(("width", "height"), [(80, 64), (81, 64), (80, 65), (71, 93)])
 @pytest.mark.parametrize(("codec", "suffix"), CODEC_FILES)
 def test_every_size_comes_out_exactly(tmp_path, smooth, read, codec, suffix, width, height):
     path = write_video(tmp_path / f"a.{suffix}", [smooth(3, height, width)], 8, codec=codec)
@@ -213,7 +215,10 @@ def test_no_thread_and_no_open_file_outlives_the_call(tmp_path, smooth, fails):
             write_video(tmp_path / "a.mp4", produce(), 24)
         except Stopped:
             assert fails
-    assert all(now <= then for now, then in zip(_held(), before, strict=True))
+    deadline = time.monotonic() + 2  # the system lists a thread for a moment after it has ended
+    while max(map(operator.sub, _held(), before)) > 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert max(map(operator.sub, _held(), before)) <= 0
 
 
 def _held():
@@ -280,11 +285,19 @@ def test_a_codec_that_this_build_lacks_is_refused_with_another_named(tmp_path, m
         write_video(tmp_path / "a.mp4", [smooth(1, 16, 16)], 24, codec="h265")
 
 
-@pytest.mark.parametrize("codec", ["h265", "av1"])
-def test_a_size_the_encoder_refuses_is_a_typed_error(tmp_path, smooth, codec):
-    with pytest.raises(MediaError):
-        write_video(tmp_path / "a.mp4", [smooth(1, 1, 1)], 24, codec=codec)
-    assert leftovers(tmp_path / "a.mp4") == []
+@pytest.mark.parametrize(("codec", "side"), [("h265", 16), ("av1", 64)])
+def test_sizes_below_what_an_encoder_takes_are_refused_with_another_named(
+    tmp_path, smooth, codec, side
+):
+    write_video(tmp_path / "a.mp4", [smooth(1, side, side)], 24, codec=codec)
+    with pytest.raises(MediaError, match="or h264"):
+        write_video(tmp_path / "b.mp4", [smooth(1, side, side - 1)], 24, codec=codec)
+    assert leftovers(tmp_path / "a.mp4") == ["a.mp4"]
+
+
+def test_the_usual_codec_takes_a_single_pixel(tmp_path, smooth, read):
+    path = write_video(tmp_path / "a.mp4", [smooth(3, 1, 1)], 24)
+    assert read(path).shape == (3, 1, 1, 3)
 
 
 def test_sound_of_a_strange_shape_is_refused():
