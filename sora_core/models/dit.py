@@ -33,6 +33,16 @@ to see. Over whole rows, within packed clips, or a host's own."""
 Around = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """Calls block number `i` on its input; a host may replace, skip or watch it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """The clips of a packed row: how many tokens each has, and noise levels for equal runs of
+    them."""
+
+    tokens: tuple[int, ...]
+    levels: tuple[int, ...]
+
+
 HEAD_WIDTH = 64
 ROTARY = (8, 12, 12)  # frequencies for time, row and column: half of the head width
 ROTARY_BASE = 256.0
@@ -87,18 +97,39 @@ def place_features(places: Float[Tensor, "b n 5"]) -> Float[Tensor, "b n f"]:
     return torch.cat([waves.sin(), waves.cos(), nearness], dim=-1)
 
 
-def modulate(x: Float[Tensor, "b n d"], shift: Tensor, scale: Tensor) -> Float[Tensor, "b n d"]:
+def modulate(
+    x: Float[Tensor, "b n d"],
+    shift: Float[Tensor, "b m d"],
+    scale: Float[Tensor, "b m d"],
+    clips: Clips | None = None,
+) -> Float[Tensor, "b n d"]:
     """`x` normalised, then scaled and shifted by the noise level of each of its runs of tokens."""
-    x = layer_norm(x, x.shape[-1:])
-    runs = rearrange(x, "b (m s) d -> b m s d", m=shift.shape[1])
-    return torch.addcmul(shift[:, :, None], runs, 1 + scale[:, :, None]).flatten(1, 2)
+
+    def apply(runs: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        return torch.addcmul(shift, runs, 1 + scale)
+
+    return run_by_run(apply, layer_norm(x, x.shape[-1:]), (shift, scale), clips)
 
 
 def gated(
-    x: Float[Tensor, "b n d"], gate: Float[Tensor, "b m d"], y: Float[Tensor, "b n d"]
+    x: Float[Tensor, "b n d"],
+    gate: Float[Tensor, "b m d"],
+    y: Float[Tensor, "b n d"],
+    clips: Clips | None = None,
 ) -> Float[Tensor, "b n d"]:
-    runs = rearrange(y, "b (m s) d -> b m s d", m=gate.shape[1])
-    return x + (gate[:, :, None] * runs).flatten(1, 2)
+    return x + run_by_run(torch.mul, y, (gate,), clips)
+
+
+def run_by_run(
+    apply: Callable[..., Tensor], x: Tensor, levels: tuple[Tensor, ...], clips: Clips | None
+) -> Float[Tensor, "b n d"]:
+    """`apply` of each run of the tokens `x` and of the rows of `levels` that are for it."""
+    if clips is not None:
+        rows = zip(*(level.split(clips.levels, dim=1) for level in levels), strict=True)
+        parts = zip(x.split(clips.tokens, dim=1), rows, strict=True)
+        return torch.cat([run_by_run(apply, part, row, None) for part, row in parts], dim=1)
+    runs = rearrange(x, "b (m s) d -> b m s d", m=levels[0].shape[1])
+    return apply(runs, *(level[:, :, None] for level in levels)).flatten(1, 2)
 
 
 class TextAttention(nn.Module):
@@ -152,18 +183,19 @@ class DiTBlock(nn.Module):
         sin: Float[Tensor, "b 1 n k"],
         attend: Attend,
         attend_text: Attend,
+        clips: Clips | None,
     ) -> Float[Tensor, "b n d"]:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(level).chunk(6, dim=-1)
 
-        y = self.qkv(modulate(x, shift_a, scale_a))
+        y = self.qkv(modulate(x, shift_a, scale_a, clips))
         q, k, v = rearrange(y, "b n (s h k) -> s b h n k", s=3, k=HEAD_WIDTH)
         q, k = turn(self.norm_query(q), cos, sin), turn(self.norm_key(k), cos, sin)
         y = rearrange(attend(q.to(v), k.to(v), v, None), "b h n k -> b n (h k)")
-        x = gated(x, gate_a, self.out(y))
+        x = gated(x, gate_a, self.out(y), clips)
 
         x = self.text(x, text, text_mask, attend_text)
 
-        return gated(x, gate_m, self.mlp(modulate(x, shift_m, scale_m)))
+        return gated(x, gate_m, self.mlp(modulate(x, shift_m, scale_m, clips)), clips)
 
 
 class DiT(nn.Module):
@@ -209,22 +241,21 @@ class DiT(nn.Module):
         attend: Attend,
         attend_text: Attend,
         around: Around = lambda i, block, x: block(x),
+        clips: Clips | None = None,
     ) -> Float[Tensor, "b n c"]:
-        """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens."""
+        """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
+        all tokens, or where `clips` says so, of each clip's."""
         x = self.enter(tokens) + self.place(place_features(places).to(tokens))
         level = silu(self.level(sinusoid(sigma, self.config.width).to(tokens)))
         words = self.text(self.norm_text(text))
         seen = None if text_mask is None else text_mask[:, None, None]
         angles = rotary_angles(places)
         cos, sin = angles.cos().to(x), angles.sin().to(x)
+        given = (level, words, seen, cos, sin, attend, attend_text, clips)
         for i, block in enumerate(self.blocks):
-            x = around(
-                i,
-                lambda y, block=block: block(y, level, words, seen, cos, sin, attend, attend_text),
-                x,
-            )
+            x = around(i, lambda y, block=block: block(y, *given), x)
         shift, scale = self.modulation(level).chunk(2, dim=-1)
-        return self.leave(modulate(x, shift, scale))
+        return self.leave(modulate(x, shift, scale, clips))
 
     def forward(
         self,

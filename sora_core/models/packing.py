@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import ConfigError
 from ..shapes import Grid, Latent
-from .dit import Attend, DiT, token_levels
+from .dit import Attend, Clips, DiT, token_levels
 from .patches import PATCH, patchify, positions, unpatchify
 
 
@@ -73,10 +73,7 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
         raise ConfigError("no clips to pack: give at least one")
     device = clips[0].latent.device
     places = [positions(clip.grid, clip.start, device) for clip in clips]
-    levels = []
-    for clip in clips:
-        runs = token_levels(clip.sigma, 1, clip.grid)
-        levels.append(runs.repeat_interleave(clip.tokens // runs.shape[1], dim=1))
+    levels = [token_levels(clip.sigma, 1, clip.grid) for clip in clips]
     lengths = [clip.tokens for clip in clips]
     words = [clip.text.shape[1] for clip in clips]
     clean = model.transform(
@@ -87,6 +84,7 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
         None,
         attention_within(lengths, lengths),
         attention_within(lengths, words),
+        clips=Clips(tuple(lengths), tuple(level.shape[1] for level in levels)),
     )
     parts = clean.split(lengths, dim=1)
     return [unpatchify(part, clip.grid) for part, clip in zip(parts, clips, strict=True)]
