@@ -339,6 +339,9 @@ def patcher(
     model: nn.Module, load_device: torch.device, offload_device: torch.device
 ) -> comfy.model_patcher.ModelPatcher:
     """The host's keeper of `model`, which moves it between devices; newer hosts have another."""
+    note_dtypes = getattr(devices, "archive_model_dtypes", None)
+    if note_dtypes is not None:
+        note_dtypes(model)
     default = comfy.model_patcher.ModelPatcher
     kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
     return kind(model, load_device=load_device, offload_device=offload_device)

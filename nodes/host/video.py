@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import comfy.model_management as devices
+import comfy.ops
 import comfy.sd
 import torch
 from einops import rearrange
@@ -17,7 +18,7 @@ from ...sora_core.models.autoencoder import PATCH, Autoencoder
 from ...sora_core.models.streaming import decode_chunks, encode_chunks
 from ...sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from ...sora_core.weights import load_into
-from .model import patcher
+from .model import HostLayers, patcher
 
 VAE = comfy.sd.VAE
 
@@ -102,8 +103,10 @@ def to_image_in_place(video: Tensor) -> Tensor:
 
 def load_vae(path: Path, bundle: BundleConfig) -> HostVAE:
     """A VAE: the autoencoder of the file at `path`."""
-    with torch.device("meta"):
-        autoencoder = HostAutoencoder(bundle.autoencoder)
+    meta = torch.device("meta")
+    layers = HostLayers.of(comfy.ops.disable_weight_init, torch.float32, meta)
+    with meta:
+        autoencoder = HostAutoencoder(bundle.autoencoder, layers)
     load_into(autoencoder, path, AUTOENCODER)
     return HostVAE(autoencoder.requires_grad_(False))
 
