@@ -1,5 +1,6 @@
 """Prompts as plain, visible, composed text of bounded length."""
 
+import re
 import unicodedata
 
 from ..errors import PromptError
@@ -8,6 +9,9 @@ MAX_BYTES = 100_000
 JOINERS = "\u200c\u200d"  # invisible, but Persian words and many emoji are spelt with them
 
 _INVISIBLE = {"Cc", "Cf", "Cs"}
+_REASONING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
+_TAGS = re.compile(r"<[^<>]*>|\[/?[A-Z_]+\]")  # <|im_start|>, </s>, <lora:...>; [INST], [/INST]
+_BRACKETS = "<>{}[]|`"
 
 
 def clean_prompt(text: str, limit: int = 2000) -> str:
@@ -25,6 +29,28 @@ def clean_prompt(text: str, limit: int = 2000) -> str:
         return line
     whole_words, space, _ = line[: limit + 1].rpartition(" ")
     return whole_words if space else line[:limit]
+
+
+def plain_prompt(text: str, limit: int = 2000) -> str:
+    """`text` as `clean_prompt` gives it, and without anything a chat template could be made of.
+
+    Reasoning is removed with what it encloses, unless nothing else was said. Brackets that are
+    left, also wide ones that a tokenizer would fold into them, become spaces.
+    """
+    composed = clean_prompt(text, MAX_BYTES)
+    told = _without_markup(_REASONING.sub(" ", composed)) or _without_markup(composed)
+    return clean_prompt(told, limit)
+
+
+def _without_markup(text: str) -> str:
+    untagged = _TAGS.sub(" ", text)
+    bare = "".join(" " if _is_bracket(character) else character for character in untagged)
+    return clean_prompt(bare.replace("##", " "), MAX_BYTES).strip("# ")
+
+
+def _is_bracket(character: str) -> bool:
+    folded = unicodedata.normalize("NFKC", character)
+    return any(mark in folded for mark in _BRACKETS)
 
 
 def _is_visible(character: str) -> bool:

@@ -1,0 +1,143 @@
+"""A scene of the small world said in the words and sentences its captions are made of."""
+
+from dataclasses import replace
+
+from .parse import Facts, Thing, World
+from .words import drawn
+
+SIDEWAYS = ("left", "right")
+DEPTH = ("toward", "away")
+
+
+class Speaker:
+    """Says stated facts in the commonest trained words, and draws the rest by seed."""
+
+    def __init__(self, world: World, seed: int, full: bool) -> None:
+        self.world = world
+        self.seed = seed
+        self.full = full
+        self.added: list[str] = []
+
+    def completed(self, facts: Facts, before: Facts | None = None) -> Facts:
+        """`facts` with what was missing, taken from `before` where that says it."""
+        done = replace(facts, things=[replace(thing) for thing in facts.things])
+        earlier = before.things if before else []
+        done.camera = done.camera or self.camera(facts)
+        for name in ("floor", "sky"):
+            known = getattr(before, name) if before else ""
+            stated = getattr(done, name)
+            setattr(done, name, stated or known or self.choose(name, facts))
+        for i, thing in enumerate(done.things):
+            same = [known for known in earlier if known.shape == thing.shape or not thing.shape]
+            known = same[0] if same else Thing()
+            thing.shape = thing.shape or known.shape or self.choose("shape", facts, f"{i}")
+            taken = {("colour", other.colour) for other in done.things if other is not thing}
+            thing.colour = (
+                thing.colour or known.colour or self.choose("colour", facts, f"{i}", taken)
+            )
+            if self.full:
+                thing.size = thing.size or known.size or self.choose("size", facts, f"{i}")
+            thing.pattern = thing.pattern or known.pattern
+            thing.motion = thing.motion or self.motion(i, thing, done)
+        return done
+
+    def missing(self, facts: Facts) -> list[str]:
+        """The names of what `facts` leave open."""
+        names = [name for name in ("floor", "sky", "camera") if not getattr(facts, name)]
+        needed = ("shape", "colour", "size") if self.full else ("shape", "colour")
+        for i, thing in enumerate(facts.things):
+            names += [name for name in needed if not getattr(thing, name)]
+            if not thing.motion and not (i and (facts.hit or facts.relation)):
+                names.append("motion")
+        return names
+
+    def choose(
+        self, slot: str, facts: Facts, which: str = "", taken: set[tuple[str, str]] | None = None
+    ) -> str:
+        barred = facts.excluded | (taken or set())
+        free = [value for value in self.world.fill[slot] if (slot, value) not in barred]
+        return drawn(free or self.world.fill[slot], self.seed, slot + which)
+
+    def camera(self, facts: Facts) -> str:
+        if ("camera", "static") not in facts.excluded:
+            return self.choose("camera", facts)
+        instead = self.world.fill["camera instead"]
+        free = [value for value in instead if ("camera", value) not in facts.excluded]
+        return drawn(free or instead, self.seed, "camera")
+
+    def motion(self, i: int, thing: Thing, facts: Facts) -> str:
+        if i and (facts.hit or facts.relation):
+            return "still"
+        free: list[str] = self.world.fill["motion"][facts.camera]
+        if facts.wall or facts.hit or thing.verb in ("roll", "slide", "go"):
+            free = list(SIDEWAYS)
+        allowed = [move for move in free if ("motion", move) not in facts.excluded]
+        return drawn(allowed or ["still"], self.seed, f"motion{i}")
+
+    def caption(self, stated: Facts, facts: Facts) -> str:
+        """Two to four sentences that say `facts`, of which only `stated` were given."""
+        event = self.event(facts)
+        floor = self.phrase("floor", stated.floor, facts.floor, facts.things[0])
+        sky = self.phrase("sky", stated.sky, facts.sky, facts.things[0])
+        camera = self.sentence("camera", stated.camera, facts.camera)
+        forms = ["together", "sky first"]
+        if self.full and not stated.sky:
+            forms += ["light", "light", "ground"] if not stated.floor else ["light", "light"]
+        match drawn(forms, self.seed, "form"):
+            case "light":
+                parts = [f"{event} {floor}.", self.sentence("sky", "", facts.sky), camera]
+            case "ground":
+                ground = self.sentence("floor", "", facts.floor)
+                light = self.sentence("sky", "", facts.sky)
+                parts = [f"{event}.", f"The ground is {ground}.", light, camera]
+            case "sky first":
+                parts = [f"{sky}, {event} {floor}.", camera]
+            case _:
+                parts = [f"{event} {floor} {sky}.", camera]
+        return " ".join(part[0].upper() + part[1:] for part in parts)
+
+    def phrase(self, slot: str, stated: str, value: str, main: Thing) -> str:
+        ways = self.world.table[slot][value]["trained"]
+        if stated:
+            return ways[0]
+        fit = [way for way in ways if not way.startswith("across ") or main.motion in SIDEWAYS]
+        return drawn(fit, self.seed, f"{slot} phrase")
+
+    def sentence(self, slot: str, stated: str, value: str) -> str:
+        ways = self.world.table[slot][value]["alone"]
+        return ways[0] if stated else drawn(ways, self.seed, f"{slot} sentence")
+
+    def event(self, facts: Facts) -> str:
+        main, *others = facts.things
+        said = f"{self.noun(main)} {self.moves(main)}"
+        if not others:
+            behind = self.world.first("wall", "behind")
+            return f"{said} and {behind}" if facts.wall else said
+        second = self.noun(others[0])
+        if facts.hit:
+            hit = self.world.table["hit"]["hit"]
+            return f"{said} and {hit['trained'][0]} {second}, and {hit['alone'][0]}"
+        if facts.relation and others[0].motion == "still":
+            return f"{said} {facts.relation} {second}"
+        if main.motion == others[0].motion == "still":
+            return f"{self.noun(main)} and {second} stand still"
+        return f"{said} while {second} {self.moves(others[0])}"
+
+    def noun(self, thing: Thing) -> str:
+        pattern = self.world.first("pattern", thing.pattern) if thing.pattern else ""
+        size = self.world.first("size", thing.size) if thing.size else ""
+        colour, shape = (
+            self.world.first("colour", thing.colour),
+            self.world.first("shape", thing.shape),
+        )
+        phrase = " ".join(filter(None, (size, pattern, colour, shape)))
+        return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+    def moves(self, thing: Thing) -> str:
+        where = self.world.first("motion", thing.motion)
+        manner = f"{thing.manner} " if thing.manner else ""
+        if thing.motion not in (*SIDEWAYS, *DEPTH):
+            return f"{manner}{where}"
+        natural = "roll" if thing.shape == "ball" else "slide"
+        verb = thing.verb if thing.verb in ("roll", "slide") else natural
+        return f"{self.world.first('verb', verb)} {manner}{where}"

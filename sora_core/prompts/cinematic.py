@@ -1,0 +1,129 @@
+"""What a prompt says about how it is filmed, and words for what it leaves open."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .words import LEXICON, TEMPLATES, Meaning, Phrases, Word, drawn, read_data, words
+
+STYLES = ("general", "wan", "ltx", "hunyuan")
+SLOTS = ("shot", "camera", "lens", "light", "pace", "mood")
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Words for one slot, said where all of `needs` and none of `unless` were stated."""
+
+    tag: str
+    sentence: str
+    needs: frozenset[str]
+    unless: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cinema:
+    """The vocabulary of filming; a phrase may mean several things, such as a place and a time."""
+
+    says: dict[str, Phrases]
+    adds: dict[str, list[Addition]]
+    templates: dict[str, dict[str, Any]]
+    negations: frozenset[str]
+    enders: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The facts of a prompt as "slot:value", the words for each, and the words it refuses."""
+
+    tags: frozenset[str]
+    said: tuple[tuple[str, str], ...]
+    refused: frozenset[str]
+
+    @property
+    def slots(self) -> frozenset[str]:
+        return frozenset(tag.partition(":")[0] for tag in self.tags)
+
+
+def read_cinema() -> Cinema:
+    """The vocabulary and the conventions of each model, from the data files of this package."""
+    data, english = read_data(LEXICON / "cinematic.json"), read_data(LEXICON / "english.json")
+    says = {
+        slot: Phrases.of(
+            (phrase, Meaning(slot, value))
+            for value, phrases in values.items()
+            for phrase in phrases
+        )
+        for slot, values in data["says"].items()
+    }
+    adds = {
+        slot: [Addition(tag, said, frozenset(n), frozenset(u)) for tag, said, n, u in options]
+        for slot, options in data["adds"].items()
+    }
+    templates = {name: read_data(TEMPLATES / f"{name}.json") for name in STYLES}
+    negations = frozenset(english["negations"])
+    return Cinema(says, adds, templates, negations, frozenset(english["enders"]))
+
+
+def look(text: str, cinema: Cinema) -> Shown:
+    """What `text` says; what it says after "no" or "without" counts as refused, slot by slot."""
+    heard = words(text)
+    spans = _refusals(heard, len(text), cinema)
+    tags: set[str] = set()
+    said: list[tuple[str, str]] = []
+    for slot, phrases in cinema.says.items():
+        for found in phrases.find(heard):
+            if found.meaning is None:
+                continue
+            denied = any(start <= found.start < end for start, end in spans)
+            tags.add(f"{slot}:{'no ' if denied else ''}{found.meaning.value}")
+            if not denied:
+                said.append((slot, found.text))
+    refused = {w.text for w in heard if any(s <= w.start < e for s, e in spans)}
+    return Shown(frozenset(tags), tuple(said), frozenset(refused))
+
+
+def _refusals(heard: list[Word], end: int, cinema: Cinema) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    start = -1
+    for word in heard:
+        if start >= 0 and (word.is_mark or word.text in cinema.enders):
+            spans.append((start, word.start))
+            start = -1
+        elif start < 0 and word.text in cinema.negations:
+            start = word.end
+    return [*spans, (start, end)] if start >= 0 else spans
+
+
+def fill(
+    shown: Shown, cinema: Cinema, style: str, full: bool, seed: int, setting: frozenset[str]
+) -> list[str]:
+    """Words for the slots that `shown` leaves open, in the order and form of the model's prompts.
+
+    `setting` holds facts from elsewhere, such as earlier shots, that must not be contradicted.
+    """
+    template = cinema.templates[style]
+    wanted = template["full" if full else "light"]
+    tags = set(shown.tags) | set(setting)
+    stated = shown.slots
+    chosen: dict[str, str] = {}
+    for slot in SLOTS:
+        if slot not in wanted or slot in stated:
+            continue
+        free = [
+            add
+            for add in cinema.adds[slot]
+            if add.needs <= tags and not add.unless & tags and not _refuses(shown, add)
+        ]
+        fitting = [add for add in free if add.needs] or free
+        if not fitting:
+            continue
+        name = drawn([add.tag for add in fitting], seed, slot)
+        pick = next(add for add in fitting if add.tag == name)
+        said = pick.tag if template["as"] == "tags" else pick.sentence
+        chosen[slot] = said
+        tags |= look(said, cinema).tags
+    return [chosen[slot] for slot in wanted if slot in chosen]
+
+
+def _refuses(shown: Shown, add: Addition) -> bool:
+    said = {word.text for word in words(f"{add.tag} {add.sentence}")}
+    return bool(shown.refused & (said - {"a", "the", "in", "is", "and", "of", "on", "with", "all"}))

@@ -1,0 +1,176 @@
+"""A short prompt said as fully as the captions a model was trained on, offline and by seed."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from ..errors import PromptError
+from . import cinematic
+from .caption import Speaker
+from .cinematic import Cinema, fill, look, read_cinema
+from .parse import Facts, World, parse, read_world
+from .sanitize import plain_prompt
+from .words import words
+
+LEVELS = ("full", "light", "off")
+STYLES = ("sora-mini", *cinematic.STYLES)
+LIMIT = 2000  # characters
+LATIN_SHARE = 0.7  # below it, a prompt is in another script
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The text for the model, and how it came about."""
+
+    text: str
+    kept: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    note: str = ""
+
+    def diff(self) -> str:
+        """One line for each fact kept (=) and each thing added (+), and the note."""
+        lines = [f"= {kept}" for kept in self.kept] + [f"+ {added}" for added in self.added]
+        return "\n".join([*lines, self.note] if self.note else lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """All vocabularies, read once for any number of prompts."""
+
+    world: World
+    cinema: Cinema
+
+
+def read_language() -> Language:
+    """The vocabularies that are part of this package."""
+    return Language(read_world(), read_cinema())
+
+
+def expand(
+    text: str,
+    language: Language,
+    *,
+    style: str = "sora-mini",
+    level: str = "full",
+    seed: int = 0,
+    before: str = "",
+) -> Expansion:
+    """`text` with what it leaves open filled in; all that it states stays true.
+
+    For sora-mini a simple scene is said anew in trained words; anything else stays word for word
+    and is added to. `before` is the text of earlier shots of the same scene, which is not to be
+    contradicted. Text in another language comes back as it is, with a note.
+    """
+    check(style, level)
+    said = plain_prompt(text, LIMIT)
+    if level == "off" or not said:
+        return Expansion(said, note="" if said else "nothing was said")
+    if is_foreign(said, language.world):
+        return Expansion(said, note="not in English: left as it is")
+    if style == "sora-mini":
+        return _as_caption(said, language.world, level == "full", seed, before)
+    return _as_film(said, language.cinema, style, level == "full", seed, before)
+
+
+def check(style: str, level: str) -> None:
+    """Raises PromptError unless both are known."""
+    if style not in STYLES:
+        raise PromptError(f"style {style[:20]!a}: choose one of {', '.join(STYLES)}")
+    if level not in LEVELS:
+        raise PromptError(f"level {level[:20]!a}: choose one of {', '.join(LEVELS)}")
+
+
+def is_foreign(text: str, world: World) -> bool:
+    """Whether `text` is not English, by one simple rule.
+
+    It is not, if under 70 % of its letters are Latin, or if more of its words are among the small
+    words of other languages than among those of English.
+    """
+    letters = [character for character in text if character.isalpha()]
+    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    if letters and latin < LATIN_SHARE * len(letters):
+        return True
+    said = [word.text for word in words(text)]
+    foreign = sum(word in world.english["foreign"] for word in said)
+    return foreign > sum(word in world.english["function"] for word in said)
+
+
+def _as_caption(said: str, world: World, full: bool, seed: int, before: str) -> Expansion:
+    stated = parse(said, world)
+    speaker = Speaker(world, seed, full)
+    kept = tuple(f"{meaning.slot}: {text}" for text, meaning in stated.said)
+    if not stated.understood:
+        added = _beside(stated, speaker, parse(before, world) if before else None)
+        note = f"beyond the small world, so kept word for word: {', '.join(stated.beyond[:6])}"
+        return _joined(said, kept, added, note)
+    missing = speaker.missing(stated)
+    if not missing and stated.trained:
+        return Expansion(said, kept)
+    facts = speaker.completed(stated, parse(before, world) if before else None)
+    caption = speaker.caption(stated, facts)
+    return Expansion(caption, _kept(stated, world, caption), _difference(stated, facts))
+
+
+def _kept(stated: Facts, world: World, caption: str) -> tuple[str, ...]:
+    """What was said, and as what it appears where the words are others."""
+    heard = " ".join(word.text for word in words(caption))
+    kept = []
+    for text, meaning in stated.said:
+        other = f" {text} " not in f" {heard} " and meaning.slot != "verb"
+        known = f' as "{world.first(meaning.slot, meaning.value)}"' if other else ""
+        kept.append(f"{meaning.slot}: {text}{known}")
+    return tuple(kept)
+
+
+def _difference(stated: Facts, facts: Facts) -> tuple[str, ...]:
+    added = []
+    for old, new in zip(stated.things, facts.things, strict=True):
+        names = ("shape", "colour", "size", "pattern", "motion")
+        added += [
+            f"{name} of the {new.shape}: {getattr(new, name)}"
+            for name in names
+            if getattr(new, name) and not getattr(old, name)
+        ]
+    names = ("floor", "sky", "camera")
+    added += [f"{name}: {getattr(facts, name)}" for name in names if not getattr(stated, name)]
+    return tuple(added)
+
+
+def _beside(stated: Facts, speaker: Speaker, before: Facts | None) -> list[str]:
+    """Sentences about place, light and camera, where the words that stand do not speak of them."""
+    done = speaker.completed(stated, before)
+    added = []
+    if not (stated.elsewhere or stated.floor):
+        added.append(f"The ground is {speaker.sentence('floor', '', done.floor)}.")
+    if not (stated.elsewhere or stated.sky):
+        added.append(speaker.sentence("sky", "", done.sky))
+    if not (stated.viewed or stated.camera):
+        added.append(speaker.sentence("camera", "", done.camera))
+    return added
+
+
+def _as_film(
+    said: str, cinema: Cinema, style: str, full: bool, seed: int, before: str
+) -> Expansion:
+    shown = look(said, cinema)
+    setting = look(before, cinema).tags if before else frozenset()
+    added = fill(shown, cinema, style, full, seed, setting)
+    if cinema.templates[style]["as"] == "tags" and added:
+        tags = ", ".join(added)
+        added = [f"{tags[0].upper()}{tags[1:]}."]
+    return _joined(said, tuple(f"{slot}: {text}" for slot, text in shown.said), added)
+
+
+def _joined(said: str, kept: tuple[str, ...], added: list[str], note: str = "") -> Expansion:
+    """`said` as a sentence, then as much of `added` as the limit leaves room for."""
+    if not added:
+        return Expansion(said, kept, note=note)
+    text = said[0].upper() + said[1:]
+    text = text if text[-1] in ".!?" else f"{text.rstrip(',;: ')}."
+    fitting: list[str] = []
+    for sentence in added:
+        if len(text) + 1 + len(sentence) <= LIMIT:
+            text = f"{text} {sentence}"
+            fitting.append(sentence)
+    if not fitting:
+        return Expansion(said, kept, note=note)
+    return Expansion(text, kept, tuple(fitting), note)

@@ -1,0 +1,280 @@
+"""What a prompt states about a scene of the small world, and what in it goes beyond that world."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .words import LEXICON, Meaning, Phrases, Said, read_data, words
+
+ATTRIBUTES = ("colour", "size", "pattern")
+COMPANY = "fill"  # the part of the lexicon that lists what to choose from, not what to find
+AS_CAMERA = {
+    "left": "pan left",
+    "right": "pan right",
+    "toward": "zoom in",
+    "away": "zoom out",
+    "still": "static",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The small world's vocabulary, and the English around it."""
+
+    table: dict[str, dict[str, dict[str, list[str]]]]
+    fill: dict[str, Any]
+    english: dict[str, Any]
+    phrases: Phrases
+
+    def first(self, slot: str, value: str) -> str:
+        """The words that the model has read most often for `value`."""
+        return self.table[slot][value]["trained"][0]
+
+
+@dataclass(slots=True)
+class Thing:
+    """One object as far as it was described; what was not said is empty."""
+
+    shape: str = ""
+    colour: str = ""
+    size: str = ""
+    pattern: str = ""
+    motion: str = ""
+    verb: str = ""
+    manner: str = ""
+
+
+@dataclass(slots=True)
+class Facts:
+    """All that was stated; `beyond` holds the words the world has no meaning for."""
+
+    things: list[Thing] = field(default_factory=list)
+    floor: str = ""
+    sky: str = ""
+    camera: str = ""
+    relation: str = ""
+    hit: bool = False
+    pushed: bool = False
+    wall: bool = False
+    elsewhere: bool = False
+    viewed: bool = False
+    trained: bool = True
+    excluded: set[tuple[str, str]] = field(default_factory=set)
+    beyond: list[str] = field(default_factory=list)
+    said: list[tuple[str, Meaning]] = field(default_factory=list)
+
+    @property
+    def understood(self) -> bool:
+        """Whether the whole prompt fits one simple scene, so that it can be said anew."""
+        return not self.beyond
+
+
+def read_world() -> World:
+    """The vocabulary from the data files of this package."""
+    table, english = read_data(LEXICON / "world.json"), read_data(LEXICON / "english.json")
+    fill = table.pop(COMPANY)
+    pairs: list[tuple[str, Meaning]] = []
+    for slot, values in table.items():
+        for value, ways in values.items():
+            for way, phrases in ways.items():
+                meaning = Meaning(slot, value, trained=way != "also")
+                pairs += [(phrase, meaning) for phrase in phrases]
+    for slot in ("articles", "manner", "beyond", "negations", "views", "quiet"):
+        pairs += [(phrase, Meaning(slot, phrase, trained=True)) for phrase in english[slot]]
+    pairs += [(phrase, Meaning("count", phrase)) for phrase in english["counts"]]
+    return World(table, fill, english, Phrases.of(pairs))
+
+
+def parse(text: str, world: World) -> Facts:
+    """What `text` states, in the world's own terms."""
+    reader = _Reader(world)
+    for said in world.phrases.find(words(text)):
+        reader.read(said)
+    return reader.finish()
+
+
+class _Reader:
+    """Goes through a text once, and keeps what the next words may belong to."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.facts = Facts()
+        self.pending: dict[str, str] = {}
+        self.coming = Thing()  # motion said before the thing that moves
+        self.group: list[Thing] = []
+        self.count = 0
+        self.opened = True  # an article or "and" was said: adjectives belong to what follows
+        self.referring = False
+        self.joined = True  # the next thing shares the motion of the group
+        self.viewing = False
+        self.placing = False
+        self.negated = ""
+
+    def read(self, said: Said) -> None:
+        english = self.world.english
+        if said.text in ".,;:!?":
+            self.settle()
+            self.viewing = self.placing = False
+            self.negated = ""
+            return
+        if self.negated and said.text in english["enders"]:
+            self.negated = ""
+        if self.viewing and self.view(said):
+            return
+        if said.text in english["placing"]:
+            self.placing = True
+        slot = said.meaning.slot if said.meaning else "unknown"
+        match said.meaning:
+            case Meaning("articles"):
+                self.settle()
+                self.opened = True
+                self.referring = said.text == "the"
+            case Meaning("count"):
+                self.settle()
+                self.opened, self.count = True, english["counts"][said.text]
+            case Meaning("negations"):
+                self.settle()
+                self.negated = said.text
+            case Meaning("quiet"):
+                pass
+            case Meaning("views"):
+                self.settle()
+                self.viewing = True
+            case Meaning("manner", value):
+                self.settle()
+                for thing in self.group or [self.coming]:
+                    thing.manner = value
+            case None | Meaning("beyond"):
+                self.settle()
+                self.unknown(said.text)
+            case Meaning(slot, value) as meaning:
+                self.viewing = self.placing = False
+                self.facts.said.append((said.text, meaning))
+                if self.negated:
+                    self.exclude(slot, value)
+                else:
+                    self.facts.trained &= meaning.trained
+                    self.state(slot, value, said.text)
+
+    def view(self, said: Said) -> bool:
+        """Takes the words after "camera" as its movement; whether they were about it."""
+        english = self.world.english
+        meaning = said.meaning
+        value = english["views_mean"].get(said.text, "")
+        if meaning and meaning.slot == "motion":
+            value = AS_CAMERA.get(meaning.value, value)
+        if value and not self.negated:
+            self.facts.trained = False
+            self.facts.said.append((said.text, Meaning("camera", value)))
+            self.once("camera", value, said.text)
+            return True
+        if said.text in english["views_pass"] or (meaning and meaning.slot in ("verb", "manner")):
+            return True
+        if meaning is None:
+            self.facts.viewed = True
+        return False
+
+    def state(self, slot: str, value: str, text: str) -> None:
+        if slot in ATTRIBUTES:
+            if self.pending.setdefault(slot, value) != value:
+                self.unknown(text)
+            return
+        if slot == "shape":
+            self.shape(value, text)
+            return
+        self.settle()
+        match slot:
+            case "motion" | "verb":
+                for thing in [self.coming] if self.opened else self.group:
+                    if getattr(thing, slot) not in ("", value):
+                        self.unknown(text)
+                    setattr(thing, slot, value)
+                self.joined = False
+            case "hit":
+                pushed = text in self.world.table["hit"]["hit"]["alone"]
+                self.facts.pushed |= pushed
+                if not pushed:
+                    self.facts.hit, self.joined = True, False
+            case "wall":
+                self.facts.wall = True
+            case "beside":
+                self.once("relation", value, text)
+                self.joined = False
+            case _:
+                self.once(slot, value, text)
+
+    def shape(self, value: str, text: str) -> None:
+        known = [thing for thing in self.facts.things if thing.shape == value]
+        if self.referring and known and self.agrees(known[0]) and not self.coming.motion:
+            self.group, self.pending = [known[0]], {}
+        else:
+            plural = text.endswith("s") or text in ("boxes", "dice")
+            if not self.joined:
+                self.group = []
+            for _ in range(self.count or (2 if plural else 1)):
+                made = Thing(value, **self.pending)
+                made.motion, made.verb = self.coming.motion, self.coming.verb
+                made.manner = self.coming.manner
+                self.group.append(made)
+                self.facts.things.append(made)
+            self.joined = not self.coming.motion
+            self.coming = Thing()
+        self.pending, self.count = {}, 0
+        self.opened = self.referring = False
+
+    def agrees(self, thing: Thing) -> bool:
+        return all(getattr(thing, slot) == value for slot, value in self.pending.items())
+
+    def settle(self) -> None:
+        """Gives adjectives that follow a thing to that thing."""
+        if self.opened or not self.group:
+            return
+        for slot, value in self.pending.items():
+            for thing in self.group[-1:]:
+                if getattr(thing, slot) not in ("", value):
+                    self.unknown(value)
+                setattr(thing, slot, value)
+        self.pending = {}
+
+    def once(self, name: str, value: str, text: str) -> None:
+        if getattr(self.facts, name) not in ("", value):
+            self.unknown(text)
+        else:
+            setattr(self.facts, name, value)
+
+    def exclude(self, slot: str, value: str) -> None:
+        self.facts.excluded.add((slot, value))
+        if slot == "shape" or self.negated not in ("no", "without", "never"):
+            self.negated = ""
+
+    def unknown(self, text: str) -> None:
+        self.facts.beyond.append(text)
+        self.facts.elsewhere |= self.placing
+        self.facts.viewed |= self.viewing
+
+    def finish(self) -> Facts:
+        self.settle()
+        facts = self.facts
+        if not facts.things:
+            loose = Thing(**self.pending)
+            loose.motion, loose.verb = self.coming.motion, self.coming.verb
+            loose.manner, self.coming, self.pending = self.coming.manner, Thing(), {}
+            facts.things.append(loose)
+        if self.coming.motion or self.coming.verb:
+            self.unknown(self.coming.motion or self.coming.verb)
+        for value in self.pending.values():
+            self.unknown(value)
+        pair = len(facts.things) == 2
+        moves = {thing.motion for thing in facts.things}
+        if (
+            len(facts.things) > 2
+            or ((facts.hit or facts.pushed or facts.relation) and not pair)
+            or (facts.wall and (pair or not moves <= {"", "left", "right"}))
+            or (facts.hit and facts.relation)
+            or facts.pushed > facts.hit
+        ):
+            self.unknown("more than one simple scene")
+        for thing in facts.things:
+            shown = [(slot, getattr(thing, slot)) for slot in ("shape", "motion", *ATTRIBUTES)]
+            if facts.excluded & set(shown):
+                self.unknown("not what it is")
+        return facts

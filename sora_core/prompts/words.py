@@ -1,0 +1,93 @@
+"""Words and phrases in a text: where each is, and what a lexicon says it means."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+LEXICON = Path(__file__).parent / "lexicon"
+TEMPLATES = Path(__file__).parent / "templates"
+
+_TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[.,;:!?]", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word in lower case, or one punctuation mark, and where it stands."""
+
+    text: str
+    start: int
+    end: int
+
+    @property
+    def is_mark(self) -> bool:
+        return self.text in ".,;:!?"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a phrase says; `trained` is whether a model knows it in these very words."""
+
+    slot: str
+    value: str
+    trained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Some words in a row and their meaning, if they have one."""
+
+    text: str
+    start: int
+    end: int
+    meaning: Meaning | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Phrases by their words, to be found the longest first."""
+
+    meanings: Mapping[str, Meaning]
+    longest: int
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, Meaning]]) -> "Phrases":
+        """Phrases from (phrase, meaning); of two meanings the first counts."""
+        meanings: dict[str, Meaning] = {}
+        for phrase, meaning in pairs:
+            meanings.setdefault(" ".join(word.text for word in words(phrase)), meaning)
+        return cls(meanings, max((key.count(" ") + 1 for key in meanings), default=1))
+
+    def find(self, said: list[Word]) -> Iterator[Said]:
+        """All that was `said` in order, in known phrases where there are any, else by word."""
+        i = 0
+        while i < len(said):
+            for count in range(min(self.longest, len(said) - i), 0, -1):
+                run = said[i : i + count]
+                key = " ".join(word.text for word in run)
+                if count == 1 or key in self.meanings:
+                    yield Said(key, run[0].start, run[-1].end, self.meanings.get(key))
+                    i += count
+                    break
+
+
+def words(text: str) -> list[Word]:
+    """The words and marks of `text`; hyphens part words."""
+    return [
+        Word(found[0].lower().replace("\u2019", "'"), *found.span())
+        for found in _TOKEN.finditer(text)
+    ]
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """The JSON object in one of the data files that are part of this package."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def drawn(choices: list[str], seed: int, what: str) -> str:
+    """One of `choices`, the same for the same `seed` and `what`."""
+    digest = sha256(f"{seed} {what}".encode()).digest()
+    return choices[int.from_bytes(digest[:8], "big") % len(choices)]
