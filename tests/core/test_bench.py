@@ -1,0 +1,70 @@
+"""The benchmark is fair, and each suite rehearsed: the same work, and its ratio printed."""
+
+import pytest
+import torch
+
+from tools.bench import dit, limits, packing, sampler, vae
+from tools.bench.race import Candidate, DifferentError, race, same
+
+
+def timed(*seconds):
+    """A candidate that takes `seconds` of its own clock, lap by lap, and again from the start."""
+    now, laps = [0.0], [0]
+
+    def run():
+        now[0] += seconds[laps[0] % len(seconds)]
+        laps[0] += 1
+
+    return Candidate(run, clock=lambda: now[0])
+
+
+def figures(found):
+    return {figure.name: figure.value for figure in found}
+
+
+def test_half_the_time_is_twice_as_fast():
+    done = race("race", {"peer": timed(2.0), "ours": timed(1.0)}, rounds=3)
+    assert figures(done.verdict("ratio", "ours"))["ratio"] == 2
+
+
+def test_a_candidate_that_is_faster_at_best_and_slower_as_a_rule_is_equal():
+    done = race("race", {"peer": timed(1.0), "ours": timed(9.0, 1.1, 0.9, 1.1)}, rounds=3)
+    assert figures(done.verdict("ratio", "ours"))["ratio"] == 1
+
+
+def test_a_peer_that_disagrees_with_itself_is_no_measure():
+    noisy = timed(1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0)
+    done = race("race", {"peer": noisy, "ours": timed(1.0)}, rounds=3)
+    assert figures(done.figures())["race/noise"] > 0.05
+    assert not list(done.verdict("ratio", "ours"))
+
+
+def test_every_other_round_runs_in_reverse():
+    order = []
+    names = ("peer", "ours")
+    race("race", {n: Candidate(lambda n=n: order.append(n)) for n in names}, rounds=2)
+    assert order[2:] == ["peer", "ours", "peer", "peer", "ours", "peer"]
+
+
+@pytest.mark.parametrize("wrong", [1e-3, float("nan")])
+def test_other_work_is_not_raced(wrong):
+    expected = torch.ones(3)
+    assert same("work", expected + 1e-7, expected).value < 1e-5
+    with pytest.raises(DifferentError):
+        same("work", expected + wrong, expected)
+
+
+KEYS = {
+    limits: ["limits/causal_vs_conv3d_32x5x16x16"],
+    packing: ["packing/vs_padded", "packing/packed/gradient/error"],
+    dit: ["dit/forward_vs_wan", "dit/forward/error", "dit/train_vs_wan"],
+    vae: ["vae/own_decode_of_peak", "vae/wan_weights_64", "vae/wan_64/decode/error"],
+    sampler: ["sampler/vs_diffusers", "sampler/interval_vs_diffusers", "sampler/error"],
+}
+
+
+@pytest.mark.parametrize("suite", KEYS, ids=lambda suite: suite.__name__.rpartition(".")[2])
+def test_a_rehearsal_does_the_same_work_and_prints_its_ratios(suite):
+    if suite in (dit, vae, sampler):
+        pytest.importorskip("diffusers", reason="a peer of tools/requirements/bench.txt")
+    assert set(KEYS[suite]) <= set(figures(suite.run(1, smoke=True)))

@@ -1,0 +1,1 @@
+"""Speed, measured against named peers on the same weights; `python tools/bench.py` runs it."""

@@ -1,0 +1,150 @@
+"""Races: the same work done by several candidates in turn, timed fairly on a busy machine.
+
+Every round runs all candidates, every other round in reverse, and the peer twice: what the peer
+gains over itself is the noise that no ratio below it means anything against. Ratios are of CPU
+time, for another process's load leaves that alone, and round by round, for a machine drifts.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from sora_core.measure.report import Figure
+
+NOISE = 0.05
+AGAIN = "again"
+GEMM = "gemm"
+
+
+class DifferentError(Exception):
+    """Two candidates do not do the same work. The message says how far apart they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Work to be timed; its floating-point operations, if known; and whose CPU time it costs."""
+
+    run: Callable[[], object]
+    flops: float = 0.0
+    clock: Callable[[], float] = time.process_time
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    cpu: float
+    wall: float
+
+
+By = Callable[[Lap], float]
+by_cpu: By = attrgetter("cpu")
+by_wall: By = attrgetter("wall")
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """The laps of every candidate, in seconds, a lap a round."""
+
+    name: str
+    peer: str
+    candidates: Mapping[str, Candidate]
+    laps: dict[str, list[Lap]] = field(default_factory=dict)
+
+    def times_faster(self, candidate: str, by: By) -> float:
+        """How often `candidate` fits into the peer's time, the median over the rounds."""
+        peers = zip(self.laps[self.peer], self.laps[AGAIN], strict=True)
+        means = [(by(before) + by(after)) / 2 for before, after in peers]
+        return median(mean / by(lap) for mean, lap in zip(means, self.laps[candidate], strict=True))
+
+    def verdict(self, key: str, candidate: str) -> Iterator[Figure]:
+        """The ratio under `key` and what supports it; 1 where best and usual laps disagree.
+
+        There is no verdict in a race whose peer does not even agree with itself; a single round is
+        a rehearsal, and says nothing of noise.
+        """
+        if self.rounds > 1 and self.noise(by_cpu) > NOISE:
+            return
+        usual = self.times_faster(candidate, by_cpu)
+        peers = [*self.laps[self.peer], *self.laps[AGAIN]]
+        best = min(lap.cpu for lap in peers) / min(lap.cpu for lap in self.laps[candidate])
+        yield Figure(key, usual if (usual > 1) == (best > 1) else 1.0, "x")
+        yield Figure(f"{key}/cpu_min", best, "x")
+        yield Figure(f"{key}/wall", self.times_faster(candidate, by_wall), "x")
+
+    def noise(self, by: By) -> float:
+        """How far the peer is from itself, as a share."""
+        peers = zip(self.laps[self.peer], self.laps[AGAIN], strict=True)
+        return abs(median(by(after) / by(before) for before, after in peers) - 1)
+
+    def figures(self) -> Iterator[Figure]:
+        """What each candidate took, and how the peer compares with itself."""
+        peak = self.speed(GEMM) if GEMM in self.laps else 0.0
+        for name, laps in self.laps.items():
+            place = f"{self.name}/{name}"
+            yield Figure(f"{place}/cpu", median(lap.cpu for lap in laps), "s")
+            yield Figure(f"{place}/cpu_min", min(lap.cpu for lap in laps), "s")
+            yield Figure(f"{place}/wall_min", min(lap.wall for lap in laps), "s")
+            if name in self.candidates and self.candidates[name].flops:
+                yield Figure(f"{place}/speed", self.speed(name), "GF/s")
+                if peak and name != GEMM:
+                    yield Figure(f"{place}/of_peak", self.speed(name) / peak)
+        yield Figure(f"{self.name}/rounds", self.rounds)
+        if hasattr(os, "getloadavg"):
+            yield Figure(f"{self.name}/load", os.getloadavg()[0])
+        if self.rounds > 1:
+            yield Figure(f"{self.name}/noise", self.noise(by_cpu))
+
+    @property
+    def rounds(self) -> int:
+        return len(self.laps[self.peer])
+
+    def speed(self, name: str) -> float:
+        return self.candidates[name].flops / median(lap.cpu for lap in self.laps[name]) / 1e9
+
+
+def race(name: str, candidates: Mapping[str, Candidate], rounds: int) -> Race:
+    """Every candidate's laps; the first of them is the peer, and runs a second time as `again`."""
+    peer = next(iter(candidates))
+    run = Race(name, peer, candidates, {key: [] for key in (*candidates, AGAIN)})
+    order = list(run.laps)
+    for key in candidates:
+        candidates[key].run()  # the first lap pays for memory and kernels
+    for _ in range(rounds):
+        for key in order:
+            run.laps[key].append(lap(candidates.get(key, candidates[peer])))
+        order.reverse()
+    return run
+
+
+def lap(candidate: Candidate) -> Lap:
+    cpu, wall = candidate.clock(), time.perf_counter()
+    candidate.run()
+    return Lap(candidate.clock() - cpu, time.perf_counter() - wall)
+
+
+def gemm(side: int = 2048) -> Candidate:
+    """A product of square matrices: the speed that nothing on this machine exceeds."""
+    a, b = torch.rand(2, side, side)
+    return Candidate(lambda: a @ b, 2.0 * side**3)
+
+
+def flops(run: Callable[[], object]) -> int:
+    """Floating-point operations of `run`; the fused attention kernel of CPUs would count as 0."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        run()
+    return counter.get_total_flops()
+
+
+def same(name: str, made: Tensor, expected: Tensor, limit: float = 1e-5) -> Figure:
+    """The largest difference as a share of the largest value; DifferentError above `limit`."""
+    error = ((made - expected).abs().max() / expected.abs().max()).item()
+    if not error <= limit:
+        raise DifferentError(f"{name}: {error:.2g} apart, at most {limit:g} is the same work")
+    return Figure(f"{name}/error", error)

@@ -1,0 +1,208 @@
+"""The autoencoder of Wan 2.1 assembled from our causal convolution, to race it on its own weights.
+
+Axes: b batch, t frames, y rows, x columns, c channels, n cells, s latent frames.
+
+Like Wan it works a latent frame at a time: what a layer remembers of the frames before is in a
+memory that starts out empty. Unlike ours, its causal convolutions see nothing before the first
+frame, and that frame skips all that changes the number of frames.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention, silu
+
+from sora_core.models.layers import CausalConv
+from sora_core.shapes import COMPRESSION, Latent, Video
+
+Weights = Mapping[str, Tensor]
+Memory = dict[nn.Module, Tensor]
+Activations = Float[Tensor, "b t y x c"]
+
+
+def linear(weights: Weights, name: str) -> nn.Linear:
+    """The convolution `name`, of one cell and one frame, as a linear layer."""
+    layer = nn.Linear(1, 1)
+    layer.weight = nn.Parameter(weights[f"{name}.weight"].flatten(1))
+    layer.bias = nn.Parameter(weights[f"{name}.bias"])
+    return layer
+
+
+def flat(weights: Weights, name: str) -> nn.Conv2d:
+    """The convolution `name` within frames."""
+    weight = weights[f"{name}.weight"]
+    layer = nn.Conv2d(*weight.shape[1::-1], weight.shape[-1])
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(weights[f"{name}.bias"])
+    return layer
+
+
+def within_frames(layer: nn.Module, x: Activations) -> Activations:
+    y = layer(rearrange(x, "b t y x c -> (b t) c y x"))
+    return rearrange(y, "(b t) c y x -> b t y x c", b=len(x))
+
+
+class Causal(nn.Module):
+    """The causal convolution `name`; there is nothing before the first frame."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        weight = weights[f"{name}.weight"]
+        out, channels, time, _, space = weight.shape
+        self.conv = CausalConv(channels, out, time=time, space=space)
+        self.conv.conv.weight = nn.Parameter(rearrange(weight, "o c s y x -> o (s c) y x"))
+        self.conv.conv.bias = nn.Parameter(weights[f"{name}.bias"])
+
+    def forward(self, x: Activations, memory: Memory) -> Activations:
+        if self not in memory:
+            b, _, *frame = x.shape
+            memory[self] = x.new_zeros(b, self.conv.time - 1, *frame)
+        y, memory[self] = self.conv(x, memory[self])
+        return y
+
+
+class Norm(nn.Module):
+    """Each cell's channels to a mean square of 1, then scaled.
+
+    The sum of squares is a product with ones: the reductions of torch are slow over few channels.
+    """
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        scale = weights[f"{name}.gamma"].flatten()
+        self.scale = nn.Parameter(scale * len(scale) ** 0.5)
+        self.register_buffer("ones", torch.ones(len(scale), 1))
+
+    def forward(self, x: Activations) -> Activations:
+        length = (x.square() @ self.ones).clamp_(min=1e-24).rsqrt_()
+        return (x * length).mul_(self.scale)
+
+
+class Residual(nn.Module):
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(Norm(weights, f"{name}.norm{i}") for i in (1, 2))
+        self.convs = nn.ModuleList(Causal(weights, f"{name}.conv{i}") for i in (1, 2))
+        shortcut = f"{name}.conv_shortcut"
+        known = f"{shortcut}.weight" in weights
+        self.shortcut = linear(weights, shortcut) if known else nn.Identity()
+
+    def forward(self, x: Activations, memory: Memory) -> Activations:
+        y = x
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            y = conv(silu(norm(y), inplace=True), memory)
+        return y.add_(self.shortcut(x))
+
+
+class Attention(nn.Module):
+    """All cells of a frame look at each other, with one head."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        self.norm = Norm(weights, f"{name}.norm")
+        self.qkv = linear(weights, f"{name}.to_qkv")
+        self.out = linear(weights, f"{name}.proj")
+
+    def forward(self, x: Activations, memory: Memory) -> Activations:
+        qkv = rearrange(self.qkv(self.norm(x)), "b t y x (s c) -> s b t (y x) c", s=3)
+        y = scaled_dot_product_attention(*qkv)
+        return x + self.out(y).view_as(x)
+
+
+class Shrink(nn.Module):
+    """Half the rows and columns; where Wan has a layer for it, half the frames too."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        self.space = flat(weights, f"{name}.resample.1")
+        self.space.stride = (2, 2)
+        self.time = None
+        if f"{name}.time_conv.weight" in weights:
+            weight = weights[f"{name}.time_conv.weight"]
+            frames = {"time.weight": rearrange(weight, "o c s 1 1 -> o (s c)")}
+            self.time = linear(frames | {"time.bias": weights[f"{name}.time_conv.bias"]}, "time")
+
+    def forward(self, x: Activations, memory: Memory) -> Activations:
+        x = within_frames(self.space, pad(x, (0, 0, 0, 1, 0, 1)))
+        if self.time is None:
+            return x
+        before, memory[self] = memory.get(self), x[:, -1:]
+        if before is None:
+            return x
+        window = torch.cat([before, x], dim=1)
+        return self.time(torch.cat([window[:, :-1:2], window[:, 1::2], window[:, 2::2]], dim=-1))
+
+
+class Grow(nn.Module):
+    """Twice the rows and columns; where Wan has a layer for it, twice the frames too."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        super().__init__()
+        self.space = flat(weights, f"{name}.resample.1")
+        self.space.padding = (1, 1)
+        known = f"{name}.time_conv.weight" in weights
+        self.time = Causal(weights, f"{name}.time_conv") if known else None
+
+    def forward(self, x: Activations, memory: Memory) -> Activations:
+        if self.time is not None and self in memory:
+            x = rearrange(self.time(x, memory), "b t y x (f c) -> b (t f) y x c", f=2)
+        memory[self] = x[:, :0]  # the first frame has been
+        x = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        return within_frames(self.space, x)
+
+
+def layer(weights: Weights, name: str) -> nn.Module:
+    """The layer called `name`, of the kind that its weights are of."""
+    if f"{name}.to_qkv.weight" in weights:
+        return Attention(weights, name)
+    if f"{name}.resample.1.weight" in weights:
+        return (Shrink if name.startswith("encoder") else Grow)(weights, name)
+    return Residual(weights, name)
+
+
+class Half(nn.Module):
+    """The encoder or the decoder: layers in order between two convolutions."""
+
+    def __init__(self, weights: Weights, side: str, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.enter = Causal(weights, f"{side}.conv_in")
+        self.layers = nn.ModuleList(layer(weights, f"{side}.{name}") for name in names)
+        self.norm = Norm(weights, f"{side}.norm_out")
+        self.leave = Causal(weights, f"{side}.conv_out")
+
+    def forward(self, x: Activations, memory: Memory) -> Activations:
+        x = self.enter(x, memory)
+        for inner in self.layers:
+            x = inner(x, memory)
+        return self.leave(silu(self.norm(x), inplace=True), memory)
+
+
+MIDDLE = ("mid_block.resnets.0", "mid_block.attentions.0", "mid_block.resnets.1")
+DOWN = tuple(f"down_blocks.{i}" for i in range(11))
+RESIDUALS = ("resnets.0", "resnets.1", "resnets.2")
+UP = tuple(f"up_blocks.{i}.{name}" for i in range(4) for name in (*RESIDUALS, "upsamplers.0"))[:-1]
+
+
+class WanVAE(nn.Module):
+    """Encodes and decodes with the weights of a Wan 2.1 autoencoder, to the same numbers."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.encoder = Half(weights, "encoder", DOWN + MIDDLE)
+        self.decoder = Half(weights, "decoder", MIDDLE + UP)
+        self.to_latent = linear(weights, "quant_conv")
+        self.from_latent = linear(weights, "post_quant_conv")
+
+    def encode(self, video: Video) -> Float[Tensor, "b c s y x"]:
+        """Means and logarithms of variances of 1 + 4k frames."""
+        frames, memory = rearrange(video, "b c t y x -> b t y x c").contiguous(), Memory()
+        parts = [frames[:, :1], *frames[:, 1:].split(COMPRESSION.time, dim=1)]
+        cells = torch.cat([self.encoder(part, memory) for part in parts if part.shape[1]], dim=1)
+        return rearrange(self.to_latent(cells), "b t y x c -> b c t y x")
+
+    def decode(self, latent: Latent) -> Video:
+        cells, memory = self.from_latent(rearrange(latent, "b c t y x -> b t y x c")), Memory()
+        frames = torch.cat([self.decoder(cell, memory) for cell in cells.split(1, dim=1)], dim=1)
+        return rearrange(frames, "b t y x c -> b c t y x").clamp(-1, 1)
