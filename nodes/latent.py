@@ -1,7 +1,5 @@
 """Nodes that turn a finished latent into something to look at."""
 
-from fractions import Fraction
-
 import torch
 from comfy_api.latest import InputImpl, io
 from einops import rearrange
@@ -76,7 +74,7 @@ class SoraDecodeVideo(io.ComfyNode):
         path = write_video(
             unused_video(),
             frames,
-            Fraction(rate).limit_denominator(1001),
+            rate,
             on_frame=progress(size.frames),
         )
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))

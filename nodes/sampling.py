@@ -82,7 +82,7 @@ class SoraSchedule(io.ComfyNode):
         *_, rows, columns = sides = latent["samples"].shape
         grid = Grid(sides[2] if len(sides) == 5 else 1, rows, columns)
         sigmas = shifted(steps, shift or clip_shift(grid))
-        return io.NodeOutput(torch.tensor(truncate(sigmas, strength) if strength < 1 else sigmas))
+        return io.NodeOutput(torch.tensor(truncate(sigmas, strength)))
 
 
 class SoraGuider(io.ComfyNode):
