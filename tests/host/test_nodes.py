@@ -17,7 +17,10 @@ SAVED = {
         "class_type": "SoraDecodeVideo",
         "inputs": {"latent": ["sample", 0], "vae": ["loader", 2]},
     },
-    "saved": {"class_type": "SaveVideo", "inputs": {"video": ["video", 0]}},
+    "saved": {
+        "class_type": "SaveVideo",
+        "inputs": {"video": ["video", 0], "format": "auto", "codec": "auto"},
+    },
 }
 FRAMES = {
     "frames": {
