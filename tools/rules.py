@@ -9,12 +9,17 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets"}
-GENERATING = GROUND | PARTS | MODEL_FILES
+CANVAS_FILES = {"footage", "encode", "edits", "picture"}
+GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES
 EVERYTHING = GENERATING | {"pipeline", "generate", "training", "measure"}
 REACHES = {
     **dict.fromkeys(GROUND | PARTS | {"weights"}, GROUND),
     "presets": GROUND | {"models"},
     "bundle": GROUND | {"models", "presets", "weights"},
+    "footage": GROUND | {"canvas", "video"},
+    "encode": GROUND | {"canvas", "footage", "models"},
+    "edits": GROUND | {"canvas"},
+    "picture": GROUND | {"canvas"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"pipeline"},
     "pipeline": GENERATING,

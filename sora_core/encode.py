@@ -1,0 +1,140 @@
+"""A canvas as two tensors: the known latent, and a mask of what the model may paint.
+
+Axes: c channels, t latent frames, y rows, x columns of latent cells.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+import torch
+from einops import repeat
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d
+
+from .canvas import Canvas, Placement
+from .errors import SizeError
+from .footage import Fitting, first_frame, pictures
+from .models.patches import PATCH
+from .shapes import COMPRESSION, Compression, Grid, Latent, Video
+
+Encode = Callable[[Iterable[Video]], Iterable[Latent]]
+"""Latent frames of a video that arrives in chunks, the last group filled with its last frame."""
+
+Mask = Float[Tensor, "1 1 t y x"]
+"""From 0, keep the known latent, to 1, paint freely."""
+
+
+def encode_canvas(
+    canvas: Canvas, encode: Encode, channels: int, compression: Compression = COMPRESSION
+) -> tuple[Latent, Mask]:
+    """The known latent `1 c t y x` of `canvas`, 0 where nothing lies, and its mask.
+
+    Footage is known in whole pieces: latent frames all of whose frames it covers, and in each the
+    tokens (two cells a side) all of whose pixels it covers; a token is as open as its most open
+    pixel. Footage too short for any latent frame, as a still is, stands for the whole of the one
+    that holds its middle. What is not known is encoded as if the footage's edges went on.
+    """
+    grid = canvas.grid(compression)
+    known, mask = torch.zeros(1, channels, *grid.shape), torch.ones(1, 1, *grid.shape)
+    for placement in canvas.placements:
+        source = placement.source
+        if isinstance(source, Tensor) and placement.is_latent:
+            placed = _placed_latent(canvas, placement, source, known, compression)
+        else:
+            placed = _placed_pictures(canvas, placement, encode, compression)
+        for latent_frame, cells, openness in placed:
+            at = (slice(None), slice(None), latent_frame % grid.frames)
+            covers = openness < 1
+            known[at] = torch.where(covers, cells.to(known), known[at])
+            mask[at] = torch.where(covers, openness, mask[at])
+    return known, mask
+
+
+Placed = Iterator[tuple[int, Float[Tensor, "1 c y x"], Float[Tensor, "1 1 y x"]]]
+"""Latent frame, its cells, and how open each cell is. On a ring the number goes past the end."""
+
+
+def _placed_latent(
+    canvas: Canvas, placement: Placement, latent: Latent, known: Latent, compression: Compression
+) -> Placed:
+    grid = Grid(*known.shape[2:])
+    for axis, name in ((1, "channels"), (3, "rows"), (4, "columns")):
+        if latent.shape[axis] != known.shape[axis]:
+            raise SizeError(
+                f"a latent of {latent.shape[axis]} {name} on a canvas whose latent has "
+                f"{known.shape[axis]}: place one that was made for this size and model"
+            )
+    start = canvas.latent_frame(canvas.frame_at(placement.start), compression)
+    count = min(latent.shape[2], grid.frames if canvas.ring else grid.frames - start)
+    if count < 1:
+        raise SizeError(f"a latent at {placement.start:g} s lies after the end of the canvas")
+    mask = torch.zeros(1, 1, 1) if placement.mask is None else placement.mask
+    openness = _in_tokens(mask, grid)
+    first = first_frame(canvas, placement)
+    for i in range(count):
+        frames = [frame - first for frame in canvas.frames_of(start + i, compression)]
+        firmness = _least_firmness(canvas, placement, frames)
+        opened = 1 - firmness * (1 - openness[min(i, len(openness) - 1)])
+        yield start + i, latent[:, :, i], opened[None, None]
+
+
+def _placed_pictures(
+    canvas: Canvas, placement: Placement, encode: Encode, compression: Compression
+) -> Placed:
+    grid, begin = canvas.grid(compression), first_frame(canvas, placement)
+    low = canvas.latent_frame(begin, compression)
+    lead = low > 0 or canvas.ring  # else the first frame would stand alone where it may not
+    before = begin - canvas.frames_of(low, compression).start + lead
+
+    chunks = pictures(canvas, placement)
+    chunk = next(chunks)
+    covered = grid.rows * compression.rows, grid.columns * compression.columns
+    fitting = Fitting.of(canvas, placement, (chunk.shape[1], chunk.shape[2]), covered)
+    lengths = []
+
+    def video() -> Iterator[Video]:
+        if before:
+            yield repeat(fitting.video(chunk[:1]), "1 c 1 y x -> 1 c t y x", t=before)
+        for frames in chain([chunk], chunks):
+            lengths.append(len(frames))
+            yield fitting.video(frames)
+
+    latent = torch.cat(list(encode(video())), dim=2)[:, :, lead:]
+    openness = _in_tokens(fitting.openness(placement.mask), grid)
+    end = sum(lengths)
+    whole = _whole(canvas, begin, begin + end, compression)
+    for i in range(latent.shape[2]):
+        opened = torch.ones(grid.rows, grid.columns)
+        if low + i in whole:
+            frames = [
+                min(max(frame - begin, 0), end - 1)
+                for frame in canvas.frames_of(low + i, compression)
+            ]
+            masks = openness[[min(frame, len(openness) - 1) for frame in frames]]
+            opened = 1 - _least_firmness(canvas, placement, frames) * (1 - masks.amax(0))
+        yield low + i, latent[:, :, i], opened[None, None]
+
+
+def _whole(canvas: Canvas, begin: int, end: int, compression: Compression) -> set[int]:
+    """The latent frames that stand for footage from frame `begin` to before `end`."""
+    reaches = end if canvas.ring or end < canvas.size.frames else end + compression.time
+    low, high = (canvas.latent_frame(frame, compression) for frame in (begin, end - 1))
+    whole = {
+        j
+        for j in range(low, high + 1)
+        if begin <= (of := canvas.frames_of(j, compression)).start and of.stop <= reaches
+    }
+    return whole or {canvas.latent_frame((begin + end - 1) // 2, compression)}
+
+
+def _least_firmness(canvas: Canvas, placement: Placement, frames: Iterable[int]) -> float:
+    """Of `frames`, which are counted from the first of the footage that is on the canvas."""
+    hidden = 0 if canvas.ring else max(0, canvas.frame_at(-placement.start))
+    return min(placement.firmness_at((frame + hidden) / canvas.fps) for frame in frames)
+
+
+def _in_tokens(openness: Float[Tensor, "t y2 x2"], grid: Grid) -> Float[Tensor, "t y x"]:
+    """In each cell the most open pixel of its token."""
+    tokens = adaptive_max_pool2d(openness.float(), (grid.rows // PATCH, grid.columns // PATCH))
+    return repeat(tokens, "t y x -> t (y i) (x j)", i=PATCH, j=PATCH)
