@@ -1,12 +1,12 @@
 """The command that paints a prompt into a video file."""
 
-import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from .canvas import Canvas
 from .errors import MediaError
 from .pipeline import MODELS, SAMPLERS, SHIPPED, decode_frames, generate, load
+from .shapes import sides
 from .video.frames import resize
 from .video.writer import write_video
 
@@ -25,13 +25,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--sampler", choices=SAMPLERS, default="euler")
     parser.add_argument("--scale", type=int, default=1, help="how much to enlarge the frames")
     parser.add_argument("--model", type=Path, default=MODELS / SHIPPED)
-
-
-def sides(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
-    if not found:
-        raise ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 64x64")
-    return int(found[1]), int(found[2])
 
 
 def run(args: Namespace) -> str:

@@ -5,6 +5,8 @@ heads, k head width, p packed row.
 """
 
 import math
+import re
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from jaxtyping import Float, UInt8
@@ -48,6 +50,14 @@ class Size:
         if not (math.isfinite(seconds) and seconds >= 0):
             raise SizeError(f"seconds {seconds}: choose a duration of 0 or more")
         return cls(width, height, max(1, round(seconds * fps)))
+
+
+def sides(text: str) -> tuple[int, int]:
+    """The width and height that a command line's `WIDTHxHEIGHT` states."""
+    found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 64x64")
+    return int(found[1]), int(found[2])
 
 
 @dataclass(frozen=True, slots=True)

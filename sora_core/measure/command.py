@@ -5,10 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..bundle import load_autoencoder, read_config
-from ..generate import sides
 from ..models.reader import Reader
 from ..pipeline import MODELS, SHIPPED, Pipeline, load
-from ..shapes import Size
+from ..shapes import Size, sides
 from ..world.sheet import contact_sheet
 from .fidelity import Settings, canvas_for, painted, wishes
 from .reader import READER, Reading, load_reader, read, shares, true_readings
