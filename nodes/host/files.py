@@ -17,16 +17,20 @@ FOLDER = "diffusion_models"
 
 def model_names() -> list[str]:
     """Models to choose from: those that ship with the pack, then the host's."""
-    shipped = sorted(file.name for file in MODELS.glob(f"*{KIND}"))
+    shipped = shipped_names()
     hosted = folder_paths.get_filename_list(FOLDER)
     return shipped + [name for name in hosted if name.endswith(KIND) and name not in shipped]
 
 
 def model_path(name: str) -> Path:
     """The file of a model to choose from."""
-    if name in {file.name for file in MODELS.glob(f"*{KIND}")}:
+    if name in shipped_names():
         return inside(MODELS, name)
     return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+
+
+def shipped_names() -> list[str]:
+    return sorted(file.name for file in MODELS.glob(f"sora-*{KIND}"))
 
 
 def unused_video() -> Path:

@@ -1,5 +1,6 @@
 """The text encoder as a CLIP of the host. Axes: b texts, n tokens, d width."""
 
+import logging
 from typing import Any
 
 import comfy.model_management as devices
@@ -29,6 +30,8 @@ class HostTokenizer:
         self, text: str, return_word_ids: bool = False, **_: object
     ) -> Pieces:
         tokens = self.tokenizer.tokenize(text)
+        if tokens.truncated:
+            logging.warning("prompt cut to %d tokens: %.60s...", len(tokens.ids), text)
         pairs = list(zip(tokens.ids, tokens.weights, strict=True))
         return {NAME: [[(*pair, i) for i, pair in enumerate(pairs)] if return_word_ids else pairs]}
 

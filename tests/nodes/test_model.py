@@ -113,6 +113,12 @@ def test_a_weight_in_a_prompt_changes_what_it_means(loaded, words):
     assert not torch.allclose(heavier[0][0], words[0][0][0])
 
 
+def test_a_prompt_too_long_for_the_encoder_is_cut_with_a_warning(loaded, caplog):
+    words = SoraEncodePrompt.execute(loaded[1], "ball " * 300).args[0]
+    assert words[0][0].shape[1] == 128
+    assert "cut to 128 tokens" in caplog.text
+
+
 def test_foreign_conditioning_is_refused_with_advice(model, words, loaded):
     foreign = [[torch.zeros(1, 4, 768), {}]]
     with pytest.raises(PromptError, match="768"):
