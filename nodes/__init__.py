@@ -5,7 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from .canvas import SoraCanvas, SoraEncodeCanvas
 from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
-from .prompt import SoraEncodePrompt
+from .prompt import SoraEncodePrompt, SoraExpandPrompt
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 
 
@@ -15,6 +15,7 @@ class SoraExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             SoraLoadModel,
+            SoraExpandPrompt,
             SoraEncodePrompt,
             SoraCanvas,
             SoraEncodeCanvas,

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..sora_core.prompts.expansion import LEVELS, STYLES, expand, read_language
 from ..sora_core.prompts.sanitize import clean_prompt
 
 
@@ -30,3 +31,54 @@ class SoraEncodePrompt(io.ComfyNode):
     @classmethod
     def execute(cls, clip, text) -> io.NodeOutput:
         return io.NodeOutput(clip.encode_from_tokens_scheduled(clip.tokenize(clean_prompt(text))))
+
+
+class SoraExpandPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraExpandPrompt",
+            display_name="Sora Expand Prompt",
+            category="Sora/prompt",
+            description="Says a short prompt as fully as the captions a model learned from. What "
+            "you said stays true; only what you left open is filled in. Offline and by seed.",
+            inputs=[
+                io.String.Input(
+                    "text",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="As short as you like. Other languages than English stay as they are.",
+                ),
+                io.Combo.Input(
+                    "style",
+                    options=[*STYLES],
+                    default=STYLES[0],
+                    tooltip="The model that will read it; general suits most others.",
+                ),
+                io.Combo.Input(
+                    "level",
+                    options=[*LEVELS],
+                    default=LEVELS[0],
+                    tooltip="full says everything, light only the most needed, off adds nothing.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=True,
+                    tooltip="Another seed fills in other things.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="text", tooltip="For Sora Encode Prompt."),
+                io.String.Output(
+                    display_name="changes", tooltip="What was kept (=) and what was added (+)."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, text, style, level, seed) -> io.NodeOutput:
+        told = expand(text, read_language(), style=style, level=level, seed=seed)
+        return io.NodeOutput(told.text, told.diff())

@@ -120,7 +120,8 @@ def fill(
         pick = next(add for add in fitting if add.tag == name)
         said = pick.tag if template["as"] == "tags" else pick.sentence
         chosen[slot] = said
-        tags |= look(said, cinema).tags
+        if slot == "shot":  # the lens is chosen to fit it
+            tags |= look(said, cinema).tags
     return [chosen[slot] for slot in wanted if slot in chosen]
 
 

@@ -259,7 +259,10 @@ class _Reader:
             loose.motion, loose.verb = self.coming.motion, self.coming.verb
             loose.manner, self.coming, self.pending = self.coming.manner, Thing(), {}
             facts.things.append(loose)
-        if self.coming.motion or self.coming.verb:
+        if not any(thing.motion or thing.verb for thing in self.group):
+            for thing in self.group:
+                thing.motion, thing.verb = self.coming.motion, self.coming.verb
+        elif self.coming.motion or self.coming.verb:
             self.unknown(self.coming.motion or self.coming.verb)
         for value in self.pending.values():
             self.unknown(value)

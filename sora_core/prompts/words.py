@@ -58,7 +58,8 @@ class Phrases:
         """Phrases from (phrase, meaning); of two meanings the first counts."""
         meanings: dict[str, Meaning] = {}
         for phrase, meaning in pairs:
-            meanings.setdefault(" ".join(word.text for word in words(phrase)), meaning)
+            heard = words(phrase.rstrip("."))
+            meanings.setdefault(" ".join(word.text for word in heard), meaning)
         return cls(meanings, max((key.count(" ") + 1 for key in meanings), default=1))
 
     def find(self, said: list[Word]) -> Iterator[Said]:
