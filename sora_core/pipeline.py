@@ -14,16 +14,19 @@ from torch import Tensor
 
 from .bundle import BundleConfig, load_autoencoder, load_transformer, read_config
 from .canvas import Canvas
+from .encode import encode_canvas
 from .errors import ConfigError
 from .models.autoencoder import Autoencoder
 from .models.dit import DiT
 from .models.patches import PATCH
-from .models.streaming import decode_chunks
+from .models.streaming import decode_chunks, decode_ring, encode_chunks
 from .models.text import TextEncoder, TextStates, encode
 from .models.tokens import Tokenizer
 from .prompts.sanitize import clean_prompt
 from .sampling.guidance import guide
+from .sampling.hold import hold
 from .sampling.noise import draw
+from .sampling.ring import ring
 from .sampling.samplers import dpmpp_2m, euler, heun, sde
 from .sampling.schedules import shift_for_tokens, shifted
 from .sampling.step import Denoise, Sigma, Step
@@ -77,7 +80,8 @@ def generate(
 ) -> Latent:
     """The latent that paints `prompt` on `canvas`; the same numbers for the same seed.
 
-    What is None is as the model was made for. `on_step` may raise to stop early.
+    Footage on the canvas is kept as firmly as it was placed. What is None is as the model was made
+    for. `on_step` may raise to stop early.
     """
     config = pipeline.config
     grid = canvas.grid()
@@ -87,6 +91,11 @@ def generate(
     words = encode(pipeline.encoder, pipeline.tokenizer, texts)
     scale = config.sampling.guidance if guidance is None else guidance
     denoise = guided_by_text(pipeline.transformer, words, scale)
+    if canvas.ring:
+        denoise = ring(denoise, grid.frames)
+    if canvas.placements:
+        encode_footage = partial(encode_chunks, pipeline.autoencoder)
+        denoise = hold(denoise, *encode_canvas(canvas, encode_footage, noise.shape[1]))
     return sampler_named(sampler, seed, noise)(denoise, noise, sigmas, on_step)
 
 
@@ -143,8 +152,9 @@ def guided_by_text(model: DiT, words: TextStates, scale: float) -> Denoise:
 
 def decode_frames(pipeline: Pipeline, latent: Latent, canvas: Canvas) -> Iterator[Frames]:
     """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for."""
+    decode = decode_ring if canvas.ring else decode_chunks
     with torch.inference_mode():
-        for video in cropped(decode_chunks(pipeline.autoencoder, latent), canvas.size):
+        for video in cropped(decode(pipeline.autoencoder, latent), canvas.size):
             yield frames_from_video(video[0])
 
 

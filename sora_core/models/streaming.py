@@ -3,6 +3,7 @@
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -33,6 +34,18 @@ def encode_chunks(autoencoder: Autoencoder, chunks: Iterable[Video]) -> Iterator
 def decode_chunks(autoencoder: Autoencoder, latent: Latent, length: int = 2) -> Iterator[Video]:
     """The frames of `latent`, `length` latent frames at a time."""
     past = None
+    for part in latent.split(length, dim=2):
+        video, past = autoencoder.decode_chunk(part, past)
+        yield video
+
+
+def decode_ring(autoencoder: Autoencoder, latent: Latent, length: int = 2) -> Iterator[Video]:
+    """The frames of a loop: four for each latent frame, for its own end is its past."""
+    config = autoencoder.config
+    fine = math.ceil(2 * config.fine_depth / COMPRESSION.time)
+    reach = 2 * config.coarse_depth + fine + 1  # how many latent frames back a frame looks
+    before = torch.arange(-reach, 0, device=latent.device) % latent.shape[2]
+    _, past = autoencoder.decode_chunk(latent[:, :, before], None)
     for part in latent.split(length, dim=2):
         video, past = autoencoder.decode_chunk(part, past)
         yield video
