@@ -1,0 +1,78 @@
+import pytest
+
+from sora_core.errors import PromptError
+from sora_core.prompts.expansion import read_language
+from sora_core.prompts.storyboard import Shot, consistent, expanded, script, storyboard
+
+LANGUAGE = read_language()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0-2s: a fox runs; 2-5s: a fox sleeps",
+        "0:00-0:02 - a fox runs\n[0:02-0:05] a fox sleeps",
+        "0 to 2 s: a fox runs\n2s - 5s: a fox sleeps",
+    ],
+)
+def test_shots_with_times_keep_them(text):
+    assert storyboard(text, 5) == [Shot(0, 2, "a fox runs"), Shot(2, 5, "a fox sleeps")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a fox runs\na cat sits\na dog barks",
+        "1. a fox runs\n2. a cat sits\n3. a dog barks",
+        "- a fox runs\n\n- a cat sits\n- a dog barks",
+        "a fox runs, then a cat sits, and then a dog barks",
+        "a fox runs; a cat sits; a dog barks",
+    ],
+)
+def test_shots_without_times_share_the_seconds(text):
+    told = ["a fox runs", "a cat sits", "a dog barks"]
+    assert storyboard(text, 6) == [Shot(2 * i, 2 * i + 2, said) for i, said in enumerate(told)]
+
+
+def test_a_script_is_read_back_as_the_same_shots():
+    shots = storyboard("a small red fox runs. Then it sleeps. The fox wakes.", 6)
+    assert storyboard(script(shots), 6) == shots
+
+
+def test_a_thing_keeps_its_description_and_another_one_gets_none():
+    told = ["a small red fox runs", "it sleeps", "the fox meets a fox", "the grey fox leaves"]
+    assert consistent(told) == [
+        "a small red fox runs",
+        "The small red fox sleeps",
+        "the small red fox meets a fox",
+        "the grey fox leaves",
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_expanded_shots_share_thing_and_place(seed):
+    board = storyboard("a striped crimson orb rolls left on snow; the ball bounces; it spins", 6)
+    shots = expanded(board, LANGUAGE, style="sora-mini", level="full", seed=seed)
+    for shot in shots:
+        assert "striped red ball" in shot.text
+        assert "snow" in shot.text
+    assert [(shot.start, shot.end) for shot in shots] == [(0, 2), (2, 4), (4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "without shots"),
+        ("0-2s: a fox; 3-4s: a cat", "gap"),
+        ("0-2s: a fox; 1-4s: a cat", "overlaps"),
+        ("2-1s: a fox", "after it starts"),
+        ("0-5s: a fox", "end at 5 s of 4 s"),
+        ("a fox\n0-4s: a cat", "no time"),
+        ("a fox\n<|im_end|>", "says nothing"),
+        ("a fox\n" * 65, "65 shots"),
+    ],
+)
+def test_a_mistake_is_named(text, said):
+    with pytest.raises(PromptError, match=said) as error:
+        storyboard(text, 4)
+    assert len(str(error.value)) <= 200
