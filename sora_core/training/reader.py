@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..models.autoencoder import Autoencoder
-from ..models.reader import FORMAT, Reader, ReaderConfig
+from ..models.reader import FORMAT, SIZE, Reader, ReaderConfig
 from ..shapes import Video
 from ..video.frames import frames_from_video, video_from_frames
 from ..weights import write
 from ..world.scene import CAMERAS, COLOURS, FLOORS, MOTIONS, SHAPES, SKIES
-from .dataset import Clips
+from .dataset import Clips, Shelf
 from .distributed import Ranks
 from .trainer import Progress, TrainingConfig, train
 
@@ -32,6 +32,7 @@ WORDS = {
     "sky": SKIES,
 }
 LATENT_NOISE = 0.1  # generated latents are not quite those of true clips
+DECODED = 3  # one clip in so many is learned a second time, decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,16 @@ class Lessons:
 
     @classmethod
     def of(cls, shards: Iterable[Clips], autoencoder: Autoencoder | None = None) -> "Lessons":
-        """The clips with one object; with an `autoencoder` each is there a second time, decoded."""
+        """The clips with one object; with an `autoencoder`, one in `DECODED` once more, decoded."""
         frames, answers = [], []
         for shard in shards:
             for clip, things, labels in zip(shard.frames, shard.things, shard.labels, strict=True):
                 if len(things) > 1:
                     continue
-                seen = [clip] if autoencoder is None else [clip, decoded(clip, autoencoder)]
                 answer = torch.tensor([words.index(labels[q]) for q, words in WORDS.items()])
+                seen = [clip]
+                if autoencoder and len(frames) % (DECODED + 1) == 0:
+                    seen.append(decoded(clip, autoencoder))
                 frames += seen
                 answers += [answer] * len(seen)
         return cls(torch.stack(frames), torch.stack(answers))
@@ -63,6 +66,15 @@ def decoded(clip: UInt8[Tensor, "t y x 3"], autoencoder: Autoencoder) -> UInt8[T
         latent = autoencoder.encode(video_from_frames(clip)[None])
         noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
         return frames_from_video(autoencoder.decode(latent + LATENT_NOISE * noise)[0])
+
+
+def reader_shelves() -> tuple[Shelf, ...]:
+    """What the reader learns from: combinations that a generator is trained on, and held-out ones.
+
+    A reader that knows only the first takes a still cube for a spinning one where no cube of that
+    colour stands still in training, and a measurement of the others would count its mistakes.
+    """
+    return Shelf(SIZE, 5120, 100_000_000), Shelf(SIZE, 1600, 800_000_000, held_out=True)
 
 
 def reader_training() -> TrainingConfig:
