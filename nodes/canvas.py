@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..sora_core.canvas import ASPECTS, Canvas, shaped
 from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_SIDE, MIN_SIDE
+from .host.choices import chosen
 from .host.files import free_memory
 from .host.video import compression
 
@@ -61,7 +62,7 @@ class SoraCanvas(io.ComfyNode):
 
     @classmethod
     def execute(cls, aspect, width, height, seconds, fps) -> io.NodeOutput:
-        if aspect != CUSTOM:
+        if chosen("aspect", aspect, [CUSTOM, *ASPECTS]) != CUSTOM:
             width, height = shaped(aspect, width, height)
         return io.NodeOutput(Canvas(width=width, height=height, seconds=seconds, fps=fps))
 

@@ -8,6 +8,7 @@ from ..sora_core.sampling.noise import MAX_SEED
 from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted, truncate
 from ..sora_core.shapes import Grid
 from .host import sampling as host
+from .host.choices import chosen
 
 
 class SoraNoise(io.ComfyNode):
@@ -170,4 +171,5 @@ class SoraSample(io.ComfyNode):
 
     @classmethod
     def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
-        return io.NodeOutput(host.sample(noise, guider, sigmas, latent, sampler))
+        name = chosen("sampler", sampler, SAMPLERS)
+        return io.NodeOutput(host.sample(noise, guider, sigmas, latent, name))

@@ -10,6 +10,7 @@ import torch
 
 from ...sora_core.paths import inside
 from ...sora_core.pipeline import MODELS
+from .choices import chosen
 
 KIND = ".safetensors"
 FOLDER = "diffusion_models"
@@ -23,7 +24,8 @@ def model_names() -> list[str]:
 
 
 def model_path(name: str) -> Path:
-    """The file of a model to choose from."""
+    """The file of a model to choose from; ConfigError for any other name."""
+    name = chosen("model", name, model_names())
     if name in shipped_names():
         return inside(MODELS, name)
     return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
