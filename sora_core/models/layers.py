@@ -64,5 +64,7 @@ class CausalConv(nn.Module):
             window = torch.cat([past.to(x.dtype), x], dim=1)
             x = torch.cat([window[:, i : i + frames] for i in range(self.time)], dim=-1)
             past = window[:, frames:]
-        y = self.conv(rearrange(x, "b t y x c -> (b t) c y x"))
+        # In two steps: in one, a single frame gets strides that torch takes for channels-first.
+        flat = rearrange(x, "b t y x c -> (b t) y x c")
+        y = self.conv(rearrange(flat, "n y x c -> n c y x"))
         return rearrange(y, "(b t) c y x -> b t y x c", b=batch), past

@@ -40,7 +40,8 @@ def flat(weights: Weights, name: str) -> nn.Conv2d:
 
 
 def within_frames(layer: nn.Module, x: Activations) -> Activations:
-    y = layer(rearrange(x, "b t y x c -> (b t) c y x"))
+    flat = rearrange(x, "b t y x c -> (b t) y x c")
+    y = layer(rearrange(flat, "n y x c -> n c y x"))
     return rearrange(y, "(b t) c y x -> b t y x c", b=len(x))
 
 
@@ -162,27 +163,41 @@ def layer(weights: Weights, name: str) -> nn.Module:
     return Residual(weights, name)
 
 
-class Half(nn.Module):
-    """The encoder or the decoder: layers in order between two convolutions."""
+class Head(nn.Module):
+    """What leaves the encoder or the decoder."""
 
-    def __init__(self, weights: Weights, side: str, names: tuple[str, ...]) -> None:
+    def __init__(self, weights: Weights, side: str) -> None:
         super().__init__()
-        self.enter = Causal(weights, f"{side}.conv_in")
-        self.layers = nn.ModuleList(layer(weights, f"{side}.{name}") for name in names)
         self.norm = Norm(weights, f"{side}.norm_out")
-        self.leave = Causal(weights, f"{side}.conv_out")
+        self.conv = Causal(weights, f"{side}.conv_out")
 
     def forward(self, x: Activations, memory: Memory) -> Activations:
-        x = self.enter(x, memory)
-        for inner in self.layers:
-            x = inner(x, memory)
-        return self.leave(silu(self.norm(x), inplace=True), memory)
+        return self.conv(silu(self.norm(x), inplace=True), memory)
+
+
+def stack(weights: Weights, side: str, names: tuple[str, ...]) -> nn.ModuleList:
+    """The encoder or the decoder: layers in order between two convolutions."""
+    inner = (layer(weights, f"{side}.{name}") for name in names)
+    return nn.ModuleList([Causal(weights, f"{side}.conv_in"), *inner, Head(weights, side)])
+
+
+def run(layers: nn.ModuleList, x: Activations, memory: Memory) -> Activations:
+    for each in layers:
+        x = each(x, memory)
+    return x
+
+
+def by_frame(layers: nn.ModuleList, x: Activations, memory: Memory) -> Activations:
+    """`run`, a frame at a time. Large frames then stay in the cache, and what is laid side by side
+    for a convolution in memory that has been used before: fresh pages cost as much as the work."""
+    return torch.cat([run(layers, frame, memory) for frame in x.split(1, dim=1)], dim=1)
 
 
 MIDDLE = ("mid_block.resnets.0", "mid_block.attentions.0", "mid_block.resnets.1")
 DOWN = tuple(f"down_blocks.{i}" for i in range(11))
 RESIDUALS = ("resnets.0", "resnets.1", "resnets.2")
 UP = tuple(f"up_blocks.{i}.{name}" for i in range(4) for name in (*RESIDUALS, "upsamplers.0"))[:-1]
+LARGE_DOWN, LARGE_UP = 6, -8  # the layers of full and half size, where the frames do not change
 
 
 class WanVAE(nn.Module):
@@ -190,19 +205,21 @@ class WanVAE(nn.Module):
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
-        self.encoder = Half(weights, "encoder", DOWN + MIDDLE)
-        self.decoder = Half(weights, "decoder", MIDDLE + UP)
+        self.encoder = stack(weights, "encoder", DOWN + MIDDLE)
+        self.decoder = stack(weights, "decoder", MIDDLE + UP)
         self.to_latent = linear(weights, "quant_conv")
         self.from_latent = linear(weights, "post_quant_conv")
 
     def encode(self, video: Video) -> Float[Tensor, "b c s y x"]:
         """Means and logarithms of variances of 1 + 4k frames."""
         frames, memory = rearrange(video, "b c t y x -> b t y x c").contiguous(), Memory()
-        parts = [frames[:, :1], *frames[:, 1:].split(COMPRESSION.time, dim=1)]
-        cells = torch.cat([self.encoder(part, memory) for part in parts if part.shape[1]], dim=1)
-        return rearrange(self.to_latent(cells), "b t y x c -> b c t y x")
+        large, small = self.encoder[:LARGE_DOWN], self.encoder[LARGE_DOWN:]
+        lengths = [1] + [COMPRESSION.time] * (video.shape[2] // COMPRESSION.time)
+        cells = [run(small, by_frame(large, x, memory), memory) for x in frames.split(lengths, 1)]
+        return rearrange(self.to_latent(torch.cat(cells, dim=1)), "b t y x c -> b c t y x")
 
     def decode(self, latent: Latent) -> Video:
         cells, memory = self.from_latent(rearrange(latent, "b c t y x -> b t y x c")), Memory()
-        frames = torch.cat([self.decoder(cell, memory) for cell in cells.split(1, dim=1)], dim=1)
-        return rearrange(frames, "b t y x c -> b c t y x").clamp(-1, 1)
+        small, large = self.decoder[:LARGE_UP], self.decoder[LARGE_UP:]
+        frames = [by_frame(large, run(small, x, memory), memory) for x in cells.split(1, 1)]
+        return rearrange(torch.cat(frames, dim=1), "b t y x c -> b c t y x").clamp(-1, 1)
