@@ -66,7 +66,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             crf=20,
             options={"preset": "fast", "x265-params": "log-level=error"},
             tag="hvc1",  # the only one of its two tags that Apple's players take
-            min_side=16,
+            min_side=32,
         ),
         "av1": Codec(
             encoder="libsvtav1",
