@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..sora_core.prompts.expansion import LEVELS, STYLES, expand, read_language
 from ..sora_core.prompts.sanitize import clean_prompt
+from .host.choices import chosen
 
 
 class SoraEncodePrompt(io.ComfyNode):
@@ -80,5 +81,6 @@ class SoraExpandPrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, text, style, level, seed) -> io.NodeOutput:
+        style, level = chosen("style", style, STYLES), chosen("level", level, LEVELS)
         told = expand(text, read_language(), style=style, level=level, seed=seed)
         return io.NodeOutput(told.text, told.diff())
