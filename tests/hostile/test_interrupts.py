@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable
+from io import BytesIO
 
 import av
 import pytest
 import torch
+from PIL import Image
 
 from sora_core.canvas import Canvas
 from sora_core.models.streaming import decode_chunks
 from sora_core.pipeline import SAMPLERS, Pipeline, decode_frames, generate, load
 from sora_core.video.writer import write_video
 from tests.tiny import write_tiny
+from tools.client import GraphError
 
 CANVAS = Canvas(width=50, height=34, seconds=4.5)
 STEPS, CHUNKS, FRAMES = 11, 20, 36  # with four samplers 100 interrupts
@@ -103,3 +106,39 @@ def test_a_video_stops_at_any_frame_and_leaves_no_file(pipeline, tmp_path):
 
     interrupted_everywhere(FRAMES, run, lambda: list(tmp_path.iterdir()) == [])
     print(f"\ninterrupts writing: {FRAMES} frames, next video bit-identical, no file left")
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("when", [1, 3, 7])
+def test_a_server_stops_within_a_step_and_then_runs_as_before(client, server, sampled, when):
+    decoded = {"latent": ["sample", 0], "vae": ["loader", 2]}
+    sampled |= {
+        "video": {"class_type": "SoraDecodeVideo", "inputs": decoded},
+        "frames": {"class_type": "SoraDecodeFrames", "inputs": dict(decoded)},
+        "saved": {"class_type": "SaveVideo", "inputs": {"video": ["video", 0]}},
+        "shown": {"class_type": "PreviewImage", "inputs": {"images": ["frames", 0]}},
+    }
+    graph = client.completed(sampled)
+    schedule, since = graph["schedule"]["inputs"], []
+    steps = schedule["steps"]
+
+    def pictures(fps):
+        graph["canvas"]["inputs"]["fps"] = fps  # another rate, so that nothing is remembered
+        files = [file for file in client.run(graph).files() if file["type"] == "temp"]
+        return [Image.open(BytesIO(client.view(file))).tobytes() for file in files]
+
+    def told(kind, data):
+        if kind == "progress" and data["value"] >= when and not since:
+            since.append(time.monotonic())
+            client.interrupt()
+
+    expected = pictures(8.0)
+    assert expected
+    schedule["steps"] = 1000
+    with pytest.raises(GraphError, match="interrupted"):
+        client.run(graph, told)
+    assert time.monotonic() - since[0] < WITHIN
+    assert not list(server.base.rglob("*.part*"))
+    schedule["steps"] = steps
+    assert pictures(8.001) == expected
+    print(f"\ninterrupts /interrupt at step {when}: next run bit-identical, no file left")
