@@ -5,6 +5,7 @@ gains over itself is the noise that no ratio below it means anything against. Ra
 time, for another process's load leaves that alone, and round by round, for a machine drifts.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from sora_core.measure.report import Figure
 
 NOISE = 0.05
+SHORTEST = 0.3  # seconds; less work than that is done several times a lap
+MOST_REPEATS = 50
 AGAIN = "again"
 GEMM = "gemm"
 
@@ -114,19 +117,25 @@ def race(name: str, candidates: Mapping[str, Candidate], rounds: int) -> Race:
     peer = next(iter(candidates))
     run = Race(name, peer, candidates, {key: [] for key in (*candidates, AGAIN)})
     order = list(run.laps)
+    repeats = {}
     for key in candidates:
-        candidates[key].run()  # the first lap pays for memory and kernels
+        first = lap(candidates[key], 1).cpu  # pays for memory and kernels
+        needed = math.ceil(SHORTEST / max(first, SHORTEST / MOST_REPEATS))
+        repeats[key] = needed if rounds > 1 else 1
     for _ in range(rounds):
         for key in order:
-            run.laps[key].append(lap(candidates.get(key, candidates[peer])))
+            known = peer if key == AGAIN else key
+            run.laps[key].append(lap(candidates[known], repeats[known]))
         order.reverse()
     return run
 
 
-def lap(candidate: Candidate) -> Lap:
+def lap(candidate: Candidate, repeats: int) -> Lap:
     cpu, wall = candidate.clock(), time.perf_counter()
-    candidate.run()
-    return Lap(candidate.clock() - cpu, time.perf_counter() - wall)
+    for _ in range(repeats):
+        candidate.run()
+    cpu, wall = candidate.clock() - cpu, time.perf_counter() - wall
+    return Lap(cpu / repeats, wall / repeats)
 
 
 def gemm(side: int = 2048) -> Candidate:

@@ -8,6 +8,7 @@ frame, and that frame skips all that changes the number of frames.
 """
 
 from collections.abc import Mapping
+from itertools import product
 
 import torch
 from einops import rearrange
@@ -137,12 +138,21 @@ class Shrink(nn.Module):
 
 
 class Grow(nn.Module):
-    """Twice the rows and columns; where Wan has a layer for it, twice the frames too."""
+    """Twice the rows and columns; where Wan has a layer for it, twice the frames too.
+
+    Wan repeats each cell before a 3x3 convolution. Of the nine cells under the kernel then only
+    four are different, so here each corner of a new 2x2 block has a 2x2 kernel of sums.
+    """
 
     def __init__(self, weights: Weights, name: str) -> None:
         super().__init__()
-        self.space = flat(weights, f"{name}.resample.1")
-        self.space.padding = (1, 1)
+        weight, bias = (weights[f"{name}.resample.1.{kind}"] for kind in ("weight", "bias"))
+        sums = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
+        corners = torch.einsum("o c k l, i r k, j s l -> i j o c r s", weight, sums, sums)
+        out, channels = weight.shape[:2]
+        self.space = nn.Conv2d(channels, 4 * out, 2, padding=1)
+        self.space.weight = nn.Parameter(rearrange(corners, "i j o c r s -> (i j o) c r s"))
+        self.space.bias = nn.Parameter(bias.repeat(4))
         known = f"{name}.time_conv.weight" in weights
         self.time = Causal(weights, f"{name}.time_conv") if known else None
 
@@ -150,8 +160,13 @@ class Grow(nn.Module):
         if self.time is not None and self in memory:
             x = rearrange(self.time(x, memory), "b t y x (f c) -> b (t f) y x c", f=2)
         memory[self] = x[:, :0]  # the first frame has been
-        x = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-        return within_frames(self.space, x)
+        rows, columns = x.shape[2:4]
+        corners = within_frames(self.space, x).chunk(4, dim=-1)
+        blocks = [
+            corner[:, :, i : i + rows, j : j + columns]
+            for corner, (i, j) in zip(corners, product(range(2), range(2)), strict=True)
+        ]
+        return rearrange(torch.stack(blocks), "(i j) b t y x c -> b t (y i) (x j) c", i=2)
 
 
 def layer(weights: Weights, name: str) -> nn.Module:
