@@ -17,7 +17,7 @@ def timed(*seconds):
         now[0] += seconds[laps[0] % len(seconds)]
         laps[0] += 1
 
-    return Candidate(run, clock=lambda: now[0])
+    return Candidate(run, cpu=lambda: now[0])
 
 
 def figures(found):

@@ -1,8 +1,14 @@
-"""A workflow in a warm ComfyUI against the same work in a plain script, in the same settings."""
+"""A workflow in a warm ComfyUI against the same work in a plain script, in the same settings.
+
+A script shows nothing while it works, so the server is told to make no previews. A workflow lasts
+from being queued until the server says, by its own clock, that it succeeded: every ten seconds it
+then collects garbage, which holds back its messages but no result.
+"""
 
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import count
@@ -26,6 +32,8 @@ WORKFLOW = ROOT / "workflows" / "api" / "text_to_video.json"
 Inputs = Mapping[str, Mapping[str, Any]]
 """What the nodes of a workflow are given, by their titles."""
 
+SETTINGS = ("--preview-method=none",)
+LAPS_A_ROUND = 4  # one takes but two seconds, and a machine's speed sways for longer
 LOADING = "Requested to load"  # what the host logs when it moves weights
 
 
@@ -38,12 +46,18 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
     os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # the server inherits it
     with (
         tempfile.TemporaryDirectory() as folder,
-        Server(bring_host(), Path(folder)) as server,
+        Server(bring_host(), Path(folder), flags=SETTINGS) as server,
     ):
+        ended: list[float] = []
 
         def workflow() -> Run:
             inputs["Noise"]["seed"] = next(seeds)
-            return server.client.run(graph)
+            run = server.client.run(graph)
+            ended.append(run.events[-1][1]["timestamp"] / 1000)
+            return run
+
+        def wall() -> float:
+            return ended.pop() if ended else time.time()
 
         workflow()
         loads = server.log.read_text(errors="replace").count(LOADING)
@@ -52,16 +66,20 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         yield Figure("comfy/new_seed/text_encoder_calls", kinds.count("SoraEncodePrompt"), "calls")
         yield Figure("comfy/new_seed/model_loads", loads + kinds.count("SoraLoadModel"), "loads")
 
+        ended.clear()
         ways = {
             "script": Candidate(script(inputs, seeds, Path(folder) / "script.mp4")),
-            "workflow": Candidate(workflow, clock=clock(server.process.pid)),
+            "workflow": Candidate(workflow, cpu=clock(server.process.pid), wall=wall),
         }
-        done = race("comfy", ways, rounds)
+        done = race("comfy", ways, rounds if rounds == 1 else LAPS_A_ROUND * rounds)
     yield from done.figures()
     if rounds > 1:
         yield Figure("comfy/wall/noise", done.noise(by_wall))
     if rounds == 1 or done.noise(by_wall) <= NOISE:  # what a user waits for is wall time
         yield Figure("comfy/vs_script", 1 / done.times_faster("workflow", by_wall), "x")
+    yield Figure(
+        "comfy/vs_script/wall_min", 1 / done.times_faster_at_best("workflow", by_wall), "x"
+    )
     yield Figure("comfy/vs_script/cpu", 1 / done.times_faster("workflow", by_cpu), "x")
 
 

@@ -39,13 +39,13 @@ def layers() -> dict[str, Callable[[], object]]:
 
 def convolution(name: str, channels: int, frames: int, side: int, rounds: int) -> Iterator[Figure]:
     """Torch's own 3-D convolution of one clip against our causal one of the same cost."""
-    x = torch.randn(1, channels, frames + 2, side, side)
+    x = torch.randn(1, channels, frames, side, side)
     cells = torch.randn(1, frames, side, side, channels)
     ours = CausalConv(channels, channels, time=3, space=3)
     weight = torch.randn(channels, channels, 3, 3, 3)
 
     def plain() -> object:
-        return conv3d(x, weight, padding=(0, 1, 1))
+        return conv3d(x, weight, padding=1)
 
     work = flops(plain)
     candidates = {"conv3d": Candidate(plain, work), "causal": Candidate(lambda: ours(cells), work)}

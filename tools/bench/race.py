@@ -33,11 +33,12 @@ class DifferentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Work to be timed; its floating-point operations, if known; and whose CPU time it costs."""
+    """Work to be timed; its floating-point operations, if known; and the clocks to time it by."""
 
     run: Callable[[], object]
     flops: float = 0.0
-    clock: Callable[[], float] = time.process_time
+    cpu: Callable[[], float] = time.process_time
+    wall: Callable[[], float] = time.perf_counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Race:
         means = [(by(before) + by(after)) / 2 for before, after in peers]
         return median(mean / by(lap) for mean, lap in zip(means, self.laps[candidate], strict=True))
 
+    def times_faster_at_best(self, candidate: str, by: By) -> float:
+        """The best lap of the peer over the best lap of `candidate`."""
+        peers = [*self.laps[self.peer], *self.laps[AGAIN]]
+        return min(map(by, peers)) / min(map(by, self.laps[candidate]))
+
     def verdict(self, key: str, candidate: str) -> Iterator[Figure]:
         """The ratio under `key` and what supports it; 1 where best and usual laps disagree.
 
@@ -75,8 +81,7 @@ class Race:
         if self.rounds > 1 and self.noise(by_cpu) > NOISE:
             return
         usual = self.times_faster(candidate, by_cpu)
-        peers = [*self.laps[self.peer], *self.laps[AGAIN]]
-        best = min(lap.cpu for lap in peers) / min(lap.cpu for lap in self.laps[candidate])
+        best = self.times_faster_at_best(candidate, by_cpu)
         yield Figure(key, usual if (usual > 1) == (best > 1) else 1.0, "x")
         yield Figure(f"{key}/cpu_min", best, "x")
         yield Figure(f"{key}/wall", self.times_faster(candidate, by_wall), "x")
@@ -131,10 +136,10 @@ def race(name: str, candidates: Mapping[str, Candidate], rounds: int) -> Race:
 
 
 def lap(candidate: Candidate, repeats: int) -> Lap:
-    cpu, wall = candidate.clock(), time.perf_counter()
+    cpu, wall = candidate.cpu(), candidate.wall()
     for _ in range(repeats):
         candidate.run()
-    cpu, wall = candidate.clock() - cpu, time.perf_counter() - wall
+    cpu, wall = candidate.cpu() - cpu, candidate.wall() - wall
     return Lap(cpu / repeats, wall / repeats)
 
 
