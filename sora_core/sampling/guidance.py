@@ -1,5 +1,7 @@
 """Classifier-free guidance: a denoiser made of two. Axes: b c t y x, as in shapes."""
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,6 +25,8 @@ def guide(
     `unconditional` is not called. Where sigma differs per token, the noisiest token decides.
     """
     low, high = interval
+    if not math.isfinite(scale):
+        raise ConfigError(f"guidance scale {scale}: choose a finite number")
     if not 0 <= rescale <= 1:
         raise ConfigError(f"guidance rescale {rescale}: choose from 0 to 1")
     if not 0 <= low <= high <= 1:

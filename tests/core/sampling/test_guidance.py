@@ -104,3 +104,9 @@ def test_rescale_blends_between_plain_and_fully_rescaled():
 def test_settings_outside_their_range_are_refused(setting, says):
     with pytest.raises(ConfigError, match=says):
         guide(conditional, Counted(), 4.0, **setting)
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -float("inf")])
+def test_a_scale_that_is_no_number_is_refused(scale):
+    with pytest.raises(ConfigError, match="scale"):
+        guide(conditional, Counted(), scale)
