@@ -152,13 +152,23 @@ def test_a_weight_out_of_range_names_itself_and_the_remedy(prompt):
     assert len(str(refused.value)) <= 200
 
 
+def reading_seconds(prompt):
+    """The least of five, for a machine that is busy with something else now and then."""
+
+    def once():
+        start = process_time()
+        spans(prompt)
+        return process_time() - start
+
+    return min(once() for _ in range(5))
+
+
 @pytest.mark.parametrize("text", ["(", "(:", "1", "\\(", "(:1", ": ", "()"])
-def test_a_hundred_thousand_characters_are_read_in_a_second(text):
-    prompt = ("(" + text * 100_000)[:100_000]
-    start = process_time()
-    read = "".join(span.text for span in spans(prompt))
-    assert process_time() - start < 1
-    assert len(read) >= len(prompt.replace("\\", "").replace("()", ""))
+def test_reading_a_prompt_takes_time_in_proportion_to_its_length(text):
+    short, long = (("(" + text * length)[:length] for length in (10_000, 80_000))
+    assert reading_seconds(long) < 24 * reading_seconds(short)  # 8 in proportion, 64 if squared
+    read = "".join(span.text for span in spans(long))
+    assert len(read) >= len(long.replace("\\", "").replace("()", ""))
 
 
 def test_neighbours_of_one_weight_are_one_span():

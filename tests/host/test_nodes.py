@@ -140,7 +140,10 @@ def test_a_mistake_is_answered_with_one_clear_sentence(client, sampled, widgets,
 
 
 def test_a_file_that_is_no_model_of_ours_is_refused(client, sampled, server):
-    folder = server.base / "models" / "diffusion_models"
-    (folder / "other.safetensors").write_bytes(b"not a model")
-    with pytest.raises(GraphError, match="safetensors"):
-        run(client, changed(sampled | SAVED, loader__model="other.safetensors"))
+    other = server.base / "models" / "diffusion_models" / "other.safetensors"
+    other.write_bytes(b"not a model")
+    try:
+        with pytest.raises(GraphError, match="safetensors"):
+            run(client, changed(sampled | SAVED, loader__model=other.name))
+    finally:
+        other.unlink()  # the server is everybody's
