@@ -2,7 +2,8 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from .canvas import SoraCanvas, SoraEncodeCanvas
+from .canvas import SoraCanvas
+from .encode import SoraEncodeCanvas
 from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
 from .prompt import SoraEncodePrompt, SoraExpandPrompt

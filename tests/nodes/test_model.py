@@ -9,7 +9,7 @@ import folder_paths
 import latent_preview
 import pytest
 import torch
-from sora_nodes.nodes.canvas import SoraEncodeCanvas
+from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.latent import SoraDecodeFrames
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
