@@ -11,6 +11,7 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   the carried past is decoding at once.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -58,12 +59,12 @@ class Block(nn.Module):
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
         y, _ = self.space(silu(self.norm_space(x)))
-        y, past = self.time(silu(self.norm_time(y)), past)
-        return x + y, past
+        y, kept = self.time(silu(self.norm_time(y)), past)
+        return x + y, kept
 
 
 def run_blocks(
-    blocks: nn.ModuleList, x: Float[Tensor, "b t y x c"], past: Past | None
+    blocks: Iterable[nn.Module], x: Float[Tensor, "b t y x c"], past: Past | None
 ) -> tuple[Float[Tensor, "b t y x c"], Past]:
     kept = []
     for i, block in enumerate(blocks):
@@ -141,6 +142,9 @@ class Decoder(nn.Module):
 class Autoencoder(nn.Module):
     """Pixels to a normalised latent and back. Whole videos here; long ones in `streaming`."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, config: AutoencoderConfig, layers: Layers = nn) -> None:
         super().__init__()
         self.config = config
@@ -150,9 +154,9 @@ class Autoencoder(nn.Module):
         self.register_buffer("deviation", torch.ones(config.latent_channels))
 
     def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
-        cells, past = self.encoder(video, past)
+        cells, kept = self.encoder(video, past)
         cells = (cells - self.mean.to(cells)) / self.deviation.to(cells)
-        return rearrange(cells, "b t y x c -> b c t y x"), past
+        return rearrange(cells, "b t y x c -> b c t y x"), kept
 
     def decode_chunk(self, latent: Latent, past: Past | None) -> tuple[Video, Past]:
         cells = rearrange(latent, "b c t y x -> b t y x c")

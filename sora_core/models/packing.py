@@ -7,6 +7,7 @@ cost, and gives what they give one by one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -48,7 +49,7 @@ def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
 
     def split(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         parts = zip(q.split(queries, 2), k.split(keys, 2), v.split(keys, 2), strict=True)
-        return torch.cat([scaled_dot_product_attention(*part) for part in parts], dim=2)
+        return torch.cat([scaled_dot_product_attention(q, k, v) for q, k, v in parts], dim=2)
 
     def flash(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         from torch.nn.attention.varlen import varlen_attn
@@ -56,9 +57,9 @@ def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
         def ends(lengths: Sequence[int]) -> Tensor:
             return torch.tensor([0, *lengths], dtype=torch.int32, device=q.device).cumsum(0).int()
 
-        flat = [rearrange(x, "1 h n k -> n h k") for x in (q, k, v)]
-        made = varlen_attn(*flat, ends(queries), ends(keys), max(queries), max(keys))
-        return rearrange(made, "n h k -> 1 h n k")
+        q, k, v = (rearrange(x, "1 h n k -> n h k") for x in (q, k, v))
+        made = varlen_attn(q, k, v, ends(queries), ends(keys), max(queries), max(keys))
+        return rearrange(cast(Tensor, made), "n h k -> 1 h n k")
 
     def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         fits_flash = q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)

@@ -75,8 +75,9 @@ class Reader(nn.Module):
         """The logits of each question's words."""
         video = torch.cat([video[:, :, :1], video], dim=2)
         x = rearrange(video, "b c (t f) (y i) (x j) -> b t y x (f i j c)", f=PAIR, i=PATCH, j=PATCH)
-        x, _ = run_blocks(self.levels[0], self.enter(x), None)
-        for merge, blocks in zip(self.merges, self.levels[1:], strict=True):
+        fine, *coarser = (level.children() for level in self.levels)
+        x, _ = run_blocks(fine, self.enter(x), None)
+        for merge, blocks in zip(self.merges, coarser, strict=True):
             x = merge(rearrange(x, "b t (y i) (x j) c -> b t y x (i j c)", i=MERGE, j=MERGE))
             x, _ = run_blocks(blocks, x, None)
         x = self.norm(rearrange(x, "b t y x c -> b (t y x) c")) + self.places

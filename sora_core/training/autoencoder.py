@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..models.autoencoder import Autoencoder
 from ..shapes import Video
@@ -103,7 +103,7 @@ class AutoencoderTask:
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
-    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
+    def show(self, average: Autoencoder, step: int, folder: Path) -> Mapping[str, float]:
         rows, errors, object_errors = [], [], []
         for frames, segments in zip(self.shown.frames, self.shown.segments, strict=True):
             video = video_from_frames(frames)[None]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +63,4 @@ def run(work: Callable[[Ranks], None], processes: int) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         meeting = (Path(folder) / "meeting").as_uri()
-        multiprocessing.spawn(_enter, (processes, meeting, work), nprocs=processes)
+        spawn(_enter, (processes, meeting, work), nprocs=processes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Int, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..models.autoencoder import Autoencoder
@@ -153,7 +153,7 @@ class ReaderTask:
         }
         return torch.stack(list(parts.values())).sum(), parts
 
-    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
+    def show(self, average: Reader, step: int, folder: Path) -> Mapping[str, float]:
         """The share of right answers on clips of combinations that training never shows."""
         right = []
         for frames, answers in zip(self.test.frames, self.test.answers, strict=True):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -50,16 +50,19 @@ class TrainingConfig:
         return min(1.0, (step + 1) / self.warmup if self.warmup else 1.0, left)
 
 
-class Task(Protocol):
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class Task(Protocol[Model]):
     """What is trained: a model, its loss at a step, and a way to look at it."""
 
-    model: nn.Module
+    model: Model
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]: ...
 
     def matrices(self) -> set[str]: ...
 
-    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]: ...
+    def show(self, average: Model, step: int, folder: Path) -> Mapping[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Matrices:
             view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
 
-def optimizers_of(task: Task, config: TrainingConfig) -> tuple[Matrices, list[Optimizer]]:
+def optimizers_of(task: Task[Model], config: TrainingConfig) -> tuple[Matrices, list[Optimizer]]:
     """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of like size."""
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
@@ -101,14 +104,14 @@ def optimizers_of(task: Task, config: TrainingConfig) -> tuple[Matrices, list[Op
 
 
 def train(
-    task: Task,
+    task: Task[Model],
     config: TrainingConfig,
     folder: Path,
     ranks: Ranks,
     *,
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> nn.Module:
+) -> Model:
     """The averaged model after all steps. `folder` holds checkpoint, scalars and sheets."""
     model, average = task.model, copy.deepcopy(task.model).requires_grad_(False)
     matrices, optimizers = optimizers_of(task, config)
@@ -134,11 +137,12 @@ def train(
         model.zero_grad()
         faded = min(config.average, (step + 1) / (step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - faded)
+            for kept, new in zip(average.parameters(), model.parameters(), strict=True):
+                kept.lerp_(new, 1 - faded)
 
         done = step + 1
         running = loss.item() if done == start + 1 else 0.98 * running + 0.02 * loss.item()
-        if ranks.first and (done % 20 == 0 or done == config.steps):
+        if scalars and (done % 20 == 0 or done == config.steps):
             seconds = (time.monotonic() - began) / (done - since)
             on_progress(
                 Progress(
@@ -155,7 +159,7 @@ def train(
         last = done == config.steps
         if ranks.first and (done % config.save_every == 0 or last):
             checkpoint.save(saved, done, model, average, optimizers)
-        if ranks.first and (done % config.show_every == 0 or last):
+        if scalars and (done % config.show_every == 0 or last):
             for name, value in task.show(average, done, folder).items():
                 scalars.add_scalar(name, value, done)
     return average

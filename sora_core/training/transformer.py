@@ -24,6 +24,7 @@ from ..sampling.guidance import guide
 from ..sampling.noise import draw
 from ..sampling.samplers import euler
 from ..sampling.schedules import shift, shift_for_tokens, shifted
+from ..sampling.step import Sigma
 from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.scene import COLOURS, SHAPES
@@ -97,7 +98,7 @@ class TruthHead(nn.Module):
         coverage: Float[Tensor, "b k n"],
         kinds: Int[Tensor, "b k 2"],
     ) -> Tensor:
-        features, loss = self.norm(features), 0.0
+        features, loss = self.norm(features), features.new_zeros(())
         for i, head in enumerate((self.shape, self.colour)):
             target = torch.zeros(*features.shape[:2], head.out_features)
             target[..., -1] = 1 - coverage.sum(1)
@@ -114,7 +115,7 @@ class Learner(nn.Module):
 
     def __init__(self, dit: DiT) -> None:
         super().__init__()
-        self.dit = dit
+        self.dit: DiT = dit
         self.truth = TruthHead(dit.config.width)
 
 
@@ -216,16 +217,17 @@ class TransformerTask:
         return parts["flow"] + parts["truth"], parts
 
     @torch.no_grad()
-    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
+    def show(self, average: Learner, step: int, folder: Path) -> Mapping[str, float]:
         scores = {f"test/{level}": self.test_loss(average.dit, level) for level in (0.3, 0.7, 0.95)}
         count = min(16, len(self.test_captions))
         text, mask = pad_texts([self.test.text(i, 1).float() for i in range(count)])
         nothing = self.empty[None].expand(count, -1, -1)
-        noise = draw(0, (1, *self.test.latents.shape[1:])).expand(count, -1, -1, -1, -1)
+        _, c, t, y, x = self.test.latents.shape
+        noise = draw(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
         tokens = self.test.coverage.shape[2:].numel()
 
-        def denoise(x: Latent, sigma: float, text: Tensor, mask: Tensor | None) -> Latent:
-            return average.dit(x, torch.full((1, 1, 1, 1, 1), sigma), text, mask)
+        def denoise(x: Latent, sigma: Sigma, text: Tensor, mask: Tensor | None) -> Latent:
+            return average.dit(x, torch.as_tensor(sigma).view(1, 1, 1, 1, 1), text, mask)
 
         latent = euler(
             guide(
