@@ -27,8 +27,11 @@ from .layers import Layers
 from .patches import PATCH, patchify, positions, unpatchify
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-"""Attention of queries, keys and values `b h n k` under a mask that broadcasts to `b h n n`, True
-to see. Over whole rows, within packed clips, or a host's own."""
+"""Attention of queries, keys and values `b h n k` under a mask that broadcasts to `b h n n`: True
+to see, or a number to add to the score. Over whole rows, within packed clips, or a host's own."""
+
+Seen = Bool[Tensor, "b 1 1 l"] | Float[Tensor, "b 1 n l"]
+"""Which words there are; or what to add to the score of each for each patch."""
 
 Around = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """Calls block number `i` on its input; a host may replace, skip or watch it."""
@@ -148,7 +151,7 @@ class TextAttention(nn.Module):
         self,
         x: Float[Tensor, "b n d"],
         text: Float[Tensor, "b l d"],
-        mask: Bool[Tensor, "b 1 1 l"] | None,
+        mask: Seen | None,
         attend: Attend,
     ) -> Float[Tensor, "b n d"]:
         q = rearrange(self.query(self.norm(x)), "b n (h k) -> b h n k", k=HEAD_WIDTH)
@@ -178,7 +181,7 @@ class DiTBlock(nn.Module):
         x: Float[Tensor, "b n d"],
         level: Float[Tensor, "b m d"],
         text: Float[Tensor, "b l d"],
-        text_mask: Bool[Tensor, "b 1 1 l"] | None,
+        text_mask: Seen | None,
         cos: Float[Tensor, "b 1 n k"],
         sin: Float[Tensor, "b 1 n k"],
         attend: Attend,
@@ -237,18 +240,19 @@ class DiT(nn.Module):
         sigma: Float[Tensor, "b m"],
         places: Float[Tensor, "b n 5"],
         text: Float[Tensor, "b l e"],
-        text_mask: Bool[Tensor, "b l"] | None,
+        text_mask: Bool[Tensor, "b l"] | Float[Tensor, "b n l"] | None,
         attend: Attend,
         attend_text: Attend,
         around: Around = lambda i, block, x: block(x),
         clips: Clips | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
-        all tokens, or where `clips` says so, of each clip's."""
+        all tokens, or where `clips` says so, of each clip's. `text_mask` says which words there
+        are, or how much each counts for each token, as a logarithm."""
         x = self.enter(tokens) + self.place(place_features(places).to(tokens))
         level = silu(self.level(sinusoid(sigma, self.config.width).to(tokens)))
         words = self.text(self.norm_text(text))
-        seen = None if text_mask is None else text_mask[:, None, None]
+        seen = None if text_mask is None else rearrange(text_mask, "b ... l -> b 1 (...) l")
         angles = rotary_angles(places)
         cos, sin = angles.cos().to(x), angles.sin().to(x)
         given = (level, words, seen, cos, sin, attend, attend_text, clips)
@@ -262,14 +266,22 @@ class DiT(nn.Module):
         latent: Latent,
         sigma: Float[Tensor, "#b #one #t #y #x"],
         text: Float[Tensor, "b l e"],
-        text_mask: Bool[Tensor, "b l"] | None = None,
+        text_mask: Bool[Tensor, "b l"] | Float[Tensor, "b t l"] | None = None,
         *,
         start: float | Float[Tensor, " t"] = 0.0,
         attend: Attend = scaled_dot_product_attention,
         around: Around = lambda i, block, x: block(x),
     ) -> Latent:
-        """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell."""
+        """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
+
+        `text_mask` says which words there are; or how much each counts in each latent frame, as a
+        logarithm, so that every frame may be told its own.
+        """
         grid = Grid(*latent.shape[2:])
+        if text_mask is not None and text_mask.ndim == 3:
+            text_mask = repeat(
+                text_mask, "b t l -> b (t s) l", s=grid.cells // PATCH**2 // grid.frames
+            )
         places = positions(grid, start, latent.device)[None].expand(len(latent), -1, -1)
         clean = self.transform(
             patchify(latent),

@@ -7,20 +7,44 @@ from torch import Tensor
 from ..shapes import Latent
 from .step import Denoise, Sigma
 
+Mask = Float[Tensor, "#b 1 #t #y #x"]
+"""From 0, keep the known latent, to 1, paint freely."""
 
-def hold(denoise: Denoise, known: Latent, mask: Float[Tensor, "#b 1 #t #y #x"]) -> Denoise:
+
+def hold(denoise: Denoise, known: Latent, mask: Mask) -> Denoise:
     """A denoiser that keeps `known` where `mask` is 0 and paints freely where it is 1.
 
     Between, footage is kept until the sampler's level falls to `mask` and painted over from there,
     as if it had been noised that far (SDEdit). The model sees each token at its own level: `mask`
     while held, so 0 for kept footage, then the sampler's. Needs a model with per-token levels.
     """
+    return keep(reveal(denoise, known, mask), known, mask)
 
-    def held(x: Latent, sigma: Sigma) -> Latent:
-        keep = mask < sigma
-        level = torch.where(keep, mask, sigma)
-        # Held tokens predict `known`, so x - known is sigma * (noise - known): scale it down.
-        seen = torch.where(keep, known + (mask / sigma) * (x - known), x)
-        return torch.where(keep, known, denoise(seen, level))
 
-    return held
+def keep(denoise: Denoise, known: Latent, mask: Mask) -> Denoise:
+    """A denoiser whose held tokens come out as `known`; what the model sees stays as it is."""
+
+    def kept(x: Latent, sigma: Sigma) -> Latent:
+        return torch.where(mask < sigma, known, denoise(x, sigma))
+
+    return kept
+
+
+def reveal(denoise: Denoise, known: Latent, mask: Mask) -> Denoise:
+    """A denoiser that sees held tokens as known as they are; without, it sees them as noisy as the
+    sampler has them. That is the difference which footage guidance enlarges."""
+
+    def revealed(x: Latent, sigma: Sigma) -> Latent:
+        return denoise(*reveal_view(x, sigma, known, mask))
+
+    return revealed
+
+
+def reveal_view(
+    x: Latent, sigma: Sigma, known: Latent, mask: Mask
+) -> tuple[Latent, Float[Tensor, "#b 1 #t #y #x"]]:
+    """What a model sees of `x`, and at which levels: held tokens at that of `mask`, not `sigma`."""
+    held = mask < sigma
+    # Held tokens predict `known`, so x - known is sigma * (noise - known): scale it down.
+    seen = torch.where(held, known + (mask / sigma) * (x - known), x)
+    return seen, torch.where(held, mask, sigma)

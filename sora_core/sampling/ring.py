@@ -6,10 +6,17 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..shapes import Latent
 from .step import Denoise, Sigma
-from .windows import in_time
+from .windows import DenoiseAt, in_time
 
 
 def ring(denoise: Denoise, period: int, cuts: int | None = None, context: int = 1) -> Denoise:
+    """A denoiser of `period` latent frames whose last is followed by the first; see `ring_at`."""
+    return ring_at(lambda start: denoise, period, cuts, context)
+
+
+def ring_at(
+    denoise_at: DenoiseAt, period: int, cuts: int | None = None, context: int = 1
+) -> Denoise:
     """A denoiser of `period` latent frames whose last is followed by the first.
 
     A model sees time as a line, so the ring is cut open, at `cuts` places evenly around it, and the
@@ -18,6 +25,7 @@ def ring(denoise: Denoise, period: int, cuts: int | None = None, context: int = 
     no frame is special: rotating the input rotates the output, whatever the model. With fewer the
     cost falls; they then travel once around the ring as sigma falls from 1 to 0, and the law holds
     for rotations from cut to cut, or for all if the model looks no further than `context`.
+    `denoise_at` is told the frame that each line begins with, from 0 to before `period`.
     """
     cuts = period if cuts is None else cuts
     if not 1 <= cuts <= period:
@@ -38,7 +46,7 @@ def ring(denoise: Denoise, period: int, cuts: int | None = None, context: int = 
         for i in range(cuts):
             cut = travelled + i * period // cuts
             line = (around + cut) % period
-            clean = denoise(x[:, :, line], in_time(sigma, line))
+            clean = denoise_at(int(line[0]))(x[:, :, line], in_time(sigma, line))
             here = line[context : context + period]
             total[:, :, here] += weight.to(x) * clean[:, :, context : context + period]
             weights[here] += weight.to(x)

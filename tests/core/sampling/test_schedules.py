@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sora_core.errors import ConfigError
@@ -11,8 +11,10 @@ from sora_core.sampling.schedules import linear, shift, shift_for_tokens, shifte
 steps = st.integers(1, 1000)
 factors = st.floats(0.001, 1000)
 levels = st.floats(0, 1)
+quick = settings(deadline=None)
 
 
+@quick
 @given(steps, factors)
 def test_a_schedule_falls_from_exactly_one_to_exactly_zero(steps, factor):
     sigmas = shifted(steps, factor)
@@ -20,11 +22,13 @@ def test_a_schedule_falls_from_exactly_one_to_exactly_zero(steps, factor):
     assert all(sigma > sigma_next for sigma, sigma_next in pairwise(sigmas))
 
 
+@quick
 @given(levels, st.floats(0.1, 10), st.floats(0.1, 10))
 def test_shifting_twice_shifts_by_the_product(sigma, a, b):
     assert shift(shift(sigma, a), b) == pytest.approx(shift(sigma, a * b), rel=1e-9)
 
 
+@quick
 @given(st.floats(0.01, 0.99), factors)
 def test_a_shift_divides_the_signal_to_noise_ratio(sigma, factor):
     moved = shift(sigma, factor)
@@ -42,6 +46,7 @@ def test_four_times_the_tokens_double_the_shift():
     assert shift_for_tokens(4 * 80) == 3.0
 
 
+@quick
 @given(steps, st.floats(1e-6, 1))
 def test_a_truncated_schedule_starts_at_the_strength_and_then_follows_the_whole(steps, strength):
     sigmas = truncate(linear(steps), strength)
