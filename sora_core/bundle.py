@@ -26,6 +26,7 @@ TRANSFORMER, AUTOENCODER = "transformer.", "autoencoder."
 SETTINGS = (
     "settings.json"  # a tensor of bytes, where a host's saving node writes no metadata of ours
 )
+ADDED = ("window",)  # settings that the first files do not have
 MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -43,11 +44,13 @@ class TextSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSettings:
-    """What samples this model well when nobody says otherwise."""
+    """What samples this model well when nobody says otherwise; `window` is in latent frames, as
+    many as a clip of its training had."""
 
     shift: float = 1.5
     steps: int = 20
     guidance: float = 4.0
+    window: int = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,9 +193,11 @@ def _config(values: object) -> BundleConfig:
 
 
 def _plain(kind: Callable[..., Settings], values: object) -> Settings:
-    """`kind` made of numbers and texts, each of the type that its parameter states."""
+    """`kind` made of numbers and texts, each of the type that its parameter states. What has been
+    added since a file was written is at its default."""
     wanted = signature(kind).parameters
-    table = _table(wanted, values)
+    added = {name: wanted[name].default for name in ADDED if name in wanted}
+    table = _table(wanted, added | values if isinstance(values, dict) else values)
     return kind(**{name: _value(wanted[name].annotation, name, table[name]) for name in wanted})
 
 

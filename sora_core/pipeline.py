@@ -4,13 +4,11 @@ Axes: b batch, c channels, t frames, y rows, x columns, l text tokens.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from einops import repeat
-from torch import Tensor
 
 from .bundle import BundleConfig, load_autoencoder, load_transformer, read_config
 from .canvas import Canvas
@@ -18,25 +16,22 @@ from .encode import encode_canvas
 from .errors import ConfigError
 from .models.autoencoder import Autoencoder
 from .models.dit import DiT
-from .models.patches import PATCH
 from .models.streaming import decode_chunks, decode_ring, encode_chunks
-from .models.text import TextEncoder, TextStates, encode
+from .models.text import TextEncoder, encode
 from .models.tokens import Tokenizer
+from .painting import BATCHED_TOKENS as BATCHED_TOKENS
+from .painting import Painter, Script, clip_tokens, prompt_weights
 from .prompts.sanitize import clean_prompt
-from .sampling.guidance import guide
-from .sampling.hold import hold
-from .sampling.noise import draw
-from .sampling.ring import ring
+from .sampling.chain import Chain, Link, chained
+from .sampling.noise import MAX_SEED, draw
 from .sampling.samplers import dpmpp_2m, euler, heun, sde
 from .sampling.schedules import shift_for_tokens, shifted
-from .sampling.step import Denoise, Sigma, Step
+from .sampling.step import Step
 from .shapes import Frames, Grid, Latent, Size, Video, crop
 from .video.frames import frames_from_video
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 SHIPPED = "sora-mini.safetensors"
-
-BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
 
 Sampler = Callable[..., Latent]
 SAMPLERS = ("euler", "heun", "dpmpp_2m", "sde")
@@ -74,34 +69,63 @@ def generate(
     *,
     steps: int | None = None,
     guidance: float | None = None,
+    footage_guidance: float = 1.0,
     negative: str = "",
     sampler: str = "euler",
+    chain: Chain | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
+    on_link: Callable[[Link, Latent], None] = lambda link, latent: None,
 ) -> Latent:
     """The latent that paints `prompt` on `canvas`; the same numbers for the same seed.
 
-    Footage on the canvas is kept as firmly as it was placed. What is None is as the model was made
-    for. `on_step` may raise to stop early.
+    The canvas' own prompts are told in their seconds, `prompt` in all others. Footage is kept as
+    firmly as it was placed. A canvas longer than the model's window is painted in windows, all at
+    once; or with a `chain` link by link, and `on_link` is told of each. What is None is as the
+    model was made for. `on_step` may raise to stop early.
     """
-    config = pipeline.config
-    grid = canvas.grid()
-    noise = draw(seed, (1, config.transformer.latent_channels, *grid.shape))
-    sigmas = shifted(config.sampling.steps if steps is None else steps, clip_shift(grid))
-    texts = [clean_prompt(prompt), clean_prompt(negative)]
-    words = encode(pipeline.encoder, pipeline.tokenizer, texts)
-    scale = config.sampling.guidance if guidance is None else guidance
-    denoise = guided_by_text(pipeline.transformer, words, scale)
-    if canvas.ring:
-        denoise = ring(denoise, grid.frames)
+    settings, grid = pipeline.config.sampling, canvas.grid()
+    noise = draw(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
+    scale = settings.guidance if guidance is None else guidance
+    script = read_script(pipeline, prompt, negative, canvas)
+    painter = Painter(pipeline.transformer, script, scale, footage_guidance, settings.window)
+    seen = replace(grid, frames=min(grid.frames, settings.window))
+    sigmas = shifted(settings.steps if steps is None else steps, clip_shift(seen))
+    known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)
     if canvas.placements:
         encode_footage = partial(encode_chunks, pipeline.autoencoder)
-        denoise = hold(denoise, *encode_canvas(canvas, encode_footage, noise.shape[1]))
-    return sampler_named(sampler, seed, noise)(denoise, noise, sigmas, on_step)
+        known, mask = encode_canvas(canvas, encode_footage, noise.shape[1])
+    if chain is None:
+        period = grid.frames if canvas.ring else None
+        denoise = painter.free(period=period)
+        if canvas.placements:
+            denoise = painter.around((known, mask), period=period)
+        return sampler_named(sampler, seed, noise)(denoise, noise, sigmas, on_step)
+    if canvas.ring:
+        raise ConfigError("a chain has two ends and a loop none: paint the loop without a chain")
+
+    def paint(link: Link) -> Latent:
+        part, steps = noise[:, :, link.frames], len(sigmas) - 1
+        before, total = link.index * steps, link.total * steps
+
+        def told(step: Step) -> None:
+            on_step(Step(before + step.index, total, step.clean))
+
+        footage, like = (link.known, link.mask), link.like
+        denoise = painter.around(footage, link.start, like=like, anchored=chain.anchor)
+        fresh = (seed + link.index) % (MAX_SEED + 1)
+        latent = sampler_named(sampler, fresh, part)(denoise, part, sigmas, told)
+        on_link(link, latent)
+        return latent
+
+    return chained(paint, known, mask, settings.window, chain)
 
 
-def clip_tokens(grid: Grid) -> int:
-    """How many tokens the transformer sees of a clip that covers `grid`."""
-    return max(1, grid.cells // PATCH**2)
+def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:
+    """What is told when on `canvas`: `prompt` wherever none of its own prompts is."""
+    texts = [prompt, *(span.prompt for span in canvas.prompts), negative]
+    words = encode(pipeline.encoder, pipeline.tokenizer, [clean_prompt(text) for text in texts])
+    *told, away = (row[there] for row, there in zip(words.states, words.mask, strict=True))
+    return Script(told, prompt_weights(canvas), away)
 
 
 def clip_shift(grid: Grid) -> float:
@@ -123,31 +147,6 @@ def sampler_named(name: str, seed: int, like: Latent) -> Sampler:
             device, dtype = like.device, like.dtype
             return partial(sde, noise=lambda i: draw(seed, (b, c, t, y, x), i + 1, device, dtype))
     raise ConfigError(f"sampler {name[:40]!a}: choose one of {', '.join(SAMPLERS)}")
-
-
-def guided_by_text(model: DiT, words: TextStates, scale: float) -> Denoise:
-    """A denoiser led by the first of `words` and away from the second."""
-
-    def denoise(x: Latent, sigma: Sigma, states: Tensor, mask: Tensor | None) -> Latent:
-        level = sigma if isinstance(sigma, Tensor) else x.new_full((1, 1, 1, 1, 1), sigma)
-        return model(x, level, states, mask)
-
-    def alone(row: int) -> Denoise:
-        length = int(words.mask[row].sum())
-        return partial(denoise, states=words.states[row : row + 1, :length], mask=None)
-
-    def together(x: Latent, sigma: Sigma) -> Latent:
-        both = denoise(repeat(x, "1 c t y x -> 2 c t y x"), sigma, words.states, words.mask)
-        towards, away = both.chunk(2)
-        return guide(lambda *_: towards, lambda *_: away, scale)(x, sigma)
-
-    def guided(x: Latent, sigma: Sigma) -> Latent:
-        few = x.is_cuda or clip_tokens(Grid(*x.shape[2:])) < BATCHED_TOKENS
-        if few and scale != 1:
-            return together(x, sigma)
-        return guide(alone(0), alone(1), scale)(x, sigma)
-
-    return guided
 
 
 def decode_frames(pipeline: Pipeline, latent: Latent, canvas: Canvas) -> Iterator[Frames]:

@@ -11,7 +11,7 @@ PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know no
 MODEL_FILES = {"weights", "bundle", "presets"}
 CANVAS_FILES = {"footage", "encode", "edits", "picture"}
 GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES
-EVERYTHING = GENERATING | {"pipeline", "generate", "training", "measure"}
+EVERYTHING = GENERATING | {"painting", "pipeline", "generate", "training", "measure"}
 REACHES = {
     **dict.fromkeys(GROUND | PARTS | {"weights"}, GROUND),
     "presets": GROUND | {"models"},
@@ -22,7 +22,8 @@ REACHES = {
     "picture": GROUND | {"canvas"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"pipeline"},
-    "pipeline": GENERATING,
+    "painting": GROUND | {"canvas", "encode", "models", "sampling"},
+    "pipeline": GENERATING | {"painting"},
     "generate": GENERATING | {"pipeline"},
     "__init__": EVERYTHING,
     "__main__": EVERYTHING,

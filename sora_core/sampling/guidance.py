@@ -1,6 +1,7 @@
 """Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes."""
 
 import math
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor
@@ -64,14 +65,17 @@ def guide_both(
         noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
         if not low <= noisiest <= high:
             return clean
-        pushed = clean
-        for push, denoise in away:
-            pushed = pushed + push * (clean - denoise(x, sigma))
+        pushed = lead(clean, [(push, denoise(x, sigma)) for push, denoise in away])
         if rescale == 0:
             return pushed
         return pushed * (1 + rescale * (deviation(clean) / deviation(pushed) - 1))
 
     return guided
+
+
+def lead(clean: Latent, away: Sequence[tuple[float, Latent]]) -> Latent:
+    """`clean` pushed so many times away from each of the other predictions."""
+    return sum((push * (clean - other) for push, other in away), clean)
 
 
 def pushes(text: float, footage: float) -> tuple[float, float]:

@@ -56,7 +56,7 @@ def test_invisible_characters_in_a_prompt_do_not_count(pipeline):
 
 def test_prompts_side_by_side_give_what_they_give_alone(pipeline, monkeypatch):
     together = painted(pipeline)
-    monkeypatch.setattr("sora_core.pipeline.BATCHED_TOKENS", 0)
+    monkeypatch.setattr("sora_core.painting.BATCHED_TOKENS", 0)
     torch.testing.assert_close(painted(pipeline), together, atol=1e-4, rtol=1e-4)
 
 

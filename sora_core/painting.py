@@ -1,0 +1,171 @@
+"""The denoiser of a whole painting: what is told when, guidance, time and footage, composed.
+
+Axes: b c t y x as in shapes; p prompts, l text tokens, e text width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .canvas import Canvas
+from .encode import Mask
+from .models.dit import DiT
+from .models.packing import pad_texts
+from .models.patches import PATCH
+from .models.timed import timed_text
+from .sampling.anchor import Statistics, anchor
+from .sampling.guidance import lead, pushes
+from .sampling.hold import keep, reveal_view
+from .sampling.ring import ring_at
+from .sampling.spans import SOFT, span_weights, weights_at
+from .sampling.step import Denoise, Sigma
+from .sampling.windows import windows
+from .shapes import COMPRESSION, Compression, Grid, Latent
+
+BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
+RING_CUTS = 2  # of a loop longer than a window: more cost as much again each
+
+Words = Float[Tensor, "l e"]
+Footage = tuple[Latent, Mask]
+"""The known latent, and where the model may paint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Texts, how much each counts in each latent frame, and what to steer away from."""
+
+    texts: Sequence[Words]
+    weights: Float[Tensor, "p t"]
+    negative: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """A model that paints a script by two guidances, in windows where it is long."""
+
+    model: DiT
+    script: Script
+    text: float
+    footage: float = 1.0
+    window: int = 5
+    overlap: int = 2
+
+    def free(self, start: int = 0, period: int | None = None) -> Denoise:
+        """A denoiser of the part that begins at latent frame `start`; of a ring of `period`."""
+        return self._guided(start, period, None)
+
+    def around(
+        self,
+        footage: Footage,
+        start: int = 0,
+        period: int | None = None,
+        like: Statistics | None = None,
+        anchored: float = 0.0,
+    ) -> Denoise:
+        """The same, which keeps `footage` and is led by it; `anchored` so far to what an earlier
+        part was `like`."""
+        denoise = self._guided(start, period, footage)
+        if like is not None and anchored > 0:
+            denoise = anchor(denoise, like, anchored)
+        return keep(denoise, *footage)
+
+    def _guided(self, start: int, period: int | None, footage: Footage | None) -> Denoise:
+        text, nothing = pushes(self.text, 1.0 if footage is None else self.footage)
+        away = [push for push in (text, nothing) if push != 0]
+        denoise = self._through_time(1 + len(away), start, period)
+
+        def guided(x: Latent, sigma: Sigma) -> Latent:
+            seen = (x, sigma) if footage is None else reveal_view(x, sigma, *footage)
+            views = [seen, *([seen] if text != 0 else []), *([(x, sigma)] if nothing != 0 else [])]
+            clean, *others = denoise(*side_by_side(views)).split(len(x))
+            return lead(clean, list(zip(away, others, strict=True)))
+
+        return guided
+
+    def _through_time(self, views: int, start: int, period: int | None) -> Denoise:
+        """A denoiser of any number of frames, each view of them a row."""
+        if period is None:
+            return windows(lambda i: self._told(views, start + i, start + i), *self._sight)
+        if period <= self.window:
+            return ring_at(lambda first: self._told(views, first, 0), period)
+
+        def line(first: int) -> Denoise:
+            return windows(lambda i: self._told(views, first + i, i), *self._sight)
+
+        return ring_at(line, period, RING_CUTS, context=self.overlap)
+
+    @property
+    def _sight(self) -> tuple[int, int]:
+        return self.window, self.overlap
+
+    def _told(self, views: int, frame: int, place: int) -> Denoise:
+        """The model on a few frames from `frame` on: the first view told the script, the others
+        what to steer away from. `place` is where the model takes them to be."""
+
+        def denoise(x: Latent, sigma: Sigma) -> Latent:
+            here = weights_at(self.script.weights, frame, x.shape[2])
+            told = [timed_text(self.script.texts, here)]
+            told += [(self.script.negative, None)] * (views - 1)
+            level = sigma if isinstance(sigma, Tensor) else x.new_full((1, 1, 1, 1, 1), sigma)
+            few = x.is_cuda or clip_tokens(Grid(*x.shape[2:])) < BATCHED_TOKENS
+            if few and views > 1:
+                return self.model(x, level, *padded(told, x.shape[2]), start=place)
+            levels = level.expand(views, -1, -1, -1, -1).split(1)
+            rows = zip(x.split(1), levels, told, strict=True)
+            return torch.cat(
+                [
+                    self.model(
+                        row, level, words[None], None if bias is None else bias[None], start=place
+                    )
+                    for row, level, (words, bias) in rows
+                ]
+            )
+
+        return denoise
+
+
+def clip_tokens(grid: Grid) -> int:
+    """How many tokens the transformer sees of a clip that covers `grid`."""
+    return max(1, grid.cells // PATCH**2)
+
+
+def side_by_side(views: Sequence[tuple[Latent, Sigma]]) -> tuple[Latent, Sigma]:
+    """The rows of all views, and their noise levels: one for all where that is the same."""
+    latents, levels = zip(*views, strict=True)
+    if all(level is levels[0] for level in levels):
+        return torch.cat(latents), levels[0]
+    whole = [
+        level if isinstance(level, Tensor) else x.new_full((1, 1, 1, 1, 1), level)
+        for x, level in views
+    ]
+    return torch.cat(latents), torch.cat(torch.broadcast_tensors(*whole))
+
+
+def padded(
+    told: Sequence[tuple[Words, Float[Tensor, "t l"] | None]], frames: int
+) -> tuple[Float[Tensor, "b l e"], Tensor]:
+    """The texts padded to the longest, and a mask of their words; or what each counts in each of
+    `frames`, as a logarithm, where any text is told by frames."""
+    words, mask = pad_texts([text for text, _ in told])
+    if all(bias is None for _, bias in told):
+        return words, mask.to(words.device)
+    counts = words.new_full((len(told), frames, words.shape[1]), -torch.inf)
+    for row, (text, bias) in zip(counts, told, strict=True):
+        row[:, : len(text)] = 0 if bias is None else bias
+    return words, counts
+
+
+def prompt_weights(
+    canvas: Canvas, compression: Compression = COMPRESSION, soft: float = SOFT, main: bool = True
+) -> Float[Tensor, "p t"]:
+    """How much the main prompt and each of the canvas' own counts in each of its latent frames."""
+    last = canvas.size.frames
+    groups = [canvas.frames_of(i, compression) for i in range(canvas.grid(compression).frames)]
+    frames = [(group.start / canvas.fps, min(group.stop, last) / canvas.fps) for group in groups]
+    spans = [
+        (span.start, float("inf") if span.end is None else span.end) for span in canvas.prompts
+    ]
+    return span_weights(spans, frames, soft=soft, ring=canvas.ring, main=main)

@@ -1,0 +1,90 @@
+"""Long videos link by link: each is painted around what the links before it have left.
+
+Axes: b c t y x, as in shapes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import ConfigError
+from ..shapes import Latent
+from .anchor import Statistics
+from .hold import Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How a long video is painted in links.
+
+    Each link sees the `history` latent frames next to it that are painted already, as `firmness`
+    says: at 1 as they are, below it noised a little and painted over, which hides their faults.
+    `anchor` from 0 to 1 is how far the statistics of each link are brought back to the first's.
+    """
+
+    history: int = 2
+    firmness: float = 1.0
+    anchor: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.history < 1:
+            raise ConfigError(f"history of {self.history} latent frames: choose 1 or more")
+        for name in ("firmness", "anchor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} {getattr(self, name)} of a chain: choose from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A part of a video to be painted: `index` of `total`, from latent frame `start` on, around
+    `known` as far as `mask` leaves it; `like` is what the first link was like."""
+
+    index: int
+    total: int
+    start: int
+    known: Latent
+    mask: Mask
+    like: Statistics | None
+
+    @property
+    def frames(self) -> slice:
+        return slice(self.start, self.start + self.known.shape[2])
+
+
+def chained(
+    paint: Callable[[Link], Latent], known: Latent, mask: Mask, length: int, chain: Chain
+) -> Latent:
+    """A latent of any length made of links of `length` latent frames.
+
+    From the start on; or from the end back, where footage lies at the end and none at the start.
+    What `mask` keeps stays exactly as it is.
+    """
+    frames = known.shape[2]
+    if chain.history >= length:
+        raise ConfigError(f"history {chain.history} of links of {length}: choose fewer")
+    starts = link_starts(frames, length, chain.history)
+    touched = (mask < 1).expand(-1, -1, frames, -1, -1)
+    if touched[:, :, -1].any() and not touched[:, :, 0].any():
+        starts = [max(0, frames - length - start) for start in starts]
+    latent, painted = known.clone(), torch.zeros(frames, dtype=torch.bool)
+    mask = mask.expand(-1, -1, frames, -1, -1)
+    like = None
+    for index, start in enumerate(starts):
+        here = slice(start, start + length)
+        over = painted[here, None, None] & (mask[:, :, here] > 0)
+        opened = torch.where(over, 1 - chain.firmness, mask[:, :, here])
+        link = Link(index, len(starts), start, latent[:, :, here], opened, like)
+        latent[:, :, here] = paint(link)
+        painted[here] = True
+        like = like or Statistics.of(latent[:, :, here])
+    return latent
+
+
+def link_starts(frames: int, length: int, history: int) -> list[int]:
+    """Where links begin, each `history` frames before the end of the one before; the last ends with
+    the video and may see more."""
+    if frames <= length:
+        return [0]
+    step = length - history
+    return [*range(0, frames - length, step), frames - length]
