@@ -1,0 +1,1 @@
+"""The parts of tools/batch.py: what to run, what has run, and where it runs."""

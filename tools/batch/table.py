@@ -1,0 +1,123 @@
+"""What a batch shows: its plan, how far it is, and how it ended."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tools.batch.jobs import Job
+from tools.batch.manifest import Entry
+from tools.batch.workflow import title
+
+ENDED_SHOWN = 8
+COLOURS = {"done": "green", "failed": "red", "running": "cyan"}
+
+
+def plan_table(jobs: Iterable[Job], entries: Mapping[str, Entry]) -> Table:
+    """Every job, what it sets, and what has become of it so far."""
+    jobs = list(jobs)
+    keys = list(dict.fromkeys(key for job in jobs for key in job.settings))
+    table = Table(title=f"{len(jobs)} jobs", title_justify="left")
+    for heading in ("job", "state", *keys):
+        table.add_column(heading, overflow="fold")
+    for job in jobs:
+        state = entries[job.name].state if job.name in entries else "waiting"
+        cells = [str(job.settings.get(key, "")) for key in keys]
+        table.add_row(Text(job.name), state_text(state), *map(Text, cells))
+    return table
+
+
+def failures_table(entries: Iterable[Entry]) -> Table:
+    """Why each failed job failed."""
+    table = Table("job", "tries", "error", title="failed", title_justify="left")
+    for entry in entries:
+        table.add_row(Text(entry.name), str(entry.tries), Text(entry.error or ""))
+    return table
+
+
+def state_text(state: str) -> Text:
+    return Text(state, style=COLOURS.get(state, ""))
+
+
+class Board:
+    """Called with whatever happens; a table that is drawn anew in a terminal, lines elsewhere."""
+
+    def __init__(self, jobs: Mapping[str, Job], entries: Mapping[str, Entry]) -> None:
+        self.jobs = jobs
+        self.console = Console(soft_wrap=True)
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.ended = {name for name in jobs if entries[name].state in ("done", "failed")}
+        self.before = len(self.ended)
+        self.failed = sum(entries[name].state == "failed" for name in jobs)
+        self.began = time.monotonic()
+        self.away = ""
+        self.live = Live(console=self.console, get_renderable=self.draw, transient=True)
+
+    def __enter__(self) -> "Board":
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.live.stop()
+
+    def __call__(self, name: str, what: str, data: dict[str, Any]) -> None:
+        if not name:
+            self.server(what, data)
+            return
+        row = self.rows.setdefault(name, {"since": time.monotonic()})
+        if what in ("sent", "again", "lost", "done", "failed"):
+            row |= {"state": what, "bar": None, "node": "", "told": told(data)}
+            self.say(name, what, row["told"])
+        elif what == "execution_start":
+            row |= {"state": "running", "since": time.monotonic()}
+        elif what == "executing" and data.get("node"):
+            key = data["node"].partition(":")[0]  # `4:1`, when a node stands for several
+            graph = self.jobs[name].graph
+            row |= {"node": title(graph, key) if key in graph else key, "bar": None}
+        elif what == "progress" and data["max"] > 1:
+            row["bar"] = (data["value"], data["max"])
+        if what in ("done", "failed"):
+            self.failed += what == "failed"
+            self.ended.add(name)
+            self.rows[name] = self.rows.pop(name) | {"took": time.monotonic() - row["since"]}
+            for old in [key for key in self.rows if key in self.ended][:-ENDED_SHOWN]:
+                del self.rows[old]
+
+    def server(self, what: str, data: dict[str, Any]) -> None:
+        message = f"waiting for ComfyUI: {data['error']}" if what == "away" else ""
+        if message and not self.away:
+            self.say("", "away", message)
+        self.away = message
+
+    def say(self, name: str, what: str, rest: str) -> None:
+        if not self.console.is_terminal and what not in ("sent",):
+            self.console.print(Text(" ".join(filter(None, [what, name, rest]))))
+
+    def draw(self) -> RenderableType:
+        table = Table("job", "state", "node", "", "s", expand=True, box=None)
+        for name, row in self.rows.items():
+            bar = ProgressBar(row["bar"][1], row["bar"][0]) if row.get("bar") else row["told"]
+            took = row.get("took") or time.monotonic() - row["since"]
+            state = state_text(row["state"])
+            table.add_row(Text(name), state, Text(row["node"]), bar, f"{took:.1f}")
+        return Group(table, self.summary())
+
+    def summary(self) -> Text:
+        """One line: how many, how fast, how long it will take."""
+        done, total = len(self.ended), len(self.jobs)
+        rate = (done - self.before) / max(time.monotonic() - self.began, 1e-3)
+        left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        line = f"{done} of {total}, {self.failed} failed, {rate * 60:.1f} a minute{left}"
+        return Text(f"{line}  {self.away}".rstrip())
+
+
+def told(data: dict[str, Any]) -> str:
+    """What is worth saying of an ending: where the files are, or the error."""
+    seconds = f"{data['seconds']:.2f} s" if data.get("seconds") is not None else ""
+    return " ".join(filter(None, [data.get("error", ""), seconds, *data.get("files", [])[:3]]))
