@@ -3,9 +3,18 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .canvas import SoraCanvas
+from .edits import SoraEditVideo, SoraOutpaintVideo
 from .encode import SoraEncodeCanvas
+from .extend import (
+    SoraConnectVideos,
+    SoraExtendVideo,
+    SoraImageToVideo,
+    SoraLoopVideo,
+    SoraMorphVideos,
+)
 from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
+from .place import SoraPlaceImage, SoraPlaceVideo
 from .prompt import SoraEncodePrompt, SoraExpandPrompt
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 
@@ -19,6 +28,15 @@ class SoraExtension(ComfyExtension):
             SoraExpandPrompt,
             SoraEncodePrompt,
             SoraCanvas,
+            SoraPlaceVideo,
+            SoraPlaceImage,
+            SoraImageToVideo,
+            SoraExtendVideo,
+            SoraLoopVideo,
+            SoraConnectVideos,
+            SoraMorphVideos,
+            SoraEditVideo,
+            SoraOutpaintVideo,
             SoraEncodeCanvas,
             SoraNoise,
             SoraSchedule,

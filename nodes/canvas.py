@@ -1,14 +1,15 @@
-"""Nodes that say how large, how long and how fast a video will be."""
+"""The node that says how large, how long and how fast a video will be."""
 
 from comfy_api.latest import io
 
 from ..sora_core.canvas import ASPECTS, Canvas, shaped
 from ..sora_core.shapes import MAX_SIDE, MIN_SIDE
 from .host.choices import chosen
+from .inputs import SoraCanvasType, canvas_output, shown
+
+__all__ = ["SoraCanvas", "SoraCanvasType"]
 
 CUSTOM = "custom"
-
-SoraCanvasType = io.Custom("SORA_CANVAS")
 
 
 class SoraCanvas(io.ComfyNode):
@@ -50,13 +51,11 @@ class SoraCanvas(io.ComfyNode):
                     tooltip="Frames per second. sora-mini has learned motion at 8.",
                 ),
             ],
-            outputs=[
-                SoraCanvasType.Output(display_name="canvas", tooltip="For Sora Encode Canvas.")
-            ],
+            outputs=[canvas_output()],
         )
 
     @classmethod
     def execute(cls, aspect, width, height, seconds, fps) -> io.NodeOutput:
         if chosen("aspect", aspect, [CUSTOM, *ASPECTS]) != CUSTOM:
             width, height = shaped(aspect, width, height)
-        return io.NodeOutput(Canvas(width=width, height=height, seconds=seconds, fps=fps))
+        return shown(Canvas(width=width, height=height, seconds=seconds, fps=fps))

@@ -25,8 +25,13 @@ FITS = ("pad", "crop", "stretch")
 """How footage comes to the shape of its region: whole, with what is left of the region open;
 covering it, with what is left of the footage cut off; or distorted."""
 
+MIN_SPEED, MAX_SPEED = 0.25, 4.0
+
 Source = Path | BinaryIO | Tensor
 """A video file; or pictures `t y x 3`, as bytes or in [0, 1]; or a latent `1 c t y x`."""
+
+Sound = tuple[Float[Tensor, "channels samples"], int]
+"""Samples in [-1, 1], 1, 2 or 6 channels of them, and their number in a second."""
 
 Curve = tuple[tuple[float, float], ...]
 """A value over time: points of (seconds, value), straight lines between, level beyond the ends."""
@@ -55,8 +60,10 @@ class Placement:
     `firmness` is 1 to keep the footage, 0 to ignore it, and between to paint over it from a noise
     level of 1 - firmness; a curve counts its seconds from `start`. `mask`, of any size, is 1 where
     the footage is open and 0 where it counts; one for all pictures or one for each. `fps` is the
-    rate of pictures given as a tensor; None is the canvas' own. A latent is placed whole, on the
-    latent frame that holds `start`.
+    rate of pictures given as a tensor; None is the canvas' own. A file brings its own sound;
+    `sound` is that of pictures, and begins with the first of them. At a `speed` of 2 footage and
+    sound pass in half their time; `start` and `seconds` count as the canvas does, `skip` as the
+    source. A latent is placed whole, on the latent frame that holds `start`.
     """
 
     source: Source
@@ -68,6 +75,8 @@ class Placement:
     firmness: float | Curve = 1.0
     mask: Float[Tensor, "t y x"] | None = None
     fps: float | None = None
+    sound: Sound | None = None
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         for name, least in (("start", -math.inf), ("skip", 0), ("seconds", 0), ("fps", 0)):
@@ -76,6 +85,8 @@ class Placement:
                 raise SizeError(f"{name} {value} of a placement: choose a number, {least} or more")
         if self.seconds == 0 or self.fps == 0:
             raise SizeError("0 seconds or 0 fps of footage: choose more, or leave it unset")
+        if not MIN_SPEED <= self.speed <= MAX_SPEED:
+            raise SizeError(f"speed {self.speed}: choose from {MIN_SPEED} to {MAX_SPEED}")
         if self.fit not in FITS:
             raise ConfigError(f"fit {self.fit[:20]!a}: choose one of {', '.join(FITS)}")
         times = [seconds for seconds, _ in self.curve]
@@ -91,8 +102,9 @@ class Placement:
         pictures = source.ndim == 4 and source.shape[-1] == 3
         if not (pictures or (self.is_latent and len(source) == 1)) or not source.numel():
             raise SizeError(f"footage of {shape}: give pictures t y x 3 or a latent 1 c t y x")
-        if self.is_latent and (self.start < 0 or self.region or self.skip or self.seconds):
-            raise ConfigError("a latent is placed whole: leave region, skip and seconds unset")
+        parts = self.start < 0, self.region, self.skip, self.seconds, self.sound, self.speed != 1
+        if self.is_latent and any(parts):
+            raise ConfigError("a latent is placed whole: only start, firmness and mask may be set")
 
     @property
     def is_latent(self) -> bool:
@@ -112,7 +124,7 @@ class Placement:
         """Seconds of footage on a canvas of `fps`; None where only the file knows."""
         if not isinstance(self.source, Tensor) or self.is_latent:
             return self.seconds
-        whole = len(self.source) / (self.fps or fps) - self.skip
+        whole = (len(self.source) / (self.fps or fps) - self.skip) / self.speed
         return whole if self.seconds is None else min(whole, self.seconds)
 
 

@@ -8,102 +8,128 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .canvas import Box, Canvas, Placement, Source, Span
 
+Clip = Source | Placement
+"""Footage; as a placement where more than its source is to be said, such as its rate or speed."""
 
-def image_to_video(canvas: Canvas, image: Source, fit: str = "crop") -> Canvas:
+
+def footage(clip: Clip) -> Placement:
+    """`clip` as it would be placed on its own."""
+    return clip if isinstance(clip, Placement) else Placement(source=clip)
+
+
+def image_to_video(canvas: Canvas, image: Clip, fit: str = "crop") -> Canvas:
     """A video that begins with `image`."""
-    return canvas.place(Placement(source=image, fit=fit))
+    return canvas.place(replace(footage(image), fit=fit))
 
 
-def key_frames(canvas: Canvas, images: Sequence[tuple[float, Source]], fit: str = "crop") -> Canvas:
+def key_frames(canvas: Canvas, images: Sequence[tuple[float, Clip]], fit: str = "crop") -> Canvas:
     """A video that passes through each image at its second; `canvas.last` is the last moment."""
-    return canvas.place(*(Placement(source=image, start=at, fit=fit) for at, image in images))
+    return canvas.place(*(replace(footage(image), start=at, fit=fit) for at, image in images))
 
 
-def extend_forward(canvas: Canvas, clip: Source) -> Canvas:
+def extend_forward(canvas: Canvas, clip: Clip) -> Canvas:
     """What comes after `clip`, which is at the start."""
-    return canvas.place(Placement(source=clip))
+    return canvas.place(footage(clip))
 
 
-def extend_backward(canvas: Canvas, clip: Source, seconds: float) -> Canvas:
+def extend_backward(canvas: Canvas, clip: Clip, seconds: float) -> Canvas:
     """What came before `clip`, whose first `seconds` are at the end."""
     return canvas.place(_ending(canvas, clip, seconds))
 
 
-def extend_both(canvas: Canvas, clip: Source, seconds: float) -> Canvas:
+def extend_both(canvas: Canvas, clip: Clip, seconds: float) -> Canvas:
     """What came before `clip` and what comes after; its first `seconds` are in the middle."""
     start = (canvas.seconds - seconds) / 2
-    return canvas.place(Placement(source=clip, start=start, seconds=seconds))
+    return canvas.place(replace(footage(clip), start=start, seconds=seconds))
 
 
 def connect(
-    canvas: Canvas, first: Source, last: Source, first_seconds: float, last_seconds: float
+    canvas: Canvas, first: Clip, last: Clip, first_seconds: float, last_seconds: float
 ) -> Canvas:
     """What leads from `first`, at the start, to `last`, at the end."""
-    beginning = Placement(source=first, seconds=first_seconds)
+    beginning = replace(footage(first), seconds=first_seconds)
     return canvas.place(beginning, _ending(canvas, last, last_seconds))
 
 
 def morph(
-    canvas: Canvas, first: Source, last: Source, seconds: float, firmness: float = 0.4
+    canvas: Canvas,
+    first: Clip,
+    last: Clip,
+    seconds: float,
+    firmness: float = 0.4,
+    middle: float | None = None,
 ) -> Canvas:
-    """`first` turning into `last` over `seconds` in the middle of the canvas.
+    """`first` turning into `last` over `seconds` around `middle`, else that of the canvas.
 
     Both are kept at their ends; from there each is held less and less, down to `firmness` at the
-    middle, where one takes over from the other. Both should last as long as the canvas.
+    middle, where one takes over from the other. Both begin with the canvas unless placed later;
+    the first must last until the middle, the last from there to the end.
     """
-    middle, half = canvas.seconds / 2, seconds / 2
+    if middle is None:
+        middle = canvas.size.frames // 2 / canvas.fps
+    half = seconds / 2
     falling = ((middle - half, 1.0), (middle, firmness))
     rising = ((0.0, firmness), (half, 1.0))
+    first, last = footage(first), footage(last)
+    passed = middle - last.start
     return canvas.place(
-        Placement(source=first, firmness=falling),
-        Placement(source=last, start=middle, skip=middle, firmness=rising),
+        replace(first, firmness=falling),
+        replace(
+            last,
+            start=middle,
+            skip=last.skip + passed * last.speed,
+            seconds=None if last.seconds is None else last.seconds - passed,
+            firmness=rising,
+        ),
     )
 
 
-def loop(canvas: Canvas, clip: Source | None = None, firmness: float = 1.0) -> Canvas:
+def loop(canvas: Canvas, clip: Clip | None = None, firmness: float = 1.0) -> Canvas:
     """A video without ends, free or led through `clip`."""
     endless = replace(canvas, ring=True)
-    return endless if clip is None else endless.place(Placement(source=clip, firmness=firmness))
+    return endless if clip is None else endless.place(replace(footage(clip), firmness=firmness))
 
 
 def inpaint(
     canvas: Canvas,
-    clip: Source,
+    clip: Clip,
     mask: Float[Tensor, "t y x"],
     start: float = 0.0,
     seconds: float | None = None,
 ) -> Canvas:
     """`clip` with a hole where `mask` is 1, from `start` on for `seconds` or to the end.
 
-    A mask of one picture is a hole that stands still; of more, they count from `start`.
+    A mask of one picture is a hole that stands still; of more, they count from `start`. Where the
+    mask is between 0 and 1, the clip is painted over from a noise level of its value.
     """
-    hole = Placement(source=clip, start=start, skip=start, seconds=seconds, mask=mask)
-    parts = [hole]
-    if start > 0:
-        parts.insert(0, Placement(source=clip, seconds=start))
-    if seconds is not None and start + seconds < canvas.seconds:
-        parts.append(Placement(source=clip, start=start + seconds, skip=start + seconds))
-    return canvas.place(*parts)
+    frames = None if seconds is None else max(1, canvas.frame_at(seconds))
+    whole = torch.zeros_like(mask[:1])
+    parts = [whole.expand(canvas.frame_at(start), -1, -1), mask[:frames]]
+    if frames is not None:
+        lasting = mask[-1:].expand(max(0, frames - len(mask)), -1, -1)
+        parts += [lasting, whole]  # the last picture of a mask goes on
+    return canvas.place(replace(footage(clip), mask=torch.cat(parts)))
 
 
-def outpaint(canvas: Canvas, clip: Source, region: Box) -> Canvas:
+def outpaint(canvas: Canvas, clip: Clip, region: Box) -> Canvas:
     """`clip` within `region`, and around it what it does not show."""
-    return canvas.place(Placement(source=clip, region=region))
+    return canvas.place(replace(footage(clip), region=region))
 
 
 def video_to_video(
     canvas: Canvas,
-    clip: Source,
+    clip: Clip,
     firmness: float,
     mask: Float[Tensor, "t y x"] | None = None,
 ) -> Canvas:
     """`clip` painted over from a noise level of 1 - `firmness` (SDEdit); anew in `mask`."""
-    return canvas.place(Placement(source=clip, firmness=firmness, mask=mask))
+    return canvas.place(replace(footage(clip), firmness=firmness, mask=mask))
 
 
 def storyboard(canvas: Canvas, prompts: Sequence[tuple[float, str]]) -> Canvas:
@@ -117,7 +143,7 @@ def storyboard(canvas: Canvas, prompts: Sequence[tuple[float, str]]) -> Canvas:
     )
 
 
-def _ending(canvas: Canvas, clip: Source, seconds: float) -> Placement:
+def _ending(canvas: Canvas, clip: Clip, seconds: float) -> Placement:
     """The first `seconds` of `clip`, as the last ones of the canvas."""
     frames = canvas.size.frames - canvas.frame_at(seconds)
-    return Placement(source=clip, start=frames / canvas.fps, seconds=seconds)
+    return replace(footage(clip), start=frames / canvas.fps, seconds=seconds)

@@ -22,22 +22,26 @@ CHUNK = 32  # pictures turned into pixels at a time
 
 def pictures(canvas: Canvas, placement: Placement) -> Iterator[Frames]:
     """The frames of `placement` that fall on the canvas, one for each frame of it, unfitted."""
+    room, skip = shown(canvas, placement)
+    source, rate = placement.source, canvas.fps / placement.speed
+    if isinstance(source, Tensor):
+        yield from _chosen(source, skip, room, placement.fps or canvas.fps, rate)
+    else:
+        yield from read_frames(source, start=skip, seconds=room / rate, fps=rate)
+
+
+def shown(canvas: Canvas, placement: Placement) -> tuple[int, float]:
+    """How many frames of the canvas may show `placement`, and from which second of its source."""
     frames, begin = canvas.size.frames, first_frame(canvas, placement)
     cut = max(0, canvas.frame_at(-placement.start)) if not canvas.ring else 0
     room = frames if canvas.ring else frames - begin
     if placement.seconds is not None:
-        room = min(room, canvas.frame_at(placement.seconds) - cut)
+        room = min(room, max(1, canvas.frame_at(placement.seconds)) - cut)
     if begin >= frames or room < 1:
         raise SizeError(
             f"footage at {placement.start:g} s lies outside the canvas of {canvas.seconds:g} s"
         )
-    skip = placement.skip + cut / canvas.fps
-    source = placement.source
-    if isinstance(source, Tensor):
-        yield from _chosen(source, skip, room, placement.fps or canvas.fps, canvas.fps)
-    else:
-        seconds = room / canvas.fps
-        yield from read_frames(source, start=skip, seconds=seconds, fps=canvas.fps)
+    return room, placement.skip + cut / canvas.fps * placement.speed
 
 
 def first_frame(canvas: Canvas, placement: Placement) -> int:
@@ -48,12 +52,13 @@ def first_frame(canvas: Canvas, placement: Placement) -> int:
 
 def _chosen(source: Tensor, skip: float, room: int, fps: float, rate: float) -> Iterator[Frames]:
     """The pictures of `source` nearest to each of `room` moments from `skip` on."""
-    moments = torch.round((skip + torch.arange(room, dtype=torch.float64) / rate) * fps).long()
-    moments = moments[moments < len(source)]
-    if not len(moments):
+    left = len(source) / fps - skip
+    if left <= 0:
         lasts = len(source) / fps
         raise SizeError(f"no picture at {skip:g} s of footage that lasts {lasts:g} s: skip less")
-    for part in moments.split(CHUNK):
+    count = min(room, max(1, round(left * rate)))
+    moments = torch.round((skip + torch.arange(count, dtype=torch.float64) / rate) * fps).long()
+    for part in moments.clamp(max=len(source) - 1).split(CHUNK):
         chunk = source[part]
         yield chunk if chunk.dtype == torch.uint8 else frames_from_images(chunk)
 

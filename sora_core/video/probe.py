@@ -47,6 +47,23 @@ def probe(source: Source) -> MediaInfo:
         return inspect(source, container)[0]
 
 
+def lasting(source: Source) -> Fraction:
+    """The seconds that the frames of `source` last; where no header counts them, they are."""
+    with opened(source) as container:
+        stream = _video_stream(source, container)
+        tick = stream.time_base or Fraction(1, av.time_base)
+        if stream.frames and stream.duration:
+            return stream.duration * tick
+        step = round(1 / (_fps(source, stream) * tick))
+        with media_errors(source, "be read further"):
+            ends = [
+                packet.pts + (packet.duration or step)
+                for packet in container.demux(stream)
+                if packet.pts is not None
+            ]
+        return (max(ends, default=step) - (stream.start_time or 0)) * tick
+
+
 def inspect(
     source: Source, container: InputContainer
 ) -> tuple[MediaInfo, VideoStream, Iterator[av.VideoFrame]]:

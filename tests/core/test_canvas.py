@@ -3,7 +3,7 @@
 from math import inf, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from sora_core.canvas import ASPECTS, Canvas, shaped
@@ -13,6 +13,7 @@ from sora_core.shapes import COMPRESSION, MAX_SIDE, MIN_SIDE, Size
 SIDES = some.integers(MIN_SIDE, MAX_SIDE)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(SIDES, SIDES, some.floats(0, 15), some.floats(0.5, 240))
 def test_the_grid_covers_the_canvas(width, height, seconds, fps):
     canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)
@@ -45,6 +46,7 @@ def test_what_no_canvas_can_be_is_refused(wrong):
         Canvas(**({"width": 64, "height": 64} | wrong))
 
 
+@settings(deadline=None)
 @given(some.sampled_from(sorted(ASPECTS)), some.integers(64, 2048), some.integers(64, 2048))
 def test_a_shape_keeps_the_pixels_and_has_the_ratio(aspect, width, height):
     wide, high = shaped(aspect, width, height)

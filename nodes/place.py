@@ -1,0 +1,187 @@
+"""Nodes that put footage and images on a canvas, anywhere in time and space."""
+
+from dataclasses import replace
+
+from comfy_api.latest import io
+
+from ..sora_core.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement
+from ..sora_core.errors import ConfigError
+from ..sora_core.shapes import MAX_SIDE
+from .host.choices import chosen
+from .host.footage import mask_of
+from .inputs import (
+    MAX_SECONDS,
+    canvas_input,
+    canvas_output,
+    clip_of,
+    firmness_input,
+    fit_input,
+    seconds_input,
+    shown,
+    video_input,
+)
+
+EDGES = ("start", "end")
+
+
+class SoraPlaceVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraPlaceVideo",
+            display_name="Sora Place Video",
+            category="Sora/canvas",
+            description="Puts footage on a canvas, anywhere in time and space, with its sound. The "
+            "model paints the rest. What is placed later lies on top.",
+            inputs=[
+                canvas_input(),
+                video_input(
+                    "video", "The footage. A batch of images plays at the rate of the canvas."
+                ),
+                seconds_input(
+                    "start",
+                    0.0,
+                    "When the footage appears, in seconds of the canvas. What lies before the "
+                    "canvas or after it is cut off.",
+                    -MAX_SECONDS,
+                ),
+                io.Combo.Input(
+                    "counted_from",
+                    options=list(EDGES),
+                    default=EDGES[0],
+                    tooltip="start: seconds from the start of the canvas to that of the footage; "
+                    "end: from the end of the footage to that of the canvas.",
+                ),
+                seconds_input("skip", 0.0, "How much of the footage's beginning to leave out."),
+                seconds_input("seconds", 0.0, "How long it stays; 0 is to its end."),
+                io.Float.Input(
+                    "speed",
+                    default=1.0,
+                    min=MIN_SPEED,
+                    max=MAX_SPEED,
+                    step=0.05,
+                    tooltip="2 plays footage and sound in half their time.",
+                ),
+                firmness_input(
+                    1.0, "1 keeps the footage, 0 ignores it; between, it is painted over."
+                ),
+                fit_input(),
+                *region_inputs(),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White where the model may paint over the footage. One that stands "
+                    "still, or one for each frame.",
+                ),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(
+        cls, canvas, video, start, counted_from, skip, seconds, speed, firmness, fit, left, top,
+        width, height, mask=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        clip = clip_of(video, canvas)
+        if skip >= clip.seconds:
+            raise ConfigError(
+                f"skip {skip:g} s of footage that lasts {clip.seconds:g} s: skip less"
+            )
+        lasts = (clip.seconds - skip) / speed
+        frames = max(1, round(min(seconds or lasts, lasts) * canvas.fps))
+        rate = canvas.fps / speed
+        placement = replace(
+            clip.placement,
+            start=from_edge(canvas, start, frames, counted_from),
+            skip=skip,
+            seconds=frames / canvas.fps,
+            region=region(canvas, left, top, width, height),
+            fit=chosen("fit", fit, FITS),
+            firmness=firmness,
+            mask=None if mask is None else mask_of(mask, clip, rate, skip, frames),
+            speed=speed,
+        )
+        return shown(canvas.place(placement))
+
+
+class SoraPlaceImage(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraPlaceImage",
+            display_name="Sora Place Image",
+            category="Sora/canvas",
+            description="Puts a still image on a canvas, as a key frame or for a while. Several "
+            "make a video that passes through them.",
+            inputs=[
+                canvas_input(),
+                io.Image.Input("image", tooltip="The image; of a batch, the first one."),
+                seconds_input(
+                    "start", 0.0, "When the image appears, in seconds of the canvas.", -MAX_SECONDS
+                ),
+                io.Combo.Input(
+                    "counted_from",
+                    options=list(EDGES),
+                    default=EDGES[0],
+                    tooltip="start: seconds from the start of the canvas; end: from its end, so "
+                    "that 0 is the last frame.",
+                ),
+                seconds_input("seconds", 0.0, "How long it stands still; 0 is a single frame."),
+                firmness_input(
+                    1.0, "1 keeps the image, 0 ignores it; between, it is painted over."
+                ),
+                fit_input("crop"),
+                *region_inputs(),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="White where the model may paint over the image."
+                ),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(
+        cls, canvas, image, start, counted_from, seconds, firmness, fit, left, top, width, height,
+        mask=None,
+    ) -> io.NodeOutput:  # fmt: skip
+        frames = max(1, round(seconds * canvas.fps))
+        placement = Placement(
+            source=image[:1, ..., :3].expand(frames, -1, -1, -1),  # no copies
+            start=from_edge(canvas, start, frames, counted_from),
+            region=region(canvas, left, top, width, height),
+            fit=chosen("fit", fit, FITS),
+            firmness=firmness,
+            mask=None if mask is None else mask[:1],
+        )
+        return shown(canvas.place(placement))
+
+
+def region_inputs() -> list[io.Input]:
+    """Where on the picture footage lies."""
+    told = {
+        "left": "Pixels from the left edge of the canvas; footage may reach beyond it.",
+        "top": "Pixels from the upper edge of the canvas.",
+        "width": "Width of its place in pixels; 0 is that of the canvas.",
+        "height": "Height of its place in pixels; 0 is that of the canvas.",
+    }
+    return [
+        io.Int.Input(
+            name,
+            default=0,
+            min=-MAX_SIDE if name in ("left", "top") else 0,
+            max=MAX_SIDE,
+            tooltip=tooltip,
+        )
+        for name, tooltip in told.items()
+    ]
+
+
+def region(canvas: Canvas, left: int, top: int, width: int, height: int) -> Box:
+    return Box(left, top, width or canvas.width, height or canvas.height)
+
+
+def from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
+    """When footage of so many `frames` starts that is `seconds` away from an end of `canvas`."""
+    if chosen("counted_from", edge, EDGES) == "start":
+        return seconds
+    return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps
