@@ -20,9 +20,11 @@ from tools.batch.workflow import PlanError, find_input
 from tools.client import Graph
 
 MOST_JOBS = 100_000
-LABEL_LENGTH = 48
+GIVEN_LENGTH, LABEL_LENGTH = 80, 48
 
-NAME = re.compile(r"\w[\w =+,-]{0,119}")  # a file's name everywhere; no dot: it starts the ending
+NAME = re.compile(
+    r"\w(?:[\w =+,-]{0,148}[\w=+,-])?"
+)  # a file's name everywhere; no dot: it starts the ending
 NUMBER = r"[+-]?\d+(?:\.\d+)?"
 RANGE = re.compile(rf"\s*({NUMBER})\s*\.\.\s*({NUMBER})(?:\s+by\s+({NUMBER}))?\s*")
 
@@ -134,11 +136,15 @@ def is_number(value: object) -> bool:
 
 def job_name(given: object, settings: dict[str, Any], varying: list[str]) -> str:
     """The given name, and what varies; without one, the settings, told apart by their digest."""
-    if given is not None and not (isinstance(given, str) and NAME.fullmatch(given)):
-        raise PlanError(f"{given!r} is no name for files: letters, digits, spaces, _ - = + ,")
+    if given is not None and not (
+        isinstance(given, str) and len(given) <= GIVEN_LENGTH and NAME.fullmatch(given)
+    ):
+        raise PlanError(
+            f"{given!r} is no name for files: up to 80 letters, digits, spaces, _ - = + ,"
+        )
     told = [settings[key] for key in (settings if given is None else varying)]
-    label = "-".join(re.sub(r"[^\w.]+", "_", str(value)).strip("_") for value in told)
-    label = label.replace(".", "p")
+    parts = [re.sub(r"[^\w.]+", "_", str(value)).strip("_.") for value in told]
+    label = "-".join(filter(None, parts)).replace(".", "p")
     exact = len(label) <= LABEL_LENGTH and all(re.fullmatch(r"[\w.]+", str(v)) for v in told)
     if not exact or given is None:
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
