@@ -5,16 +5,18 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from .canvas import Box, Canvas, Placement
 
 WIDTH, BAND, LINE, EDGE = 512, 96, 16, 8
+ROWS = 24  # of a mask
 PAPER, OPEN, INK, RING = (24, 24, 28), (52, 52, 60), (225, 225, 230), (120, 200, 160)
 FOOTAGE = ((86, 156, 214), (214, 157, 86), (156, 120, 200), (120, 180, 100))
 
 
 def picture(canvas: Canvas) -> UInt8[Tensor, "y x 3"]:
-    """The canvas as it stands: firm footage in full colour, fainter as it is less firm.
+    """The canvas as it stands: firm footage in full colour, fainter as it is less firm or masked.
 
     The height of a bar is the height of its region. Footage whose end only its file knows is drawn
     to the end of the canvas. A ring has coloured ends.
@@ -48,15 +50,29 @@ def _draw_footage(
         EDGE + round(BAND * min(max(y, 0), canvas.height) / canvas.height)
         for y in (box.top, box.top + box.height)
     )
+    bottom = max(bottom, top + 1)
     lasts = placement.lasts(canvas.fps)
     whole = _duration(canvas, None)
     end = whole if lasts is None else placement.start + lasts
-    left = _x(canvas, placement.start)
+    left, kept = _x(canvas, placement.start), _kept(placement)
     for x in range(left, max(left + 2, _x(canvas, end))):
         seconds = (x - EDGE) / (WIDTH - 2 * EDGE) * whole - placement.start
         firmness = placement.firmness_at(seconds)
-        shade = (round(o + firmness * (c - o)) for o, c in zip(OPEN, colour, strict=True))
-        pen.line((x, top, x, max(top, bottom - 1)), fill=tuple(shade))
+        rows = kept[min(max(0, int(seconds * canvas.fps)), len(kept) - 1)]
+        for i, share in enumerate(rows):
+            if share > 0:
+                mixed = zip(OPEN, colour, strict=True)
+                shade = tuple(round(o + firmness * share * (c - o)) for o, c in mixed)
+                upper, lower = (round(top + (bottom - top) * j / len(rows)) for j in (i, i + 1))
+                pen.line((x, upper, x, max(upper, lower - 1)), fill=shade)
+
+
+def _kept(placement: Placement) -> list[list[float]]:
+    """For each picture of its mask, how much a few rows of it leave of the footage."""
+    if placement.mask is None:
+        return [[1.0]]
+    pooled = (adaptive_avg_pool2d(picture[None].float(), (ROWS, 1)) for picture in placement.mask)
+    return [(1 - rows).flatten().tolist() for rows in pooled]
 
 
 def _duration(canvas: Canvas, end: float | None) -> float:

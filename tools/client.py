@@ -42,15 +42,20 @@ class Run:
         """Keys of the nodes that ran, in order; cached ones are not among them."""
         return [data["node"] for kind, data in self.events if kind == "executing" and data["node"]]
 
-    def files(self) -> list[dict[str, str]]:
-        """Every saved file: filename, subfolder and type, as `Client.view` takes them."""
+    def files(self, *nodes: str, kind: str | None = None) -> list[dict[str, str]]:
+        """Every file that was saved: filename, subfolder and type, as `Client.view` takes them.
+
+        With `nodes`, theirs alone; with a `kind`, those of that type, such as "output".
+        """
         return [
             item
-            for shown in self.outputs().values()
+            for node, shown in self.outputs().items()
+            if not nodes or node in nodes
             for items in (shown or {}).values()
             if isinstance(items, list)
             for item in items
             if isinstance(item, dict) and "filename" in item
+            if kind in (None, item.get("type"))
         ]
 
 

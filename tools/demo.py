@@ -122,7 +122,7 @@ def say(line: str, end: str = "") -> None:
 def report(run: Run, started: float) -> None:
     stamps = {kind: data["timestamp"] for kind, data in run.events if "timestamp" in data}
     made = (stamps["execution_success"] - stamps["execution_start"]) / 1000
-    for file in run.files():
+    for file in run.files(kind="output"):
         path = OUTPUT / file["subfolder"] / file["filename"]
         with av.open(str(path)) as container:
             lasts = container.duration / av.time_base

@@ -60,7 +60,7 @@ def write_drawing(page: Page, name: str, graph: Graph) -> None:
 
 def picture(client: Client, run: Run) -> Image.Image:
     """The middle frame of everything that was saved, side by side."""
-    frames = [middle_frame(client.view(file)) for file in run.files()]
+    frames = [middle_frame(client.view(file)) for file in run.files(kind="output")]
     scaled = [
         frame.resize((PICTURE_HEIGHT * frame.width // frame.height, PICTURE_HEIGHT))
         for frame in frames

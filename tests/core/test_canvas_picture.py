@@ -44,3 +44,15 @@ def test_a_prompt_is_written_in_its_span():
 def test_a_ring_has_coloured_ends():
     assert picture(replace(CANVAS, ring=True))[EDGE, EDGE - 1].tolist() == list(RING)
     assert picture(CANVAS)[EDGE, EDGE - 1].tolist() != list(RING)
+
+
+def test_what_a_mask_opens_looks_open():
+    hole = torch.zeros(1, 16, 16)
+    hole[:, :8] = 1
+    canvas = Canvas(width=64, height=64, seconds=2.0)
+    images = torch.zeros(16, 64, 64, 3)
+    masked = picture(canvas.place(Placement(source=images, mask=hole)))
+    plain, empty = picture(canvas.place(Placement(source=images))), picture(canvas)
+    middle = EDGE + BAND // 2
+    assert torch.equal(masked[:middle], empty[:middle])
+    assert torch.equal(masked[middle:], plain[middle:])

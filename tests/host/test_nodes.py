@@ -46,14 +46,15 @@ def run(client, graph):
 
 def pictures(client, graph):
     """Size and pixels of each frame that a graph shows; files carry the graph as well."""
-    shown = [Image.open(io.BytesIO(client.view(file))) for file in run(client, graph).files()]
+    files = run(client, graph).files("shown")
+    shown = [Image.open(io.BytesIO(client.view(file))) for file in files]
     return [(picture.size, picture.tobytes()) for picture in shown]
 
 
 @pytest.mark.parametrize("upscale", [1, 3])
 def test_a_video_is_exactly_as_large_and_as_long_as_its_canvas(client, sampled, upscale):
     made = run(client, changed(sampled | SAVED, video__upscale=upscale))
-    (file,) = made.files()
+    (file,) = made.files("saved")
     with av.open(io.BytesIO(client.view(file))) as container:
         stream = container.streams.video[0]
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]

@@ -35,7 +35,8 @@ SHOWN = {
 def pictures(client, graph):
     """The pixels a graph shows; it was accepted in every part."""
     made = client.run(client.completed(graph))
-    shown = [Image.open(io.BytesIO(client.view(file))).tobytes() for file in made.files()]
+    files = made.files("shown")
+    shown = [Image.open(io.BytesIO(client.view(file))).tobytes() for file in files]
     assert shown
     return shown
 

@@ -15,7 +15,7 @@ WORKFLOWS = sorted(ROOT.glob("workflows/api/*.json"))
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
 def test_a_workflow_runs_and_saves_something_to_look_at(client, server, path):
     run = client.run(client.completed(json.loads(path.read_text(encoding="utf-8"))))
-    saved = [file for file in run.files() if file["type"] == "output"]
+    saved = run.files(kind="output")
     assert saved
     for file in saved:
         path = server.output / file["subfolder"] / file["filename"]

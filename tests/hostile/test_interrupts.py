@@ -124,7 +124,7 @@ def test_a_server_stops_within_a_step_and_then_runs_as_before(client, server, sa
 
     def pictures(fps):
         graph["canvas"]["inputs"]["fps"] = fps  # another rate, so that nothing is remembered
-        files = [file for file in client.run(graph).files() if file["type"] == "temp"]
+        files = client.run(graph).files("shown")
         return [Image.open(BytesIO(client.view(file))).tobytes() for file in files]
 
     def told(kind, data):
