@@ -1,4 +1,4 @@
-"""The command that trains: `python -m sora_core train autoencoder|transformer RECIPE`."""
+"""The command that trains: `python -m sora_core train autoencoder|transformer|reader RECIPE`."""
 
 import os
 import sys
@@ -8,10 +8,19 @@ from functools import partial
 from pathlib import Path
 
 from . import distributed
-from .runs import AUTOENCODER, RECIPES, TRANSFORMER, AutoencoderRun, TransformerRun, prepare
+from .runs import (
+    AUTOENCODER,
+    READER,
+    RECIPES,
+    TRANSFORMER,
+    AutoencoderRun,
+    ReaderRun,
+    TransformerRun,
+    prepare,
+)
 from .trainer import Progress
 
-RUNS = {AUTOENCODER: AutoencoderRun, TRANSFORMER: TransformerRun}
+RUNS = {AUTOENCODER: AutoencoderRun, TRANSFORMER: TransformerRun, READER: ReaderRun}
 
 
 def add_arguments(parser: ArgumentParser) -> None:

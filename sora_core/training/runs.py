@@ -3,8 +3,9 @@
 A run is a plain object that each training process calls with its rank.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,10 +23,11 @@ from .autoencoder import AutoencoderTask, normalise
 from .dataset import Shelf, read_shards, render_shelf
 from .distributed import Ranks
 from .latents import encode_shards, read_latents
+from .reader import Lessons, reader_shelves, reader_training, save_reader, train_reader
 from .trainer import Progress, TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
-AUTOENCODER, TRANSFORMER = "autoencoder", "transformer"
+AUTOENCODER, TRANSFORMER, READER = "autoencoder", "transformer", "reader"
 CAPTIONS = 2  # ways of saying each clip, each once short and once long
 
 
@@ -42,13 +44,11 @@ class Recipe:
     pictures: tuple[Shelf, ...]  # for the autoencoder
     clips: tuple[Shelf, ...]  # for the transformer
     weights: tuple[float, ...]
+    lessons: tuple[Shelf, ...]  # for the reader that measures the others
     test: Shelf
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
-
-    @property
-    def shelves(self) -> tuple[Shelf, ...]:
-        return *self.pictures, *self.clips, self.test
+    reader_training: TrainingConfig
 
 
 def mini() -> Recipe:
@@ -70,9 +70,10 @@ def mini() -> Recipe:
             Shelf(Size(64, 112, 17), 1280, 400_000_000),
         ),
         weights=(0.8, 0.1, 0.05, 0.05),
+        lessons=reader_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
         autoencoder_training=TrainingConfig(
-            steps=1200,
+            steps=3200,
             batch=16,
             matrix_rate=8e-3,
             rate=2e-3,
@@ -83,12 +84,13 @@ def mini() -> Recipe:
         transformer_training=TrainingConfig(
             steps=4000, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
         ),
+        reader_training=reader_training(),
     )
 
 
 def smoke() -> Recipe:
     """A run of seconds that shows every part at work."""
-    clips = Shelf(Size(64, 64, 5), 8, 0)
+    clips = Shelf(Size(64, 64, 17), 8, 0)
     short = TrainingConfig(steps=4, batch=4, warmup=1, save_every=2, show_every=4)
     return Recipe(
         name="smoke",
@@ -97,9 +99,11 @@ def smoke() -> Recipe:
         pictures=(clips,),
         clips=(clips,),
         weights=(1.0,),
-        test=Shelf(Size(64, 64, 5), 4, 900_000_000, held_out=True),
+        lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
+        test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
         autoencoder_training=short,
         transformer_training=short,
+        reader_training=short,
     )
 
 
@@ -107,13 +111,21 @@ RECIPES = {"mini": mini, "smoke": smoke}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class Run(ABC):
     """One part of a recipe, trained in `root`; called once by each process."""
 
     recipe: Recipe
     root: Path
     resume: bool
     on_progress: Callable[[Progress], None]
+
+    @property
+    @abstractmethod
+    def needed(self) -> tuple[Shelf, ...]:
+        """The clips to render, the test apart."""
+
+    @abstractmethod
+    def __call__(self, ranks: Ranks) -> None: ...
 
     @property
     def world(self) -> Path:
@@ -127,8 +139,20 @@ class Run:
     def shards(self, *shelves: Shelf) -> list[Path]:
         return [path for shelf in shelves for path in shelf.shards(self.world)]
 
+    def trained_autoencoder(self) -> Autoencoder:
+        weights = self.folder(AUTOENCODER) / "weights.safetensors"
+        if not weights.exists():
+            raise TrainingError("there is no trained autoencoder yet: train that first")
+        autoencoder = Autoencoder(self.recipe.autoencoder).eval().requires_grad_(False)
+        load_into(autoencoder, weights)
+        return autoencoder
+
 
 class AutoencoderRun(Run):
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.pictures
+
     def __call__(self, ranks: Ranks) -> None:
         config, folder = self.recipe.autoencoder_training, self.folder(AUTOENCODER)
         torch.manual_seed(config.seed)
@@ -145,6 +169,10 @@ class AutoencoderRun(Run):
 
 
 class TransformerRun(Run):
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.clips
+
     def __call__(self, ranks: Ranks) -> None:
         config, folder = self.recipe.transformer_training, self.folder(TRANSFORMER)
         torch.manual_seed(config.seed)
@@ -181,19 +209,30 @@ class TransformerRun(Run):
     def latent_shards(self, shelf: Shelf) -> list[Path]:
         return [self.folder("latents") / path.name for path in self.shards(shelf)]
 
-    def trained_autoencoder(self) -> Autoencoder:
-        weights = self.folder(AUTOENCODER) / "weights.safetensors"
-        if not weights.exists():
-            raise TrainingError("there is no trained autoencoder yet: train that first")
-        autoencoder = Autoencoder(self.recipe.autoencoder).eval().requires_grad_(False)
-        load_into(autoencoder, weights)
-        return autoencoder
+
+class ReaderRun(Run):
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.lessons
+
+    def __call__(self, ranks: Ranks) -> None:
+        autoencoder, folder = self.trained_autoencoder(), self.folder(READER)
+        reader = train_reader(
+            Lessons.of(read_shards(self.shards(*self.needed)), autoencoder),
+            Lessons.of(read_shards(self.shards(self.recipe.test)), autoencoder),
+            self.recipe.reader_training,
+            folder,
+            ranks,
+            resume=self.resume,
+            on_progress=self.on_progress,
+        )
+        if ranks.first:
+            save_reader(reader, folder / "reader.safetensors")
 
 
 def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -> None:
     """Renders the clips of the run, and for the transformer encodes them, where missing."""
-    needed = run.recipe.pictures if isinstance(run, AutoencoderRun) else run.recipe.clips
-    for shelf in (*needed, run.recipe.test):
+    for shelf in (*run.needed, run.recipe.test):
         name = f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"
         render_shelf(
             run.world,
@@ -203,7 +242,7 @@ def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -
             lambda done, total, name=name: on_shard(name, done, total),
         )
     if isinstance(run, TransformerRun):
-        shards = run.shards(*needed, run.recipe.test)
+        shards = run.shards(*run.needed, run.recipe.test)
         encode_shards(
             shards,
             run.folder("latents"),

@@ -1,0 +1,32 @@
+"""The three parts of a recipe, one after the other, as the command trains them."""
+
+from dataclasses import replace
+
+import pytest
+
+from sora_core.bundle import read_config
+from sora_core.errors import TrainingError
+from sora_core.measure.reader import load_reader
+from sora_core.training.distributed import Ranks
+from sora_core.training.runs import AutoencoderRun, ReaderRun, TransformerRun, prepare, smoke
+
+
+def trained(kind, root, recipe):
+    run = kind(recipe=recipe, root=root, resume=False, on_progress=lambda progress: None)
+    prepare(run, 1, lambda name, done, total: None)
+    run(Ranks())
+
+
+@pytest.mark.slow
+def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
+    short = replace(smoke().reader_training, steps=2)
+    recipe = replace(
+        smoke(), autoencoder_training=short, transformer_training=short, reader_training=short
+    )
+    with pytest.raises(TrainingError, match="train that first"):
+        trained(ReaderRun, tmp_path, recipe)
+    for kind in (AutoencoderRun, TransformerRun, ReaderRun):
+        trained(kind, tmp_path, recipe)
+    made = tmp_path / recipe.name
+    read_config(made / "transformer" / f"{recipe.name}.safetensors")
+    assert set(load_reader(made / "reader" / "reader.safetensors").words) >= {"colour", "shape"}
