@@ -1,12 +1,15 @@
 """Nodes that turn a finished latent into something to look at."""
 
+from collections.abc import Iterator
+
 import torch
 from comfy_api.latest import InputImpl, io
 from einops import rearrange
 
+from ..sora_core.canvas import Canvas
 from ..sora_core.errors import SizeError
 from ..sora_core.pipeline import cropped
-from ..sora_core.shapes import Size
+from ..sora_core.shapes import Latent, Size, Video
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
 from .host.files import free_memory, unused_video
@@ -16,15 +19,28 @@ from .host.video import VAE, compression, decoded
 FPS = 8.0  # of a latent that no canvas made
 
 
+def canvas_of(latent: Latents, vae: VAE) -> Canvas | None:
+    """The canvas of `latent`, where it still remembers one that it covers."""
+    canvas, samples = latent.get("sora_canvas"), latent["samples"]
+    if canvas is not None and canvas.grid(compression(vae)).shape == tuple(samples.shape[2:]):
+        return canvas
+    return None
+
+
 def decoded_size(latent: Latents, vae: VAE) -> Size:
-    """What to crop the decoded video to: the canvas, where the latent still remembers one."""
-    samples, pressed = latent["samples"], compression(vae)
+    """What to crop the decoded video to: the canvas, where there is one."""
+    canvas, samples, pressed = canvas_of(latent, vae), latent["samples"], compression(vae)
+    if canvas is not None:
+        return canvas.size
     height, width = samples.shape[-2] * pressed.rows, samples.shape[-1] * pressed.columns
     frames = pressed.pixel_frames(samples.shape[2] if samples.ndim == 5 else 1)
-    canvas = latent.get("sora_canvas")
-    if canvas is not None and canvas.grid(pressed).shape == tuple(samples.shape[2:]):
-        return canvas.size
     return Size(width, height, frames)
+
+
+def video_of(latent: Latents, samples: Latent, vae: VAE) -> Iterator[Video]:
+    """The video of `samples`, some of `latent`: a loop where the canvas is one."""
+    canvas = canvas_of(latent, vae)
+    return decoded(vae, samples, ring=canvas is not None and canvas.ring)
 
 
 class SoraDecodeVideo(io.ComfyNode):
@@ -66,7 +82,7 @@ class SoraDecodeVideo(io.ComfyNode):
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         canvas = latent.get("sora_canvas")
         rate = fps or (canvas.fps if canvas else FPS)
-        chunks = cropped(decoded(vae, samples), size)
+        chunks = cropped(video_of(latent, samples, vae), size)
         frames = (
             resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
             for chunk in chunks
@@ -109,7 +125,7 @@ class SoraDecodeFrames(io.ComfyNode):
         show = progress(len(samples) * size.frames)
         images = []
         for clip in samples.split(1):
-            for video in cropped(decoded(vae, clip), size):
+            for video in cropped(video_of(latent, clip, vae), size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
         return io.NodeOutput(torch.stack(images))

@@ -9,6 +9,7 @@ from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted, trunca
 from ..sora_core.shapes import Grid
 from .host import sampling as host
 from .host.choices import chosen
+from .host.painting import guider
 
 
 class SoraNoise(io.ComfyNode):
@@ -131,16 +132,42 @@ class SoraGuider(io.ComfyNode):
                     step=0.01,
                     tooltip="Guidance ends once the noise level is below this.",
                 ),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="What will be painted, from Sora Encode Canvas: shows the model the "
+                    "footage in the way it understands, closes loops, and times prompts.",
+                ),
+                io.Float.Input(
+                    "footage_scale",
+                    default=1.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="How strictly to follow the footage. 1 is as the model sees the world; "
+                    "any other value calls it once more a step.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
 
     @classmethod
     def execute(
-        cls, model, positive, negative, scale, rescale, from_sigma, to_sigma
+        cls,
+        model,
+        positive,
+        negative,
+        scale,
+        rescale,
+        from_sigma,
+        to_sigma,
+        latent=None,
+        footage_scale=1.0,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
-        return io.NodeOutput(host.guider(model, positive, negative, scale, rescale, interval))
+        made = guider(model, positive, negative, scale, rescale, interval, latent, footage_scale)
+        return io.NodeOutput(made, ui={"text": (made.says,)} if made.says else {})
 
 
 class SoraSample(io.ComfyNode):

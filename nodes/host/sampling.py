@@ -40,6 +40,8 @@ class Noise:
 class Guider(comfy.samplers.CFGGuider):
     """A GUIDER that asks for the unconditional prediction only within an interval of noise."""
 
+    says = ""  # what it does not honour, for the user
+
     def set_guidance(self, scale: float, rescale: float, interval: tuple[float, float]) -> None:
         self.scale, self.rescale, self.interval = scale, rescale, interval
         guide(no_model, no_model, scale, rescale, interval)  # refuses what it does not support
@@ -74,21 +76,6 @@ class Guider(comfy.samplers.CFGGuider):
 
 def no_model(x: Latent, sigma: Sigma) -> Latent:
     return x
-
-
-def guider(
-    model: comfy.model_patcher.ModelPatcher,
-    positive: Conditioning,
-    negative: Conditioning,
-    scale: float,
-    rescale: float,
-    interval: tuple[float, float],
-) -> Guider:
-    """A GUIDER of `model` towards `positive` and away from `negative`."""
-    made = Guider(model)
-    made.set_conds(positive, negative)
-    made.set_guidance(scale, rescale, interval)
-    return made
 
 
 def sampler(name: str) -> comfy.samplers.KSAMPLER:

@@ -1,7 +1,8 @@
 """The autoencoder as a VAE of the host. Axes: b batch, c channels, t frames, y rows, x columns."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from einops import rearrange
 from torch import Tensor
 
 from ...sora_core.bundle import AUTOENCODER, BundleConfig
+from ...sora_core.canvas import Canvas
+from ...sora_core.encode import Encode
+from ...sora_core.errors import ConfigError
+from ...sora_core.footage import CHUNK as CHUNK_READ
 from ...sora_core.models.autoencoder import PATCH, Autoencoder
-from ...sora_core.models.streaming import decode_chunks, encode_chunks
-from ...sora_core.shapes import COMPRESSION, Compression, Latent, Video
+from ...sora_core.models.streaming import decode_chunks, decode_ring, encode_chunks
+from ...sora_core.shapes import COMPRESSION, Compression, Grid, Latent, Video
 from ...sora_core.weights import load_into
 from .model import HostLayers, patcher
 
@@ -24,6 +29,7 @@ VAE = comfy.sd.VAE
 
 CHUNK = 8  # frames that pass through the autoencoder together
 ACTIVATIONS = 14  # fine features of a place that are alive at once, by measure
+WRAP, WRAP_AFTER = 6, 1  # latent frames that another VAE sees beyond both ends of a ring
 
 
 class HostAutoencoder(Autoencoder):
@@ -117,13 +123,97 @@ def compression(vae: VAE) -> Compression:
     return Compression(vae.temporal_compression_decode() or 1, side, side)
 
 
-def decoded(vae: VAE, latent: Latent) -> Iterator[Video]:
-    """The video of `latent` in [-1, 1]: in chunks from our VAE, at once from any other."""
+def video_compression(vae: VAE) -> Compression:
+    """The compression of a `vae` that can hold a canvas; ConfigError for one of images or sound."""
+    pressed, ratio = compression(vae), vae.downscale_ratio
+    if vae.latent_dim == 3 and not vae.not_video and isinstance(ratio, tuple):
+        count = ratio[0]
+        if (count(1), count(1 + pressed.time)) == (1, 2):
+            return pressed
+    raise ConfigError(
+        "this VAE does not compress videos whose first frame stands alone: connect the VAE of a "
+        "video model, such as that of Sora Load Model"
+    )
+
+
+def encoder(vae: VAE) -> Encode:
+    """What encodes videos: in chunks through our VAE, all at once through any other."""
+    return partial(streamed if isinstance(vae, HostVAE) else at_once, vae)
+
+
+def streamed(vae: HostVAE, chunks: Iterable[Video]) -> Iterator[Latent]:
+    def parts() -> Iterator[Video]:
+        for chunk in chunks:
+            used = vae.memory_used_encode((1, 3, CHUNK, *chunk.shape[-2:]), vae.vae_dtype)
+            devices.load_models_gpu([vae.patcher], memory_required=used)
+            for part in chunk.split(CHUNK, dim=2):
+                yield part.to(vae.device, vae.vae_dtype)
+
+    for latent in each(encode_chunks(vae.first_stage_model, parts())):
+        yield latent.float().to(vae.output_device)
+
+
+def at_once(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
+    video = torch.cat(list(each(iter(chunks))), dim=2)
+    step = compression(vae).time
+    missing = (1 - video.shape[2]) % step
+    video = torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
+    latent: Any = vae.encode(rearrange(video, "1 c t y x -> t y x c").add(1).div(2))
+    yield latent
+
+
+def open_space(vae: VAE, grid: Grid) -> Latent:
+    """Three latent frames of grey: the first of a video, the second, and any later one.
+
+    Models with channels for footage were trained to see grey where there is none.
+    """
+    pressed = compression(vae)
+    grey = torch.zeros(1, 3, *pressed.covered(Grid(3, grid.rows, grid.columns)))
+    return next(at_once(vae, [grey]))
+
+
+def encoding_memory(vae: VAE, canvas: Canvas) -> int:
+    """Bytes of main memory that encoding the footage of `canvas` takes at its peak, about."""
+    pressed = compression(vae)
+    _, rows, columns = pressed.covered(canvas.grid(pressed))
+    peak = 0
+    for placement in canvas.placements:
+        if placement.is_latent:
+            continue
+        lasts = placement.lasts(canvas.fps)
+        frames = canvas.size.frames if lasts is None else round(lasts * canvas.fps)
+        frames = min(canvas.size.frames, frames) + pressed.time
+        masks = 0 if placement.mask is None else min(frames, len(placement.mask))
+        pictures = CHUNK_READ if isinstance(vae, HostVAE) else frames
+        peak = max(peak, rows * columns * 4 * (3 * 3 * pictures + 2 * masks))
+    return peak
+
+
+def decoded(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
+    """The video of `latent` in [-1, 1]: in chunks from our VAE, at once from any other.
+
+    On a `ring` every latent frame stands for as many frames, and the last leads to the first. Other
+    VAEs get the ring's end before it and its start after it, `WRAP` latent frames of each: exact if
+    they look no further, and nearly so otherwise.
+    """
     if not isinstance(vae, HostVAE):
-        yield rearrange(vae.decode(latent), "... y x c -> 1 c (...) y x").mul(2).sub(1)
+        yield from decoded_at_once(vae, latent, ring)
         return
     needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
     devices.load_models_gpu([vae.patcher], memory_required=needed)
     latent = latent.to(vae.device, vae.vae_dtype)
-    for video in each(decode_chunks(vae.first_stage_model, latent)):
+    decode = decode_ring if ring else decode_chunks
+    for video in each(decode(vae.first_stage_model, latent)):
         yield video.float().to(vae.output_device)
+
+
+def decoded_at_once(vae: VAE, latent: Latent, ring: bool) -> Iterator[Video]:
+    frames, pressed = latent.shape[2] if latent.ndim == 5 else 1, compression(vae)
+    if ring:
+        around = torch.arange(-WRAP, frames + WRAP_AFTER) % frames
+        latent = latent[:, :, around]
+    video = rearrange(vae.decode(latent), "... y x c -> 1 c (...) y x").mul(2).sub(1)
+    if ring:
+        before = pressed.pixel_frames(WRAP)
+        video = video[:, :, before : before + frames * pressed.time]
+    yield video
