@@ -10,9 +10,11 @@ from ..sora_core.canvas import Canvas
 from ..sora_core.errors import SizeError
 from ..sora_core.pipeline import cropped
 from ..sora_core.shapes import Latent, Size, Video
+from ..sora_core.sound import canvas_sound, retimed, sound_alone
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
 from .host.files import free_memory, unused_video
+from .host.footage import sound_of
 from .host.sampling import Latents, progress
 from .host.video import VAE, compression, decoded
 
@@ -70,18 +72,33 @@ class SoraDecodeVideo(io.ComfyNode):
                     max=8,
                     tooltip="Enlarges the frames (bicubic): small models paint small.",
                 ),
+                io.Boolean.Input(
+                    "sound",
+                    default=True,
+                    tooltip="The sound of the footage, where it lies on the canvas; else silent.",
+                ),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="Another sound instead, from the start of the video on, cut to it.",
+                ),
             ],
             outputs=[io.Video.Output(tooltip="For Save Video.")],
         )
 
     @classmethod
-    def execute(cls, latent, vae, fps, upscale) -> io.NodeOutput:
+    def execute(cls, latent, vae, fps, upscale, sound=True, audio=None) -> io.NodeOutput:
         size = decoded_size(latent, vae)
         samples = latent["samples"]
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
-        canvas = latent.get("sora_canvas")
-        rate = fps or (canvas.fps if canvas else FPS)
+        canvas, origin = canvas_of(latent, vae), latent.get("sora_canvas")
+        rate = fps or (origin.fps if origin else FPS)
+        track = None
+        if sound and audio is not None:
+            track = sound_alone(sound_of(audio), size.frames, rate)
+        elif sound and canvas is not None:
+            track = retimed(canvas_sound(canvas), rate / canvas.fps)
         chunks = cropped(video_of(latent, samples, vae), size)
         frames = (
             resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
@@ -91,6 +108,7 @@ class SoraDecodeVideo(io.ComfyNode):
             unused_video(),
             frames,
             rate,
+            audio=track,
             on_frame=progress(size.frames),
         )
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets"}
-CANVAS_FILES = {"footage", "encode", "edits", "picture"}
+CANVAS_FILES = {"footage", "encode", "edits", "picture", "sound"}
 GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES
 EVERYTHING = GENERATING | {"painting", "pipeline", "generate", "training", "measure"}
 REACHES = {
@@ -20,6 +20,7 @@ REACHES = {
     "encode": GROUND | {"canvas", "footage", "models"},
     "edits": GROUND | {"canvas"},
     "picture": GROUND | {"canvas"},
+    "sound": GROUND | {"canvas", "footage", "video"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"pipeline"},
     "painting": GROUND | {"canvas", "encode", "models", "sampling"},

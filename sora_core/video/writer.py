@@ -25,7 +25,7 @@ from torch import Tensor
 from ..errors import MediaError
 from ..files import replacing
 from ..shapes import Frames
-from .audio import Audio
+from .audio import Audio, Track
 from .container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -66,7 +66,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             crf=20,
             options={"preset": "fast", "x265-params": "log-level=error"},
             tag="hvc1",  # the only one of its two tags that Apple's players take
-            min_side=32,
+            min_side=64,  # its encoder fails now and then at 32
         ),
         "av1": Codec(
             encoder="libsvtav1",
@@ -90,7 +90,7 @@ def write_video(
     *,
     codec: str = "h264",
     crf: int | None = None,
-    audio: Audio | None = None,
+    audio: Audio | Track | None = None,
     metadata: Mapping[str, str] = MappingProxyType({}),
     on_frame: Callable[[int], None] = lambda count: None,
 ) -> Path:
@@ -188,7 +188,7 @@ class _Encoder:
         rate: Fraction,
         settings: Codec,
         crf: int | None,
-        audio: Audio | None,
+        audio: Audio | Track | None,
         metadata: Mapping[str, str],
     ) -> None:
         height, width = first.shape[:2]
