@@ -28,9 +28,10 @@ from ...sora_core.sampling.spans import SPAN, blend, span_weights, spans_of, wei
 from ...sora_core.sampling.step import Denoise, Sigma
 from ...sora_core.shapes import Latent
 from .adapters import Model, adapter, channels
+from .model import HostModel
 from .sampling import Conditioning, Guider, Latents
 
-RING_CUTS = 2  # a loop costs as many model calls a step
+RING_CUTS = 2  # for large models: a loop costs as many calls a step
 PLACED = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
 
@@ -76,13 +77,14 @@ class Line:
         x, conds = given["input"], dict(given["c"])
         window = conds["transformer_options"].get("context_window")  # of the host's own windows
         part = slice(None) if window is None else window.index_list
+        if window is None and x.shape[2] != self.whole:
+            for name, cond in conds.items():
+                timed = isinstance(cond, Tensor) and cond.ndim > 4 and cond.shape[-3] == self.whole
+                if timed and name != "c_concat":
+                    raise ConfigError(f"{name} lies along time: it cannot be led around a loop")
         for name, shown in (("denoise_mask", self.level), ("c_concat", self.beside)):
             if shown is not None:
                 conds[name] = shown[:, :, part].repeat(len(x) // len(shown), 1, 1, 1, 1)
-        if window is None and x.shape[2] != self.whole:
-            for name, cond in conds.items():
-                if isinstance(cond, Tensor) and cond.ndim > 4 and self.whole in cond.shape[2:4]:
-                    raise ConfigError(f"{name} lies along time: it cannot be led around a loop")
         return given | {"c": conds}
 
 
@@ -117,8 +119,14 @@ class PaintingGuider(Guider):
         """What this model honours of the canvas, for the user."""
         parts = [self.adapter.says] if "noise_mask" in self.latent else []
         if ring_of(self.latent):
-            parts.append(f"Each step of a loop calls the model {RING_CUTS} times.")
+            cuts = self.cuts(self.latent["samples"].shape[2])
+            parts.append(f"Each step of a loop calls the model {cuts} times.")
         return " ".join(parts)
+
+    def cuts(self, period: int) -> int:
+        """At how many places to cut a loop open; our model, as the core does, at each frame."""
+        ours = isinstance(self.model_patcher.model, HostModel)
+        return period if ours else min(RING_CUTS, period)
 
     def sample(
         self,
@@ -181,7 +189,7 @@ class PaintingGuider(Guider):
             return partial(predict, start=start)
 
         period = x.shape[2]
-        looped = ring_at(at, period, min(RING_CUTS, period)) if ring_of(self.latent) else at(0)
+        looped = ring_at(at, period, self.cuts(period)) if ring_of(self.latent) else at(0)
         held = keep(looped, painting.known, painting.mask)
         return held(x / (1 + far), sigma / (1 + far))
 

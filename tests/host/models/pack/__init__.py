@@ -1,4 +1,4 @@
-"""A pack for ComfyUI that makes tiny random files of the video models it knows, and what feeds them.
+"""A pack for ComfyUI that makes tiny random files of its video models, and what feeds them.
 
 The files go where the stock loaders look for them, under names that end in `_tiny`.
 """
@@ -176,7 +176,7 @@ class TestVAE:
     RETURN_TYPES, FUNCTION, CATEGORY = ("VAE",), "run", "test"
 
     @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
         whole = ("INT", {"default": 16})
         return {"required": {"channels": whole, "time": whole, "side": whole}}
 
@@ -188,7 +188,7 @@ class TestConditioning:
     RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "run", "test"
 
     @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
         whole = ("INT", {"default": 0})
         mask = ("BOOLEAN", {"default": False})
         return {"required": {"width": whole, "pooled": whole, "mask": mask, "seed": whole}}
@@ -203,7 +203,7 @@ class TestKeepLatent:
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "test", True
 
     @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
         return {"required": {"latent": ("LATENT",), "name": ("STRING", {"default": ""})}}
 
     def run(self, latent: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,0 +1,326 @@
+"""Any video model of ComfyUI keeps the footage of a canvas, and sees it as it understands it."""
+
+import importlib.util
+import sys
+
+import comfy.latent_formats
+import comfy.sd
+import comfy_extras.nodes_context_windows
+import folder_paths
+import pytest
+import torch
+from sora_nodes.nodes.encode import SoraEncodeCanvas
+from sora_nodes.nodes.host.adapters import Adapter, adapter
+from sora_nodes.nodes.host.video import decoded
+from sora_nodes.nodes.loaders import SoraLoadModel
+from sora_nodes.nodes.prompt import SoraEncodePrompt
+from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
+from sora_nodes.sora_core import edits
+from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.errors import ConfigError, SizeError
+from sora_nodes.sora_core.sampling.spans import SPAN
+
+import sora_core.edits as plain_edits
+import sora_core.pipeline as core
+from sora_core.canvas import Canvas as PlainCanvas
+from tests.tiny import NAME, write_tiny
+from tools.host import ROOT
+
+PACK = ROOT / "tests" / "host" / "models" / "pack" / "__init__.py"
+PROMPT = "a red ball rolls to the left on grass"
+SIZE = {"width": 64, "height": 64, "seconds": 13 / 8}
+
+VAES = {
+    "wan21_t2v": (16, 4, 8),
+    "wan21_i2v": (16, 4, 8),
+    "wan21_control": (16, 4, 8),
+    "wan22_5b": (48, 4, 16),
+    "ltxv": (128, 8, 32),
+    "hunyuan": (16, 4, 8),
+    "cosmos_predict2": (16, 4, 8),
+}
+WORDS = {"ltxv": (64, 0, True), "hunyuan": (64, 768, False), "cosmos_predict2": (1024, 0, False)}
+SEEN = {
+    "wan21_t2v": Adapter("one"),
+    "wan21_i2v": Adapter("one", images=True, marks=True),
+    "wan22_5b": Adapter("frame"),
+    "ltxv": Adapter("token"),
+    "hunyuan": Adapter("one"),
+    "cosmos_predict2": Adapter("frame"),
+}
+
+
+@pytest.fixture(scope="module")
+def pack():
+    spec = importlib.util.spec_from_file_location("tiny_models", PACK)
+    sys.modules["tiny_models"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["tiny_models"])
+    return sys.modules["tiny_models"]
+
+
+@pytest.fixture(scope="module")
+def folder(pack, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    pack.write(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def as_the_host_runs_nodes():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture
+def host(pack, folder):
+    """A model of the host by name, with a VAE and conditionings that suit it."""
+
+    def made(name):
+        model = comfy.sd.load_diffusion_model(str(folder / f"{name}_tiny.safetensors"))
+        words = WORDS.get(name, (4096, 0, False))
+        return model, pack.TinyVAE(*VAES[name]), [pack.conditioning(*words, i) for i in (1, 2)]
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    path = write_tiny(tmp_path_factory.mktemp("models"))
+    folder_paths.add_model_folder_path("diffusion_models", str(path.parent))
+    with torch.inference_mode():
+        model, clip, vae = SoraLoadModel.execute(NAME).args
+        words = [SoraEncodePrompt.execute(clip, text).args[0] for text in (PROMPT, "")]
+    return path, model, vae, words
+
+
+def clip(frames, side=64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+
+
+def encoded(canvas, vae):
+    return SoraEncodeCanvas.execute(canvas, vae).args[0]
+
+
+def painted(model, words, latent, *, steps=2, footage=1.0, scale=4.0):
+    guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.0, latent, footage).args[0]
+    sigmas = SoraSchedule.execute(latent, steps, 0.0, 1.0).args[0]
+    noise = SoraNoise.execute(3).args[0]
+    return SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]["samples"]
+
+
+def seen_by(model, words, latent, **given):
+    """Input and timestep of each call of the network."""
+    seen = []
+
+    def note(module, args):
+        seen.append((args[0].clone(), args[1].clone()))
+
+    hook = model.model.diffusion_model.register_forward_pre_hook(note)
+    painted(model, words, latent, **given)
+    hook.remove()
+    return seen
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_a_model_can_be_shown_is_found_by_trying_it(host, name):
+    assert adapter(host(name)[0].model) == SEEN[name]
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_kept_footage_is_bit_for_bit_itself_and_nothing_else_is(host, name):
+    model, vae, words = host(name)
+    side = 4 * VAES[name][2]
+    canvas = Canvas(width=side, height=side, seconds=(1 + 3 * VAES[name][1]) / 8)
+    latent = encoded(edits.extend_forward(canvas, clip(1 + VAES[name][1], side)), vae)
+    made = painted(model, words, latent)
+    assert torch.equal(made[:, :, :2], latent["samples"][:, :, :2])
+    assert not (made[:, :, 2:] == latent["samples"][:, :, 2:]).any()
+
+
+@pytest.mark.parametrize("name", ["wan22_5b", "cosmos_predict2"])
+def test_footage_that_fills_a_frame_enters_clean_at_level_0(host, name):
+    model, vae, words = host(name)
+    latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(5)), vae)
+    known = model.model.process_latent_in(latent["samples"])
+    for x, timestep in seen_by(model, words, latent):
+        assert torch.equal(timestep[:, :2], torch.zeros_like(timestep[:, :2]))
+        assert (timestep[:, 2:] == timestep.max()).all() and timestep.max() > 0
+        torch.testing.assert_close(x[:1, :, :2], known[:, :, :2], atol=1e-5, rtol=1e-5)
+
+
+def test_footage_in_part_of_a_frame_is_as_noisy_as_the_rest_where_levels_are_per_frame(host):
+    model, vae, words = host("wan22_5b")
+    hole = torch.zeros(1, 64, 64)
+    hole[:, :32] = 1
+    latent = encoded(edits.inpaint(Canvas(**SIZE), clip(13), hole), vae)
+    known = model.model.process_latent_in(latent["samples"])
+    noise = SoraNoise.execute(3).args[0].generate_noise(latent)
+    for x, timestep in seen_by(model, words, latent):
+        assert (timestep == timestep.max()).all()
+        sigma = timestep.max() / 1000
+        expected = ((1 - sigma) * known + sigma * noise)[..., 2:, :]
+        torch.testing.assert_close(x[:1, ..., 2:, :], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_footage_in_part_of_a_frame_enters_clean_where_levels_are_per_token(host):
+    model, vae, words = host("ltxv")
+    hole = torch.zeros(1, 128, 128)
+    hole[:, :64] = 1
+    canvas = Canvas(width=128, height=128, seconds=17 / 8)
+    latent = encoded(edits.inpaint(canvas, clip(17, 128), hole), vae)
+    for x, timestep in seen_by(model, words, latent):
+        levels = timestep.reshape(len(x), 3, 4, 4)
+        assert (levels[:, :, 2:] == 0).all() and (levels[:, :, :2] > 0).all()
+        assert torch.equal(x[:1, ..., 2:, :], latent["samples"][..., 2:, :])
+
+
+def test_a_model_with_channels_for_footage_finds_it_there_on_grey(host):
+    model, vae, words = host("wan21_i2v")
+    latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(5)), vae)
+    known = model.model.process_latent_in(latent["samples"])
+    grey = model.model.process_latent_in(vae.encode(torch.full((13, 64, 64, 3), 0.5)))
+    for x, _ in seen_by(model, words, latent):
+        marks, footage = x[:1, 16:20], x[:1, 20:]
+        assert (marks[:, :, :2] == 1).all() and (marks[:, :, 2:] == 0).all()
+        torch.testing.assert_close(footage[:, :, :2], known[:, :, :2], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(footage[:, :, 2:], grey[:, :, 2:], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["wan21_t2v", "hunyuan"])
+def test_any_other_model_sees_footage_as_noisy_as_the_rest(host, name):
+    model, vae, words = host(name)
+    latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(5)), vae)
+    known = model.model.process_latent_in(latent["samples"])
+    noise = SoraNoise.execute(3).args[0].generate_noise(latent)
+    for x, timestep in seen_by(model, words, latent):
+        sigma = timestep.max() / 1000
+        expected = ((1 - sigma) * known + sigma * noise)[:, :, :2]
+        torch.testing.assert_close(x[:1, :, :2], expected, atol=1e-4, rtol=1e-4)
+
+
+EDITS = {
+    "nothing": lambda made, canvas: canvas,
+    "image": lambda made, canvas: made.image_to_video(canvas, clip(1)),
+    "forward": lambda made, canvas: made.extend_forward(canvas, clip(5)),
+    "backward": lambda made, canvas: made.extend_backward(canvas, clip(8), 1.0),
+    "over": lambda made, canvas: made.video_to_video(canvas, clip(13), 0.4),
+    "loop": lambda made, canvas: made.loop(canvas),
+    "loop through a clip": lambda made, canvas: made.loop(canvas, clip(5)),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_our_model_paints_every_canvas_as_the_core_does(ours, edit):
+    path, model, vae, words = ours
+    size = SIZE | {"seconds": 12 / 8} if edit.startswith("loop") else SIZE
+    made = painted(model, words, encoded(EDITS[edit](edits, Canvas(**size)), vae))
+    canvas = EDITS[edit](plain_edits, PlainCanvas(**size))
+    expected = core.generate(core.load(path), PROMPT, canvas, 3, steps=2, guidance=4.0)
+    torch.testing.assert_close(made, expected, atol=2e-4, rtol=1e-3)
+
+
+def test_guidance_by_footage_costs_one_call_more_and_pushes_away_from_no_footage(host):
+    model, vae, words = host("ltxv")
+    latent = encoded(
+        edits.image_to_video(Canvas(width=128, height=128, seconds=17 / 8), clip(1)), vae
+    )
+    plain, pushed = (
+        painted(model, words, latent, steps=1, footage=scale)[:, :, 1:] for scale in (1.0, 3.0)
+    )
+    assert not torch.isclose(plain, pushed).any()
+    assert len(seen_by(model, words, latent, steps=1, footage=3.0)) == 2  # a batch of 2, and 1
+    assert len(seen_by(model, words, latent, steps=1, footage=4.0)) == 2  # both scales: text only
+
+
+def test_a_loop_is_seen_with_what_lies_beyond_its_cuts(host):
+    model, vae, words = host("wan22_5b")
+    latent = encoded(edits.loop(Canvas(**SIZE | {"seconds": 2.0}), clip(4)), vae)
+    seen = seen_by(model, words, latent, steps=1)
+    assert [x.shape[2] for x, _ in seen] == [6, 6]
+    assert all((timestep == 0).sum(1).ge(1).all() for _, timestep in seen)
+
+
+def test_a_prompt_told_twice_over_time_is_that_prompt(host):
+    model, vae, (words, negative) = host("wan21_t2v")
+    latent = encoded(Canvas(**SIZE), vae)
+    told = [[words[0][0], words[0][1] | {SPAN: span}] for span in ((0.0, 0.8), (0.8, float("inf")))]
+    once = painted(model, [words, negative], latent)
+    torch.testing.assert_close(painted(model, [told, negative], latent), once, atol=1e-4, rtol=1e-3)
+
+
+def test_prompts_over_time_count_in_their_own_frames(host):
+    model, vae, (words, other) = host("wan21_t2v")
+    latent = encoded(Canvas(**SIZE), vae)
+    told = [
+        [words[0][0], words[0][1] | {SPAN: (0.0, 0.8)}],
+        [other[0][0], other[0][1] | {SPAN: (0.8, 13 / 8)}],
+    ]
+    first, second, both = (
+        painted(model, [positive, other], latent, steps=1, scale=1.0)
+        for positive in (words, other, told)
+    )
+    torch.testing.assert_close(both[:, :, 0], first[:, :, 0], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(both[:, :, -1], second[:, :, -1], atol=1e-4, rtol=1e-3)
+
+
+def test_the_hosts_own_windows_see_the_footage_of_their_frames(host):
+    model, vae, words = host("wan22_5b")
+    latent = encoded(edits.extend_forward(Canvas(**SIZE | {"seconds": 25 / 8}), clip(5)), vae)
+    windowed = comfy_extras.nodes_context_windows.ContextWindowsManualNode.execute(
+        model, 4, 2, "standard_static", 1, False, "pyramid", 2
+    ).args[0]
+    seen = seen_by(windowed, words, latent, steps=1)
+    assert {x.shape[2] for x, _ in seen} == {4}
+    assert sum(int((timestep[0] == 0).sum()) for _, timestep in seen) == 2
+
+
+def test_a_loop_decodes_without_a_first_frame(pack):
+    vae = pack.TinyVAE(16, 4, 8)
+    latent = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 0.1
+    whole, turned = (
+        torch.cat(list(decoded(vae, x, ring=True)), dim=2) for x in (latent, latent.roll(1, 2))
+    )
+    assert whole.shape[2] == 12
+    torch.testing.assert_close(turned, whole.roll(4, 2))
+
+
+def with_image(words):
+    return [[[words[0][0][0], words[0][0][1] | {"concat_latent_image": torch.zeros(1)}]], words[1]]
+
+
+def test_what_would_silently_be_wrong_is_refused(host, ours, pack):
+    model, vae, words = host("wan21_t2v")
+    latent = encoded(edits.image_to_video(Canvas(**SIZE), clip(1)), vae)
+    with pytest.raises(ConfigError, match="cannot be shown footage"):
+        painted(model, words, latent, footage=2.0)
+    with pytest.raises(ConfigError, match="control video"):
+        painted(host("wan21_control")[0], words, latent)
+    with pytest.raises(ConfigError, match="already holds an image"):
+        painted(model, with_image(words), latent)
+    with pytest.raises(ConfigError, match="16 channels for a model of 48"):
+        painted(host("wan22_5b")[0], words, latent)
+    with pytest.raises(SizeError, match="connect the same one"):
+        guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).args[0]
+        other = encoded(Canvas(**SIZE | {"width": 96}), vae)
+        sigmas = SoraSchedule.execute(other, 1, 0.0, 1.0).args[0]
+        SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, other, "euler")
+    with pytest.raises(ConfigError, match="connect `latent`"):
+        timed = [[words[0][0][0], {SPAN: (0.0, 1.0)}]]
+        SoraGuider.execute(model, timed, words[1], 4.0, 0.0, 1.0, 0.0)
+    with pytest.raises(ConfigError, match="does not paint videos"):
+        adapter(type("Flux", (), {"latent_format": comfy.latent_formats.Flux()})())
+
+
+def test_footage_that_memory_cannot_hold_is_refused_before_the_work(pack):
+    canvas = Canvas(width=3840, height=2160, seconds=60, fps=60)
+    with pytest.raises(SizeError, match="GB"):
+        long = clip(1).expand(3600, -1, -1, -1)
+        encoded(edits.video_to_video(canvas, long, 0.5), pack.TinyVAE(16, 4, 8))
+
+
+def test_a_vae_of_images_is_refused(pack):
+    vae = pack.TinyVAE(16, 4, 8)
+    vae.latent_dim = 2
+    with pytest.raises(ConfigError, match="video model"):
+        encoded(Canvas(**SIZE), vae)
