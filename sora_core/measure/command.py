@@ -1,18 +1,25 @@
-"""The commands that measure a model: `measure autoencoder` and `measure fidelity`."""
+"""The commands that measure a model: `measure autoencoder`, `fidelity` and `edits`."""
 
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import torch
+
 from ..bundle import load_autoencoder, read_config
+from ..errors import ConfigError, SizeError
 from ..models.reader import Reader
 from ..pipeline import MODELS, SHIPPED, Pipeline, load
 from ..shapes import Size, sides
 from ..world.sheet import contact_sheet
+from .bench import Bench
+from .claims import Claim
 from .fidelity import Settings, canvas_for, painted, wishes
 from .reader import READER, Reading, load_reader, read, shares, true_readings
 from .reconstruction import figures, pairs
 from .report import Figure, write_json
+from .table import EDITS, claims
+from .takes import takes
 
 SHOWN = 24  # unpicked clips on a sheet
 
@@ -33,18 +40,33 @@ def add_arguments(parser: ArgumentParser) -> None:
     fidelity.add_argument("--steps", type=int, help="as the model was made for by default")
     fidelity.add_argument("--guidance", type=float, help="as the model was made for by default")
     fidelity.add_argument("--seed", type=int, default=0, help="other prompts and other noise")
-    for measured in (autoencoder, fidelity):
+    edits = what.add_parser("edits", help="held-out clips, extended, looped, connected and changed")
+    edits.add_argument("--clips", type=int, default=20)
+    edits.add_argument("--operations", nargs="+", choices=EDITS, default=EDITS)
+    edits.add_argument("--steps", type=int, help="as the model was made for by default")
+    edits.add_argument("--firmness", type=float, help="of a change of colour; found by default")
+    edits.add_argument("--threads", type=int, default=1, help="clips that are painted at once")
+    edits.add_argument("--sheets", type=Path, metavar="DIR", help="four of each, to look at")
+    for measured in (autoencoder, fidelity, edits):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
         measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
+    for measured in (autoencoder, fidelity):
         measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
 
 
 def run(args: Namespace) -> str:
     """One line for each figure: name, value, unit."""
-    measured = measure_autoencoder(args) if args.what == "autoencoder" else measure_fidelity(args)
+    match args.what:
+        case "autoencoder":
+            lines = measured = measure_autoencoder(args)
+        case "fidelity":
+            lines = measured = measure_fidelity(args)
+        case _:
+            lines = measure_edits(args)
+            measured = [claim.figure for claim in lines]
     if args.json:
         write_json(measured, args.json)
-    return "\n".join(map(str, measured))
+    return "\n".join(map(str, lines))
 
 
 def measure_autoencoder(args: Namespace) -> list[Figure]:
@@ -80,6 +102,20 @@ def measure_fidelity(args: Namespace) -> list[Figure]:
     if args.sheet:
         contact_sheet(clips, captions, args.sheet, scale=2, across=2)
     return shares(readings) + reader_figures(pipeline, reader, args.reader_clips)
+
+
+def measure_edits(args: Namespace) -> list[Claim]:
+    """Every figure of the edits, with what it should be."""
+    if args.clips < 2:
+        raise SizeError(f"{args.clips} clips: choose 2 or more, for two are connected")
+    if not 1 <= args.threads <= 64:
+        raise ConfigError(f"{args.threads} threads: choose from 1 to 64")
+    if args.threads > 1:
+        torch.set_num_threads(1)
+    bench = Bench(
+        load(args.model), load_reader(), list(takes(args.clips)), args.steps, args.threads, say
+    )
+    return claims(bench, args.operations, args.firmness, args.sheets)
 
 
 def reader_figures(pipeline: Pipeline, reader: Reader, count: int) -> list[Figure]:

@@ -72,7 +72,8 @@ def paint(pipeline: Pipeline, wanted: Sequence[Wish], canvas: Canvas, settings: 
         mask = None if words.mask.all() else words.mask
 
         def denoise(x: Latent, sigma: Sigma) -> Latent:
-            return pipeline.transformer(x, torch.full((1, 1, 1, 1, 1), sigma), states, mask)
+            level = torch.as_tensor(sigma).view(1, 1, 1, 1, 1)
+            return pipeline.transformer(x, level, states, mask)
 
         return denoise
 

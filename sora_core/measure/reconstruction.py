@@ -5,7 +5,6 @@ Axes: t frames, y rows, x columns.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import log10
 
 import torch
 from jaxtyping import UInt8
@@ -16,7 +15,7 @@ from ..shapes import Frames, Size, crop
 from ..video.frames import frames_from_video, video_from_frames
 from ..world.render import FIRST_THING, render
 from ..world.scene import sample_scene
-from .report import Figure
+from .report import Figure, decibels
 
 FIRST_SEED = 950_000_000  # seeds that no training has seen, with combinations it never shows
 
@@ -69,8 +68,3 @@ def figures(seen: Sequence[Pair], suffix: str = "") -> list[Figure]:
         Figure(f"psnr_db{suffix}", decibels(sum(whole) / len(whole)), "dB"),
         Figure(f"psnr_object_db{suffix}", decibels(sum(objects) / len(objects)), "dB"),
     ]
-
-
-def decibels(error: float) -> float:
-    """The ratio of a full swing from 0 to 1 to the mean squared `error`."""
-    return -10 * log10(max(error, 1e-12))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log10
 from pathlib import Path
 
 from ..files import replacing
@@ -25,3 +26,8 @@ def write_json(figures: Sequence[Figure], path: Path) -> None:
     values = {figure.name: round(figure.value, 6) for figure in figures}
     with replacing(path) as unfinished:
         unfinished.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def decibels(error: float) -> float:
+    """The ratio of a full swing from 0 to 1 to the mean squared `error`, at most 120."""
+    return -10 * log10(max(error, 1e-12))

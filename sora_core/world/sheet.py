@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from os import PathLike
 from textwrap import wrap
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -16,7 +17,7 @@ GAP, LINE, PAPER, INK = 4, 15, (250, 250, 248), (30, 30, 34)
 def contact_sheet(
     clips: Sequence[Frames],
     captions: Sequence[str],
-    path: str | PathLike[str],
+    path: str | PathLike[str] | IO[bytes],
     columns: int = 6,
     scale: int = 3,
     smooth: bool = False,

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sora_core.measure.reconstruction import Pair, decibels, figures, pairs, through
+from sora_core.measure.reconstruction import Pair, figures, pairs, through
+from sora_core.measure.report import decibels
 from sora_core.shapes import Size
 from sora_core.world.render import FIRST_THING
 from tests.tiny import tiny_autoencoder

@@ -1,0 +1,105 @@
+"""Drift: how colour and contrast wander along a chain of clips, each made from the one before.
+
+Axes: t frames, y rows, x columns.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import SizeError
+from ..shapes import Frames
+from .flow import GREY
+from .report import decibels
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The mean colour of a clip, red, green and blue, and its contrast, in levels of 255.
+
+    Contrast is how far grey levels lie from the mean of their own frame: the deviation, averaged
+    over frames.
+    """
+
+    colour: tuple[float, float, float]
+    contrast: float
+
+    @classmethod
+    def of(cls, frames: Frames) -> "Look":
+        if not frames.numel():
+            raise SizeError("a link of 0 frames: give one frame or more")
+        red, green, blue = frames.float().mean(dim=(0, 1, 2)).tolist()
+        grey = frames.float() @ torch.tensor(GREY)
+        return cls((red, green, blue), grey.flatten(1).std(dim=1, correction=0).mean().item())
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The looks of the links of a chain, two or more, in order."""
+
+    looks: Sequence[Look]
+
+    def __post_init__(self) -> None:
+        if len(self.looks) < 2:
+            raise SizeError(f"{len(self.looks)} links: a chain has 2 or more")
+
+    @classmethod
+    def of(cls, links: Iterable[Frames]) -> "Drift":
+        """One look is taken at a time, so a chain of any length fits into memory."""
+        return cls([Look.of(frames) for frames in links])
+
+    @property
+    def per_link(self) -> list[float]:
+        """How far the mean colour moves from each link to the next, over the three channels."""
+        return [_apart(a, b) for a, b in pairwise(self.looks)]
+
+    @property
+    def colour(self) -> float:
+        """The mean of `per_link`: also what goes and comes back counts."""
+        return sum(self.per_link) / len(self.per_link)
+
+    @property
+    def net_colour(self) -> float:
+        """How far the last link's colour lies from the first one's, for each link between."""
+        return _apart(self.looks[0], self.looks[-1]) / len(self.per_link)
+
+    @property
+    def contrast(self) -> float:
+        """By what share contrast has grown (or, negative, fallen) at the end; 0 of a blank clip."""
+        first, last = self.looks[0].contrast, self.looks[-1].contrast
+        return (last - first) / first if first else 0.0
+
+    def summary(self) -> dict[str, object]:
+        """All numbers, ready for JSON."""
+        return {
+            "links": len(self.looks),
+            "colour_per_link": round(self.colour, 3),
+            "net_colour_per_link": round(self.net_colour, 3),
+            "contrast": round(self.contrast, 4),
+            "steps": [round(step, 3) for step in self.per_link],
+            "contrasts": [round(look.contrast, 3) for look in self.looks],
+        }
+
+
+def kept_psnr(true: Frames, made: Frames, where: Float[Tensor, "#t #y #x"] | None = None) -> float:
+    """The signal-to-noise ratio in dB of footage that was kept; 120 where it is exact.
+
+    `where` is 1 for the pixels that count; all by default.
+    """
+    if true.shape != made.shape:
+        raise SizeError(f"{tuple(made.shape)} frames for {tuple(true.shape)}: give as many")
+    error = (made.float() - true.float()).div(255).square().mean(-1)
+    if where is None:
+        return decibels(error.mean().item())
+    counts = where.expand_as(error)
+    if not counts.any():
+        raise SizeError("no pixel is kept: nothing to compare")
+    return decibels(((error * counts).sum() / counts.sum()).item())
+
+
+def _apart(a: Look, b: Look) -> float:
+    return sum(abs(x - y) for x, y in zip(a.colour, b.colour, strict=True)) / 3

@@ -1,0 +1,89 @@
+"""Optical flow: how far each pixel moves from one frame to the next.
+
+Axes: n pairs of frames, c channels, y rows, x columns, d directions (right, down).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d, grid_sample, interpolate, pad
+
+from ..shapes import Frames
+
+GREY = (0.299, 0.587, 0.114)
+LONGEST = 160  # pixels; larger pictures are shrunk first, for how far things move shows there too
+SMALLEST = 12  # no coarser level than this many pixels
+ROUNDS = 4
+BLUR = (0.06, 0.12, 0.2, 0.24, 0.2, 0.12, 0.06)  # how much each neighbour counts, per direction
+NOISE = 2.0  # a slope per pixel, in levels of 255, that is no better than noise
+
+
+def flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
+    """How many pixels what is seen in each pixel of `before` has moved right and down in `after`.
+
+    Lucas and Kanade 1981 with a Gaussian window, from coarse to fine, warped anew in each round.
+    Where nothing tells, as on a bare wall, it stays near 0. Pictures above 160 pixels a side come
+    out smaller; the numbers still count pixels of the full size.
+    """
+    shrunk = max(1.0, max(before.shape[1:3]) / LONGEST)
+    first, second = (_levels(_grey(frames), shrunk) for frames in (before, after))
+    found = first[-1].new_zeros(len(before), 2, *first[-1].shape[2:])
+    for here, there in zip(reversed(first), reversed(second), strict=True):
+        if found.shape[2:] != here.shape[2:]:
+            finer = [here.shape[3] / found.shape[3], here.shape[2] / found.shape[2]]
+            found = interpolate(found, here.shape[2:], mode="bilinear")
+            found = found * here.new_tensor(finer)[:, None, None]
+        for _ in range(ROUNDS):
+            found = found + _closer(here, _moved(there, found))
+    return found * shrunk
+
+
+def _grey(frames: Frames) -> Float[Tensor, "n 1 y x"]:
+    return (frames.float() @ torch.tensor(GREY))[:, None]
+
+
+def _levels(grey: Float[Tensor, "n 1 y x"], shrunk: float) -> list[Float[Tensor, "n 1 y2 x2"]]:
+    """From fine to coarse, each half as large."""
+    sides = [max(1, round(side / shrunk)) for side in grey.shape[2:]]
+    levels = [interpolate(grey, sides, mode="area") if shrunk > 1 else grey]
+    while min(levels[-1].shape[2:]) >= 2 * SMALLEST:
+        sides = [(side + 1) // 2 for side in levels[-1].shape[2:]]
+        levels.append(interpolate(_blurred(levels[-1]), sides, mode="bilinear", antialias=True))
+    return levels
+
+
+def _closer(here: Tensor, there: Tensor) -> Float[Tensor, "n 2 y x"]:
+    """What is still to move, by least squares in the neighbourhood of each pixel."""
+    mean = (here + there) / 2
+    right, down = _slopes(mean)
+    change = there - here
+    products = (right * right, right * down, down * down, right * change, down * change)
+    xx, xy, yy, xt, yt = _blurred(torch.cat(products, dim=1)).split(1, dim=1)
+    xx, yy = xx + NOISE, yy + NOISE
+    area = xx * yy - xy * xy
+    step = torch.cat([(xy * yt - yy * xt) / area, (xy * xt - xx * yt) / area], dim=1)
+    return step.clamp(-2, 2)  # a slope says nothing of what lies farther away
+
+
+def _slopes(picture: Float[Tensor, "n 1 y x"]) -> tuple[Tensor, Tensor]:
+    edged = pad(picture, (1, 1, 1, 1), mode="replicate")
+    right = (edged[..., 1:-1, 2:] - edged[..., 1:-1, :-2]) / 2
+    down = (edged[..., 2:, 1:-1] - edged[..., :-2, 1:-1]) / 2
+    return right, down
+
+
+def _blurred(pictures: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c y x"]:
+    window, reach = torch.tensor(BLUR), len(BLUR) // 2
+    planes = pad(pictures, (reach,) * 4, mode="replicate").flatten(0, 1)[:, None]
+    planes = conv2d(conv2d(planes, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
+    return planes.view_as(pictures)
+
+
+def _moved(picture: Float[Tensor, "n 1 y x"], found: Float[Tensor, "n 2 y x"]) -> Tensor:
+    """`picture` as it looks when each pixel shows what `found` leads to."""
+    rows, columns = picture.shape[2:]
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    across = (2 * (x + found[:, 0]) + 1) / columns - 1
+    along = (2 * (y + found[:, 1]) + 1) / rows - 1
+    at = torch.stack([across, along], dim=-1)
+    return grid_sample(picture, at, padding_mode="border", align_corners=False)

@@ -1,0 +1,51 @@
+"""Where on a canvas something new begins, and which of its frames are kept.
+
+Axes: t frames, y rows, x columns of latent cells.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from ..canvas import Canvas
+from ..encode import Mask, encode_canvas
+from ..shapes import COMPRESSION, Compression, Latent, Video
+
+NEW = 0.5  # how much more or less open a place must become for a join
+
+
+def joins(canvas: Canvas, compression: Compression = COMPRESSION) -> tuple[int, ...]:
+    """The frames with which painted follows kept, or the reverse, anywhere in the picture.
+
+    Footage is read, as its length decides. A ring's own wrap, from its last frame to the first, is
+    not among them.
+    """
+    return joins_of(canvas, openness(canvas, compression), compression)
+
+
+def joins_of(canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION) -> tuple[int, ...]:
+    """The same from the mask that `encode_canvas` gave."""
+    jumps = (mask[:, :, 1:] - mask[:, :, :-1]).abs().amax(dim=(0, 1, 3, 4)) > NEW
+    latent_frames = (jumps.nonzero().flatten() + 1).tolist()
+    starts = (canvas.frames_of(i, compression).start for i in latent_frames)
+    return tuple(frame for frame in starts if frame < canvas.size.frames)
+
+
+def kept_frames(
+    canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
+) -> tuple[int, ...]:
+    """The frames that are kept whole."""
+    whole = (mask == 0).all(dim=4).all(dim=3).flatten().nonzero().flatten().tolist()
+    frames = (frame for i in whole for frame in canvas.frames_of(i, compression))
+    return tuple(frame for frame in frames if frame < canvas.size.frames)
+
+
+def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
+    """The mask of `canvas`, without a model: as nothing is looked at, nothing is encoded."""
+
+    def encode(chunks: Iterable[Video]) -> Iterator[Latent]:
+        frames = sum(chunk.shape[2] for chunk in chunks)
+        grid = canvas.grid(compression)
+        yield torch.zeros(1, 1, compression.latent_frames(frames), grid.rows, grid.columns)
+
+    return encode_canvas(canvas, encode, 1, compression)[1]

@@ -1,0 +1,141 @@
+"""Seams: how far the step from frame to frame at a join stands out among all other steps.
+
+Axes: t frames, n steps, y rows, x columns.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ..errors import SizeError
+from ..shapes import Frames
+from .flow import flow
+
+PAIRS = 8  # of frames that are compared at once
+
+KINDS = ("pixels", "flow", "colour")
+FLOORS = {"pixels": 0.25, "flow": 0.02, "colour": 0.25}
+"""Steps that nobody sees; smaller ones count as these, so that a still video has ratios of 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """From each frame to the next. Around a loop, the last one leads back to the first frame.
+
+    `pixels` is the mean difference of pixels, in levels of 255. `flow` is how many pixels what is
+    seen moves, on the mean. `colour` is how far the distributions of red, green and blue lie apart,
+    in levels: what moves leaves it alone, a shift in brightness by d is d.
+    """
+
+    pixels: Float[Tensor, " n"]
+    flow: Float[Tensor, " n"]
+    colour: Float[Tensor, " n"]
+
+    def of(self, kind: str) -> Float[Tensor, " n"]:
+        """The steps of one of `KINDS`."""
+        return {"pixels": self.pixels, "flow": self.flow, "colour": self.colour}[kind]
+
+
+def steps(chunks: Iterable[Frames], loop: bool = False) -> Steps:
+    """The steps of a video that arrives in chunks of any length; one chunk is held at a time."""
+    first, last, parts = None, None, []
+    for chunk in chunks:
+        first = chunk[:1] if first is None else first
+        chunk = chunk if last is None else torch.cat([last, chunk])
+        last = chunk[-1:]
+        for i in range(0, len(chunk) - 1, PAIRS):
+            end = min(i + PAIRS, len(chunk) - 1)
+            parts.append(_between(chunk[i:end], chunk[i + 1 : end + 1]))
+    if loop and parts and first is not None and last is not None:
+        parts.append(_between(last, first))
+    found = torch.cat(parts, dim=1) if parts else torch.empty(3, 0)
+    if found.shape[1] < 2:
+        raise SizeError("a video of less than 3 frames has no seams to measure: give a longer one")
+    return Steps(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """The steps of a video, and the frames with which something new begins: its joins.
+
+    With `loop`, the last step is the wrap from the last frame to the first.
+    """
+
+    steps: Steps
+    joins: tuple[int, ...] = ()
+    loop: bool = False
+
+    def __post_init__(self) -> None:
+        frames = len(self.steps.pixels) + (not self.loop)
+        for join in self.joins:
+            if not 1 <= join < frames:
+                raise SizeError(f"join at frame {join} of {frames}: choose from 1 to {frames - 1}")
+        if len(set(self.joins)) + self.loop >= len(self.steps.pixels):
+            raise SizeError(f"{len(self.joins)} joins in {frames} frames leave no step between")
+
+    def usual(self, kind: str) -> float:
+        """The median of all steps that are not at a join."""
+        values = self.steps.of(kind)
+        inside = torch.ones(len(values), dtype=torch.bool)
+        inside[[join - 1 for join in self.joins]] = False
+        if self.loop:
+            inside[-1] = False
+        return values[inside].quantile(0.5).item()
+
+    def ratio(self, kind: str, join: int) -> float:
+        """The step into frame `join` over the usual one: 1 is no seam, 0 a doubled frame.
+
+        Frame 0 is the wrap of a loop. Both steps are at least the floor, so 0 only comes near.
+        """
+        if join == 0 and not self.loop:
+            raise SizeError("frame 0 is a join of a loop alone")
+        floor = FLOORS[kind]
+        step = self.steps.of(kind)[join - 1].item()
+        return max(step, floor) / max(self.usual(kind), floor)
+
+    def ratios(self, join: int) -> dict[str, float]:
+        """The ratio of each kind."""
+        return {kind: self.ratio(kind, join) for kind in KINDS}
+
+    def summary(self) -> dict[str, object]:
+        """All numbers, ready for JSON: steps, usual steps, and the ratios of each join."""
+        return {
+            "frames": len(self.steps.pixels) + (not self.loop),
+            "usual_step": {kind: round(self.usual(kind), 4) for kind in KINDS},
+            "joins": [{"frame": join} | _rounded(self.ratios(join)) for join in self.joins],
+            "loop": _rounded(self.ratios(0)) if self.loop else None,
+            "steps": {kind: _rounded_all(self.steps.of(kind).tolist()) for kind in KINDS},
+        }
+
+
+def _between(before: Frames, after: Frames) -> Float[Tensor, "3 n"]:
+    pixels = (after.float() - before.float()).abs().mean(dim=(1, 2, 3))
+    moved = flow(before, after).norm(dim=1).mean(dim=(1, 2))
+    colour = [colour_distance(a, b) for a, b in zip(before, after, strict=True)]
+    return torch.stack([pixels, moved, torch.tensor(colour)])
+
+
+def colour_distance(a: UInt8[Tensor, "*any 3"], b: UInt8[Tensor, "*any 3"]) -> float:
+    """How far the levels of `a` must move to be spread as those of `b` are, on the mean.
+
+    The first Wasserstein distance of each channel's distribution, averaged.
+    """
+    gap = (_spread(a) - _spread(b)).abs().sum(dim=1)
+    return gap.mean().item()
+
+
+def _spread(frames: UInt8[Tensor, "*any 3"]) -> Float[Tensor, "3 level"]:
+    """For each channel and level the share of pixels at or below it."""
+    counts = [torch.bincount(channel.flatten(), minlength=256) for channel in frames.unbind(-1)]
+    return torch.stack(counts).double().cumsum(dim=1) / (frames.numel() / 3)
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in values.items()}
+
+
+def _rounded_all(values: Sequence[float]) -> list[float]:
+    return [round(value, 3) for value in values]

@@ -1,0 +1,72 @@
+"""What drift counts along a chain, and what kept footage is compared by."""
+
+import pytest
+import torch
+
+from sora_core.errors import SizeError
+from sora_core.measure.drift import Drift, Look, kept_psnr
+
+
+def clip(seed=0):
+    torch.manual_seed(seed)
+    return torch.randint(60, 160, (4, 24, 32, 3), dtype=torch.uint8)
+
+
+def test_the_same_clip_again_and_again_does_not_drift():
+    drift = Drift.of([clip()] * 4)
+    assert (drift.colour, drift.net_colour, drift.contrast) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("shift", [1, 6])
+def test_a_shift_in_brightness_with_every_link_is_that_drift(shift):
+    drift = Drift.of(clip() + shift * i for i in range(5))
+    assert drift.colour == pytest.approx(shift, abs=1e-3)
+    assert drift.net_colour == pytest.approx(shift, abs=1e-3)
+    assert drift.contrast == pytest.approx(0, abs=1e-4)
+
+
+def test_what_goes_and_comes_back_counts_per_link_but_not_in_the_end():
+    drift = Drift.of([clip(), clip() + 8, clip()])
+    assert drift.colour == pytest.approx(8, abs=1e-3)
+    assert drift.net_colour == 0
+
+
+def test_halved_deviations_are_half_the_contrast():
+    grey = (clip().float() - 110).div(2).add(110).round().to(torch.uint8)
+    assert Drift.of([clip(), clip(), grey]).contrast == pytest.approx(-0.5, abs=0.02)
+
+
+def test_a_blank_clip_has_no_contrast_to_lose():
+    blank = torch.full((2, 8, 8, 3), 90, dtype=torch.uint8)
+    assert Drift.of([blank, clip()[:, :8, :8]]).contrast == 0
+
+
+@pytest.mark.parametrize("dims", [(0,), (1,), (2,), (1, 2)])
+def test_looks_do_not_depend_on_where_things_are(dims):
+    seen, turned = Look.of(clip()), Look.of(clip().flip(dims))
+    assert (*turned.colour, turned.contrast) == pytest.approx((*seen.colour, seen.contrast))
+
+
+def test_one_link_is_no_chain():
+    with pytest.raises(SizeError, match="2 or more"):
+        Drift.of([clip()])
+    with pytest.raises(SizeError, match="0 frames"):
+        Look.of(clip()[:0])
+
+
+def test_kept_footage_loses_six_decibels_with_twice_the_error():
+    once, twice = (kept_psnr(clip(), clip() + error) for error in (4, 8))
+    assert once - twice == pytest.approx(6.02, abs=0.01)
+    assert kept_psnr(clip(), clip()) == 120
+
+
+def test_only_pixels_that_count_are_compared():
+    made, where = clip(), torch.ones(1, 24, 32)
+    made[:, :, :8] += 50
+    assert kept_psnr(clip(), made) < 30
+    where[:, :, :8] = 0
+    assert kept_psnr(clip(), made, where) == 120
+    with pytest.raises(SizeError, match="no pixel"):
+        kept_psnr(clip(), made, torch.zeros(1, 24, 32))
+    with pytest.raises(SizeError, match="give as many"):
+        kept_psnr(clip(), made[:2])
