@@ -90,13 +90,12 @@ class Work:
 
     async def follow(self, socket: "aiohttp.ClientWebSocketResponse[bool]") -> None:
         """Keeps the queue filled and takes in what ends, until all is done or the server goes."""
-        await self.settle()
-        await self.send()
-        looked = time.monotonic()
+        looked = -LOOK_SECONDS
         while self.flying or self.waiting:
             if time.monotonic() - looked > LOOK_SECONDS:
                 await self.settle()
                 looked = time.monotonic()
+            await self.send()
             try:
                 message = await socket.receive(timeout=LOOK_SECONDS)
             except asyncio.TimeoutError:
@@ -106,7 +105,6 @@ class Work:
                 await self.hear(said["type"], said["data"])
             elif message.type != aiohttp.WSMsgType.BINARY:
                 raise ConnectionError("ComfyUI closed the connection")
-            await self.send()
 
     async def hear(self, kind: str, data: dict[str, Any]) -> None:
         """Takes in one message; those about the jobs of others are none of our business."""
