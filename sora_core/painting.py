@@ -18,11 +18,11 @@ from .models.patches import PATCH
 from .models.timed import timed_text
 from .sampling.anchor import Statistics, anchor
 from .sampling.guidance import lead, pushes
-from .sampling.hold import keep, reveal_view
+from .sampling.hold import by_frame, keep, reveal_view
 from .sampling.ring import ring_at
 from .sampling.spans import SOFT, span_weights, weights_at
 from .sampling.step import Denoise, Sigma
-from .sampling.windows import windows
+from .sampling.windows import Windows
 from .shapes import COMPRESSION, Compression, Grid, Latent
 
 BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
@@ -49,9 +49,8 @@ class Painter:
     model: DiT
     script: Script
     text: float
-    footage: float = 1.0
-    window: int = 5
-    overlap: int = 2
+    footage: float
+    sight: Windows
 
     def free(self, start: int = 0, period: int | None = None) -> Denoise:
         """A denoiser of the part that begins at latent frame `start`; of a ring of `period`."""
@@ -67,10 +66,11 @@ class Painter:
     ) -> Denoise:
         """The same, which keeps `footage` and is led by it; `anchored` so far to what an earlier
         part was `like`."""
-        denoise = self._guided(start, period, footage)
+        known, mask = footage[0], by_frame(footage[1])
+        denoise = self._guided(start, period, (known, mask))
         if like is not None and anchored > 0:
             denoise = anchor(denoise, like, anchored)
-        return keep(denoise, *footage)
+        return keep(denoise, known, mask)
 
     def _guided(self, start: int, period: int | None, footage: Footage | None) -> Denoise:
         text, nothing = pushes(self.text, 1.0 if footage is None else self.footage)
@@ -88,18 +88,14 @@ class Painter:
     def _through_time(self, views: int, start: int, period: int | None) -> Denoise:
         """A denoiser of any number of frames, each view of them a row."""
         if period is None:
-            return windows(lambda i: self._told(views, start + i, start + i), *self._sight)
-        if period <= self.window:
+            return self.sight.over(lambda i: self._told(views, start + i, start + i))
+        if period <= self.sight.length:
             return ring_at(lambda first: self._told(views, first, 0), period)
 
         def line(first: int) -> Denoise:
-            return windows(lambda i: self._told(views, first + i, i), *self._sight)
+            return self.sight.over(lambda i: self._told(views, first + i, i))
 
-        return ring_at(line, period, RING_CUTS, context=self.overlap)
-
-    @property
-    def _sight(self) -> tuple[int, int]:
-        return self.window, self.overlap
+        return ring_at(line, period, RING_CUTS, context=self.sight.overlap)
 
     def _told(self, views: int, frame: int, place: int) -> Denoise:
         """The model on a few frames from `frame` on: the first view told the script, the others

@@ -27,11 +27,15 @@ from .sampling.noise import MAX_SEED, draw
 from .sampling.samplers import dpmpp_2m, euler, heun, sde
 from .sampling.schedules import shift_for_tokens, shifted
 from .sampling.step import Step
+from .sampling.windows import Windows
 from .shapes import Frames, Grid, Latent, Size, Video, crop
 from .video.frames import frames_from_video
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 SHIPPED = "sora-mini.safetensors"
+
+CHAIN = Chain()
+OVERLAP = 2  # latent frames that neighbouring windows share
 
 Sampler = Callable[..., Latent]
 SAMPLERS = ("euler", "heun", "dpmpp_2m", "sde")
@@ -72,36 +76,41 @@ def generate(
     footage_guidance: float = 1.0,
     negative: str = "",
     sampler: str = "euler",
-    chain: Chain | None = None,
+    chain: Chain | None = CHAIN,
+    window: int | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_link: Callable[[Link, Latent], None] = lambda link, latent: None,
 ) -> Latent:
     """The latent that paints `prompt` on `canvas`; the same numbers for the same seed.
 
     The canvas' own prompts are told in their seconds, `prompt` in all others. Footage is kept as
-    firmly as it was placed. A canvas longer than the model's window is painted in windows, all at
-    once; or with a `chain` link by link, and `on_link` is told of each. What is None is as the
-    model was made for. `on_step` may raise to stop early.
+    firmly as it was placed. What is None is as the model was made for. `on_step` may raise to stop
+    early.
+
+    A canvas of more latent frames than `window` is painted in a `chain` of links, which keeps the
+    scene and its pace, and `on_link` is told of each; without one in windows, all at a time, whose
+    scenes may differ. A window as long as the canvas paints it as one, but what moves gets slower.
+    A loop has no links, and is painted in windows.
     """
     settings, grid = pipeline.config.sampling, canvas.grid()
+    length = min(grid.frames, settings.window if window is None else window)
     noise = draw(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
     scale = settings.guidance if guidance is None else guidance
     script = read_script(pipeline, prompt, negative, canvas)
-    painter = Painter(pipeline.transformer, script, scale, footage_guidance, settings.window)
-    seen = replace(grid, frames=min(grid.frames, settings.window))
+    sight = Windows(length, min(OVERLAP, length - 1))
+    painter = Painter(pipeline.transformer, script, scale, footage_guidance, sight)
+    seen = replace(grid, frames=length)
     sigmas = shifted(settings.steps if steps is None else steps, clip_shift(seen))
     known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)
     if canvas.placements:
         encode_footage = partial(encode_chunks, pipeline.autoencoder)
         known, mask = encode_canvas(canvas, encode_footage, noise.shape[1])
-    if chain is None:
+    if chain is None or canvas.ring or length == grid.frames:
         period = grid.frames if canvas.ring else None
         denoise = painter.free(period=period)
         if canvas.placements:
             denoise = painter.around((known, mask), period=period)
         return sampler_named(sampler, seed, noise)(denoise, noise, sigmas, on_step)
-    if canvas.ring:
-        raise ConfigError("a chain has two ends and a loop none: paint the loop without a chain")
 
     def paint(link: Link) -> Latent:
         part, steps = noise[:, :, link.frames], len(sigmas) - 1
@@ -117,7 +126,7 @@ def generate(
         on_link(link, latent)
         return latent
 
-    return chained(paint, known, mask, settings.window, chain)
+    return chained(paint, known, mask, length, chain)
 
 
 def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:

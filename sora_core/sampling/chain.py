@@ -58,7 +58,7 @@ def chained(
     """A latent of any length made of links of `length` latent frames.
 
     From the start on; or from the end back, where footage lies at the end and none at the start.
-    What `mask` keeps stays exactly as it is.
+    What `mask` keeps stays exactly as it is, and a link that is kept whole is not painted.
     """
     frames = known.shape[2]
     if chain.history >= length:
@@ -75,7 +75,8 @@ def chained(
         over = painted[here, None, None] & (mask[:, :, here] > 0)
         opened = torch.where(over, 1 - chain.firmness, mask[:, :, here])
         link = Link(index, len(starts), start, latent[:, :, here], opened, like)
-        latent[:, :, here] = paint(link)
+        if opened.any():
+            latent[:, :, here] = paint(link)
         painted[here] = True
         like = like or Statistics.of(latent[:, :, here])
     return latent

@@ -48,3 +48,9 @@ def reveal_view(
     # Held tokens predict `known`, so x - known is sigma * (noise - known): scale it down.
     seen = torch.where(held, known + (mask / sigma) * (x - known), x)
     return seen, torch.where(held, mask, sigma)
+
+
+def by_frame(mask: Mask) -> Mask:
+    """`mask`, one value a frame where no more are needed: models compute once for each level."""
+    frame = mask[..., :1, :1]
+    return frame if bool((mask == frame).all()) else mask

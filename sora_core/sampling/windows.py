@@ -5,6 +5,7 @@ Axes: b c t y x, as in shapes.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,25 @@ DenoiseAt = Callable[[int], Denoise]
 where it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How many latent frames a model sees at a time, and how many of them the next window sees."""
+
+    length: int
+    overlap: int
+
+    def __post_init__(self) -> None:
+        length, overlap = self.length, self.overlap
+        if not 0 <= overlap < length:
+            raise ConfigError(
+                f"window of {length}, overlap {overlap}: choose 0 <= overlap < length"
+            )
+
+    def over(self, denoise_at: DenoiseAt) -> Denoise:
+        """`windows` of this kind."""
+        return windows(denoise_at, self.length, self.overlap)
+
+
 def windows(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
     """A denoiser of any number of latent frames that sees `length` of them at a time.
 
@@ -26,8 +46,7 @@ def windows(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
     the clean predictions are blended: the outer quarter of an overlap is context alone and counts
     for nothing, so a model that looks no further than that gives what it gives for the whole.
     """
-    if not 0 <= overlap < length:
-        raise ConfigError(f"window of {length}, overlap {overlap}: choose 0 <= overlap < length")
+    Windows(length, overlap)  # refuses what never advances
 
     def windowed(x: Latent, sigma: Sigma) -> Latent:
         frames = x.shape[2]
