@@ -14,6 +14,7 @@ from .extend import (
 )
 from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
+from .measure import SoraMeasureSeams
 from .place import SoraPlaceImage, SoraPlaceVideo
 from .prompt import SoraEncodePrompt, SoraExpandPrompt
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
@@ -44,4 +45,5 @@ class SoraExtension(ComfyExtension):
             SoraSample,
             SoraDecodeVideo,
             SoraDecodeFrames,
+            SoraMeasureSeams,
         ]

@@ -3,6 +3,7 @@
 Axes: t frames, y rows, x columns.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,6 +37,16 @@ class Look:
         grey = frames.float() @ torch.tensor(GREY)
         return cls((red, green, blue), grey.flatten(1).std(dim=1, correction=0).mean().item())
 
+    @classmethod
+    def mean(cls, looks: Sequence["Look"]) -> "Look":
+        """The look of clips together, each counted once."""
+        if not looks:
+            raise SizeError("a link of 0 frames: give one frame or more")
+        red, green, blue = (
+            sum(values) / len(looks) for values in zip(*(a.colour for a in looks), strict=True)
+        )
+        return cls((red, green, blue), sum(look.contrast for look in looks) / len(looks))
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -51,6 +62,15 @@ class Drift:
     def of(cls, links: Iterable[Frames]) -> "Drift":
         """One look is taken at a time, so a chain of any length fits into memory."""
         return cls([Look.of(frames) for frames in links])
+
+    @classmethod
+    def along(cls, chunks: Iterable[Frames], joins: Sequence[int]) -> "Drift":
+        """The parts of a video that arrives in chunks, cut where `joins`, in order, begin."""
+        parts: list[list[Look]] = [[] for _ in range(len(joins) + 1)]
+        frames = (frame for chunk in chunks for frame in chunk.split(1))
+        for number, frame in enumerate(frames):
+            parts[bisect_right(joins, number)].append(Look.of(frame))
+        return cls([Look.mean(looks) for looks in parts])
 
     @property
     def per_link(self) -> list[float]:

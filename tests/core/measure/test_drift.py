@@ -41,6 +41,14 @@ def test_a_blank_clip_has_no_contrast_to_lose():
     assert Drift.of([blank, clip()[:, :8, :8]]).contrast == 0
 
 
+def test_a_video_cut_at_its_joins_drifts_as_its_parts_do():
+    whole = torch.cat([clip(seed) for seed in range(3)])
+    parts = Drift.of([whole[:4], whole[4:9], whole[9:]])
+    along = Drift.along(whole.split(5), (4, 9))
+    assert along.per_link == pytest.approx(parts.per_link, abs=1e-3)
+    assert along.contrast == pytest.approx(parts.contrast, abs=1e-4)
+
+
 @pytest.mark.parametrize("dims", [(0,), (1,), (2,), (1, 2)])
 def test_looks_do_not_depend_on_where_things_are(dims):
     seen, turned = Look.of(clip()), Look.of(clip().flip(dims))

@@ -61,7 +61,7 @@ def test_a_hard_cut_stands_out_in_pixels_and_colour():
 
 
 def test_a_leap_stands_out_in_flow_as_far_as_it_leaps():
-    clip = moving(24, right=1)
+    clip = moving(24, right=1, side=96)
     leap = torch.cat([clip[:8], clip[10:]])  # 3 pixels where 1 is usual
     assert ratios(leap, 8)["flow"] == pytest.approx(3, rel=0.1)
 

@@ -1,0 +1,121 @@
+"""Nodes that measure what was made."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..sora_core.canvas import Source
+from ..sora_core.errors import ConfigError
+from ..sora_core.measure.curve import curve
+from ..sora_core.measure.drift import Drift
+from ..sora_core.measure.joins import joins_of, kept_frames, openness
+from ..sora_core.measure.kept import placed_psnr
+from ..sora_core.measure.seams import Seams, steps
+from ..sora_core.shapes import COMPRESSION, Frames
+from ..sora_core.video.frames import frames_from_images, images_from_frames
+from ..sora_core.video.reader import read_frames
+from .host.footage import footage
+from .host.sampling import progress
+from .host.video import compression
+from .inputs import SoraCanvasType, video_input
+
+CHUNK = 16  # images that are turned into frames at a time
+
+
+class SoraMeasureSeams(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraMeasureSeams",
+            display_name="Sora Measure Seams",
+            category="Sora/measure",
+            description="How far the step from frame to frame at each join stands out among all "
+            "others: 1 is no seam. In pixels, in motion and in colour; around a loop too.",
+            inputs=[
+                video_input("video", "What to measure: a VIDEO, read piece by piece, or images."),
+                io.String.Input(
+                    "joins",
+                    default="",
+                    tooltip="The frames, counted from 0, with which something new begins, such as "
+                    "9, 25. Empty takes those of the canvas.",
+                ),
+                io.Boolean.Input(
+                    "loop",
+                    default=False,
+                    tooltip="Also measure the step from the last frame to the first. On for the "
+                    "endless canvas.",
+                ),
+                SoraCanvasType.Input(
+                    "canvas",
+                    optional=True,
+                    tooltip="The canvas that was painted: it knows its joins, and what was kept.",
+                ),
+                io.Vae.Input(
+                    "vae",
+                    optional=True,
+                    tooltip="Only with a canvas: the VAE that decoded the video, where it is not "
+                    "sora-mini's. It decides which frames are kept whole.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="curve", tooltip="The steps, with joins marked."),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="All numbers as JSON: joins, loop, drift from part to part, and how "
+                    "well kept footage was kept, in dB.",
+                ),
+                io.Custom("VIDEO,IMAGE").Output(
+                    display_name="video", tooltip="What came in, unchanged."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, video, joins, loop, canvas=None, vae=None) -> io.NodeOutput:
+        clip = footage(video, canvas.fps if canvas else 1.0)
+        again = partial(chunks, clip.placement.source)
+        pressed = compression(vae) if vae else COMPRESSION
+        found, kept = join_numbers(joins), ()
+        if canvas is not None:
+            mask = openness(canvas, pressed)
+            found = found or joins_of(canvas, mask, pressed)
+            kept = kept_frames(canvas, mask, pressed)
+            loop = loop or canvas.ring
+        seams = Seams(steps(shown(again(), clip.frames(clip.fps)), loop), found, loop)
+        report = seams.summary()
+        if found:
+            report["drift"] = Drift.along(again(), found).summary()
+        if kept and canvas is not None:
+            report["kept_psnr_db"] = placed_psnr(canvas, again, kept)
+        drawn = images_from_frames(curve(seams)[None])
+        return io.NodeOutput(drawn, json.dumps(report), video, ui=ui.PreviewImage(drawn))
+
+
+def join_numbers(text: str) -> tuple[int, ...]:
+    """The frame numbers that `text` lists; ConfigError where it lists something else."""
+    parts = [part for part in re.split(r"[\s,;]+", text.strip()) if part]
+    if not all(re.fullmatch(r"[0-9]{1,6}", part) for part in parts):
+        raise ConfigError(f"joins {text[:40]!a}: give frame numbers, such as 9, 25")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def chunks(source: Source) -> Iterator[Frames]:
+    """The frames of a file, or of images in memory, a few at a time."""
+    if not isinstance(source, Tensor):
+        yield from read_frames(source)
+        return
+    for images in source.split(CHUNK):
+        yield frames_from_images(images)
+
+
+def shown(parts: Iterator[Frames], total: int) -> Iterator[Frames]:
+    """`parts`, with progress; stops where the user cancels."""
+    show, done = progress(total), 0
+    for part in parts:
+        yield part
+        done += len(part)
+        show(done)
