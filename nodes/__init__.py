@@ -16,7 +16,7 @@ from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
 from .measure import SoraMeasureSeams
 from .place import SoraPlaceImage, SoraPlaceVideo
-from .prompt import SoraEncodePrompt, SoraExpandPrompt
+from .prompt import SoraEncodePrompt, SoraExpandPrompt, SoraStoryboard
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 
 
@@ -28,6 +28,7 @@ class SoraExtension(ComfyExtension):
             SoraLoadModel,
             SoraExpandPrompt,
             SoraEncodePrompt,
+            SoraStoryboard,
             SoraCanvas,
             SoraPlaceVideo,
             SoraPlaceImage,

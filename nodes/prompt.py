@@ -2,9 +2,17 @@
 
 from comfy_api.latest import io
 
+from ..sora_core import edits
 from ..sora_core.prompts.expansion import LEVELS, STYLES, expand, read_language
 from ..sora_core.prompts.sanitize import clean_prompt
+from ..sora_core.prompts.storyboard import expanded, script, storyboard
+from ..sora_core.sampling.spans import SPAN
 from .host.choices import chosen
+from .inputs import canvas_input, canvas_output, shown
+
+SHOTS = """\
+0-1s: a red ball rolls to the left on grass
+1-2s: it bounces"""
 
 
 class SoraEncodePrompt(io.ComfyNode):
@@ -84,3 +92,74 @@ class SoraExpandPrompt(io.ComfyNode):
         style, level = chosen("style", style, STYLES), chosen("level", level, LEVELS)
         told = expand(text, read_language(), style=style, level=level, seed=seed)
         return io.NodeOutput(told.text, told.diff())
+
+
+class SoraStoryboard(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraStoryboard",
+            display_name="Sora Storyboard",
+            category="Sora/prompt",
+            description="Shots, one after the other, each with its prompt: where two meet, one "
+            "turns softly into the next. A thing that was described once stays the same thing.",
+            inputs=[
+                canvas_input(),
+                io.Clip.Input("clip", tooltip="The text encoder of the model that will paint."),
+                io.String.Input(
+                    "text",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    default=SHOTS,
+                    tooltip="A line for each shot, with its seconds in front, such as 0-2s: or "
+                    "0:00-0:02; without seconds all are equally long. One line of sentences works "
+                    "too. The last shot ends with the canvas.",
+                ),
+                io.Combo.Input(
+                    "style",
+                    options=[*STYLES],
+                    default=STYLES[0],
+                    tooltip="The model that will read it, if shots are to be said more fully.",
+                ),
+                io.Combo.Input(
+                    "level",
+                    options=[*LEVELS],
+                    default="off",
+                    tooltip="How much to add to each shot: off adds nothing. What one shot leaves "
+                    "open is as in the shots before it.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=True,
+                    tooltip="Another seed fills in other things.",
+                ),
+            ],
+            outputs=[
+                canvas_output(),
+                io.Conditioning.Output(
+                    display_name="prompts",
+                    tooltip="All prompts with their seconds, for Sora Guider, with its latent "
+                    "connected. Other guiders mix them.",
+                ),
+                io.String.Output(
+                    display_name="script", tooltip="The shots as they are told, line by line."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, canvas, clip, text, style, level, seed) -> io.NodeOutput:
+        style, level = chosen("style", style, STYLES), chosen("level", level, LEVELS)
+        shots = expanded(
+            storyboard(text, canvas.seconds), read_language(), style=style, level=level, seed=seed
+        )
+        told = edits.storyboard(canvas, [(shot.start, shot.text) for shot in shots])
+        prompts = []
+        for shot in shots:
+            tokens = clip.tokenize(clean_prompt(shot.text))
+            span = {SPAN: (shot.start, shot.end)}
+            prompts += clip.encode_from_tokens_scheduled(tokens, add_dict=span)
+        return io.NodeOutput(told, prompts, script(shots), ui=shown(told).ui)
