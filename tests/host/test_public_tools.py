@@ -1,0 +1,142 @@
+"""What public validators say of the pack and its workflows, offline: nothing, or it is explained.
+
+Not run here: `comfy-test` 0.4 reads no V3 entry point (coverage), wants every `nn.Linear` to be the
+host's (syntax; the core trains and runs without a host), and for the other levels fetches ComfyUI
+and a Python of its own from the network. `comfy node validate` is ruff S102, S307 and E702, which
+tests/hostile/test_scanner.py runs on the same archive.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.test_scanner import archive
+from tools.host import ROOT, bring_host
+
+pytestmark = pytest.mark.host
+
+TOOLS = Path(sys.executable).parent
+
+SAFE = {  # what nodesafe finds by pattern: what the line must hold to be no more than that
+    "pattern `compile(`": r"\bre\.compile\(",
+    "pattern `eval(`": r"\.eval\(\)",  # torch's, without an argument
+    "pattern `ord(`": r"Word\(",
+    "Dynamic `getattr`": r"\bgetattr\(\w+(\.\w+)*, \w+(\.\w+)?\b",  # fields of our dataclasses
+    "high-entropy literal": r'"""|"$',  # sentences
+    "suspicious identifier": r"\b_\w{0,4}\b",
+}
+OPTIONAL = {  # names of newer hosts, each asked for with another to fall back on
+    "comfy.model_management.archive_model_dtypes",
+    "comfy.model_patcher.CoreModelPatcher",
+}
+
+
+def run(tool, *arguments):
+    return subprocess.run([TOOLS / tool, *arguments], capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The pack as the Registry would unpack it, in a `custom_nodes` of its own."""
+    pack = tmp_path_factory.mktemp("comfy") / "custom_nodes" / "sora_nodes"
+    for file in archive():
+        (pack / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, pack / file)
+    return pack
+
+
+def lint(server, *workflows):
+    done = run("comfy-lint", f"--server={server.client.url}", "--strict", "--json", *workflows)
+    return [found for file in json.loads(done.stdout)["files"] for found in file["diagnostics"]]
+
+
+def overlaps(found):
+    """Whether a mismatch is none: comfy-lint takes `VIDEO,IMAGE` for one type, ComfyUI for two."""
+    types = re.search(r"expects (\S+) but .* produces (\S+)", found["message"])
+    return bool(types) and not set(types[1].split(",")).isdisjoint(types[2].split(","))
+
+
+def test_comfy_lint_finds_nothing_in_any_workflow(server):
+    workflows = sorted(ROOT.glob("workflows/api/*.json"))
+    assert workflows
+    found = lint(server, *workflows)
+    left = [one for one in found if not (one["rule"] == "type-mismatch" and overlaps(one))]
+    print(f"comfy-lint {len(workflows)} workflows, {len(found)} findings, {len(left)} unexplained")
+    assert left == []
+
+
+def test_comfy_lint_is_able_to_find_something(server, tmp_path):
+    graph = json.loads((ROOT / "workflows" / "api" / "text_to_video.json").read_text("utf-8"))
+    graph["1"]["class_type"] = "SoraNothing"
+    (tmp_path / "bad.json").write_text(json.dumps(graph))
+    assert "unknown-node" in {one["rule"] for one in lint(server, tmp_path / "bad.json")}
+
+
+def nodesafe(folder):
+    done = run("nodesafe", "scan", "--format=json", folder)
+    return json.loads(done.stdout)["findings"]
+
+
+def explained(finding, folder):
+    lines = (folder / finding["file"]).read_text("utf-8").splitlines()
+    line = lines[finding["line"] - 1] if finding.get("line") else ""
+    return any(
+        kind in finding["title"] and re.search(innocent, line) for kind, innocent in SAFE.items()
+    )
+
+
+def test_nodesafe_finds_nothing_that_is_not_explained(published):
+    found = nodesafe(published)
+    open_ones = [f for f in found if not explained(f, published)]
+    print(f"nodesafe {len(found)} findings by pattern, {len(open_ones)} not explained")
+    assert [f"{f['file']}:{f['line']} {f['title']}" for f in open_ones] == []
+
+
+def test_nodesafe_is_able_to_find_something(tmp_path):
+    (tmp_path / "__init__.py").write_text("import base64\nexec(base64.b64decode('cHJpbnQ='))\n")
+    assert [finding for finding in nodesafe(tmp_path) if not explained(finding, tmp_path)]
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """A folder with a repository of the pinned ComfyUI, as comfy-import-guard wants it."""
+    folder = tmp_path_factory.mktemp("guard")
+    tree = folder / "ComfyUI"
+    for file in bring_host().rglob("*.py"):
+        place = tree / file.relative_to(bring_host())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
+    author = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    commit = [*author, "commit", "--quiet", "-m", "pinned"]
+    for command in (["init", "--quiet"], ["add", "--all", "--force"], commit):
+        subprocess.run(["git", *command], cwd=tree, check=True)
+    return folder
+
+
+def guard(history, pack):
+    chosen = ["--offline", "--json", f"--cache-dir={history}", "check", "--target=HEAD"]
+    done = run("comfy-import-guard", *chosen, f"--comfy-dir={pack.parents[1]}")
+    (found,) = json.loads(done.stdout)["packs"]
+    return found
+
+
+def test_every_name_that_the_pack_takes_from_comfyui_is_there(history, published):
+    found = guard(history, published)
+    missing = {name["dotted"] for name in found["breaking"] if name["kind"] == "getattr"}
+    print(f"comfy-import-guard {found['references']} names, {len(missing)} of newer hosts only")
+    assert found["references"] > 0
+    assert [name for name in found["breaking"] if name["dotted"] not in OPTIONAL] == []
+    assert (found["soft"], found["unresolvable"], found["signature_drift"]) == ([], [], [])
+    assert missing <= OPTIONAL
+
+
+def test_comfy_import_guard_is_able_to_find_something(history, tmp_path):
+    pack = tmp_path / "custom_nodes" / "bad"
+    pack.mkdir(parents=True)
+    (pack / "__init__.py").write_text("from comfy.utils import nothing_of_the_kind\n")
+    assert guard(history, pack)["breaking"]
