@@ -1,0 +1,36 @@
+"""A still picture out of a file, within the limits of video."""
+
+import stat
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..shapes import Frames
+from .container import media_error
+from .probe import check_size
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+
+
+def read_still(path: Path) -> Frames:
+    """The one frame that the picture at `path` is, upright; MediaError where it cannot be had.
+
+    The size is read and checked before any pixel is. What is transparent is shown on black.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise media_error(path, "not a file; a folder, pipe or device holds no picture")
+        with Image.open(path, formats=FORMATS) as image:
+            check_size(path, *image.size)
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+    except UnidentifiedImageError as error:
+        raise media_error(path, f"no picture; {', '.join(FORMATS)} are read") from error
+    except Image.DecompressionBombError as error:
+        raise media_error(path, "a picture of far too many pixels") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise media_error(path, f"cannot be read: {reason}") from error
+    shown = Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright)
+    return torch.from_numpy(np.array(shown.convert("RGB")))[None]
