@@ -11,7 +11,7 @@ import torch
 
 from .. import edits
 from ..canvas import Canvas
-from ..encode import encode_canvas
+from ..encode import Mask, encode_canvas
 from ..models.streaming import encode_chunks
 from ..pipeline import Pipeline, decode_frames, generate
 from ..sampling.chain import Chain
@@ -138,14 +138,19 @@ def perform(pipeline: Pipeline, job: Job, count: int | None = None) -> Edit:
     )
     return replace(
         edit,
-        latent_error=((latent - known).abs() * (mask == 0)).max().item(),
+        latent_error=largest_error(latent, known, mask),
         psnr=kept_psnr(truth, frames[at]),
         own_psnr=kept_psnr(truth, best),
     )
 
 
+def largest_error(latent: Latent, known: Latent, mask: Mask) -> float:
+    """How far `latent` is from what was known, at most, where that was to be kept."""
+    return ((latent - known).abs() * (mask == 0)).max().item()
+
+
 @torch.inference_mode()
-def encoded(pipeline: Pipeline, canvas: Canvas) -> tuple[Latent, torch.Tensor]:
+def encoded(pipeline: Pipeline, canvas: Canvas) -> tuple[Latent, Mask]:
     """The known latent of `canvas` and its mask."""
     channels = pipeline.config.transformer.latent_channels
     return encode_canvas(canvas, partial(encode_chunks, pipeline.autoencoder), channels)

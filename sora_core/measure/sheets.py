@@ -39,7 +39,7 @@ def write_edits(name: str, edits: Sequence[Edit], folder: Path) -> Path:
         clips += [barred(true, range(len(true))), frames]
         captions += ["true", job.prompt]
     columns = 16 if edits[0].seams.loop else 9
-    return _write(clips, captions, folder / f"{name}.jpg", columns, 1 if columns == 16 else 2)
+    return _write(clips, captions, folder / f"{name}.png", columns, 1 if columns == 16 else 2)
 
 
 def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], folder: Path) -> Path:
@@ -48,7 +48,7 @@ def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], fo
     for links in chains[:SHOWN]:
         shown = [link[[len(link) // 2, -1]] for link in links]
         clips.append(barred(torch.cat(shown), (0, 1)))
-    return _write(clips, captions[:SHOWN], folder / "chain.jpg", len(clips[0]), 1)
+    return _write(clips, captions[:SHOWN], folder / "chain.png", len(clips[0]), 1)
 
 
 def barred(frames: Frames, kept: Collection[int]) -> Frames:
@@ -68,5 +68,5 @@ def _write(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished, Image.open(drawn) as sheet:
-        sheet.save(unfinished, format="JPEG", quality=88)
+        sheet.quantize(256, dither=Image.Dither.NONE).save(unfinished, format="PNG", optimize=True)
     return path
