@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from .bundle import BundleConfig, load_autoencoder, load_transformer, read_config
 from .canvas import Canvas
@@ -116,25 +117,28 @@ def generate(
         part, steps = noise[:, :, link.frames], len(sigmas) - 1
         before, total = link.index * steps, link.total * steps
 
-        def told(step: Step) -> None:
+        def on_link_step(step: Step) -> None:
             on_step(Step(before + step.index, total, step.clean))
 
-        footage, like = (link.known, link.mask), link.like
-        denoise = painter.around(footage, link.start, like=like, anchored=chain.anchor)
+        footage, strength = (link.known, link.mask), chain.anchor * link.share
+        denoise = painter.around(footage, link.start, like=link.like, anchored=strength)
         fresh = (seed + link.index) % (MAX_SEED + 1)
-        latent = sampler_named(sampler, fresh, part)(denoise, part, sigmas, told)
+        latent = sampler_named(sampler, fresh, part)(denoise, part, sigmas, on_link_step)
         on_link(link, latent)
         return latent
 
-    return chained(paint, known, mask, length, chain)
+    return chained(paint, known, mask, length, chain, script.weights)
 
 
 def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:
     """What is told when on `canvas`: `prompt` wherever none of its own prompts is."""
-    texts = [prompt, *(span.prompt for span in canvas.prompts), negative]
-    words = encode(pipeline.encoder, pipeline.tokenizer, [clean_prompt(text) for text in texts])
+    prompts = [clean_prompt(text) for text in (prompt, *(span.prompt for span in canvas.prompts))]
+    weights: dict[str, Tensor] = {}  # a prompt said again is the same prompt
+    for text, row in zip(prompts, prompt_weights(canvas), strict=True):
+        weights[text] = weights[text] + row if text in weights else row
+    words = encode(pipeline.encoder, pipeline.tokenizer, [*weights, clean_prompt(negative)])
     *told, away = (row[there] for row, there in zip(words.states, words.mask, strict=True))
-    return Script(told, prompt_weights(canvas), away)
+    return Script(told, torch.stack(list(weights.values())), away)
 
 
 def clip_shift(grid: Grid) -> float:

@@ -1,16 +1,20 @@
 """Against drift: a denoiser whose colours and contrast stay near those of an earlier part.
 
-Axes: b c t y x, as in shapes.
+Axes: b c t y x, as in shapes; p prompts.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
 from .step import Denoise, Sigma
+
+SAME = 1e-3  # prompts that differ by less count as the same: weights are sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,27 @@ class Statistics:
     def of(cls, latent: Latent) -> "Statistics":
         over = {"dim": (2, 3, 4), "keepdim": True}
         return cls(latent.mean(**over), latent.std(**over))
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What a part of a video was like, and how much each prompt counted in it."""
+
+    like: Statistics
+    prompts: Float[Tensor, " p"]
+
+
+def most_alike(
+    anchors: Iterable[Anchor], prompts: Float[Tensor, " p"]
+) -> tuple[Statistics | None, float]:
+    """The statistics of the part that was told most of `prompts`, the first among equals, and which
+    share of them it was told; a scene that changes is not held to the one before."""
+    best, share = None, 0.0
+    for part in anchors:
+        told = float(torch.minimum(part.prompts, prompts).sum())
+        if told > share + SAME:
+            best, share = part.like, told
+    return best, share
 
 
 def anchor(denoise: Denoise, like: Statistics, strength: float) -> Denoise:

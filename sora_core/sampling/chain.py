@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
-from .anchor import Statistics
+from .anchor import Anchor, Statistics, most_alike
 from .hold import Mask
 
 
@@ -20,7 +22,8 @@ class Chain:
 
     Each link sees the `history` latent frames next to it that are painted already, as `firmness`
     says: at 1 as they are, below it noised a little and painted over, which hides their faults.
-    `anchor` from 0 to 1 is how far the statistics of each link are brought back to the first's.
+    `anchor` from 0 to 1 is how far the statistics of each link are brought back to those of the
+    first that was told the same.
     """
 
     history: int = 2
@@ -38,14 +41,16 @@ class Chain:
 @dataclass(frozen=True, slots=True)
 class Link:
     """A part of a video to be painted: `index` of `total`, from latent frame `start` on, around
-    `known` as far as `mask` leaves it; `like` is what the first link was like."""
+    `known` as far as `mask` leaves it. The earlier part that was told most of the same was `like`
+    this, and was told that `share` of it."""
 
     index: int
     total: int
     start: int
     known: Latent
     mask: Mask
-    like: Statistics | None
+    like: Statistics | None = None
+    share: float = 1.0
 
     @property
     def frames(self) -> slice:
@@ -53,10 +58,16 @@ class Link:
 
 
 def chained(
-    paint: Callable[[Link], Latent], known: Latent, mask: Mask, length: int, chain: Chain
+    paint: Callable[[Link], Latent],
+    known: Latent,
+    mask: Mask,
+    length: int,
+    chain: Chain,
+    weights: Float[Tensor, "p t"] | None = None,
 ) -> Latent:
     """A latent of any length made of links of `length` latent frames.
 
+    `weights` say how much each prompt counts in each of them; without, one prompt is all there is.
     From the start on; or from the end back, where footage lies at the end and none at the start.
     What `mask` keeps stays exactly as it is, and a link that is kept whole is not painted.
     """
@@ -69,16 +80,19 @@ def chained(
         starts = [max(0, frames - length - start) for start in starts]
     latent, painted = known.clone(), torch.zeros(frames, dtype=torch.bool)
     mask = mask.expand(-1, -1, frames, -1, -1)
-    like = None
+    told = known.new_ones(1, frames) if weights is None else weights
+    anchors: list[Anchor] = []
     for index, start in enumerate(starts):
         here = slice(start, start + length)
         over = painted[here, None, None] & (mask[:, :, here] > 0)
         opened = torch.where(over, 1 - chain.firmness, mask[:, :, here])
-        link = Link(index, len(starts), start, latent[:, :, here], opened, like)
+        prompts = told[:, here].mean(1)
+        like, share = most_alike(anchors, prompts)
+        link = Link(index, len(starts), start, latent[:, :, here], opened, like, share)
         if opened.any():
             latent[:, :, here] = paint(link)
         painted[here] = True
-        like = like or Statistics.of(latent[:, :, here])
+        anchors.append(Anchor(Statistics.of(latent[:, :, here]), prompts))
     return latent
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from sora_core.errors import ConfigError
-from sora_core.sampling.anchor import Statistics, anchor
+from sora_core.sampling.anchor import Anchor, Statistics, anchor, most_alike
 from sora_core.sampling.chain import Chain, chained, link_starts
 from sora_core.sampling.hold import hold
 from sora_core.sampling.samplers import euler
@@ -88,12 +88,23 @@ def test_history_that_is_not_firm_is_noised_so_far_and_kept_footage_never():
     assert torch.equal(latent[:, :, :4], known[:, :, :4])
 
 
-def test_later_links_are_told_what_the_first_was_like():
-    painted = Painted()
+def test_a_link_is_told_what_the_one_it_is_held_to_was_like():
+    painted, weights = Painted(), torch.tensor([[1.0] * 5 + [0] * 6, [0.0] * 5 + [1] * 6])
+    chained(painted, normal(), open_mask(), 5, Chain(), weights)
     chained(painted, normal(), open_mask(), 5, Chain())
-    first, *later = painted.links
-    assert first.like is None
-    assert all(link.like.mean.flatten().tolist() == [1, 1] for link in later)
+    assert [link.share for link in painted.links] == pytest.approx([0, 0.4, 0.6, 0, 1, 1])
+    means = [link.like and link.like.mean.flatten().tolist() for link in painted.links]
+    assert means == [None, [1, 1], pytest.approx([1.6, 1.6]), None, [1, 1], [1, 1]]
+
+
+def test_a_part_is_held_to_the_first_that_was_told_the_same():
+    likes = [Statistics.of(normal(seed=i)) for i in range(3)]
+    told = [torch.tensor(weights) for weights in ([1.0, 0.0], [0.25, 0.75], [0.0, 1.0])]
+    anchors = [Anchor(like, prompts) for like, prompts in zip(likes, told, strict=True)]
+    assert most_alike(anchors, told[0]) == (likes[0], 1)
+    assert most_alike([*anchors, *anchors], told[2]) == (likes[2], 1)
+    assert most_alike(anchors[:2], told[2]) == (likes[1], 0.75)
+    assert most_alike(anchors[:1], told[2]) == (None, 0)
 
 
 def test_an_anchored_prediction_has_the_statistics_it_is_anchored_to():
