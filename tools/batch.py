@@ -39,7 +39,7 @@ def main() -> int:
     console = Console(soft_wrap=True)
     try:
         return batch(options, console)
-    except PlanError as error:
+    except (PlanError, OSError) as error:
         console.print(str(error), markup=False)
         return 2
     except ServerAwayError as error:
@@ -68,6 +68,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--retry-failed", action="store_true", help="try failed jobs anew")
     parser.add_argument("--ahead", type=positive, default=2, help="jobs in the server's queue")
     parser.add_argument("--wait", type=count, default=300, help="seconds for an absent server")
+    cluster = parser.add_argument_group("on a Ray cluster, with this checkout on each machine")
+    cluster.add_argument("--ray", metavar="ADDRESS", help="run there; --out may be an fsspec URL")
+    cluster.add_argument(
+        "--workers", type=positive, help="one for each GPU or machine if not given"
+    )
+    cluster.add_argument("--comfyui", type=Path, help="ComfyUI's folder on each machine")
+    cluster.add_argument("--models", type=Path, help="its models, if not in that folder")
     return parser.parse_args(arguments)
 
 
@@ -86,13 +93,18 @@ def positive(text: str) -> int:
 def batch(options: argparse.Namespace, console: Console) -> int:
     name = re.sub(r"\W+", "_", options.jobs.stem)
     jobs = plan(read_workflow(options.workflow), read_rows(options.jobs), name)
-    out = options.out or Path("runs") / "batch" / name
+    results = options.out or str(Path("runs") / "batch" / name)
+    far = "://" in results
+    if far and not options.ray:
+        raise PlanError(f"--out {results} is an fsspec URL, which needs --ray: name a folder")
+    out = Path("runs") / "batch" / name if far else Path(results)
     if options.dry_run:
         console.print(plan_table(jobs, entries_so_far(out / MANIFEST)))
         return 0
     with Manifest(out / MANIFEST) as manifest:
         manifest.add(jobs)
-        manifest.forget_missing(out)
+        if not far:
+            manifest.forget_missing(out)
         if options.retry_failed:
             manifest.forgive()
         return run(options, {job.name: job for job in jobs}, manifest, out, console)
@@ -114,10 +126,13 @@ def run(
 ) -> int:
     """The exit code, once each job is done or failed."""
     with Board(jobs, manifest.entries()) as board:
-        asyncio.run(on_server(options, jobs, manifest, out, board))
+        if options.ray:
+            on_cluster(options, jobs, manifest, out, board)
+        else:
+            asyncio.run(on_server(options, jobs, manifest, out, board))
     entries = manifest.entries()
     failed = [entries[name] for name in jobs if entries[name].state == "failed"]
-    console.print(f"{board.summary()}: {out}", markup=False)
+    console.print(f"{board.summary()}: {options.out or out}", markup=False)
     if failed:
         console.print(failures_table(failed))
     return 1 if failed else 0
@@ -134,6 +149,24 @@ async def on_server(
         remote = Remote(session, options.server, manifest.client())
         chosen = {"retries": options.retries, "patience": options.wait, "ahead": options.ahead}
         await Work(remote, manifest, jobs, out, **chosen, show=board).run()
+
+
+def on_cluster(
+    options: argparse.Namespace,
+    jobs: dict[str, Job],
+    manifest: Manifest,
+    out: Path,
+    board: Board,
+) -> None:
+    try:
+        from tools.batch.cluster import Cluster
+    except ImportError as error:
+        needs = "python -m pip install -r tools/requirements/ray.txt"
+        raise PlanError(f"--ray needs more ({error}): {needs}") from error
+    places = {"comfyui": options.comfyui, "models": options.models}
+    cluster = Cluster(options.ray, workers=options.workers, **places)
+    results = options.out if options.out and "://" in options.out else str(out.resolve())
+    cluster.run(manifest, jobs, results, retries=options.retries, show=board)
 
 
 if __name__ == "__main__":

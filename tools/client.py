@@ -98,9 +98,14 @@ class Client:
         known = self.nodes()
         return {key: node | {"inputs": defaults(node, known)} for key, node in graph.items()}
 
-    def run(self, graph: Graph, on_event: Event = lambda kind, data: None) -> Run:
+    def run(
+        self,
+        graph: Graph,
+        on_event: Event = lambda kind, data: None,
+        seconds: float | None = RUN_SECONDS,
+    ) -> Run:
         """The finished run of `graph`; GraphError when any part of it is refused or fails."""
-        return asyncio.run(asyncio.wait_for(self._run(graph, on_event), RUN_SECONDS))
+        return asyncio.run(asyncio.wait_for(self._run(graph, on_event), seconds))
 
     async def _run(self, graph: Graph, on_event: Event) -> Run:
         async with aiohttp.ClientSession(self.url) as session:
@@ -147,6 +152,19 @@ def defaults(node: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str
         if name not in inputs and ("default" in options or choices):
             inputs[name] = options.get("default", next(iter(choices), None))
     return inputs
+
+
+def canvas_alone(graph: Graph) -> tuple[Graph, str]:
+    """The part of `graph` that makes its canvas, and the node of it that gives the canvas."""
+    (encoder,) = (node for node in graph.values() if node["class_type"] == "SoraEncodeCanvas")
+    canvas = encoder["inputs"]["canvas"][0]
+    needed, waiting = {}, [canvas]
+    while waiting:
+        key = waiting.pop()
+        needed[key] = graph[key]
+        waiting += [value[0] for value in graph[key]["inputs"].values() if isinstance(value, list)]
+    shown = {"class_type": "PreviewAny", "inputs": {"source": [canvas, 0]}}
+    return needed | {"shown": shown}, canvas
 
 
 def refusal(answer: dict[str, Any]) -> str:

@@ -2,15 +2,18 @@
 
 import json
 import sqlite3
+import textwrap
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from tools.batch.jobs import NAME, Job, plan, read_rows
 from tools.batch.manifest import MOST_DEATHS, Manifest
 from tools.batch.work import named
 from tools.batch.workflow import PlanError, find_input, read_workflow
+from tools.host import ROOT
 
 GRAPH = {
     "2": {
@@ -75,6 +78,7 @@ def test_a_workflow_in_ui_form_is_refused_with_the_way_to_export(tmp_path):
         read_workflow(path)
 
 
+@limits(deadline=None, max_examples=50)
 @given(
     first=st.integers(-50, 50),
     last=st.integers(-50, 50),
@@ -123,6 +127,7 @@ def test_a_row_that_cannot_be_meant_is_refused_by_its_number(row):
         plan(GRAPH, [{"name": "fine"}, row], "table")
 
 
+@limits(deadline=None, max_examples=50)
 @given(st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=8, unique=True))
 def test_every_job_has_a_name_of_its_own_that_is_a_name_for_files(texts):
     jobs = plan(GRAPH, [{"prompt.text": texts, "noise.seed": [1, -1]}], "table")
@@ -265,3 +270,13 @@ def test_a_manifest_of_another_format_is_left_alone(tmp_path):
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(PlanError, match="format 99"), Manifest(tmp_path / "m"):
         pass
+
+
+def test_the_table_on_the_front_page_is_a_plan_of_the_workflow_beside_it(tmp_path):
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, after = front.partition("tools/batch.py ")
+    workflow, table = after.split()[:2]
+    rows = after[after.index("    - prompt.text") :].split("\n\n")[0]
+    (tmp_path / table).write_text(textwrap.dedent(rows))
+    jobs = plan(read_workflow(ROOT / workflow), read_rows(tmp_path / table), "table")
+    assert len(jobs) == 2 * 4 + 3

@@ -134,6 +134,15 @@ class Manifest:
         """The job waits for another try."""
         self.change(name, "state = 'waiting', error = ?", error)
 
+    def missed(self, name: str, error: str, retries: int) -> bool:
+        """Whether a job that failed on the server waits for another of its tries."""
+        again = self.entry(name).tries <= retries
+        if again:
+            self.again(name, error)
+        else:
+            self.failed(name, error)
+        return again
+
     def lost(self, name: str) -> None:
         """The server knows nothing of a job that was sent: it waits, unless it kills the server."""
         found = self.entry(name)

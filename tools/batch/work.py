@@ -130,7 +130,8 @@ class Work:
                 await self.remote.send(completed(self.jobs[name].graph, self.known), prompt)
             except GraphError as error:
                 del self.flying[prompt]
-                self.fail(name, str(error), final=True)
+                self.manifest.failed(name, str(error))  # as it would be each time
+                self.show(name, "failed", {"error": str(error)})
 
     async def settle(self) -> None:
         """Finds out what became of each job that was sent; what the server lacks waits again."""
@@ -163,15 +164,11 @@ class Work:
             self.manifest.done(name, files, result.seconds)
             self.show(name, "done", {"files": files, "seconds": result.seconds})
 
-    def fail(self, name: str, error: str, *, final: bool = False) -> None:
-        tried = self.manifest.entry(name).tries
-        if final or tried > self.retries:
-            self.manifest.failed(name, error)
-            self.show(name, "failed", {"error": error})
-        else:
-            self.manifest.again(name, error)
+    def fail(self, name: str, error: str) -> None:
+        again = self.manifest.missed(name, error, self.retries)
+        self.show(name, "again" if again else "failed", {"error": error})
+        if again:
             self.waiting.append(name)
-            self.show(name, "again", {"error": error})
 
     async def leave(self) -> None:
         """Takes our jobs back that have not begun; the next time finds what runs now."""
