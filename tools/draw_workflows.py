@@ -2,7 +2,8 @@
 
     python -m tools.draw_workflows [NAME ...]
 
-Writes `workflows/NAME.json`, laid out from left to right, and `workflows/NAME.jpg`.
+Writes `workflows/NAME.json`, laid out from left to right, and `workflows/NAME.jpg`. Of a graph for
+models that are not here, whose name begins with `host_`, the picture shows the canvas.
 """
 
 import io
@@ -15,7 +16,7 @@ import av
 from PIL import Image
 from playwright.sync_api import Page
 
-from tools.client import Client, Graph, Run
+from tools.client import Client, Graph, canvas_alone
 from tools.host import ROOT, Server, bring_host
 from tools.page import open_page
 
@@ -47,9 +48,9 @@ def main(names: list[str]) -> None:
             for name, graph in graphs.items():
                 write_drawing(page, name, graph)
         for name, graph in graphs.items():
-            run = server.client.run(server.client.completed(graph))
-            picture(server.client, run).save(WORKFLOWS / f"{name}.jpg", quality=90)
-            print(name)
+            drawn = (canvas_picture if name.startswith("host_") else picture)(server.client, graph)
+            drawn.save(WORKFLOWS / f"{name}.jpg", quality=90)
+            print(name, flush=True)
 
 
 def write_drawing(page: Page, name: str, graph: Graph) -> None:
@@ -58,9 +59,24 @@ def write_drawing(page: Page, name: str, graph: Graph) -> None:
     (WORKFLOWS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def picture(client: Client, run: Run) -> Image.Image:
-    """The middle frame of everything that was saved, side by side."""
-    frames = [middle_frame(client.view(file)) for file in run.files(kind="output")]
+def picture(client: Client, graph: Graph) -> Image.Image:
+    """How the only video begins, goes on and ends; of several, what they show half-way."""
+    files = client.run(client.completed(graph)).files(kind="output")
+    videos = [frames_of(client.view(file)) for file in files]
+    if len(videos) == 1 and len(videos[0]) > 1:
+        (frames,) = videos
+        return side_by_side([frames[0], frames[len(frames) // 2], frames[-1]])
+    return side_by_side([frames[len(frames) // 2] for frames in videos])
+
+
+def canvas_picture(client: Client, graph: Graph) -> Image.Image:
+    """What the node shows whose canvas is encoded."""
+    alone, canvas = canvas_alone(graph)
+    (file,) = client.run(client.completed(alone)).files(canvas)
+    return side_by_side(frames_of(client.view(file)))
+
+
+def side_by_side(frames: list[Image.Image]) -> Image.Image:
     scaled = [
         frame.resize((PICTURE_HEIGHT * frame.width // frame.height, PICTURE_HEIGHT))
         for frame in frames
@@ -71,10 +87,9 @@ def picture(client: Client, run: Run) -> Image.Image:
     return whole
 
 
-def middle_frame(content: bytes) -> Image.Image:
+def frames_of(content: bytes) -> list[Image.Image]:
     with av.open(io.BytesIO(content)) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)]
-    return frames[len(frames) // 2]
+        return [frame.to_image() for frame in container.decode(video=0)]
 
 
 if __name__ == "__main__":

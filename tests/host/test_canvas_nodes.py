@@ -159,6 +159,13 @@ def test_components_keep_their_sound(saved):
     assert lag(sound(saved(edit)), sound(FOOTAGE / CUBE)) == RATE
 
 
+def test_another_sound_begins_with_the_video(saved):
+    edit = node("SoraExtendVideo", video=["made", 0], seconds=1.0, direction="backward")
+    path = saved(edit, video={"audio": ["parts", 1]})
+    assert lag(sound(path), sound(FOOTAGE / CUBE)) == 0
+    assert len(sound(path)) == pytest.approx(25 * RATE / 8, abs=1024)
+
+
 def test_sound_can_be_left_out(saved):
     edit = node("SoraEditVideo", video=["ball", 0])
     assert sound(saved(edit, video={"sound": False})) is None
