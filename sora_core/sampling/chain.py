@@ -28,7 +28,7 @@ class Chain:
 
     history: int = 2
     firmness: float = 1.0
-    anchor: float = 0.5
+    anchor: float = 0.75
 
     def __post_init__(self) -> None:
         if self.history < 1:
