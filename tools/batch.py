@@ -60,9 +60,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("workflow", type=Path, help="a workflow in API form")
     parser.add_argument("jobs", type=Path, help="a table of jobs: .csv, .jsonl or .yaml")
     parser.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI's address")
-    parser.add_argument(
-        "--out", type=Path, help="the results folder; runs/batch/TABLE if not given"
-    )
+    parser.add_argument("--out", help="the results folder; runs/batch/TABLE if not given")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and run nothing")
     parser.add_argument("--retries", type=count, default=0, help="more tries for a job that fails")
     parser.add_argument("--retry-failed", action="store_true", help="try failed jobs anew")

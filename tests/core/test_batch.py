@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -280,3 +282,34 @@ def test_the_table_on_the_front_page_is_a_plan_of_the_workflow_beside_it(tmp_pat
     (tmp_path / table).write_text(textwrap.dedent(rows))
     jobs = plan(read_workflow(ROOT / workflow), read_rows(tmp_path / table), "table")
     assert len(jobs) == 2 * 4 + 3
+
+
+def test_a_dry_run_shows_every_job_and_writes_nothing(tmp_path):
+    (tmp_path / "g.json").write_text(json.dumps(GRAPH))
+    (tmp_path / "t.csv").write_text("name,noise.seed\nball,1..3\n")
+    told = command(tmp_path, "g.json", "t.csv", "--dry-run")
+    assert told.returncode == 0
+    assert all(f"ball-{seed}" in told.stdout for seed in (1, 2, 3))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.json", "t.csv"]
+
+
+@pytest.mark.parametrize(
+    ("table", "flags", "code", "said"),
+    [
+        ("name,noise.sed\na,1\n", [], 2, "has no input 'sed'"),
+        ("name\na\n", ["--out=memory://x"], 2, "needs --ray"),
+        ("name\na\n", ["--server=http://127.0.0.1:9", "--wait=0"], 3, "does not answer"),
+    ],
+)
+def test_the_exit_code_and_one_sentence_say_what_is_wrong(tmp_path, table, flags, code, said):
+    (tmp_path / "g.json").write_text(json.dumps(GRAPH))
+    (tmp_path / "t.csv").write_text(table)
+    told = command(tmp_path, "g.json", "t.csv", *flags)
+    assert told.returncode == code
+    assert said in told.stdout
+    assert "Traceback" not in told.stdout
+
+
+def command(folder, *arguments):
+    whole = [sys.executable, ROOT / "tools" / "batch.py", *arguments]
+    return subprocess.run(whole, cwd=folder, capture_output=True, text=True)
