@@ -230,9 +230,9 @@ class DiT(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         for block in self.blocks:
-            nn.init.zeros_(block.modulation.weight)
+            nn.init.zeros_(block.get_parameter("modulation.weight"))
         for linear in (self.modulation, self.leave):
-            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.get_parameter("weight"))
 
     def transform(
         self,

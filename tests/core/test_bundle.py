@@ -47,6 +47,13 @@ def test_a_model_comes_back_as_it_was_written(path):
             assert torch.equal(loaded.state_dict()[name], tensor.half().float())
 
 
+def test_a_file_from_before_a_setting_has_it_at_its_default(path, tmp_path):
+    old = rewritten(path, tmp_path, lambda config: config["sampling"].pop("window"))
+    assert read_config(old) == read_config(path)
+    short = rewritten(path, tmp_path, lambda config: config["sampling"].update(window=3))
+    assert read_config(short).sampling.window == 3
+
+
 def test_what_is_loaded_is_ready_to_sample(path):
     model = load_transformer(path, read_config(path))
     assert not model.training
