@@ -25,6 +25,7 @@ from .takes import FPS, SIZE, Take, empty_canvas
 MIDDLE = SIZE.frames // 2
 LOOP = Size(SIZE.width, SIZE.height, 16)
 LINKS = 10
+BLENDED = 2  # frames in which the decoder passes from painted to kept footage
 HANDED = 2  # latent frames that a link of a chain begins with: the end of the one before
 
 
@@ -44,8 +45,9 @@ class Edit:
     """A finished edit.
 
     `kept` are the frames that were given; there, `latent_error` is how far the latent is from the
-    one given, at most, and `psnr` how near the frames are to the truth, in dB, when those that the
-    autoencoder gives back of the true clip reach `own_psnr`.
+    one given, at most, `psnr` how near the frames are to the truth, and `own_loss` how much nearer
+    those are that the autoencoder gives back of the true clip, in dB; `settled_loss` is the same
+    without the two frames after what was painted.
     """
 
     job: Job
@@ -54,12 +56,8 @@ class Edit:
     seams: Seams
     latent_error: float = 0.0
     psnr: float = 0.0
-    own_psnr: float = 0.0
-
-    @property
-    def own_loss(self) -> float:
-        """By how many dB kept footage is worse than the autoencoder's own reconstruction."""
-        return self.own_psnr - self.psnr
+    own_loss: float = 0.0
+    settled_loss: float = 0.0
 
 
 Operation = Callable[[Take, Take], Job]
@@ -129,19 +127,34 @@ def perform(pipeline: Pipeline, job: Job, count: int | None = None) -> Edit:
     edit = Edit(job, frames, kept, seams)
     if not kept:
         return edit
-    at = list(kept)
+    settled = settled_frames(kept)
     halves = slice(None, MIDDLE), slice(MIDDLE, None)
     own = [through(pipeline.autoencoder, clip) for clip in (job.first, job.last)]
     truth, best = (
-        torch.cat([clip[half] for clip, half in zip(clips, halves, strict=True)])[at]
+        torch.cat([clip[half] for clip, half in zip(clips, halves, strict=True)])
         for clips in ((job.first, job.last), own)
     )
+
+    def losses(at: list[int]) -> tuple[float, float]:
+        psnr = kept_psnr(truth[at], frames[at])
+        return psnr, kept_psnr(truth[at], best[at]) - psnr
+
+    psnr, loss = losses(list(kept))
     return replace(
         edit,
         latent_error=largest_error(latent, known, mask),
-        psnr=kept_psnr(truth, frames[at]),
-        own_psnr=kept_psnr(truth, best),
+        psnr=psnr,
+        own_loss=loss,
+        settled_loss=losses(settled)[1],
     )
+
+
+def settled_frames(kept: Sequence[int]) -> list[int]:
+    """Of the frames `kept`, those that the decoder makes of kept ones alone, as good as.
+
+    A causal decoder blends the first frames after a join with what was painted before it.
+    """
+    return [t for t in kept if all(max(0, t - back) in kept for back in range(BLENDED + 1))]
 
 
 def largest_error(latent: Latent, known: Latent, mask: Mask) -> float:

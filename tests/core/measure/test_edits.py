@@ -15,6 +15,7 @@ from sora_core.measure.edits import (
     link_lengths,
     perform,
     recolour,
+    settled_frames,
 )
 from sora_core.measure.report import Figure
 from sora_core.measure.sheets import BAR, KEPT, PAINTED, barred, write_edits
@@ -80,6 +81,11 @@ def test_causal_decoding_keeps_what_comes_first_as_the_autoencoder_gives_it_back
     assert edit.own_loss == pytest.approx(0, abs=0.01)
 
 
+def test_frames_settle_two_after_what_was_painted():
+    assert settled_frames(range(9)) == list(range(9))
+    assert settled_frames((*range(5), *range(13, 17))) == [0, 1, 2, 3, 4, 15, 16]
+
+
 def test_a_latent_that_was_not_kept_is_found_out(tiny, clips):
     known, mask = encoded(tiny, OPERATIONS["forward"](*clips).canvas)
     moved = known.clone()
@@ -114,10 +120,10 @@ def test_claims_hold_up_to_their_bound():
 
 def test_a_worse_edit_falls_short(tiny, clips):
     edit = perform(tiny, OPERATIONS["forward"](*clips), 1)
-    worse = replace(edit, latent_error=0.01, psnr=edit.own_psnr - 0.3)
-    assert [c.holds for c in kept_claims("x", [edit])] == [True] * 3
-    assert [c.holds for c in kept_claims("x", [edit, worse, worse])] == [False, True, True]
-    assert [c.holds for c in kept_claims("x", [worse])] == [False, True, False]
+    worse = replace(edit, latent_error=0.01, own_loss=0.3)
+    assert [c.holds for c in kept_claims("x", [edit])] == [True] * 4
+    assert [c.holds for c in kept_claims("x", [edit, worse])] == [False, True, True, True]
+    assert [c.holds for c in kept_claims("x", [worse])] == [False, True, False, True]
     still = [c.figure.value for c in seam_claims("x", [edit]) if "median" in c.figure.name]
     assert still == pytest.approx(list(edit.seams.ratios(9).values()))
 
