@@ -1,0 +1,159 @@
+"""What saved workflows rely on: node ids, and each node's inputs, choices and outputs in order.
+
+`python tools/contract.py record` writes down what has been added since the last time. What was
+written down once may not change: a node that must differ gets a new id, and the old one, when it
+goes, is replaced with `python tools/contract.py replace OLD NEW` in a new version of the pack.
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a portable Python looks nowhere else
+
+from tools.host import ROOT, bring_host
+
+CONTRACT = ROOT / "tests" / "contract.json"
+COMMAND = "python tools/contract.py record"
+
+Nodes = dict[str, dict[str, Any]]
+"""By id: `since`, `inputs` (id: type), `optional`, `choices` (id: values) and `outputs`."""
+
+
+def pack_version() -> str:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.findall(r'^version = "([^"]+)"', text, re.MULTILINE)[0]
+
+
+def number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def described(info: dict[str, Any], version: str) -> dict[str, Any]:
+    """A node as the contract keeps it, from what ComfyUI tells its page of it.
+
+    The page lays widgets out, and saves their values, in this order: the required ones first.
+    """
+    parts = info["input"]
+    optional = parts.get("optional", {})
+    specs = parts.get("required", {}) | optional
+    return {
+        "since": version,
+        "inputs": {name: kind_of(spec[0]) for name, spec in specs.items()},
+        "optional": list(optional),
+        "choices": {name: chosen for name, spec in specs.items() if (chosen := choices(spec))},
+        "outputs": list(info["output"]),
+    }
+
+
+def kind_of(kind: str | list[str]) -> str:
+    return kind if isinstance(kind, str) else "COMBO"
+
+
+def choices(spec: list[Any]) -> list[str]:
+    """The values to choose from, unless they are files, which differ from machine to machine."""
+    options = spec[1] if len(spec) > 1 else {}
+    values = spec[0] if isinstance(spec[0], list) else options.get("options", [])
+    return [] if any("." in str(value) for value in values) else list(values)
+
+
+def broken(recorded: Nodes, now: Nodes, replaced: dict[str, str], version: str) -> list[str]:
+    """A sentence for each change that a saved workflow would not survive."""
+    found = []
+    for node, old in recorded.items():
+        if node in now:
+            found += [f"{node} {change}" for change in changes(old, now[node])]
+        elif replaced.get(node) not in now:
+            found.append(f"{node} is gone, and no node that exists replaces it")
+        elif number(version) <= number(old["since"]):
+            found.append(f"{node} is gone, and the version is still {version}")
+    return found
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    first = dict(list(new["inputs"].items())[: len(old["inputs"])])
+    if list(first) != list(old["inputs"]):
+        yield f"has inputs {', '.join(first)} where {', '.join(old['inputs'])} were"
+    for name, kind in old["inputs"].items():
+        if not set(kind.split(",")) <= set(new["inputs"].get(name, kind).split(",")):
+            yield f"takes {new['inputs'][name]} as {name}, which was {kind}"
+    for name in new["inputs"]:
+        if name not in new["optional"] and name not in set(old["inputs"]) - set(old["optional"]):
+            yield f"requires {name}, which saved workflows lack: make it optional"
+    for name, values in old["choices"].items():
+        if lost := sorted(set(values) - set(new["choices"].get(name, []))):
+            yield f"no longer offers {', '.join(lost)} as {name}"
+    if new["outputs"][: len(old["outputs"])] != old["outputs"]:
+        yield f"gives {', '.join(new['outputs'])} where {', '.join(old['outputs'])} were"
+
+
+def unrecorded(recorded: Nodes, now: Nodes) -> list[str]:
+    """The nodes that have something which the contract does not hold yet."""
+    return [node for node in now if same(recorded.get(node)) != same(now[node])]
+
+
+def same(node: dict[str, Any] | None) -> str:
+    """All that counts of a node, as one text, in order."""
+    return json.dumps({key: part for key, part in (node or {}).items() if key != "since"})
+
+
+def merged(recorded: Nodes, now: Nodes) -> Nodes:
+    """The contract with what has been added; a node keeps the version in which it first came."""
+    since = {node: old["since"] for node, old in recorded.items()}
+    current = {node: new | {"since": since.get(node, new["since"])} for node, new in now.items()}
+    return dict(sorted((recorded | current).items()))
+
+
+def loaded() -> Nodes:
+    """Every node of the pack, loaded into this process the way ComfyUI loads it."""
+    sys.path.insert(0, str(bring_host()))  # in front: ComfyUI's own `nodes` is a top-level module
+    importlib.import_module("comfy.options")  # before anything that looks for a device
+    importlib.import_module("comfy.cli_args").args.cpu = True
+    importlib.import_module("nodes")
+    spec = importlib.util.spec_from_file_location("sora_nodes", ROOT / "__init__.py")
+    if spec is None or spec.loader is None:
+        raise ImportError("the pack has no __init__.py")
+    sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["sora_nodes"])
+    return nodes_of(sys.modules["sora_nodes"])
+
+
+def nodes_of(pack: Any) -> Nodes:  # noqa: ANN401  a module
+    """Every node that the loaded pack declares."""
+    extension = asyncio.run(pack.comfy_entrypoint())
+    version = pack_version()
+    infos = [node.GET_NODE_INFO_V1() for node in asyncio.run(extension.get_node_list())]
+    return {info["name"]: described(info, version) for info in infos}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="contract.py", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("record", help="write down what has been added")
+    replace = commands.add_parser("replace", help="say which node takes the place of an old one")
+    replace.add_argument("old")
+    replace.add_argument("new")
+    options = parser.parse_args()
+    known = json.loads(CONTRACT.read_text("utf-8")) if CONTRACT.exists() else {}
+    recorded, replaced = known.get("nodes", {}), known.get("replaced", {})
+    now = loaded()
+    if options.command == "replace":
+        replaced[options.old] = options.new
+    if lines := broken(recorded, now, replaced, pack_version()):
+        print("\n".join([*lines, "nothing is recorded"]))
+        return 1
+    added = unrecorded(recorded, now)
+    whole = {"replaced": replaced, "nodes": merged(recorded, now)}
+    CONTRACT.write_text(f"{json.dumps(whole, indent=1)}\n", encoding="utf-8")
+    print(f"recorded {', '.join(added) or 'nothing new'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
