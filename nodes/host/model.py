@@ -40,7 +40,8 @@ from ...sora_core.errors import PromptError
 from ...sora_core.models.dit import DiT, DiTConfig
 from ...sora_core.models.layers import Layers
 from ...sora_core.models.patches import PATCH
-from ...sora_core.pipeline import BATCHED_TOKENS
+from ...sora_core.painting import BATCHED_TOKENS
+from ...sora_core.sampling.hold import by_frame
 from ...sora_core.shapes import COMPRESSION, Latent
 from ...sora_core.weights import load_into, read
 
@@ -50,6 +51,9 @@ ACTIVATIONS = 24  # widths of a token that are alive at once, by measure
 
 Options = dict[str, Any]
 """What the host calls transformer options: patches, wrappers and where a sampling stands."""
+
+Words = Int[Tensor, "b l"] | Float[Tensor, "b t l"]
+"""Which words there are; or how much each counts in each latent frame, as a logarithm."""
 
 Weights = dict[str, Tensor]
 
@@ -133,7 +137,7 @@ class HostDiT(DiT):
         context: Float[Tensor, "b l e"],
         control: object = None,
         transformer_options: Options | None = None,
-        attention_mask: Int[Tensor, "b l"] | None = None,
+        attention_mask: Words | None = None,
         denoise_mask: Float[Tensor, "b 1 #t #y #x"] | None = None,
         **_: object,  # hosts pass more with each version
     ) -> Latent:
@@ -150,7 +154,7 @@ class HostDiT(DiT):
         x: Latent,
         timestep: Float[Tensor, " b"],
         context: Float[Tensor, "b l e"],
-        attention_mask: Int[Tensor, "b l"] | None,
+        attention_mask: Words | None,
         denoise_mask: Float[Tensor, "b 1 #t #y #x"] | None,
         options: Options,
     ) -> Latent:
@@ -159,8 +163,10 @@ class HostDiT(DiT):
         sigma = rearrange(timestep / TIMESTEPS, "b -> b 1 1 1 1")
         level = sigma
         if denoise_mask is not None:
-            level = sigma * in_window(denoise_mask, x.shape[2], options)
-        words = None if attention_mask is None or attention_mask.all() else attention_mask.bool()
+            level = sigma * by_frame(in_window(denoise_mask, x.shape[2], options))
+        words = attention_mask
+        if words is not None and words.ndim == 2:
+            words = None if words.all() else words.bool()
         clean = super().forward(
             even(x),
             level if level.shape[3:] == (1, 1) else even(level),
@@ -199,8 +205,9 @@ def first_frames(frames: int, device: torch.device, options: Options) -> float |
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, options: Options) -> Tensor:
     """The host's attention, whichever its user chose. Its kernels agree on masks that are added."""
     if mask is not None:
-        mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
-        mask = mask.expand(-1, -1, q.shape[2], -1)
+        if mask.dtype == torch.bool:
+            mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
+        mask = mask.to(q.dtype).expand(-1, -1, q.shape[2], -1)
     return optimized_attention(
         q,
         k,
@@ -236,6 +243,7 @@ class HostModel(comfy.model_base.BaseModel):
         flow = comfy.model_base.ModelType.FLOW
         network: Any = HostDiT  # the host's annotation knows its first network only
         super().__init__(config, flow, device=device, unet_model=network)
+        self.window = config.bundle.sampling.window  # latent frames that it was made to see
 
     def extra_conds(
         self,
@@ -251,7 +259,7 @@ class HostModel(comfy.model_base.BaseModel):
         if cross_attn is not None:
             conds |= self.words_conds(cross_attn, attention_mask, noise)
         if denoise_mask is not None and bool((denoise_mask < 1).any()):
-            conds["denoise_mask"] = comfy.conds.CONDRegular(fewest_levels(denoise_mask[:, :1]))
+            conds["denoise_mask"] = comfy.conds.CONDRegular(by_frame(denoise_mask[:, :1]))
         return conds
 
     def words_conds(
@@ -280,12 +288,6 @@ class HostModel(comfy.model_base.BaseModel):
         tokens = input_shape[0] * prod(input_shape[2:]) // PATCH**2
         size = devices.dtype_size(self.manual_cast_dtype or self.get_dtype())
         return tokens * self.diffusion_model.config.width * ACTIVATIONS * size
-
-
-def fewest_levels(mask: Float[Tensor, "b 1 t y x"]) -> Float[Tensor, "b 1 t #y #x"]:
-    """`mask`, one value a frame where no more are needed: the model computes once for each."""
-    frame = mask[..., :1, :1]
-    return frame if bool((mask == frame).all()) else mask
 
 
 class HostConfig(comfy.supported_models_base.BASE):

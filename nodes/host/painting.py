@@ -1,13 +1,12 @@
 """Painting a canvas with any video model of the host, by the same functions as the core's pipeline.
 
-Axes: b batch, c channels, t latent frames, y rows, x columns; p prompts, n latent frames at hand.
+Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 Some of the host's models count noise from 0 to far above 1: `x = clean + sigma * noise`. Here it is
 brought to rectified flow on the way in, and back on the way out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -19,81 +18,39 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ...sora_core.canvas import Canvas
 from ...sora_core.errors import ConfigError, SizeError
+from ...sora_core.painting import RING_CUTS
+from ...sora_core.pipeline import CHAIN, OVERLAP
+from ...sora_core.sampling.anchor import anchor
+from ...sora_core.sampling.chain import Link, chained
 from ...sora_core.sampling.guidance import guide_both, pushes
-from ...sora_core.sampling.hold import Mask, keep, reveal_view
+from ...sora_core.sampling.hold import keep, reveal_view
 from ...sora_core.sampling.ring import ring_at
-from ...sora_core.sampling.spans import SPAN, blend, span_weights, spans_of, weights_at
+from ...sora_core.sampling.spans import SPAN, blend, weights_at
 from ...sora_core.sampling.step import Denoise, Sigma
+from ...sora_core.sampling.windows import Windows
 from ...sora_core.shapes import Latent
-from .adapters import Model, adapter, channels
+from .adapters import adapter, channels
 from .model import HostModel
 from .sampling import Conditioning, Guider, Latents
+from .seen import Given, Options, Painting, View, check_latent, moved, open_space, ring_of
+from .told import by_span, in_one, prompt_weights
 
-RING_CUTS = 2  # for large models: a loop costs as many calls a step
 PLACED = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
 
-Options = dict[str, Any]
-"""What the host calls model options."""
-
-Given = dict[str, Any]
-"""What the host hands on: the input of a model, or the predictions to be combined."""
-
-Channels = Float[Tensor, "1 c2 t y x"]
-
-
-@dataclass(frozen=True, slots=True)
-class Painting:
-    """What is known of a latent that is being painted, on the device that paints it."""
-
-    known: Latent  # as the model has it, not as the VAE gave it
-    mask: Mask
-    clear: Mask | None  # at which levels the model may see held tokens
-    beside: Channels | None  # what it sees in its channels for footage
-    nothing: Channels | None  # and there, were nothing known
-    prompts: Float[Tensor, "p t"]  # how much each counts in each frame
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What the model sees beside the latent frames that it is called on."""
-
-    whole: int  # latent frames of all the canvas
-    level: Mask | None  # of what it sees, over the sampler's
-    beside: Channels | None
-
-    def through(self, options: Options) -> Options:
-        """`options` with the model called so, and by whatever called it before."""
-        before = options.get("model_function_wrapper", plainly)
-
-        def call(apply: Callable[..., Latent], given: Given) -> Latent:
-            return before(apply, self.added(given))
-
-        return options | {"model_function_wrapper": call}
-
-    def added(self, given: Given) -> Given:
-        x, conds = given["input"], dict(given["c"])
-        window = conds["transformer_options"].get("context_window")  # of the host's own windows
-        part = slice(None) if window is None else window.index_list
-        if window is None and x.shape[2] != self.whole:
-            for name, cond in conds.items():
-                timed = isinstance(cond, Tensor) and cond.ndim > 4 and cond.shape[-3] == self.whole
-                if timed and name != "c_concat":
-                    raise ConfigError(f"{name} lies along time: it cannot be led around a loop")
-        for name, shown in (("denoise_mask", self.level), ("c_concat", self.beside)):
-            if shown is not None:
-                conds[name] = shown[:, :, part].repeat(len(x) // len(shown), 1, 1, 1, 1)
-        return given | {"c": conds}
-
-
-def plainly(apply: Callable[..., Latent], given: Given) -> Latent:
-    return apply(given["input"], given["timestep"], **given["c"])
+Callback = Callable[[int, Latent, Latent, int], None]
+"""The host's: step, clean latent, what the sampler has, steps in all."""
 
 
 class PaintingGuider(Guider):
-    """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model."""
+    """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model.
+
+    Our model sees as many latent frames at a time as it was made for. A longer video is painted in
+    a chain of links, and a longer loop in windows.
+    """
+
+    painting: Painting
 
     def set_painting(self, latent: Latents, footage_scale: float) -> None:
         model = self.model_patcher.model
@@ -107,26 +64,33 @@ class PaintingGuider(Guider):
                 f"footage_scale {footage_scale:g}: {type(model).__name__} cannot be shown footage, "
                 "only made to keep it; set footage_scale to 1"
             )
-        given = [name for conds in self.original_conds.values() for cond in conds for name in cond]
-        if (placed or looped) and any(name in given for name in PLACED):
+        given = {name for conds in self.original_conds.values() for cond in conds for name in cond}
+        if (placed or looped) and not given.isdisjoint(PLACED):
             raise ConfigError(
                 "the conditioning already holds an image: place it on the canvas instead, and "
                 "connect the conditioning without it"
             )
+        frames = latent["samples"].shape[2]
+        length = frames
+        if isinstance(model, HostModel):
+            length = min(frames, model.window)
+        self.sight = Windows(length, min(OVERLAP, length - 1))
 
     @property
     def says(self) -> str:
         """What this model honours of the canvas, for the user."""
         parts = [self.adapter.says] if "noise_mask" in self.latent else []
         if ring_of(self.latent):
-            cuts = self.cuts(self.latent["samples"].shape[2])
+            cuts, _ = self.cuts(self.latent["samples"].shape[2])
             parts.append(f"Each step of a loop calls the model {cuts} times.")
         return " ".join(parts)
 
-    def cuts(self, period: int) -> int:
-        """At how many places to cut a loop open; our model, as the core does, at each frame."""
+    def cuts(self, period: int) -> tuple[int, int]:
+        """At how many places a loop is cut open, and how far each cut goes on beyond them."""
         ours = isinstance(self.model_patcher.model, HostModel)
-        return period if ours else min(RING_CUTS, period)
+        if ours and period <= self.sight.length:
+            return period, 1
+        return min(RING_CUTS, period), self.sight.overlap if ours else 1
 
     def sample(
         self,
@@ -135,41 +99,62 @@ class PaintingGuider(Guider):
         sampler: comfy.samplers.Sampler,
         sigmas: Tensor,
         denoise_mask: Tensor | None = None,
-        callback: Callable[..., None] | None = None,
+        callback: Callback | None = None,
         disable_pbar: bool = False,
         seed: int | None = None,
     ) -> Latent:
         """`latent_image`, painted; bit for bit itself where the mask is 0."""
+        frames = latent_image.shape[2]
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
         mask = latent_image.new_ones(1, 1, *latent_image.shape[2:])
         if denoise_mask is not None:
             mask = comfy.utils.reshape_mask(denoise_mask, latent_image.shape)[:, :1]
-        self.painting = self.begun(latent_image, mask.to(latent_image))
-        painted = super().sample(
-            noise, latent_image, sampler, sigmas, None, callback, disable_pbar, seed
-        )
-        return torch.where(mask.to(painted) == 0, latent_image.to(painted), painted)
+        mask = mask.to(latent_image)
 
-    def begun(self, latent: Latent, mask: Mask) -> Painting:
-        model, device = self.model_patcher.model, self.model_patcher.load_device
-        beside = nothing = None
+        weights = prompt_weights(self.original_conds["positive"], self.latent)
+
+        def paint(link: Link) -> Latent:
+            self.painting = self.begun(link, weights)
+            told = None if callback is None else partial(of_all, callback, link)
+            fresh = None if seed is None else (seed + link.index) % 2**64
+            painted = super(PaintingGuider, self).sample(
+                noise[:, :, link.frames],
+                link.known,
+                sampler,
+                sigmas,
+                callback=told,
+                disable_pbar=disable_pbar,
+                seed=fresh,
+            )
+            return torch.where(link.mask == 0, link.known, painted.to(link.known))
+
+        if ring_of(self.latent) or frames <= self.sight.length:
+            return paint(Link(0, 1, 0, latent_image, mask))
+        return chained(paint, latent_image, mask, self.sight.length, CHAIN, weights)
+
+    def begun(self, link: Link, weights: Float[Tensor, "p t"]) -> Painting:
+        model, latent, mask = self.model_patcher.model, link.known, link.mask
         placed, looped = bool((mask < 1).any()), ring_of(self.latent)
+        clear = self.adapter.clear(mask)
+        beside = nothing = None
         if (self.adapter.images or self.adapter.marks) and (placed or looped):
             empty = open_space(self.latent, latent)
-            clear = self.adapter.clear(mask)
-            closed = mask.gt(0) if clear is None else clear.gt(0)
+            closed = (mask if clear is None else clear).gt(0)
             beside = channels(model, torch.where(closed, empty, latent), closed.to(latent))
             nothing = channels(model, empty, torch.ones_like(mask))
         painting = Painting(
             known=model.process_latent_in(latent),
             mask=mask,
-            clear=self.adapter.clear(mask) if placed else None,
+            clear=clear if placed else None,
             beside=beside,
             nothing=nothing,
-            prompts=prompt_weights(self.original_conds["positive"], self.latent),
+            prompts=weights,
+            start=link.start,
+            like=link.like,
+            anchored=CHAIN.anchor * link.share,
         )
-        return moved(painting, device)
+        return moved(painting, self.model_patcher.load_device)
 
     def predict_noise(
         self,
@@ -179,94 +164,128 @@ class PaintingGuider(Guider):
         seed: int | None = None,
     ) -> Latent:
         painting, sigma = self.painting, timestep.max().item()
-        model_sampling = self.inner_model.model_sampling
-        far = 0.0 if isinstance(model_sampling, comfy.model_sampling.CONST) else sigma
-        predict = partial(
-            self.predict, timestep=timestep, scale=1 + far, options=model_options or {}, seed=seed
-        )
+        counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
+        far = 0.0 if counts_flow else sigma
+        call = Call(self, timestep, 1 + far, model_options or {}, seed)
+        denoise = self.through_time(call, x.shape[2])
+        if painting.like is not None and painting.anchored > 0:
+            denoise = anchor(denoise, painting.like, painting.anchored)
+        denoise = keep(denoise, painting.known, painting.mask)
+        return denoise(x / (1 + far), sigma / (1 + far))
 
-        def at(start: int) -> Denoise:
-            return partial(predict, start=start)
+    def through_time(self, call: "Call", frames: int) -> Denoise:
+        """A denoiser of all frames, of which the model sees a few at a time."""
+        if not ring_of(self.latent):
+            return self.sight.over(lambda i: call.at(i, self.painting.start + i))
+        cuts, context = self.cuts(frames)
+        if frames <= self.sight.length:
+            return ring_at(lambda first: call.at(first, 0), frames, cuts, context)
 
-        period = x.shape[2]
-        looped = ring_at(at, period, self.cuts(period)) if ring_of(self.latent) else at(0)
-        held = keep(looped, painting.known, painting.mask)
-        return held(x / (1 + far), sigma / (1 + far))
+        def line(first: int) -> Denoise:
+            return self.sight.over(lambda i: call.at(first + i, i))
 
-    def predict(
+        return ring_at(line, frames, cuts, context)
+
+
+class Call:
+    """One call of the host's model at one noise level, on any of the latent's frames."""
+
+    def __init__(
         self,
-        x: Latent,
-        sigma: Sigma,
-        *,
-        start: int,
+        guider: PaintingGuider,
         timestep: Tensor,
         scale: float,
         options: Options,
         seed: int | None,
-    ) -> Latent:
-        """The clean latent of the frames from `start` on, led by text and by footage."""
-        painting = self.painting
-        frames = (start + torch.arange(x.shape[2], device=x.device)) % painting.known.shape[2]
-        level, seen = None, x
-        if painting.clear is not None:
-            known, clear = painting.known[:, :, frames], painting.clear[:, :, frames]
-            seen, levels = reveal_view(x, sigma, known, clear)
-            level = levels / sigma if self.adapter.levels != "one" else None
-        beside, nothing = (
-            None if part is None else part[:, :, frames]
-            for part in (painting.beside, painting.nothing)
-        )
-        line = Line(painting.known.shape[2], level, beside)
-        unshown = Line(painting.known.shape[2], None, nothing)
-        low, high = self.interval
-        within = low <= float(sigma) <= high
-        text, footage = (self.scale, self.footage_scale) if within else (1.0, 1.0)
-        if not self.adapter.shows or "noise_mask" not in self.latent:
-            footage = 1.0
-
-        def batch(conds: list[Any], x: Latent, line: Line) -> list[Latent]:
-            given = line.through(options)
-            return comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, given)
-
-        def predictions(given: Given) -> list[Latent]:
-            positive, negative = given["conds"]
-            spoken = by_span(positive)
-            here = weights_at(painting.prompts, start, len(frames))
-            counting = [i for i, row in enumerate(here) if bool(row.any())]
-            *told, away = batch([*(spoken[i] for i in counting), negative], seen * scale, line)
-            prompts = [lambda *_, one=one: one for one in told]
-            return [blend(prompts, here[counting])(0)(x, sigma), away]
-
-        def combine(given: Given) -> Latent:
-            towards, away = given["cond_denoised"], given["uncond_denoised"]
-
-            def without(x: Latent, sigma: Sigma) -> Latent:
-                return batch([self.conds["negative"]], x * scale, unshown)[0]
-
-            guided = guide_both(
-                lambda *_: towards, lambda *_: away, without, text, footage, self.rescale
-            )
-            return given["input"] - guided(x, 1.0)
-
+    ) -> None:
         if "sampler_calc_cond_batch_function" in options:
             raise ConfigError(
                 "a patch of this MODEL predicts in a way of its own: leave `latent` of Sora Guider "
                 "unconnected, or remove the patch"
             )
+        self.guider, self.painting = guider, guider.painting
+        self.timestep, self.scale = timestep, scale
+        self.options, self.seed = options, seed
+
+    def at(self, first: int, place: int) -> Denoise:
+        """The denoiser of frames from `first` on, which the model takes to be at `place`."""
+        return partial(self.predict, first=first, place=place)
+
+    def predict(self, x: Latent, sigma: Sigma, *, first: int, place: int) -> Latent:
+        """The clean latent, led by text and by footage."""
+        guider, painting = self.guider, self.painting
+        frames = (first + torch.arange(x.shape[2], device=x.device)) % painting.known.shape[2]
+        seen, shown, unshown = self.views(x, sigma, frames, place)
+        low, high = guider.interval
+        led = low <= float(sigma) <= high
+        text, footage = (guider.scale, guider.footage_scale) if led else (1.0, 1.0)
+        if painting.clear is None and painting.beside is None:
+            footage = 1.0  # nothing is placed
+        weights = weights_at(painting.prompts, painting.start + first, len(frames))
+
+        def predictions(given: Given) -> list[Latent]:
+            positive, negative = given["conds"]
+            counting = [i for i, row in enumerate(weights) if bool(row.any())]
+            spoken = [conds for i, conds in enumerate(by_span(positive)) if i in counting]
+            ours = isinstance(guider.inner_model, HostModel)
+            whole = in_one(spoken, weights[counting]) if ours else None
+            if whole is not None:
+                return self.batch([whole, negative], seen, shown)
+            *told, away = self.batch([*spoken, negative], seen, shown)
+            prompts = [lambda *_, one=one: one for one in told]
+            return [blend(prompts, weights[counting])(0)(x, sigma), away]
+
+        def combine(given: Given) -> Latent:
+            towards, away = given["cond_denoised"], given["uncond_denoised"]
+
+            def without(x: Latent, sigma: Sigma) -> Latent:
+                return self.batch([guider.conds["negative"]], x, unshown)[0]
+
+            guided = guide_both(
+                lambda *_: towards, lambda *_: away, without, text, footage, guider.rescale
+            )
+            return given["input"] - guided(x, 1.0)
+
         own = {
             "sampler_calc_cond_batch_function": predictions,
             "sampler_cfg_function": combine,
             "disable_cfg1_optimization": True,
         }
         return comfy.samplers.sampling_function(
-            self.inner_model,
-            seen * scale,
-            timestep,
-            self.conds["negative"] if pushes(text, footage)[0] else None,
-            self.conds["positive"],
+            guider.inner_model,
+            seen * self.scale,
+            self.timestep,
+            guider.conds["negative"] if pushes(text, footage)[0] else None,
+            guider.conds["positive"],
             text,
-            model_options=options | own,
-            seed=seed,
+            model_options=self.options | own,
+            seed=self.seed,
+        )
+
+    def views(
+        self, x: Latent, sigma: Sigma, frames: Tensor, place: int
+    ) -> tuple[Latent, View, View]:
+        """What the model sees of `x`, and beside it: with footage, and as if there were none."""
+        painting, level, seen = self.painting, None, x
+        if painting.clear is not None:
+            known, clear = painting.known[:, :, frames], painting.clear[:, :, frames]
+            seen, levels = reveal_view(x, sigma, known, clear)
+            level = levels / sigma if self.guider.adapter.levels != "one" else None
+        beside, nothing = (
+            None if part is None else part[:, :, frames]
+            for part in (painting.beside, painting.nothing)
+        )
+        whole = painting.known.shape[2]
+        return seen, View(whole, place, level, beside), View(whole, place, None, nothing)
+
+    def batch(self, conds: list[Any], x: Latent, view: View) -> list[Latent]:
+        """The predictions for several conditionings, side by side where that is faster."""
+        return comfy.samplers.calc_cond_batch(
+            self.guider.inner_model,
+            conds,
+            x * self.scale,
+            self.timestep,
+            view.through(self.options),
         )
 
 
@@ -274,66 +293,9 @@ def no_model(x: Latent, sigma: Sigma) -> Latent:
     return x
 
 
-def check_latent(model: Model, latent: Latents) -> None:
-    """ConfigError or SizeError where `model` would not see what `latent` holds."""
-    samples, wanted = latent["samples"], model.latent_format.latent_channels
-    if samples.ndim != 5:
-        raise SizeError("`latent` of Sora Guider has no time: encode a canvas for a video model")
-    if samples.shape[1] != wanted:
-        raise ConfigError(
-            f"a latent of {samples.shape[1]} channels for a model of {wanted}: encode the canvas "
-            "with the VAE of this model"
-        )
-
-
-def ring_of(latent: Latents) -> bool:
-    canvas: Canvas | None = latent.get("sora_canvas")
-    return canvas is not None and canvas.ring
-
-
-def open_space(latent: Latents, like: Latent) -> Latent:
-    """What a model that has channels for footage is used to see where there is none."""
-    grey: Latent | None = latent.get("sora_open")
-    if grey is None or grey.shape[3:] != like.shape[3:]:
-        return torch.zeros_like(like)
-    first = grey.shape[2] - 1 if ring_of(latent) else 0
-    return grey[:, :, (first + torch.arange(like.shape[2])).clamp(max=grey.shape[2] - 1)].to(like)
-
-
-def by_span(conds: list[Given]) -> list[list[Given]]:
-    """`conds`, those of each span together."""
-    spans, which = spans_of(conds)
-    return [
-        [cond for cond, own in zip(conds, which, strict=True) if own == i]
-        for i in range(len(spans))
-    ]
-
-
-def prompt_weights(conds: list[Given], latent: Latents) -> Float[Tensor, "p t"]:
-    """How much the prompts of each span count in each frame of `latent`."""
-    spans, _ = spans_of(conds)
-    frames = latent["samples"].shape[2]
-    if len(spans) < 2:
-        return torch.ones(1, frames)
-    canvas: Canvas | None = latent.get("sora_canvas")
-    if canvas is None:
-        raise ConfigError(
-            "prompts over spans of time, and a latent that no canvas made: use Sora Encode Canvas"
-        )
-    ranges = [canvas.frames_of(i, latent["sora_compression"]) for i in range(frames)]
-    seconds = [(shown.start / canvas.fps, shown.stop / canvas.fps) for shown in ranges]
-    timed = [span for span in spans if span is not None]
-    return span_weights(timed, seconds, ring=canvas.ring, main=None in spans)
-
-
-def moved(painting: Painting, device: torch.device) -> Painting:
-    """`painting` on `device`."""
-    on_device = {
-        field.name: part.to(device)
-        for field in fields(painting)
-        if (part := getattr(painting, field.name)) is not None
-    }
-    return replace(painting, **on_device)
+def of_all(callback: Callback, link: Link, step: int, clean: Latent, x: Latent, steps: int) -> None:
+    """Tells how far all links are, when one of them has made a step."""
+    callback(link.index * steps + step, clean, x, link.total * steps)
 
 
 def guider(

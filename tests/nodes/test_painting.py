@@ -10,6 +10,7 @@ import folder_paths
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
+from sora_nodes.nodes.host import painting
 from sora_nodes.nodes.host.adapters import Adapter, adapter
 from sora_nodes.nodes.host.video import decoded
 from sora_nodes.nodes.loaders import SoraLoadModel
@@ -18,11 +19,13 @@ from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSch
 from sora_nodes.sora_core import edits
 from sora_nodes.sora_core.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError, SizeError
+from sora_nodes.sora_core.sampling.chain import Chain
 from sora_nodes.sora_core.sampling.spans import SPAN
 
 import sora_core.edits as plain_edits
 import sora_core.pipeline as core
 from sora_core.canvas import Canvas as PlainCanvas
+from sora_core.sampling.chain import Chain as PlainChain
 from tests.tiny import NAME, write_tiny
 from tools.host import ROOT
 
@@ -217,6 +220,55 @@ def test_our_model_paints_every_canvas_as_the_core_does(ours, edit):
     made = painted(model, words, encoded(EDITS[edit](edits, Canvas(**size)), vae))
     canvas = EDITS[edit](plain_edits, PlainCanvas(**size))
     expected = core.generate(core.load(path), PROMPT, canvas, 3, steps=2, guidance=4.0)
+    torch.testing.assert_close(made, expected, atol=2e-4, rtol=1e-3)
+
+
+def plain_schedule(latent, frames):
+    """The schedule of the core, which counts the latent frames that the model sees at a time."""
+    seen = {"samples": latent["samples"][:, :, :frames]}
+    return SoraSchedule.execute(seen, 2, 0.0, 1.0).args[0]
+
+
+@pytest.mark.parametrize("edit", ["nothing", "backward", "loop"])
+def test_our_model_paints_long_canvases_as_the_core_does(ours, edit, monkeypatch):
+    # Held tokens come out of the host's model as they are and of the core's as it predicts them;
+    # anchors count both, so that they agree only as far as the model predicts what it is shown.
+    monkeypatch.setattr(painting, "CHAIN", Chain(anchor=0.0))
+    path, model, vae, words = ours
+    size = {"width": 32, "height": 32, "seconds": (32 if edit == "loop" else 41) / 8}
+    latent = encoded(EDITS[edit](edits, Canvas(**size)), vae)
+    guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).args[0]
+    sigmas = plain_schedule(latent, model.model.window)
+    noise = SoraNoise.execute(3).args[0]
+    made = SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]["samples"]
+    canvas = EDITS[edit](plain_edits, PlainCanvas(**size))
+    expected = core.generate(
+        core.load(path), PROMPT, canvas, 3, steps=2, guidance=4.0, chain=PlainChain(anchor=0.0)
+    )
+    torch.testing.assert_close(made, expected, atol=5e-4, rtol=2e-3)
+
+
+def test_our_model_tells_a_storyboard_as_the_core_does(ours):
+    path, model, vae, (words, negative) = ours
+    other = "a blue cube falls on grass"
+    _, clip, _ = SoraLoadModel.execute(NAME).args
+    told = [
+        [words[0][0], words[0][1] | {SPAN: (0.0, 1.0)}],
+        [SoraEncodePrompt.execute(clip, other).args[0][0][0], {SPAN: (1.0, float("inf"))}],
+    ]
+    made = painted(model, [told, negative], encoded(Canvas(**SIZE), vae))
+    canvas = plain_edits.storyboard(PlainCanvas(**SIZE), [(0.0, PROMPT), (1.0, other)])
+    expected = core.generate(core.load(path), PROMPT, canvas, 3, steps=2, guidance=4.0)
+    torch.testing.assert_close(made, expected, atol=2e-4, rtol=1e-3)
+
+
+def test_our_model_is_led_by_footage_as_the_core_leads_it(ours):
+    path, model, vae, words = ours
+    made = painted(model, words, encoded(EDITS["forward"](edits, Canvas(**SIZE)), vae), footage=2.0)
+    canvas = EDITS["forward"](plain_edits, PlainCanvas(**SIZE))
+    expected = core.generate(
+        core.load(path), PROMPT, canvas, 3, steps=2, guidance=4.0, footage_guidance=2.0
+    )
     torch.testing.assert_close(made, expected, atol=2e-4, rtol=1e-3)
 
 

@@ -197,6 +197,23 @@ class TestConditioning:
         return (conditioning(width, pooled, mask, seed),)
 
 
+class TestClip:
+    """Random pictures, and a mask whose upper half is open."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE", "MASK"), "run", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
+        whole = ("INT", {"default": 1})
+        return {"required": {"frames": whole, "side": whole, "seed": whole}}
+
+    def run(self, frames: int, side: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        mask = torch.zeros(1, side, side)
+        mask[:, : side // 2] = 1
+        return torch.rand(frames, side, side, 3, generator=generator), mask
+
+
 class TestKeepLatent:
     """Writes a latent and its mask to the output folder."""
 
@@ -208,11 +225,15 @@ class TestKeepLatent:
 
     def run(self, latent: dict[str, Any], name: str) -> dict[str, Any]:
         kept = {key: latent[key].contiguous() for key in ("samples", "noise_mask") if key in latent}
-        save_file(kept, Path(folder_paths.get_output_directory()) / f"{name}.safetensors")
+        folder = Path(folder_paths.get_output_directory())
+        folder.mkdir(exist_ok=True)
+        save_file(kept, folder / f"{name}.safetensors")
         return {}
 
 
-NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in (TestVAE, TestConditioning, TestKeepLatent)}
+NODE_CLASS_MAPPINGS = {
+    kind.__name__: kind for kind in (TestVAE, TestConditioning, TestClip, TestKeepLatent)
+}
 
 if __name__ != "tiny_models":  # the server; tests in this process say where
     write(Path(folder_paths.models_dir) / "diffusion_models")
