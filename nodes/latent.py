@@ -75,6 +75,7 @@ class SoraDecodeVideo(io.ComfyNode):
                 io.Boolean.Input(
                     "sound",
                     default=True,
+                    optional=True,
                     tooltip="The sound of the footage, where it lies on the canvas; else silent.",
                 ),
                 io.Audio.Input(
