@@ -30,6 +30,7 @@ SAFE = {  # what nodesafe finds by pattern: what the line must hold to be no mor
     "high-entropy literal": r'"""|"$',  # sentences
     "suspicious identifier": r"\b_\w{0,4}\b",
 }
+LOADERS = {"UNETLoader", "CLIPLoader", "VAELoader"}
 OPTIONAL = {  # names of newer hosts, each asked for with another to fall back on
     "comfy.model_management.archive_model_dtypes",
     "comfy.model_patcher.CoreModelPatcher",
@@ -61,11 +62,20 @@ def overlaps(found):
     return bool(types) and not set(types[1].split(",")).isdisjoint(types[2].split(","))
 
 
+def is_downloaded(found):
+    """Whether it misses the weights of a host's own model, which its user downloads."""
+    return found["rule"] == "invalid-enum" and found["class_type"] in LOADERS
+
+
 def test_comfy_lint_finds_nothing_in_any_workflow(server):
     workflows = sorted(ROOT.glob("workflows/api/*.json"))
     assert workflows
     found = lint(server, *workflows)
-    left = [one for one in found if not (one["rule"] == "type-mismatch" and overlaps(one))]
+    left = [
+        one
+        for one in found
+        if not (one["rule"] == "type-mismatch" and overlaps(one)) and not is_downloaded(one)
+    ]
     print(f"comfy-lint {len(workflows)} workflows, {len(found)} findings, {len(left)} unexplained")
     assert left == []
 

@@ -34,8 +34,8 @@ LINKS = [
 ANYTHING = NUMBERS + TEXTS + OTHERS + LINKS
 
 SAID = {
-    "text": "prompt", "from_sigma": "interval", "to_sigma": "interval",
-    "seconds": "frames", "fps": "frames", "aspect": " px",
+    "text": ("prompt", "shot"), "from_sigma": ("interval",), "to_sigma": ("interval",),
+    "seconds": ("frames", " s"), "fps": ("frames", "seconds"), "aspect": (" px",),
 }  # fmt: skip
 """Inputs that are called something else in a sentence."""
 
@@ -53,7 +53,7 @@ def known(client):
 @pytest.fixture
 def good(client, sampled, known):
     """All of our nodes in one small graph that ends in a video and in pictures."""
-    sampled["canvas"]["inputs"] |= {"width": 16, "height": 16, "seconds": 0.0}
+    sampled["canvas"]["inputs"] |= {"width": 16, "height": 16, "seconds": 2.0}
     sampled["schedule"]["inputs"]["steps"] = 2
     decoded = {"latent": ["sample", 0], "vae": ["loader", 2]}
     graph = sampled | {
@@ -75,8 +75,10 @@ def the_rest(graph, known):
     rest = {}
     for name in known.keys() - {node["class_type"] for node in graph.values()}:
         specs = known[name]["input"]["required"].items()
-        given = {key: made[spec[0]] for key, spec in specs if not is_widget(spec)}
-        given |= {key: "a red ball" for key, spec in specs if spec[0] == "STRING"}
+        given = {key: made[spec[0].split(",")[0]] for key, spec in specs if not is_widget(spec)}
+        if not given and "canvas" in known[name]["input"].get("optional", {}):
+            given["canvas"] = made["SORA_CANVAS"]
+        given |= {key: "a red ball" for key, _ in specs if key == "text"}
         rest[name] = {"class_type": name, "inputs": given}
         rest[f"{name} shown"] = {"class_type": "PreviewAny", "inputs": {"source": [name, 0]}}
     return rest
@@ -122,7 +124,7 @@ def spoiled(good, known, rng):
 
 def is_widget(spec):
     """Whether the host itself looks at a value given in place of a link."""
-    return isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "STRING", "COMBO")
+    return isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "BOOLEAN", "STRING", "COMBO")
 
 
 def test_bad_prompts_end_in_a_sentence_and_the_server_goes_on(client, server, good, known):
@@ -162,5 +164,5 @@ def assert_is_a_sentence(failure, changed):
     assert len(message) <= 200
     assert "\n" not in message
     assert ": " in message  # what is wrong, then what to do instead
-    names = {word for _, name in changed for word in (name, SAID.get(name, name))}
+    names = {word for _, name in changed for word in (name, *SAID.get(name, ()))}
     assert any(name in message for name in names), (message, changed)
