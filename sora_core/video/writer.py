@@ -256,6 +256,9 @@ class _Encoder:
                 self.container.close()
             return
         with media_errors(self.path, "be written"), self.container:  # closed even if this fails
-            self.container.mux(self.video.encode())
+            for packet in self.video.encode():
+                if self.count <= 2:  # too few to reorder; x265 then leaves this to chance
+                    packet.dts = packet.pts
+                self.container.mux(packet)
             if self.audio is not None:
                 self.container.mux(self.sound.encode())

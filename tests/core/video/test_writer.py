@@ -295,6 +295,13 @@ def test_sizes_below_what_an_encoder_takes_are_refused_with_another_named(
     assert leftovers(tmp_path / "a.mp4") == ["a.mp4"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_h265_takes_any_number_of_frames_every_time(tmp_path, smooth, read, count):
+    for i in range(12):
+        path = write_video(tmp_path / f"{i}.mp4", [smooth(count, 64, 64)], 24, codec="h265")
+        assert len(read(path)) == count
+
+
 def test_the_usual_codec_takes_a_single_pixel(tmp_path, smooth, read):
     path = write_video(tmp_path / "a.mp4", [smooth(3, 1, 1)], 24)
     assert read(path).shape == (3, 1, 1, 3)
