@@ -40,7 +40,7 @@ class SoraEditVideo(io.ComfyNode):
             inputs=[
                 video_input("video", FOOTAGE),
                 firmness_input(
-                    0.4,
+                    0.3,
                     "How much of the footage shines through where it is painted over: 0 paints "
                     "anew (inpainting), 1 changes nothing.",
                 ),

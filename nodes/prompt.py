@@ -42,6 +42,17 @@ class SoraEncodePrompt(io.ComfyNode):
         return io.NodeOutput(clip.encode_from_tokens_scheduled(clip.tokenize(clean_prompt(text))))
 
 
+def seed_input() -> io.Input:
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=2**64 - 1,
+        control_after_generate=True,
+        tooltip="Another seed fills in other things.",
+    )
+
+
 class SoraExpandPrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -70,14 +81,7 @@ class SoraExpandPrompt(io.ComfyNode):
                     default=LEVELS[0],
                     tooltip="full says everything, light only the most needed, off adds nothing.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=True,
-                    tooltip="Another seed fills in other things.",
-                ),
+                seed_input(),
             ],
             outputs=[
                 io.String.Output(display_name="text", tooltip="For Sora Encode Prompt."),
@@ -128,14 +132,7 @@ class SoraStoryboard(io.ComfyNode):
                     tooltip="How much to add to each shot: off adds nothing. What one shot leaves "
                     "open is as in the shots before it.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=True,
-                    tooltip="Another seed fills in other things.",
-                ),
+                seed_input(),
             ],
             outputs=[
                 canvas_output(),

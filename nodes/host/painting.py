@@ -32,7 +32,7 @@ from ...sora_core.sampling.windows import Windows
 from ...sora_core.shapes import Latent
 from .adapters import adapter, channels
 from .model import HostModel
-from .sampling import Conditioning, Guider, Latents
+from .sampling import Conditioning, Guider, Latents, no_model
 from .seen import Given, Options, Painting, View, check_latent, moved, open_space, ring_of
 from .told import by_span, in_one, prompt_weights
 
@@ -287,10 +287,6 @@ class Call:
             self.timestep,
             view.through(self.options),
         )
-
-
-def no_model(x: Latent, sigma: Sigma) -> Latent:
-    return x
 
 
 def of_all(callback: Callback, link: Link, step: int, clean: Latent, x: Latent, steps: int) -> None:
