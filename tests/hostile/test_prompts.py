@@ -35,7 +35,7 @@ ANYTHING = NUMBERS + TEXTS + OTHERS + LINKS
 
 SAID = {
     "text": ("prompt", "shot"), "from_sigma": ("interval",), "to_sigma": ("interval",),
-    "seconds": ("frames", " s"), "fps": ("frames", "seconds"), "aspect": (" px",),
+    "seconds": ("frames",), "fps": ("frames", "seconds"), "aspect": (" px",),
 }  # fmt: skip
 """Inputs that are called something else in a sentence."""
 
