@@ -13,10 +13,11 @@ from ..sora_core.shapes import Latent, Size, Video
 from ..sora_core.sound import canvas_sound, retimed, sound_alone
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
+from .host.decoding import decoded
 from .host.files import free_memory, unused_video
 from .host.footage import sound_of
 from .host.sampling import Latents, progress
-from .host.video import VAE, compression, decoded
+from .host.video import VAE, compression
 
 FPS = 8.0  # of a latent that no canvas made
 

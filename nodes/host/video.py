@@ -20,7 +20,7 @@ from ...sora_core.encode import Encode
 from ...sora_core.errors import ConfigError
 from ...sora_core.footage import CHUNK as CHUNK_READ
 from ...sora_core.models.autoencoder import PATCH, Autoencoder
-from ...sora_core.models.streaming import decode_chunks, decode_ring, encode_chunks
+from ...sora_core.models.streaming import decode_chunks, encode_chunks
 from ...sora_core.shapes import COMPRESSION, Compression, Grid, Latent, Video
 from ...sora_core.weights import load_into
 from .model import HostLayers, patcher
@@ -29,7 +29,6 @@ VAE = comfy.sd.VAE
 
 CHUNK = 8  # frames that pass through the autoencoder together
 ACTIVATIONS = 14  # fine features of a place that are alive at once, by measure
-WRAP, WRAP_AFTER = 12, 1  # latent frames that another VAE sees beyond both ends of a ring
 
 
 class HostAutoencoder(Autoencoder):
@@ -187,34 +186,3 @@ def encoding_memory(vae: VAE, canvas: Canvas) -> int:
         pictures = CHUNK_READ if isinstance(vae, HostVAE) else frames
         peak = max(peak, rows * columns * 4 * (3 * 3 * pictures + 2 * masks))
     return peak
-
-
-def decoded(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
-    """The video of `latent` in [-1, 1]: in chunks from our VAE, at once from any other.
-
-    On a `ring` every latent frame stands for as many frames, and the last leads to the first: exact
-    in our VAE. Others get `WRAP` latent frames of the ring's end before it, and its start after it.
-    One that looks further back, as Wan's 33 frames, decodes the start a little as if the video
-    began there: by 0.06 root mean square in a random network, where nothing fades with distance.
-    """
-    if not isinstance(vae, HostVAE):
-        yield from decoded_at_once(vae, latent, ring)
-        return
-    needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
-    devices.load_models_gpu([vae.patcher], memory_required=needed)
-    latent = latent.to(vae.device, vae.vae_dtype)
-    decode = decode_ring if ring else decode_chunks
-    for video in each(decode(vae.first_stage_model, latent)):
-        yield video.float().to(vae.output_device)
-
-
-def decoded_at_once(vae: VAE, latent: Latent, ring: bool) -> Iterator[Video]:
-    frames, pressed = latent.shape[2] if latent.ndim == 5 else 1, compression(vae)
-    if ring:
-        around = torch.arange(-WRAP, frames + WRAP_AFTER) % frames
-        latent = latent[:, :, around]
-    video = rearrange(vae.decode(latent), "... y x c -> 1 c (...) y x").mul(2).sub(1)
-    if ring:
-        before = pressed.pixel_frames(WRAP)
-        video = video[:, :, before : before + frames * pressed.time]
-    yield video

@@ -12,7 +12,7 @@ import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host import painting
 from sora_nodes.nodes.host.adapters import Adapter, adapter
-from sora_nodes.nodes.host.video import decoded
+from sora_nodes.nodes.host.decoding import decoded
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
