@@ -1,0 +1,40 @@
+"""Text written by a language model that the host has loaded as a CLIP. Axes: b y x c."""
+
+import comfy.sd
+from jaxtyping import Float
+from torch import Tensor
+
+from ...sora_core.errors import ConfigError
+
+TEMPERATURE = 0.7
+CHOICES = {"top_k": 64, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.05}
+"""What the host's own node for text offers at first."""
+
+
+def generate_text(
+    clip: comfy.sd.CLIP,
+    prompt: str,
+    images: Float[Tensor, "b y x 3"] | None = None,
+    max_tokens: int = 512,
+    seed: int = 0,
+) -> str:
+    """What `clip` answers to `prompt`, in the dialogue form of its own model.
+
+    `images` are seen together, where the model can see. Raises ConfigError where the host or the
+    model behind `clip` writes no text. The answer is as it came: bound it before it goes on.
+    """
+    if not hasattr(clip, "generate"):
+        raise ConfigError("clip: this ComfyUI has no text generation: update it, or disconnect it")
+    tokens = clip.tokenize(prompt, image=images, skip_template=False, min_length=1, thinking=False)
+    try:
+        answer = clip.generate(
+            tokens, max_length=max_tokens, seed=seed, temperature=TEMPERATURE, **CHOICES
+        )
+    except AttributeError as error:
+        if error.name != "generate":
+            raise
+        raise ConfigError(
+            f"clip: {type(error.obj).__name__[:40]} writes no text: connect a language model, "
+            "such as Qwen or Gemma, or disconnect it"
+        ) from error
+    return clip.decode(answer)
