@@ -1,6 +1,7 @@
 """Text written by a language model that the host has loaded as a CLIP. Axes: b y x c."""
 
-import comfy.sd
+from typing import Any, Protocol
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,8 +12,18 @@ CHOICES = {"top_k": 64, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.05
 """What the host's own node for text offers at first."""
 
 
+class Writer(Protocol):
+    """A CLIP of hosts that write text; older ones have tokenize alone."""
+
+    def tokenize(self, text: str, **options: Any) -> Any: ...
+
+    def generate(self, tokens: Any, **sampling: Any) -> Any: ...
+
+    def decode(self, token_ids: Any) -> str: ...
+
+
 def generate_text(
-    clip: comfy.sd.CLIP,
+    clip: Writer,
     prompt: str,
     images: Float[Tensor, "b y x 3"] | None = None,
     max_tokens: int = 512,
