@@ -8,7 +8,6 @@ brought to rectified flow on the way in, and back on the way out.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import comfy.model_patcher
 import comfy.model_sampling
@@ -23,18 +22,19 @@ from ...sora_core.painting import RING_CUTS
 from ...sora_core.pipeline import CHAIN, OVERLAP
 from ...sora_core.sampling.anchor import anchor
 from ...sora_core.sampling.chain import Link, chained
-from ...sora_core.sampling.guidance import guide_both, pushes
-from ...sora_core.sampling.hold import keep, reveal_view
+from ...sora_core.sampling.guidance import guide_both
+from ...sora_core.sampling.hold import keep
 from ...sora_core.sampling.ring import ring_at
-from ...sora_core.sampling.spans import SPAN, blend, weights_at
-from ...sora_core.sampling.step import Denoise, Sigma
+from ...sora_core.sampling.spans import SPAN
+from ...sora_core.sampling.step import Denoise
 from ...sora_core.sampling.windows import Windows
 from ...sora_core.shapes import Latent
 from .adapters import adapter, channels
+from .call import Call, Lead
 from .model import HostModel
 from .sampling import Conditioning, Guider, Latents, no_model
-from .seen import Given, Options, Painting, View, check_latent, moved, open_space, ring_of
-from .told import by_span, in_one, prompt_weights
+from .seen import Options, Painting, check_latent, moved, open_space, ring_of
+from .told import prompt_weights
 
 PLACED = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
@@ -166,14 +166,24 @@ class PaintingGuider(Guider):
         painting, sigma = self.painting, timestep.max().item()
         counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
         far = 0.0 if counts_flow else sigma
-        call = Call(self, timestep, 1 + far, model_options or {}, seed)
+        call = Call(
+            self.inner_model,
+            self.adapter,
+            self.conds,
+            Lead(self.scale, self.footage_scale, self.rescale, self.interval),
+            painting,
+            timestep,
+            1 + far,
+            model_options or {},
+            seed,
+        )
         denoise = self.through_time(call, x.shape[2])
         if painting.like is not None and painting.anchored > 0:
             denoise = anchor(denoise, painting.like, painting.anchored)
         denoise = keep(denoise, painting.known, painting.mask)
         return denoise(x / (1 + far), sigma / (1 + far))
 
-    def through_time(self, call: "Call", frames: int) -> Denoise:
+    def through_time(self, call: Call, frames: int) -> Denoise:
         """A denoiser of all frames, of which the model sees a few at a time."""
         if not ring_of(self.latent):
             return self.sight.over(lambda i: call.at(i, self.painting.start + i))
@@ -185,108 +195,6 @@ class PaintingGuider(Guider):
             return self.sight.over(lambda i: call.at(first + i, i))
 
         return ring_at(line, frames, cuts, context)
-
-
-class Call:
-    """One call of the host's model at one noise level, on any of the latent's frames."""
-
-    def __init__(
-        self,
-        guider: PaintingGuider,
-        timestep: Tensor,
-        scale: float,
-        options: Options,
-        seed: int | None,
-    ) -> None:
-        if "sampler_calc_cond_batch_function" in options:
-            raise ConfigError(
-                "a patch of this MODEL predicts in a way of its own: leave `latent` of Sora Guider "
-                "unconnected, or remove the patch"
-            )
-        self.guider, self.painting = guider, guider.painting
-        self.timestep, self.scale = timestep, scale
-        self.options, self.seed = options, seed
-
-    def at(self, first: int, place: int) -> Denoise:
-        """The denoiser of frames from `first` on, which the model takes to be at `place`."""
-        return partial(self.predict, first=first, place=place)
-
-    def predict(self, x: Latent, sigma: Sigma, *, first: int, place: int) -> Latent:
-        """The clean latent, led by text and by footage."""
-        guider, painting = self.guider, self.painting
-        frames = (first + torch.arange(x.shape[2], device=x.device)) % painting.known.shape[2]
-        seen, shown, unshown = self.views(x, sigma, frames, place)
-        low, high = guider.interval
-        led = low <= float(sigma) <= high
-        text, footage = (guider.scale, guider.footage_scale) if led else (1.0, 1.0)
-        if painting.clear is None and painting.beside is None:
-            footage = 1.0  # nothing is placed
-        weights = weights_at(painting.prompts, painting.start + first, len(frames))
-
-        def predictions(given: Given) -> list[Latent]:
-            positive, negative = given["conds"]
-            counting = [i for i, row in enumerate(weights) if bool(row.any())]
-            spoken = [conds for i, conds in enumerate(by_span(positive)) if i in counting]
-            ours = isinstance(guider.inner_model, HostModel)
-            whole = in_one(spoken, weights[counting]) if ours else None
-            if whole is not None:
-                return self.batch([whole, negative], seen, shown)
-            *told, away = self.batch([*spoken, negative], seen, shown)
-            prompts = [lambda *_, one=one: one for one in told]
-            return [blend(prompts, weights[counting])(0)(x, sigma), away]
-
-        def combine(given: Given) -> Latent:
-            towards, away = given["cond_denoised"], given["uncond_denoised"]
-
-            def without(x: Latent, sigma: Sigma) -> Latent:
-                return self.batch([guider.conds["negative"]], x, unshown)[0]
-
-            guided = guide_both(
-                lambda *_: towards, lambda *_: away, without, text, footage, guider.rescale
-            )
-            return given["input"] - guided(x, 1.0)
-
-        own = {
-            "sampler_calc_cond_batch_function": predictions,
-            "sampler_cfg_function": combine,
-            "disable_cfg1_optimization": True,
-        }
-        return comfy.samplers.sampling_function(
-            guider.inner_model,
-            seen * self.scale,
-            self.timestep,
-            guider.conds["negative"] if pushes(text, footage)[0] else None,
-            guider.conds["positive"],
-            text,
-            model_options=self.options | own,
-            seed=self.seed,
-        )
-
-    def views(
-        self, x: Latent, sigma: Sigma, frames: Tensor, place: int
-    ) -> tuple[Latent, View, View]:
-        """What the model sees of `x`, and beside it: with footage, and as if there were none."""
-        painting, level, seen = self.painting, None, x
-        if painting.clear is not None:
-            known, clear = painting.known[:, :, frames], painting.clear[:, :, frames]
-            seen, levels = reveal_view(x, sigma, known, clear)
-            level = levels / sigma if self.guider.adapter.levels != "one" else None
-        beside, nothing = (
-            None if part is None else part[:, :, frames]
-            for part in (painting.beside, painting.nothing)
-        )
-        whole = painting.known.shape[2]
-        return seen, View(whole, place, level, beside), View(whole, place, None, nothing)
-
-    def batch(self, conds: list[Any], x: Latent, view: View) -> list[Latent]:
-        """The predictions for several conditionings, side by side where that is faster."""
-        return comfy.samplers.calc_cond_batch(
-            self.guider.inner_model,
-            conds,
-            x * self.scale,
-            self.timestep,
-            view.through(self.options),
-        )
 
 
 def of_all(callback: Callback, link: Link, step: int, clean: Latent, x: Latent, steps: int) -> None:
