@@ -1,6 +1,6 @@
 """Text written by a language model that the host has loaded as a CLIP. Axes: b y x c."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,11 +15,11 @@ CHOICES = {"top_k": 64, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.05
 class Writer(Protocol):
     """A CLIP of hosts that write text; older ones have tokenize alone."""
 
-    def tokenize(self, text: str, **options: Any) -> Any: ...
+    def tokenize(self, text: str, **options: object) -> object: ...
 
-    def generate(self, tokens: Any, **sampling: Any) -> Any: ...
+    def generate(self, tokens: object, **sampling: object) -> object: ...
 
-    def decode(self, token_ids: Any) -> str: ...
+    def decode(self, token_ids: object) -> str: ...
 
 
 def generate_text(
