@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from comfy_api.latest import ComfyExtension
 
+WEB_DIRECTORY = "./web"
+
 
 async def comfy_entrypoint() -> ComfyExtension:
     """The extension whose nodes ComfyUI registers."""
