@@ -4,10 +4,9 @@ import io
 
 import av
 import pytest
-import torch
 from PIL import Image
 
-from sora_core.video.sound import read_sound
+from tests.hearing import lag, sound
 from tools.client import GraphError
 from tools.host import FOOTAGE
 
@@ -122,19 +121,6 @@ def test_an_edit_comes_out_exactly_as_large_and_as_long_as_asked(saved, edit, si
         assert container.streams.video[0].average_rate == 8
     height, width, _ = frames[0].shape
     assert (width, height, len(frames)) == size
-
-
-def sound(path):
-    chunks = list(read_sound(path))
-    return torch.cat(chunks, dim=1)[0] if chunks else None
-
-
-def lag(heard, source):
-    """By how many samples `source` is heard later."""
-    size = 2 ** (len(heard) + len(source)).bit_length()
-    spectrum = torch.fft.rfft(heard, size) * torch.fft.rfft(source, size).conj()
-    found = torch.fft.irfft(spectrum, size).argmax().item()
-    return found if found < size // 2 else found - size
 
 
 @pytest.mark.parametrize(
