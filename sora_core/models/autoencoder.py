@@ -29,6 +29,8 @@ Past = tuple[Tensor, ...]
 
 PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
 MERGE = COMPRESSION.rows // PATCH
+BAND = 2**21  # activations that pass through a block together: few enough to stay in the cache
+TOGETHER = 2**16  # places that pass through the blocks together, or one frame: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,19 +60,40 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
-        y, _ = self.space(silu(self.norm_space(x)))
-        y, kept = self.time(silu(self.norm_time(y)), past)
-        return x + y, kept
+        height = max(1, BAND // x[:, :, 0].numel())
+        bands = [
+            self.band(x, past, row, min(row + height, x.shape[2]))
+            for row in range(0, x.shape[2], height)
+        ]
+        if len(bands) == 1:
+            return bands[0]
+        made, kept = zip(*bands, strict=True)
+        return torch.cat(made, dim=2), torch.cat(kept, dim=2)
+
+    def band(
+        self, x: Float[Tensor, "b t y x c"], past: Tensor | None, first: int, end: int
+    ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
+        """What `forward` gives for the rows from `first` to `end`."""
+        above, below = max(first - 1, 0), min(end + 1, x.shape[2])  # what the convolution sees
+        y, _ = self.space(silu(self.norm_space(x[:, :, above:below])))
+        y = silu(self.norm_time(y[:, :, first - above : end - above]))
+        y, kept = self.time(y, None if past is None else past[:, :, first:end])
+        return x[:, :, first:end] + y, kept
 
 
 def run_blocks(
     blocks: Iterable[nn.Module], x: Float[Tensor, "b t y x c"], past: Past | None
 ) -> tuple[Float[Tensor, "b t y x c"], Past]:
-    kept = []
-    for i, block in enumerate(blocks):
-        x, last = block(x, past[i] if past else None)
-        kept.append(last)
-    return x, tuple(kept)
+    """`x` behind all `blocks`, a few frames at a time, and the past of what follows."""
+    parts, kept = [], past or ()
+    for part in x.split(max(1, TOGETHER // (x.shape[2] * x.shape[3])), dim=1):
+        remembered = []
+        for i, block in enumerate(blocks):
+            part, last = block(part, kept[i] if kept else None)
+            remembered.append(last)
+        parts.append(part)
+        kept = tuple(remembered)
+    return torch.cat(parts, dim=1), kept
 
 
 class Encoder(nn.Module):

@@ -63,7 +63,7 @@ class CausalConv(nn.Module):
         if earlier:
             window = torch.cat([past.to(x.dtype), x], dim=1)
             x = torch.cat([window[:, i : i + frames] for i in range(self.time)], dim=-1)
-            past = window[:, frames:]
+            past = window[:, frames:].clone()  # a view would keep the whole window alive
         # In two steps: in one, a single frame gets strides that torch takes for channels-first.
         flat = rearrange(x, "b t y x c -> (b t) y x c")
         y = self.conv(rearrange(flat, "n y x c -> n c y x"))

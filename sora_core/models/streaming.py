@@ -11,24 +11,33 @@ import torch
 from ..shapes import COMPRESSION, Latent, Video
 from .autoencoder import Autoencoder
 
+TOGETHER = 2**23  # pixels of frames that are encoded together, or one group of frames
+
 
 def encode_chunks(autoencoder: Autoencoder, chunks: Iterable[Video]) -> Iterator[Latent]:
-    """Latent frames of a video that arrives in chunks of any length, as soon as they are known.
+    """Latent frames of a video that arrives in chunks of any length, as soon as they are known."""
+    past = None
+    for group in whole_groups(chunks):
+        latent, past = autoencoder.encode_chunk(group, past)
+        yield latent
 
-    A group of four frames waits until it is whole; the last one is filled with its last frame.
+
+def whole_groups(chunks: Iterable[Video], step: int = COMPRESSION.time) -> Iterator[Video]:
+    """The first frame of a video alone, then groups of `step` frames, some together.
+
+    Frames wait until their group is whole; the last one is filled with its last frame.
     """
-    past, waiting = None, None
+    waiting, ready = None, 1
     for chunk in chunks:
         waiting = chunk if waiting is None else torch.cat([waiting, chunk], dim=2)
-        first = 1 if past is None else 0
-        ready = first + (waiting.shape[2] - first) // COMPRESSION.time * COMPRESSION.time
-        if ready > 0:
-            latent, past = autoencoder.encode_chunk(waiting[:, :, :ready], past)
+        most = max(1, TOGETHER // (step * chunk.shape[3] * chunk.shape[4]))
+        while waiting.shape[2] >= ready:
+            yield waiting[:, :, :ready]
             waiting = waiting[:, :, ready:]
-            yield latent
+            ready = step * min(most, max(1, waiting.shape[2] // step))
     if waiting is not None and waiting.shape[2]:
-        filled = waiting[:, :, -1:].expand(-1, -1, COMPRESSION.time - waiting.shape[2], -1, -1)
-        yield autoencoder.encode_chunk(torch.cat([waiting, filled], dim=2), past)[0]
+        missing = step - waiting.shape[2]
+        yield torch.cat([waiting, waiting[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
 
 
 def decode_chunks(autoencoder: Autoencoder, latent: Latent, length: int = 2) -> Iterator[Video]:

@@ -21,7 +21,7 @@ def frames_from_video(video: Float[Tensor, "3 t y x"]) -> Frames:
 
 def video_from_frames(frames: Frames) -> Float[Tensor, "3 t y x"]:
     """`frames` in [-1, 1]; `frames_from_video` gives the same bytes back."""
-    return rearrange(frames, "t y x c -> c t y x").float().div(127.5).sub(1)
+    return rearrange(frames, "t y x c -> c t y x").float().div_(127.5).sub_(1)
 
 
 def frames_from_images(images: Float[Tensor, "t y x 3"]) -> Frames:
