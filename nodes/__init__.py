@@ -15,7 +15,7 @@ from .extend import (
 from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
 from .measure import SoraMeasureSeams
-from .place import SoraPlaceImage, SoraPlaceVideo
+from .place import SoraPlaceImage, SoraPlaceLatent, SoraPlaceVideo
 from .prompt import SoraEncodePrompt, SoraExpandPrompt, SoraStoryboard
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 
@@ -32,6 +32,7 @@ class SoraExtension(ComfyExtension):
             SoraCanvas,
             SoraPlaceVideo,
             SoraPlaceImage,
+            SoraPlaceLatent,
             SoraImageToVideo,
             SoraExtendVideo,
             SoraLoopVideo,

@@ -54,6 +54,16 @@ def firmness_input(default: float, tooltip: str) -> io.Input:
     return io.Float.Input("firmness", default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
 
 
+def curve_input() -> io.Input:
+    return io.String.Input(
+        "curve",
+        default="",
+        optional=True,
+        tooltip='Firmness over time instead, such as "0: 1, 1.5: 0.3": seconds after its start, '
+        "and the firmness there; straight lines between.",
+    )
+
+
 def kept_input(what: str) -> io.Input:
     return seconds_input(
         "keep", 0.0, f"How many seconds {what} stay on the canvas; 0 keeps all. Less is faster."

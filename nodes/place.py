@@ -1,10 +1,10 @@
-"""Nodes that put footage and images on a canvas, anywhere in time and space."""
+"""Nodes that put footage, images and latents on a canvas, anywhere in time and space."""
 
 from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..sora_core.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement
+from ..sora_core.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement, curve_of
 from ..sora_core.errors import ConfigError
 from ..sora_core.shapes import MAX_SIDE
 from .host.choices import chosen
@@ -14,6 +14,7 @@ from .inputs import (
     canvas_input,
     canvas_output,
     clip_of,
+    curve_input,
     firmness_input,
     fit_input,
     seconds_input,
@@ -73,6 +74,7 @@ class SoraPlaceVideo(io.ComfyNode):
                     tooltip="White where the model may paint over the footage. One that stands "
                     "still, or one for each frame.",
                 ),
+                curve_input(),
             ],
             outputs=[canvas_output()],
         )
@@ -80,7 +82,7 @@ class SoraPlaceVideo(io.ComfyNode):
     @classmethod
     def execute(
         cls, canvas, video, start, counted_from, skip, seconds, speed, firmness, fit, left, top,
-        width, height, mask=None,
+        width, height, mask=None, curve="",
     ) -> io.NodeOutput:  # fmt: skip
         clip = clip_of(video, canvas)
         if skip >= clip.seconds:
@@ -97,7 +99,7 @@ class SoraPlaceVideo(io.ComfyNode):
             seconds=frames / canvas.fps,
             region=region(canvas, left, top, width, height),
             fit=chosen("fit", fit, FITS),
-            firmness=firmness,
+            firmness=curve_of(curve) or firmness,
             mask=None if mask is None else mask_of(mask, clip, rate, skip, frames),
             speed=speed,
         )
@@ -135,6 +137,7 @@ class SoraPlaceImage(io.ComfyNode):
                 io.Mask.Input(
                     "mask", optional=True, tooltip="White where the model may paint over the image."
                 ),
+                curve_input(),
             ],
             outputs=[canvas_output()],
         )
@@ -142,7 +145,7 @@ class SoraPlaceImage(io.ComfyNode):
     @classmethod
     def execute(
         cls, canvas, image, start, counted_from, seconds, firmness, fit, left, top, width, height,
-        mask=None,
+        mask=None, curve="",
     ) -> io.NodeOutput:  # fmt: skip
         frames = max(1, round(seconds * canvas.fps))
         placement = Placement(
@@ -150,10 +153,42 @@ class SoraPlaceImage(io.ComfyNode):
             start=from_edge(canvas, start, frames, counted_from),
             region=region(canvas, left, top, width, height),
             fit=chosen("fit", fit, FITS),
-            firmness=firmness,
+            firmness=curve_of(curve) or firmness,
             mask=None if mask is None else mask[:1],
         )
         return shown(canvas.place(placement))
+
+
+class SoraPlaceLatent(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraPlaceLatent",
+            display_name="Sora Place Latent",
+            category="Sora/canvas",
+            description="Puts a latent on a canvas as it is: what was painted before goes on, and "
+            "is not decoded and encoded between. It must be as large as the canvas.",
+            inputs=[
+                canvas_input(),
+                io.Latent.Input("latent", tooltip="From a sampler, or of a video."),
+                seconds_input(
+                    "start",
+                    0.0,
+                    "When it begins, in seconds of the canvas. One that begins a video of its own "
+                    "belongs at 0, for its first frame stands alone.",
+                ),
+                firmness_input(1.0, "1 keeps it, 0 ignores it; between, it is painted over."),
+                curve_input(),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, canvas, latent, start, firmness, curve="") -> io.NodeOutput:
+        firmness = curve_of(curve) or firmness
+        return shown(
+            canvas.place(Placement(source=latent["samples"], start=start, firmness=firmness))
+        )
 
 
 def region_inputs() -> list[io.Input]:

@@ -5,6 +5,7 @@ x columns.
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import sqrt
@@ -35,6 +36,17 @@ Sound = tuple[Float[Tensor, "channels samples"], int]
 
 Curve = tuple[tuple[float, float], ...]
 """A value over time: points of (seconds, value), straight lines between, level beyond the ends."""
+
+
+def curve_of(text: str) -> Curve:
+    """The curve that `text` writes as "0: 1, 1.5: 0.3": seconds, and the value there."""
+    try:
+        pairs = [point.split(":") for point in re.split(r"[,;\n]", text) if point.strip()]
+        return tuple((float(seconds), float(value)) for seconds, value in pairs)
+    except ValueError as error:
+        raise ConfigError(
+            f'curve {text[:40]!a}: write seconds and values, such as "0: 1, 1.5: 0.3"'
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +133,14 @@ class Placement:
         return float(np.interp(seconds, times, values))
 
     def lasts(self, fps: float) -> float | None:
-        """Seconds of footage on a canvas of `fps`; None where only the file knows."""
-        if not isinstance(self.source, Tensor) or self.is_latent:
+        """Seconds of footage on a canvas of `fps`; None where only the file knows.
+
+        A latent is taken to be compressed as ours are, and to begin a video.
+        """
+        if not isinstance(self.source, Tensor):
             return self.seconds
+        if self.is_latent:
+            return COMPRESSION.pixel_frames(self.source.shape[2]) / fps
         whole = (len(self.source) / (self.fps or fps) - self.skip) / self.speed
         return whole if self.seconds is None else min(whole, self.seconds)
 

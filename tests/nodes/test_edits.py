@@ -15,8 +15,9 @@ from sora_nodes.nodes.extend import (
     SoraLoopVideo,
     SoraMorphVideos,
 )
-from sora_nodes.nodes.place import SoraPlaceImage, SoraPlaceVideo
+from sora_nodes.nodes.place import SoraPlaceImage, SoraPlaceLatent, SoraPlaceVideo
 from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.encode import encode_canvas
 from sora_nodes.sora_core.errors import SoraError
 from sora_nodes.sora_core.footage import Fitting, first_frame, pictures
 from sora_nodes.sora_core.video.writer import write_video
@@ -314,3 +315,27 @@ def test_a_mistake_is_answered_with_one_sentence(node, inputs, said):
     with pytest.raises(SoraError, match=said) as refused:
         shown(ran(node, **inputs))
     assert len(str(refused.value)) <= 200
+
+
+@pytest.mark.parametrize("text", ["0: 1, 1.5: 0.25", "0:1;1.5:.25", " 0 : 1\n1.5 : 0.25 "])
+def test_a_curve_of_firmness_takes_the_place_of_the_number(text, temp):
+    canvas = Canvas(width=32, height=32, seconds=2.0, fps=8)
+    made = ran(SoraPlaceVideo, canvas=canvas, video=file(temp, 16, 8), firmness=0.0, curve=text)
+    assert [made.placements[0].firmness_at(t) for t in (0, 0.75, 3)] == [1, 0.625, 0.25]
+
+
+@pytest.mark.parametrize("text", ["1", "0: firm", "1: 1, 0: 1", "0: 2"])
+def test_a_curve_that_says_nothing_is_refused(text, temp):
+    canvas = Canvas(width=32, height=32, seconds=2.0, fps=8)
+    with pytest.raises(SoraError, match=r"curve|firmness"):
+        ran(SoraPlaceVideo, canvas=canvas, video=file(temp, 16, 8), curve=text)
+
+
+def test_a_latent_is_placed_as_it_is():
+    canvas = Canvas(width=32, height=32, seconds=2.0, fps=8)
+    samples = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    made = ran(SoraPlaceLatent, canvas=canvas, latent={"samples": samples})
+    known, mask = encode_canvas(made, lambda chunks: chunks, 16)
+    assert torch.equal(known[:, :, :3], samples)
+    assert mask[0, 0, :, 0, 0].tolist() == [0, 0, 0, 1, 1]
+    assert made.placements[0].lasts(8) == 9 / 8
