@@ -1,4 +1,4 @@
-"""The command line: `python -m sora_core generate|world|train|measure`."""
+"""The command line: `python -m sora_core generate|caption|world|train|measure`."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from .errors import SoraError
 
 COMMANDS = {
     "generate": "paint a prompt into a video file",
+    "caption": "say in words what the clips of a folder show",
     "world": "show the world that the models learn from",
     "train": "train an autoencoder or a transformer",
     "measure": "measure a model",
@@ -20,6 +21,8 @@ def command(name: str) -> ModuleType:
     match name:
         case "generate":
             from . import generate as module
+        case "caption":
+            from . import recaption as module
         case "world":
             from .world import show as module
         case "train":

@@ -10,8 +10,9 @@ GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets"}
 CANVAS_FILES = {"footage", "encode", "edits", "picture", "sound"}
-GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES
-EVERYTHING = GENERATING | {"painting", "pipeline", "generate", "training", "measure"}
+GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | {"digest", "jobs"}
+COMMANDS = {"generate", "caption", "recaption", "training", "measure"}
+EVERYTHING = GENERATING | COMMANDS | {"painting", "pipeline"}
 REACHES = {
     **dict.fromkeys(GROUND | PARTS | {"weights"}, GROUND),
     "presets": GROUND | {"models"},
@@ -21,8 +22,11 @@ REACHES = {
     "edits": GROUND | {"canvas"},
     "picture": GROUND | {"canvas"},
     "sound": GROUND | {"canvas", "footage", "video"},
+    "jobs": GROUND | {"weights"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
-    "measure": GENERATING | {"pipeline"},
+    "measure": GENERATING | {"caption", "pipeline"},
+    "caption": GENERATING | {"pipeline"},
+    "recaption": GENERATING | {"caption", "pipeline"},
     "painting": GROUND | {"canvas", "encode", "models", "sampling"},
     "pipeline": GENERATING | {"painting"},
     "generate": GENERATING | {"pipeline"},

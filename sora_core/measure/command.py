@@ -1,4 +1,4 @@
-"""The commands that measure a model: `measure autoencoder`, `fidelity` and `edits`."""
+"""The commands that measure a model: `measure autoencoder`, `fidelity`, `edits` and `captions`."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -7,12 +7,17 @@ from pathlib import Path
 import torch
 
 from ..bundle import load_autoencoder, read_config
+from ..caption import CAPTIONER, load_captioner
 from ..errors import ConfigError, SizeError
 from ..models.reader import Reader
 from ..pipeline import MODELS, SHIPPED, Pipeline, load
+from ..prompts.parse import read_world
 from ..shapes import Size, sides
 from ..world.sheet import contact_sheet
 from .bench import Bench
+from .captions import figures as caption_figures
+from .captions import tellings
+from .certainty import calibrated, strange_figures, trials, write_certainty
 from .claims import Claim
 from .fidelity import Settings, canvas_for, painted, wishes
 from .reader import READER, Reading, load_reader, read, shares, true_readings
@@ -47,7 +52,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     edits.add_argument("--firmness", type=float, help="of a change of colour; found by default")
     edits.add_argument("--threads", type=int, default=1, help="clips that are painted at once")
     edits.add_argument("--sheets", type=Path, metavar="DIR", help="four of each, to look at")
-    for measured in (autoencoder, fidelity, edits):
+    captions = what.add_parser("captions", help="held-out clips, captioned and read back")
+    captions.add_argument("--clips", type=int, default=200)
+    captions.add_argument("--captioner", type=Path, default=CAPTIONER)
+    captions.add_argument(
+        "--calibrate", type=int, metavar="CLIPS", help="fit its certainty first, in its file"
+    )
+    for measured in (autoencoder, fidelity, edits, captions):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
         measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
     for measured in (autoencoder, fidelity):
@@ -61,6 +72,8 @@ def run(args: Namespace) -> str:
             lines = measured = measure_autoencoder(args)
         case "fidelity":
             lines = measured = measure_fidelity(args)
+        case "captions":
+            lines = measured = measure_captions(args)
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]
@@ -102,6 +115,21 @@ def measure_fidelity(args: Namespace) -> list[Figure]:
     if args.sheet:
         contact_sheet(clips, captions, args.sheet, scale=2, across=2)
     return shares(readings) + reader_figures(pipeline, reader, args.reader_clips)
+
+
+def measure_captions(args: Namespace) -> list[Figure]:
+    """Shares of captions that say what held-out clips show, and how sure they are."""
+    autoencoder = load_autoencoder(args.model, read_config(args.model))
+    captioner, world = load_captioner(args.captioner), read_world()
+    if args.calibrate:
+        tried = list(trials(captioner, autoencoder, world, args.calibrate))
+        write_certainty(args.captioner, calibrated(tried))
+        captioner = load_captioner(args.captioner)
+    told = []
+    for telling in tellings(captioner, autoencoder, args.clips):
+        told.append(telling)
+        say(f"captioned {len(told)} of {args.clips}")
+    return caption_figures(told, world) + strange_figures(captioner, autoencoder)
 
 
 def measure_edits(args: Namespace) -> list[Claim]:

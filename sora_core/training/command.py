@@ -1,4 +1,4 @@
-"""The command that trains: `python -m sora_core train autoencoder|transformer|reader RECIPE`."""
+"""The command that trains: `python -m sora_core train PART RECIPE`."""
 
 import os
 import sys
@@ -10,17 +10,24 @@ from pathlib import Path
 from . import distributed
 from .runs import (
     AUTOENCODER,
+    CAPTIONER,
     READER,
     RECIPES,
     TRANSFORMER,
     AutoencoderRun,
+    CaptionerRun,
     ReaderRun,
     TransformerRun,
     prepare,
 )
 from .trainer import Progress
 
-RUNS = {AUTOENCODER: AutoencoderRun, TRANSFORMER: TransformerRun, READER: ReaderRun}
+RUNS = {
+    AUTOENCODER: AutoencoderRun,
+    TRANSFORMER: TransformerRun,
+    READER: ReaderRun,
+    CAPTIONER: CaptionerRun,
+}
 
 
 def add_arguments(parser: ArgumentParser) -> None:

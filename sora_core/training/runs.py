@@ -17,9 +17,20 @@ from ..models.autoencoder import Autoencoder, AutoencoderConfig
 from ..models.dit import DiT, DiTConfig
 from ..models.text import TextEncoder, encode
 from ..models.tokens import Tokenizer
+from ..models.vocabulary import Vocabulary
 from ..shapes import Size
 from ..weights import load_into, write
 from .autoencoder import AutoencoderTask, normalise
+from .captioner import (
+    STRANGERS,
+    Tellings,
+    captioner_shelves,
+    captioner_training,
+    read_tellings,
+    save_captioner,
+    strangers,
+    train_captioner,
+)
 from .dataset import Shelf, read_shards, render_shelf
 from .distributed import Ranks
 from .latents import encode_shards, read_latents
@@ -28,6 +39,7 @@ from .trainer import Progress, TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
 AUTOENCODER, TRANSFORMER, READER = "autoencoder", "transformer", "reader"
+CAPTIONER = "captioner"
 CAPTIONS = 2  # ways of saying each clip, each once short and once long
 
 
@@ -45,10 +57,12 @@ class Recipe:
     clips: tuple[Shelf, ...]  # for the transformer
     weights: tuple[float, ...]
     lessons: tuple[Shelf, ...]  # for the reader that measures the others
+    tellings: tuple[Shelf, ...]  # for the captioner
     test: Shelf
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
     reader_training: TrainingConfig
+    captioner_training: TrainingConfig
 
 
 def mini() -> Recipe:
@@ -71,6 +85,7 @@ def mini() -> Recipe:
         ),
         weights=(0.8, 0.1, 0.05, 0.05),
         lessons=reader_shelves(),
+        tellings=captioner_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
         autoencoder_training=TrainingConfig(
             steps=3200,
@@ -85,6 +100,7 @@ def mini() -> Recipe:
             steps=4000, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
         ),
         reader_training=reader_training(),
+        captioner_training=captioner_training(),
     )
 
 
@@ -100,10 +116,12 @@ def smoke() -> Recipe:
         clips=(clips,),
         weights=(1.0,),
         lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
+        tellings=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),
         test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
         autoencoder_training=short,
         transformer_training=short,
         reader_training=short,
+        captioner_training=short,
     )
 
 
@@ -138,6 +156,9 @@ class Run(ABC):
 
     def shards(self, *shelves: Shelf) -> list[Path]:
         return [path for shelf in shelves for path in shelf.shards(self.world)]
+
+    def latent_shards(self, shelf: Shelf) -> list[Path]:
+        return [self.folder("latents") / path.name for path in self.shards(shelf)]
 
     def trained_autoencoder(self) -> Autoencoder:
         weights = self.folder(AUTOENCODER) / "weights.safetensors"
@@ -206,9 +227,6 @@ class TransformerRun(Run):
             latents = test.latents[:16].float()
             write_bundle(target, average.dit, autoencoder, name=self.recipe.name, latents=latents)
 
-    def latent_shards(self, shelf: Shelf) -> list[Path]:
-        return [self.folder("latents") / path.name for path in self.shards(shelf)]
-
 
 class ReaderRun(Run):
     @property
@@ -230,8 +248,38 @@ class ReaderRun(Run):
             save_reader(reader, folder / "reader.safetensors")
 
 
+class CaptionerRun(Run):
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.tellings
+
+    def __call__(self, ranks: Ranks) -> None:
+        autoencoder, folder = self.trained_autoencoder(), self.folder(CAPTIONER)
+        *shelves, test = (
+            read_tellings(self.shards(shelf), self.latent_shards(shelf))
+            for shelf in (*self.needed, self.recipe.test)
+        )
+        vocabulary = Vocabulary.of(
+            text for _, captions in (*shelves, test) for ways in captions for text in ways
+        )
+        config = self.recipe.captioner_training
+        captioner = train_captioner(
+            [Tellings.of(*shelf, vocabulary) for shelf in shelves],
+            Tellings.of(*test, vocabulary),
+            strangers(autoencoder, self.recipe.test.size, STRANGERS, config.seed),
+            vocabulary,
+            config,
+            folder,
+            ranks,
+            resume=self.resume,
+            on_progress=self.on_progress,
+        )
+        if ranks.first:
+            save_captioner(captioner, folder / "captioner.safetensors")
+
+
 def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -> None:
-    """Renders the clips of the run, and for the transformer encodes them, where missing."""
+    """Renders the clips of the run, and for some parts encodes them, where missing."""
     for shelf in (*run.needed, run.recipe.test):
         name = f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"
         render_shelf(
@@ -241,7 +289,7 @@ def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -
             threads,
             lambda done, total, name=name: on_shard(name, done, total),
         )
-    if isinstance(run, TransformerRun):
+    if isinstance(run, TransformerRun | CaptionerRun):
         shards = run.shards(*run.needed, run.recipe.test)
         encode_shards(
             shards,

@@ -1,0 +1,109 @@
+"""What footage shows, in words: from a video, pictures or a latent to two captions.
+
+Axes: n looks, c channels, t latent frames, y rows, x columns.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import torch
+
+from .canvas import Canvas, Placement
+from .encode import Encode, encode_canvas
+from .errors import SizeError, WeightsError
+from .models.captioner import FORMAT, WINDOW, Captioner, CaptionerConfig
+from .models.vocabulary import LONG, SHORT, Vocabulary
+from .pipeline import MODELS
+from .shapes import COMPRESSION, Latent
+from .weights import load_into, read_header
+
+CAPTIONER = MODELS / "captioner.safetensors"
+UNCLEAR = "Unclear: this footage is unlike the small world that the captioner knows."
+
+FPS = 8.0  # as in training, so that the pace of what moves is as known
+SIDE = 64  # pixels of the smaller side, as in training
+LONGEST_SIDE = 128
+CELL = 16  # pixels: two latent cells
+FRAMES = COMPRESSION.pixel_frames(WINDOW)
+LOOKS = 8  # at most, spread over the footage: a long video takes no longer than a short one
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What footage shows, in full and in short, and how likely all of it is true."""
+
+    long: str
+    short: str
+    certainty: float
+
+
+def load_captioner(path: Path = CAPTIONER) -> Captioner:
+    """The captioner in the file at `path`; WeightsError where it is none."""
+    metadata = read_header(path).metadata
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path.name[:60]!a} is no captioner: choose one of format {FORMAT}")
+    with torch.device("meta"):
+        config = CaptionerConfig(**json.loads(metadata["config"]))
+        captioner = Captioner(config, Vocabulary(tuple(json.loads(metadata["words"]))))
+    load_into(captioner, path)
+    return captioner.eval().requires_grad_(False)
+
+
+def footage_looks(
+    placement: Placement, size: tuple[int, int], seconds: float, encode: Encode, channels: int
+) -> list[Latent]:
+    """Latents of some `FRAMES` frames each, as small as the captioner knows them, spread over
+    footage of `size` (width, height) that lasts for `seconds`.
+    """
+    width, height = small(*size)
+    length = min(seconds, FRAMES / FPS)
+    frames = max(1, round(length * FPS))
+    canvas = Canvas(width=width, height=height, seconds=frames / FPS, fps=FPS)
+    count = min(LOOKS, ceil(seconds / length - 0.1))
+    looks = []
+    for start in torch.linspace(0, seconds - length, max(1, count)).tolist():
+        skip = placement.skip + start
+        part = replace(placement, skip=skip, seconds=canvas.seconds, fit="stretch")
+        looks.append(encode_canvas(canvas.place(part), encode, channels)[0])
+    return looks
+
+
+def latent_looks(latent: Latent) -> list[Latent]:
+    """Parts of `latent` as long as the captioner knows them, spread over it."""
+    frames = latent.shape[2]
+    if frames <= WINDOW:
+        return [latent]
+    count = min(LOOKS, ceil(frames / WINDOW))
+    starts = torch.linspace(0, frames - WINDOW, count).round().long().tolist()
+    return [latent[:, :, start : start + WINDOW] for start in starts]
+
+
+def small(width: int, height: int) -> tuple[int, int]:
+    """About the shape of `width` x `height`, as small as the captioner knows clips."""
+    scale = SIDE / min(width, height)
+    sides = [round(side * scale / CELL) * CELL for side in (width, height)]
+    return min(sides[0], LONGEST_SIDE), min(sides[1], LONGEST_SIDE)
+
+
+def caption(
+    captioner: Captioner, looks: Sequence[Latent], seed: int | None = None, heat: float = 1.0
+) -> Caption:
+    """What `looks` at one clip show: what is told of the one that the captioner is surest of.
+
+    Without a `seed` in the likeliest words; else in drawn ones, more varied with more `heat`.
+    """
+    if not looks:
+        raise SizeError("nothing to caption: give footage of one frame or more")
+    latent, seeds = torch.cat(list(looks)).float(), None
+    if seed is not None:
+        seeds = [seed] * len(latent)
+    told = captioner.tell(latent, LONG, seeds, heat)
+    sure = [captioner.sure(each) for each in told]
+    best = max(range(len(told)), key=sure.__getitem__)
+    if told[best].unclear >= 0.5:
+        return Caption(UNCLEAR, UNCLEAR, sure[best])
+    short = captioner.tell(latent[best : best + 1], SHORT, seeds and seeds[:1], heat)
+    return Caption(told[best].text, short[0].text, sure[best])

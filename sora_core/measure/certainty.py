@@ -1,0 +1,98 @@
+"""Whether a captioner's certainty is worth its name: fitted on true clips, tried on mere noise.
+
+Axes: t frames, y rows, x columns.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ..caption import FRAMES, SIDE, caption
+from ..models.autoencoder import Autoencoder
+from ..models.captioner import Captioner
+from ..models.vocabulary import LONG
+from ..prompts.parse import World
+from ..shapes import Frames
+from ..weights import read, read_header, write
+from .captions import looked_at, read_back, true_clip
+from .report import Figure
+
+FIRST_SEED = 985_000_000
+
+Trial = tuple[float, bool]
+"""The log odds of a word in a caption, and whether the caption is right."""
+
+
+def trials(
+    captioner: Captioner, autoencoder: Autoencoder, world: World, count: int
+) -> Iterator[Trial]:
+    """One caption of each of `count` held-out clips, which no measurement uses."""
+    for seed in range(FIRST_SEED, FIRST_SEED + count):
+        labels, frames = true_clip(seed)
+        (told,) = captioner.tell(torch.cat(looked_at(autoencoder, frames)), LONG)
+        yield told.odds, read_back(told.text, world) == labels
+
+
+def calibrated(tried: Sequence[Trial]) -> Tensor:
+    """The offset and the slope that turn log odds into those of a right caption (Platt 1999).
+
+    They stay near 0 and 1 where few trials say otherwise.
+    """
+    odds = torch.tensor([each for each, _ in tried], dtype=torch.float64)
+    right = torch.tensor([float(is_right) for _, is_right in tried], dtype=torch.float64)
+    fitted = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS([fitted], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        search.zero_grad()
+        pull = 0.01 * (fitted - torch.tensor([0.0, 1.0])).square().sum()
+        error = binary_cross_entropy_with_logits(fitted[0] + fitted[1] * odds, right) + pull
+        error.backward()
+        return error.item()
+
+    search.step(loss)
+    return fitted.detach().float()
+
+
+def write_certainty(path: Path, certainty: Tensor) -> None:
+    """Puts a fitted `certainty` in the captioner file at `path`; all else in it stays."""
+    tensors = read(path) | {"certainty": certainty.half()}
+    write(path, tensors, read_header(path).metadata)
+
+
+def strange_figures(
+    captioner: Captioner, autoencoder: Autoencoder, count: int = 16
+) -> list[Figure]:
+    """How sure the captioner is of footage that shows nothing of the world."""
+    table = []
+    for name, clips in (("noise", noise), ("tiles", tiles), ("fades", fades)):
+        looks = [looked_at(autoencoder, clips(seed)) for seed in range(count)]
+        sure = [caption(captioner, each).certainty for each in looks]
+        table.append(Figure(f"certainty_{name}", fmean(sure)))
+    return table
+
+
+def noise(seed: int) -> Frames:
+    """Pixels of any colour, drawn anew in each frame."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (FRAMES, SIDE, SIDE, 3)
+    return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+
+
+def tiles(seed: int) -> Frames:
+    """A still mosaic of colours."""
+    generator = torch.Generator().manual_seed(seed)
+    mosaic = torch.randint(256, (8, 8, 3), generator=generator, dtype=torch.uint8)
+    large = mosaic.repeat_interleave(SIDE // 8, 0).repeat_interleave(SIDE // 8, 1)
+    return large.expand(FRAMES, -1, -1, -1).contiguous()
+
+
+def fades(seed: int) -> Frames:
+    """One plain colour that turns into another."""
+    colours = torch.rand(2, 3, generator=torch.Generator().manual_seed(seed)) * 255
+    mixed = torch.lerp(colours[0], colours[1], torch.linspace(0, 1, FRAMES)[:, None])
+    return mixed[:, None, None].expand(-1, SIDE, SIDE, -1).to(torch.uint8).contiguous()

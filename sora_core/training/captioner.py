@@ -1,0 +1,230 @@
+"""Training of the captioner on latents of world clips, whole and cut, and of what is no clip of it.
+
+Axes: b batch, n clips, c channels, t frames, y rows, x columns, m captions, l words.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float16, Int
+from safetensors import safe_open
+from torch import Tensor
+from torch.nn.functional import cross_entropy, interpolate
+from torch.nn.utils.rnn import pad_sequence
+
+from ..models.autoencoder import Autoencoder
+from ..models.captioner import FORMAT, Captioner, CaptionerConfig
+from ..models.vocabulary import END, LONG, SHORT, UNCLEAR, Vocabulary
+from ..shapes import Latent, Size, Video
+from ..weights import write
+from .dataset import Shelf, read_shard
+from .distributed import Ranks
+from .trainer import Progress, TrainingConfig, train
+
+NOISE = 0.15  # generated latents are not quite those of true clips
+CUT = 0.35  # the share of batches whose clips are cut to some of their frames
+SHORTEST = 3  # latent frames; in fewer nobody sees what moves
+STRANGE = 0.06  # the share of clips that show nothing of the world
+STRANGERS = 320
+IGNORED = -100
+
+Captions = list[list[str]]
+"""Of each clip: short, long, short, long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tellings:
+    """Clips of one size, and what is said of each; the end is a word, and fills the rest."""
+
+    latents: Float16[Tensor, "n c t y x"]
+    words: Int[Tensor, "n m l"]
+
+    @classmethod
+    def of(cls, latents: Tensor, captions: Captions, vocabulary: Vocabulary) -> "Tellings":
+        rows = [torch.tensor([*vocabulary.numbers(c), END]) for ways in captions for c in ways]
+        words = pad_sequence(rows, batch_first=True, padding_value=IGNORED)
+        return cls(latents, words.view(len(captions), -1, words.shape[1]))
+
+
+def captioner_shelves() -> tuple[Shelf, ...]:
+    """What the captioner learns from: held-out combinations too, for the reason the reader does."""
+    return (
+        Shelf(Size(64, 64, 17), 9344, 100_000_000),
+        Shelf(Size(64, 64, 17), 512, 800_000_000, held_out=True),
+        Shelf(Size(112, 64, 17), 1024, 300_000_000),
+        Shelf(Size(64, 112, 17), 896, 400_000_000),
+        Shelf(Size(64, 64, 1), 512, 200_000_000),
+    )
+
+
+def captioner_training() -> TrainingConfig:
+    """Some forty minutes on one busy core."""
+    return TrainingConfig(
+        steps=2200,
+        batch=32,
+        warmup=50,
+        decay=0.4,
+        average=0.995,
+        save_every=100,
+        show_every=200,
+    )
+
+
+def read_tellings(
+    worlds: Sequence[Path], latents: Sequence[Path]
+) -> tuple[Float16[Tensor, "n c t y x"], Captions]:
+    """The latents of the shards of one shelf, and their captions."""
+    parts = []
+    for path in latents:
+        with safe_open(path, "pt") as file:
+            parts.append(file.get_tensor("latents"))
+    return torch.cat(parts), [ways for path in worlds for ways in read_shard(path).captions]
+
+
+@torch.inference_mode()
+def strangers(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> Latent:
+    """Latents of `count` clips of drifting clouds, stripes and patches: no scenes."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.autocast("cpu", torch.bfloat16):
+        parts = [autoencoder.encode(drift(size, generator)[None]) for _ in range(count)]
+    return torch.cat(parts).half()
+
+
+def drift(size: Size, generator: torch.Generator) -> Video:
+    """Noise of a few sizes and colours that flows, with a still part in it now and then."""
+    made = torch.zeros(3, size.frames, size.height, size.width)
+    for cells in (2, 4, 8, 16, 32):
+        strength = torch.rand((), generator=generator) ** 2
+        steps = int(torch.randint(1, 6, (), generator=generator))
+        shape = [1, 3, steps, cells, cells]
+        if torch.rand((), generator=generator) < 0.3:
+            shape[3 + int(torch.randint(2, (), generator=generator))] = 1  # stripes
+        noise = torch.randn(shape, generator=generator)
+        if torch.rand((), generator=generator) < 0.3:
+            noise = noise.sign()
+        filled = interpolate(noise, made.shape[1:], mode="trilinear")[0]
+        made += strength * filled
+    tint = torch.randn(3, 1, 1, 1, generator=generator)
+    return (0.7 * made + 0.5 * tint).clamp(-1, 1)
+
+
+def train_captioner(
+    tellings: Sequence[Tellings],
+    test: Tellings,
+    strange: Latent,
+    vocabulary: Vocabulary,
+    config: TrainingConfig,
+    folder: Path,
+    ranks: Ranks,
+    *,
+    resume: bool,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Captioner:
+    """A captioner that has learned `tellings`; `folder` holds its loss on `test`."""
+    torch.manual_seed(config.seed)
+    model = Captioner(CaptionerConfig(channels=strange.shape[1]), vocabulary)
+    task = CaptionerTask(model, tellings, test, strange, config.batch, config.seed)
+    return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
+
+
+def save_captioner(captioner: Captioner, path: Path) -> None:
+    """Puts the weights into the file at `path`, in half precision, with words and settings."""
+    tensors = {name: tensor.half() for name, tensor in captioner.state_dict().items()}
+    settings = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(captioner.config)),
+        "words": json.dumps(captioner.vocabulary.words),
+    }
+    write(path, tensors, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    latent: Latent
+    words: Int[Tensor, "b l"]  # the first says which kind of caption
+    following: Int[Tensor, "b l"]
+
+
+class CaptionerTask:
+    """Say of each clip, short and long, the next word; of what is no clip, that it is unclear."""
+
+    def __init__(
+        self,
+        model: Captioner,
+        tellings: Sequence[Tellings],
+        test: Tellings,
+        strange: Latent,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self.model, self.tellings, self.test, self.strange = model, tellings, test, strange
+        self.batch, self.seed = batch, seed
+        self.weights = torch.tensor([float(len(part.latents)) for part in tellings])
+
+    def matrices(self) -> set[str]:
+        return {
+            name
+            for name, parameter in self.model.named_parameters()
+            if parameter.ndim == 2 and name.startswith(("seeing.", "saying."))
+        }
+
+    def draw(self, step: int, ranks: Ranks) -> Batch:
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
+        part = self.tellings[int(torch.multinomial(self.weights, 1, generator=generator))]
+        rows = torch.randint(len(part.latents), (self.batch // ranks.count,), generator=generator)
+        latent = part.latents[rows].float()
+        frames = latent.shape[2]
+        if frames > SHORTEST and torch.rand((), generator=generator) < CUT:
+            length = int(torch.randint(SHORTEST, frames, (), generator=generator))
+            start = int(torch.randint(frames - length + 1, (), generator=generator))
+            latent = latent[:, :, start : start + length]
+        way = 2 * int(torch.randint(part.words.shape[1] // 2, (), generator=generator))
+        words = part.words[rows, way : way + 2].clone()
+        for i in torch.nonzero(torch.rand(len(rows), generator=generator) < STRANGE).flatten():
+            latent[i] = self.stranger(latent[i], generator)
+            words[i, :, 1:], words[i, :, 0] = IGNORED, UNCLEAR
+        level = NOISE * torch.rand(len(rows), 1, 1, 1, 1, generator=generator)
+        latent = latent + level * torch.randn(latent.shape, generator=generator)
+        return said(latent, words.flatten(0, 1))
+
+    def stranger(self, clip: Tensor, generator: torch.Generator) -> Tensor:
+        """Something of the size of `clip` that shows nothing: shuffled, mere noise, or another."""
+        kind = int(torch.randint(5, (), generator=generator))
+        if kind == 0:
+            cells = clip.flatten(2)
+            order = torch.randperm(cells.shape[2], generator=generator)
+            return cells[:, :, order].view_as(clip)
+        if kind == 1:
+            return torch.randn(clip.shape, generator=generator)
+        row = int(torch.randint(len(self.strange), (), generator=generator))
+        other = self.strange[row].float()[None]
+        return interpolate(other, clip.shape[1:], mode="nearest-exact")[0]
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        loss = self.error(self.model, self.draw(step, ranks))
+        return loss, {"words": loss}
+
+    def error(self, model: Captioner, batch: Batch) -> Tensor:
+        """The cross-entropy of a word, short and long captions together."""
+        seen = model.see(batch.latent).repeat_interleave(2, dim=0)
+        logits = model.say(batch.words, seen)
+        following = batch.following.flatten()
+        return cross_entropy(logits.flatten(0, 1).float(), following, ignore_index=IGNORED)
+
+    @torch.inference_mode()
+    def show(self, average: Captioner, step: int, folder: Path) -> Mapping[str, float]:
+        """The loss on held-out clips."""
+        words = self.test.words[:, :2].flatten(0, 1)
+        return {"test/words": float(self.error(average, said(self.test.latents.float(), words)))}
+
+
+def said(latent: Latent, following: Int[Tensor, "b l"]) -> Batch:
+    """Clips with two captions each, a short and a long one."""
+    longest = int((following != IGNORED).sum(1).max())
+    following = following[:, :longest]
+    kinds = torch.tensor([SHORT, LONG]).repeat(len(latent))[:, None]
+    words = torch.cat([kinds, following[:, :-1]], dim=1).clamp(min=END)
+    return Batch(latent, words, following)
