@@ -4,7 +4,7 @@ Axes: c channels, t latent frames, y rows, x columns of latent cells.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice, pairwise
 
 import torch
 from einops import repeat
@@ -25,10 +25,21 @@ Mask = Float[Tensor, "1 1 t y x"]
 """From 0, keep the known latent, to 1, paint freely."""
 
 
+Room = Callable[[tuple[int, ...]], Tensor]
+"""Zeros of a shape: in memory, or where what is too large for it may lie."""
+
+
 def encode_canvas(
-    canvas: Canvas, encode: Encode, channels: int, compression: Compression = COMPRESSION
+    canvas: Canvas,
+    encode: Encode,
+    channels: int,
+    compression: Compression = COMPRESSION,
+    room: Room = torch.zeros,
 ) -> tuple[Latent, Mask]:
     """The known latent `1 c t y x` of `canvas`, 0 where nothing lies, and its mask.
+
+    Footage goes into the latent as it is read, so that beside the latent, for which there is
+    `room`, memory does not depend on the length.
 
     Footage is known in whole pieces: latent frames all of whose frames it covers, and in each the
     tokens (two cells a side) all of whose pixels it covers; a token is as open as its most open
@@ -36,7 +47,7 @@ def encode_canvas(
     that holds its middle. What is not known is encoded as if the footage's edges went on.
     """
     grid = canvas.grid(compression)
-    known, mask = torch.zeros(1, channels, *grid.shape), torch.ones(1, 1, *grid.shape)
+    known, mask = room((1, channels, *grid.shape)), torch.ones(1, 1, *grid.shape)
     for placement in canvas.placements:
         source = placement.source
         if isinstance(source, Tensor) and placement.is_latent:
@@ -100,32 +111,53 @@ def _placed_pictures(
             lengths.append(len(frames))
             yield fitting.video(frames)
 
-    latent = torch.cat(list(encode(video())), dim=2)[:, :, lead:]
-    openness = _in_tokens(fitting.openness(placement.mask), grid)
-    end = sum(lengths)
-    whole = _whole(canvas, begin, begin + end, compression)
-    for i in range(latent.shape[2]):
+    cells = chain.from_iterable(part.unbind(2) for part in encode(video()))
+    # Whether footage covers a latent frame is known once the next one is, or that there is none.
+    ahead = pairwise(chain(islice(cells, lead, None), [None]))
+    masks = _masks(placement, fitting, grid)
+    for latent_frame, (known, _) in enumerate(ahead, start=low):
+        end = sum(lengths)
         opened = torch.ones(grid.rows, grid.columns)
-        if low + i in whole:
+        if _is_known(canvas, latent_frame, begin, begin + end, compression):
             frames = [
                 min(max(frame - begin, 0), end - 1)
-                for frame in canvas.frames_of(low + i, compression)
+                for frame in canvas.frames_of(latent_frame, compression)
             ]
-            masks = openness[[min(frame, len(openness) - 1) for frame in frames]]
-            opened = 1 - _least_firmness(canvas, placement, frames) * (1 - masks.amax(0))
-        yield low + i, latent[:, :, i], opened[None, None]
+            opened = 1 - _least_firmness(canvas, placement, frames) * (1 - masks(frames))
+        yield latent_frame, known, opened[None, None]
 
 
-def _whole(canvas: Canvas, begin: int, end: int, compression: Compression) -> set[int]:
-    """The latent frames that stand for footage from frame `begin` to before `end`."""
+def _masks(
+    placement: Placement, fitting: Fitting, grid: Grid
+) -> Callable[[list[int]], Float[Tensor, "y x"]]:
+    """What is open in any of some frames; it is worked out frame by frame only where it changes."""
+    mask = placement.mask
+    if mask is None or len(mask) == 1:
+        still = _in_tokens(fitting.openness(mask), grid)[0]
+        return lambda frames: still
+    last = len(mask) - 1
+    return lambda frames: _in_tokens(
+        fitting.openness(mask[[min(frame, last) for frame in frames]]), grid
+    ).amax(0)
+
+
+def _is_known(
+    canvas: Canvas, latent_frame: int, begin: int, end: int, compression: Compression
+) -> bool:
+    """Whether a latent frame stands for footage from frame `begin` to before `end`."""
     reaches = end if canvas.ring or end < canvas.size.frames else end + compression.time
-    low, high = (canvas.latent_frame(frame, compression) for frame in (begin, end - 1))
-    whole = {
-        j
-        for j in range(low, high + 1)
-        if begin <= (of := canvas.frames_of(j, compression)).start and of.stop <= reaches
-    }
-    return whole or {canvas.latent_frame((begin + end - 1) // 2, compression)}
+
+    def covered(j: int) -> bool:
+        of = canvas.frames_of(j, compression)
+        return begin <= of.start and of.stop <= reaches
+
+    low, middle, high = (
+        canvas.latent_frame(frame, compression)
+        for frame in (begin, (begin + end - 1) // 2, end - 1)
+    )
+    if low <= latent_frame <= high and covered(latent_frame):
+        return True
+    return latent_frame == middle and not any(map(covered, range(low, high + 1)))
 
 
 def _least_firmness(canvas: Canvas, placement: Placement, frames: Iterable[int]) -> float:

@@ -6,13 +6,16 @@ strings in its metadata.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import prod
 from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
+from weakref import finalize
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -24,6 +27,7 @@ MAX_HEADER = 4_000_000  # bytes, for MAX_TENSORS long names and as much metadata
 MAX_TENSORS = 20_000
 MAX_BRACKETS = 100_000  # three a tensor, more in the metadata; each would cost a Python object
 MAX_DIMENSIONS = 8
+PIECE = 2**24  # bytes written at a time
 
 DTYPES = {
     "F64": torch.float64,
@@ -107,11 +111,46 @@ def write(
 
     Raises WeightsError for a name or dtype that `read` would refuse, and for what the disk refuses.
     """
+    ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
+    with _begun(Path(path), ordered, metadata or {}) as file:
+        for tensor in ordered.values():
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            file.write(flat.view(torch.uint8).numpy().data)
+
+
+def mapped(path: Path, name: str, shape: Sequence[int]) -> Tensor:
+    """Zeros of float32 that lie in a new file at `path`: what is written into them is in it.
+
+    They take no memory that the system could not use for something else. Every byte is on the disk
+    before the first is used: where it is full, WeightsError says so. The file is removed with the
+    last view of the tensor; where the system keeps open files, it stays.
+    """
     path = Path(path)
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))
-    entries: dict[str, object] = {"__metadata__": dict(metadata or {})}
+    with _begun(path, {name: torch.empty(shape, device="meta")}, {}) as file:
+        begin = file.tell()
+        for left in range(4 * prod(shape), 0, -PIECE):
+            file.write(bytes(min(left, PIECE)))
+    array = np.memmap(path, np.float32, "r+", offset=begin, shape=tuple(shape))
+    finalize(array, _removed, path)
+    return torch.from_numpy(array)
+
+
+def _removed(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _begun(
+    path: Path, ordered: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> Iterator[BinaryIO]:
+    """A file with the header of tensors that the block writes in their order, whole or not at all.
+
+    The widest kind comes first.
+    """
+    entries: dict[str, object] = {"__metadata__": dict(metadata)}
     end = 0
-    for name, tensor in ordered:
+    for name, tensor in ordered.items():
         if tensor.dtype not in _NAMES:
             raise _refusal(path, f"{_short(name)} is {tensor.dtype}: choose one of {_KINDS}")
         begin, end = end, end + tensor.nbytes
@@ -121,16 +160,14 @@ def write(
             "data_offsets": [begin, end],
         }
     text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the values begin aligned, the widest kind first
+    text += b" " * (-len(text) % 8)  # the values begin aligned
     _check_length(path, len(text))
     _checked(path, entries, end)
     try:
         with replacing(path) as unfinished, unfinished.open("xb") as file:
             file.write(len(text).to_bytes(8, "little"))
             file.write(text)
-            for _, tensor in ordered:
-                flat = tensor.detach().cpu().contiguous().reshape(-1)
-                file.write(flat.view(torch.uint8).numpy().data)
+            yield file
     except OSError as problem:
         raise _refusal(
             path, f"cannot be written ({problem.strerror}): free space there?"
