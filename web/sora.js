@@ -89,11 +89,15 @@ function sourceOf(node, name) {
   if (slot < 0) return null
   let source = node.getInputNode(slot)
   const { type } = node.inputs[slot]
-  for (let i = 0; i < DEPTH && (source?.mode === BYPASSED || source?.type === 'Reroute'); i++) {
-    const same = source.inputs.findIndex((input) => source.type === 'Reroute' || input.type === type)
+  for (let i = 0; i < DEPTH && passesOn(source); i++) {
+    const same = source.inputs.findIndex((input) => [type, '*'].includes(input.type))
     source = same < 0 ? null : source.getInputNode(same)
   }
   return source
+}
+
+function passesOn(node) {
+  return node?.mode === BYPASSED || node?.type === 'Reroute'
 }
 
 /** Sets widgets as if they had been typed into. */

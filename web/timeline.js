@@ -36,6 +36,7 @@ export function timeline(plan, write, theme) {
     value: null,
     serialize: false,
     options: { serialize: false },
+    plan,
     computeSize: (width) => [width ?? 0, HEIGHT],
 
     draw(ctx, node, width, y) {
@@ -83,12 +84,12 @@ export function timeline(plan, write, theme) {
 }
 
 /** Seconds that are shown: more than the canvas has, where it may grow. @param {Plan} plan */
-function viewOf(plan) {
+export function viewOf(plan) {
   return plan.seconds * (plan.handles.some((handle) => handle.grows) ? ROOM : 1)
 }
 
 /** From seconds to pixels of the node and back. @param {number} width @param {number} view */
-function scaleOf(width, view) {
+export function scaleOf(width, view) {
   const room = width - 2 * MARGIN
   return {
     view,

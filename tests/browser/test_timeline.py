@@ -1,0 +1,174 @@
+"""The timeline on canvas nodes: what it knows, what a drag writes, and that a run follows it."""
+
+import io
+
+import av
+import pytest
+
+from sora_core.errors import PromptError
+from sora_core.prompts.storyboard import storyboard
+from tests.browser.visit import drag, drop, keep_picture, open_template, run, widgets
+
+pytestmark = pytest.mark.browser
+
+SECONDS = 6.0
+BOARDS = [
+    "0-2s: a red ball rolls\n2-6s: it bounces",
+    "0:00-0:02 a red ball rolls\n0:02 to 0:06 it bounces",
+    "[0-2.5s] a red ball\n[2.5-6 s] - a cube",
+    "0-2s: a red ball; 2-6s: a cube",
+    "a red ball\na cube\n\na cone",
+    "1. a red ball\n2. a cube",
+    "- a red ball\n- then a cube",
+    "A red ball rolls. It bounces, then it stops; a cube falls",
+    "a red ball",
+    "Shot 1: a ball\nShot 2: a cube",
+    "0-2s: a red ball\nit bounces",
+    "0-2s: a red ball\n3-6s: it bounces",
+    "2-0s: a red ball\n0-6s: it bounces",
+    "0\u20132 sec: a ball\n2\u20136 seconds: a cube",
+]
+READ = """async ([text, seconds]) => {
+    const {shotsOf, scriptOf} = await import(app.api.fileURL('/extensions/sora_nodes/spans.js'))
+    const shots = shotsOf(text, seconds)
+    return shots && {shots, script: scriptOf(shots)}
+}"""
+
+
+@pytest.mark.parametrize("text", BOARDS)
+def test_a_storyboard_reads_the_same_on_the_page_and_in_the_core(page, text):
+    shown = page.evaluate(READ, [text, SECONDS])
+    try:
+        told = storyboard(text, SECONDS)
+    except PromptError:
+        assert shown is None
+        return
+    times = [shot[edge] for shot in shown["shots"] for edge in ("start", "end")]
+    assert times == pytest.approx([at for shot in told for at in (shot.start, shot.end)])
+    assert storyboard(shown["script"], SECONDS) == told
+
+
+LOOKS = {
+    "canvas": ["SoraCanvas", {"seconds": 2.0, "fps": 8.0}],
+    "video": ["SoraPlaceVideo", {"start": 0.5, "skip": 0.25, "seconds": 1.0}],
+    "fast video": ["SoraPlaceVideo", {"start": 0.5, "seconds": 0.5, "speed": 2.0}],
+    "video from the end": ["SoraPlaceVideo", {"start": 0.5, "skip": 0.25, "seconds": 0.5}],
+    "image": ["SoraPlaceImage", {"start": 0.5, "seconds": 1.0}],
+    "image to video": ["SoraImageToVideo", {"seconds": 2.0}],
+    "forward": ["SoraExtendVideo", {"seconds": 1.0, "direction": "forward"}],
+    "backward": ["SoraExtendVideo", {"seconds": 1.0, "direction": "backward"}],
+    "both": ["SoraExtendVideo", {"seconds": 1.0, "direction": "both", "keep": 1.0}],
+    "connect": ["SoraConnectVideos", {"seconds": 1.0}],
+    "morph": ["SoraMorphVideos", {"seconds": 1.0, "firmness": 0.4}],
+    "loop": ["SoraLoopVideo", {"seconds": 1.0}],
+    "edit": ["SoraEditVideo", {"start": 0.5, "seconds": 1.0, "firmness": 0.0}],
+    "storyboard": ["SoraStoryboard", {"text": "0-2s: a ball\n2-3s: a cube\n3-6s: a cone"}],
+}
+LOOKS["video from the end"][1]["counted_from"] = "end"
+
+DRAGGED = """async ([type, values]) => {
+    const {planOf} = await import(app.api.fileURL('/extensions/sora_nodes/plan.js'))
+    const clip = {type: 'LoadVideo', values: {}, from: () => null,
+                  media: {seconds: 2, frames: []}}
+    const canvas = {type: 'SoraCanvas', values: {seconds: 6, fps: 8}, from: () => null}
+    const plan = values => planOf(
+        {type, values, from: input => input === 'canvas' ? canvas : clip})
+    const found = []
+    plan(values).handles.forEach((handle, i) => {
+        const aim = handle.at + 0.25
+        const written = handle.write(aim)
+        const after = plan({...values, ...written}).handles[i]
+        const still = plan({...values, ...handle.write(handle.at)}).handles[i]
+        found.push({was: handle.at, still: still.at, aim, at: after.at, written})
+    })
+    return found
+}"""
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_whatever_is_dragged_is_where_it_was_left(page, look):
+    found = page.evaluate(DRAGGED, look)
+    assert found
+    for handle in found:
+        assert handle["still"] == pytest.approx(handle["was"])
+        assert handle["at"] == pytest.approx(handle["aim"]), handle
+
+
+WHOLE = """async () => {
+    const {planOf} = await import(app.api.fileURL('/extensions/sora_nodes/plan.js'))
+    const clip = {type: 'LoadVideo', values: {}, from: () => null,
+                  media: {seconds: 2, frames: []}}
+    const look = {type: 'SoraPlaceVideo', values: {start: 0.5, seconds: 1}, from: () => clip}
+    const [, , end] = planOf(look).handles
+    return end.write(100)
+}"""
+
+
+def test_footage_is_not_dragged_past_its_end(page):
+    assert page.evaluate(WHOLE) == {"start": 0.5, "seconds": 0}
+
+
+def saved(detail, client):
+    """The file that the last run saved, and how many frames it has."""
+    outputs = client.get(f"/history/{detail['prompt_id']}")[detail["prompt_id"]]["outputs"]
+    (file,) = [file for node in outputs.values() for file in node.get("images", ())
+               if file["type"] == "output"]  # fmt: skip
+    with av.open(io.BytesIO(client.view(file))) as container:
+        return file, sum(1 for _ in container.decode(video=0))
+
+
+def ours(page):
+    """The nodes of the pack, as the server would be told of them."""
+    graph = page.evaluate("app.graphToPrompt().then(made => made.output)")
+    return {key: node for key, node in graph.items() if node["class_type"].startswith("Sora")}
+
+
+def test_a_run_follows_the_timeline_and_its_video_brings_the_graph_back(page, client):
+    open_template(page, "text_to_video")
+    before = widgets(page, "SoraCanvas")
+    drag(page, "SoraCanvas", before["seconds"], 0.5)
+    after = widgets(page, "SoraCanvas")
+    assert after == before | {"seconds": 0.5}
+    kind, detail = run(page)
+    assert kind == "execution_success", detail
+    file, frames = saved(detail, client)
+    assert frames == round(0.5 * after["fps"])
+
+    graph = ours(page)
+    page.evaluate("app.graph.clear()")
+    drop(page, file, "video/mp4")
+    page.wait_for_function("app.graph.nodes.length")
+    assert widgets(page, "SoraCanvas") == after
+    assert ours(page) == graph
+
+
+def test_a_border_between_shots_is_dragged_and_written_into_the_text(page):
+    open_template(page, "storyboard")
+    drag(page, "SoraStoryboard", 2.0, 2.5)
+    first, second = widgets(page, "SoraStoryboard")["text"].splitlines()
+    assert first.startswith("0-2.5s: ") and second.startswith("2.5-4s: ")
+    keep_picture(page, "storyboard_dragged")
+    page.keyboard.press("Control+z")
+    page.wait_for_function(
+        "app.graph.nodes.find(n => n.type === 'SoraStoryboard').widgets[0].value.includes('0-2s')"
+    )
+
+
+def test_footage_is_known_before_a_run(page):
+    open_template(page, "extend_video")
+    seconds = """() => app.graph.nodes.find(node => node.type === 'SoraExtendVideo')
+        .widgets.find(widget => widget.name === 'timeline').plan()"""
+    page.wait_for_function(f"({seconds})().known && ({seconds})().bars[0].frames.length > 3")
+    plan, added = page.evaluate(seconds), widgets(page, "SoraExtendVideo")["seconds"]
+    (bar,) = plan["bars"]
+    assert bar["end"] - bar["start"] + added == pytest.approx(plan["seconds"])
+    drag(page, "SoraExtendVideo", plan["seconds"], plan["seconds"] - 0.5)
+    assert widgets(page, "SoraExtendVideo")["seconds"] == pytest.approx(added - 0.5, abs=0.06)
+
+
+def test_nothing_but_ordinary_widgets_is_saved(page):
+    open_template(page, "storyboard")
+    kept = page.evaluate("JSON.stringify([app.graph.serialize(), app.graph.nodes.length])")
+    assert "timeline" not in kept
+    prompt = page.evaluate("app.graphToPrompt().then(made => JSON.stringify(made.output))")
+    assert "timeline" not in prompt
