@@ -110,8 +110,8 @@ def merged(recorded: Nodes, now: Nodes) -> Nodes:
     return dict(sorted((recorded | current).items()))
 
 
-def loaded() -> Nodes:
-    """Every node of the pack, loaded into this process the way ComfyUI loads it."""
+def load_pack() -> Any:  # noqa: ANN401  a module
+    """The pack, loaded into this process the way ComfyUI loads it."""
     sys.path.insert(0, str(bring_host()))  # in front: ComfyUI's own `nodes` is a top-level module
     importlib.import_module("comfy.options")  # before anything that looks for a device
     importlib.import_module("comfy.cli_args").args.cpu = True
@@ -121,15 +121,19 @@ def loaded() -> Nodes:
         raise ImportError("the pack has no __init__.py")
     sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sora_nodes"])
-    return nodes_of(sys.modules["sora_nodes"])
+    return sys.modules["sora_nodes"]
 
 
 def nodes_of(pack: Any) -> Nodes:  # noqa: ANN401  a module
     """Every node that the loaded pack declares."""
-    extension = asyncio.run(pack.comfy_entrypoint())
     version = pack_version()
-    infos = [node.GET_NODE_INFO_V1() for node in asyncio.run(extension.get_node_list())]
-    return {info["name"]: described(info, version) for info in infos}
+    return {info["name"]: described(info, version) for info in infos_of(pack)}
+
+
+def infos_of(pack: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """What ComfyUI tells its page of each node that the loaded pack declares."""
+    extension = asyncio.run(pack.comfy_entrypoint())
+    return [node.GET_NODE_INFO_V1() for node in asyncio.run(extension.get_node_list())]
 
 
 def main() -> int:
@@ -142,7 +146,7 @@ def main() -> int:
     options = parser.parse_args()
     known = json.loads(CONTRACT.read_text("utf-8")) if CONTRACT.exists() else {}
     recorded, replaced = known.get("nodes", {}), known.get("replaced", {})
-    now = loaded()
+    now = nodes_of(load_pack())
     if options.command == "replace":
         replaced[options.old] = options.new
     if lines := broken(recorded, now, replaced, pack_version()):
