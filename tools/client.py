@@ -2,21 +2,19 @@
 
 import asyncio
 import json
-import urllib.parse
-import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-RUN_SECONDS = 600
-REPLY_SECONDS = 60
-PREVIEW_KIND = (1).to_bytes(4, "big")  # then four bytes for the picture's format, then the picture
+from tools.graph import Graph, completed, files_of, refusal
 
-Graph = dict[str, dict[str, Any]]
-"""A graph in API form: node key -> class_type, inputs and _meta."""
+RUN_SECONDS = 600
+REPLY = aiohttp.ClientTimeout(total=60)
+PREVIEW_KIND = (1).to_bytes(4, "big")  # then four bytes for the picture's format, then the picture
 
 Event = Callable[[str, dict[str, Any]], None]
 """Called with the type and the data of each message while a graph runs."""
@@ -24,6 +22,10 @@ Event = Callable[[str, dict[str, Any]], None]
 
 class GraphError(Exception):
     """ComfyUI refused a graph, or failed while running it."""
+
+
+class RefusedError(GraphError):
+    """ComfyUI refused a graph, as it would each time."""
 
 
 @dataclass
@@ -47,16 +49,9 @@ class Run:
 
         With `nodes`, theirs alone; with a `kind`, those of that type, such as "output".
         """
-        return [
-            item
-            for node, shown in self.outputs().items()
-            if not nodes or node in nodes
-            for items in (shown or {}).values()
-            if isinstance(items, list)
-            for item in items
-            if isinstance(item, dict) and "filename" in item
-            if kind in (None, item.get("type"))
-        ]
+        shown = self.outputs()
+        found = files_of({node: shown[node] for node in shown if not nodes or node in nodes})
+        return [file for file in found if kind in (None, file.get("type"))]
 
 
 class Client:
@@ -71,20 +66,23 @@ class Client:
         return json.loads(self.fetch(path, **query))
 
     def fetch(self, path: str, **query: str) -> bytes:
-        asked = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(asked, timeout=REPLY_SECONDS) as reply:
-            return reply.read()
+        return at_once(self._ask("GET", path, query, None))
 
     def view(self, file: dict[str, str]) -> bytes:
         """The content of a file that a run saved."""
         return self.fetch("/view", **{key: file[key] for key in ("filename", "subfolder", "type")})
 
     def post(self, path: str, body: dict[str, Any]) -> bytes:
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data, method="POST")
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=REPLY_SECONDS) as reply:
-            return reply.read()
+        return at_once(self._ask("POST", path, {}, body))
+
+    async def _ask(
+        self, method: str, path: str, query: dict[str, str], body: dict[str, Any] | None
+    ) -> bytes:
+        async with (
+            aiohttp.ClientSession(timeout=REPLY, raise_for_status=True) as session,
+            session.request(method, self.url + path, params=query, json=body) as reply,
+        ):
+            return await reply.read()
 
     def interrupt(self) -> None:
         self.post("/interrupt", {})
@@ -95,8 +93,7 @@ class Client:
 
     def completed(self, graph: Graph) -> Graph:
         """`graph` with the default of each widget that this version requires and it lacks."""
-        known = self.nodes()
-        return {key: node | {"inputs": defaults(node, known)} for key, node in graph.items()}
+        return completed(graph, self.nodes())
 
     def run(
         self,
@@ -108,18 +105,26 @@ class Client:
         return asyncio.run(asyncio.wait_for(self._run(graph, on_event), seconds))
 
     async def _run(self, graph: Graph, on_event: Event) -> Run:
-        async with aiohttp.ClientSession(self.url) as session:
-            listening = session.ws_connect("/ws", params={"clientId": self.id}, max_msg_size=0)
-            async with listening as socket:
-                body = {"prompt": graph, "client_id": self.id}
-                async with session.post("/prompt", json=body) as reply:
-                    answer = await reply.json()
-                # 200 can still carry errors: the other branches would run, and this one be dropped
-                if reply.status != 200 or answer["node_errors"]:
-                    raise GraphError(refusal(answer))
-                run = Run(answer["prompt_id"])
-                await follow(socket, run, on_event)
+        where, who = f"{self.url}/ws", {"clientId": self.id}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(where, params=who, max_msg_size=0) as socket,
+        ):
+            body = {"prompt": graph, "client_id": self.id}
+            async with session.post(f"{self.url}/prompt", json=body) as reply:
+                answer = await reply.json()
+            # 200 can still carry errors: the other branches would run, and this one be dropped
+            if reply.status != 200 or answer["node_errors"]:
+                raise RefusedError(refusal(answer))
+            run = Run(answer["prompt_id"])
+            await follow(socket, run, on_event)
         return run
+
+
+def at_once(asked: Coroutine[Any, Any, bytes]) -> bytes:
+    """What `asked` gives, also in a thread that has an event loop of its own, as in a notebook."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asked).result()
 
 
 async def follow(socket: aiohttp.ClientWebSocketResponse, run: Run, on_event: Event) -> None:
@@ -141,37 +146,3 @@ async def follow(socket: aiohttp.ClientWebSocketResponse, run: Run, on_event: Ev
         if kind == "execution_success":
             return
     raise GraphError("ComfyUI closed the connection")
-
-
-def defaults(node: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The inputs of `node`, and the default of each widget it lacks."""
-    inputs = dict(node["inputs"])
-    for name, spec in known[node["class_type"]]["input"].get("required", {}).items():
-        kind, options = spec[0], spec[1] if len(spec) > 1 else {}
-        choices = kind if isinstance(kind, list) else options.get("options", ())
-        if name not in inputs and ("default" in options or choices):
-            inputs[name] = options.get("default", next(iter(choices), None))
-    return inputs
-
-
-def canvas_alone(graph: Graph) -> tuple[Graph, str]:
-    """The part of `graph` that makes its canvas, and the node of it that gives the canvas."""
-    (encoder,) = (node for node in graph.values() if node["class_type"] == "SoraEncodeCanvas")
-    canvas = encoder["inputs"]["canvas"][0]
-    needed, waiting = {}, [canvas]
-    while waiting:
-        key = waiting.pop()
-        needed[key] = graph[key]
-        waiting += [value[0] for value in graph[key]["inputs"].values() if isinstance(value, list)]
-    shown = {"class_type": "PreviewAny", "inputs": {"source": [canvas, 0]}}
-    return needed | {"shown": shown}, canvas
-
-
-def refusal(answer: dict[str, Any]) -> str:
-    """One line for each input that ComfyUI did not accept."""
-    lines = [
-        f"{node['class_type']}: {error['message']}: {error['details']}"
-        for node in (answer.get("node_errors") or {}).values()
-        for error in node["errors"]
-    ]
-    return "\n".join(lines or [str(answer.get("error", answer))])

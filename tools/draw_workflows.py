@@ -16,7 +16,7 @@ import av
 from PIL import Image
 from playwright.sync_api import Page
 
-from tools.client import Client, Graph, canvas_alone
+from tools.client import Client, Graph
 from tools.host import ROOT, Server, bring_host
 from tools.page import open_page
 
@@ -74,6 +74,19 @@ def canvas_picture(client: Client, graph: Graph) -> Image.Image:
     alone, canvas = canvas_alone(graph)
     (file,) = client.run(client.completed(alone)).files(canvas)
     return side_by_side(frames_of(client.view(file)))
+
+
+def canvas_alone(graph: Graph) -> tuple[Graph, str]:
+    """The part of `graph` that makes its canvas, and the node of it that gives the canvas."""
+    (encoder,) = (node for node in graph.values() if node["class_type"] == "SoraEncodeCanvas")
+    canvas = encoder["inputs"]["canvas"][0]
+    needed, waiting = {}, [canvas]
+    while waiting:
+        key = waiting.pop()
+        needed[key] = graph[key]
+        waiting += [value[0] for value in graph[key]["inputs"].values() if isinstance(value, list)]
+    shown = {"class_type": "PreviewAny", "inputs": {"source": [canvas, 0]}}
+    return needed | {"shown": shown}, canvas
 
 
 def side_by_side(frames: list[Image.Image]) -> Image.Image:

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+
+import aiohttp
 
 from tools.client import Client
 
@@ -158,7 +158,7 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise HostError(f"ComfyUI ended as it started:\n{self.last_lines()}")
-            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 self.client.get("/system_stats")
                 return
             time.sleep(0.2)

@@ -5,7 +5,7 @@ import json
 import av
 import pytest
 
-from tools.client import canvas_alone
+from tools.draw_workflows import canvas_alone
 from tools.host import ROOT
 
 pytestmark = pytest.mark.host

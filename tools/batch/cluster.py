@@ -1,6 +1,7 @@
 """Runs the jobs of a batch on a Ray cluster: a ComfyUI for each worker, and a job for each task."""
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import fsspec
 import ray
+from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
 
 from tools.batch.jobs import Job
@@ -20,10 +22,9 @@ from tools.batch.manifest import Manifest
 from tools.batch.remote import saved_files
 from tools.batch.work import Show, named
 from tools.batch.workflow import PlanError
-from tools.client import Graph, GraphError
+from tools.client import GraphError
+from tools.graph import Graph
 from tools.host import ROOT, Server, bring_host
-
-MOST_DEATHS = 3  # of the worker, while it ran the job
 
 # ComfyUI has a process group of its own, and would outlive a worker that is killed
 WATCH = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGKILL)"
@@ -33,15 +34,20 @@ class Worker:
     """A headless ComfyUI, which lives as long as the Ray actor that owns it."""
 
     def __init__(self, comfyui: Path | None, models: Path | None) -> None:
-        tree = comfyui or bring_host()
         base = Path(tempfile.mkdtemp(prefix="batch-"))
-        for name, folder in (("models", models or tree / "models"), ("input", tree / "input")):
-            if folder.exists():
-                (base / name).symlink_to(folder.resolve(), target_is_directory=True)
-        self.server = Server(tree, base)
+        if found := models or (comfyui and comfyui / "models"):
+            (base / "models").symlink_to(found.resolve(), target_is_directory=True)
+        flags = [f"--input-directory={comfyui / 'input'}"] if comfyui else []
+        packs = [ROOT, *(packs_of(comfyui) if comfyui else [])]
+        self.server = Server(comfyui or bring_host(), base, packs=packs, flags=flags)
         self.server.__enter__()
         command = [sys.executable, "-c", WATCH, str(self.server.process.pid)]
         self.watch = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+    @ray.method(max_task_retries=-1)
+    def process(self) -> int:
+        """The id of ComfyUI's process, once it is ready, wherever and as often as it starts."""
+        return self.server.process.pid
 
     def run(self, name: str, graph: Graph, out: str) -> tuple[list[str], float | None]:
         """The files of a job, as they are called below `out`, and the seconds it took."""
@@ -67,9 +73,11 @@ class Worker:
             self.server.process.wait(1)
             os._exit(1)
 
-    def process(self) -> int:
-        """The id of ComfyUI's process."""
-        return self.server.process.pid
+
+def packs_of(comfyui: Path) -> list[Path]:
+    """The packs installed in a ComfyUI, this one aside."""
+    found = sorted((comfyui / "custom_nodes").glob("*/__init__.py"))
+    return [file.parent for file in found if file.parent.resolve() != ROOT]
 
 
 def write(url: str, content: bytes) -> None:
@@ -92,12 +100,15 @@ class Cluster:
         models: Path | None = None,
     ) -> None:
         settings = {"env_vars": {"PYTHONPATH": str(ROOT)}}  # the checkout, at one path everywhere
-        ray.init(address=address, runtime_env=settings, log_to_driver=False)
-        gpus = int(ray.cluster_resources().get("GPU", 0))
-        count = workers or gpus or sum(node["Alive"] for node in ray.nodes())
-        chosen = {"max_restarts": -1, "max_task_retries": MOST_DEATHS - 1}
-        chosen |= {"num_gpus": 1} if gpus else {"num_cpus": 1}
-        actor = ray.remote(**chosen, scheduling_strategy="SPREAD")(Worker)
+        ray.init(address=address, runtime_env=settings, log_to_driver=False, logging_level="ERROR")
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cores = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
+        gpus = int(sum(node.get("GPU", 0) for node in nodes))
+        count = workers or gpus or len(cores)
+        share = min(cores, default=1) // math.ceil(count / max(len(cores), 1))
+        room = {"num_gpus": 1} if gpus else {"num_cpus": max(share, 1)}
+        chosen = room | {"max_restarts": -1, "scheduling_strategy": "SPREAD"}
+        actor = ray.remote(Worker).options(**chosen)
         self.workers = [actor.remote(comfyui, models) for _ in range(count)]
 
     def run(
@@ -109,40 +120,56 @@ class Cluster:
         retries: int,
         show: Show,
     ) -> None:
-        """Returns when each job is done or failed. Ray moves a job from a worker that dies."""
+        """Returns when each job is done or failed. A worker has one job at a time.
+
+        Ray starts a worker that dies anew, wherever there is room, and the job it had goes to
+        whichever is free next; a worker whose node does not come back is not waited for.
+        """
         entries = manifest.entries()
         waiting = deque(name for name in jobs if entries[name].state not in ("done", "failed"))
-        idle, flying = deque(self.workers), {}
+        resting = {worker.process.remote(): worker for worker in self.workers}
+        flying: dict[ray.ObjectRef, tuple[str, ActorHandle]] = {}
         while waiting or flying:
-            while waiting and idle:
-                worker, name = idle.popleft(), waiting.popleft()
+            (task,), _ = ray.wait([*flying, *(resting if waiting else ())])
+            if worker := resting.pop(task, None):
+                ready(task)
+                name = waiting.popleft()
                 task = worker.run.remote(name, jobs[name].graph, out)
+                flying[task] = (name, worker)
                 manifest.sent(name, task.hex())
+                manifest.running(name)
                 show(name, "sent", {})
                 show(name, "execution_start", {})
-                flying[task] = (name, worker)
-            (task,), _ = ray.wait(list(flying))
-            name, worker = flying.pop(task)
-            idle.append(worker)
-            again, what, said = self.outcome(manifest, name, task, retries)
-            show(name, what, said)
-            if again:
-                waiting.append(name)
+            else:
+                name, worker = flying.pop(task)
+                resting[worker.process.remote()] = worker
+                what, told = outcome(manifest, name, task, retries)
+                show(name, what, told)
+                if what in ("again", "lost"):
+                    waiting.append(name)
 
-    @staticmethod
-    def outcome(
-        manifest: Manifest, name: str, task: ray.ObjectRef, retries: int
-    ) -> tuple[bool, str, dict[str, object]]:
-        """Whether a job has to run again, and what has become of it."""
-        try:
-            files, seconds = ray.get(task)
-        except RayTaskError as error:
-            if not isinstance(error.cause, GraphError):
-                raise PlanError(f"a worker cannot work: {error.cause}") from error
-            again = manifest.missed(name, str(error.cause), retries)
-            return again, "again" if again else "failed", {"error": str(error.cause)}
-        except RayActorError as error:
-            manifest.failed(name, f"its worker ended {MOST_DEATHS} times: {error}")
-            return False, "failed", {"error": str(error)}
-        manifest.done(name, files, seconds)
-        return False, "done", {"files": files, "seconds": seconds}
+
+def ready(task: ray.ObjectRef) -> None:
+    """PlanError if the worker that was asked cannot begin at all."""
+    try:
+        ray.get(task)
+    except (RayTaskError, RayActorError) as error:
+        raise PlanError(f"a worker cannot start: {error}") from error
+
+
+def outcome(
+    manifest: Manifest, name: str, task: ray.ObjectRef, retries: int
+) -> tuple[str, dict[str, object]]:
+    """What has become of a job, and what to say of it."""
+    try:
+        files, seconds = ray.get(task)
+    except RayTaskError as error:
+        if not isinstance(error.cause, GraphError):
+            raise PlanError(f"a worker cannot work: {error.cause}") from error
+        again = manifest.missed(name, str(error.cause), retries)
+        return "again" if again else "failed", {"error": str(error.cause)}
+    except RayActorError:
+        again = manifest.lost(name)
+        return "lost" if again else "failed", {"error": manifest.entry(name).error or ""}
+    manifest.done(name, files, seconds)
+    return "done", {"files": files, "seconds": seconds}

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tools.batch.workflow import PlanError, find_input
-from tools.client import Graph
+from tools.graph import Graph
 
 MOST_JOBS = 100_000
 GIVEN_LENGTH, LABEL_LENGTH = 80, 48

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tools.batch.jobs import Job
@@ -77,12 +76,7 @@ class Manifest:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self.file.close()
 
     def client(self) -> str:
@@ -143,8 +137,11 @@ class Manifest:
             self.failed(name, error)
         return again
 
-    def lost(self, name: str) -> None:
-        """The server knows nothing of a job that was sent: it waits, unless it kills the server."""
+    def lost(self, name: str) -> bool:
+        """Whether a job that was sent, and of which the server knows nothing, waits again.
+
+        One that has ended the server each time it ran does not.
+        """
         found = self.entry(name)
         deaths = found.deaths + (found.state == "running")
         self.change(name, "deaths = ?, tries = max(tries - 1, 0)", deaths)
@@ -152,6 +149,7 @@ class Manifest:
             self.failed(name, f"ComfyUI ended {deaths} times while it ran this job")
         else:
             self.again(name)
+        return deaths < MOST_DEATHS
 
     def forget_missing(self, out: Path) -> None:
         """A job that is done waits again if a file of it is gone from `out`."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from tools.client import Graph, GraphError, defaults, refusal
+from tools.client import GraphError, RefusedError
+from tools.graph import Graph, files_of, refusal
 
 AWAY = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError)
 """What is raised when the server does not answer: it may come back, and know nothing."""
@@ -45,7 +46,7 @@ class Remote:
         return await self.get("/object_info")
 
     async def send(self, graph: Graph, prompt: str) -> None:
-        """Puts a graph at the end of the queue under the id `prompt`; GraphError if refused."""
+        """Puts a graph at the end of the queue under the id `prompt`, unless it is refused."""
         body = {"prompt": graph, "prompt_id": prompt, "client_id": self.client}
         where = f"{self.url}/prompt"
         async with self.session.post(where, json=body, timeout=REPLY_SECONDS) as reply:
@@ -57,10 +58,10 @@ class Remote:
         except ValueError:
             answer = {"error": f"{reply.status}: {text[:200]}"}
         if reply.status != 200:
-            raise GraphError(refusal(answer))
+            raise RefusedError(refusal(answer))
         if answer["node_errors"]:  # some branches would run, and the others be dropped
             await self.withdraw([prompt])
-            raise GraphError(refusal(answer))
+            raise RefusedError(refusal(answer))
 
     async def queued(self) -> set[str]:
         """The ids of all that waits or runs, ours or not."""
@@ -105,11 +106,6 @@ class Remote:
             yield socket
 
 
-def completed(graph: Graph, known: dict[str, dict[str, Any]]) -> Graph:
-    """`graph` with the default of each widget that this server requires and it lacks."""
-    return {key: node | {"inputs": defaults(node, known)} for key, node in graph.items()}
-
-
 def result_of(found: dict[str, Any]) -> Result:
     """What an entry of the server's history says."""
     status = found.get("status") or {}
@@ -127,12 +123,5 @@ def result_of(found: dict[str, Any]) -> Result:
 
 def saved_files(outputs: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
     """The files of a run, in the order of its nodes; previews count only if nothing is saved."""
-    files = [
-        item
-        for shown in outputs.values()
-        for items in (shown or {}).values()
-        if isinstance(items, list)
-        for item in items
-        if isinstance(item, dict) and "filename" in item
-    ]
+    files = files_of(outputs)
     return [item for item in files if item.get("type") == "output"] or files

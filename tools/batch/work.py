@@ -14,9 +14,10 @@ import aiohttp
 
 from tools.batch.jobs import Job
 from tools.batch.manifest import Manifest
-from tools.batch.remote import AWAY, Remote, Result, completed
+from tools.batch.remote import AWAY, Remote, Result
 from tools.batch.workflow import PlanError
-from tools.client import GraphError
+from tools.client import GraphError, RefusedError
+from tools.graph import completed
 
 AHEAD = 2  # jobs in the server's queue: it never waits for us, and others wait for two at most
 LOOK_SECONDS = 5  # messages can be lost, the queue cannot: it is looked at this often
@@ -128,9 +129,9 @@ class Work:
             self.show(name, "sent", {})
             try:
                 await self.remote.send(completed(self.jobs[name].graph, self.known), prompt)
-            except GraphError as error:
+            except RefusedError as error:
                 del self.flying[prompt]
-                self.manifest.failed(name, str(error))  # as it would be each time
+                self.manifest.failed(name, str(error))
                 self.show(name, "failed", {"error": str(error)})
 
     async def settle(self) -> None:
@@ -141,10 +142,11 @@ class Work:
                 await self.take(prompt, result)
             elif prompt not in queued:
                 del self.flying[prompt]
-                self.manifest.lost(name)
-                if self.manifest.entry(name).state == "waiting":
+                if self.manifest.lost(name):
                     self.waiting.appendleft(name)
-                self.show(name, "lost", {})
+                    self.show(name, "lost", {})
+                else:
+                    self.show(name, "failed", {"error": self.manifest.entry(name).error})
 
     async def take(self, prompt: str, result: Result) -> None:
         """Fetches what a job has saved, and only then counts it as done."""

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tools.client import Graph
+from tools.graph import Graph
 
 EXPORT = "open it in ComfyUI, choose Workflow > Export (API), and name the file that you get"
 

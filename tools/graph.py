@@ -1,0 +1,44 @@
+"""A graph in API form, and what a ComfyUI answers to it."""
+
+from typing import Any
+
+Graph = dict[str, dict[str, Any]]
+"""Node key -> class_type, inputs and _meta."""
+
+
+def files_of(outputs: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    """Every file that the output nodes show, in their order."""
+    return [
+        item
+        for shown in outputs.values()
+        for items in (shown or {}).values()
+        if isinstance(items, list)
+        for item in items
+        if isinstance(item, dict) and "filename" in item
+    ]
+
+
+def completed(graph: Graph, known: dict[str, dict[str, Any]]) -> Graph:
+    """`graph` with the default of each widget that a server with these nodes requires."""
+    return {key: node | {"inputs": defaults(node, known)} for key, node in graph.items()}
+
+
+def defaults(node: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The inputs of `node`, and the default of each widget it lacks."""
+    inputs = dict(node["inputs"])
+    for name, spec in known[node["class_type"]]["input"].get("required", {}).items():
+        kind, options = spec[0], spec[1] if len(spec) > 1 else {}
+        choices = kind if isinstance(kind, list) else options.get("options", ())
+        if name not in inputs and ("default" in options or choices):
+            inputs[name] = options.get("default", next(iter(choices), None))
+    return inputs
+
+
+def refusal(answer: dict[str, Any]) -> str:
+    """One line for each input that ComfyUI did not accept."""
+    lines = [
+        f"{node['class_type']}: {error['message']}: {error['details']}"
+        for node in (answer.get("node_errors") or {}).values()
+        for error in node["errors"]
+    ]
+    return "\n".join(lines or [str(answer.get("error", answer))])
