@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .canvas import SoraCanvas
+from .caption import SoraCaptionVideo
 from .edits import SoraEditVideo, SoraOutpaintVideo
 from .encode import SoraEncodeCanvas
 from .extend import (
@@ -29,6 +30,7 @@ class SoraExtension(ComfyExtension):
             SoraExpandPrompt,
             SoraEncodePrompt,
             SoraStoryboard,
+            SoraCaptionVideo,
             SoraCanvas,
             SoraPlaceVideo,
             SoraPlaceImage,

@@ -14,10 +14,12 @@ import torch
 from .canvas import Canvas, Placement
 from .encode import Encode, encode_canvas
 from .errors import SizeError, WeightsError
+from .footage import pictures
 from .models.captioner import FORMAT, WINDOW, Captioner, CaptionerConfig
 from .models.vocabulary import LONG, SHORT, Vocabulary
 from .pipeline import MODELS
-from .shapes import COMPRESSION, Latent
+from .shapes import COMPRESSION, Frames, Latent
+from .video.frames import resize
 from .weights import load_into, read_header
 
 CAPTIONER = MODELS / "captioner.safetensors"
@@ -29,6 +31,9 @@ LONGEST_SIDE = 128
 CELL = 16  # pixels: two latent cells
 FRAMES = COMPRESSION.pixel_frames(WINDOW)
 LOOKS = 8  # at most, spread over the footage: a long video takes no longer than a short one
+
+STILLS = 8
+STILL_SIDE = 512  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,19 @@ def footage_looks(
         part = replace(placement, skip=skip, seconds=canvas.seconds, fit="stretch")
         looks.append(encode_canvas(canvas.place(part), encode, channels)[0])
     return looks
+
+
+def stills(placement: Placement, size: tuple[int, int], seconds: float) -> Frames:
+    """Moments of footage, spread over it, for a language model to look at."""
+    canvas = Canvas(width=SIDE, height=SIDE)  # its one frame is the moment; its size is not used
+    scale = min(1.0, STILL_SIDE / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    seen = []
+    for i in range(STILLS):
+        skip = placement.skip + seconds * (i + 0.5) / STILLS
+        moment = next(pictures(canvas, replace(placement, skip=skip, seconds=None)))
+        seen.append(resize(moment[:1], width, height))
+    return torch.cat(seen)
 
 
 def latent_looks(latent: Latent) -> list[Latent]:

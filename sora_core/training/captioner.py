@@ -28,7 +28,7 @@ NOISE = 0.15  # generated latents are not quite those of true clips
 CUT = 0.35  # the share of batches whose clips are cut to some of their frames
 SHORTEST = 3  # latent frames; in fewer nobody sees what moves
 STRANGE = 0.06  # the share of clips that show nothing of the world
-STRANGERS = 320
+STRANGERS = 128
 IGNORED = -100
 
 Captions = list[list[str]]
@@ -63,8 +63,8 @@ def captioner_shelves() -> tuple[Shelf, ...]:
 def captioner_training() -> TrainingConfig:
     """Some forty minutes on one busy core."""
     return TrainingConfig(
-        steps=2200,
-        batch=32,
+        steps=1400,
+        batch=16,
         warmup=50,
         decay=0.4,
         average=0.995,
@@ -143,9 +143,11 @@ def save_captioner(captioner: Captioner, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
+    """Clips, and of each kind of caption one for each clip, ended and filled."""
+
     latent: Latent
-    words: Int[Tensor, "b l"]  # the first says which kind of caption
-    following: Int[Tensor, "b l"]
+    short: Int[Tensor, "b l"]
+    long: Int[Tensor, "b l"]
 
 
 class CaptionerTask:
@@ -188,7 +190,7 @@ class CaptionerTask:
             words[i, :, 1:], words[i, :, 0] = IGNORED, UNCLEAR
         level = NOISE * torch.rand(len(rows), 1, 1, 1, 1, generator=generator)
         latent = latent + level * torch.randn(latent.shape, generator=generator)
-        return said(latent, words.flatten(0, 1))
+        return Batch(latent, *words.unbind(1))
 
     def stranger(self, clip: Tensor, generator: torch.Generator) -> Tensor:
         """Something of the size of `clip` that shows nothing: shuffled, mere noise, or another."""
@@ -208,23 +210,18 @@ class CaptionerTask:
         return loss, {"words": loss}
 
     def error(self, model: Captioner, batch: Batch) -> Tensor:
-        """The cross-entropy of a word, short and long captions together."""
-        seen = model.see(batch.latent).repeat_interleave(2, dim=0)
-        logits = model.say(batch.words, seen)
-        following = batch.following.flatten()
-        return cross_entropy(logits.flatten(0, 1).float(), following, ignore_index=IGNORED)
+        """The cross-entropy of a word of either caption."""
+        seen, errors = model.see(batch.latent), []
+        for kind, said in ((SHORT, batch.short), (LONG, batch.long)):
+            said = said[:, (said != IGNORED).any(0)]
+            before = said[:, :-1].clamp(min=END)
+            words = torch.cat([torch.full((len(said), 1), kind), before], dim=1)
+            logits = model.say(words, seen).flatten(0, 1).float()
+            errors.append(cross_entropy(logits, said.flatten(), ignore_index=IGNORED))
+        return torch.stack(errors).mean()
 
     @torch.inference_mode()
     def show(self, average: Captioner, step: int, folder: Path) -> Mapping[str, float]:
         """The loss on held-out clips."""
-        words = self.test.words[:, :2].flatten(0, 1)
-        return {"test/words": float(self.error(average, said(self.test.latents.float(), words)))}
-
-
-def said(latent: Latent, following: Int[Tensor, "b l"]) -> Batch:
-    """Clips with two captions each, a short and a long one."""
-    longest = int((following != IGNORED).sum(1).max())
-    following = following[:, :longest]
-    kinds = torch.tensor([SHORT, LONG]).repeat(len(latent))[:, None]
-    words = torch.cat([kinds, following[:, :-1]], dim=1).clamp(min=END)
-    return Batch(latent, words, following)
+        batch = Batch(self.test.latents.float(), *self.test.words[:, :2].unbind(1))
+        return {"test/words": float(self.error(average, batch))}

@@ -1,0 +1,105 @@
+"""The node that says in words what footage shows."""
+
+from comfy_api.latest import io, ui
+
+from ..sora_core.caption import (
+    Caption,
+    caption,
+    footage_looks,
+    latent_looks,
+    load_captioner,
+    stills,
+)
+from ..sora_core.errors import ConfigError
+from ..sora_core.prompts.describe import captions, question
+from ..sora_core.shapes import Latent
+from ..sora_core.video.frames import images_from_frames
+from .host.choices import chosen
+from .host.footage import Video, footage
+from .host.generation import Writer, generate_text
+from .host.video import VAE, HostVAE, encoder
+from .prompt import seed_input
+
+OURS, MODEL = "sora", "language model"
+UNSAID = 0.0  # what a language model says of its own certainty
+
+
+class SoraCaptionVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraCaptionVideo",
+            display_name="Sora Caption Video",
+            category="Sora/prompt",
+            description="Says what footage shows, as fully as a prompt should: to change a word of "
+            "it and paint it again. Sora's own captioner knows the small world of sora-mini, and "
+            "says so where it sees something else.",
+            inputs=[
+                io.MultiType.Input(
+                    "video",
+                    [io.Video, io.Image, io.Latent],
+                    tooltip="A VIDEO, a batch of images (8 a second), or a latent of sora-mini. A "
+                    "long one is looked at in 8 places, and told of the one that is clearest.",
+                ),
+                io.Combo.Input(
+                    "captioner",
+                    options=[OURS, MODEL],
+                    default=OURS,
+                    tooltip="sora needs the VAE of Sora Load Model. language model asks the one "
+                    "behind the clip input, which must be able to see, and to write text.",
+                ),
+                io.Boolean.Input(
+                    "varied",
+                    default=False,
+                    tooltip="Draw the words by seed, instead of taking the likeliest.",
+                ),
+                seed_input(),
+                io.Vae.Input("vae", optional=True, tooltip="The VAE of Sora Load Model."),
+                io.Clip.Input(
+                    "clip", optional=True, tooltip="A language model that sees, for that choice."
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="caption", tooltip="All that is seen."),
+                io.String.Output(display_name="short", tooltip="The same in a few words."),
+                io.Float.Output(
+                    display_name="certainty",
+                    tooltip="How likely every word of the caption is true, from 0 to 1. A language "
+                    "model does not say: 0.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, video, captioner, varied, seed, vae=None, clip=None) -> io.NodeOutput:
+        if chosen("captioner", captioner, [OURS, MODEL]) == OURS:
+            told = caption(load_captioner(), looks(video, vae), seed if varied else None)
+        else:
+            told = asked(video, clip, seed)
+        text = f"{told.long}\n\ncertainty {told.certainty:.2f}"
+        return io.NodeOutput(told.long, told.short, told.certainty, ui=ui.PreviewText(text))
+
+
+def looks(video: Video | dict[str, Latent], vae: VAE | None) -> list[Latent]:
+    """What Sora's captioner is shown of `video`."""
+    if isinstance(video, dict):
+        return latent_looks(video["samples"][:1])
+    if not isinstance(vae, HostVAE):
+        raise ConfigError(
+            "the captioner sora reads latents of its own: connect the VAE of Sora Load Model"
+        )
+    clip = footage(video)
+    size, channels = (clip.width, clip.height), vae.latent_channels
+    return footage_looks(clip.placement, size, clip.seconds, encoder(vae), channels)
+
+
+def asked(video: Video | dict[str, Latent], clip: Writer | None, seed: int) -> Caption:
+    """What the language model behind `clip` says of `video`."""
+    if clip is None:
+        raise ConfigError("captioner language model: connect one that can see to clip")
+    if isinstance(video, dict):
+        raise ConfigError("a language model sees pictures: decode the latent first")
+    shown = footage(video)
+    frames = stills(shown.placement, (shown.width, shown.height), shown.seconds)
+    answer = generate_text(clip, question(), images_from_frames(frames), seed=seed)
+    return Caption(*captions(answer), UNSAID)

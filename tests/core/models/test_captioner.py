@@ -1,0 +1,99 @@
+"""The captioner: any size and length gives a caption, the same for the same seed and clip."""
+
+import pytest
+import torch
+
+from sora_core.errors import ConfigError, SizeError
+from sora_core.models.captioner import LARGEST, LONGEST, Captioner, CaptionerConfig, Told
+from sora_core.models.vocabulary import LONG, SHORT, SIGNS, Vocabulary, split
+from sora_core.world.captions import describe
+from sora_core.world.scene import sample_scene
+
+CAPTIONS = [
+    text
+    for seed in range(200)
+    for said in [describe(sample_scene(seed), seed, still=seed % 5 == 0)]
+    for text in (said.short, said.long)
+]
+VOCABULARY = Vocabulary.of(CAPTIONS)
+
+
+@pytest.fixture(scope="module")
+def captioner():
+    torch.manual_seed(0)
+    return Captioner(CaptionerConfig(width=32, seeing=1, saying=1), VOCABULARY).eval()
+
+
+def clips(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_captions_of_the_world_survive_being_numbers():
+    assert [VOCABULARY.caption(VOCABULARY.numbers(text)) for text in CAPTIONS] == CAPTIONS
+
+
+def test_a_vocabulary_knows_the_words_of_its_captions_alone():
+    assert set(VOCABULARY.words) == {*SIGNS, *(word for text in CAPTIONS for word in split(text))}
+    with pytest.raises(KeyError):
+        VOCABULARY.numbers("a turquoise ball")
+
+
+@pytest.mark.parametrize("words", [("a", "ball"), (*SIGNS, "A ball"), (*SIGNS, "<other>")])
+def test_words_that_are_no_vocabulary_are_refused(words):
+    with pytest.raises(ConfigError):
+        Vocabulary(words)
+
+
+@pytest.mark.parametrize("t, y, x", [(1, 8, 8), (2, 2, 2), (5, 8, 14), (5, 9, 7), (7, 1, 40)])
+@pytest.mark.parametrize("kind", [SHORT, LONG])
+def test_latents_of_any_size_and_length_get_a_caption(captioner, t, y, x, kind):
+    (told,) = captioner.tell(clips(1, 16, t, y, x), kind)
+    assert len(split(told.text)) <= LONGEST
+    assert set(split(told.text)) <= set(VOCABULARY.words)
+    assert 0 < captioner.sure(told) < 1
+
+
+def test_more_cells_than_are_seen_one_by_one_are_averaged(captioner):
+    latent = clips(1, 16, 3, LARGEST, LARGEST)
+    larger = latent.repeat_interleave(2, dim=3).repeat_interleave(2, dim=4)
+    assert torch.allclose(captioner.see(latent), captioner.see(larger), atol=1e-5)
+
+
+def test_every_cell_counts(captioner):
+    latent = clips(1, 16, 3, 8, 6).requires_grad_()
+    captioner.see(latent).square().sum().backward()
+    assert (latent.grad.abs().amax((0, 1)) > 0).all()
+
+
+def test_drawn_words_are_those_of_their_seed(captioner):
+    latent = clips(1, 16, 5, 8, 8).expand(8, -1, -1, -1, -1)
+    first = [told.text for told in captioner.tell(latent, LONG, range(8))]
+    assert first == [told.text for told in captioner.tell(latent, LONG, range(8))]
+    assert len(set(first)) > 1
+
+
+@pytest.mark.parametrize("seeds", [None, (3, 4, 5)])
+def test_a_clip_is_told_as_if_it_were_alone(captioner, seeds):
+    latent = clips(3, 16, 5, 8, 8)
+    together = captioner.tell(latent, LONG, seeds)
+    for i, told in enumerate(together):
+        (alone,) = captioner.tell(latent[i : i + 1], LONG, seeds and seeds[i : i + 1])
+        assert alone.text == told.text
+        assert alone.odds == pytest.approx(told.odds, abs=1e-4)
+
+
+def test_likelier_words_are_surer_and_what_is_unclear_is_not(captioner):
+    sure = [captioner.sure(Told("", odds, 0.0)) for odds in (-2.0, 0.0, 2.0)]
+    assert sure == sorted(sure)
+    assert captioner.sure(Told("", 0.0, 0.9)) == pytest.approx(0.1 * sure[1])
+
+
+def test_latents_of_another_autoencoder_are_refused(captioner):
+    with pytest.raises(SizeError, match="4 channels"):
+        captioner.tell(clips(1, 4, 5, 8, 8), LONG)
+
+
+@pytest.mark.parametrize("width, seeing, saying", [(0, 1, 1), (48, 1, 1), (32, 0, 1), (32, 1, 0)])
+def test_settings_that_make_no_captioner_are_refused(width, seeing, saying):
+    with pytest.raises(ConfigError):
+        CaptionerConfig(width=width, seeing=seeing, saying=saying)
