@@ -148,6 +148,25 @@ class SoraGuider(io.ComfyNode):
                     tooltip="How strictly to follow the footage. 1 is as the model sees the world; "
                     "any other value calls it once more a step.",
                 ),
+                io.Float.Input(
+                    "window",
+                    default=0.0,
+                    min=0.0,
+                    max=3600.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Seconds of a long video that are painted at a time; models do best "
+                    "with the length they learned, Wan with 5. 0 is as long as sora-mini was made "
+                    "for, and for other models what memory allows.",
+                ),
+                io.Boolean.Input(
+                    "resume",
+                    default=True,
+                    optional=True,
+                    tooltip="Keeps each finished part of a long video in the output folder: after "
+                    "a cancel, a crash or a change the same workflow goes on where it can. Sora "
+                    "Jobs lists and removes them.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
@@ -164,9 +183,12 @@ class SoraGuider(io.ComfyNode):
         to_sigma,
         latent=None,
         footage_scale=1.0,
+        window=0.0,
+        resume=True,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
-        made = guider(model, positive, negative, scale, rescale, interval, latent, footage_scale)
+        led = (scale, rescale, interval)
+        made = guider(model, positive, negative, *led, latent, footage_scale, window, resume)
         return io.NodeOutput(made, ui={"text": (made.says,)} if made.says else {})
 
 
@@ -199,4 +221,6 @@ class SoraSample(io.ComfyNode):
     @classmethod
     def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
         name = chosen("sampler", sampler, SAMPLERS)
-        return io.NodeOutput(host.sample(noise, guider, sigmas, latent, name))
+        painted = host.sample(noise, guider, sigmas, latent, name)
+        report = getattr(guider, "report", "")  # of ours alone
+        return io.NodeOutput(painted, ui={"text": (report,)} if report else {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import comfy.model_management as devices
 import comfy.samplers
 import torch
 from torch import Tensor
@@ -65,6 +66,7 @@ class Call:
 
     def predict(self, x: Latent, sigma: Sigma, *, first: int, place: int) -> Latent:
         """The clean latent, led by text and by footage."""
+        devices.throw_exception_if_processing_interrupted()  # a step may be many windows
         painting, negative = self.painting, self.conds["negative"]
         frames = (first + torch.arange(x.shape[2], device=x.device)) % painting.known.shape[2]
         seen, shown, unshown = self.views(x, sigma, frames, place)

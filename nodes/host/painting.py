@@ -7,7 +7,6 @@ brought to rectified flow on the way in, and back on the way out.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import comfy.model_patcher
 import comfy.model_sampling
@@ -17,11 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...sora_core.digest import digest
 from ...sora_core.errors import ConfigError, SizeError
 from ...sora_core.painting import RING_CUTS
 from ...sora_core.pipeline import CHAIN, OVERLAP
 from ...sora_core.sampling.anchor import anchor
-from ...sora_core.sampling.chain import Link, chained
+from ...sora_core.sampling.chain import Link
 from ...sora_core.sampling.guidance import guide_both
 from ...sora_core.sampling.hold import keep
 from ...sora_core.sampling.ring import ring_at
@@ -31,30 +31,34 @@ from ...sora_core.sampling.windows import Windows
 from ...sora_core.shapes import Latent
 from .adapters import adapter, channels
 from .call import Call, Lead
+from .identity import conds_identity, model_identity, sampler_identity
+from .keeping import Making, job_of
+from .long import Long
 from .model import HostModel
-from .sampling import Conditioning, Guider, Latents, no_model
+from .sampling import Callback, Conditioning, Guider, Latents, no_model
 from .seen import Options, Painting, check_latent, moved, open_space, ring_of
+from .sight import seen_at_once
+from .telling import Telling
 from .told import prompt_weights
 
 PLACED = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
 
-Callback = Callable[[int, Latent, Latent, int], None]
-"""The host's: step, clean latent, what the sampler has, steps in all."""
-
 
 class PaintingGuider(Guider):
     """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model.
 
-    Our model sees as many latent frames at a time as it was made for. A longer video is painted in
-    a chain of links, and a longer loop in windows.
+    A video longer than the model sees at a time is painted in a chain of links, if the model can be
+    shown what is there already; else, and where it is a loop, in windows.
     """
 
     painting: Painting
 
-    def set_painting(self, latent: Latents, footage_scale: float) -> None:
+    def set_painting(
+        self, latent: Latents, footage_scale: float, window: float, resume: bool
+    ) -> None:
         model = self.model_patcher.model
-        self.latent, self.footage_scale = latent, footage_scale
+        self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
         self.adapter = adapter(model)
         guide_both(no_model, no_model, no_model, self.scale, footage_scale)
         check_latent(model, latent)
@@ -70,11 +74,12 @@ class PaintingGuider(Guider):
                 "the conditioning already holds an image: place it on the canvas instead, and "
                 "connect the conditioning without it"
             )
-        frames = latent["samples"].shape[2]
-        length = frames
-        if isinstance(model, HostModel):
-            length = min(frames, model.window)
+        length = seen_at_once(self.model_patcher, latent, window)
         self.sight = Windows(length, min(OVERLAP, length - 1))
+
+    @property
+    def lead(self) -> Lead:
+        return Lead(self.scale, self.footage_scale, self.rescale, self.interval)
 
     @property
     def says(self) -> str:
@@ -83,6 +88,10 @@ class PaintingGuider(Guider):
         if ring_of(self.latent):
             cuts, _ = self.cuts(self.latent["samples"].shape[2])
             parts.append(f"Each step of a loop calls the model {cuts} times.")
+        frames = self.latent["samples"].shape[2]
+        if frames > self.sight.length:
+            way = "links, each going on from the last" if self.linked(frames) else "windows"
+            parts.append(f"Painted in {way}, {self.sight.length} of {frames} latent frames each.")
         return " ".join(parts)
 
     def cuts(self, period: int) -> tuple[int, int]:
@@ -90,7 +99,7 @@ class PaintingGuider(Guider):
         ours = isinstance(self.model_patcher.model, HostModel)
         if ours and period <= self.sight.length:
             return period, 1
-        return min(RING_CUTS, period), self.sight.overlap if ours else 1
+        return min(RING_CUTS, period), self.sight.overlap if period > self.sight.length else 1
 
     def sample(
         self,
@@ -113,12 +122,11 @@ class PaintingGuider(Guider):
         mask = mask.to(latent_image)
 
         weights = prompt_weights(self.original_conds["positive"], self.latent)
+        steps = super().sample
 
-        def paint(link: Link) -> Latent:
+        def paint(link: Link, fresh: int | None, told: Callable[..., None] | None) -> Latent:
             self.painting = self.begun(link, weights)
-            told = None if callback is None else partial(of_all, callback, link)
-            fresh = None if seed is None else (seed + link.index) % 2**64
-            painted = super(PaintingGuider, self).sample(
+            painted = steps(
                 noise[:, :, link.frames],
                 link.known,
                 sampler,
@@ -129,9 +137,46 @@ class PaintingGuider(Guider):
             )
             return torch.where(link.mask == 0, link.known, painted.to(link.known))
 
-        if ring_of(self.latent) or frames <= self.sight.length:
-            return paint(Link(0, 1, 0, latent_image, mask))
-        return chained(paint, latent_image, mask, self.sight.length, CHAIN, weights)
+        self.report = ""
+        if not self.linked(frames):
+            return paint(Link(0, 1, 0, latent_image, mask), seed, callback)
+        job, shared, unkept = None, "", ""
+        if self.resume:
+            try:
+                shared = self.shared(sampler, sigmas)
+            except ConfigError as problem:
+                unkept = f"A restart begins again: {problem}."
+        making = Making(
+            shared, latent_image, mask, noise, seed, self.original_conds["positive"], weights
+        )
+        model = self.model_patcher.model
+        long = Long(model, making, CHAIN, self.sight.length)
+        if shared:
+            job = job_of(making, self.latent, long.total)
+        telling = Telling(callback, len(sigmas) - 1)
+        whole, said = long.painted(paint, job, telling)
+        self.report = f"{said} {unkept}".strip()
+        telling.all(model.process_latent_in(whole), long.total)
+        return whole
+
+    def linked(self, frames: int) -> bool:
+        """Whether a latent of so many frames is painted in links: where they can be shown what the
+        links before them have left."""
+        return frames > self.sight.length and self.adapter.shows and not ring_of(self.latent)
+
+    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor) -> str:
+        """What makes every link of a painting; ConfigError where a restart could not know it."""
+        return digest(
+            model_identity(self.model_patcher),
+            sampler_identity(sampler),
+            sigmas,
+            self.lead,
+            conds_identity(self.original_conds["negative"]),
+            self.latent.get("sora_open"),
+            self.sight,
+            CHAIN,
+            self.model_patcher.load_device,
+        )
 
     def begun(self, link: Link, weights: Float[Tensor, "p t"]) -> Painting:
         model, latent, mask = self.model_patcher.model, link.known, link.mask
@@ -151,7 +196,7 @@ class PaintingGuider(Guider):
             nothing=nothing,
             prompts=weights,
             start=link.start,
-            like=link.like,
+            like=link.like and link.like.through(model.process_latent_in),
             anchored=CHAIN.anchor * link.share,
         )
         return moved(painting, self.model_patcher.load_device)
@@ -170,7 +215,7 @@ class PaintingGuider(Guider):
             self.inner_model,
             self.adapter,
             self.conds,
-            Lead(self.scale, self.footage_scale, self.rescale, self.interval),
+            self.lead,
             painting,
             timestep,
             1 + far,
@@ -197,11 +242,6 @@ class PaintingGuider(Guider):
         return ring_at(line, frames, cuts, context)
 
 
-def of_all(callback: Callback, link: Link, step: int, clean: Latent, x: Latent, steps: int) -> None:
-    """Tells how far all links are, when one of them has made a step."""
-    callback(link.index * steps + step, clean, x, link.total * steps)
-
-
 def guider(
     model: comfy.model_patcher.ModelPatcher,
     positive: Conditioning,
@@ -211,6 +251,8 @@ def guider(
     interval: tuple[float, float],
     latent: Latents | None,
     footage_scale: float,
+    window: float,
+    resume: bool,
 ) -> Guider:
     """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
     if latent is None:
@@ -222,5 +264,5 @@ def guider(
     made.set_conds(positive, negative)
     made.set_guidance(scale, rescale, interval)
     if isinstance(made, PaintingGuider) and latent is not None:
-        made.set_painting(latent, footage_scale)
+        made.set_painting(latent, footage_scale, window, resume)
     return made

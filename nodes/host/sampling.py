@@ -23,6 +23,9 @@ Latents = dict[str, Any]
 Conditioning = list[Any]
 """What the host calls CONDITIONING."""
 
+Callback = Callable[[int, Latent, Latent, int], None]
+"""The host's: step, clean latent, what the sampler has, steps in all."""
+
 
 class Noise:
     """A NOISE: the same for a seed on every device, and of the same composition at every size."""
@@ -41,6 +44,7 @@ class Guider(comfy.samplers.CFGGuider):
     """A GUIDER that asks for the unconditional prediction only within an interval of noise."""
 
     says = ""  # what it does not honour, for the user
+    report = ""  # and what it found while it painted
 
     def set_guidance(self, scale: float, rescale: float, interval: tuple[float, float]) -> None:
         self.scale, self.rescale, self.interval = scale, rescale, interval
@@ -117,11 +121,21 @@ def sample(
         sampler(name),
         sigmas,
         denoise_mask=latent.get("noise_mask"),
-        callback=latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1),
+        callback=moving(latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1)),
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=noise.seed,
     )
     return latent | {"samples": painted.to(devices.intermediate_device())}
+
+
+def moving(callback: Callback) -> Callback:
+    """`callback`, shown one frame of a video after the other: the host shows the first it gets."""
+
+    def show(step: int, clean: Latent, x: Latent, steps: int) -> None:
+        frame = step % clean.shape[2] if clean.ndim == 5 else None
+        callback(step, clean if frame is None else clean[:, :, frame : frame + 1], x, steps)
+
+    return show
 
 
 def progress(total: int) -> Callable[[int], None]:

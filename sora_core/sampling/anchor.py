@@ -3,7 +3,7 @@
 Axes: b c t y x, as in shapes; p prompts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,11 @@ class Statistics:
     def of(cls, latent: Latent) -> "Statistics":
         over = {"dim": (2, 3, 4), "keepdim": True}
         return cls(latent.mean(**over), latent.std(**over))
+
+    def through(self, affine: Callable[[Latent], Latent]) -> "Statistics":
+        """Those of `affine(latent)`, which scales and shifts each channel."""
+        mean = affine(self.mean)
+        return Statistics(mean, affine(self.mean + self.deviation) - mean)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""Links of a long painting, kept in the output folder: queued again, it goes on where it stopped.
+
+Axes: p prompts, t latent frames.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import folder_paths
+from jaxtyping import Float
+from torch import Tensor
+
+from ...sora_core.canvas import Canvas
+from ...sora_core.digest import digest
+from ...sora_core.jobs import Job
+from ...sora_core.sampling.chain import Link
+from ...sora_core.sampling.hold import Mask
+from ...sora_core.shapes import Latent
+from .identity import conds_identity
+from .sampling import Latents
+from .told import Conds, by_span
+
+FOLDER = "sora-jobs"
+WAY = 1  # of painting: another number once the same settings give another video
+
+Paint = Callable[[Link], Latent]
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """All that makes a long painting: `shared` is what counts in every link, and the rest what
+    differs from link to link."""
+
+    shared: object
+    known: Latent
+    mask: Mask
+    noise: Latent
+    seed: int | None
+    positive: Conds
+    weights: Float[Tensor, "p t"]
+
+    @property
+    def key(self) -> str:
+        rest = (self.known, self.mask, self.noise, self.seed, self.weights)
+        return digest(WAY, self.shared, conds_identity(self.positive), *rest)
+
+    def key_of(self, link: Link, seed: int | None) -> str:
+        """What makes one link: the footage and history it begins with, and what it is told."""
+        here = self.weights[:, link.frames]
+        spoken = [
+            [conds_identity(conds), row]
+            for conds, row in zip(by_span(self.positive), here, strict=True)
+            if bool(row.any())
+        ]
+        around = (link.start, link.known, link.mask, link.like, link.share)
+        return digest(WAY, self.shared, spoken, self.noise[:, :, link.frames], seed, *around)
+
+
+def jobs_folder() -> Path:
+    """Where long jobs are kept, in the host's output folder."""
+    return Path(folder_paths.get_output_directory()) / FOLDER
+
+
+def job_of(making: Making, latent: Latents, total: int) -> Job:
+    """The job of a painting of `total` links, gone on with if it was begun before."""
+    return Job(jobs_folder(), making.key, described(latent), making.seed or 0, total)
+
+
+def described(latent: Latents) -> str:
+    """What a latent will show, for people."""
+    canvas: Canvas | None = latent.get("sora_canvas")
+    if canvas is None:
+        return "x".join(str(side) for side in latent["samples"].shape[2:]) + " latent"
+    shot = f": {canvas.prompts[0].prompt[:60]}" if canvas.prompts else ""
+    return f"{canvas.width}x{canvas.height}, {canvas.seconds:g} s{shot}"

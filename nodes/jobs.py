@@ -1,0 +1,82 @@
+"""The node that lists the long videos that are kept, and removes them."""
+
+from pathlib import Path
+
+from comfy_api.latest import io
+
+from ..sora_core.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
+from .host.choices import chosen
+from .host.keeping import jobs_folder
+
+NOTHING, FINISHED, ALL = "nothing", "finished", "all"
+
+
+class SoraJobs(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraJobs",
+            display_name="Sora Jobs",
+            category="Sora/sampling",
+            description="Lists the long videos whose parts Sora Guider keeps in the output folder, "
+            "and removes those that are chosen. What is removed is painted anew when it is queued "
+            "again; finished videos that were saved stay.",
+            inputs=[
+                io.Combo.Input(
+                    "clear",
+                    options=clearable(),
+                    default=NOTHING,
+                    tooltip="What to remove: nothing, jobs that are finished, all, or one by its "
+                    "name. Jobs that are running begin their next part anew.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    display_name="jobs",
+                    tooltip="A line for each job that is left: name, begin in UTC, parts done of "
+                    "all, size on disk, and what it shows.",
+                )
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, clear) -> float:
+        return float("nan")  # the folder changes by itself: never the same as last time
+
+    @classmethod
+    def execute(cls, clear) -> io.NodeOutput:
+        choice = chosen("clear", clear, clearable())
+        removed = [folder for folder in jobs(jobs_folder()) if goes(folder, choice)]
+        for folder in removed:
+            remove(folder)
+        lines = [line(folder) for folder in jobs(jobs_folder())]
+        text = "\n".join(lines) or "no jobs"
+        return io.NodeOutput(text, ui={"text": (text,)})
+
+
+def clearable() -> list[str]:
+    """What may be chosen for removal."""
+    return [NOTHING, FINISHED, ALL, *(folder.name for folder in jobs(jobs_folder()))]
+
+
+def goes(folder: Path, choice: str) -> bool:
+    """Whether the job in `folder` is to be removed."""
+    manifest = read_manifest(folder)
+    finished = manifest is not None and manifest.finished
+    return choice in (ALL, folder.name) or (choice == FINISHED and finished)
+
+
+def line(folder: Path) -> str:
+    """What there is to say of the job in `folder`."""
+    size = f"{size_on_disk(folder) / 1e6:.1f} MB"
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return f"{folder.name}  damaged  {size}"
+    return f"{folder.name}  {manifest.begun[:16]}  {state(manifest)}  {size}  {manifest.what}"
+
+
+def state(manifest: Manifest) -> str:
+    if manifest.finished:
+        return f"finished, {manifest.total} parts"
+    return f"{len(manifest.done)} of {manifest.total} parts"

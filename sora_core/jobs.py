@@ -1,0 +1,173 @@
+"""Long jobs that go on where they stopped: each finished part is a file, named by what made it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from .errors import MediaError, SoraError
+from .files import replacing
+from .shapes import Latent
+from .weights import read, read_header, write
+
+MANIFEST = "job.json"
+MAX_MANIFEST = 10_000_000  # bytes; a part takes about 150
+NAME = 16  # hexadecimal digits of a job's name, 64 bits: enough for those of one folder
+PART, HASH = "latent", "sha256"
+
+_HEX = re.compile(r"[0-9a-f]{16}")
+_OURS = re.compile(r"job\.json|[0-9a-f]{32}\.safetensors|\..*\.part\.(json|safetensors)")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is planned and what is done: of each finished part its file, and the hash of its values.
+
+    `what` is for people; `begun` is the time, in UTC.
+    """
+
+    what: str
+    seed: int
+    total: int
+    begun: str
+    finished: bool = False
+    done: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Job:
+    """A long job and its folder below `root`, where `key` is all that makes its result."""
+
+    def __init__(self, root: Path, key: str, what: str, seed: int, total: int) -> None:
+        self.folder = root / key[:NAME]
+        begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.manifest = read_manifest(self.folder) or Manifest(what, seed, total, begun)
+        self._note(self.manifest)
+
+    def part(self, index: int, key: str, make: Callable[[], Latent]) -> tuple[Latent, bool]:
+        """The part that `make` gives, and whether this or another job below the root had it.
+
+        `key` is all that makes the part. One whose file is damaged is made again.
+        """
+        own = self.folder / f"{key[:32]}.safetensors"
+        latent = _read(own, key)
+        known = latent is not None
+        if latent is None:
+            others = (_read(path, key) for path in self.folder.parent.glob(f"*/{own.name}"))
+            latent = next((other for other in others if other is not None), None)
+            known = latent is not None
+            latent = make() if latent is None else latent
+            _make(self.folder)
+            write(own, {PART: latent}, {"key": key, HASH: _hash(latent)})
+        entry = {str(index): [own.name, _hash(latent)]}
+        if not entry.items() <= self.manifest.done.items():
+            self._note(replace(self.manifest, done=self.manifest.done | entry))
+        return latent, known
+
+    def finish(self) -> None:
+        """Notes that every part is done."""
+        self._note(replace(self.manifest, finished=True))
+
+    def _note(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        _make(self.folder)
+        try:
+            with replacing(self.folder / MANIFEST) as unfinished:
+                unfinished.write_text(json.dumps(asdict(manifest)), encoding="utf-8")
+        except OSError as problem:
+            raise _refusal(self.folder, problem) from problem
+
+
+def jobs(root: Path) -> list[Path]:
+    """The folders of all jobs below `root`, the one that began last in front."""
+    if not root.is_dir():
+        return []
+    folders = [
+        folder
+        for folder in root.iterdir()
+        if _HEX.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink()
+    ]
+    begun = {folder: m.begun if (m := read_manifest(folder)) else "" for folder in folders}
+    return sorted(folders, key=lambda folder: (begun[folder], folder.name), reverse=True)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest in `folder`; None where there is none that makes sense."""
+    with suppress(OSError, ValueError, RecursionError):
+        path = folder / MANIFEST
+        if not path.is_file() or path.stat().st_size > MAX_MANIFEST:
+            return None
+        match json.loads(path.read_text(encoding="utf-8")):
+            case {
+                "what": str(what),
+                "seed": int(seed),
+                "total": int(total),
+                "begun": str(begun),
+                "finished": bool(finished),
+                "done": dict(done),
+            } if all(_is_part(*entry) for entry in done.items()):
+                return Manifest(what, seed, total, begun, finished, done)
+    return None
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes of the files of the job in `folder`."""
+    total = 0
+    for file in _files(folder):
+        with suppress(OSError):  # a running job may be writing
+            total += file.stat().st_size
+    return total
+
+
+def remove(folder: Path) -> None:
+    """Removes the job in `folder`, and the folder unless something else lies there."""
+    try:
+        for file in _files(folder):
+            file.unlink(missing_ok=True)
+    except OSError as problem:
+        raise _refusal(folder, problem) from problem
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.iterdir() if _OURS.fullmatch(file.name))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise _refusal(folder, problem) from problem
+
+
+def _read(path: Path, key: str) -> Latent | None:
+    """The part in the file at `path`; None where it is missing, damaged or another."""
+    try:
+        said = read_header(path).metadata
+        latent = read(path)[PART]
+    except (SoraError, KeyError):
+        return None
+    intact = said.get("key") == key and said.get(HASH) == _hash(latent)
+    return latent if intact else None
+
+
+def _hash(latent: Latent) -> str:
+    plain = latent.detach().cpu().contiguous().reshape(-1)
+    return hashlib.sha256(plain.view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def _is_part(index: object, entry: object) -> bool:
+    match index, entry:
+        case str(number), [str(_), str(_)]:
+            return number.isdecimal()
+    return False
+
+
+def _refusal(folder: Path, problem: OSError) -> MediaError:
+    return MediaError(f"job {folder.name}: {problem.strerror}: is there free space, and access?")

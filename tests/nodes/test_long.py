@@ -1,0 +1,181 @@
+"""Long paintings go on where they stopped, redo only what has changed, and say how they drift."""
+
+import comfy.model_management
+import folder_paths
+import pytest
+import torch
+from sora_nodes.nodes.encode import SoraEncodeCanvas
+from sora_nodes.nodes.host import telling
+from sora_nodes.nodes.loaders import SoraLoadModel
+from sora_nodes.nodes.prompt import SoraEncodePrompt, SoraStoryboard
+from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
+from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.errors import ConfigError
+
+from sora_core.jobs import jobs, read_manifest
+from tests.tiny import NAME, write_tiny
+
+LINKS = 5  # of 17 latent frames, 5 at a time: they begin at 0, 3, 6, 9 and 12
+STEPS = 2
+SHOTS = "0-4s: a red ball rolls to the left\n4-8s: a blue cube falls"
+
+
+@pytest.fixture(autouse=True)
+def as_the_host_runs_nodes():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
+    return tmp_path / "sora-jobs"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = write_tiny(tmp_path_factory.mktemp("models"))
+    folder_paths.add_model_folder_path("diffusion_models", str(path.parent))
+    with torch.inference_mode():
+        return SoraLoadModel.execute(NAME).args
+
+
+class Killed(BaseException):
+    """What nothing may catch."""
+
+
+def painted(model, *, shots=SHOTS, seed=3, calls=None, resume=True, sampler="euler", **settings):
+    """The latent, the report, and how often the network ran; killed after `calls` if given."""
+    patcher, clip, vae = model
+    canvas = Canvas(width=32, height=32, seconds=8)
+    canvas, positive, *_ = SoraStoryboard.execute(canvas, clip, shots, "sora-mini", "off", 0).args
+    negative = SoraEncodePrompt.execute(clip, "").args[0]
+    latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
+    given = {"scale": 4.0, "rescale": 0.0, "from_sigma": 1.0, "to_sigma": 0.0} | settings
+    guider = SoraGuider.execute(
+        patcher, positive, negative, latent=latent, resume=resume, **given
+    ).args[0]
+    sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0).args[0]
+    ran = []
+
+    def count(module, args):
+        ran.append(args)
+        if calls is not None and len(ran) > calls:
+            raise Killed
+
+    hook = patcher.model.diffusion_model.register_forward_pre_hook(count)
+    try:
+        shown = SoraSample.execute(SoraNoise.execute(seed).args[0], guider, sigmas, latent, sampler)
+    except Killed:
+        return None, "", len(ran)
+    finally:
+        hook.remove()
+    return shown.args[0]["samples"], shown.ui["text"][0], len(ran)
+
+
+@pytest.mark.parametrize("sampler", ["euler", "sde"])
+def test_a_painting_that_was_killed_goes_on_to_the_same_bits(model, sampler):
+    whole, _, ran = painted(model, resume=False, sampler=sampler)
+    for calls in range(0, ran, 7):
+        painted(model, calls=calls, sampler=sampler)
+    again, said, rest = painted(model, sampler=sampler)
+    assert torch.equal(again, whole)
+    assert 0 < rest < ran
+    assert "were there already" in said
+
+
+def test_what_is_finished_is_not_painted_again(model, output):
+    whole, *_ = painted(model)
+    again, said, ran = painted(model)
+    assert torch.equal(again, whole)
+    assert ran == 0
+    assert f"{LINKS} of them were there already" in said
+    (job,) = jobs(output)
+    assert read_manifest(job).finished
+
+
+def test_a_later_shot_changed_redoes_only_what_it_touches(model):
+    _, _, ran = painted(model)
+    changed = SHOTS.replace("blue cube falls", "green cone falls")
+    made, said, redone = painted(model, shots=changed)
+    fresh, *_ = painted(model, shots=changed, resume=False)
+    assert torch.equal(made, fresh)
+    assert 0 < redone < ran
+    assert "2 of them were there already" in said  # the third touches the second shot
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"scale": 3.0}, {"sampler": "heun"}])
+def test_what_counts_everywhere_redoes_everything(model, change):
+    painted(model)
+    made, said, _ = painted(model, **change)
+    fresh, *_ = painted(model, **change, resume=False)
+    assert torch.equal(made, fresh)
+    assert "already" not in said
+
+
+def test_other_weights_are_another_model(model):
+    patcher, clip, vae = model
+    painted(model)
+    other = patcher.clone()
+    name = "diffusion_model.blocks.0.attn.qkv.weight"
+    name = (
+        name
+        if name in other.model_state_dict()
+        else next(
+            key for key in other.model_state_dict() if key.startswith("diffusion_model.blocks")
+        )
+    )
+    other.add_patches({name: ("diff", (torch.ones_like(other.model_state_dict()[name]),))}, 0.01)
+    _, said, _ = painted((other, clip, vae))
+    assert "already" not in said
+
+
+def test_a_model_that_cannot_be_known_again_is_painted_and_not_kept(model, output):
+    patcher, clip, vae = model
+    patched = patcher.clone()
+    patched.model_options["transformer_options"]["mine"] = object()
+    latent, said, _ = painted((patched, clip, vae))
+    assert latent is not None
+    assert "A restart begins again" in said
+    assert jobs(output) == []
+
+
+def test_no_part_is_kept_where_that_is_not_wanted(model, output):
+    painted(model, resume=False)
+    assert not output.exists()
+
+
+def test_a_cancel_stops_before_the_next_call(model, monkeypatch):
+    ran = []
+
+    def cancel(module, args):
+        ran.append(args)
+        comfy.model_management.interrupt_current_processing()
+
+    hook = model[0].model.diffusion_model.register_forward_pre_hook(cancel)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        painted(model)
+    hook.remove()
+    assert len(ran) <= 2  # the prompt and what to stay away from are one call of the guider
+
+
+def test_progress_is_over_all_links_and_tells_the_time_that_is_left(model, monkeypatch):
+    said, steps = [], []
+    monkeypatch.setattr(telling, "show_text", said.append)
+    monkeypatch.setattr(
+        telling.Telling, "show", lambda self, done, clean, x, total: steps.append((done, total))
+    )
+    painted(model)
+    assert steps == [(i + 1, LINKS * STEPS) for i in range(LINKS * STEPS)] + [(10, 10)]
+    assert said[-1] == "part 5 of 5, 0:00 left"
+    assert all(text.endswith(" left") for text in said)
+
+
+def test_a_window_in_seconds_says_how_much_is_painted_at_a_time(model):
+    _, said, _ = painted(model, window=4.0)  # 9 latent frames, of 17
+    assert said.startswith("3 parts.")
+    patcher, clip, _ = model
+    words = SoraEncodePrompt.execute(clip, "").args[0]
+    latent = {"samples": torch.zeros(1, 16, 17, 4, 4)}
+    with pytest.raises(ConfigError, match="window of 4 seconds"):
+        SoraGuider.execute(patcher, words, words, 4.0, 0.0, 1.0, 0.0, latent, 1.0, 4.0)
