@@ -13,6 +13,7 @@ from .extend import (
     SoraLoopVideo,
     SoraMorphVideos,
 )
+from .jobs import SoraJobs
 from .latent import SoraDecodeFrames, SoraDecodeVideo
 from .loaders import SoraLoadModel
 from .measure import SoraMeasureSeams
@@ -47,6 +48,7 @@ class SoraExtension(ComfyExtension):
             SoraSchedule,
             SoraGuider,
             SoraSample,
+            SoraJobs,
             SoraDecodeVideo,
             SoraDecodeFrames,
             SoraMeasureSeams,
