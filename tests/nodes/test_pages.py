@@ -1,0 +1,71 @@
+"""Every node has its help page, and its words in every language."""
+
+import json
+import re
+
+import pytest
+import sora_nodes
+
+from tools.contract import infos_of
+from tools.host import ROOT
+from tools.locales import ENGLISH, FILES, LANGUAGES, LOCALES, NODES, english, findings, flat, read
+
+INFOS = {info["name"]: info for info in infos_of(sora_nodes)}
+DOCS = ROOT / "web" / "docs"
+PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
+MEGABYTES = 3
+MEANT = set("{}@|")  # what the page takes for a command within a text
+
+
+def page(node):
+    return (DOCS / f"{node}.md").read_text("utf-8")
+
+
+def test_every_page_is_of_a_node():
+    assert {path.stem for path in DOCS.glob("*.md")} == set(INFOS)
+
+
+@pytest.mark.parametrize("node", INFOS)
+def test_a_page_shows_a_picture_explains_every_input_and_gives_an_example(node):
+    text, inputs = page(node), INFOS[node]["input"]
+    said = set(re.findall(r"\*\*(\w+)\*\*", text))
+    assert text.startswith(f"# {INFOS[node]['display_name']}\n")
+    assert PICTURE.findall(text)
+    assert set(inputs.get("required", {}) | inputs.get("optional", {})) - said == set()
+    assert "\n## Example\n" in text
+
+
+def test_every_picture_is_there_small_and_shown():
+    shown = {name for node in INFOS for name in PICTURE.findall(page(node))}
+    there = {path.name: path.stat().st_size for path in DOCS.iterdir() if path.suffix != ".md"}
+    assert shown == set(there)
+    assert sum(there.values()) < MEGABYTES * 2**20
+
+
+def test_english_is_what_the_nodes_say():
+    assert read(ENGLISH, NODES) == english(list(INFOS.values())), "run python -m tools.locales"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("file", FILES)
+def test_a_language_lacks_nothing_and_holds_nothing_in_vain(language, file):
+    assert findings(read(ENGLISH, file), read(language, file)) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_is_more_than_the_english_again(language):
+    there = dict(flat(read(language, NODES)))
+    told = {key: text for key, text in there.items() if key.endswith(("tooltip", "description"))}
+    assert all(any(ord(letter) > 0x2E80 for letter in text) for text in told.values())
+
+
+def test_no_text_holds_what_the_page_would_take_for_a_command():
+    files = list(LOCALES.glob("*/*.json"))
+    assert files
+    for file in files:
+        for key, text in flat(json.loads(file.read_text("utf-8"))):
+            assert not MEANT & set(text), f"{file.parent.name} {key}"
+
+
+def test_a_missing_and_a_needless_text_are_found():
+    assert findings({"a": {"b": "x"}}, {"c": "y"}) == ["lacks a.b: x", "holds c in vain"]

@@ -1,0 +1,85 @@
+"""The words of the pack in other languages: which are missing, and which nobody shows.
+
+    python -m tools.locales
+
+Writes `locales/en/nodeDefs.json` from the schemas, and names every text of English that another
+language lacks, and every one that it holds in vain.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from tools.contract import infos_of, load_pack
+from tools.host import ROOT
+
+LOCALES = ROOT / "locales"
+ENGLISH = "en"
+LANGUAGES = ("ja", "zh")
+NODES = "nodeDefs.json"
+FILES = (NODES, "main.json", "settings.json")
+
+Words = dict[str, Any]
+"""Texts by key, one within another, as the page reads them."""
+
+
+def english(infos: list[dict[str, Any]]) -> Words:
+    """All that the nodes say of themselves."""
+    return {info["name"]: said_by(info) for info in sorted(infos, key=lambda info: info["name"])}
+
+
+def said_by(info: dict[str, Any]) -> Words:
+    inputs = info["input"].get("required", {}) | info["input"].get("optional", {})
+    names, told = info["output_name"], info["output_tooltips"] or []
+    return {
+        "display_name": info["display_name"],
+        "description": info["description"],
+        "inputs": {
+            name: {"name": spec[1].get("display_name") or name, "tooltip": spec[1]["tooltip"]}
+            for name, spec in inputs.items()
+        },
+        "outputs": {
+            str(i): {"name": name, "tooltip": tooltip}
+            for i, (name, tooltip) in enumerate(zip(names, told, strict=True))
+        },
+    }
+
+
+def flat(words: Words, above: str = "") -> Iterator[tuple[str, str]]:
+    """Each text with its whole key."""
+    for key, value in words.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def findings(source: Words, translated: Words) -> list[str]:
+    """A line for each text that one of the two has and the other lacks."""
+    here, there = dict(flat(source)), dict(flat(translated))
+    lacking = [f"lacks {key}: {text}" for key, text in here.items() if not there.get(key)]
+    return lacking + [f"holds {key} in vain" for key in there if key not in here]
+
+
+def read(language: str, file: str) -> Words:
+    path = LOCALES / language / file
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def main() -> int:
+    words = english(infos_of(load_pack()))
+    text = json.dumps(words, indent=2, ensure_ascii=False)
+    (LOCALES / ENGLISH / NODES).write_text(f"{text}\n", encoding="utf-8")
+    found = [
+        f"{language}/{file} {line}"
+        for language in LANGUAGES
+        for file in FILES
+        for line in findings(read(ENGLISH, file), read(language, file))
+    ]
+    print("\n".join(found) or f"{len(list(flat(words)))} texts of {len(words)} nodes, all told")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
