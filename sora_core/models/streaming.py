@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from ..shapes import COMPRESSION, Latent, Video
+from ..shapes import COMPRESSION, Grid, Latent, Video
 from .autoencoder import Autoencoder
 
-TOGETHER = 2**23  # pixels of frames that are encoded together, or one group of frames
+TOGETHER = 2**23  # pixels of frames that pass through together, or one group of frames
 
 
 def encode_chunks(autoencoder: Autoencoder, chunks: Iterable[Video]) -> Iterator[Latent]:
@@ -40,21 +40,29 @@ def whole_groups(chunks: Iterable[Video], step: int = COMPRESSION.time) -> Itera
         yield torch.cat([waiting, waiting[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
 
 
-def decode_chunks(autoencoder: Autoencoder, latent: Latent, length: int = 2) -> Iterator[Video]:
-    """The frames of `latent`, `length` latent frames at a time."""
+def decode_chunks(
+    autoencoder: Autoencoder, latent: Latent, length: int | None = None
+) -> Iterator[Video]:
+    """The frames of `latent`, `length` latent frames at a time: by their size, where none is said."""
     past = None
-    for part in latent.split(length, dim=2):
+    for part in latent.split(length or fitting(latent), dim=2):
         video, past = autoencoder.decode_chunk(part, past)
         yield video
 
 
-def decode_ring(autoencoder: Autoencoder, latent: Latent, length: int = 2) -> Iterator[Video]:
+def fitting(latent: Latent) -> int:
+    """How many latent frames are decoded together: one of 1080p, two where they are smaller."""
+    _, rows, columns = COMPRESSION.covered(Grid(*latent.shape[2:]))
+    return 2 if 2 * COMPRESSION.time * rows * columns <= TOGETHER else 1
+
+
+def decode_ring(autoencoder: Autoencoder, latent: Latent) -> Iterator[Video]:
     """The frames of a loop: four for each latent frame, for its own end is its past."""
     config = autoencoder.config
     fine = math.ceil(2 * config.fine_depth / COMPRESSION.time)
     reach = 2 * config.coarse_depth + fine + 1  # how many latent frames back a frame looks
     before = torch.arange(-reach, 0, device=latent.device) % latent.shape[2]
     _, past = autoencoder.decode_chunk(latent[:, :, before], None)
-    for part in latent.split(length, dim=2):
+    for part in latent.split(fitting(latent), dim=2):
         video, past = autoencoder.decode_chunk(part, past)
         yield video
