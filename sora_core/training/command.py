@@ -12,11 +12,13 @@ from .runs import (
     AUTOENCODER,
     CAPTIONER,
     READER,
+    RECAPTIONING,
     RECIPES,
     TRANSFORMER,
     AutoencoderRun,
     CaptionerRun,
     ReaderRun,
+    RecaptioningRun,
     TransformerRun,
     prepare,
 )
@@ -27,6 +29,7 @@ RUNS = {
     TRANSFORMER: TransformerRun,
     READER: ReaderRun,
     CAPTIONER: CaptionerRun,
+    RECAPTIONING: RecaptioningRun,
 }
 
 

@@ -39,7 +39,9 @@ from .trainer import Progress, TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
 AUTOENCODER, TRANSFORMER, READER = "autoencoder", "transformer", "reader"
-CAPTIONER = "captioner"
+CAPTIONER, RECAPTIONING = "captioner", "recaptioning"
+ARMS = {"short": (0,), "descriptive": (1,)}
+"""Which captions each transformer of the re-captioning experiment learns from."""
 CAPTIONS = 2  # ways of saying each clip, each once short and once long
 
 
@@ -63,6 +65,9 @@ class Recipe:
     transformer_training: TrainingConfig
     reader_training: TrainingConfig
     captioner_training: TrainingConfig
+    learner: DiTConfig  # of the re-captioning experiment, twice
+    learned: Shelf
+    recaptioning_training: TrainingConfig
 
 
 def mini() -> Recipe:
@@ -101,6 +106,11 @@ def mini() -> Recipe:
         ),
         reader_training=reader_training(),
         captioner_training=captioner_training(),
+        learner=DiTConfig(width=128, depth=4),
+        learned=Shelf(Size(64, 64, 17), 3200, 100_000_000),
+        recaptioning_training=TrainingConfig(
+            steps=600, batch=24, matrix_rate=5e-3, rate=2e-3, warmup=20, average=0.98, save_every=50
+        ),
     )
 
 
@@ -122,6 +132,9 @@ def smoke() -> Recipe:
         transformer_training=short,
         reader_training=short,
         captioner_training=short,
+        learner=DiTConfig(width=64, depth=2),
+        learned=clips,
+        recaptioning_training=short,
     )
 
 
@@ -195,27 +208,34 @@ class TransformerRun(Run):
         return self.recipe.clips
 
     def __call__(self, ranks: Ranks) -> None:
-        config, folder = self.recipe.transformer_training, self.folder(TRANSFORMER)
+        recipe, mix = self.recipe, Mix(weights=self.recipe.weights)
+        config = recipe.transformer_training
+        self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER), ranks)
+
+    def learn(
+        self, model: DiTConfig, mix: Mix, config: TrainingConfig, folder: Path, ranks: Ranks
+    ) -> None:
+        """Trains a transformer on what is needed, and leaves a whole model file in `folder`."""
         torch.manual_seed(config.seed)
         encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
-        sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.recipe.clips]
+        sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
         test = read_latents(self.latent_shards(self.recipe.test))
         captions = [
             ways[1]
             for clips in read_shards(self.shards(self.recipe.test))
             for ways in clips.captions
         ]
-        model = DiT(self.recipe.transformer)
-        model.start()
+        transformer = DiT(model)
+        transformer.start()
         autoencoder = self.trained_autoencoder()
         task = TransformerTask(
-            model,
+            transformer,
             autoencoder,
             sizes,
             test,
             captions,
             encode(encoder, tokenizer, [""]).states[0],
-            Mix(weights=self.recipe.weights),
+            mix,
             config.batch,
             config.seed,
         )
@@ -226,6 +246,21 @@ class TransformerRun(Run):
             target = folder / f"{self.recipe.name}.safetensors"
             latents = test.latents[:16].float()
             write_bundle(target, average.dit, autoencoder, name=self.recipe.name, latents=latents)
+
+
+class RecaptioningRun(TransformerRun):
+    """The same small transformer twice, from the same start and on the same clips and noise: once
+    told what they show in short captions, once in descriptive ones."""
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return (self.recipe.learned,)
+
+    def __call__(self, ranks: Ranks) -> None:
+        for arm, captions in ARMS.items():
+            mix = Mix(weights=(1.0,), captions=captions, known=0.0)
+            folder = self.folder(f"{RECAPTIONING}/{arm}")
+            self.learn(self.recipe.learner, mix, self.recipe.recaptioning_training, folder, ranks)
 
 
 class ReaderRun(Run):

@@ -43,6 +43,7 @@ class Mix:
     """What a step is made of. Shares are of steps, all clips of a step being of one kind."""
 
     weights: tuple[float, ...]  # of each size of clips
+    captions: tuple[int, ...] = (0, 1)  # which are told: 0 is the short one, 1 the long one
     known: float = 0.35  # some footage is known
     partly: float = 0.2  # of these, footage that is known only up to a noise level
     no_text: float = 0.1  # of clips
@@ -180,10 +181,11 @@ class TransformerTask:
             if kind != "box":
                 sigma = sigma[..., :1, :1]
 
-        choice = torch.randint(data.lengths.shape[1], (count,), generator=own).tolist()
+        told = [i for i in range(data.lengths.shape[1]) if i % 2 in self.mix.captions]
+        choice = torch.randint(len(told), (count,), generator=own).tolist()
         silent = (torch.rand(count, generator=own) < self.mix.no_text).tolist()
         texts = [
-            self.empty if silent[i] else data.text(int(row), choice[i]).float()
+            self.empty if silent[i] else data.text(int(row), told[choice[i]]).float()
             for i, row in enumerate(rows_drawn.tolist())
         ]
         text, text_mask = pad_texts(texts)
