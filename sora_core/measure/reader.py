@@ -68,8 +68,10 @@ def true_readings(
 
 def shares(readings: Sequence[Reading], prefix: str = "") -> list[Figure]:
     """For each question the share that is read as asked, and the share without any mistake."""
-    wrong = [reading.wrong for reading in readings]
-    right = {name: sum(name not in missed for missed in wrong) for name in readings[0].asked} | {
-        "all": wrong.count([])
+    wrong = [(reading.asked, reading.wrong) for reading in readings]
+    names = dict.fromkeys(name for asked, _ in wrong for name in asked)
+    right = {
+        name: [name not in missed for asked, missed in wrong if name in asked] for name in names
     }
-    return [Figure(prefix + name, count / len(readings)) for name, count in right.items()]
+    right["all"] = [not missed for _, missed in wrong]
+    return [Figure(prefix + name, sum(each) / len(each)) for name, each in right.items()]

@@ -1,9 +1,11 @@
 """A scene of the small world said in the words and sentences its captions are made of."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from .parse import Facts, Thing, World
-from .words import drawn
+from .parse import Facts, Thing
+from .vocabulary import World
+from .words import drawn, words
 
 SIDEWAYS = ("left", "right")
 DEPTH = ("toward", "away")
@@ -12,11 +14,11 @@ DEPTH = ("toward", "away")
 class Speaker:
     """Says stated facts in the commonest trained words, and draws the rest by seed."""
 
-    def __init__(self, world: World, seed: int, full: bool) -> None:
+    def __init__(self, world: World, seed: int, full: bool, refused: Sequence[str] = ()) -> None:
         self.world = world
         self.seed = seed
         self.full = full
-        self.added: list[str] = []
+        self.refused = tuple(word.rstrip("s") for word in refused)  # "clouds" is no "cloud" either
 
     def completed(self, facts: Facts, before: Facts | None = None) -> Facts:
         """`facts` with what was missing, taken from `before` where that says it."""
@@ -97,15 +99,20 @@ class Speaker:
         return " ".join(part[0].upper() + part[1:] for part in parts)
 
     def phrase(self, slot: str, stated: str, value: str, main: Thing) -> str:
-        ways = self.world.table[slot][value]["trained"]
+        ways = self.unrefused(self.world.table[slot][value]["trained"])
         if stated:
             return ways[0]
         fit = [way for way in ways if not way.startswith("across ") or main.motion in SIDEWAYS]
         return drawn(fit, self.seed, f"{slot} phrase")
 
     def sentence(self, slot: str, stated: str, value: str) -> str:
-        ways = self.world.table[slot][value]["alone"]
+        ways = self.unrefused(self.world.table[slot][value]["alone"])
         return ways[0] if stated else drawn(ways, self.seed, f"{slot} sentence")
+
+    def unrefused(self, ways: list[str]) -> list[str]:
+        """Those of `ways` that name nothing refused, if there are any."""
+        free = [way for way in ways if not any(w.text.startswith(self.refused) for w in words(way))]
+        return free or ways
 
     def event(self, facts: Facts) -> str:
         main, *others = facts.things

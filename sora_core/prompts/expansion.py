@@ -7,8 +7,9 @@ from ..errors import PromptError
 from . import cinematic
 from .caption import Speaker
 from .cinematic import Cinema, fill, look, read_cinema
-from .parse import Facts, World, parse, read_world
+from .parse import Facts, parse
 from .sanitize import plain_prompt
+from .vocabulary import World, read_world
 from .words import words
 
 LEVELS = ("full", "light", "off")
@@ -96,7 +97,7 @@ def is_foreign(text: str, world: World) -> bool:
 
 def _as_caption(said: str, world: World, full: bool, seed: int, before: str) -> Expansion:
     stated = parse(said, world)
-    speaker = Speaker(world, seed, full)
+    speaker = Speaker(world, seed, full, stated.refused)
     kept = tuple(f"{meaning.slot}: {text}" for text, meaning in stated.said)
     if not stated.understood:
         added = _beside(stated, speaker, parse(before, world) if before else None)
@@ -118,7 +119,8 @@ def _kept(stated: Facts, world: World, caption: str) -> tuple[str, ...]:
         other = f" {text} " not in f" {heard} " and meaning.slot != "verb"
         known = f' as "{world.first(meaning.slot, meaning.value)}"' if other else ""
         kept.append(f"{meaning.slot}: {text}{known}")
-    return tuple(kept)
+    kept += [f"without {text}" for text in (*stated.denied, *stated.refused)]
+    return (*kept, *(f'spelling: {heard} as "{meant}"' for heard, meant in stated.misspelt))
 
 
 def _difference(stated: Facts, facts: Facts) -> tuple[str, ...]:

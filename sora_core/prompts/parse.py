@@ -1,12 +1,11 @@
 """What a prompt states about a scene of the small world, and what in it goes beyond that world."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from .words import LEXICON, Meaning, Phrases, Said, read_data, words
+from .vocabulary import World
+from .words import Meaning, Said, Word, words
 
 ATTRIBUTES = ("colour", "size", "pattern")
-COMPANY = "fill"  # the part of the lexicon that lists what to choose from, not what to find
 AS_CAMERA = {
     "left": "pan left",
     "right": "pan right",
@@ -14,20 +13,6 @@ AS_CAMERA = {
     "away": "zoom out",
     "still": "static",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """The small world's vocabulary, and the English around it."""
-
-    table: dict[str, dict[str, dict[str, list[str]]]]
-    fill: dict[str, Any]
-    english: dict[str, Any]
-    phrases: Phrases
-
-    def first(self, slot: str, value: str) -> str:
-        """The words that the model has read most often for `value`."""
-        return self.table[slot][value]["trained"][0]
 
 
 @dataclass(slots=True)
@@ -61,6 +46,9 @@ class Facts:
     excluded: set[tuple[str, str]] = field(default_factory=set)
     beyond: list[str] = field(default_factory=list)
     said: list[tuple[str, Meaning]] = field(default_factory=list)
+    misspelt: list[tuple[str, str]] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     @property
     def understood(self) -> bool:
@@ -68,26 +56,10 @@ class Facts:
         return not self.beyond
 
 
-def read_world() -> World:
-    """The vocabulary from the data files of this package."""
-    table, english = read_data(LEXICON / "world.json"), read_data(LEXICON / "english.json")
-    fill = table.pop(COMPANY)
-    pairs: list[tuple[str, Meaning]] = []
-    for slot, values in table.items():
-        for value, ways in values.items():
-            for way, phrases in ways.items():
-                meaning = Meaning(slot, value, trained=way != "also")
-                pairs += [(phrase, meaning) for phrase in phrases]
-    for slot in ("articles", "manner", "beyond", "negations", "views", "quiet"):
-        pairs += [(phrase, Meaning(slot, phrase, trained=True)) for phrase in english[slot]]
-    pairs += [(phrase, Meaning("count", phrase)) for phrase in english["counts"]]
-    return World(table, fill, english, Phrases.of(pairs))
-
-
 def parse(text: str, world: World) -> Facts:
     """What `text` states, in the world's own terms."""
     reader = _Reader(world)
-    for said in world.phrases.find(words(text)):
+    for said in world.phrases.find([reader.spelt(word) for word in words(text)]):
         reader.read(said)
     return reader.finish()
 
@@ -108,13 +80,22 @@ class _Reader:
         self.viewing = False
         self.placing = False
         self.negated = ""
+        self.paused = True  # nothing was said since the last mark
+        self.moved = ""  # the motion last said
+        self.inverted = False  # a place was said before the things: "near a cube, a ball rolls"
+
+    def spelt(self, word: Word) -> Word:
+        meant = self.world.spelling.mend(word.text)
+        if meant != word.text:
+            self.facts.misspelt.append((word.text, meant))
+        return replace(word, text=meant)
 
     def read(self, said: Said) -> None:
         english = self.world.english
         if said.text in ".,;:!?":
             self.settle()
             self.viewing = self.placing = False
-            self.negated = ""
+            self.negated, self.paused = "", True
             return
         if self.negated and said.text in english["enders"]:
             self.negated = ""
@@ -126,6 +107,8 @@ class _Reader:
         match said.meaning:
             case Meaning("articles"):
                 self.settle()
+                if said.text not in ("and", "while") and not self.paused:
+                    self.forget()
                 self.opened = True
                 self.referring = said.text == "the"
             case Meaning("count"):
@@ -136,6 +119,9 @@ class _Reader:
                 self.negated = said.text
             case Meaning("quiet"):
                 pass
+            case Meaning("tails", value):
+                if not self.negated and self.moved not in english["tails"][value]:
+                    self.unknown(value)
             case Meaning("views"):
                 self.settle()
                 self.viewing = True
@@ -143,17 +129,21 @@ class _Reader:
                 self.settle()
                 for thing in self.group or [self.coming]:
                     thing.manner = value
+            case None if self.negated:
+                self.facts.refused.append(said.text)
             case None | Meaning("beyond"):
                 self.settle()
                 self.unknown(said.text)
             case Meaning(slot, value) as meaning:
                 self.viewing = self.placing = False
-                self.facts.said.append((said.text, meaning))
                 if self.negated:
+                    self.facts.denied.append(f"{slot}: {said.text}")
                     self.exclude(slot, value)
                 else:
+                    self.facts.said.append((said.text, meaning))
                     self.facts.trained &= meaning.trained
                     self.state(slot, value, said.text)
+        self.paused = False
 
     def view(self, said: Said) -> bool:
         """Takes the words after "camera" as its movement; whether they were about it."""
@@ -184,6 +174,7 @@ class _Reader:
         self.settle()
         match slot:
             case "motion" | "verb":
+                self.moved = value
                 for thing in [self.coming] if self.opened else self.group:
                     if getattr(thing, slot) not in ("", value):
                         self.unknown(text)
@@ -198,7 +189,7 @@ class _Reader:
                 self.facts.wall = True
             case "beside":
                 self.once("relation", value, text)
-                self.joined = False
+                self.joined, self.inverted = False, not self.facts.things
             case _:
                 self.once(slot, value, text)
 
@@ -207,7 +198,7 @@ class _Reader:
         if self.referring and known and self.agrees(known[0]) and not self.coming.motion:
             self.group, self.pending = [known[0]], {}
         else:
-            plural = text.endswith("s") or text in ("boxes", "dice")
+            plural = text.endswith("s")
             if not self.joined:
                 self.group = []
             for _ in range(self.count or (2 if plural else 1)):
@@ -216,7 +207,7 @@ class _Reader:
                 made.manner = self.coming.manner
                 self.group.append(made)
                 self.facts.things.append(made)
-            self.joined = not self.coming.motion
+            self.joined = not (self.coming.motion or self.inverted)
             self.coming = Thing()
         self.pending, self.count = {}, 0
         self.opened = self.referring = False
@@ -235,6 +226,12 @@ class _Reader:
                 setattr(thing, slot, value)
         self.pending = {}
 
+    def forget(self) -> None:
+        """Says of adjectives whose thing never came that they are unknown."""
+        for value in self.pending.values():
+            self.unknown(value)
+        self.pending = {}
+
     def once(self, name: str, value: str, text: str) -> None:
         if getattr(self.facts, name) not in ("", value):
             self.unknown(text)
@@ -248,13 +245,16 @@ class _Reader:
 
     def unknown(self, text: str) -> None:
         self.facts.beyond.append(text)
-        self.facts.elsewhere |= self.placing
+        self.facts.elsewhere |= self.placing or text in self.world.english["settings"]
         self.facts.viewed |= self.viewing
 
     def finish(self) -> Facts:
         self.settle()
         facts = self.facts
         if not facts.things:
+            for text, meaning in facts.said:
+                if meaning.slot == "colour" and text in self.world.english["nominal"]:
+                    self.unknown(text)
             loose = Thing(**self.pending)
             loose.motion, loose.verb = self.coming.motion, self.coming.verb
             loose.manner, self.coming, self.pending = self.coming.manner, Thing(), {}
@@ -264,9 +264,10 @@ class _Reader:
                 thing.motion, thing.verb = self.coming.motion, self.coming.verb
         elif self.coming.motion or self.coming.verb:
             self.unknown(self.coming.motion or self.coming.verb)
-        for value in self.pending.values():
-            self.unknown(value)
+        self.forget()
         pair = len(facts.things) == 2
+        if pair and self.inverted:
+            facts.things.reverse()
         moves = {thing.motion for thing in facts.things}
         if (
             len(facts.things) > 2

@@ -11,6 +11,8 @@ from typing import Any
 LEXICON = Path(__file__).parent / "lexicon"
 TEMPLATES = Path(__file__).parent / "templates"
 
+_THIRD_PERSON = re.compile(r"(?!.*wards$|across$)[a-z]+[^aius]s|passes")
+_SHORT = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[.,;:!?]", re.UNICODE)
 
 
@@ -81,6 +83,20 @@ def words(text: str) -> list[Word]:
         Word(found[0].lower().replace("\u2019", "'"), *found.span())
         for found in _TOKEN.finditer(text)
     ]
+
+
+def inflected(phrase: str) -> list[str]:
+    """`phrase`, and if it begins with a verb as "rolls" is one, also with "roll" and "rolling"."""
+    verb, space, rest = phrase.partition(" ")
+    if not _THIRD_PERSON.fullmatch(verb):
+        return [phrase]
+    base = verb[:-2] if verb.endswith(("ches", "shes", "sses", "xes", "oes")) else verb[:-1]
+    if base.endswith("ie"):
+        base = base if len(base) == 3 else f"{base[:-2]}y"  # lie, but fly
+    stem = f"{base[:-2]}y" if base.endswith("ie") else base.removesuffix("e")
+    if _SHORT.fullmatch(base):
+        stem += base[-1]
+    return [f"{form}{space}{rest}" for form in (verb, base, f"{stem}ing")]
 
 
 def read_data(path: Path) -> dict[str, Any]:

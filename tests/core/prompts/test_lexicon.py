@@ -3,7 +3,7 @@
 import pytest
 
 from sora_core.prompts.cinematic import STYLES, look, read_cinema
-from sora_core.prompts.parse import read_world
+from sora_core.prompts.vocabulary import read_world
 from sora_core.prompts.words import words as heard
 from sora_core.world import scene, words
 

@@ -1,0 +1,40 @@
+"""Words as they were meant: one slip away from a known word, unless they are words themselves."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHORT = 4  # letters: so many short words are one slip from another that only swaps are mended
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The words one may have meant, and all that need no correction."""
+
+    meant: tuple[str, ...]
+    correct: frozenset[str]
+
+    @classmethod
+    def of(cls, known: Iterable[str], others: Iterable[str]) -> "Spelling":
+        """A spelling of `known` words; `others` are words too, though they look like known ones."""
+        vocabulary = frozenset(known)
+        long = sorted(word for word in vocabulary if len(word) >= SHORT and word.isalpha())
+        return cls(tuple(long), vocabulary | frozenset(others))
+
+    def mend(self, word: str) -> str:
+        """The known word that `word` most likely was to be, or `word` itself."""
+        if word in self.correct or len(word) < SHORT or not word.isalpha():
+            return word
+        near = [known for known in self.meant if known[0] == word[0] and one_slip(word, known)]
+        swapped = [known for known in near if sorted(known) == sorted(word)]
+        long = [known for known in near if len(known) > SHORT]
+        return [*swapped, *long, word][0]
+
+
+def one_slip(heard: str, meant: str) -> bool:
+    """Whether `heard` is `meant` with a letter too many, too few, wrong, or two swapped."""
+    i = 0
+    while i < min(len(heard), len(meant)) and heard[i] == meant[i]:
+        i += 1
+    here, there = heard[i:], meant[i:]
+    swapped = there[1:2] + there[:1] + there[2:]
+    return here != there and (here in (there[1:], swapped) or here[1:] in (there, there[1:]))
