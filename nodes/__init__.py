@@ -19,11 +19,15 @@ from .loaders import SoraLoadModel
 from .measure import SoraMeasureSeams
 from .place import SoraPlaceImage, SoraPlaceLatent, SoraPlaceVideo
 from .prompt import SoraEncodePrompt, SoraExpandPrompt, SoraStoryboard
+from .replaced import register
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 
 
 class SoraExtension(ComfyExtension):
     """All nodes of the pack."""
+
+    async def on_load(self) -> None:
+        await register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [

@@ -1,8 +1,8 @@
 """What saved workflows rely on: node ids, and each node's inputs, choices and outputs in order.
 
 `python tools/contract.py record` writes down what has been added since the last time. What was
-written down once may not change: a node that must differ gets a new id, and the old one, when it
-goes, is replaced with `python tools/contract.py replace OLD NEW` in a new version of the pack.
+written down once may not change: a node that must differ gets a new id, and the old one may go in
+a new version of the pack, once nodes/replaced.py says what stands in for it.
 """
 
 import argparse
@@ -76,6 +76,24 @@ def broken(recorded: Nodes, now: Nodes, replaced: dict[str, str], version: str) 
     return found
 
 
+def astray(replacement: dict[str, Any], recorded: Nodes, now: Nodes) -> Iterator[str]:
+    """A sentence for each part of a replacement that the old or the new node does not have."""
+    old, new = (recorded | now).get(replacement["old_node_id"]), now.get(replacement["new_node_id"])
+    if old is None or new is None:
+        yield f"{replacement['old_node_id']} or {replacement['new_node_id']} never was"
+        return
+    given = replacement.get("input_mapping") or [{"new_id": n, "old_id": n} for n in old["inputs"]]
+    named = [*replacement.get("old_widget_ids", ()), *(pair.get("old_id") for pair in given)]
+    yield from (f"{name} was no input" for name in named if name not in (None, *old["inputs"]))
+    targets = [pair["new_id"] for pair in given]
+    yield from (f"{name} is no input" for name in targets if name not in new["inputs"])
+    needed = [name for name in new["inputs"] if name not in (*new["optional"], *targets)]
+    yield from (f"{name} is left open" for name in needed)
+    for pair in replacement.get("output_mapping") or ():
+        if old["outputs"][pair["old_idx"]] != new["outputs"][pair["new_idx"]]:
+            yield f"output {pair['old_idx']} is of another type"
+
+
 def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     first = dict(list(new["inputs"].items())[: len(old["inputs"])])
     if list(first) != list(old["inputs"]):
@@ -136,24 +154,25 @@ def infos_of(pack: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     return [node.GET_NODE_INFO_V1() for node in asyncio.run(extension.get_node_list())]
 
 
+def replaced_by(pack: Any) -> dict[str, str]:  # noqa: ANN401
+    """By the id of a node that is gone: the one that the loaded pack puts in its place."""
+    found = importlib.import_module(f"{pack.__name__}.nodes.replaced").REPLACED
+    return {fields["old_node_id"]: fields["new_node_id"] for fields in found}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="contract.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record", help="write down what has been added")
-    replace = commands.add_parser("replace", help="say which node takes the place of an old one")
-    replace.add_argument("old")
-    replace.add_argument("new")
-    options = parser.parse_args()
-    known = json.loads(CONTRACT.read_text("utf-8")) if CONTRACT.exists() else {}
-    recorded, replaced = known.get("nodes", {}), known.get("replaced", {})
-    now = nodes_of(load_pack())
-    if options.command == "replace":
-        replaced[options.old] = options.new
-    if lines := broken(recorded, now, replaced, pack_version()):
+    parser.parse_args()
+    recorded = json.loads(CONTRACT.read_text("utf-8"))["nodes"] if CONTRACT.exists() else {}
+    pack = load_pack()
+    now = nodes_of(pack)
+    if lines := broken(recorded, now, replaced_by(pack), pack_version()):
         print("\n".join([*lines, "nothing is recorded"]))
         return 1
     added = unrecorded(recorded, now)
-    whole = {"replaced": replaced, "nodes": merged(recorded, now)}
+    whole = {"nodes": merged(recorded, now)}
     CONTRACT.write_text(f"{json.dumps(whole, indent=1)}\n", encoding="utf-8")
     print(f"recorded {', '.join(added) or 'nothing new'}")
     return 0

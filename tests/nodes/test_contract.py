@@ -1,36 +1,45 @@
 """Whatever a saved workflow relies on is written down, and has to stay."""
 
+import asyncio
 import copy
 import json
+from types import SimpleNamespace
 
+import comfy_api.latest
 import pytest
 import sora_nodes
+from sora_nodes.nodes import SoraExtension
+from sora_nodes.nodes.replaced import REPLACED
 
 from tools.contract import (
     COMMAND,
     CONTRACT,
+    astray,
     broken,
     described,
     merged,
     nodes_of,
     pack_version,
+    replaced_by,
     unrecorded,
 )
 
-
-def contract():
-    whole = json.loads(CONTRACT.read_text("utf-8"))
-    return whole["nodes"], whole["replaced"]
+RECORDED = json.loads(CONTRACT.read_text("utf-8"))["nodes"]
 
 
 def test_nothing_that_a_saved_workflow_relies_on_has_changed():
-    recorded, replaced = contract()
-    assert recorded
-    assert broken(recorded, nodes_of(sora_nodes), replaced, pack_version()) == []
+    assert RECORDED
+    now = nodes_of(sora_nodes)
+    assert broken(RECORDED, now, replaced_by(sora_nodes), pack_version()) == []
+
+
+def test_what_stands_in_for_a_node_takes_what_it_took():
+    now = nodes_of(sora_nodes)
+    assert [line for fields in REPLACED for line in astray(fields, RECORDED, now)] == []
 
 
 def test_every_node_is_in_the_contract():
-    added = unrecorded(contract()[0], nodes_of(sora_nodes))
+    added = unrecorded(RECORDED, nodes_of(sora_nodes))
     assert added == [], f"new in {', '.join(added)}: when it is as it shall stay, run `{COMMAND}`"
 
 
@@ -120,6 +129,49 @@ def test_a_node_keeps_the_version_in_which_it_came():
 )
 def test_a_node_goes_only_in_a_new_version_and_for_one_that_exists(replaced, version, holds):
     assert (broken(OLD, {"SoraPaint": OLD["SoraPaint"]}, replaced, version) == []) is holds
+
+
+SWAP = {
+    "old_node_id": "SoraOld",
+    "new_node_id": "SoraPaint",
+    "old_widget_ids": ["mode", "steps"],
+    "input_mapping": [{"new_id": name, "old_id": name} for name in ("model", "mode", "steps")],
+    "output_mapping": [{"new_idx": 0, "old_idx": 0}],
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, []),
+        ({"old_node_id": "SoraNever"}, ["SoraNever or SoraPaint never was"]),
+        ({"new_node_id": "SoraNever"}, ["SoraOld or SoraNever never was"]),
+        ({"old_widget_ids": ["step"]}, ["step was no input"]),
+        ({"input_mapping": [{"new_id": "model", "set_value": 1}]}, ["mode", "steps"]),
+        ({"output_mapping": [{"new_idx": 1, "old_idx": 0}]}, ["output 0 is of another type"]),
+    ],
+)
+def test_a_replacement_that_loses_something_is_found(wrong, said):
+    found = list(astray(SWAP | wrong, OLD, OLD))
+    assert len(found) == len(said)
+    assert all(line.startswith(word) for line, word in zip(found, said, strict=True))
+
+
+def test_a_host_that_can_swap_nodes_is_told_of_each_replacement(monkeypatch):
+    told = []
+
+    class NodeReplacement:
+        async def register(self, fields):
+            told.append(fields)
+
+    def api():
+        return SimpleNamespace(node_replacement=NodeReplacement())
+
+    monkeypatch.setattr(comfy_api.latest.io, "NodeReplace", dict, raising=False)
+    monkeypatch.setattr(comfy_api.latest, "ComfyAPI", api)
+    monkeypatch.setattr("sora_nodes.nodes.replaced.REPLACED", [SWAP])
+    asyncio.run(SoraExtension().on_load())
+    assert told == [SWAP]
 
 
 def test_files_to_choose_from_are_no_part_of_the_contract():
