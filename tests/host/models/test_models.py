@@ -59,6 +59,7 @@ def sources(name: str) -> Graph:
         "canvas": node("SoraCanvas", width=edge, height=edge, seconds=seconds, fps=FPS),
         "lap": node("SoraCanvas", width=edge, height=edge, seconds=3 * time / FPS, fps=FPS),
         "clip": node("TestClip", frames=1 + time, side=edge, seed=1),
+        "words": node("TestWords", **words),
         "other": node("TestClip", frames=1 + time, side=edge, seed=2),
         "long": node("TestClip", frames=frames, side=edge, seed=3),
         "still": node("TestClip", frames=1, side=edge, seed=4),
@@ -95,7 +96,7 @@ def operations(name: str) -> Graph:
     }
 
 
-def painting(key: str, canvas: str, **guidance: object) -> Graph:
+def painting(key: str, canvas: str, positive: str = "positive", **guidance: object) -> Graph:
     """The nodes that encode a canvas, paint it and keep both latents under the name `key`."""
     latent = [f"{key}.latent", 0]
     return {
@@ -103,7 +104,7 @@ def painting(key: str, canvas: str, **guidance: object) -> Graph:
         f"{key}.guider": node(
             "SoraGuider",
             model=["model", 0],
-            positive=["positive", 0],
+            positive=[positive, int(positive != "positive")],
             negative=["negative", 0],
             latent=latent,
             **guidance,
@@ -152,6 +153,32 @@ def test_every_operation_keeps_footage_exactly_and_copies_none_of_it(models, nam
         print(f"host_{name}_{edit}_rest_copied {copied:.3f}")
         assert painted.isfinite().all()
         assert (kept, copied) == (1, 0)
+
+
+STORYBOARDS = {
+    "one": "a dog runs",
+    "twice": "a dog runs\na dog runs",
+    "two": "a dog runs\na cat sleeps",
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_shot_of_a_storyboard_is_told_in_its_own_frames(models, name):
+    graph = sources(name)
+    for board, text in STORYBOARDS.items():
+        shots = {"canvas": ["canvas", 0], "clip": ["words", 0], "text": text}
+        graph[board] = node("SoraStoryboard", **shots)
+        graph |= painting(f"{name}.{board}", board, board)
+    client = Client(models.client.url)
+    client.run(client.completed(graph))
+    one, twice, two = (
+        load_file(models.output / f"{name}.{board}.after.safetensors")["samples"]
+        for board in STORYBOARDS
+    )
+    torch.testing.assert_close(twice, one, rtol=1e-4, atol=1e-4)
+    first, *_, last = (two - one).square().mean(dim=(0, 1, 3, 4)).sqrt()
+    print(f"host_{name}_storyboard_change first {first:.4f} last {last:.4f}")
+    assert last > first
 
 
 REFUSED = {

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import comfy.ldm.cosmos.predict2
 import comfy.ldm.hunyuan_video.model
@@ -197,6 +198,31 @@ class TestConditioning:
         return (conditioning(width, pooled, mask, seed),)
 
 
+class Words:
+    """What a CLIP is to a storyboard: each text has a conditioning of its own."""
+
+    def __init__(self, width: int, pooled: int, mask: bool) -> None:
+        self.kind = width, pooled, mask
+
+    def tokenize(self, text: str) -> int:
+        return crc32(text.encode())
+
+    def encode_from_tokens_scheduled(self, tokens: int, add_dict: dict[str, Any]) -> list[Any]:
+        return [[states, told | add_dict] for states, told in conditioning(*self.kind, tokens)]
+
+
+class TestWords:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CLIP",), "run", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
+        whole = ("INT", {"default": 0})
+        return {"required": {"width": whole, "pooled": whole, "mask": ("BOOLEAN",)}}
+
+    def run(self, width: int, pooled: int, mask: bool) -> tuple[Words]:
+        return (Words(width, pooled, mask),)
+
+
 class TestClip:
     """Random pictures, and a mask whose upper half is open."""
 
@@ -232,7 +258,7 @@ class TestKeepLatent:
 
 
 NODE_CLASS_MAPPINGS = {
-    kind.__name__: kind for kind in (TestVAE, TestConditioning, TestClip, TestKeepLatent)
+    kind.__name__: kind for kind in (TestVAE, TestConditioning, TestWords, TestClip, TestKeepLatent)
 }
 
 if __name__ != "tiny_models":  # the server; tests in this process say where
