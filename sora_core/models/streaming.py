@@ -43,7 +43,7 @@ def whole_groups(chunks: Iterable[Video], step: int = COMPRESSION.time) -> Itera
 def decode_chunks(
     autoencoder: Autoencoder, latent: Latent, length: int | None = None
 ) -> Iterator[Video]:
-    """The frames of `latent`, `length` latent frames at a time: by their size, where none is said."""
+    """The frames of `latent`, `length` latent frames at a time, by their size if none is said."""
     past = None
     for part in latent.split(length or fitting(latent), dim=2):
         video, past = autoencoder.decode_chunk(part, past)

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -15,72 +14,21 @@ import av
 import av.error
 import torch
 from av.audio.stream import AudioStream
-from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ..errors import MediaError
 from ..files import replacing
 from ..shapes import Frames
 from .audio import Audio, Track
+from .codecs import MUXERS, Codec, codec_for
 from .container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
 
-MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
 LIMITED_RANGE = 1
 WAITING_FRAMES = 8
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Codec:
-    """How one compression is asked for. `odd` is the pixel format for sizes that are not even."""
-
-    encoder: str
-    pixels: str
-    odd: str
-    crf: int | None
-    max_crf: int = 51
-    options: Mapping[str, str] = field(default_factory=dict)
-    suffixes: tuple[str, ...] = (".mp4", ".mov", ".mkv")
-    tag: str | None = None
-    min_side: int = 1
-
-    @property
-    def is_yuv(self) -> bool:
-        return self.pixels.startswith("yuv")
-
-
-CODECS: Mapping[str, Codec] = MappingProxyType(
-    {
-        # Halved colour (4:2:0) plays everywhere but needs even sides; odd sizes keep colour whole.
-        "h264": Codec(
-            encoder="libx264", pixels="yuv420p", odd="yuv444p", crf=17, options={"preset": "fast"}
-        ),
-        "h265": Codec(
-            encoder="libx265",
-            pixels="yuv420p",
-            odd="yuv444p",
-            crf=20,
-            options={"preset": "fast", "x265-params": "log-level=error"},
-            tag="hvc1",  # the only one of its two tags that Apple's players take
-            min_side=64,  # its encoder fails now and then at 32
-        ),
-        "av1": Codec(
-            encoder="libsvtav1",
-            pixels="yuv420p",
-            odd="yuv420p",
-            crf=26,
-            max_crf=63,
-            options={"preset": "8"},
-            min_side=64,  # below, older builds of this encoder never come to an end
-        ),
-        "ffv1": Codec(encoder="ffv1", pixels="bgr0", odd="bgr0", crf=None, suffixes=(".mkv",)),
-    }
-)
-"""What `write_video` accepts. `ffv1` is lossless; `h264` plays everywhere."""
 
 
 def write_video(
@@ -103,7 +51,7 @@ def write_video(
     as it was.
     """
     path, rate = Path(path), frame_rate(fps)
-    settings = _settings(path, codec, crf)
+    settings = codec_for(path, codec, crf)
     with _saving(path) as unfinished:
         frames = _each(path, chunks)
         first = next(frames, None)
@@ -112,24 +60,6 @@ def write_video(
         with _Encoder(path, unfinished, first, rate, settings, crf, audio, metadata) as encoder:
             _encode_behind(encoder, chain([first], frames), on_frame)
     return path
-
-
-def _settings(path: Path, codec: str, crf: int | None) -> Codec:
-    if codec not in CODECS:
-        raise MediaError(f"codec {codec[:40]!a} is unknown: choose from {', '.join(CODECS)}")
-    settings = CODECS[codec]
-    if path.suffix.lower() not in settings.suffixes:
-        allowed = ", ".join(settings.suffixes)
-        raise media_error(path, f"{codec} needs a name that ends in one of {allowed}")
-    if crf is not None and (settings.crf is None or not 0 <= crf <= settings.max_crf):
-        allowed = "leave it out" if settings.crf is None else f"choose 0 to {settings.max_crf}"
-        raise MediaError(f"crf {crf} for {codec}: {allowed}")
-    try:
-        av.Codec(settings.encoder, "w")
-    except UnknownCodecError as error:
-        message = f"codec {codec}: this build of PyAV has no {settings.encoder}; choose h264"
-        raise MediaError(message) from error
-    return settings
 
 
 @contextmanager

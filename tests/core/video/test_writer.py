@@ -6,17 +6,19 @@ import os
 import threading
 import time
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import pytest
 import torch
 
 from sora_core.errors import MediaError
-from sora_core.video import writer
+from sora_core.video import codecs, writer
 from sora_core.video.audio import Audio
+from sora_core.video.codecs import CODECS, QUALITIES, Codec, crf_for
 from sora_core.video.container import frame_rate
 from sora_core.video.probe import probe
-from sora_core.video.writer import CODECS, WAITING_FRAMES, write_video
+from sora_core.video.writer import WAITING_FRAMES, write_video
 
 RATES = [8, 12, 23.976, 24, 30, 60]
 CODEC_FILES = [("h264", "mp4"), ("h265", "mp4"), ("av1", "mp4"), ("ffv1", "mkv"), ("h264", "mkv")]
@@ -115,6 +117,21 @@ def test_a_lower_crf_is_closer_to_the_truth(tmp_path, noise, read):
         for crf in (40, 25, 10)
     ]
     assert quality == sorted(quality)
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265", "av1"])
+def test_each_quality_is_about_twice_the_file_of_the_one_before(tmp_path, noise, codec):
+    blocks = torch.nn.functional.interpolate(
+        noise(12, 24, 24).permute(0, 3, 1, 2).float(), scale_factor=8, mode="bicubic"
+    )
+    frames = blocks.clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
+    sizes = [
+        write_video(tmp_path / "a.mp4", [frames], 24, codec=codec, crf=crf_for(codec, quality))
+        .stat()
+        .st_size
+        for quality in QUALITIES
+    ]
+    assert all(1.4 < after / before < 2.6 for before, after in pairwise(sizes))
 
 
 def test_sound_comes_along_and_ends_with_the_video(tmp_path, smooth):
@@ -279,8 +296,8 @@ def test_a_bad_request_is_refused_in_a_sentence_and_leaves_nothing(tmp_path, cha
 
 
 def test_a_codec_that_this_build_lacks_is_refused_with_another_named(tmp_path, monkeypatch, smooth):
-    missing = {**CODECS, "h265": writer.Codec(encoder="no", pixels="yuv420p", odd="", crf=1)}
-    monkeypatch.setattr(writer, "CODECS", missing)
+    missing = {**CODECS, "h265": Codec(encoder="no", pixels="yuv420p", odd="", crf=1)}
+    monkeypatch.setattr(codecs, "CODECS", missing)
     with pytest.raises(MediaError, match="choose h264"):
         write_video(tmp_path / "a.mp4", [smooth(1, 16, 16)], 24, codec="h265")
 

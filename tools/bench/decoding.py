@@ -1,0 +1,177 @@
+"""One latent to an mp4, alone in its process: prints what it took, as JSON.
+
+`python -m tools.bench.decoding WAY FRAMES WIDTH HEIGHT` is what the suites run for every point.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch.nn.functional import interpolate
+
+from sora_core.bundle import load_autoencoder, read_config
+from sora_core.models.autoencoder import Autoencoder
+from sora_core.models.streaming import decode_chunks
+from sora_core.pipeline import MODELS, cropped
+from sora_core.shapes import COMPRESSION, Frames, Latent, Size, Video
+from sora_core.video.frames import frames_from_video
+from sora_core.video.writer import write_video
+
+FPS = 24
+CHANNELS = 16
+WAN_WIDTH = 8  # the narrowest layers of a small VAE of the Wan kind
+SAID_EVERY = 60  # seconds
+
+Decode = Callable[[Latent], Iterable[Video]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run took: the most memory above what the loaded model held, and time.
+
+    `overlap` is the share of the encoder's work that was done while a decoder was at work.
+    """
+
+    megabytes: float
+    wall: float
+    cpu: float
+    overlap: float
+
+
+def ours() -> Decode:
+    """sora-mini's autoencoder, as it streams."""
+    autoencoder = sora_mini()
+    return lambda latent: decode_chunks(autoencoder, latent)
+
+
+def ours_whole() -> Decode:
+    """The same, all of it decoded before anything is encoded."""
+    autoencoder = sora_mini()
+
+    def decode(latent: Latent) -> list[Video]:
+        return [torch.cat(list(decode_chunks(autoencoder, latent)), dim=2)]
+
+    return decode
+
+
+def sora_mini() -> Autoencoder:
+    path = MODELS / "sora-mini.safetensors"
+    return load_autoencoder(path, read_config(path)).eval()
+
+
+def wan() -> Decode:
+    """ComfyUI's own VAE of the Wan kind, as the pack's nodes drive it."""
+    from tools.bench.host import wan_vae
+
+    vae, decoded = wan_vae(WAN_WIDTH)
+    return lambda latent: decoded(vae, latent)
+
+
+def wan_whole() -> Decode:
+    """The same VAE, as ComfyUI's own node decodes: all of it, to images."""
+    from tools.bench.host import wan_vae
+
+    vae, _ = wan_vae(WAN_WIDTH)
+    return lambda latent: [vae.decode(latent).movedim(-1, 1) * 2 - 1]
+
+
+def diffusers() -> Decode:
+    """Wan's VAE of diffusers, of the same size: all of it decoded before anything is encoded."""
+    from diffusers import AutoencoderKLWan
+
+    autoencoder = AutoencoderKLWan(base_dim=WAN_WIDTH).eval()
+    return lambda latent: [autoencoder.decode(latent).sample]
+
+
+WAYS = {way.__name__: way for way in (ours, ours_whole, wan, wan_whole, diffusers)}
+
+
+def spend(way: str, size: Size) -> Spent:
+    """What `way` takes for a video of `size`; says on standard error how far it is."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        decode = WAYS[way]()
+        loaded = memory("VmRSS")
+        clock = Clock(loaded)
+        chunks = cropped(clock.decoding(decode(some_latent(size))), size)
+        frames = clock.decoding(frames_from_video(chunk[0]) for chunk in chunks)
+        write_video(Path(folder) / "a.mp4", frames, FPS, on_frame=clock.say)
+        return clock.spent()
+
+
+def some_latent(size: Size) -> Latent:
+    """Slow waves, as of footage: noise would cost the encoder far more than any video."""
+    frames, rows, columns = COMPRESSION.grid(size).shape
+    coarse = torch.randn(1, CHANNELS, 1 + frames // 8, 5, 5)
+    return interpolate(coarse, (frames, rows, columns), mode="trilinear")
+
+
+class Clock:
+    """Time and memory since it was made, and who spent the time: the decoder or the encoder.
+
+    torch has a single thread here, so whatever runs beside this one encodes.
+    """
+
+    def __init__(self, loaded: float) -> None:
+        self.loaded, self.began, self.cpu = loaded, time.perf_counter(), time.process_time()
+        self.beside, self.said = self.encoder(), self.began
+        self.overlapped, self.depth = 0.0, 0
+
+    @staticmethod
+    def encoder() -> float:
+        return time.process_time() - time.thread_time()
+
+    def decoding(self, chunks: Iterable[Video] | Iterable[Frames]) -> Iterator[Video | Frames]:
+        """`chunks`; what else runs while they are made counts as overlapped."""
+        chunks = iter(chunks)
+        while True:
+            self.depth += 1
+            before = self.encoder()
+            chunk = next(chunks, None)
+            self.depth -= 1
+            if not self.depth:  # the outermost
+                self.overlapped += self.encoder() - before
+            if chunk is None:
+                return
+            yield chunk
+
+    def say(self, frames: int) -> None:
+        if time.perf_counter() - self.said > SAID_EVERY:
+            self.said = time.perf_counter()
+            print(f"# {frames} frames, {asdict(self.spent())}", file=sys.stderr, flush=True)
+
+    def spent(self) -> Spent:
+        return Spent(
+            megabytes=memory("VmHWM") - self.loaded,
+            wall=time.perf_counter() - self.began,
+            cpu=time.process_time() - self.cpu,
+            overlap=self.overlapped / max(self.encoder() - self.beside, 1e-9),
+        )
+
+
+def memory(field: str) -> float:
+    """Megabytes of this process: `VmRSS` now, `VmHWM` at the most since it began."""
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 / 1e6 if found else float("nan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="decoding", description=__doc__)
+    parser.add_argument("way", choices=WAYS)
+    for name in ("frames", "width", "height"):
+        parser.add_argument(name, type=int)
+    options = parser.parse_args()
+    size = Size(options.width, options.height, options.frames)
+    print(json.dumps(asdict(spend(options.way, size))))
+
+
+if __name__ == "__main__":
+    main()
