@@ -5,7 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from .canvas import SoraCanvas
 from .caption import SoraCaptionVideo
 from .edits import SoraEditVideo, SoraOutpaintVideo
-from .encode import SoraEncodeCanvas
+from .encode import SoraEncodeCanvas, SoraEncodeVideo
 from .extend import (
     SoraConnectVideos,
     SoraExtendVideo,
@@ -48,6 +48,7 @@ class SoraExtension(ComfyExtension):
             SoraEditVideo,
             SoraOutpaintVideo,
             SoraEncodeCanvas,
+            SoraEncodeVideo,
             SoraNoise,
             SoraSchedule,
             SoraGuider,

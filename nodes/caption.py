@@ -1,5 +1,7 @@
 """The node that says in words what footage shows."""
 
+from functools import partial
+
 from comfy_api.latest import io, ui
 
 from ..sora_core.caption import (
@@ -15,9 +17,10 @@ from ..sora_core.prompts.describe import captions, question
 from ..sora_core.shapes import Latent
 from ..sora_core.video.frames import images_from_frames
 from .host.choices import chosen
+from .host.encoding import streamed
 from .host.footage import Video, footage
 from .host.generation import Writer, generate_text
-from .host.video import VAE, HostVAE, encoder
+from .host.video import VAE, HostVAE
 from .prompt import seed_input
 
 OURS, MODEL = "sora", "language model"
@@ -90,7 +93,7 @@ def looks(video: Video | dict[str, Latent], vae: VAE | None) -> list[Latent]:
         )
     clip = footage(video)
     size, channels = (clip.width, clip.height), vae.latent_channels
-    return footage_looks(clip.placement, size, clip.seconds, encoder(vae), channels)
+    return footage_looks(clip.placement, size, clip.seconds, partial(streamed, vae), channels)
 
 
 def asked(video: Video | dict[str, Latent], clip: Writer | None, seed: int) -> Caption:

@@ -1,13 +1,22 @@
-"""The node that turns a canvas into a latent, for any model."""
+"""Nodes that turn a canvas, or a video as it is, into a latent for any model."""
+
+from dataclasses import replace
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
+from ..sora_core.canvas import FITS, Canvas
 from ..sora_core.encode import encode_canvas
 from ..sora_core.errors import SizeError
+from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE, Size
 from .canvas import SoraCanvasType
+from .host.choices import chosen
+from .host.encoding import Way, open_space, way
 from .host.files import free_memory
-from .host.video import HostVAE, encoder, encoding_memory, open_space, video_compression
+from .host.footage import Footage, footage
+from .host.stored import room
+from .host.video import VAE, HostVAE, video_compression
+from .inputs import fit_input, seconds_input, video_input
 
 COPIES = 6  # latents alive at once while a sampler runs: what it has, sees, predicts and averages
 
@@ -38,18 +47,137 @@ class SoraEncodeCanvas(io.ComfyNode):
     def execute(cls, canvas, vae) -> io.NodeOutput:
         pressed = video_compression(vae)
         grid = canvas.grid(pressed)
-        needed = COPIES * 4 * vae.latent_channels * grid.cells + encoding_memory(vae, canvas)
-        if needed > free_memory():
-            raise SizeError(
-                f"{canvas.size.frames} frames of {canvas.width}x{canvas.height} need "
-                f"{needed / 1e9:.0f} GB: choose fewer seconds or pixels"
-            )
+        painting = COPIES * 4 * vae.latent_channels * grid.cells
         remembered = {"sora_canvas": canvas, "sora_compression": pressed}
         if not canvas.placements:
+            check_memory(canvas, painting)
             samples = torch.zeros(1, vae.latent_channels, *grid.shape)
             return io.NodeOutput({"samples": samples} | remembered)
-        known, mask = encode_canvas(canvas, encoder(vae), vae.latent_channels, pressed)
+        chosen_way = way_of(vae, canvas)
+        check_memory(canvas, painting, chosen_way)
+        encode = chosen_way.encode
+        known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, room)
         latent = {"samples": known, "noise_mask": mask} | remembered
         if not isinstance(vae, HostVAE):
             latent["sora_open"] = open_space(vae, grid)
-        return io.NodeOutput(latent)
+        return io.NodeOutput(latent, ui=ui.PreviewText(f"Encoded {chosen_way.says}."))
+
+
+class SoraEncodeVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraEncodeVideo",
+            display_name="Sora Encode Video",
+            category="Sora/latent",
+            description="Encodes a video a few frames at a time: any length in the same memory; "
+            "large latents lie on the disk. The latent remembers size, rate and sound, so that "
+            "Sora Decode Video gives them back.",
+            inputs=[
+                video_input("video", "A VIDEO of any length, or a batch of images at 8 fps."),
+                io.Vae.Input("vae", tooltip="The VAE of the model that the latent is for."),
+                seconds_input(
+                    "start", 0.0, "How much of the beginning to leave out.", optional=True
+                ),
+                seconds_input(
+                    "seconds", 0.0, "How much to encode; 0 is to the end.", optional=True
+                ),
+                io.Int.Input(
+                    "stride",
+                    default=1,
+                    min=1,
+                    max=240,
+                    optional=True,
+                    tooltip="2 takes every second frame, and so on, in the same seconds.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=240.0,
+                    step=0.5,
+                    optional=True,
+                    tooltip="Frames per second, before the stride; each moment takes the frame "
+                    "nearest in time. 0 is the video's own.",
+                ),
+                *(
+                    io.Int.Input(
+                        side,
+                        default=0,
+                        min=0,
+                        max=MAX_SIDE,
+                        optional=True,
+                        tooltip=f"Pixels; 0 follows from the {other}, or is the video's own.",
+                    )
+                    for side, other in (("width", "height"), ("height", "width"))
+                ),
+                fit_input("crop", optional=True),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    tooltip="The whole video, without a noise mask. Where pad leaves a part of the "
+                    "picture open, the mask says so."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, video, vae, start=0.0, seconds=0.0, stride=1, fps=0.0, width=0, height=0, fit="crop"
+    ) -> io.NodeOutput:
+        pressed = video_compression(vae)
+        clip = footage(video)
+        if start >= clip.seconds:
+            raise SizeError(f"start {start:g} s of a video of {clip.seconds:g} s: choose less")
+        clip = clip.last(clip.seconds - start).first(seconds)
+        canvas = canvas_of(clip, (fps or clip.fps) / stride, width, height)
+        canvas = canvas.place(clip.on(canvas, chosen("fit", fit, FITS)))
+        chosen_way = way_of(vae, canvas)
+        check_memory(canvas, 0, chosen_way)
+        encode = chosen_way.encode
+        samples, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, room)
+        latent = {"samples": samples, "sora_canvas": canvas, "sora_compression": pressed}
+        if bool(mask.any()):
+            latent["noise_mask"] = mask
+        size = canvas.size
+        told = f"{size.frames} frames of {size.width}x{size.height} at {canvas.fps:g} fps"
+        return io.NodeOutput(latent, ui=ui.PreviewText(f"{told}, encoded {chosen_way.says}."))
+
+
+def canvas_of(clip: Footage, fps: float, width: int, height: int) -> Canvas:
+    """An empty canvas for all of `clip`; a side of 0 follows from the other, or is its own."""
+    if not width and not height:
+        width, height = clip.width, clip.height
+    width = width or even(height * clip.width / clip.height)
+    height = height or even(width * clip.height / clip.width)
+    frames = clip.frames(fps)
+    if frames > MAX_FRAMES:
+        raise SizeError(
+            f"{frames} frames of video, at most {MAX_FRAMES} are encoded: choose fewer seconds, a "
+            "lower fps or a larger stride"
+        )
+    return replace(
+        Canvas(width=width, height=height, fps=fps), seconds=frames / fps if frames > 1 else 0.0
+    )
+
+
+def even(side: float) -> int:
+    return 2 * round(side / 2)
+
+
+def way_of(vae: VAE, canvas: Canvas) -> Way:
+    """How `vae` encodes footage on `canvas`: pictures as large as the latent covers."""
+    pressed = video_compression(vae)
+    _, height, width = pressed.covered(canvas.grid(pressed))
+    return way(vae, Size(width, height, canvas.size.frames))
+
+
+def check_memory(canvas: Canvas, needed: int, encoding: Way | None = None) -> None:
+    """Refuses what takes more main memory than there is."""
+    if encoding is not None:
+        needed += encoding.memory(canvas.width, canvas.height)
+    if needed > free_memory():
+        raise SizeError(
+            f"{canvas.size.frames} frames of {canvas.width}x{canvas.height} need "
+            f"{needed / 1e9:.0f} GB: choose fewer seconds or pixels"
+        )

@@ -34,19 +34,28 @@ def video_input(name: str, tooltip: str, optional: bool = False) -> io.Input:
     return io.MultiType.Input(name, [io.Video, io.Image], optional=optional, tooltip=tooltip)
 
 
-def fit_input(default: str = "pad") -> io.Input:
+def fit_input(default: str = "pad", optional: bool = False) -> io.Input:
     return io.Combo.Input(
         "fit",
         options=list(FITS),
         default=default,
+        optional=optional,
         tooltip="Footage of another shape than its place: pad shows all of it and paints what is "
         "left beside it, crop fills the place and cuts off the rest, stretch distorts.",
     )
 
 
-def seconds_input(name: str, default: float, tooltip: str, least: float = 0.0) -> io.Input:
+def seconds_input(
+    name: str, default: float, tooltip: str, least: float = 0.0, optional: bool = False
+) -> io.Input:
     return io.Float.Input(
-        name, default=default, min=least, max=MAX_SECONDS, step=0.05, tooltip=tooltip
+        name,
+        default=default,
+        min=least,
+        max=MAX_SECONDS,
+        step=0.05,
+        optional=optional,
+        tooltip=tooltip,
     )
 
 

@@ -113,7 +113,7 @@ def _placed_pictures(
 
     cells = chain.from_iterable(part.unbind(2) for part in encode(video()))
     # Whether footage covers a latent frame is known once the next one is, or that there is none.
-    ahead = pairwise(chain(islice(cells, lead, None), [None]))
+    ahead = pairwise(chain(islice(cells, lead, None), [torch.empty(0)]))
     masks = _masks(placement, fitting, grid)
     for latent_frame, (known, _) in enumerate(ahead, start=low):
         end = sum(lengths)

@@ -1,8 +1,7 @@
 """The autoencoder as a VAE of the host. Axes: b batch, c channels, t frames, y rows, x columns."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,13 @@ import comfy.model_management as devices
 import comfy.ops
 import comfy.sd
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from ...sora_core.bundle import AUTOENCODER, BundleConfig
-from ...sora_core.canvas import Canvas
-from ...sora_core.encode import Encode
 from ...sora_core.errors import ConfigError
-from ...sora_core.footage import CHUNK as CHUNK_READ
 from ...sora_core.models.autoencoder import PATCH, Autoencoder
 from ...sora_core.models.streaming import decode_chunks, encode_chunks
-from ...sora_core.shapes import COMPRESSION, Compression, Grid, Latent, Video
+from ...sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from ...sora_core.weights import load_into
 from .model import HostLayers, patcher
 
@@ -133,56 +128,3 @@ def video_compression(vae: VAE) -> Compression:
         "this VAE does not compress videos whose first frame stands alone: connect the VAE of a "
         "video model, such as that of Sora Load Model"
     )
-
-
-def encoder(vae: VAE) -> Encode:
-    """What encodes videos: in chunks through our VAE, all at once through any other."""
-    return partial(streamed if isinstance(vae, HostVAE) else at_once, vae)
-
-
-def streamed(vae: HostVAE, chunks: Iterable[Video]) -> Iterator[Latent]:
-    def parts() -> Iterator[Video]:
-        for chunk in chunks:
-            used = vae.memory_used_encode((1, 3, CHUNK, *chunk.shape[-2:]), vae.vae_dtype)
-            devices.load_models_gpu([vae.patcher], memory_required=used)
-            for part in chunk.split(CHUNK, dim=2):
-                yield part.to(vae.device, vae.vae_dtype)
-
-    for latent in each(encode_chunks(vae.first_stage_model, parts())):
-        yield latent.float().to(vae.output_device)
-
-
-def at_once(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
-    video = torch.cat(list(each(iter(chunks))), dim=2)
-    step = compression(vae).time
-    missing = (1 - video.shape[2]) % step
-    video = torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
-    latent: Any = vae.encode(rearrange(video, "1 c t y x -> t y x c").add(1).div(2))
-    yield latent
-
-
-def open_space(vae: VAE, grid: Grid) -> Latent:
-    """Three latent frames of grey: the first of a video, the second, and any later one.
-
-    Models with channels for footage were trained to see grey where there is none.
-    """
-    pressed = compression(vae)
-    grey = torch.zeros(1, 3, *pressed.covered(Grid(3, grid.rows, grid.columns)))
-    return next(at_once(vae, [grey]))
-
-
-def encoding_memory(vae: VAE, canvas: Canvas) -> int:
-    """Bytes of main memory that encoding the footage of `canvas` takes at its peak, about."""
-    pressed = compression(vae)
-    _, rows, columns = pressed.covered(canvas.grid(pressed))
-    peak = 0
-    for placement in canvas.placements:
-        if placement.is_latent:
-            continue
-        lasts = placement.lasts(canvas.fps)
-        frames = canvas.size.frames if lasts is None else round(lasts * canvas.fps)
-        frames = min(canvas.size.frames, frames) + pressed.time
-        masks = 0 if placement.mask is None else min(frames, len(placement.mask))
-        pictures = CHUNK_READ if isinstance(vae, HostVAE) else frames
-        peak = max(peak, rows * columns * 4 * (3 * 3 * pictures + 2 * masks))
-    return peak
