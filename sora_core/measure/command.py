@@ -1,4 +1,4 @@
-"""The commands that measure a model: `measure autoencoder`, `fidelity`, `edits` and `captions`."""
+"""The commands that measure a model, its captioner and the expansion of prompts."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -11,9 +11,11 @@ from ..caption import CAPTIONER, load_captioner
 from ..errors import ConfigError, SizeError
 from ..models.reader import Reader
 from ..pipeline import MODELS, SHIPPED, Pipeline, load
-from ..prompts.parse import read_world
+from ..prompts.expansion import read_language
+from ..prompts.vocabulary import read_world
 from ..shapes import Size, sides
 from ..world.sheet import contact_sheet
+from . import gain, prompts
 from .bench import Bench
 from .captions import figures as caption_figures
 from .captions import tellings
@@ -21,6 +23,7 @@ from .certainty import calibrated, strange_figures, trials, write_certainty
 from .claims import Claim
 from .fidelity import Settings, canvas_for, painted, wishes
 from .reader import READER, Reading, load_reader, read, shares, true_readings
+from .recaptioning import Row, expanded_wishes, readings, rows
 from .reconstruction import figures, pairs
 from .report import Figure, write_json
 from .table import EDITS, claims
@@ -58,8 +61,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     captions.add_argument(
         "--calibrate", type=int, metavar="CLIPS", help="fit its certainty first, in its file"
     )
-    for measured in (autoencoder, fidelity, edits, captions):
+    recaptioning = what.add_parser(
+        "recaptioning", help="two models that learned short and descriptive captions"
+    )
+    for arm in ("short", "descriptive"):
+        recaptioning.add_argument(arm, type=Path, help=f"the model file of the {arm} captions")
+    recaptioning.add_argument("--prompts", type=int, default=48)
+    expansion = what.add_parser("prompts", help="held-out prompts, expanded: what they keep")
+    expansion.add_argument("--fidelity", action="store_true", help="paint terse ones, with and not")
+    expansion.add_argument("--seed", type=int, default=0, help="other noise, for --fidelity")
+    expansion.add_argument("--steps", type=int, help="as the model was made for by default")
+    for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
+    for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion):
         measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
     for measured in (autoencoder, fidelity):
         measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
@@ -74,6 +88,11 @@ def run(args: Namespace) -> str:
             lines = measured = measure_fidelity(args)
         case "captions":
             lines = measured = measure_captions(args)
+        case "recaptioning":
+            lines = measure_recaptioning(args)
+            measured = [figure for row in lines for figure in row.figures]
+        case "prompts":
+            lines = measured = measure_prompts(args)
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]
@@ -130,6 +149,28 @@ def measure_captions(args: Namespace) -> list[Figure]:
         told.append(telling)
         say(f"captioned {len(told)} of {args.clips}")
     return caption_figures(told, world) + strange_figures(captioner, autoencoder)
+
+
+def measure_recaptioning(args: Namespace) -> list[Row]:
+    """How often each question is answered right by what either model paints."""
+    reader, wanted = load_reader(), expanded_wishes(args.prompts, read_language())
+    found: dict[str, list[Reading]] = {}
+    for arm in ("short", "descriptive"):
+        found[arm] = []
+        for reading in readings(getattr(args, arm), reader, wanted):
+            found[arm].append(reading)
+            say(f"{arm}: painted {len(found[arm])} of {args.prompts}")
+    return rows(found)
+
+
+def measure_prompts(args: Namespace) -> list[Figure]:
+    """What expansion keeps of prompts, or what it gains where clips are painted of them."""
+    language = read_language()
+    if not args.fidelity:
+        return prompts.figures(list(prompts.trials(language)))
+    terse, reader = prompts.cases(prompts.HELD_OUT / "terse.txt"), load_reader()
+    settings, pipeline = Settings(args.steps), load(args.model)
+    return gain.figures(gain.pairs(pipeline, reader, terse, language, settings, args.seed, say))
 
 
 def measure_edits(args: Namespace) -> list[Claim]:
