@@ -6,6 +6,7 @@ and a Python of its own from the network. `comfy node validate` is ruff S102, S3
 tests/hostile/test_scanner.py runs on the same archive.
 """
 
+import ast
 import json
 import re
 import shutil
@@ -22,14 +23,29 @@ pytestmark = pytest.mark.host
 
 TOOLS = Path(sys.executable).parent
 
-SAFE = {  # what nodesafe finds by pattern: what the line must hold to be no more than that
-    "pattern `compile(`": r"\bre\.compile\(",
-    "pattern `eval(`": r"\.eval\(\)",  # torch's, without an argument
-    "pattern `ord(`": r"Word\(",
-    "Dynamic `getattr`": r"\bgetattr\(\w+(\.\w+)*, \w+(\.\w+)?\b",  # fields of our dataclasses
-    "high-entropy literal": r'"""|"$',  # sentences
-    "suspicious identifier": r"\b_\w{0,4}\b",
+SAFE = {  # words that nodesafe looks for, and what they are part of here
+    "compile(": r"\bre\.compile\(",
+    "eval(": r"\.eval\(\)",  # torch's, without an argument
+    "ord(": r"Word\(",
 }
+FIELDS = "fields of our own dataclasses, by their own names"
+LISTED = "attributes that a constant beside it lists"
+DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: never a user's
+    "nodes/host/footage.py": "two methods, listed in the line above",
+    "nodes/host/identity.py": LISTED,
+    "nodes/host/seen.py": FIELDS,
+    "sora_core/canvas.py": FIELDS,
+    "sora_core/digest.py": FIELDS,
+    "sora_core/measure/command.py": "arguments of the command, listed in the line above",
+    "sora_core/models/autoencoder.py": FIELDS,
+    "sora_core/prompts/caption.py": FIELDS,
+    "sora_core/prompts/expansion.py": FIELDS,
+    "sora_core/prompts/parse.py": LISTED,
+    "sora_core/sampling/chain.py": FIELDS,
+    "sora_core/training/command.py": "the two parts of a recipe",
+    "sora_core/world/scene.py": FIELDS,
+}
+LONGEST_WORD = 24  # of a sentence; code in disguise has no spaces
 LOADERS = {"UNETLoader", "CLIPLoader", "VAELoader"}
 OPTIONAL = {  # names of newer hosts, each asked for with another to fall back on
     "comfy.model_management.archive_model_dtypes",
@@ -91,11 +107,27 @@ def nodesafe(folder):
 
 
 def explained(finding, folder):
-    lines = (folder / finding["file"]).read_text("utf-8").splitlines()
-    line = lines[finding["line"] - 1] if finding.get("line") else ""
-    return any(
-        kind in finding["title"] and re.search(innocent, line) for kind, innocent in SAFE.items()
-    )
+    title, source = finding["title"], (folder / finding["file"]).read_text("utf-8")
+    line = source.splitlines()[finding["line"] - 1]
+    if pattern := re.search("pattern `(.*)`", title):
+        return pattern[1] in SAFE and pattern[1] not in re.sub(SAFE[pattern[1]], "", line)
+    if "Dynamic `getattr`" in title:
+        return finding["file"] in DYNAMIC
+    if "high-entropy literal" in title:
+        return all(map(is_prose, literals(source, finding["line"])))
+    return bool(re.search(r"suspicious identifier '_\w{0,4}'$", title))
+
+
+def literals(source, line):
+    """The texts that begin in a line."""
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    found = [node.value for node in nodes if node.lineno == line and isinstance(node.value, str)]
+    assert found, f"no text begins in line {line}"
+    return found
+
+
+def is_prose(text):
+    return max(map(len, re.split(r"[\s|]+", text))) <= LONGEST_WORD
 
 
 def test_nodesafe_finds_nothing_that_is_not_explained(published):
@@ -105,8 +137,18 @@ def test_nodesafe_finds_nothing_that_is_not_explained(published):
     assert [f"{f['file']}:{f['line']} {f['title']}" for f in open_ones] == []
 
 
-def test_nodesafe_is_able_to_find_something(tmp_path):
-    (tmp_path / "__init__.py").write_text("import base64\nexec(base64.b64decode('cHJpbnQ='))\n")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import base64\nexec(base64.b64decode('cHJpbnQ='))\n",
+        "model = load().eval()\nanswer = [model.eval(), eval(model)]\n",
+        "import os\nanswer = getattr(os, name)\n",
+        "answer = 'aGVsbG8gd29ybGQgdGhpcyBpcyBhIGxvbmcgc2VjcmV0IHBheWxvYWQhIQ9Zk2Qx'\n",
+    ],
+    ids=["exec", "eval", "getattr", "payload"],
+)
+def test_nodesafe_is_able_to_find_something(tmp_path, source):
+    (tmp_path / "__init__.py").write_text(source)
     assert [finding for finding in nodesafe(tmp_path) if not explained(finding, tmp_path)]
 
 
