@@ -11,7 +11,7 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   the carried past is decoding at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -82,16 +82,19 @@ class Block(nn.Module):
 
 
 def run_blocks(
-    blocks: Iterable[nn.Module], x: Float[Tensor, "b t y x c"], past: Past | None
-) -> tuple[Float[Tensor, "b t y x c"], Past]:
-    """`x` behind all `blocks`, a few frames at a time, and the past of what follows."""
+    blocks: Iterable[nn.Module],
+    x: Float[Tensor, "b t y x c"],
+    past: Past | None,
+    leave: Callable[[Tensor], Tensor] = lambda part: part,
+) -> tuple[Float[Tensor, "b t y x o"], Past]:
+    """`x` behind all `blocks` and `leave`, a few frames at a time, and the past of what follows."""
     parts, kept = [], past or ()
     for part in x.split(max(1, TOGETHER // (x.shape[2] * x.shape[3])), dim=1):
         remembered = []
         for i, block in enumerate(blocks):
             part, last = block(part, kept[i] if kept else None)
             remembered.append(last)
-        parts.append(part)
+        parts.append(leave(part))
         kept = tuple(remembered)
     return torch.cat(parts, dim=1), kept
 
@@ -156,8 +159,7 @@ class Decoder(nn.Module):
             i=MERGE,
             j=MERGE,
         )
-        x, fine = run_blocks(self.fine, x, fine)
-        x = self.leave(silu(self.norm(x)))
+        x, fine = run_blocks(self.fine, x, fine, lambda part: self.leave(silu(self.norm(part))))
         video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PATCH, j=PATCH)
         return (video if past else video[:, :, COMPRESSION.time - 1 :]), coarse + fine
 
