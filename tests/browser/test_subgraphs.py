@@ -1,0 +1,51 @@
+"""Each blueprint is found by its name, carries the widgets of its job, and paints."""
+
+import pytest
+
+from tests.browser.visit import keep_picture, run
+from tools.draw_subgraphs import ALWAYS, JOBS
+
+pytestmark = pytest.mark.browser
+
+BLUEPRINT = "app.graph.nodes.find(node => node.isSubgraphNode?.())"
+
+WIRED = """([file, still]) => {
+    const made = app.graph.nodes.find(node => node.isSubgraphNode?.())
+    const add = (type, widgets) => {
+        const node = LiteGraph.createNode(type)
+        app.graph.add(node)
+        for (const [name, value] of Object.entries(widgets))
+            node.widgets.find(widget => widget.name === name).value = value
+        return node
+    }
+    if (made.inputs[0]?.type === 'IMAGE') add('LoadImage', {image: still}).connect(0, made, 0)
+    else if (made.inputs.length) add('LoadVideo', {file}).connect(0, made, 0)
+    made.connect(0, add('SaveVideo', {filename_prefix: 'sora/blueprint'}), 0)
+    made.widgets.find(widget => widget.name === 'steps').value = 1
+}"""
+
+
+def add_by_name(page, name):
+    """As a user does: opens the search, types the name, chooses it."""
+    page.evaluate("app.graph.clear()")
+    page.evaluate("app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    page.get_by_role("combobox").last.fill(name)
+    page.get_by_role("option", name=name).first.click()
+    page.wait_for_function(BLUEPRINT)
+
+
+def test_the_server_lists_every_blueprint(client):
+    listed = client.get("/global_subgraphs").values()
+    ours = {one["name"] for one in listed if one["info"]["node_pack"].endswith("sora_nodes")}
+    assert ours == set(JOBS)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_blueprint_is_one_node_that_paints(page, name):
+    add_by_name(page, name)
+    shown = page.evaluate(f"{BLUEPRINT}.widgets.map(widget => widget.name)")
+    assert shown == [widget for _, widget in (*JOBS[name].shown, *ALWAYS)]
+    page.evaluate(WIRED, ["sora_cube.mp4", "sora_still.png"])
+    kind, detail = run(page)
+    keep_picture(page, name)
+    assert kind == "execution_success", detail

@@ -1,0 +1,131 @@
+"""Folds graphs of workflows/api into blueprints: one node each for the commonest jobs.
+
+    python -m tools.draw_subgraphs
+
+Writes `subgraphs/NAME.json`, which ComfyUI lists under *Subgraph Blueprints*. What loads footage
+and saves the video stays outside; the widgets that a job needs are shown on the node.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from tools.client import Graph
+from tools.host import ROOT, Server, bring_host
+from tools.page import open_page
+
+SUBGRAPHS = ROOT / "subgraphs"
+OUTSIDE = ("LoadImage", "LoadVideo", "SaveVideo")
+SIZE_ID = "100"
+SIZE = {  # what a small model is given to paint, whatever the size of the footage
+    "class_type": "SoraCanvas",
+    "inputs": {"aspect": "custom", "width": 64, "height": 64, "seconds": 2.0, "fps": 8.0},
+    "_meta": {"title": "Size"},
+}
+SIDES = (("Size", "width"), ("Size", "height"))
+ALWAYS = (("Noise", "seed"), ("Schedule", "steps"))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A blueprint: the graph it is made of, what it says of itself, and the widgets it shows."""
+
+    graph: str
+    says: str
+    shown: tuple[tuple[str, str], ...]
+
+
+JOBS = {
+    "Text to Video (sora-mini)": Job(
+        "text_to_video",
+        "A video of a prompt.",
+        (("Prompt", "text"), ("Canvas", "width"), ("Canvas", "height"), ("Canvas", "seconds")),
+    ),
+    "Image to Video (sora-mini)": Job(
+        "image_to_video",
+        "A video that begins with an image.",
+        (("Prompt", "text"), ("Image To Video", "seconds"), *SIDES),
+    ),
+    "Extend Video (sora-mini)": Job(
+        "extend_video",
+        "Footage that goes on, or what came before it.",
+        (("Prompt", "text"), ("Extend Video", "seconds"), ("Extend Video", "direction"), *SIDES),
+    ),
+    "Loop Video (sora-mini)": Job(
+        "loop_video",
+        "A video of a prompt without beginning or end.",
+        (("Prompt", "text"), ("Canvas", "width"), ("Canvas", "height"), ("Canvas", "seconds")),
+    ),
+    "Edit Video (sora-mini)": Job(
+        "edit_video",
+        "Footage painted over as a prompt says.",
+        (
+            ("Prompt", "text"),
+            *(("Edit Video", name) for name in ("firmness", "start", "seconds")),
+            *SIDES,
+        ),
+    ),
+}
+
+FOLD = """async ([graph, name, says, shown, outside]) => {
+    await app.loadApiJson(graph, name)
+    for (const widget of app.graph.nodes.flatMap(node => node.widgets ?? []))
+        if (widget.name === 'control_after_generate') widget.value = 'randomize'
+    app.graph.arrange(50)
+    const inside = app.graph.nodes.filter(node => !outside.includes(node.type))
+    const wanted = shown.map(([title, widget]) =>
+        [String(inside.find(node => node.title === title).id), widget])
+    const {node} = app.graph.convertToSubgraph(new Set(inside))
+    node.title = node.subgraph.name = name
+    node.properties.proxyWidgets = wanted
+    node.pos = [0, 0]
+    const {nodes, subgraphs} = app.canvas._serializeItems([node])
+    return JSON.stringify({
+        revision: 0, last_node_id: node.id, last_link_id: 0, nodes, links: [], version: 0.4,
+        definitions: {subgraphs}, extra: {BlueprintDescription: says}
+    })
+}"""
+
+
+def main() -> None:
+    SUBGRAPHS.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as base,
+        Server(bring_host(), Path(base)) as server,
+        open_page(server.client) as page,
+    ):
+        for name, job in JOBS.items():
+            text = json.dumps(folded(page, name, job), indent=1, sort_keys=True)
+            (SUBGRAPHS / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+            print(name, flush=True)
+
+
+def folded(page: Page, name: str, job: Job) -> dict:
+    """The blueprint of a job."""
+    graph = json.loads((ROOT / "workflows" / "api" / f"{job.graph}.json").read_text("utf-8"))
+    made = fitted(graph)
+    return json.loads(page.evaluate(FOLD, [made, name, job.says, [*job.shown, *ALWAYS], OUTSIDE]))
+
+
+def fitted(graph: Graph) -> Graph:
+    """`graph` without what measures it, and with a size of its own where footage has another."""
+    (decoded,) = (key for key, node in graph.items() if node["class_type"] == "SoraDecodeVideo")
+    kept = {key: node for key, node in graph.items() if node["class_type"] != "SoraMeasureSeams"}
+    edited = any(node["class_type"] in ("LoadImage", "LoadVideo") for node in kept.values())
+    for node in kept.values():
+        if node["class_type"] == "SaveVideo":
+            node["inputs"]["video"] = [decoded, 0]
+        if edited and node["class_type"] in (
+            "SoraImageToVideo",
+            "SoraExtendVideo",
+            "SoraEditVideo",
+        ):
+            node["inputs"]["canvas"] = [SIZE_ID, 0]
+    return kept | ({SIZE_ID: SIZE} if edited else {})
+
+
+if __name__ == "__main__":
+    main()
