@@ -7,14 +7,16 @@ from comfy_api.latest import InputImpl, io
 from einops import rearrange
 
 from ..sora_core.canvas import Canvas
-from ..sora_core.errors import SizeError
+from ..sora_core.errors import SizeError, SoraError
 from ..sora_core.pipeline import cropped
 from ..sora_core.shapes import Latent, Size, Video
 from ..sora_core.sound import canvas_sound, retimed, sound_alone
+from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
+from .host.choices import chosen
 from .host.decoding import decoded
-from .host.files import free_memory, unused_video
+from .host.files import free_memory, unused_video, workflow_notes
 from .host.footage import sound_of
 from .host.sampling import Latents, progress
 from .host.video import VAE, compression
@@ -44,6 +46,12 @@ def video_of(latent: Latents, samples: Latent, vae: VAE) -> Iterator[Video]:
     """The video of `samples`, some of `latent`: a loop where the canvas is one."""
     canvas = canvas_of(latent, vae)
     return decoded(vae, samples, ring=canvas is not None and canvas.ring)
+
+
+def file_suffix(codec: object, container: object) -> str:
+    """The suffix of the file to be written; SoraError where that cannot be."""
+    container = chosen("container", container, CONTAINERS)
+    return suffix_for(chosen("codec", codec, list(CODECS)), container)
 
 
 class SoraDecodeVideo(io.ComfyNode):
@@ -84,12 +92,59 @@ class SoraDecodeVideo(io.ComfyNode):
                     optional=True,
                     tooltip="Another sound instead, from the start of the video on, cut to it.",
                 ),
+                io.Combo.Input(
+                    "codec",
+                    options=list(CODECS),
+                    default="h264",
+                    optional=True,
+                    tooltip="h264 plays everywhere, h265 and av1 make smaller files and take "
+                    "longer, ffv1 loses nothing.",
+                ),
+                io.Combo.Input(
+                    "quality",
+                    options=list(QUALITIES),
+                    default="standard",
+                    optional=True,
+                    tooltip="Each makes about twice the file of the one before. Standard shows no "
+                    "loss to the eye.",
+                ),
+                io.Combo.Input(
+                    "container",
+                    options=list(CONTAINERS),
+                    default="auto",
+                    optional=True,
+                    tooltip="auto is mp4, and mkv for ffv1. Save Video copies the stream into an "
+                    "mp4 of its own; ComfyUI reads workflows from mp4 and mov.",
+                ),
             ],
             outputs=[io.Video.Output(tooltip="For Save Video.")],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
-    def execute(cls, latent, vae, fps, upscale, sound=True, audio=None) -> io.NodeOutput:
+    def validate_inputs(cls, codec="h264", container="auto") -> bool | str:
+        """Whether this build can write that, said before anything is painted."""
+        try:
+            file_suffix(codec, container)
+        except SoraError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(
+        cls,
+        latent,
+        vae,
+        fps,
+        upscale,
+        sound=True,
+        audio=None,
+        codec="h264",
+        quality="standard",
+        container="auto",
+    ) -> io.NodeOutput:
+        suffix = file_suffix(codec, container)
+        crf = crf_for(codec, chosen("quality", quality, list(QUALITIES)))
         size = decoded_size(latent, vae)
         samples = latent["samples"]
         if len(samples) > 1:
@@ -107,10 +162,13 @@ class SoraDecodeVideo(io.ComfyNode):
             for chunk in chunks
         )
         path = write_video(
-            unused_video(),
+            unused_video(suffix),
             frames,
             rate,
+            codec=codec,
+            crf=crf,
             audio=track,
+            metadata=workflow_notes(cls.hidden),
             on_frame=progress(size.frames),
         )
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))

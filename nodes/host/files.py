@@ -1,12 +1,14 @@
 """Where the host keeps its files."""
 
+import json
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import comfy.model_management as devices
 import folder_paths
 import torch
+from comfy.cli_args import args
 
 from ...sora_core.paths import inside
 from ...sora_core.pipeline import MODELS
@@ -14,6 +16,13 @@ from .choices import chosen
 
 KIND = ".safetensors"
 FOLDER = "diffusion_models"
+
+
+class Hidden(Protocol):
+    """What the host tells a node of the graph that it stands in."""
+
+    prompt: Any
+    extra_pnginfo: Any
 
 
 def model_names() -> list[str]:
@@ -35,11 +44,21 @@ def shipped_names() -> list[str]:
     return sorted(file.name for file in MODELS.glob(f"sora-*{KIND}"))
 
 
-def unused_video() -> Path:
+def unused_video(suffix: str = ".mp4") -> Path:
     """A name for a video that lasts until the host ends."""
     folder = Path(folder_paths.get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"sora_{secrets.token_hex(8)}.mp4"
+    return folder / f"sora_{secrets.token_hex(8)}{suffix}"
+
+
+def workflow_notes(hidden: Hidden | None) -> dict[str, str]:
+    """What Save Video notes in a file, from which ComfyUI restores the graph; nothing if not to."""
+    if args.disable_metadata or hidden is None:
+        return {}
+    notes = dict(hidden.extra_pnginfo or {})
+    if hidden.prompt is not None:
+        notes["prompt"] = hidden.prompt
+    return {name: json.dumps(note) for name, note in notes.items()}
 
 
 def free_memory() -> int:

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 import av
 from av.codec.codec import UnknownCodecError
 
 from ..errors import MediaError
-from .container import media_error
 
+CONTAINERS = ("auto", "mp4", "mov", "mkv")
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 QUALITIES = {"small": 1, "standard": 0, "high": -1}
 """Each about twice the file of the one before, in steps of the codec's own quality number."""
@@ -67,14 +66,12 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
 """What `write_video` accepts. `ffv1` is lossless; `h264` plays everywhere."""
 
 
-def codec_for(path: Path, name: str, crf: int | None = None) -> Codec:
-    """The codec called `name`; MediaError where it suits neither `path`, `crf` nor this build."""
-    if name not in CODECS:
-        raise MediaError(f"codec {name[:40]!a} is unknown: choose from {', '.join(CODECS)}")
-    codec = CODECS[name]
-    if path.suffix.lower() not in codec.suffixes:
+def codec_for(suffix: str, name: str, crf: int | None = None) -> Codec:
+    """The codec called `name`; MediaError where it suits neither file, `crf` nor this build."""
+    codec = codec_named(name)
+    if suffix not in codec.suffixes:
         allowed = ", ".join(codec.suffixes)
-        raise media_error(path, f"{name} needs a name that ends in one of {allowed}")
+        raise MediaError(f"{name} fits into no {suffix or 'file without a suffix'}: use {allowed}")
     if crf is not None and (codec.crf is None or not 0 <= crf <= codec.max_crf):
         allowed = "leave it out" if codec.crf is None else f"choose 0 to {codec.max_crf}"
         raise MediaError(f"crf {crf} for {name}: {allowed}")
@@ -90,5 +87,18 @@ def crf_for(codec: str, quality: str) -> int | None:
     """The quality number that one of `QUALITIES` is in `codec`; None where nothing is lost."""
     if quality not in QUALITIES:
         raise MediaError(f"quality {quality[:40]!a}: choose from {', '.join(QUALITIES)}")
-    settings = CODECS[codec]
+    settings = codec_named(codec)
     return None if settings.crf is None else settings.crf + QUALITIES[quality] * settings.step
+
+
+def suffix_for(codec: str, container: str) -> str:
+    """The suffix of a file of `container`, one of `CONTAINERS`; MediaError if `codec` fits not."""
+    suffix = codec_named(codec).suffixes[0] if container == "auto" else f".{container}"
+    codec_for(suffix, codec)
+    return suffix
+
+
+def codec_named(name: str) -> Codec:
+    if name not in CODECS:
+        raise MediaError(f"codec {name[:40]!a} is unknown: choose from {', '.join(CODECS)}")
+    return CODECS[name]

@@ -51,7 +51,7 @@ def write_video(
     as it was.
     """
     path, rate = Path(path), frame_rate(fps)
-    settings = codec_for(path, codec, crf)
+    settings = codec_for(path.suffix.lower(), codec, crf)
     with _saving(path) as unfinished:
         frames = _each(path, chunks)
         first = next(frames, None)

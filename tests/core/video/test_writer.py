@@ -275,7 +275,7 @@ REFUSED = [
     ({"fps": 1e9}, "at most 240"),
     ({"fps": 1e-9}, "at least"),
     ({"codec": "divx"}, "choose from h264"),
-    ({"codec": "ffv1"}, "ends in one of .mkv"),
+    ({"codec": "ffv1"}, "ffv1 fits into no .mp4: use .mkv"),
     ({"crf": 99}, "choose 0 to 51"),
     ({"chunks": []}, "at least one"),
     ({"chunks": [torch.zeros(1, 16, 16, 3)]}, "give uint8"),
