@@ -17,7 +17,8 @@ from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
 from ..models.streaming import encode_chunks
 from ..models.vocabulary import split
-from ..prompts.parse import World, parse
+from ..prompts.parse import parse
+from ..prompts.vocabulary import World
 from ..shapes import Frames, Latent, Size
 from ..world.render import render
 from ..world.scene import sample_scene

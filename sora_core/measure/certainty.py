@@ -15,7 +15,7 @@ from ..caption import FRAMES, SIDE, caption
 from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
 from ..models.vocabulary import LONG
-from ..prompts.parse import World
+from ..prompts.vocabulary import World
 from ..shapes import Frames
 from ..weights import read, read_header, write
 from .captions import looked_at, read_back, true_clip

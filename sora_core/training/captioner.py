@@ -9,19 +9,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float16, Int
+from jaxtyping import Float, Float16, Int
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 from torch.nn.utils.rnn import pad_sequence
 
 from ..models.autoencoder import Autoencoder
-from ..models.captioner import FORMAT, Captioner, CaptionerConfig
+from ..models.captioner import FORMAT, Attention, Captioner, CaptionerConfig
 from ..models.vocabulary import END, LONG, SHORT, UNCLEAR, Vocabulary
 from ..shapes import Latent, Size, Video
 from ..weights import write
-from .dataset import Shelf, read_shard
+from .dataset import Shelf, read_shards
 from .distributed import Ranks
+from .reader import WORDS
 from .trainer import Progress, TrainingConfig, train
 
 NOISE = 0.15  # generated latents are not quite those of true clips
@@ -29,24 +30,36 @@ CUT = 0.35  # the share of batches whose clips are cut to some of their frames
 SHORTEST = 3  # latent frames; in fewer nobody sees what moves
 STRANGE = 0.06  # the share of clips that show nothing of the world
 STRANGERS = 128
+TRUTH_WEIGHT = 0.25
+MOVING = ("motion", "camera")  # questions that a single frame does not answer
 IGNORED = -100
 
 Captions = list[list[str]]
 """Of each clip: short, long, short, long."""
 
+Labels = list[dict[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Tellings:
-    """Clips of one size, and what is said of each; the end is a word, and fills the rest."""
+    """Clips of one size, what is said of each, ended and filled, and the truth behind the words."""
 
     latents: Float16[Tensor, "n c t y x"]
     words: Int[Tensor, "n m l"]
+    answers: Int[Tensor, "n q"]
 
     @classmethod
-    def of(cls, latents: Tensor, captions: Captions, vocabulary: Vocabulary) -> "Tellings":
+    def of(
+        cls, latents: Tensor, captions: Captions, labels: Labels, vocabulary: Vocabulary
+    ) -> "Tellings":
         rows = [torch.tensor([*vocabulary.numbers(c), END]) for ways in captions for c in ways]
         words = pad_sequence(rows, batch_first=True, padding_value=IGNORED)
-        return cls(latents, words.view(len(captions), -1, words.shape[1]))
+        seen = [name for name in WORDS if latents.shape[2] > 1 or name not in MOVING]
+        answers = [
+            [WORDS[name].index(of[name]) if name in seen else IGNORED for name in WORDS]
+            for of in labels
+        ]
+        return cls(latents, words.view(len(captions), -1, words.shape[1]), torch.tensor(answers))
 
 
 def captioner_shelves() -> tuple[Shelf, ...]:
@@ -63,7 +76,7 @@ def captioner_shelves() -> tuple[Shelf, ...]:
 def captioner_training() -> TrainingConfig:
     """Some forty minutes on one busy core."""
     return TrainingConfig(
-        steps=1400,
+        steps=1300,
         batch=16,
         warmup=50,
         decay=0.4,
@@ -75,13 +88,17 @@ def captioner_training() -> TrainingConfig:
 
 def read_tellings(
     worlds: Sequence[Path], latents: Sequence[Path]
-) -> tuple[Float16[Tensor, "n c t y x"], Captions]:
-    """The latents of the shards of one shelf, and their captions."""
+) -> tuple[Float16[Tensor, "n c t y x"], Captions, Labels]:
+    """The latents of the shards of one shelf, their captions and what they show."""
     parts = []
     for path in latents:
         with safe_open(path, "pt") as file:
             parts.append(file.get_tensor("latents"))
-    return torch.cat(parts), [ways for path in worlds for ways in read_shard(path).captions]
+    captions, labels = [], []
+    for shard in read_shards(worlds):
+        captions += shard.captions
+        labels += shard.labels
+    return torch.cat(parts), captions, labels
 
 
 @torch.inference_mode()
@@ -127,7 +144,8 @@ def train_captioner(
     torch.manual_seed(config.seed)
     model = Captioner(CaptionerConfig(channels=strange.shape[1]), vocabulary)
     task = CaptionerTask(model, tellings, test, strange, config.batch, config.seed)
-    return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
+    average = train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
+    return average.captioner
 
 
 def save_captioner(captioner: Captioner, path: Path) -> None:
@@ -148,6 +166,33 @@ class Batch:
     latent: Latent
     short: Int[Tensor, "b l"]
     long: Int[Tensor, "b l"]
+    answers: Int[Tensor, "b q"]
+
+
+class Learner(nn.Module):
+    """The captioner, and questions about what it sees: they lead it to what words are about.
+
+    Few words of a caption tell the shape or the motion, so that by words alone both are learned
+    last. Only for training, the questions are not part of the captioner.
+    """
+
+    def __init__(self, captioner: Captioner) -> None:
+        super().__init__()
+        self.captioner: Captioner = captioner
+        width = captioner.config.width
+        self.questions = nn.Parameter(torch.randn(len(WORDS), width))
+        self.look = Attention(width)
+        self.answers = nn.ModuleDict({n: nn.Linear(width, len(w)) for n, w in WORDS.items()})
+
+    def truth(self, seen: Float[Tensor, "b n d"], answers: Int[Tensor, "b q"]) -> Tensor:
+        """The cross-entropies of all questions together."""
+        found = self.look(self.questions.expand(len(seen), -1, -1), seen)
+        errors = []
+        for i, head in enumerate(self.answers.children()):
+            if bool((answers[:, i] != IGNORED).any()):
+                logits = head(found[:, i]).float()
+                errors.append(cross_entropy(logits, answers[:, i], ignore_index=IGNORED))
+        return torch.stack([seen.new_zeros(()), *errors]).sum()
 
 
 class CaptionerTask:
@@ -162,7 +207,8 @@ class CaptionerTask:
         batch: int,
         seed: int,
     ) -> None:
-        self.model, self.tellings, self.test, self.strange = model, tellings, test, strange
+        self.model = Learner(model)
+        self.tellings, self.test, self.strange = tellings, test, strange
         self.batch, self.seed = batch, seed
         self.weights = torch.tensor([float(len(part.latents)) for part in tellings])
 
@@ -170,7 +216,8 @@ class CaptionerTask:
         return {
             name
             for name, parameter in self.model.named_parameters()
-            if parameter.ndim == 2 and name.startswith(("seeing.", "saying."))
+            if parameter.ndim == 2
+            and name.startswith(("captioner.seeing.", "captioner.saying.", "look."))
         }
 
     def draw(self, step: int, ranks: Ranks) -> Batch:
@@ -184,13 +231,13 @@ class CaptionerTask:
             start = int(torch.randint(frames - length + 1, (), generator=generator))
             latent = latent[:, :, start : start + length]
         way = 2 * int(torch.randint(part.words.shape[1] // 2, (), generator=generator))
-        words = part.words[rows, way : way + 2].clone()
+        words, answers = part.words[rows, way : way + 2].clone(), part.answers[rows]
         for i in torch.nonzero(torch.rand(len(rows), generator=generator) < STRANGE).flatten():
             latent[i] = self.stranger(latent[i], generator)
-            words[i, :, 1:], words[i, :, 0] = IGNORED, UNCLEAR
+            words[i, :, 1:], words[i, :, 0], answers[i] = IGNORED, UNCLEAR, IGNORED
         level = NOISE * torch.rand(len(rows), 1, 1, 1, 1, generator=generator)
         latent = latent + level * torch.randn(latent.shape, generator=generator)
-        return Batch(latent, *words.unbind(1))
+        return Batch(latent, words[:, 0], words[:, 1], answers)
 
     def stranger(self, clip: Tensor, generator: torch.Generator) -> Tensor:
         """Something of the size of `clip` that shows nothing: shuffled, mere noise, or another."""
@@ -206,22 +253,24 @@ class CaptionerTask:
         return interpolate(other, clip.shape[1:], mode="nearest-exact")[0]
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        loss = self.error(self.model, self.draw(step, ranks))
-        return loss, {"words": loss}
+        parts = self.errors(self.model, self.draw(step, ranks))
+        return torch.stack(list(parts.values())).sum(), parts
 
-    def error(self, model: Captioner, batch: Batch) -> Tensor:
-        """The cross-entropy of a word of either caption."""
-        seen, errors = model.see(batch.latent), []
+    def errors(self, model: Learner, batch: Batch) -> dict[str, Tensor]:
+        """The cross-entropy of a word of either caption, and of the questions."""
+        seen, errors = model.captioner.see(batch.latent), []
         for kind, said in ((SHORT, batch.short), (LONG, batch.long)):
             said = said[:, (said != IGNORED).any(0)]
             before = said[:, :-1].clamp(min=END)
             words = torch.cat([torch.full((len(said), 1), kind), before], dim=1)
-            logits = model.say(words, seen).flatten(0, 1).float()
+            logits = model.captioner.say(words, seen).flatten(0, 1).float()
             errors.append(cross_entropy(logits, said.flatten(), ignore_index=IGNORED))
-        return torch.stack(errors).mean()
+        truth = model.truth(seen, batch.answers)
+        return {"words": torch.stack(errors).mean(), "truth": TRUTH_WEIGHT * truth}
 
     @torch.inference_mode()
-    def show(self, average: Captioner, step: int, folder: Path) -> Mapping[str, float]:
-        """The loss on held-out clips."""
-        batch = Batch(self.test.latents.float(), *self.test.words[:, :2].unbind(1))
-        return {"test/words": float(self.error(average, batch))}
+    def show(self, average: Learner, step: int, folder: Path) -> Mapping[str, float]:
+        """The losses on held-out clips."""
+        test = self.test
+        batch = Batch(test.latents.float(), test.words[:, 0], test.words[:, 1], test.answers)
+        return {f"test/{name}": float(e) for name, e in self.errors(average, batch).items()}

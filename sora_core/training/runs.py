@@ -295,7 +295,7 @@ class CaptionerRun(Run):
             for shelf in (*self.needed, self.recipe.test)
         )
         vocabulary = Vocabulary.of(
-            text for _, captions in (*shelves, test) for ways in captions for text in ways
+            text for _, captions, _ in (*shelves, test) for ways in captions for text in ways
         )
         config = self.recipe.captioner_training
         captioner = train_captioner(
