@@ -4,7 +4,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import textwrap
 
 import pytest
 from hypothesis import given
@@ -272,16 +271,6 @@ def test_a_manifest_of_another_format_is_left_alone(tmp_path):
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(PlanError, match="format 99"), Manifest(tmp_path / "m"):
         pass
-
-
-def test_the_table_on_the_front_page_is_a_plan_of_the_workflow_beside_it(tmp_path):
-    front = (ROOT / "README.md").read_text(encoding="utf-8")
-    _, _, after = front.partition("tools/batch.py ")
-    workflow, table = after.split()[:2]
-    rows = after[after.index("    - prompt.text") :].split("\n\n")[0]
-    (tmp_path / table).write_text(textwrap.dedent(rows))
-    jobs = plan(read_workflow(ROOT / workflow), read_rows(tmp_path / table), "table")
-    assert len(jobs) == 2 * 4 + 3
 
 
 def test_a_dry_run_shows_every_job_and_writes_nothing(tmp_path):
