@@ -56,12 +56,13 @@ def lasting(source: Source) -> Fraction:
             return stream.duration * tick
         step = round(1 / (_fps(source, stream) * tick))
         with media_errors(source, "be read further"):
-            ends = [
+            ends = (
                 packet.pts + (packet.duration or step)
                 for packet in container.demux(stream)
                 if packet.pts is not None
-            ]
-        return (max(ends, default=step) - (stream.start_time or 0)) * tick
+            )
+            last = max(ends, default=step)
+        return (last - (stream.start_time or 0)) * tick
 
 
 def inspect(

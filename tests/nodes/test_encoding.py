@@ -1,0 +1,284 @@
+"""A video becomes the latent of all its frames, by parts, and comes back with size, rate and sound.
+
+Axes: c channels, t frames, y rows, x columns.
+"""
+
+import gc
+from fractions import Fraction
+
+import comfy.ldm.wan.vae
+import comfy.ldm.wan.vae2_2
+import comfy.sd
+import folder_paths
+import pytest
+import torch
+from comfy_api.latest import InputImpl, Types
+from sora_nodes.nodes.encode import SoraEncodeCanvas, SoraEncodeVideo
+from sora_nodes.nodes.host import encoding, stored
+from sora_nodes.nodes.host.encoding import continues, encoded, way
+from sora_nodes.nodes.host.video import load_vae
+from sora_nodes.nodes.latent import SoraDecodeVideo
+from sora_nodes.sora_core.bundle import read_config
+from sora_nodes.sora_core.canvas import Canvas, Placement
+from sora_nodes.sora_core.errors import SizeError, SoraError, WeightsError
+from sora_nodes.sora_core.footage import pictures
+from sora_nodes.sora_core.shapes import Size
+from sora_nodes.sora_core.video.audio import Audio
+from sora_nodes.sora_core.video.frames import video_from_frames
+from sora_nodes.sora_core.video.probe import lasting, probe
+from sora_nodes.sora_core.video.sound import probe_sound
+from sora_nodes.sora_core.video.writer import write_video
+
+from sora_core.weights import read
+from tests.tiny import write_tiny
+
+TIMES = [False, True, True]  # which of Wan's stages halve the time
+
+
+@pytest.fixture(autouse=True)
+def temp(tmp_path):
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path / "temp"))
+    with torch.inference_mode():  # as the host runs nodes
+        yield tmp_path / "temp"
+    folder_paths.set_temp_directory(before)
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory):
+    path = write_tiny(tmp_path_factory.mktemp("models"))
+    return load_vae(path, read_config(path))
+
+
+@pytest.fixture(scope="module")
+def wan():
+    return comfy.sd.VAE(
+        sd=weights(comfy.ldm.wan.vae.WanVAE(dim=8, z_dim=16, temperal_downsample=TIMES))
+    )
+
+
+@pytest.fixture(scope="module")
+def wan22():
+    """Small, as no file can be: the host gives Wan 2.2's always its published size."""
+    network = comfy.ldm.wan.vae2_2.WanVAE(dim=8, dec_dim=8, z_dim=48, temperal_downsample=TIMES)
+    network.load_state_dict(weights(network))
+    return around(network, 48, 16)
+
+
+def around(network, channels, side):
+    """A VAE of the host that holds `network`, four frames to a latent frame."""
+    vae = comfy.sd.VAE(
+        sd=weights(comfy.ldm.wan.vae.WanVAE(dim=8, z_dim=16, temperal_downsample=TIMES))
+    )
+    cpu = torch.device("cpu")
+    vae.first_stage_model, vae.latent_channels = network.eval(), channels
+    vae.patcher = comfy.model_patcher.ModelPatcher(network, load_device=cpu, offload_device=cpu)
+    vae.upscale_ratio = vae.upscale_ratio[0], side, side
+    vae.downscale_ratio = vae.downscale_ratio[0], side, side
+    return vae
+
+
+def weights(network):
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: torch.randn(value.shape, generator=generator) * value[0].numel() ** -0.5
+        if value.ndim > 1
+        else torch.full(value.shape, float(name.endswith("gamma")))
+        for name, value in network.state_dict().items()
+    }
+
+
+def clip(frames, width=48, height=32):
+    generator = torch.Generator().manual_seed(frames)
+    coarse = torch.rand(1, 3, frames, 3, 4, generator=generator)
+    video = torch.nn.functional.interpolate(coarse, (frames, height, width), mode="trilinear")
+    return video[0].mul(255).to(torch.uint8).permute(1, 2, 3, 0).contiguous()
+
+
+def file(folder, frames, fps=8.0, audio=None):
+    path = write_video(folder / "clip.mkv", [frames], fps, codec="ffv1", audio=audio)
+    return InputImpl.VideoFromFile(str(path))
+
+
+def latent_of(video, vae, **inputs):
+    return SoraEncodeVideo.execute(video, vae, **inputs).args[0]
+
+
+def shown(latent):
+    """The frames that a latent was made of."""
+    canvas = latent["sora_canvas"]
+    return torch.cat(list(pictures(canvas, canvas.placements[0])))
+
+
+def parts(video, *lengths):
+    return video.split(list(lengths), dim=2)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 21, 40])
+def test_a_video_read_by_parts_is_the_video_encoded_at_once(tmp_path, vae, frames):
+    latent = latent_of(file(tmp_path, clip(frames)), vae)
+    whole = encoded(vae, video_from_frames(clip(frames))[None])
+    torch.testing.assert_close(latent["samples"], whole, atol=1e-4, rtol=0)
+    assert "noise_mask" not in latent
+
+
+@pytest.mark.parametrize(("width", "height", "fps"), [(47, 33, 23.976), (48, 32, 12.5)])
+def test_size_rate_length_and_sound_come_back_exactly(tmp_path, vae, width, height, fps):
+    sound = Audio(torch.sin(torch.arange(22_050 * 2) / 20)[None].expand(2, -1), 22_050)
+    video = file(tmp_path, clip(18, width, height), fps, sound)
+    latent = latent_of(video, vae)
+    made = SoraDecodeVideo.execute(latent, vae, 0.0, 1).args[0].get_stream_source()
+    before, after = probe(tmp_path / "clip.mkv"), probe(made)
+    assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
+    assert round(lasting(made) * after.fps) == 18
+    assert probe_sound(made) == probe_sound(tmp_path / "clip.mkv")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "count", "fps"),
+    [
+        ({}, 33, 8),
+        ({"start": 1.0, "seconds": 2.0}, 16, 8),
+        ({"stride": 3}, 11, 8 / 3),
+        ({"stride": 2, "start": 1.0, "seconds": 3.0}, 12, 4),
+        ({"fps": 4.0, "stride": 2}, 8, 2),
+        ({"fps": 16.0, "start": 0.5, "seconds": 0.5}, 8, 16),
+        ({"seconds": 99.0}, 33, 8),
+    ],
+)
+def test_each_moment_asked_for_shows_the_frame_nearest_to_it(tmp_path, vae, inputs, count, fps):
+    counted = torch.arange(33).mul(7).to(torch.uint8)[:, None, None, None].expand(-1, 32, 32, 3)
+    latent = latent_of(file(tmp_path, counted), vae, **inputs)
+    found = shown(latent)[:, 0, 0, 0].float() / 7
+    asked = (inputs.get("start", 0.0) + torch.arange(count) / fps) * 8
+    assert len(found) == count == latent["sora_canvas"].size.frames
+    assert (found - asked).abs().max() <= 0.501
+
+
+@pytest.mark.parametrize(
+    ("inputs", "size"),
+    [
+        ({"width": 24}, (24, 16)),
+        ({"height": 64}, (96, 64)),
+        ({"width": 32, "height": 32}, (32, 32)),
+        ({}, (48, 32)),
+    ],
+)
+def test_a_side_that_is_not_given_follows_from_the_other(tmp_path, vae, inputs, size):
+    canvas = latent_of(file(tmp_path, clip(5)), vae, **inputs)["sora_canvas"]
+    assert (canvas.width, canvas.height) == size
+
+
+def test_what_pad_leaves_beside_the_footage_is_open(tmp_path, vae):
+    video = file(tmp_path, clip(5))
+    padded = latent_of(video, vae, width=48, height=64, fit="pad")
+    assert padded["noise_mask"][0, 0, 0, :, 0].tolist() == [1, 1, 0, 0, 0, 0, 1, 1]
+    assert "noise_mask" not in latent_of(video, vae, width=48, height=64, fit="crop")
+
+
+def test_pictures_and_components_are_encoded_as_a_file_is(tmp_path, vae):
+    images = clip(9).float().div(255)
+    components = InputImpl.VideoFromComponents(
+        Types.VideoComponents(images=images, audio=None, frame_rate=Fraction(8))
+    )
+    expected = latent_of(file(tmp_path, clip(9)), vae)["samples"]
+    for video in (images, components):
+        assert torch.equal(latent_of(video, vae)["samples"], expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"start": 4.2}, "choose less"),
+        ({"fps": 240.0, "seconds": 16.0}, "at most 3600"),
+        ({"width": 8}, "width 8"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused(tmp_path, vae, inputs, said):
+    frames = clip(33) if "fps" not in inputs else clip(1).expand(128, -1, -1, -1)
+    with pytest.raises(SoraError, match=said):
+        latent_of(file(tmp_path, frames), vae, **inputs)
+
+
+@pytest.mark.parametrize("frames", [1, 4, 9, 14])
+@pytest.mark.parametrize("name", ["wan", "wan22"])
+def test_wans_vaes_carry_on_exactly(request, name, frames):
+    vae = request.getfixturevalue(name)
+    video = video_from_frames(clip(frames, 32, 32))[None]
+    assert continues(vae)
+    latent = torch.cat(list(way(vae, Size(32, 32, frames)).encode(video.split(3, dim=2))), dim=2)
+    torch.testing.assert_close(latent, encoded(vae, video), atol=1e-5, rtol=0)
+
+
+def test_a_wan_whose_parts_are_not_its_whole_gets_the_whole(wan, monkeypatch):
+    network = wan.first_stage_model
+    monkeypatch.setattr(network, "encode", lambda x: network.encoder(x)[:, :16, ::4])
+    assert not continues(wan)
+    assert way(wan, Size(32, 32, 9)).says == "all at once"
+
+
+class Means(torch.nn.Module):
+    """Means over groups of 4 frames and 8x8 pixels: a latent frame knows of no other."""
+
+    def encode(self, video):
+        first, later = video[:, :, :1], video[:, :, 1:]
+        pool = torch.nn.functional.avg_pool3d
+        return torch.cat([pool(first, (1, 8, 8)), pool(later, (4, 8, 8))], dim=2)
+
+
+@pytest.fixture
+def means():
+    return around(Means(), 3, 8)
+
+
+@pytest.mark.parametrize("frames", [20, 21, 22, 37, 38, 60])
+def test_another_vae_gets_overlapping_parts_that_are_its_whole(means, frames, monkeypatch):
+    monkeypatch.setattr(encoding, "AT_ONCE", 12 * 32 * 32 * 25)
+    video = video_from_frames(clip(frames, 32, 32))[None]
+    chosen = way(means, Size(32, 32, frames))
+    assert ("all at once" in chosen.says) == (frames <= 25)
+    latent = torch.cat(list(chosen.encode(video.split(7, dim=2))), dim=2)
+    torch.testing.assert_close(latent, encoded(means, video), atol=1e-6, rtol=0)
+
+
+def test_a_vae_without_the_memory_for_any_part_is_refused(means, monkeypatch):
+    monkeypatch.setattr(encoding, "AT_ONCE", 12 * 32 * 32 * 20)
+    with pytest.raises(SizeError, match="choose fewer pixels"):
+        way(means, Size(32, 32, 60))
+
+
+@pytest.mark.parametrize("kind", ["video", "canvas"])
+def test_a_large_latent_lies_in_a_file_that_goes_with_it(tmp_path, temp, vae, kind, monkeypatch):
+    video = file(tmp_path, clip(17))
+    small = latent_of(video, vae)["samples"]
+    assert not list(temp.glob("*.safetensors"))
+    monkeypatch.setattr(stored, "LARGE", 100)
+    if kind == "video":
+        latent = latent_of(video, vae)
+    else:
+        canvas = Canvas(width=48, height=32, seconds=17 / 8)
+        placed = canvas.place(Placement(source=tmp_path / "clip.mkv"))
+        latent = SoraEncodeCanvas.execute(placed, vae).args[0]
+    (stands,) = temp.glob("*.safetensors")
+    assert torch.equal(latent["samples"], small)
+    assert torch.equal(read(stands)["latent_tensor"], small)
+    part = latent["samples"][:, :, 1:]
+    latent.clear()
+    gc.collect()
+    assert stands.exists()  # a view still needs it
+    assert torch.equal(part, small[:, :, 1:])
+    del part
+    gc.collect()
+    assert not list(temp.iterdir())
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, temp, vae, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    video = file(tmp_path, clip(5))
+    monkeypatch.setattr(stored, "LARGE", 100)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WeightsError, match="No space left"):
+        latent_of(video, vae)
+    assert not list(temp.iterdir())

@@ -1,0 +1,179 @@
+"""How much memory and time it takes to read a long video into a latent.
+
+`python -m tools.bench.reading minute` encodes 1440 frames of 1920x1080; `hour` places two seconds
+of an hour's file on a small canvas and extends it, beside the same with a minute's. Each is
+measured in a process of its own, above the loaded model.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+import torch
+
+from sora_core.bundle import load_autoencoder, read_config
+from sora_core.canvas import Canvas, Placement
+from sora_core.edits import extend_forward
+from sora_core.encode import encode_canvas
+from sora_core.footage import pictures
+from sora_core.models.streaming import encode_chunks
+from sora_core.pipeline import MODELS, SHIPPED, generate, load
+from sora_core.shapes import Frames, Latent, Video, sides
+from sora_core.video.container import opened
+from sora_core.video.probe import lasting, probe
+from sora_core.video.writer import write_video
+from sora_core.weights import mapped
+from tools.bench.resident import Resident
+
+FPS = 24
+MINUTE = 60 * FPS
+TIMES = 60  # a minute's file, again and again, is an hour's
+TOLD_EVERY = 12  # latent frames
+SMALL = Canvas(width=64, height=64, seconds=4.0)
+KEPT = 2.0  # seconds of the file at the start of the small canvas
+STEPS = 2
+
+
+def main() -> None:
+    options = parse()
+    torch.set_num_threads(1)
+    match options.what:
+        case "encode":
+            encode(options.file, options.folder or options.file.parent)
+        case "extend":
+            extend(options.file, options.start)
+        case _:
+            with TemporaryDirectory(dir=options.folder) as folder:
+                path = options.file or make(Path(folder) / "minute.mp4", options)
+                if options.what == "minute":
+                    measured("encode", path, folder)
+                else:
+                    hour = joined(path, Path(folder) / "hour.mp4", TIMES)
+                    for file in (path, hour):
+                        measured("extend", file, folder, start=float(lasting(file)) * 11 / 12)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.reading", description=__doc__)
+    parser.add_argument("what", choices=("minute", "hour", "encode", "extend"))
+    parser.add_argument("--size", type=sides, default=(1920, 1080), metavar="WIDTHxHEIGHT")
+    parser.add_argument("--frames", type=int, default=MINUTE)
+    parser.add_argument("--folder", type=Path, help="where files go that are removed in the end")
+    parser.add_argument("--file", type=Path, help="a minute of your own")
+    parser.add_argument("--start", type=float, default=0.0, help="seconds, for extend")
+    return parser.parse_args()
+
+
+def measured(what: str, file: Path, folder: str, start: float = 0.0) -> None:
+    """Runs one measurement in a fresh process."""
+    command = [sys.executable, "-m", "tools.bench.reading", what, "--file", str(file)]
+    subprocess.run([*command, "--folder", folder, "--start", str(start)], check=True)
+
+
+def joined(path: Path, longer: Path, times: int) -> Path:
+    """A file of the packets of `path`, again and again: quick, for nothing is encoded."""
+    with opened(path) as source, av.open(str(longer), "w") as target:
+        stream = source.streams.video[0]
+        packets = [packet for packet in source.demux(stream) if packet.dts is not None]
+        period = sum(packet.duration for packet in packets)
+        copy = target.add_stream_from_template(stream)
+        for time in range(times):
+            for packet in packets:
+                again = av.Packet(bytes(packet))
+                again.stream, again.time_base = copy, packet.time_base
+                again.pts, again.dts = packet.pts + time * period, packet.dts + time * period
+                again.duration, again.is_keyframe = packet.duration, packet.is_keyframe
+                target.mux(again)
+    print(f"# {float(lasting(longer)):.0f} s, {longer.stat().st_size / 1e6:.0f} MB", flush=True)
+    return longer
+
+
+def make(path: Path, options: argparse.Namespace) -> Path:
+    """A file of colours that drift, with a bar that shows the time."""
+    began, frames, (width, height) = time.monotonic(), options.frames, options.size
+    write_video(path, drifting(width, height, frames), FPS)
+    print(
+        f"# {frames} frames of {width}x{height}, {path.stat().st_size / 1e6:.1f} MB, "
+        f"made in {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
+    return path
+
+
+def drifting(width: int, height: int, frames: int) -> Iterator[Frames]:
+    across = torch.linspace(0, 160, 2 * width).to(torch.uint8)
+    down = torch.linspace(0, 95, height).to(torch.uint8)
+    for count in range(frames):
+        shift = 2 * count % width
+        red = across[shift : shift + width].expand(height, width)
+        green = down[:, None].expand(height, width) + red // 2
+        frame = torch.stack([red, green, 255 - red], dim=-1)
+        frame[: height // 16, : 1 + count * width // frames] = 255
+        yield frame[None]
+
+
+def encode(path: Path, folder: Path) -> None:
+    """Prints memory and time while the whole file becomes a latent in a mapped file."""
+    config = read_config(MODELS / SHIPPED)
+    autoencoder = load_autoencoder(MODELS / SHIPPED, config)
+    info = probe(path)
+    canvas = Canvas(
+        width=info.width, height=info.height, seconds=float(lasting(path)), fps=float(info.fps)
+    )
+    before, began, done = Resident.read(), time.monotonic(), 0
+
+    def told(chunks: Iterator[Video]) -> Iterator[Latent]:
+        nonlocal done
+        for latent in encode_chunks(autoencoder, chunks):
+            if done // TOLD_EVERY != (done := done + latent.shape[2]) // TOLD_EVERY:
+                tell(f"{done} latent frames")
+            yield latent
+
+    def tell(what: str) -> None:
+        now = Resident.read()
+        print(
+            f"{what}: peak {now.peak - before.now:.0f} MB above the model, now "
+            f"{now.now - before.now:.0f} MB, of that {now.in_files - before.in_files:.0f} MB in "
+            f"the mapped file; {time.monotonic() - began:.0f} s, {time.process_time():.0f} s CPU",
+            flush=True,
+        )
+
+    room = partial(mapped, folder / "latent.safetensors", "samples")
+    with torch.inference_mode():
+        known, mask = encode_canvas(
+            canvas.place(Placement(source=path)),
+            told,
+            config.autoencoder.latent_channels,
+            room=room,
+        )
+    tell(f"{canvas.size.frames} frames of {info.width}x{info.height} to {tuple(known.shape)}")
+    if bool(mask.any()) or not bool(known[:, :, -1].any()):
+        raise SystemExit("not all of the file is in the latent")
+
+
+def extend(path: Path, start: float) -> None:
+    """Prints memory and time while two seconds from `start` on are extended on a small canvas."""
+    pipeline = load()
+    before, began = Resident.read(), time.monotonic()
+    placement = Placement(source=path, skip=start, seconds=KEPT, fit="crop")
+    canvas = extend_forward(SMALL, placement)
+    shown = sum(len(frames) for frames in pictures(canvas, placement))
+    read = time.monotonic() - began
+    latent = generate(pipeline, "a drifting sky", canvas, steps=STEPS)
+    now = Resident.read()
+    print(
+        f"{KEPT:g} s from second {start:.0f} of {float(lasting(path)):.0f}: {shown} frames read in "
+        f"{read:.1f} s; extended to {tuple(latent.shape)}: peak {now.peak - before.now:.0f} MB "
+        f"above the model, {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
