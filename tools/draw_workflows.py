@@ -34,8 +34,8 @@ DRAW = """async ([graph, name]) => {
     const right = Math.max(...app.graph.nodes.map(node => node.pos[0] + node.size[0]))
     const bottom = Math.max(...app.graph.nodes.map(node => node.pos[1] + node.size[1]))
     const drawn = app.graph.serialize()
-    const scale = Math.min(1, 1480 / right, 720 / bottom)  // all of it, clear of the bars
-    drawn.extra.ds = {scale, offset: [40 / scale, 60 / scale]}
+    const scale = Math.min(1, 1480 / right, 690 / bottom)  // all of it, clear of the bars
+    drawn.extra.ds = {scale, offset: [40 / scale, 110 / scale]}
     return JSON.stringify(drawn)
 }"""
 
