@@ -2,6 +2,7 @@
 
 import { app } from '../../scripts/app.js'
 import { api } from '../../scripts/api.js'
+import { addAliases } from './aliases.js'
 import { footageReader } from './footage.js'
 import { planOf, TIMED_NODES } from './plan.js'
 import { stageColour } from './stages.js'
@@ -27,6 +28,8 @@ app.registerExtension({
       defaultValue: true
     }
   ],
+
+  addCustomNodeDefs: addAliases,
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     const colour = stageColour(nodeData.category)

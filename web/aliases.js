@@ -1,0 +1,41 @@
+/** Other words under which the nodes are searched for, on hosts whose search knows such words. */
+
+const ALIASES = {
+  SoraLoadModel: ['sora-mini', 'checkpoint', 'video model'],
+  SoraExpandPrompt: ['prompt enhancer', 'rewrite prompt', 'magic prompt'],
+  SoraEncodePrompt: ['clip text encode', 'positive', 'negative'],
+  SoraStoryboard: ['prompt travel', 'prompt schedule', 'multi shot', 'scenes'],
+  SoraCaptionVideo: ['describe', 'interrogate', 'video to text', 'caption'],
+  SoraCanvas: ['empty latent video', 'text to video', 'size', 'resolution', 'duration'],
+  SoraPlaceVideo: ['keyframes', 'timeline', 'inpaint', 'video guide'],
+  SoraPlaceImage: ['keyframe', 'first last frame', 'image guide'],
+  SoraPlaceLatent: ['continue latent', 'hand over', 'long video'],
+  SoraImageToVideo: ['i2v', 'animate image', 'first frame last frame', 'flf2v'],
+  SoraExtendVideo: ['continue video', 'longer', 'prepend', 'video extension'],
+  SoraConnectVideos: ['transition', 'join', 'bridge', 'in between', 'vace'],
+  SoraMorphVideos: ['blend', 'crossfade', 'dissolve'],
+  SoraLoopVideo: ['seamless', 'endless', 'cinemagraph', 'perfect loop'],
+  SoraEditVideo: ['video to video', 'v2v', 'inpaint', 'sdedit', 'restyle'],
+  SoraOutpaintVideo: ['widen', 'uncrop', 'expand canvas', 'aspect ratio'],
+  SoraEncodeCanvas: ['vae encode', 'noise mask', 'inpaint conditioning'],
+  SoraNoise: ['random noise', 'seed'],
+  SoraSchedule: ['sigmas', 'scheduler', 'steps', 'shift'],
+  SoraGuider: ['cfg', 'guidance', 'long video', 'context window'],
+  SoraSample: ['ksampler', 'sampler custom', 'euler', 'generate'],
+  SoraJobs: ['resume', 'continue job', 'clean up'],
+  SoraEncodeVideo: ['vae encode video', 'video to latent'],
+  SoraDecodeVideo: ['vae decode', 'create video', 'mp4', 'combine'],
+  SoraDecodeFrames: ['vae decode', 'frames', 'images'],
+  SoraMeasureSeams: ['metrics', 'quality', 'psnr', 'drift', 'loop check']
+}
+
+/**
+ * Adds the words to what the server says of its nodes, before the page reads it.
+ *
+ * @param {Record<string, {search_aliases?: string[]}>} defs
+ */
+export function addAliases(defs) {
+  for (const [node, words] of Object.entries(ALIASES)) {
+    if (defs[node]) defs[node].search_aliases = words
+  }
+}
