@@ -14,6 +14,8 @@ from sora_core.models.streaming import encode_chunks
 from sora_core.video.frames import video_from_frames
 from sora_core.video.reader import read_frames
 from sora_core.video.writer import write_video
+from sora_core.weights import mapped
+from tests.memory import peak_memory
 from tests.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
@@ -223,6 +225,16 @@ def test_nothing_is_read_before_it_is_encoded(tmp_path):
     missing = tmp_path / "missing.mp4"
     placed = canvas().place(Placement(source=missing))
     assert placed.grid().frames == 5
+
+
+def test_memory_beside_the_latent_does_not_depend_on_the_length(tmp_path):
+    def peak(frames):
+        mask = torch.zeros(1, 1, 1).expand(frames, -1, -1)
+        placed = canvas(frames).place(Placement(source=clip(frames), mask=mask))
+        room = partial(mapped, tmp_path / "latent.safetensors", "latent")
+        return peak_memory(lambda: encode(placed, room=room))
+
+    assert peak(257) < 1.1 * peak(65)
 
 
 def test_pictures_at_another_rate_keep_their_speed():

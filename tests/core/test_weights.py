@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sora_core.errors import WeightsError
-from sora_core.weights import DTYPES, Header, load_into, read, read_header, write
+from sora_core.weights import DTYPES, Header, load_into, mapped, read, read_header, write
 
 SHAPES = st.lists(st.integers(0, 3), max_size=4)
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,9}(\.[A-Za-z0-9_-]{1,9}){0,2}", fullmatch=True)
@@ -97,3 +97,27 @@ def test_a_folder_or_a_missing_file_is_refused_by_name(tmp_path):
     for path in (tmp_path, tmp_path / "none.safetensors", tmp_path / ("x" * 300)):
         with pytest.raises(WeightsError, match=path.name[:30]):
             read_header(path)
+
+
+def test_a_mapped_tensor_is_its_file_until_its_last_view_goes(tmp_path):
+    path = tmp_path / "a.safetensors"
+    tensor = mapped(path, "latent", (2, 3, 5))
+    assert not read(path)["latent"].any()
+    tensor[1, 2] = torch.arange(5)
+    view = tensor[1]
+    assert torch.equal(read(path, {"latent": (2, 3, 5)})["latent"], tensor)
+    del tensor
+    assert path.exists()
+    assert view[2].tolist() == [0, 1, 2, 3, 4]
+    del view
+    assert not path.exists()
+
+
+def test_a_mapped_tensor_larger_than_the_disk_is_refused(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WeightsError, match="No space left"):
+        mapped(tmp_path / "a.safetensors", "latent", (2, 3))
+    assert not list(tmp_path.iterdir())
