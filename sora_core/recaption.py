@@ -46,7 +46,12 @@ def run(args: Namespace) -> str:
     autoencoder = load_autoencoder(args.model, read_config(args.model))
     captioner = load_captioner(args.captioner)
     tell = partial(told, captioner=captioner, autoencoder=autoencoder, seed=args.seed)
-    entries = list(captioned(args.folder, manifest, tell, on_clip=say))
+    try:
+        entries = list(captioned(args.folder, manifest, tell, on_clip=say))
+    except OSError as problem:
+        raise MediaError(
+            f"{manifest.name[:60]!a} cannot be written ({problem.strerror}): choose another place"
+        ) from problem
     bad = [entry for entry in entries if "error" in entry]
     lines = [f"{entry['file']}: {entry['error']}" for entry in bad]
     return "\n".join([*lines, f"{len(entries) - len(bad)} clips captioned in {manifest}"])
