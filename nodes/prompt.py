@@ -1,13 +1,17 @@
 """Nodes that turn words into what a model reads."""
 
+from functools import partial
+
 from comfy_api.latest import io
 
 from ..sora_core import edits
 from ..sora_core.prompts.expansion import LEVELS, STYLES, expand, read_language
+from ..sora_core.prompts.rewrite import TOKENS, rewrite
 from ..sora_core.prompts.sanitize import clean_prompt
 from ..sora_core.prompts.storyboard import expanded, script, storyboard
 from ..sora_core.sampling.spans import SPAN
 from .host.choices import chosen
+from .host.generation import generate_text
 from .inputs import canvas_input, canvas_output, shown
 
 SHOTS = """\
@@ -82,19 +86,31 @@ class SoraExpandPrompt(io.ComfyNode):
                     tooltip="full says everything, light only the most needed, off adds nothing.",
                 ),
                 seed_input(),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="A language model that writes text, such as Qwen or Gemma, to say it "
+                    "instead. Where it loses or contradicts what you said, it is not followed.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="text", tooltip="For Sora Encode Prompt."),
                 io.String.Output(
-                    display_name="changes", tooltip="What was kept (=) and what was added (+)."
+                    display_name="changes",
+                    tooltip="What was kept (=), what was added (+), and who said it.",
                 ),
             ],
         )
 
     @classmethod
-    def execute(cls, text, style, level, seed) -> io.NodeOutput:
+    def execute(cls, text, style, level, seed, clip=None) -> io.NodeOutput:
         style, level = chosen("style", style, STYLES), chosen("level", level, LEVELS)
-        told = expand(text, read_language(), style=style, level=level, seed=seed)
+        language = read_language()
+        if clip is None:
+            told = expand(text, language, style=style, level=level, seed=seed)
+        else:
+            write = partial(generate_text, clip, max_tokens=TOKENS, seed=seed)
+            told = rewrite(text, language, write, style=style, level=level, seed=seed)
         return io.NodeOutput(told.text, told.diff())
 
 

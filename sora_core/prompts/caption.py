@@ -40,7 +40,10 @@ class Speaker:
             if self.full:
                 thing.size = thing.size or known.size or self.choose("size", facts, f"{i}")
             thing.pattern = thing.pattern or known.pattern
-            thing.motion = thing.motion or self.motion(i, thing, done)
+            going_on = (
+                known.motion if known.motion in self.world.fill["motion"][done.camera] else ""
+            )
+            thing.motion = thing.motion or going_on or self.motion(i, thing, done)
         return done
 
     def missing(self, facts: Facts) -> list[str]:

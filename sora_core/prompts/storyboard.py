@@ -1,7 +1,9 @@
 """Shots with their times, from text with times, from a list of lines or from one paragraph."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import isclose
 
 from ..errors import PromptError
@@ -10,20 +12,29 @@ from .sanitize import clean_prompt, plain_prompt
 from .words import LEXICON, Word, read_data, words
 
 MAX_SHOTS = 64
+RECENT = 4  # shots that one may be the continuation of
 ARTICLES = ("a", "an", "the")
 PRONOUNS = ("it", "he", "she")
 TOLERANCE = 1e-6  # seconds: what decimal times lose in binary
 
 _CLOCK = r"(?:\d+:)?\d+(?:\.\d+)?"
+_UNIT = r"(?:seconds|secs?|s)\b"
+_SPAN = rf"({_CLOCK})\s*(?:{_UNIT})?\s*(?:-|\u2013|\bto\b)\s*({_CLOCK})"
 _TIMED = re.compile(
-    rf"^\W*({_CLOCK})\s*s?(?:ec(?:onds)?)?\s*(?:-|\u2013|\bto\b)\s*({_CLOCK})\s*"
-    r"(?:s|sec|seconds)?\b\s*[\])]?\s*[:,.\u2013-]?\s+(.*)$",
+    rf"^\W*(?:from\s+)?{_SPAN}\s*(?:{_UNIT})?\s*[\])]?\s*[:,.\u2013-]?\s+(.*)$", re.IGNORECASE
+)
+_INLINE = re.compile(
+    rf"(?:\bfrom\s+|[\[(]\s*)?\b{_SPAN}\s*(?:{_UNIT}|(?=[\])]|\s*:))", re.IGNORECASE
+)
+_BULLET = re.compile(
+    r"^(?:[-*\u2022]|\d+\s*[.):]|(?:shot|scene)\s*(?:\d+|one|two|three|four|five|six|seven|eight)"
+    r"\s*[.):-])\s+",
     re.IGNORECASE,
 )
-_BULLET = re.compile(r"^(?:[-*\u2022]|(?:shot|scene)?\s*\d+\s*[.):])\s+", re.IGNORECASE)
 _NEXT = re.compile(
     r"(?<=[.!?])\s+|[,;]?\s+(?:and\s+)?then,?\s+|[.,;]?\s*\bcut to:?\s+|;\s*", re.IGNORECASE
 )
+_LAST = re.compile(r"(?:[,;.\s]+(?:and|then))+[,\s]*$", re.IGNORECASE)
 _FIRST = re.compile(r"^(?:then|next|finally|cut to:?|after that)\b,?\s*", re.IGNORECASE)
 
 
@@ -77,10 +88,11 @@ def expanded(
     """`shots` with each text expanded; what one leaves open is as in the shots before it."""
     done: list[Shot] = []
     for shot in shots:
-        before = done[-1].text if done else ""
-        told = expand(shot.text, language, style=style, level=level, seed=seed, before=before)
-        done.append(replace(shot, text=told.text))
-    return done
+        before = " ".join(earlier.text for earlier in done[: -RECENT - 1 : -1])  # the last counts
+        fuller = expand(shot.text, language, style=style, level=level, seed=seed, before=before)
+        done.append(replace(shot, text=fuller.text))
+    told = consistent([shot.text for shot in done])
+    return [replace(shot, text=said) for shot, said in zip(done, told, strict=True)]
 
 
 def script(shots: list[Shot]) -> str:
@@ -93,11 +105,15 @@ def _pieces(text: str) -> list[str]:
     clean_prompt(text)  # refuses what is too large before any of it is read
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1:
-        parts = [part.strip() for part in lines[0].split(";") if part.strip()]
-        timed = sum(bool(_TIMED.match(part)) for part in parts)
-        lines = parts if timed else _NEXT.split(lines[0])
+        cuts = [found.start() for found in _INLINE.finditer(lines[0])]
+        timed = _TIMED.match(lines[0]) and cuts
+        lines = (
+            [lines[0][start:end] for start, end in pairwise([*cuts, None])]
+            if timed
+            else _NEXT.split(lines[0])
+        )
     lines = [line if _TIMED.match(line) else _BULLET.sub("", line) for line in lines]
-    lines = [_FIRST.sub("", line.strip()).strip(" ;,") for line in lines]
+    lines = [_LAST.sub("", _FIRST.sub("", line.strip())).strip(" ;,") for line in lines]
     return [line for line in lines if line]
 
 
@@ -140,7 +156,8 @@ def consistent(texts: list[str]) -> list[str]:
     A later "the fox" becomes "the old red fox"; "it", "he" or "she" at the start becomes the thing
     that the shot before began with. "Another fox" and "a fox" stay as they are.
     """
-    ends = frozenset(read_data(LEXICON / "english.json")["noun ends"])
+    english = read_data(LEXICON / "english.json")
+    ends, scenery = frozenset(english["noun ends"]), frozenset(english["scenery"])
     known: dict[str, tuple[str, ...]] = {}
     leading = ""
     done = []
@@ -149,13 +166,14 @@ def consistent(texts: list[str]) -> list[str]:
         if heard and heard[0].text in PRONOUNS and leading:
             text = f"The {leading}{text[heard[0].end :]}"
             heard = words(text)
-        nouns = _nouns(heard, ends)
+        nouns = _nouns(heard, ends, known)
         for noun in reversed(nouns):
             full = known.get(noun.name)
-            if noun.article != "the" or not full or not set(noun.said) < set(full):
+            settled = noun.article != "the" or noun.name in scenery
+            if settled or not full or not set(noun.said) < set(full):
                 continue
             text = f"{text[: noun.start]}{' '.join(full)}{text[noun.end :]}"
-        nouns = _nouns(words(text), ends)
+        nouns = _nouns(words(text), ends, known)
         for noun in nouns:
             known.setdefault(noun.name, noun.said)
         if nouns and nouns[0].start <= 4:
@@ -164,8 +182,11 @@ def consistent(texts: list[str]) -> list[str]:
     return done
 
 
-def _nouns(heard: list[Word], ends: frozenset[str]) -> list[_Noun]:
-    """The described things in a text: an article and the words up to a verb or preposition."""
+def _nouns(heard: list[Word], ends: frozenset[str], known: Collection[str]) -> list[_Noun]:
+    """The described things in a text: an article and the words up to a verb or preposition.
+
+    "The fox darts" is the fox, for a fox is `known`; "a fox darts" may be about fox darts.
+    """
     found = []
     for i, word in enumerate(heard):
         if word.text not in ARTICLES:
@@ -177,6 +198,8 @@ def _nouns(heard: list[Word], ends: frozenset[str]) -> list[_Noun]:
             if said and (after.text.endswith("ing") or after.text == "with"):
                 break
             said.append(after)
+            if word.text == "the" and after.text in known:
+                break
         if said:
             texts = tuple(each.text for each in said)
             found.append(_Noun(said[0].start, said[-1].end, word.text, texts))

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from sora_core.prompts.expansion import LIMIT, STYLES, expand, read_language
+from sora_core.prompts.rewrite import INSTRUCTIONS, rewrite
 
 TOKENS = [
     "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<bos>", "<eos>", "<pad>",
@@ -33,11 +34,14 @@ LANGUAGE = read_language()
 MARKUP = re.compile(r"[<>{}\[\]|`]|##|<think|im_start\|")
 
 
+def unclean(text, limit=LIMIT):
+    folded = unicodedata.normalize("NFKC", text)
+    invisible = [c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Cf")]
+    return [*MARKUP.findall(folded), *invisible, *(["too long"] if len(folded) > limit else [])]
+
+
 def faults(prompt, style):
-    told = expand(prompt, LANGUAGE, style=style)
-    folded = unicodedata.normalize("NFKC", told.text)
-    invisible = [c for c in told.text if unicodedata.category(c) in ("Cc", "Cs", "Cf")]
-    return [*MARKUP.findall(folded), *invisible, *(["too long"] if len(folded) > LIMIT else [])]
+    return unclean(expand(prompt, LANGUAGE, style=style).text)
 
 
 def test_there_are_120_hostile_prompts():
@@ -65,3 +69,28 @@ def test_reasoning_is_dropped_unless_it_is_all_there_is():
 
 def test_nothing_said_stays_nothing():
     assert expand("<|im_end|>\u200b", LANGUAGE).text == ""
+
+
+@pytest.mark.parametrize("style", STYLES[:2])
+def test_no_template_token_reaches_a_language_model(style):
+    instruction = (INSTRUCTIONS / f"{style}.txt").read_text(encoding="utf-8")
+    reached = []
+
+    def write(asked):
+        assert asked.startswith(instruction)
+        reached.append(asked[len(instruction) :].lstrip("\n"))
+        return ""
+
+    for prompt in PROMPTS:
+        rewrite(prompt, LANGUAGE, write, style=style)
+    room = LIMIT + len("Request: ")
+    assert {asked[:60]: found for asked in reached if (found := unclean(asked, room))} == {}
+
+
+@pytest.mark.parametrize("style", STYLES[:2])
+def test_no_template_token_of_a_language_model_leaves(style):
+    for prompt in PROMPTS:
+        told = rewrite("a red ball", LANGUAGE, lambda asked, it=prompt: it, style=style)
+        assert unclean(told.text) == [], prompt[:60]
+        assert "red" in told.text.lower()
+        assert "ball" in told.text.lower()

@@ -13,6 +13,10 @@ LANGUAGE = read_language()
         "0-2s: a fox runs; 2-5s: a fox sleeps",
         "0:00-0:02 - a fox runs\n[0:02-0:05] a fox sleeps",
         "0 to 2 s: a fox runs\n2s - 5s: a fox sleeps",
+        "0-2s: a fox runs, 2-5s: a fox sleeps",
+        "0s-2s a fox runs 2s-5s a fox sleeps",
+        "(0-2s) a fox runs (2-5s) a fox sleeps",
+        "from 0 to 2 s a fox runs, and then from 2 to 5 seconds a fox sleeps",
     ],
 )
 def test_shots_with_times_keep_them(text):
@@ -27,6 +31,8 @@ def test_shots_with_times_keep_them(text):
         "- a fox runs\n\n- a cat sits\n- a dog barks",
         "a fox runs, then a cat sits, and then a dog barks",
         "a fox runs; a cat sits; a dog barks",
+        "Shot 1: a fox runs\nShot 2: a cat sits\nShot 3: a dog barks",
+        "scene one: a fox runs\nscene two: a cat sits\nscene three: a dog barks",
     ],
 )
 def test_shots_without_times_share_the_seconds(text):
@@ -47,6 +53,33 @@ def test_a_thing_keeps_its_description_and_another_one_gets_none():
         "the small red fox meets a fox",
         "the grey fox leaves",
     ]
+
+
+def test_a_verb_after_a_known_thing_is_no_part_of_its_name():
+    told = ["an old fisherman in a coat rows a boat", "the fisherman casts his net", "he pulls"]
+    assert consistent(told)[1:] == ["the old fisherman casts his net", "The old fisherman pulls"]
+
+
+@pytest.mark.parametrize("style", ["sora-mini", "general"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a striped crimson orb rolls left on snow at night; it spins; a blue cube joins the ball",
+        "A little green cube stands on wood at sunset. It starts to spin. The camera zooms out.",
+        "an old woman in a red coat walks her dog; she sits on a bench; the dog barks",
+    ],
+)
+def test_an_expanded_script_is_read_back_as_the_same_shots(text, style):
+    shots = expanded(storyboard(text, 6), LANGUAGE, style=style, level="full", seed=1)
+    assert storyboard(script(shots), 6) == shots
+
+
+def test_what_a_shot_leaves_open_goes_on_as_before():
+    board = storyboard("a red cone spins on snow at dusk; a dog watches; the camera zooms out", 6)
+    last = expanded(board, LANGUAGE, style="sora-mini", level="full", seed=0)[-1].text
+    assert "red cone spins" in last
+    assert "snow" in last
+    assert "zooms out" in last
 
 
 @pytest.mark.parametrize("seed", range(5))
