@@ -17,7 +17,7 @@ const redraw = () => app.graph?.setDirtyCanvas(true, true)
 const mediaOf = footageReader((path) => api.apiURL(path), redraw)
 
 app.registerExtension({
-  name: 'Sora.Nodes',
+  name: 'soranodes.Page',
   settings: [
     {
       id: PLAY,
