@@ -22,6 +22,7 @@ from .captions import looked_at, read_back, true_clip
 from .report import Figure
 
 FIRST_SEED = 985_000_000
+BATCH = 16
 
 Trial = tuple[float, bool]
 """The log odds of a word in a caption, and whether the caption is right."""
@@ -31,10 +32,11 @@ def trials(
     captioner: Captioner, autoencoder: Autoencoder, world: World, count: int
 ) -> Iterator[Trial]:
     """One caption of each of `count` held-out clips, which no measurement uses."""
-    for seed in range(FIRST_SEED, FIRST_SEED + count):
-        labels, frames = true_clip(seed)
-        (told,) = captioner.tell(torch.cat(looked_at(autoencoder, frames)), LONG)
-        yield told.odds, read_back(told.text, world) == labels
+    clips = [true_clip(seed) for seed in range(FIRST_SEED, FIRST_SEED + count)]
+    looks = torch.cat([look for _, clip in clips for look in looked_at(autoencoder, clip)])
+    told = [each for part in looks.split(BATCH) for each in captioner.tell(part, LONG)]
+    for (labels, _), each in zip(clips, told, strict=True):
+        yield each.odds, read_back(each.text, world) == labels
 
 
 def calibrated(tried: Sequence[Trial]) -> Tensor:
