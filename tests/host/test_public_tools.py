@@ -1,9 +1,10 @@
 """What public validators say of the pack and its workflows, offline: nothing, or it is explained.
 
-Not run here: `comfy-test` 0.4 reads no V3 entry point (coverage), wants every `nn.Linear` to be the
-host's (syntax; the core trains and runs without a host), and for the other levels fetches ComfyUI
-and a Python of its own from the network. `comfy node validate` is ruff S102, S307 and E702, which
-tests/hostile/test_scanner.py runs on the same archive.
+`comfy-test` 0.4 runs as far as it reads source: its levels for the page's scripts and for syntax.
+Its coverage knows no V3 entry point (tests/core/test_readme.py and tests/host look at every
+workflow), and its other levels fetch a ComfyUI and a Python of their own from the network.
+`comfy node validate` is ruff S102, S307 and E702, which tests/hostile/test_scanner.py runs on the
+same archive.
 """
 
 import ast
@@ -46,6 +47,13 @@ DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: ne
     "sora_core/world/scene.py": FIELDS,
 }
 LONGEST_WORD = 24  # of a sentence; code in disguise has no spaces
+OWN_LAYERS = {  # comfy-test wants the host's layers, and no autocast: not where no host is
+    "sora_core/training/": "trains, without a host",
+    "sora_core/measure/": "measures, without a host",
+    "sora_core/models/reader.py": "reads clips for the measures alone",
+    "sora_core/models/captioner.py": "a small model, which runs where it is loaded",
+    "sora_core/models/text.py": "half precision on request, for training",
+}
 LOADERS = {"UNETLoader", "CLIPLoader", "VAELoader"}
 OPTIONAL = {  # names of newer hosts, each asked for with another to fall back on
     "comfy.model_management.archive_model_dtypes",
@@ -190,3 +198,33 @@ def test_comfy_import_guard_is_able_to_find_something(history, tmp_path):
     pack.mkdir(parents=True)
     (pack / "__init__.py").write_text("from comfy.utils import nothing_of_the_kind\n")
     assert guard(history, pack)["breaking"]
+
+
+def lint_source(pack, check):
+    """What comfy-test says of a level: for each file, the findings in it."""
+    done = run("comfy-test", "lint", f"--check={check}", "--json", pack)
+    (level,) = json.loads(done.stdout)["results"].values()
+    parts = re.split(r"^(\S+):\n", level.get("details") or "", flags=re.MULTILINE)
+    assert level["passed"] or parts
+    return dict(zip(parts[1::2], map(str.splitlines, parts[2::2]), strict=True)) or level
+
+
+def test_comfy_test_finds_nothing_in_the_source_that_is_not_explained(published):
+    found = lint_source(published, "syntax")
+    left = [file for file in found if not file.startswith(tuple(OWN_LAYERS))]
+    print(f"comfy-test syntax {len(found)} files with layers of their own, {len(left)} unexplained")
+    assert left == []
+
+
+def test_comfy_test_finds_nothing_in_the_scripts_of_the_page(published):
+    assert lint_source(published, "javascript")["passed"]
+
+
+def test_comfy_test_is_able_to_find_something(published, tmp_path):
+    pack = tmp_path / "sora_nodes"
+    shutil.copytree(published, pack)
+    (pack / "nodes" / "bad.py").write_text("layer = nn.Linear(1, 1)\n")
+    page = pack / "web" / "sora.js"
+    page.write_text(page.read_text("utf-8").replace("soranodes.", "Another."))
+    assert "nodes/bad.py" in lint_source(pack, "syntax")
+    assert not lint_source(pack, "javascript")["passed"]
