@@ -2,7 +2,7 @@
 
 import { app } from '../../scripts/app.js'
 import { api } from '../../scripts/api.js'
-import { addAliases } from './aliases.js'
+import { sayMore } from './defs.js'
 import { footageReader } from './footage.js'
 import { planOf, TIMED_NODES } from './plan.js'
 import { stageColour } from './stages.js'
@@ -29,7 +29,7 @@ app.registerExtension({
     }
   ],
 
-  addCustomNodeDefs: addAliases,
+  addCustomNodeDefs: sayMore,
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     const colour = stageColour(nodeData.category)

@@ -69,3 +69,28 @@ def test_no_text_holds_what_the_page_would_take_for_a_command():
 
 def test_a_missing_and_a_needless_text_are_found():
     assert findings({"a": {"b": "x"}}, {"c": "y"}) == ["lacks a.b: x", "holds c in vain"]
+
+
+def script(name):
+    return (ROOT / "web" / name).read_text("utf-8")
+
+
+def test_every_node_has_other_words_to_be_found_by():
+    aliases = script("defs.js").split("const PLACE")[0]
+    assert set(re.findall(r"^  (Sora\w+): \['", aliases, re.MULTILINE)) == set(INFOS)
+
+
+def test_every_stage_has_a_colour():
+    coloured = set(re.findall(r"'(Sora/\w+)': '#", script("stages.js")))
+    assert coloured == {info["category"] for info in INFOS.values()}
+
+
+def test_inputs_that_are_marked_as_rarely_used_exist():
+    marked = script("defs.js").split("const PLACE")[1]
+    place, *rest = re.findall(r"(?:(\w+): )?\[([^\]]+)\]|(\w+): PLACE", marked)
+    named = [(node, re.findall(r"'(\w+)'", names)) for node, names, _ in rest if node]
+    named += [(node, re.findall(r"'(\w+)'", place[1])) for *_, node in rest if node]
+    assert len(named) >= 4
+    for node, names in named:
+        inputs = INFOS[node]["input"]
+        assert set(names) <= set(inputs["required"] | inputs.get("optional", {}))

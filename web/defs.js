@@ -1,4 +1,7 @@
-/** Other words under which the nodes are searched for, on hosts whose search knows such words. */
+/**
+ * What is said of the nodes beyond what the oldest host can pass on: other words under which they
+ * are searched for, and the inputs that the page shows where its user asks for more.
+ */
 
 const ALIASES = {
   SoraLoadModel: ['sora-mini', 'checkpoint', 'video model'],
@@ -29,13 +32,25 @@ const ALIASES = {
   SoraMeasureSeams: ['metrics', 'quality', 'psnr', 'drift', 'loop check']
 }
 
+const PLACE = ['left', 'top', 'width', 'height']
+const ADVANCED = {
+  SoraPlaceVideo: PLACE,
+  SoraPlaceImage: PLACE,
+  SoraGuider: ['rescale', 'from_sigma', 'to_sigma', 'footage_scale'],
+  SoraSchedule: ['shift']
+}
+
 /**
- * Adds the words to what the server says of its nodes, before the page reads it.
+ * Adds both to what the server says of its nodes, before the page reads it.
  *
- * @param {Record<string, {search_aliases?: string[]}>} defs
+ * @param {Record<string, object>} defs
  */
-export function addAliases(defs) {
+export function sayMore(defs) {
   for (const [node, words] of Object.entries(ALIASES)) {
     if (defs[node]) defs[node].search_aliases = words
+  }
+  for (const [node, names] of Object.entries(ADVANCED)) {
+    const inputs = { ...defs[node]?.input.required, ...defs[node]?.input.optional }
+    for (const name of names) if (inputs[name]) inputs[name][1].advanced = true
   }
 }
