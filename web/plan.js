@@ -59,6 +59,7 @@ const PLANS = {
   SoraCanvas: canvas,
   SoraPlaceVideo: placeVideo,
   SoraPlaceImage: placeImage,
+  SoraPlaceLatent: placeLatent,
   SoraImageToVideo: imageToVideo,
   SoraExtendVideo: extendVideo,
   SoraConnectVideos: connectVideos,
@@ -66,11 +67,14 @@ const PLANS = {
   SoraLoopVideo: loopVideo,
   SoraEditVideo: editVideo,
   SoraOutpaintVideo: outpaintVideo,
+  SoraEncodeVideo: encodeVideo,
   SoraStoryboard: storyboard
 }
 
-/** The nodes on which there is something to drag, or time to see. */
-export const TIMED_NODES = Object.keys(PLANS).filter((type) => type !== 'SoraOutpaintVideo')
+/** The nodes on which there is something to drag. */
+export const TIMED_NODES = Object.keys(PLANS).filter(
+  (type) => !['SoraOutpaintVideo', 'SoraEncodeVideo'].includes(type)
+)
 
 /**
  * The plan of a node that makes a canvas; null for any other.
@@ -163,6 +167,25 @@ function placeImage(look) {
     }
   ]
   return plan
+}
+
+/** @param {Look} look @returns {Plan} */
+function placeLatent(look) {
+  const plan = beneath(look)
+  const { start = 0 } = look.values
+  const latent = footage(look, 'latent')
+  const end = start + latent.seconds
+  plan.bars.push({ ...latent, start, end })
+  plan.handles = [{ at: start, until: end, write: (at) => ({ start: tidy(Math.max(0, at)) }) }]
+  return plan
+}
+
+/** What is left of a video in its latent. @param {Look} look @returns {Plan} */
+function encodeVideo(look) {
+  const { start = 0, seconds = 0 } = look.values
+  const clip = footage(look, 'video')
+  const rest = Math.max(0, clip.seconds - start)
+  return { ...empty(), known: clip.known, seconds: seconds ? Math.min(seconds, rest) : rest }
 }
 
 /** @param {Look} look @returns {Plan} */
@@ -353,8 +376,8 @@ function frame(plan) {
 function footage(look, input) {
   let source = look.from(input)
   while (source && source.type in PASSES) source = source.from(PASSES[source.type])
-  const { seconds, frames = [] } = source?.media ?? planOf(source) ?? {}
-  const known = seconds !== undefined
+  const { seconds, frames = [], known = seconds !== undefined } =
+    source?.media ?? planOf(source) ?? {}
   const { firmness = 1 } = look.values
   return { seconds: seconds ?? GUESS, known, frames, firmness, upper: 0, lower: 1 }
 }

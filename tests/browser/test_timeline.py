@@ -53,6 +53,7 @@ LOOKS = {
     "video": ["SoraPlaceVideo", {"start": 0.5, "skip": 0.25, "seconds": 1.0}],
     "fast video": ["SoraPlaceVideo", {"start": 0.5, "seconds": 0.5, "speed": 2.0}],
     "video from the end": ["SoraPlaceVideo", {"start": 0.5, "skip": 0.25, "seconds": 0.5}],
+    "latent": ["SoraPlaceLatent", {"start": 0.5}],
     "image": ["SoraPlaceImage", {"start": 0.5, "seconds": 1.0}],
     "image to video": ["SoraImageToVideo", {"seconds": 2.0}],
     "forward": ["SoraExtendVideo", {"seconds": 1.0, "direction": "forward"}],
@@ -139,6 +140,18 @@ def test_a_run_follows_the_timeline_and_its_video_brings_the_graph_back(page, cl
     drop(page, file, "video/mp4")
     page.wait_for_function("app.graph.nodes.length")
     assert widgets(page, "SoraCanvas") == after
+    assert ours(page) == graph
+
+
+def test_a_saved_image_brings_its_graph_back(page, client):
+    open_template(page, "text_to_image")
+    kind, detail = run(page)
+    assert kind == "execution_success", detail
+    graph = ours(page)
+    file, _ = saved(detail, client)
+    page.evaluate("app.graph.clear()")
+    drop(page, file, "image/png")
+    page.wait_for_function("app.graph.nodes.length")
     assert ours(page) == graph
 
 

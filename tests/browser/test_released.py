@@ -1,0 +1,24 @@
+"""A workflow, of today or as it was released, opens with each value in its own place."""
+
+import pytest
+
+from tools.host import ROOT
+from tools.released import RELEASED, WORKFLOWS, read
+
+pytestmark = pytest.mark.browser
+
+PLACES = [WORKFLOWS, *sorted(RELEASED.glob("*"))]
+DRAWN = [path for place in PLACES for path in sorted(place.glob("*.json"))]
+
+OPEN = """async drawn => {
+    await app.loadGraphData(drawn)
+    return (await app.graphToPrompt()).output
+}"""
+
+
+@pytest.mark.parametrize("path", DRAWN, ids=[str(path.relative_to(ROOT)) for path in DRAWN])
+def test_a_drawn_workflow_queues_the_graph_it_stands_for(page, path):
+    queued, kept = page.evaluate(OPEN, read(path)), read(path.parent / "api" / path.name)
+    for key, node in kept.items():
+        assert queued[key]["class_type"] == node["class_type"]
+        assert {name: queued[key]["inputs"].get(name) for name in node["inputs"]} == node["inputs"]
