@@ -1,21 +1,19 @@
 """Nodes that turn a finished latent into something to look at."""
 
-from collections.abc import Iterator
-
 import torch
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import InputImpl, io, ui
 from einops import rearrange
 
 from ..sora_core.canvas import Canvas
 from ..sora_core.errors import SizeError, SoraError
 from ..sora_core.pipeline import cropped
-from ..sora_core.shapes import Latent, Size, Video
+from ..sora_core.shapes import Latent, Size
 from ..sora_core.sound import canvas_sound, retimed, sound_alone
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
 from .host.choices import chosen
-from .host.decoding import decoded
+from .host.decoding import Decoding
 from .host.files import free_memory, unused_video, workflow_notes
 from .host.footage import sound_of
 from .host.sampling import Latents, progress
@@ -42,10 +40,10 @@ def decoded_size(latent: Latents, vae: VAE) -> Size:
     return Size(width, height, frames)
 
 
-def video_of(latent: Latents, samples: Latent, vae: VAE) -> Iterator[Video]:
+def video_of(latent: Latents, samples: Latent, vae: VAE) -> Decoding:
     """The video of `samples`, some of `latent`: a loop where the canvas is one."""
     canvas = canvas_of(latent, vae)
-    return decoded(vae, samples, ring=canvas is not None and canvas.ring)
+    return Decoding(vae, samples, ring=canvas is not None and canvas.ring)
 
 
 def file_suffix(codec: object, container: object) -> str:
@@ -156,10 +154,10 @@ class SoraDecodeVideo(io.ComfyNode):
             track = sound_alone(sound_of(audio), size.frames, rate)
         elif sound and canvas is not None:
             track = retimed(canvas_sound(canvas), rate / canvas.fps)
-        chunks = cropped(video_of(latent, samples, vae), size)
+        decoding = video_of(latent, samples, vae)
         frames = (
             resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
-            for chunk in chunks
+            for chunk in cropped(decoding, size)
         )
         path = write_video(
             unused_video(suffix),
@@ -171,7 +169,8 @@ class SoraDecodeVideo(io.ComfyNode):
             metadata=workflow_notes(cls.hidden),
             on_frame=progress(size.frames),
         )
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+        video = InputImpl.VideoFromFile(str(path))
+        return io.NodeOutput(video, ui=ui.PreviewText(decoding.says))
 
 
 class SoraDecodeFrames(io.ComfyNode):

@@ -1,0 +1,68 @@
+"""VAEs of the host that remember what went before, latent frame by latent frame.
+
+Those of the Wan kind keep the last features of each causal convolution in a list, which their own
+`decode` fills while it goes through a whole latent. Axes: b batch, c channels, t frames, y rows,
+x columns.
+"""
+
+from collections.abc import Iterator
+from inspect import signature
+from typing import Any
+
+import comfy.model_management as devices
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ...sora_core.shapes import Latent, Video
+from .video import VAE
+
+TRIAL = (3, 4, 4)  # frames, rows and columns of the latent that shows whether this is the same
+SAME = 1e-3  # of pixels in [-1, 1]: an eighth of a level of a byte
+COLOURS = 3
+
+
+def streams(vae: VAE) -> bool:
+    """Whether `vae` decodes a little noise frame by frame to what it decodes at once."""
+    network: Any = vae.first_stage_model
+    if not remembers(network):
+        return False
+    devices.load_models_gpu([vae.patcher])
+    noise = torch.randn(1, vae.latent_channels, *TRIAL, generator=torch.Generator().manual_seed(0))
+    noise = noise.to(vae.device, vae.vae_dtype)
+    whole = network.decode(noise)
+    parts = torch.cat(list(in_turn(network, noise)), dim=2)
+    error = max(SAME, 4 * torch.finfo(vae.vae_dtype).eps)
+    return parts.shape == whole.shape and (parts - whole).abs().max().item() <= error
+
+
+def remembers(network: nn.Module) -> bool:
+    """Whether `network` has the parts that `in_turn` drives."""
+    decoder, enter = (getattr(network, name, None) for name in ("decoder", "conv2"))
+    if not isinstance(decoder, nn.Module) or not isinstance(enter, nn.Module):
+        return False
+    return {"feat_cache", "feat_idx"} <= signature(decoder.forward).parameters.keys()
+
+
+def in_turn(network: nn.Module, latent: Latent) -> Iterator[Video]:
+    """The frames of each latent frame, in the network's own precision and on its device."""
+    enter, decoder = network.get_submodule("conv2"), network.get_submodule("decoder")
+    begins = "first_chunk" in signature(decoder.forward).parameters
+    memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than are used
+    for index, part in enumerate(latent.split(1, dim=2)):
+        told = {"first_chunk": index == 0} if begins else {}
+        made = decoder(enter(part), feat_cache=memory, feat_idx=[0], **told)
+        made = torch.cat(made, dim=2) if isinstance(made, list) else made
+        if made.shape[1] > COLOURS:  # 2x2 pixels lie in the channels, columns before rows
+            made = rearrange(made, "b (c j i) t y x -> b c t (y i) (x j)", i=2, j=2)
+        yield made
+
+
+def decoded_in_turn(vae: VAE, latent: Latent) -> Iterator[Video]:
+    """The video of `latent` in [-1, 1], a latent frame at a time, of a `vae` that `streams`."""
+    needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
+    devices.load_models_gpu([vae.patcher], memory_required=needed)
+    network: Any = vae.first_stage_model
+    for part in in_turn(network, latent.to(vae.device, vae.vae_dtype)):
+        images = vae.process_output(part.to(vae.output_device).float())
+        yield images.mul(2).sub(1)

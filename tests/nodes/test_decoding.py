@@ -1,0 +1,150 @@
+"""Whatever the VAE, a video leaves it in pieces, and how exact that is is measured and said."""
+
+import re
+from itertools import pairwise
+
+import comfy.ldm.wan.vae
+import comfy.ldm.wan.vae2_2
+import comfy.model_management
+import comfy.model_patcher
+import pytest
+import torch
+from sora_nodes.nodes.host import decoding, tiles
+from sora_nodes.nodes.host.causal import streams
+from sora_nodes.nodes.host.decoding import Decoding
+from torch import nn
+
+from tests.host.models.pack import TinyVAE
+
+NARROW = {"dim": 8, "temperal_downsample": [False, True, True], "num_res_blocks": 1}
+
+
+@pytest.fixture(autouse=True)
+def as_the_host_runs_nodes():
+    with torch.inference_mode():
+        yield
+
+
+def with_network(network, channels, side):
+    vae = TinyVAE(channels, 4, side)
+    random = torch.Generator().manual_seed(0)
+    for weight in network.parameters():
+        spread = 1 if weight.ndim < 2 else weight[0].numel() ** -0.5
+        weight.copy_(torch.randn(weight.shape, generator=random) * spread)
+    vae.first_stage_model = network.eval()
+    vae.patcher = comfy.model_patcher.ModelPatcher(network, vae.device, vae.device)
+    return vae
+
+
+def wan_2_1():
+    return with_network(comfy.ldm.wan.vae.WanVAE(z_dim=16, **NARROW), 16, 8)
+
+
+def wan_2_2():
+    return with_network(comfy.ldm.wan.vae2_2.WanVAE(z_dim=48, dec_dim=8, **NARROW), 48, 16)
+
+
+def noise(vae, frames):
+    random = torch.Generator().manual_seed(1)
+    return torch.randn(1, vae.latent_channels, frames, 3, 2, generator=random)
+
+
+def at_once(vae, latent):
+    return vae.decode(latent).movedim(-1, 1) * 2 - 1
+
+
+@pytest.mark.parametrize("kind", [wan_2_1, wan_2_2])
+def test_vaes_that_remember_decode_frame_by_frame_to_the_same_pixels(kind):
+    vae = kind()
+    latent = noise(vae, 6)
+    decoding = Decoding(vae, latent)
+    parts = list(decoding)
+    assert [part.shape[2] for part in parts] == [1, 4, 4, 4, 4, 4]
+    torch.testing.assert_close(torch.cat(parts, dim=2), at_once(vae, latent), atol=1e-5, rtol=0)
+    assert "own memory" in decoding.says
+
+
+def test_a_vae_that_remembers_otherwise_is_not_driven(monkeypatch):
+    vae = wan_2_1()
+    decode = vae.first_stage_model.decode
+    monkeypatch.setattr(vae.first_stage_model, "decode", lambda latent: decode(latent) * 1.01)
+    assert not streams(vae)
+    assert "all at once" in finished(Decoding(vae, noise(vae, 3))).says
+
+
+def test_out_of_memory_midway_goes_on_by_the_hosts_own_means(monkeypatch):
+    vae = wan_2_1()
+    latent = noise(vae, 4)
+
+    def short(vae, latent):
+        yield at_once(vae, latent)[:, :, :5]
+        raise comfy.model_management.OOM_EXCEPTION
+
+    monkeypatch.setattr(decoding, "decoded_in_turn", short)
+    video = torch.cat(list(Decoding(vae, latent)), dim=2)
+    torch.testing.assert_close(video, at_once(vae, latent))
+
+
+class Reaching(nn.Module):
+    """Frames that are the mean of those of `reach` latent frames around."""
+
+    def __init__(self, reach):
+        super().__init__()
+        self.reach, self.weight = reach, nn.Parameter(torch.zeros(1))
+
+    def decode(self, latent):
+        means = []
+        for i in range(latent.shape[2]):
+            near = slice(None) if self.reach is None else slice(max(i - self.reach, 0), None)
+            far = None if self.reach is None else i + self.reach + 1
+            means.append(
+                latent[:, :3, near][:, :, : far and far - near.start].mean(2, keepdim=True)
+            )
+        frames = torch.cat(means, dim=2).repeat_interleave(4, dim=2)[:, :, 3:]
+        return frames.repeat_interleave(8, dim=3).repeat_interleave(8, dim=4).tanh()
+
+
+@pytest.mark.parametrize("frames", [21, 35, 49])
+def test_tiles_that_see_far_enough_are_exact_and_say_so(frames):
+    vae = with_network(Reaching(1), 16, 8)
+    latent = noise(vae, frames)
+    decoding = Decoding(vae, latent)
+    torch.testing.assert_close(torch.cat(list(decoding), dim=2), at_once(vae, latent))
+    assert "at most 0.0 of 255" in decoding.says
+
+
+def test_tiles_that_do_not_say_how_far_they_are_apart():
+    vae = with_network(Reaching(8), 16, 8)
+    latent = noise(vae, 41)
+    decoding = Decoding(vae, latent)
+    video = torch.cat(list(decoding), dim=2)
+    said = float(re.search(r"at most (.*) of 255", decoding.says)[1])
+    assert said > 5
+    steps = [(b - a).abs().max().item() * 127.5 for a, b in pairwise(video[0].unbind(1))]
+    assert max(steps) < said / 2  # faded: no single step is the whole difference
+    assert video.shape == at_once(vae, latent).shape
+
+
+def test_a_tile_is_never_longer_than_stated():
+    vae, seen = with_network(Reaching(1), 16, 8), []
+    decode = vae.decode
+    vae.decode = lambda latent: seen.append(latent.shape[2]) or decode(latent)
+    finished(Decoding(vae, noise(vae, 50)))
+    assert max(seen) == tiles.TILE
+
+
+@pytest.mark.parametrize("frames", [3, 30])
+def test_a_loop_begins_and_ends_alike_in_every_way(frames):
+    vae = with_network(Reaching(1), 16, 8)
+    latent = noise(vae, frames)
+    whole, turned = (
+        torch.cat(list(Decoding(vae, x, ring=True)), dim=2) for x in (latent, latent.roll(1, 2))
+    )
+    assert whole.shape[2] == 4 * frames
+    torch.testing.assert_close(turned, whole.roll(4, 2))
+
+
+def finished(decoding):
+    for _ in decoding:
+        pass
+    return decoding
