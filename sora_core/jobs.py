@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from .digest import digest
 from .errors import MediaError, SoraError
 from .files import replacing
 from .shapes import Latent
@@ -41,10 +42,13 @@ class Manifest:
 
 
 class Job:
-    """A long job and its folder below `root`, where `key` is all that makes its result."""
+    """A long job and its folder below `root`.
 
-    def __init__(self, root: Path, key: str, what: str, seed: int, total: int) -> None:
-        self.folder = root / key[:NAME]
+    `shared` is all that makes every part of it, and `key` what differs from part to part.
+    """
+
+    def __init__(self, root: Path, shared: str, key: str, what: str, seed: int, total: int) -> None:
+        self.shared, self.folder = shared, root / digest(shared, key)[:NAME]
         begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.manifest = read_manifest(self.folder) or Manifest(what, seed, total, begun)
         self._note(self.manifest)
@@ -52,8 +56,9 @@ class Job:
     def part(self, index: int, key: str, make: Callable[[], Latent]) -> tuple[Latent, bool]:
         """The part that `make` gives, and whether this or another job below the root had it.
 
-        `key` is all that makes the part. One whose file is damaged is made again.
+        `key` is all that makes this part alone. One whose file is damaged is made again.
         """
+        key = digest(self.shared, key)
         own = self.folder / f"{key[:32]}.safetensors"
         latent = _read(own, key)
         known = latent is not None

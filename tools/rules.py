@@ -22,7 +22,7 @@ REACHES = {
     "edits": GROUND | {"canvas"},
     "picture": GROUND | {"canvas"},
     "sound": GROUND | {"canvas", "footage", "video"},
-    "jobs": GROUND | {"weights"},
+    "jobs": GROUND | {"digest", "weights"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"caption", "pipeline"},
     "caption": GENERATING | {"pipeline"},

@@ -1,5 +1,6 @@
 """What makes a painting: the model, the sampler and the prompts, told apart after a restart too."""
 
+from pathlib import Path
 from typing import Any
 
 import comfy.model_patcher
@@ -25,6 +26,13 @@ PATCHED = (
 """Where the host's keeper of a model holds what nodes have changed, beside weights."""
 
 FLEETING = ("uuid", SPAN)  # the one is another each time; the other is known by its weights
+
+
+def pack_identity() -> list[bytes]:
+    """The pack's own source: another version may paint another video."""
+    folder = Path(__file__).resolve().parents[2]
+    files = sorted([*folder.glob("sora_core/**/*.py"), *folder.glob("nodes/**/*.py")])
+    return [file.read_bytes() for file in files]
 
 
 def model_identity(patcher: comfy.model_patcher.ModelPatcher) -> list[object]:

@@ -3,7 +3,6 @@
 Axes: p prompts, t latent frames.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,17 +21,12 @@ from .sampling import Latents
 from .told import Conds, by_span
 
 FOLDER = "sora-jobs"
-WAY = 1  # of painting: another number once the same settings give another video
-
-Paint = Callable[[Link], Latent]
 
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """All that makes a long painting: `shared` is what counts in every link, and the rest what
-    differs from link to link."""
+    """What makes a long painting, beside what is the same in all of its links."""
 
-    shared: object
     known: Latent
     mask: Mask
     noise: Latent
@@ -43,7 +37,7 @@ class Making:
     @property
     def key(self) -> str:
         rest = (self.known, self.mask, self.noise, self.seed, self.weights)
-        return digest(WAY, self.shared, conds_identity(self.positive), *rest)
+        return digest(conds_identity(self.positive), *rest)
 
     def key_of(self, link: Link, seed: int | None) -> str:
         """What makes one link: the footage and history it begins with, and what it is told."""
@@ -54,7 +48,7 @@ class Making:
             if bool(row.any())
         ]
         around = (link.start, link.known, link.mask, link.like, link.share)
-        return digest(WAY, self.shared, spoken, self.noise[:, :, link.frames], seed, *around)
+        return digest(spoken, self.noise[:, :, link.frames], seed, *around)
 
 
 def jobs_folder() -> Path:
@@ -62,9 +56,10 @@ def jobs_folder() -> Path:
     return Path(folder_paths.get_output_directory()) / FOLDER
 
 
-def job_of(making: Making, latent: Latents, total: int) -> Job:
-    """The job of a painting of `total` links, gone on with if it was begun before."""
-    return Job(jobs_folder(), making.key, described(latent), making.seed or 0, total)
+def job_of(shared: str, making: Making, latent: Latents, total: int) -> Job:
+    """The job of a painting of `total` links, gone on with if it was begun before. `shared` is what
+    makes every link; ConfigError where a restart could not know what makes them."""
+    return Job(jobs_folder(), shared, making.key, described(latent), making.seed or 0, total)
 
 
 def described(latent: Latents) -> str:

@@ -31,7 +31,7 @@ from ...sora_core.sampling.windows import Windows
 from ...sora_core.shapes import Latent
 from .adapters import adapter, channels
 from .call import Call, Lead
-from .identity import conds_identity, model_identity, sampler_identity
+from .identity import conds_identity, model_identity, pack_identity, sampler_identity
 from .keeping import Making, job_of
 from .long import Long
 from .model import HostModel
@@ -140,19 +140,15 @@ class PaintingGuider(Guider):
         self.report = ""
         if not self.linked(frames):
             return paint(Link(0, 1, 0, latent_image, mask), seed, callback)
-        job, shared, unkept = None, "", ""
+        positive, model = self.original_conds["positive"], self.model_patcher.model
+        making = Making(latent_image, mask, noise, seed, positive, weights)
+        long = Long(model, making, CHAIN, self.sight.length)
+        job, unkept = None, ""
         if self.resume:
             try:
-                shared = self.shared(sampler, sigmas)
+                job = job_of(self.shared(sampler, sigmas), making, self.latent, long.total)
             except ConfigError as problem:
-                unkept = f"A restart begins again: {problem}."
-        making = Making(
-            shared, latent_image, mask, noise, seed, self.original_conds["positive"], weights
-        )
-        model = self.model_patcher.model
-        long = Long(model, making, CHAIN, self.sight.length)
-        if shared:
-            job = job_of(making, self.latent, long.total)
+                unkept = f"A restart begins anew: {problem}."
         telling = Telling(callback, len(sigmas) - 1)
         whole, said = long.painted(paint, job, telling)
         self.report = f"{said} {unkept}".strip()
@@ -167,6 +163,7 @@ class PaintingGuider(Guider):
     def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor) -> str:
         """What makes every link of a painting; ConfigError where a restart could not know it."""
         return digest(
+            pack_identity(),
             model_identity(self.model_patcher),
             sampler_identity(sampler),
             sigmas,

@@ -56,6 +56,6 @@ def show_text(text: str) -> None:
     """Shows `text` on the node that runs, where the host can, to whoever queued it."""
     running = comfy_execution.utils.get_executing_context()
     page = comfy_execution.progress.get_progress_state().handlers.get("webui")
-    server = getattr(page, "server_instance", None)
-    if running is not None and server is not None and server.client_id is not None:
-        server.send_progress_text(text, running.node_id, sid=server.client_id)
+    sender = getattr(page, "server_instance", None)
+    if running is not None and sender is not None and sender.client_id is not None:
+        sender.send_progress_text(text, running.node_id, sid=sender.client_id)

@@ -6,6 +6,8 @@ A test then writes `from sora_nodes.nodes.canvas import SoraCanvas`.
 import importlib.util
 import sys
 
+import pytest
+
 from tools.host import ROOT, bring_host
 
 sys.path.insert(0, str(bring_host()))  # in front: ComfyUI's own `nodes` is a top-level module
@@ -15,8 +17,36 @@ from comfy.cli_args import args
 
 args.cpu = True
 
+import folder_paths  # noqa: E402
+
 import nodes  # noqa: E402, F401  ComfyUI's, as it is imported before any pack
 
 spec = importlib.util.spec_from_file_location("sora_nodes", ROOT / "__init__.py")
 sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["sora_nodes"])
+
+PACK = ROOT / "tests" / "host" / "models" / "pack" / "__init__.py"
+
+
+@pytest.fixture(scope="session")
+def pack():
+    """What makes tiny models of the host, and what feeds them."""
+    spec = importlib.util.spec_from_file_location("tiny_models", PACK)
+    sys.modules["tiny_models"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["tiny_models"])
+    return sys.modules["tiny_models"]
+
+
+@pytest.fixture(scope="session")
+def folder(pack, tmp_path_factory):
+    """Where their files are."""
+    folder = tmp_path_factory.mktemp("models")
+    pack.write(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path, monkeypatch):
+    """The host's output folder, of each test its own: what one has kept is not another's."""
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
+    return tmp_path / "output"

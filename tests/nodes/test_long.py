@@ -6,6 +6,7 @@ import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host import telling
+from sora_nodes.nodes.host.keeping import FOLDER
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt, SoraStoryboard
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
@@ -24,12 +25,6 @@ SHOTS = "0-4s: a red ball rolls to the left\n4-8s: a blue cube falls"
 def as_the_host_runs_nodes():
     with torch.inference_mode():
         yield
-
-
-@pytest.fixture(autouse=True)
-def output(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
-    return tmp_path / "sora-jobs"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +85,7 @@ def test_what_is_finished_is_not_painted_again(model, output):
     assert torch.equal(again, whole)
     assert ran == 0
     assert f"{LINKS} of them were there already" in said
-    (job,) = jobs(output)
+    (job,) = jobs(output / FOLDER)
     assert read_manifest(job).finished
 
 
@@ -117,15 +112,9 @@ def test_other_weights_are_another_model(model):
     patcher, clip, vae = model
     painted(model)
     other = patcher.clone()
-    name = "diffusion_model.blocks.0.attn.qkv.weight"
-    name = (
-        name
-        if name in other.model_state_dict()
-        else next(
-            key for key in other.model_state_dict() if key.startswith("diffusion_model.blocks")
-        )
-    )
-    other.add_patches({name: ("diff", (torch.ones_like(other.model_state_dict()[name]),))}, 0.01)
+    weights = other.model_state_dict()
+    name = next(name for name in weights if name.startswith("diffusion_model.blocks"))
+    other.add_patches({name: ("diff", (torch.ones_like(weights[name]),))}, 0.01)
     _, said, _ = painted((other, clip, vae))
     assert "already" not in said
 
@@ -136,13 +125,13 @@ def test_a_model_that_cannot_be_known_again_is_painted_and_not_kept(model, outpu
     patched.model_options["transformer_options"]["mine"] = object()
     latent, said, _ = painted((patched, clip, vae))
     assert latent is not None
-    assert "A restart begins again" in said
-    assert jobs(output) == []
+    assert "A restart begins anew" in said
+    assert jobs(output / FOLDER) == []
 
 
 def test_no_part_is_kept_where_that_is_not_wanted(model, output):
     painted(model, resume=False)
-    assert not output.exists()
+    assert not (output / FOLDER).exists()
 
 
 def test_a_cancel_stops_before_the_next_call(model, monkeypatch):

@@ -1,8 +1,5 @@
 """Any video model of ComfyUI keeps the footage of a canvas, and sees it as it understands it."""
 
-import importlib.util
-import sys
-
 import comfy.latent_formats
 import comfy.sd
 import comfy_extras.nodes_context_windows
@@ -27,9 +24,7 @@ import sora_core.pipeline as core
 from sora_core.canvas import Canvas as PlainCanvas
 from sora_core.sampling.chain import Chain as PlainChain
 from tests.tiny import NAME, write_tiny
-from tools.host import ROOT
 
-PACK = ROOT / "tests" / "host" / "models" / "pack" / "__init__.py"
 PROMPT = "a red ball rolls to the left on grass"
 SIZE = {"width": 64, "height": 64, "seconds": 13 / 8}
 
@@ -51,21 +46,6 @@ SEEN = {
     "hunyuan": Adapter("one"),
     "cosmos_predict2": Adapter("frame"),
 }
-
-
-@pytest.fixture(scope="module")
-def pack():
-    spec = importlib.util.spec_from_file_location("tiny_models", PACK)
-    sys.modules["tiny_models"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["tiny_models"])
-    return sys.modules["tiny_models"]
-
-
-@pytest.fixture(scope="module")
-def folder(pack, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    pack.write(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

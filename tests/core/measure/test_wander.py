@@ -1,0 +1,54 @@
+"""What a part has wandered is told in levels of colour and as a share of contrast."""
+
+import pytest
+import torch
+
+from sora_core.measure.wander import Wander, Wandering
+from sora_core.sampling.anchor import Statistics
+
+RED_GREEN_BLUE = [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]
+
+
+def statistics(mean, deviation):
+    shape = (1, 3, 1, 1, 1)
+    return Statistics(torch.tensor(mean).reshape(shape), torch.tensor(deviation).reshape(shape))
+
+
+LIKE = statistics([0.0, 0.1, 0.2], [0.5, 0.5, 0.5])
+
+
+def test_a_part_that_is_the_same_has_not_wandered():
+    wander = Wander.between(3, LIKE, LIKE, torch.tensor(RED_GREEN_BLUE))
+    assert (wander.colour, wander.contrast, wander.far) == (0, 0, False)
+
+
+def test_colour_is_told_in_levels_and_contrast_as_a_share():
+    own = statistics([6 / 127.5, 0.1 - 6 / 127.5, 0.2], [0.6, 0.6, 0.6])
+    wander = Wander.between(3, own, LIKE, torch.tensor(RED_GREEN_BLUE))
+    assert wander.colour == pytest.approx(4.0, abs=1e-4)
+    assert wander.contrast == pytest.approx(0.2, abs=1e-5)
+    assert wander.far
+
+
+def test_the_user_is_told_which_parts_went_too_far_and_nothing_of_those_between_scenes():
+    wandering = Wandering.of(RED_GREEN_BLUE)
+    assert wandering.says == ""
+    wandering.note(0, statistics([1.0, 1, 1], [1.0, 1, 1]), LIKE, 0.5)
+    assert wandering.says == ""
+    wandering.note(1, LIKE, LIKE, 1.0)
+    assert "More than" not in wandering.says
+    wandering.note(2, statistics([0.1, 0.2, 0.3], [0.5, 0.5, 0.5]), LIKE, 1.0)
+    assert "colour up to 12.8 of 255 (part 3)" in wandering.says
+    assert "in part 3: try" in wandering.says
+
+
+def test_statistics_go_through_what_scales_and_shifts_each_channel():
+    latent = torch.randn(1, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+    scale, shift = torch.tensor([2.0, 3, 4]), torch.tensor([1.0, 0, -1])
+
+    def affine(x):
+        return x * scale.reshape(1, 3, 1, 1, 1) + shift.reshape(1, 3, 1, 1, 1)
+
+    found, expected = Statistics.of(latent).through(affine), Statistics.of(affine(latent))
+    torch.testing.assert_close(found.mean, expected.mean)
+    torch.testing.assert_close(found.deviation, expected.deviation)

@@ -1,0 +1,29 @@
+"""A long job whose server is killed goes on where it stopped, and Sora Jobs lists and clears it."""
+
+import random
+
+import pytest
+
+from tools.client import Graph
+from tools.host import Server
+from tools.kill_long_job import JOBS, killed, ran
+
+
+def test_a_killed_server_leaves_no_trace_in_the_result(tmp_path):
+    assert killed(tmp_path, 2, random.Random(1))
+
+
+def listed(server: Server, clear: str = "nothing") -> str:
+    graph: Graph = {"jobs": {"class_type": "SoraJobs", "inputs": {"clear": clear}}}
+    return server.client.run(graph).outputs()["jobs"]["text"][0]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_jobs_are_listed_with_what_they_show_and_cleared_by_name(server):
+    ran(server)
+    line = listed(server)
+    name = line.split()[0]
+    assert "finished, 11 parts" in line
+    assert "64x64, 16 s: a red ball rolls to the left" in line
+    assert listed(server, name) == "no jobs"
+    assert list((server.output / JOBS).iterdir()) == []
