@@ -162,6 +162,7 @@ def on_cluster(
         needs = "python -m pip install -r tools/requirements/ray.txt"
         raise PlanError(f"--ray needs more ({error}): {needs}") from error
     places = {"comfyui": options.comfyui, "models": options.models}
+    places = {name: path and path.absolute() for name, path in places.items()}
     cluster = Cluster(options.ray, workers=options.workers, **places)
     results = options.out if options.out and "://" in options.out else str(out.resolve())
     cluster.run(manifest, jobs, results, retries=options.retries, show=board)

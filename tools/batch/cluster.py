@@ -106,6 +106,7 @@ class Cluster:
         gpus = int(sum(node.get("GPU", 0) for node in nodes))
         count = workers or gpus or len(cores)
         share = min(cores, default=1) // math.ceil(count / max(len(cores), 1))
+        # as many threads everywhere: their number shows in the last bits of a video
         room = {"num_gpus": 1} if gpus else {"num_cpus": max(share, 1)}
         chosen = room | {"max_restarts": -1, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(Worker).options(**chosen)

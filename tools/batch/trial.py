@@ -2,6 +2,8 @@
 
 `python -m tools.batch.trial` counts what came out, compares each video and each latent, bit for
 bit, with a single run of its graph on a server of its own, and prints what a job costs beside it.
+Nobody may edit the checkout meanwhile: a server that starts anew runs what is there then. Single
+runs are the same on as many threads: with another `OMP_NUM_THREADS` the last bits differ.
 """
 
 import argparse
