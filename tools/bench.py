@@ -1,8 +1,9 @@
 """Prints how fast the project is: `name value unit` lines, each ratio against a named peer.
 
 Run it with the set-up's Python, on a machine with nothing else to do:
-`.venv/bin/python tools/bench.py limits dit vae packing sampler comfy --json FILE`. The peers are in
-`tools/requirements/bench.txt`; one that is not installed is said to be missing.
+`.venv/bin/python tools/bench.py limits dit vae packing sampler comfy streaming --json FILE`. The
+peers are in `tools/requirements/bench.txt`; one that is not installed is said to be missing.
+`minute` takes an hour or two.
 """
 
 import argparse
@@ -22,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sora_core.measure.report import Figure, write_json
 from tools.bench.race import NOISE, DifferentError
 
-SUITES = ("limits", "dit", "vae", "packing", "sampler", "comfy")
+SUITES = ("limits", "dit", "vae", "packing", "sampler", "comfy", "streaming")
+HOURS = ("minute",)  # run only when named
 PACKAGES = ("torch", "diffusers", "numpy", "av")
 ROUNDS = 5
 
@@ -37,6 +39,12 @@ AT_MOST = {
     "comfy/vs_script": 1.05,
     "comfy/new_seed/text_encoder_calls": 0.0,
     "comfy/new_seed/model_loads": 0.0,
+    "streaming/ours_of_peer": 0.4,
+    "streaming/wan_of_peer": 0.4,
+    "streaming/ours_slope": 0.15,
+    "streaming/wan_slope": 0.15,
+    "minute/1920x1080/peak": 3.0,
+    "minute/1080x1920/peak": 3.0,
 }
 
 
@@ -66,13 +74,14 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join((*SUITES, *HOURS)))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="laps of every candidate")
     parser.add_argument("--smoke", action="store_true", help="small and once: does it all run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
     options = parser.parse_args()
-    if unknown := set(options.suites) - set(SUITES):
-        parser.error(f"no suite {', '.join(sorted(unknown))}: choose from {', '.join(SUITES)}")
+    if unknown := set(options.suites) - {*SUITES, *HOURS}:
+        known = ", ".join((*SUITES, *HOURS))
+        parser.error(f"no suite {', '.join(sorted(unknown))}: choose from {known}")
     return options
 
 

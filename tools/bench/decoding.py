@@ -68,7 +68,7 @@ def sora_mini() -> Autoencoder:
 
 def wan() -> Decode:
     """ComfyUI's own VAE of the Wan kind, as the pack's nodes drive it."""
-    from tools.bench.host import wan_vae
+    from tools.bench.wan_host import wan_vae
 
     vae, decoded = wan_vae(WAN_WIDTH)
     return lambda latent: decoded(vae, latent)
@@ -76,7 +76,7 @@ def wan() -> Decode:
 
 def wan_whole() -> Decode:
     """The same VAE, as ComfyUI's own node decodes: all of it, to images."""
-    from tools.bench.host import wan_vae
+    from tools.bench.wan_host import wan_vae
 
     vae, _ = wan_vae(WAN_WIDTH)
     return lambda latent: [vae.decode(latent).movedim(-1, 1) * 2 - 1]

@@ -1,0 +1,55 @@
+"""A latent to an mp4: memory that does not grow with the length, and no time lost over it.
+
+Every point is a process of its own. Peers decode all frames before they encode the first.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+
+from sora_core.measure.report import Figure
+from tools.host import ROOT
+
+from .decoding import Spent
+
+SIDE = 192
+SHORT, LONG = 65, 257  # frames; below 65 a process grows by what it allocates only once
+SMOKE = 9, 17
+RAW = SIDE * SIDE * 3 * 4 / 1e6  # megabytes of a frame as floats
+PEER = "diffusers"
+STREAMED = {"ours": "ours_whole", "wan": "wan_whole"}  # and the same work, done in two steps
+
+
+def run(rounds: int, smoke: bool) -> Iterator[Figure]:
+    short, long = SMOKE if smoke else (SHORT, LONG)
+
+    @cache
+    def point(way: str, frames: int) -> Spent:
+        return spent(way, frames, SIDE, SIDE)
+
+    peer = point(PEER, long).megabytes
+    yield Figure(f"streaming/{PEER}_{long}", peer, "MB")
+    for way, whole in STREAMED.items():
+        most, least = point(way, long).megabytes, point(way, short).megabytes
+        yield Figure(f"streaming/{way}_{long}", most, "MB")
+        yield Figure(f"streaming/{way}_of_peer", most / peer, "x")
+        yield Figure(f"streaming/{way}_slope", (most - least) / (long - short) / RAW)
+        yield Figure(f"streaming/{way}_overlap", point(way, long).overlap)
+        once = point(whole, long)
+        yield Figure(f"streaming/{way}_vs_whole/wall", once.wall / point(way, long).wall, "x")
+        yield Figure(f"streaming/{way}_vs_whole/cpu", once.cpu / point(way, long).cpu, "x")
+
+
+def spent(way: str, frames: int, width: int, height: int) -> Spent:
+    """What `way` takes in a process of its own."""
+    asked = (way, str(frames), str(width), str(height))
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.bench.decoding", *asked],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return Spent(**json.loads(done.stdout.splitlines()[-1]))
