@@ -16,6 +16,7 @@ const GRIP = 7 // pixels from a border at which it is still taken
 const ROOM = 1.3 // seconds shown for each second of a canvas that may be made longer
 const COLOURS = ['#569cd6', '#d69d56', '#9c78c8', '#78b464'] // those of sora_core/picture.py
 const RING = '#78c8a0'
+const HOUR = 3600
 const TICKS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200]
 
 /**
@@ -192,7 +193,7 @@ function drawAxis(ctx, plan, scale, y, theme) {
   ctx.font = '9px sans-serif'
   ctx.textAlign = 'center'
   const least = (44 / scale.room) * scale.view
-  const step = TICKS.find((tick) => tick >= least) ?? 3600
+  const step = TICKS.find((tick) => tick >= least) ?? Math.ceil(least / HOUR) * HOUR
   for (let i = 0; i * step <= scale.view + 1e-6; i++) {
     ctx.fillRect(scale.x(i * step), y, 1, 3)
     ctx.fillText(`${Number((i * step).toFixed(2))}s`, scale.x(i * step), y + 12)
