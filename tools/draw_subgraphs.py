@@ -82,6 +82,7 @@ FOLD = """async ([graph, name, says, shown, outside]) => {
     node.title = node.subgraph.name = name
     node.properties.proxyWidgets = wanted
     node.pos = [0, 0]
+    node.setSize([320, node.computeSize()[1] + 60])  // a prompt wants more than its least room
     const {nodes, subgraphs} = app.canvas._serializeItems([node])
     return JSON.stringify({
         revision: 0, last_node_id: node.id, last_link_id: 0, nodes, links: [], version: 0.4,
