@@ -15,9 +15,7 @@ from .canvas import Box, Canvas, Placement
 from .errors import SizeError
 from .shapes import Frames, Video
 from .video.frames import frames_from_images, resize, video_from_frames
-from .video.reader import read_frames
-
-CHUNK = 32  # pictures turned into pixels at a time
+from .video.reader import in_a_chunk, read_frames
 
 
 def pictures(canvas: Canvas, placement: Placement) -> Iterator[Frames]:
@@ -58,7 +56,7 @@ def _chosen(source: Tensor, skip: float, room: int, fps: float, rate: float) -> 
         raise SizeError(f"no picture at {skip:g} s of footage that lasts {lasts:g} s: skip less")
     count = min(room, max(1, round(left * rate)))
     moments = torch.round((skip + torch.arange(count, dtype=torch.float64) / rate) * fps).long()
-    for part in moments.clamp(max=len(source) - 1).split(CHUNK):
+    for part in moments.clamp(max=len(source) - 1).split(in_a_chunk(*source.shape[2:0:-1])):
         chunk = source[part]
         yield chunk if chunk.dtype == torch.uint8 else frames_from_images(chunk)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...sora_core.bundle import AUTOENCODER, BundleConfig
 from ...sora_core.errors import ConfigError
-from ...sora_core.models.autoencoder import PATCH, Autoencoder
+from ...sora_core.models.autoencoder import PATCH, TOGETHER, Autoencoder
 from ...sora_core.models.streaming import decode_chunks, encode_chunks
 from ...sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from ...sora_core.weights import load_into
@@ -23,7 +23,8 @@ from .model import HostLayers, patcher
 VAE = comfy.sd.VAE
 
 CHUNK = 8  # frames that pass through the autoencoder together
-ACTIVATIONS = 14  # fine features of a place that are alive at once, by measure
+ACTIVATIONS = 14  # fine features of a place in the blocks that are alive at once, by measure
+WAITING = 4  # and of one that waits before them, or behind
 
 
 class HostAutoencoder(Autoencoder):
@@ -61,15 +62,19 @@ class HostVAE(comfy.sd.VAE):
         self.process_output = to_image_in_place
         fine = autoencoder.config.fine_width
 
-        def memory(pixels: int, frames: int, dtype: torch.dtype) -> int:
-            features = pixels * CHUNK // PATCH**2 * fine * ACTIVATIONS
-            return (features + pixels * frames * 9) * devices.dtype_size(dtype)
+        def memory(pixels: int, held: int, dtype: torch.dtype) -> int:
+            chunk, frame = CHUNK * pixels // PATCH**2, pixels // PATCH**2
+            together = min(chunk, max(TOGETHER, frame))
+            features = fine * (ACTIVATIONS * together + WAITING * (chunk - together))
+            return (features + pixels * held) * devices.dtype_size(dtype)
 
         self.memory_used_encode = lambda shape, dtype: memory(
-            shape[0] * prod(shape[-2:]), shape[2], dtype
+            shape[0] * prod(shape[-2:]), 3 * shape[2], dtype
         )
         self.memory_used_decode = lambda shape, dtype: memory(
-            shape[0] * prod(shape[-2:]) * prod(steps[1:]), COMPRESSION.pixel_frames(shape[2]), dtype
+            shape[0] * prod(shape[-2:]) * prod(steps[1:]),
+            9 * COMPRESSION.pixel_frames(shape[2]),  # colours of the parts, the whole, the result
+            dtype,
         )
         self.device = devices.vae_device()
         self.output_device = devices.intermediate_device()

@@ -19,7 +19,7 @@ from .container import Source, frame_rate, media_error, media_errors, opened
 from .frames import resize
 from .probe import MediaInfo, check_size, decoded, inspect
 
-CHUNK_BYTES = 32 * 2**20
+CHUNK_BYTES = 16 * 2**20
 CHUNK_FRAMES = 32
 MAX_STILL_SECONDS = 600  # a damaged time stamp may claim that one frame stands for years
 HEADER_TOLERANCE = 0.02  # some headers give only a duration and an average rate
@@ -69,6 +69,11 @@ def read_frames(
             yield chunk
         if not given:
             raise media_error(source, f"no frame at {start} s; it lasts {info.seconds:.2f} s")
+
+
+def in_a_chunk(width: int, height: int) -> int:
+    """How many frames are given at a time: few, where they are large."""
+    return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * width * height)))
 
 
 def _frames_from(
@@ -174,7 +179,7 @@ def _chunks(
     on_frame: Callable[[int], None],
 ) -> Iterator[Frames]:
     width, height = size or (info.width, info.height)
-    limit = max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * width * height)))
+    limit = in_a_chunk(width, height)
     chunk: list[UInt8[Tensor, "y x 3"]] = []
     reformatter = VideoReformatter()  # setting one up costs more than using it
     last, pixels = None, torch.empty(0, dtype=torch.uint8)
