@@ -1,15 +1,21 @@
 """On a Ray cluster each job is done once, though a worker, a ComfyUI and a node are killed."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 
+import psutil
 import pytest
 
 from tests.host.test_batch import first_pictures, paint
 from tests.tiny import write_tiny
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
+from tools.host import ROOT
 
 ray = pytest.importorskip("ray", reason="pip install -r tools/requirements/ray.txt")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -62,6 +68,28 @@ def test_each_job_is_done_once_though_a_worker_a_comfyui_and_a_node_are_killed(m
     pictures = first_pictures(tmp_path / "out")
     assert set(pictures) == set(jobs) - {"bad"}
     assert len({picture.tobytes() for picture in pictures.values()}) == JOBS
+
+
+def test_the_command_reaches_the_cluster_and_leaves_no_comfyui_behind(machines, tmp_path):
+    write_tiny(tmp_path / "models" / "diffusion_models")
+    (tmp_path / "graph.json").write_text(json.dumps(paint()))
+    (tmp_path / "jobs.jsonl").write_text(json.dumps({"name": "j", "noise.seed": [1, 2]}))
+    program = [sys.executable, ROOT / "tools" / "batch.py", "graph.json", "jobs.jsonl"]
+    chosen = [f"--ray={machines.address}", "--models=models", "--workers=1"]
+    out, before = tmp_path / "out", workers_comfyuis()
+    done = subprocess.run(
+        [*program, *chosen, f"--out=file://{out}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(first_pictures(out)) == {"j-1", "j-2"}
+    assert psutil.wait_procs(workers_comfyuis() - before, timeout=30)[1] == []
+
+
+def workers_comfyuis():
+    """The processes whose folder is one that workers make."""
+    flag = f"--base-directory={tempfile.gettempdir()}/batch-"
+    found = psutil.process_iter(["cmdline"])
+    return {process for process in found if flag in " ".join(process.info["cmdline"] or ())}
 
 
 def end_comfyui(worker):
