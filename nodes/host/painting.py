@@ -19,16 +19,17 @@ from torch import Tensor
 from ...sora_core.digest import digest
 from ...sora_core.errors import ConfigError, SizeError
 from ...sora_core.painting import RING_CUTS
-from ...sora_core.pipeline import CHAIN, OVERLAP
+from ...sora_core.pipeline import CHAIN, OVERLAP, clip_shift
 from ...sora_core.sampling.anchor import anchor
 from ...sora_core.sampling.chain import Link
 from ...sora_core.sampling.guidance import guide_both
 from ...sora_core.sampling.hold import keep
 from ...sora_core.sampling.ring import ring_at
+from ...sora_core.sampling.schedules import shifted
 from ...sora_core.sampling.spans import SPAN
 from ...sora_core.sampling.step import Denoise
 from ...sora_core.sampling.windows import Windows
-from ...sora_core.shapes import Latent
+from ...sora_core.shapes import Grid, Latent
 from .adapters import adapter, channels
 from .call import Call, Lead
 from .identity import conds_identity, model_identity, pack_identity, sampler_identity
@@ -121,6 +122,7 @@ class PaintingGuider(Guider):
             mask = comfy.utils.reshape_mask(denoise_mask, latent_image.shape)[:, :1]
         mask = mask.to(latent_image)
 
+        sigmas = self.seen_sigmas(sigmas)
         weights = prompt_weights(self.original_conds["positive"], self.latent)
         steps = super().sample
 
@@ -154,6 +156,16 @@ class PaintingGuider(Guider):
         self.report = f"{said} {unkept}".strip()
         telling.all(model.process_latent_in(whole), long.total)
         return whole
+
+    def seen_sigmas(self, sigmas: Tensor) -> Tensor:
+        """`sigmas`, as Sora Schedule makes them for what the model sees at a time: left to itself,
+        it counts the whole latent. Other schedules stay as they are."""
+        frames, *sides = self.latent["samples"].shape[2:]
+        whole, seen = (
+            torch.tensor(shifted(len(sigmas) - 1, clip_shift(Grid(count, *sides)))).to(sigmas)
+            for count in (frames, self.sight.length)
+        )
+        return seen if torch.allclose(sigmas, whole) else sigmas
 
     def linked(self, frames: int) -> bool:
         """Whether a latent of so many frames is painted in links: where they can be shown what the

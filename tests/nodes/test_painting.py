@@ -203,10 +203,18 @@ def test_our_model_paints_every_canvas_as_the_core_does(ours, edit):
     torch.testing.assert_close(made, expected, atol=2e-4, rtol=1e-3)
 
 
-def plain_schedule(latent, frames):
-    """The schedule of the core, which counts the latent frames that the model sees at a time."""
-    seen = {"samples": latent["samples"][:, :, :frames]}
-    return SoraSchedule.execute(seen, 2, 0.0, 1.0).args[0]
+def test_a_schedule_that_was_chosen_stays_and_another_counts_what_is_seen(ours):
+    _, model, vae, words = ours
+    latent = encoded(Canvas(width=32, height=32, seconds=41 / 8), vae)
+    guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).args[0]
+    seen = {"samples": latent["samples"][:, :, : model.model.window]}
+    expected, whole, chosen = (
+        SoraSchedule.execute(part, 4, shift, 1.0).args[0]
+        for part, shift in ((seen, 0.0), (latent, 0.0), (latent, 2.5))
+    )
+    assert not torch.equal(expected, whole)
+    assert torch.equal(guider.seen_sigmas(whole), expected)
+    assert torch.equal(guider.seen_sigmas(chosen), chosen)
 
 
 @pytest.mark.parametrize("edit", ["nothing", "backward", "loop"])
@@ -217,10 +225,7 @@ def test_our_model_paints_long_canvases_as_the_core_does(ours, edit, monkeypatch
     path, model, vae, words = ours
     size = {"width": 32, "height": 32, "seconds": (32 if edit == "loop" else 41) / 8}
     latent = encoded(EDITS[edit](edits, Canvas(**size)), vae)
-    guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).args[0]
-    sigmas = plain_schedule(latent, model.model.window)
-    noise = SoraNoise.execute(3).args[0]
-    made = SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]["samples"]
+    made = painted(model, words, latent)
     canvas = EDITS[edit](plain_edits, PlainCanvas(**size))
     expected = core.generate(
         core.load(path), PROMPT, canvas, 3, steps=2, guidance=4.0, chain=PlainChain(anchor=0.0)
