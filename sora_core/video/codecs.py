@@ -58,6 +58,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             max_crf=63,
             step=12,
             options={"preset": "8"},
+            suffixes=(".mp4", ".mkv"),
             min_side=64,  # below, older builds of this encoder never come to an end
         ),
         "ffv1": Codec(encoder="ffv1", pixels="bgr0", odd="bgr0", crf=None, suffixes=(".mkv",)),

@@ -68,7 +68,8 @@ def _saving(path: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         with media_errors(path, "be written"):
             unfinished = stack.enter_context(replacing(path))
-            unfinished.open("xb").close()  # a folder that takes no file says so before any work
+            with unfinished.open("xb"):  # a folder that takes no file says so before any work
+                pass
         yield unfinished
         with media_errors(path, "be written"):
             stack.close()

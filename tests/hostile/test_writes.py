@@ -12,8 +12,11 @@ import pytest
 import torch
 
 from sora_core import files
-from sora_core.errors import WeightsError
+from sora_core.errors import MediaError, WeightsError
 from sora_core.files import replacing
+from sora_core.video.audio import Audio
+from sora_core.video.codecs import CODECS
+from sora_core.video.writer import write_video
 from sora_core.weights import read, write
 
 OLD = {"a": torch.zeros(3)}
@@ -129,7 +132,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from safetensors import SafetensorError
-from sora_core.errors import WeightsError
+from sora_core.errors import MediaError, WeightsError
 from sora_core.files import replacing
 from sora_core.weights import write
 
@@ -185,3 +188,70 @@ def test_a_limit_on_file_size_leaves_the_old_file_or_a_whole_new_one(tmp_path, m
     refused, finished = map(int, done.stdout.split())
     print(f"\nfull_disk {mode}: {refused} refused, {finished} whole")
     assert (refused, finished) == (6, 0) if mode == "1 MiB" else min(refused, finished) > 0
+
+
+FRAMES = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
+FILES = [(codec, suffix) for codec, kind in CODECS.items() for suffix in kind.suffixes]
+EXTRAS = {
+    "audio": Audio(torch.zeros(1, 2000), 8000),
+    "metadata": {"prompt": "x" * 5000, "workflow": "y" * 5000},
+}
+
+
+@pytest.mark.parametrize(("codec", "suffix"), FILES)
+def test_whichever_operation_fails_a_video_is_whole_or_not_there(tmp_path, failing, codec, suffix):
+    path = tmp_path / f"a{suffix}"
+    for fail_at in range(1, 30):
+        path.write_bytes(b"old")
+        with failing(fail_at, FULL) as disk:
+            raised = attempt_video(path, codec)
+        assert list(tmp_path.iterdir()) == [path]
+        assert (path.read_bytes() == b"old") == (raised is not None)
+        if not disk.failed:
+            break
+    assert raised is None and not disk.failed, "it never came to an end"
+    assert fail_at > 4
+
+
+LIMITED_VIDEO = """
+import resource, signal, sys
+from pathlib import Path
+from tests.hostile.test_writes import FILES, attempt_video
+
+folder = Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for codec, suffix in FILES:
+    path = folder / f"a{suffix}"
+    assert attempt_video(path, codec) is None
+    whole = path.stat().st_size
+    refused = 0
+    for part in range(8):
+        path.write_bytes(b"old")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (whole * part // 8, resource.RLIM_INFINITY))
+        raised = attempt_video(path, codec)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        assert raised is not None and "too large" in str(raised), (codec, suffix, part, raised)
+        assert list(folder.iterdir()) == [path] and path.read_bytes() == b"old"
+        refused += 1
+    path.unlink()
+    print(codec, suffix, refused, "of 8")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
+def test_wherever_the_disk_is_full_every_kind_of_video_says_so_and_leaves_nothing(tmp_path):
+    command = [sys.executable, "-c", LIMITED_VIDEO, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.endswith("of 8")]
+    assert len(lines) == len(FILES)
+    print("\n" + "\n".join(lines))
+
+
+def attempt_video(path, codec):
+    try:
+        write_video(path, [FRAMES], 24, codec=codec, **EXTRAS)
+    except MediaError as raised:
+        assert path.name in str(raised) and len(str(raised)) <= 200
+        return raised
+    return None
