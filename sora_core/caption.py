@@ -32,6 +32,7 @@ CELL = 16  # pixels: two latent cells
 FRAMES = COMPRESSION.pixel_frames(WINDOW)
 LOOKS = 8  # at most, spread over the footage: a long video takes no longer than a short one
 
+HEAT = 0.6  # of drawn words: at 1 they vary more than they stay true
 STILLS = 8
 STILL_SIDE = 512  # pixels
 
@@ -107,7 +108,7 @@ def small(width: int, height: int) -> tuple[int, int]:
 
 
 def caption(
-    captioner: Captioner, looks: Sequence[Latent], seed: int | None = None, heat: float = 1.0
+    captioner: Captioner, looks: Sequence[Latent], seed: int | None = None, heat: float = HEAT
 ) -> Caption:
     """What `looks` at one clip show: what is told of the one that the captioner is surest of.
 
