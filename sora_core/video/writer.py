@@ -151,6 +151,8 @@ class _Encoder:
         self.video.width, self.video.height = width, height
         self.video.pix_fmt = self.pixels
         context = self.video.codec_context
+        if self.container.format.name == "matroska":
+            context.max_b_frames = 0  # its frames have no decoding times, which some copiers need
         if self.settings.is_yuv:
             context.color_range = LIMITED_RANGE
             context.colorspace = context.color_trc = context.color_primaries = BT709
