@@ -54,3 +54,23 @@ export function sayMore(defs) {
     for (const name of names) if (inputs[name]) inputs[name][1].advanced = true
   }
 }
+
+/**
+ * Says the nodes in the user's words. A page that loads a language late forgets what packs bring
+ * for it, and shows what stands here.
+ *
+ * @param {Record<string, any>} defs
+ * @param {Record<string, any>} words  by node, as in `locales/LANGUAGE/nodeDefs.json`
+ */
+export function translate(defs, words) {
+  for (const [node, said] of Object.entries(words)) {
+    const def = defs[node]
+    if (!def) continue
+    def.display_name = said.display_name
+    def.description = said.description
+    const inputs = { ...def.input.required, ...def.input.optional }
+    for (const [name, { tooltip }] of Object.entries(said.inputs)) {
+      if (inputs[name]) inputs[name][1].tooltip = tooltip
+    }
+  }
+}

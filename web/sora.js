@@ -2,7 +2,7 @@
 
 import { app } from '../../scripts/app.js'
 import { api } from '../../scripts/api.js'
-import { sayMore } from './defs.js'
+import { sayMore, translate } from './defs.js'
 import { footageReader } from './footage.js'
 import { planOf, TIMED_NODES } from './plan.js'
 import { stageColour } from './stages.js'
@@ -29,7 +29,13 @@ app.registerExtension({
     }
   ],
 
-  addCustomNodeDefs: sayMore,
+  async addCustomNodeDefs(defs) {
+    sayMore(defs)
+    const told = await api.getCustomNodesI18n?.()
+    const words = told?.[app.ui.settings.getSettingValue('Comfy.Locale')]?.nodeDefs ?? {}
+    const ours = Object.entries(words).filter(([node]) => node.startsWith('Sora'))
+    translate(defs, Object.fromEntries(ours))
+  },
 
   beforeRegisterNodeDef(nodeType, nodeData) {
     const colour = stageColour(nodeData.category)
