@@ -1,0 +1,57 @@
+"""Sora Jobs lists the long videos that are kept, and removes those that are chosen alone."""
+
+import pytest
+import torch
+from sora_nodes.nodes.host.keeping import FOLDER
+from sora_nodes.nodes.jobs import ALL, FINISHED, NOTHING, SoraJobs, clearable
+from sora_nodes.sora_core.errors import ConfigError
+from sora_nodes.sora_core.jobs import MANIFEST, Job
+
+
+@pytest.fixture
+def kept(output):
+    """The names of a finished job, one that was stopped, and one whose manifest is damaged."""
+    made = [Job(output / FOLDER, "way", f"key {i}", f"video {i}", i, 2) for i in range(3)]
+    for job, parts in zip(made, (2, 1, 1), strict=True):
+        for part in range(parts):
+            job.part(part, f"part {part}", lambda: torch.zeros(1, 1, 1, 1, 1))
+    made[0].finish()
+    (made[2].folder / MANIFEST).write_text("{")
+    return [job.folder.name for job in made]
+
+
+def listed(clear=NOTHING):
+    return SoraJobs.execute(clear).args[0]
+
+
+def test_each_job_is_a_line_with_what_is_done(kept):
+    finished, stopped, damaged = (
+        next(line for line in listed().splitlines() if line.startswith(name)) for name in kept
+    )
+    assert "finished, 2 parts" in finished and finished.endswith("video 0")
+    assert "1 of 2 parts" in stopped and stopped.endswith("video 1")
+    assert "damaged" in damaged
+
+
+@pytest.mark.parametrize("clear, left", [(NOTHING, {0, 1, 2}), (FINISHED, {1, 2}), (ALL, set())])
+def test_what_is_chosen_goes_and_the_rest_stays(kept, clear, left):
+    listed(clear)
+    assert set(clearable()) - {NOTHING, FINISHED, ALL} == {kept[i] for i in left}
+
+
+def test_one_job_is_removed_by_its_name(kept):
+    listed(kept[1])
+    assert kept[1] not in clearable() and kept[0] in clearable()
+
+
+@pytest.mark.parametrize("name", ["..", "../output", "/", "", "0123456789abcdef"])
+def test_what_is_no_job_is_refused(kept, name):
+    with pytest.raises(ConfigError):
+        listed(name)
+    assert len(clearable()) == 6
+
+
+def test_without_jobs_it_says_so_and_it_runs_each_time():
+    assert listed() == "no jobs"
+    asked = SoraJobs.fingerprint_inputs(NOTHING)
+    assert asked != asked
