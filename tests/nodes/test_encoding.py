@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import comfy.ldm.wan.vae
 import comfy.ldm.wan.vae2_2
+import comfy.model_management as devices
 import comfy.sd
 import folder_paths
 import pytest
@@ -281,4 +282,22 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, temp, vae, monkeypatch
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(WeightsError, match="No space left"):
         latent_of(video, vae)
+    assert not list(temp.iterdir())
+
+
+def test_a_cancelled_encoding_leaves_no_file(tmp_path, temp, vae, monkeypatch):
+    video = file(tmp_path, clip(33))
+    monkeypatch.setattr(stored, "LARGE", 100)
+    checks = iter(range(2))
+
+    def cancelled():
+        if next(checks, None) is None:
+            assert list(temp.iterdir())
+            raise devices.InterruptProcessingException
+
+    monkeypatch.setattr(devices, "throw_exception_if_processing_interrupted", cancelled)
+    with pytest.raises(devices.InterruptProcessingException) as stopped:
+        latent_of(video, vae)
+    del stopped
+    gc.collect()
     assert not list(temp.iterdir())
