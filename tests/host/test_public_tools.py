@@ -32,6 +32,7 @@ SAFE = {  # words that nodesafe looks for, and what they are part of here
 FIELDS = "fields of our own dataclasses, by their own names"
 LISTED = "attributes that a constant beside it lists"
 DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: never a user's
+    "nodes/host/causal.py": "two layers of a host's VAE, named in the same line",
     "nodes/host/footage.py": "two methods, listed in the line above",
     "nodes/host/identity.py": LISTED,
     "nodes/host/seen.py": FIELDS,
@@ -40,6 +41,7 @@ DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: ne
     "sora_core/measure/command.py": "arguments of the command, listed in the line above",
     "sora_core/models/autoencoder.py": FIELDS,
     "sora_core/prompts/caption.py": FIELDS,
+    "sora_core/prompts/check.py": FIELDS,
     "sora_core/prompts/expansion.py": FIELDS,
     "sora_core/prompts/parse.py": LISTED,
     "sora_core/sampling/chain.py": FIELDS,
