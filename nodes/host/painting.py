@@ -91,8 +91,11 @@ class PaintingGuider(Guider):
             parts.append(f"Each step of a loop calls the model {cuts} times.")
         frames = self.latent["samples"].shape[2]
         if frames > self.sight.length:
-            way = "links, each going on from the last" if self.linked(frames) else "windows"
+            linked = self.linked(frames)
+            way = "links, each going on from the last" if linked else "windows, all at a time"
             parts.append(f"Painted in {way}, {self.sight.length} of {frames} latent frames each.")
+            if self.resume and not linked:
+                parts.append("Nothing is kept for a restart: windows end together.")
         return " ".join(parts)
 
     def cuts(self, period: int) -> tuple[int, int]:

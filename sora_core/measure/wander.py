@@ -67,7 +67,7 @@ class Wandering:
         colour = max(self.parts, key=lambda part: part.colour)
         contrast = max(self.parts, key=lambda part: abs(part.contrast))
         said = (
-            f"Drift within scenes: colour up to {colour.colour:.1f} of 255 (part "
+            f"Drift of the latents within scenes: colour up to {colour.colour:.1f} of 255 (part "
             f"{colour.index + 1}), contrast {contrast.contrast:+.0%} (part {contrast.index + 1})."
         )
         far = [part.index + 1 for part in self.parts if part.far]
