@@ -23,6 +23,7 @@ _SPAN = rf"({_CLOCK})\s*(?:{_UNIT})?\s*(?:-|\u2013|\bto\b)\s*({_CLOCK})"
 _TIMED = re.compile(
     rf"^\W*(?:from\s+)?{_SPAN}\s*(?:{_UNIT})?\s*[\])]?\s*[:,.\u2013-]?\s+(.*)$", re.IGNORECASE
 )
+_START = re.compile(rf"^\W*(?:at\s+|from\s+)?{_CLOCK}\s*{_UNIT}\s*[\])]?\s*[:,.-]", re.IGNORECASE)
 _INLINE = re.compile(
     rf"(?:\bfrom\s+|[\[(]\s*)?\b{_SPAN}\s*(?:{_UNIT}|(?=[\])]|\s*:))", re.IGNORECASE
 )
@@ -51,8 +52,8 @@ def storyboard(text: str, seconds: float) -> list[Shot]:
     """The shots of `text`, in order and without gaps, of which the last ends at `seconds`.
 
     Shots without times share the seconds evenly. A thing that was described once is described in
-    the same words in each later shot. Raises PromptError where times are mixed with no times,
-    overlap, leave a gap or exceed `seconds`.
+    the same words in each later shot. Raises PromptError where times are mixed with no times, have
+    no end, overlap, leave a gap or exceed `seconds`.
     """
     if not 0 < seconds < float("inf"):
         raise PromptError(f"storyboard of {seconds} seconds: choose more than 0")
@@ -62,6 +63,9 @@ def storyboard(text: str, seconds: float) -> list[Shot]:
     if len(pieces) > MAX_SHOTS:
         raise PromptError(f"storyboard of {len(pieces)} shots: at most {MAX_SHOTS} shots")
     timed = [_TIMED.match(piece) for piece in pieces]
+    for i, (piece, found) in enumerate(zip(pieces, timed, strict=True), 1):
+        if not found and _START.match(piece):
+            raise PromptError(f"shot {i} {piece[:40]!a} has no end: write 0-2s: in front of it")
     if not any(timed):
         each = seconds / len(pieces)
         shots = [Shot(i * each, (i + 1) * each, piece) for i, piece in enumerate(pieces)]
