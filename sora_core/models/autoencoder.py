@@ -24,8 +24,10 @@ from ..errors import ConfigError
 from ..shapes import COMPRESSION, Latent, Video
 from .layers import CausalConv, Layers
 
-Past = tuple[Tensor, ...]
-"""What each causal layer remembers of the frames before: a tensor a layer, in order of use."""
+Past = list[Tensor]
+"""What each causal layer remembers of the frames before: a tensor a layer, in order of use.
+
+It is used up by the chunk that follows: at 1080p, old and new together would be 0.7 GB."""
 
 PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
 MERGE = COMPRESSION.rows // PATCH
@@ -87,16 +89,19 @@ def run_blocks(
     past: Past | None,
     leave: Callable[[Tensor], Tensor] = lambda part: part,
 ) -> tuple[Float[Tensor, "b t y x o"], Past]:
-    """`x` behind all `blocks` and `leave`, a few frames at a time, and the past of what follows."""
-    parts, kept = [], past or ()
+    """`x` behind all `blocks` and `leave`, a few frames at a time, and the past of what follows.
+
+    Of `past`, as much is used up as there are blocks.
+    """
+    parts = []
     for part in x.split(max(1, TOGETHER // (x.shape[2] * x.shape[3])), dim=1):
-        remembered = []
-        for i, block in enumerate(blocks):
-            part, last = block(part, kept[i] if kept else None)
-            remembered.append(last)
+        kept = []
+        for block in blocks:
+            part, last = block(part, past.pop(0) if past else None)
+            kept.append(last)
         parts.append(leave(part))
-        kept = tuple(remembered)
-    return torch.cat(parts, dim=1), kept
+        past = kept
+    return torch.cat(parts, dim=1), past or []
 
 
 class Encoder(nn.Module):
@@ -123,13 +128,12 @@ class Encoder(nn.Module):
             video = torch.cat(
                 [video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2
             )
-        fine, coarse = (past[: len(self.fine)], past[len(self.fine) :]) if past else (None, None)
         x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PATCH, j=PATCH)
-        x, fine = run_blocks(self.fine, self.enter(x), fine)
+        x, fine = run_blocks(self.fine, self.enter(x), past)
         x = rearrange(
             x, "b (t f) (y i) (x j) c -> b t y x (f i j c)", f=COMPRESSION.time, i=MERGE, j=MERGE
         )
-        x, coarse = run_blocks(self.coarse, self.merge(x), coarse)
+        x, coarse = run_blocks(self.coarse, self.merge(x), past)
         return self.leave(silu(self.norm(x))), fine + coarse
 
 
@@ -148,10 +152,8 @@ class Decoder(nn.Module):
         self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
     ) -> tuple[Video, Past]:
         """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
-        coarse, fine = (
-            (past[: len(self.coarse)], past[len(self.coarse) :]) if past else (None, None)
-        )
-        x, coarse = run_blocks(self.coarse, self.enter(cells), coarse)
+        skipped = 0 if past else COMPRESSION.time - 1
+        x, coarse = run_blocks(self.coarse, self.enter(cells), past)
         x = rearrange(
             self.split(x),
             "b t y x (f i j c) -> b (t f) (y i) (x j) c",
@@ -159,9 +161,9 @@ class Decoder(nn.Module):
             i=MERGE,
             j=MERGE,
         )
-        x, fine = run_blocks(self.fine, x, fine, lambda part: self.leave(silu(self.norm(part))))
+        x, fine = run_blocks(self.fine, x, past, lambda part: self.leave(silu(self.norm(part))))
         video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PATCH, j=PATCH)
-        return (video if past else video[:, :, COMPRESSION.time - 1 :]), coarse + fine
+        return video[:, :, skipped:], coarse + fine
 
 
 class Autoencoder(nn.Module):
