@@ -1,6 +1,6 @@
 """Links of a long painting, kept in the output folder: queued again, it goes on where it stopped.
 
-Axes: p prompts, t latent frames.
+Axes: p prompts, q of different words, t latent frames.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from ...sora_core.sampling.hold import Mask
 from ...sora_core.shapes import Latent
 from .identity import conds_identity
 from .sampling import Latents
-from .told import Conds, by_span
+from .told import Conds, by_span, by_words
 
 FOLDER = "sora-jobs"
 
@@ -38,6 +38,11 @@ class Making:
     def key(self) -> str:
         rest = (self.known, self.mask, self.noise, self.seed, self.weights)
         return digest(conds_identity(self.positive), *rest)
+
+    @property
+    def words(self) -> Float[Tensor, "q t"]:
+        """How much each wording counts in each frame: what is said again is the same scene."""
+        return by_words(self.positive, self.weights)
 
     def key_of(self, link: Link, seed: int | None) -> str:
         """What makes one link: the footage and history it begins with, and what it is told."""

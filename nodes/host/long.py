@@ -56,7 +56,7 @@ class Long:
                 wandering.note(link.index, own, like, link.share)
             return latent
 
-        whole = chained(kept, making.known, making.mask, self.length, self.chain, making.weights)
+        whole = chained(kept, making.known, making.mask, self.length, self.chain, making.words)
         if job is not None:
             job.finish()
         parts = [f"{self.total} parts."]

@@ -45,6 +45,19 @@ def prompt_weights(conds: Conds, latent: Latents) -> Float[Tensor, "p t"]:
     return span_weights(timed, seconds, ring=canvas.ring, main=None in spans)
 
 
+def by_words(conds: Conds, weights: Float[Tensor, "p t"]) -> Float[Tensor, "q t"]:
+    """`weights` of the spans of `conds`, those that are told the same words in one."""
+    rows: list[tuple[Tensor, Tensor]] = []
+    for (first, *_), row in zip(by_span(conds), weights, strict=True):
+        words = first["cross_attn"]
+        same = [i for i, (other, _) in enumerate(rows) if torch.equal(other, words)]
+        if same:
+            rows[same[0]] = words, rows[same[0]][1] + row
+        else:
+            rows.append((words, row))
+    return torch.stack([row for _, row in rows])
+
+
 def in_one(spoken: Sequence[Conds], weights: Float[Tensor, "p t"]) -> Conds | None:
     """One conditioning of our model that says all of `spoken`, each in its own frames.
 

@@ -7,11 +7,13 @@ import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host import telling
 from sora_nodes.nodes.host.keeping import FOLDER
+from sora_nodes.nodes.host.told import by_words
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt, SoraStoryboard
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError
+from sora_nodes.sora_core.sampling.spans import SPAN
 
 from sora_core.jobs import jobs, read_manifest
 from tests.tiny import NAME, write_tiny
@@ -168,3 +170,11 @@ def test_a_window_in_seconds_says_how_much_is_painted_at_a_time(model):
     latent = {"samples": torch.zeros(1, 16, 17, 4, 4)}
     with pytest.raises(ConfigError, match="window of 4 seconds"):
         SoraGuider.execute(patcher, words, words, 4.0, 0.0, 1.0, 0.0, latent, 1.0, 4.0)
+
+
+def test_words_that_are_said_again_are_the_same_scene():
+    first, second = torch.randn(2, 1, 4, 8, generator=torch.Generator().manual_seed(0))
+    conds = [
+        {"cross_attn": words, SPAN: (i, i + 1)} for i, words in enumerate((first, second, first))
+    ]
+    assert by_words(conds, torch.eye(3)).tolist() == [[1, 0, 1], [0, 1, 0]]
