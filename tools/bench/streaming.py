@@ -15,31 +15,32 @@ from tools.host import ROOT
 from .decoding import Spent
 
 SIDE = 192
-SHORT, LONG = 65, 257  # frames; below 65 a process grows by what it allocates only once
-SMOKE = 9, 17
+LENGTH = 257  # frames
+SLOPE = 129, 513  # below 129 frames the encoder's own queue still fills
+SMOKE = 9, (9, 17)
 RAW = SIDE * SIDE * 3 * 4 / 1e6  # megabytes of a frame as floats
 PEER = "diffusers"
 STREAMED = {"ours": "ours_whole", "wan": "wan_whole"}  # and the same work, done in two steps
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
-    short, long = SMOKE if smoke else (SHORT, LONG)
+    length, (short, long) = SMOKE if smoke else (LENGTH, SLOPE)
 
     @cache
     def point(way: str, frames: int) -> Spent:
         return spent(way, frames, SIDE, SIDE)
 
-    peer = point(PEER, long).megabytes
-    yield Figure(f"streaming/{PEER}_{long}", peer, "MB")
+    peer = point(PEER, length).megabytes
+    yield Figure(f"streaming/{PEER}_{length}", peer, "MB")
     for way, whole in STREAMED.items():
-        most, least = point(way, long).megabytes, point(way, short).megabytes
-        yield Figure(f"streaming/{way}_{long}", most, "MB")
-        yield Figure(f"streaming/{way}_of_peer", most / peer, "x")
-        yield Figure(f"streaming/{way}_slope", (most - least) / (long - short) / RAW)
-        yield Figure(f"streaming/{way}_overlap", point(way, long).overlap)
-        once = point(whole, long)
-        yield Figure(f"streaming/{way}_vs_whole/wall", once.wall / point(way, long).wall, "x")
-        yield Figure(f"streaming/{way}_vs_whole/cpu", once.cpu / point(way, long).cpu, "x")
+        own, once = point(way, length), point(whole, length)
+        grown = point(way, long).megabytes - point(way, short).megabytes
+        yield Figure(f"streaming/{way}_{length}", own.megabytes, "MB")
+        yield Figure(f"streaming/{way}_of_peer", own.megabytes / peer, "x")
+        yield Figure(f"streaming/{way}_slope", grown / (long - short) / RAW)
+        yield Figure(f"streaming/{way}_overlap", own.overlap)
+        yield Figure(f"streaming/{way}_vs_whole/wall", once.wall / own.wall, "x")
+        yield Figure(f"streaming/{way}_vs_whole/cpu", once.cpu / own.cpu, "x")
 
 
 def spent(way: str, frames: int, width: int, height: int) -> Spent:
