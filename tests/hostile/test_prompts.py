@@ -76,8 +76,11 @@ def the_rest(graph, known):
     for name in known.keys() - {node["class_type"] for node in graph.values()}:
         specs = known[name]["input"]["required"].items()
         given = {key: made[spec[0].split(",")[0]] for key, spec in specs if not is_widget(spec)}
-        if not given and "canvas" in known[name]["input"].get("optional", {}):
+        optional = known[name]["input"].get("optional", {})
+        if not given and "canvas" in optional:
             given["canvas"] = made["SORA_CANVAS"]
+        if "vae" in optional:
+            given["vae"] = made["VAE"]
         given |= {key: "a red ball" for key, _ in specs if key == "text"}
         rest[name] = {"class_type": name, "inputs": given}
         rest[f"{name} shown"] = {"class_type": "PreviewAny", "inputs": {"source": [name, 0]}}
