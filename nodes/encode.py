@@ -130,7 +130,7 @@ class SoraEncodeVideo(io.ComfyNode):
         if start >= clip.seconds:
             raise SizeError(f"start {start:g} s of a video of {clip.seconds:g} s: choose less")
         clip = clip.last(clip.seconds - start).first(seconds)
-        canvas = canvas_of(clip, (fps or clip.fps) / stride, width, height)
+        canvas = canvas_for(clip, (fps or clip.fps) / stride, width, height)
         canvas = canvas.place(clip.on(canvas, chosen("fit", fit, FITS)))
         chosen_way = way_of(vae, canvas)
         check_memory(canvas, 0, chosen_way)
@@ -144,7 +144,7 @@ class SoraEncodeVideo(io.ComfyNode):
         return io.NodeOutput(latent, ui=ui.PreviewText(f"{told}, encoded {chosen_way.says}."))
 
 
-def canvas_of(clip: Footage, fps: float, width: int, height: int) -> Canvas:
+def canvas_for(clip: Footage, fps: float, width: int, height: int) -> Canvas:
     """An empty canvas for all of `clip`; a side of 0 follows from the other, or is its own."""
     if not width and not height:
         width, height = clip.width, clip.height

@@ -31,7 +31,7 @@ It is used up by the chunk that follows: at 1080p, old and new together would be
 
 PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
 MERGE = COMPRESSION.rows // PATCH
-BAND = 2**21  # activations that pass through a block together: few enough to stay in the cache
+BAND = 2**21  # activations that a CPU passes through a block together, to stay in its cache
 TOGETHER = 2**16  # places that pass through the blocks together, or one frame: bounds the memory
 
 
@@ -62,7 +62,7 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
-        height = max(1, BAND // x[:, :, 0].numel())
+        height = x.shape[2] if x.is_cuda else max(1, BAND // x[:, :, 0].numel())
         bands = [
             self.band(x, past, row, min(row + height, x.shape[2]))
             for row in range(0, x.shape[2], height)
