@@ -3,17 +3,23 @@
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from math import prod
 from typing import Any
 
+import comfy.model_management as devices
 import torch
 from einops import rearrange
 
-from ...sora_core.shapes import Latent, Video
-from .video import VAE, compression
+from ...sora_core.errors import SizeError
+from ...sora_core.shapes import Latent, Size, Video
+from .video import VAE, compression, each
 
 TILE = 20  # latent frames that are decoded together
 MARGIN, BLEND = 2, 2  # of them, what is only looked at, before and after; and what two tiles show
+OVERLAP = 4  # latent frames that encoding sees again before those it adds
+AT_ONCE = 2**30  # bytes of pixels that are encoded together
+BYTES = 3 * 4  # of a pixel
 
 
 def decoded_at_once(vae: VAE, latent: Latent) -> Video:
@@ -48,3 +54,51 @@ def decoded_in_tiles(
         yield video[:, :, :-shared]
         held = video[:, :, -shared:].clone()
         first = end - MARGIN - BLEND - MARGIN
+
+
+def encoded_at_once(vae: VAE, video: Video) -> Latent:
+    """The latent of all of `video`, its last frame repeated until its last group is whole."""
+    missing = (1 - video.shape[2]) % compression(vae).time
+    if missing:
+        video = torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
+    latent: Any = vae.encode(rearrange(video, "1 c t y x -> t y x c").add(1).div(2))
+    return latent
+
+
+def encoded_in_tiles(vae: VAE, chunks: Iterable[Video], length: int) -> Iterator[Latent]:
+    """The latent of a video in parts of `length` frames, at once where it is no longer.
+
+    A part begins with the last frame of a latent frame, alone as a first frame is, and sees
+    `OVERLAP` latent frames again before it adds any.
+    """
+    step, again = compression(vae).time, 0
+    waiting = None
+    for chunk in each(iter(chunks)):
+        waiting = chunk if waiting is None else torch.cat([waiting, chunk], dim=2)
+        while waiting.shape[2] > length:
+            yield encoded_at_once(vae, waiting[:, :, :length])[:, :, again:]
+            waiting, again = waiting[:, :, length - 1 - OVERLAP * step :], OVERLAP + 1
+    if waiting is not None:
+        yield encoded_at_once(vae, waiting)[:, :, again:]
+
+
+def most_frames(vae: VAE, size: Size) -> int:
+    """How many frames of `size` the memory allows `vae` together; SizeError for too few."""
+    step, total = compression(vae).time, devices.get_total_memory(vae.device)
+
+    def fits(frames: int) -> bool:
+        shape = (1, 3, frames, size.height, size.width)
+        return BYTES * prod(shape[2:]) <= AT_ONCE and (
+            vae.memory_used_encode(shape, vae.vae_dtype) <= total
+        )
+
+    least = 1 + step * (OVERLAP + 1)
+    frames = least
+    while frames < size.frames and fits(frames + step):
+        frames += step
+    if not fits(min(frames, size.frames)):
+        raise SizeError(
+            f"{min(frames, size.frames)} frames of {size.width}x{size.height} are too large for "
+            "this VAE to encode together: choose fewer pixels"
+        )
+    return frames

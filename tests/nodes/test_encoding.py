@@ -15,8 +15,10 @@ import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
 from sora_nodes.nodes.encode import SoraEncodeCanvas, SoraEncodeVideo
-from sora_nodes.nodes.host import encoding, stored
-from sora_nodes.nodes.host.encoding import continues, encoded, way
+from sora_nodes.nodes.host import stored, tiles
+from sora_nodes.nodes.host.causal import continues
+from sora_nodes.nodes.host.encoding import way
+from sora_nodes.nodes.host.tiles import encoded_at_once
 from sora_nodes.nodes.host.video import load_vae
 from sora_nodes.nodes.latent import SoraDecodeVideo
 from sora_nodes.sora_core.bundle import read_config
@@ -118,7 +120,7 @@ def parts(video, *lengths):
 @pytest.mark.parametrize("frames", [1, 2, 21, 40])
 def test_a_video_read_by_parts_is_the_video_encoded_at_once(tmp_path, vae, frames):
     latent = latent_of(file(tmp_path, clip(frames)), vae)
-    whole = encoded(vae, video_from_frames(clip(frames))[None])
+    whole = encoded_at_once(vae, video_from_frames(clip(frames))[None])
     torch.testing.assert_close(latent["samples"], whole, atol=1e-4, rtol=0)
     assert "noise_mask" not in latent
 
@@ -208,7 +210,7 @@ def test_wans_vaes_carry_on_exactly(request, name, frames):
     video = video_from_frames(clip(frames, 32, 32))[None]
     assert continues(vae)
     latent = torch.cat(list(way(vae, Size(32, 32, frames)).encode(video.split(3, dim=2))), dim=2)
-    torch.testing.assert_close(latent, encoded(vae, video), atol=1e-5, rtol=0)
+    torch.testing.assert_close(latent, encoded_at_once(vae, video), atol=1e-5, rtol=0)
 
 
 def test_a_wan_whose_parts_are_not_its_whole_gets_the_whole(wan, monkeypatch):
@@ -234,16 +236,16 @@ def means():
 
 @pytest.mark.parametrize("frames", [20, 21, 22, 37, 38, 60])
 def test_another_vae_gets_overlapping_parts_that_are_its_whole(means, frames, monkeypatch):
-    monkeypatch.setattr(encoding, "AT_ONCE", 12 * 32 * 32 * 25)
+    monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 25)
     video = video_from_frames(clip(frames, 32, 32))[None]
     chosen = way(means, Size(32, 32, frames))
     assert ("all at once" in chosen.says) == (frames <= 25)
     latent = torch.cat(list(chosen.encode(video.split(7, dim=2))), dim=2)
-    torch.testing.assert_close(latent, encoded(means, video), atol=1e-6, rtol=0)
+    torch.testing.assert_close(latent, encoded_at_once(means, video), atol=1e-6, rtol=0)
 
 
 def test_a_vae_without_the_memory_for_any_part_is_refused(means, monkeypatch):
-    monkeypatch.setattr(encoding, "AT_ONCE", 12 * 32 * 32 * 20)
+    monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 20)
     with pytest.raises(SizeError, match="choose fewer pixels"):
         way(means, Size(32, 32, 60))
 
