@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from . import distributed
+from .recipes import RECIPES
 from .runs import (
     AUTOENCODER,
     CAPTIONER,
     READER,
     RECAPTIONING,
-    RECIPES,
     TRANSFORMER,
     AutoencoderRun,
     CaptionerRun,

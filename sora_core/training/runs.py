@@ -5,27 +5,24 @@ A run is a plain object that each training process calls with its rank.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
-from .. import presets
 from ..bundle import write_bundle
 from ..errors import TrainingError
-from ..models.autoencoder import Autoencoder, AutoencoderConfig
+from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
 from ..models.text import TextEncoder, encode
 from ..models.tokens import Tokenizer
 from ..models.vocabulary import Vocabulary
-from ..shapes import Size
 from ..weights import load_into, write
 from .autoencoder import AutoencoderTask, normalise
 from .captioner import (
     STRANGERS,
     Tellings,
-    captioner_shelves,
-    captioner_training,
     read_tellings,
     save_captioner,
     strangers,
@@ -34,7 +31,8 @@ from .captioner import (
 from .dataset import Shelf, read_shards, render_shelf
 from .distributed import Ranks
 from .latents import encode_shards, read_latents
-from .reader import Lessons, reader_shelves, reader_training, save_reader, train_reader
+from .reader import Lessons, save_reader, train_reader
+from .recipes import Recipe
 from .trainer import Progress, TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
@@ -46,104 +44,13 @@ CAPTIONS = 2  # ways of saying each clip, each once short and once long
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """All that makes a model: sizes, clips, and how long each part is trained.
+class Run(ABC):
+    """One part of a recipe, trained in `root`; called once by each process.
 
-    `weights` are the shares of the training steps that each shelf of `clips` gets.
+    Where it `sees_latents`, it learns from what the autoencoder makes of the clips.
     """
 
-    name: str
-    autoencoder: AutoencoderConfig
-    transformer: DiTConfig
-    pictures: tuple[Shelf, ...]  # for the autoencoder
-    clips: tuple[Shelf, ...]  # for the transformer
-    weights: tuple[float, ...]
-    lessons: tuple[Shelf, ...]  # for the reader that measures the others
-    tellings: tuple[Shelf, ...]  # for the captioner
-    test: Shelf
-    autoencoder_training: TrainingConfig
-    transformer_training: TrainingConfig
-    reader_training: TrainingConfig
-    captioner_training: TrainingConfig
-    learner: DiTConfig  # of the re-captioning experiment, twice
-    learned: Shelf
-    recaptioning_training: TrainingConfig
-
-
-def mini() -> Recipe:
-    """The model that ships."""
-    return Recipe(
-        name="sora-mini",
-        autoencoder=presets.mini_autoencoder(),
-        transformer=presets.mini(),
-        pictures=(
-            Shelf(Size(64, 64, 17), 1280, 0),
-            Shelf(Size(96, 96, 17), 384, 10_000_000),
-            Shelf(Size(112, 64, 17), 256, 20_000_000),
-            Shelf(Size(64, 112, 17), 256, 30_000_000),
-        ),
-        clips=(
-            Shelf(Size(64, 64, 17), 19200, 100_000_000),
-            Shelf(Size(64, 64, 1), 12800, 200_000_000),
-            Shelf(Size(112, 64, 17), 1280, 300_000_000),
-            Shelf(Size(64, 112, 17), 1280, 400_000_000),
-        ),
-        weights=(0.8, 0.1, 0.05, 0.05),
-        lessons=reader_shelves(),
-        tellings=captioner_shelves(),
-        test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
-        autoencoder_training=TrainingConfig(
-            steps=3200,
-            batch=16,
-            matrix_rate=8e-3,
-            rate=2e-3,
-            decay=0.4,
-            average=0.99,
-            save_every=100,
-        ),
-        transformer_training=TrainingConfig(
-            steps=4000, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
-        ),
-        reader_training=reader_training(),
-        captioner_training=captioner_training(),
-        learner=DiTConfig(width=128, depth=4),
-        learned=Shelf(Size(64, 64, 17), 3200, 100_000_000),
-        recaptioning_training=TrainingConfig(
-            steps=600, batch=24, matrix_rate=5e-3, rate=2e-3, warmup=20, average=0.98, save_every=50
-        ),
-    )
-
-
-def smoke() -> Recipe:
-    """A run of seconds that shows every part at work."""
-    clips = Shelf(Size(64, 64, 17), 8, 0)
-    short = TrainingConfig(steps=4, batch=4, warmup=1, save_every=2, show_every=4)
-    return Recipe(
-        name="smoke",
-        autoencoder=AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1),
-        transformer=DiTConfig(width=64, depth=2),
-        pictures=(clips,),
-        clips=(clips,),
-        weights=(1.0,),
-        lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
-        tellings=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),
-        test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
-        autoencoder_training=short,
-        transformer_training=short,
-        reader_training=short,
-        captioner_training=short,
-        learner=DiTConfig(width=64, depth=2),
-        learned=clips,
-        recaptioning_training=short,
-    )
-
-
-RECIPES = {"mini": mini, "smoke": smoke}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run(ABC):
-    """One part of a recipe, trained in `root`; called once by each process."""
+    sees_latents: ClassVar[bool] = False
 
     recipe: Recipe
     root: Path
@@ -203,6 +110,8 @@ class AutoencoderRun(Run):
 
 
 class TransformerRun(Run):
+    sees_latents = True
+
     @property
     def needed(self) -> tuple[Shelf, ...]:
         return self.recipe.clips
@@ -284,6 +193,8 @@ class ReaderRun(Run):
 
 
 class CaptionerRun(Run):
+    sees_latents = True
+
     @property
     def needed(self) -> tuple[Shelf, ...]:
         return self.recipe.tellings
@@ -324,7 +235,7 @@ def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -
             threads,
             lambda done, total, name=name: on_shard(name, done, total),
         )
-    if isinstance(run, TransformerRun | CaptionerRun):
+    if run.sees_latents:
         shards = run.shards(*run.needed, run.recipe.test)
         encode_shards(
             shards,

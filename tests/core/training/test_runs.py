@@ -8,7 +8,8 @@ from sora_core.bundle import read_config
 from sora_core.errors import TrainingError
 from sora_core.measure.reader import load_reader
 from sora_core.training.distributed import Ranks
-from sora_core.training.runs import AutoencoderRun, ReaderRun, TransformerRun, prepare, smoke
+from sora_core.training.recipes import smoke
+from sora_core.training.runs import AutoencoderRun, ReaderRun, TransformerRun, prepare
 
 
 def trained(kind, root, recipe):
