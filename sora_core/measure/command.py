@@ -21,6 +21,7 @@ from .captions import figures as caption_figures
 from .captions import tellings
 from .certainty import calibrated, strange_figures, trials, write_certainty
 from .claims import Claim
+from .facts import cases
 from .fidelity import Settings, canvas_for, painted, wishes
 from .reader import READER, Reading, load_reader, read, shares, true_readings
 from .recaptioning import Row, expanded_wishes, readings, rows
@@ -168,7 +169,7 @@ def measure_prompts(args: Namespace) -> list[Figure]:
     language = read_language()
     if not args.fidelity:
         return prompts.figures(list(prompts.trials(language)))
-    terse, reader = prompts.cases(prompts.HELD_OUT / "terse.txt"), load_reader()
+    terse, reader = cases(prompts.HELD_OUT / "terse.txt"), load_reader()
     settings, pipeline = Settings(args.steps), load(args.model)
     return gain.figures(gain.pairs(pipeline, reader, terse, language, settings, args.seed, say))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ..models.reader import Reader
 from ..pipeline import Pipeline
 from ..prompts.expansion import Language, expand
+from .facts import Case
 from .fidelity import Settings, Wish, canvas_for, painted
-from .prompts import Case
 from .reader import Labels, Reading, read, shares
 from .report import Figure
 

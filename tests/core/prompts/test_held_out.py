@@ -2,16 +2,8 @@
 
 import pytest
 
-from sora_core.measure.prompts import (
-    HELD_OUT,
-    Case,
-    Faults,
-    cases,
-    figures,
-    general_faults,
-    trials,
-    world_faults,
-)
+from sora_core.measure.facts import Case, Faults, cases, general_faults, world_faults
+from sora_core.measure.prompts import HELD_OUT, figures, trials
 from sora_core.prompts.expansion import Expansion, read_language
 
 
