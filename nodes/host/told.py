@@ -47,15 +47,22 @@ def prompt_weights(conds: Conds, latent: Latents) -> Float[Tensor, "p t"]:
 
 def by_words(conds: Conds, weights: Float[Tensor, "p t"]) -> Float[Tensor, "q t"]:
     """`weights` of the spans of `conds`, those that are told the same words in one."""
-    rows: list[tuple[Tensor, Tensor]] = []
-    for (first, *_), row in zip(by_span(conds), weights, strict=True):
-        words = first["cross_attn"]
-        same = [i for i, (other, _) in enumerate(rows) if torch.equal(other, words)]
-        if same:
-            rows[same[0]] = words, rows[same[0]][1] + row
+    rows: list[tuple[Conds, Tensor]] = []
+    for said, row in zip(by_span(conds), weights, strict=True):
+        same = next((i for i, (other, _) in enumerate(rows) if same_words(said, other)), None)
+        if same is None:
+            rows.append((said, row))
         else:
-            rows.append((words, row))
+            rows[same] = said, rows[same][1] + row
     return torch.stack([row for _, row in rows])
+
+
+def same_words(conds: Conds, others: Conds) -> bool:
+    """Whether both tell the same words, whatever else they ask."""
+    return len(conds) == len(others) and all(
+        torch.equal(cond["cross_attn"], other["cross_attn"])
+        for cond, other in zip(conds, others, strict=True)
+    )
 
 
 def in_one(spoken: Sequence[Conds], weights: Float[Tensor, "p t"]) -> Conds | None:
