@@ -1,9 +1,10 @@
 """Draws each graph of workflows/api for the page, and makes its picture from a real run.
 
-    python -m tools.draw_workflows [NAME ...]
+    python -m tools.draw_workflows [--layout] [NAME ...]
 
 Writes `workflows/NAME.json`, laid out from left to right, and `workflows/NAME.jpg`. Of a graph for
-models that are not here, whose name begins with `host_`, the picture shows the canvas.
+models that are not here, whose name begins with `host_`, the picture shows the canvas. With
+`--layout` the pictures stay as they are.
 """
 
 import io
@@ -30,6 +31,11 @@ DRAW = """async ([graph, name]) => {
         if (widget.name === 'control_after_generate') widget.value = 'fixed'
     for (const node of app.graph.nodes)
         if (node.widgets?.some(widget => widget.name === 'text')) node.size = [320, 110]
+    const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200}
+    for (const node of app.graph.nodes) {  // room for what each shows once it has run
+        const canvas = node.outputs?.some(output => output.type === 'SORA_CANVAS') ? 120 : 0
+        node.setSize([node.size[0], node.size[1] + (shown[node.comfyClass] ?? canvas)])
+    }
     app.graph.arrange(50)
     const right = Math.max(...app.graph.nodes.map(node => node.pos[0] + node.size[0]))
     const bottom = Math.max(...app.graph.nodes.map(node => node.pos[1] + node.size[1]))
@@ -40,13 +46,16 @@ DRAW = """async ([graph, name]) => {
 }"""
 
 
-def main(names: list[str]) -> None:
+def main(arguments: list[str]) -> None:
+    layout, names = "--layout" in arguments, [name for name in arguments if name != "--layout"]
     names = names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
     graphs = {name: json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()) for name in names}
     with tempfile.TemporaryDirectory() as base, Server(bring_host(), Path(base)) as server:
         with open_page(server.client) as page:
             for name, graph in graphs.items():
                 write_drawing(page, name, graph)
+        if layout:
+            return
         for name, graph in graphs.items():
             drawn = (canvas_picture if name.startswith("host_") else picture)(server.client, graph)
             drawn.save(WORKFLOWS / f"{name}.jpg", quality=90)

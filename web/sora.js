@@ -119,10 +119,12 @@ function write(node, values) {
   redraw()
 }
 
-/** Whether a node of the pack made what `node` shows. */
-function madeHere(node) {
-  const sources = node.inputs?.map((input) => sourceOf(node, input.name)) ?? []
-  return [node, ...sources].some((each) => each?.comfyClass?.startsWith('Sora'))
+/** Whether a node of the pack had a part in what `node` shows. */
+function madeHere(node, asked = new Set()) {
+  if (!node || asked.has(node)) return false
+  asked.add(node)
+  if (node.comfyClass?.startsWith('Sora')) return true
+  return node.inputs?.some((input) => madeHere(sourceOf(node, input.name), asked)) ?? false
 }
 
 /** The page shows a video some time after it is told of it. */
