@@ -31,9 +31,9 @@ DRAW = """async ([graph, name]) => {
         if (widget.name === 'control_after_generate') widget.value = 'fixed'
     for (const node of app.graph.nodes)
         if (node.widgets?.some(widget => widget.name === 'text')) node.size = [320, 110]
-    const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200}
+    const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200, PreviewAny: 60}
     for (const node of app.graph.nodes) {  // room for what each shows once it has run
-        const canvas = node.outputs?.some(output => output.type === 'SORA_CANVAS') ? 120 : 0
+        const canvas = node.outputs?.some(output => output.type === 'SORA_CANVAS') ? 160 : 0
         node.setSize([node.size[0], node.size[1] + (shown[node.comfyClass] ?? canvas)])
     }
     app.graph.arrange(50)
