@@ -47,22 +47,39 @@ def within_frames(layer: nn.Module, x: Activations) -> Activations:
 
 
 class Causal(nn.Module):
-    """The causal convolution `name`; there is nothing before the first frame."""
+    """The causal convolution `name`; there is nothing before the first frame, and no work for it.
+
+    `short` are its latest taps alone: for frames that have fewer frames before them.
+    """
 
     def __init__(self, weights: Weights, name: str) -> None:
         super().__init__()
-        weight = weights[f"{name}.weight"]
-        out, channels, time, _, space = weight.shape
-        self.conv = CausalConv(channels, out, time=time, space=space)
-        self.conv.conv.weight = nn.Parameter(rearrange(weight, "o c s y x -> o (s c) y x"))
-        self.conv.conv.bias = nn.Parameter(weights[f"{name}.bias"])
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        self.short = nn.ModuleList(
+            side_by_side(weight[:, :, -taps:], bias) for taps in range(1, weight.shape[2])
+        )
+        self.whole = side_by_side(weight, bias)
 
     def forward(self, x: Activations, memory: Memory) -> Activations:
-        if self not in memory:
-            b, _, *frame = x.shape
-            memory[self] = x.new_zeros(b, self.conv.time - 1, *frame)
-        y, memory[self] = self.conv(x, memory[self])
-        return y
+        past, made = memory.get(self, x[:, :0]), []
+        for conv in self.short[past.shape[1] : past.shape[1] + x.shape[1]]:
+            past = torch.cat([past, x[:, :1]], dim=1)
+            made.append(conv(x[:, :1], past[:, :-1])[0])
+            x = x[:, 1:]
+        if x.shape[1]:
+            y, past = self.whole(x, past)
+            made.append(y)
+        memory[self] = past
+        return torch.cat(made, dim=1) if len(made) > 1 else made[0]
+
+
+def side_by_side(weight: Float[Tensor, "o c s k k"], bias: Float[Tensor, " o"]) -> CausalConv:
+    """A convolution over as many frames as `weight` has."""
+    out, channels, time, _, space = weight.shape
+    layer = CausalConv(channels, out, time=time, space=space)
+    layer.conv.weight = nn.Parameter(rearrange(weight, "o c s y x -> o (s c) y x"))
+    layer.conv.bias = nn.Parameter(bias)
+    return layer
 
 
 class Norm(nn.Module):
