@@ -3,7 +3,10 @@
 What a hostile test prints is a figure, and is shown at the end of the run.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
@@ -11,16 +14,32 @@ from jaxtyping import install_import_hook
 import tests.shapes
 from tools.client import Client
 from tools.host import Server, bring_host
+from tools.run import own_python, tree
 
 CHECKED = ["sora_core.models", "sora_core.sampling", "sora_core.shapes"]  # numba compiles the world
 
 install_import_hook(CHECKED, f"{tests.shapes.__name__}.check")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--comfyui", type=tree, help="a ComfyUI to serve in place of the pinned one")
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def comfyui(pytestconfig: pytest.Config) -> Callable[..., Server]:
+    """Makes a `Server` of the ComfyUI that is tried: the pinned one, or another from outside."""
+    other: Path | None = pytestconfig.getoption("--comfyui")
+    if other is None:
+        return partial(Server, bring_host())
+    return partial(Server, other, python=str(own_python(other) or sys.executable))
+
+
+@pytest.fixture(scope="session")
+def server(
+    comfyui: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """One ComfyUI for all tests that need one, with the pack as a user would link it."""
-    with Server(bring_host(), tmp_path_factory.mktemp("comfyui")) as server:
+    with comfyui(tmp_path_factory.mktemp("comfyui")) as server:
         yield server
 
 

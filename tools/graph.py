@@ -26,12 +26,20 @@ def completed(graph: Graph, known: dict[str, dict[str, Any]]) -> Graph:
 def defaults(node: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The inputs of `node`, and the default of each widget it lacks."""
     inputs = dict(node["inputs"])
-    for name, spec in known[node["class_type"]]["input"].get("required", {}).items():
+    fill(inputs, known[node["class_type"]]["input"])
+    return inputs
+
+
+def fill(inputs: dict[str, Any], wanted: dict[str, dict[str, Any]], prefix: str = "") -> None:
+    """Adds the default of each required widget; a choice may bring widgets of its own."""
+    for name, spec in wanted.get("required", {}).items():
+        name = prefix + name
         kind, options = spec[0], spec[1] if len(spec) > 1 else {}
         choices = kind if isinstance(kind, list) else options.get("options", ())
+        brought = {one["key"]: one["inputs"] for one in choices if isinstance(one, dict)}
         if name not in inputs and ("default" in options or choices):
-            inputs[name] = options.get("default", next(iter(choices), None))
-    return inputs
+            inputs[name] = options.get("default", next(iter(brought or choices), None))
+        fill(inputs, brought.get(inputs.get(name), {}), f"{name}.")
 
 
 def refusal(answer: dict[str, Any]) -> str:

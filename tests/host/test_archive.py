@@ -8,7 +8,7 @@ import pytest
 
 from tests.hostile.test_scanner import archive
 from tools.client import Client
-from tools.host import ROOT, Server, bring_host
+from tools.host import ROOT
 
 pytestmark = pytest.mark.host
 
@@ -17,14 +17,14 @@ COMFY = re.compile(r'^(\w[\w-]*) = "(.*)"$', re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(comfyui, tmp_path_factory):
     """A client of a server that has nothing but what the archive holds."""
     base = tmp_path_factory.mktemp("fresh")
     pack = base / "archive" / "sora-nodes"
     for file in archive():
         (pack / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, pack / file)
-    with Server(bring_host(), base / "comfyui", packs=(pack,)) as server:
+    with comfyui(base / "comfyui", packs=(pack,)) as server:
         yield server.client
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.tiny import NAME, write_tiny
 from tools.client import Client
-from tools.host import ROOT, Server, bring_host
+from tools.host import ROOT
 
 pytestmark = pytest.mark.host
 
@@ -44,11 +44,11 @@ def paint(**changed):
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
+def own(comfyui, tmp_path_factory):
     """A ComfyUI that a test may kill."""
     base = tmp_path_factory.mktemp("batch")
     write_tiny(base / "models" / "diffusion_models")
-    with Server(bring_host(), base) as server:
+    with comfyui(base) as server:
         yield server
 
 

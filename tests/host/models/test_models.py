@@ -4,7 +4,7 @@ The models are tiny and random. What is shown for each: how much of the latent i
 that is bit for bit the footage, and how much of the rest is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tools.client import Client, Graph, GraphError
-from tools.host import ROOT, Server, bring_host
+from tools.host import ROOT, Server
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
@@ -34,10 +34,12 @@ SHOWN = {
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def models(
+    comfyui: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     base = tmp_path_factory.mktemp("models")
     packs = (ROOT, Path(__file__).parent / "pack")
-    with Server(bring_host(), base, packs=packs) as server:
+    with comfyui(base, packs=packs) as server:
         yield server
 
 
