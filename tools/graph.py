@@ -39,7 +39,9 @@ def fill(inputs: dict[str, Any], wanted: dict[str, dict[str, Any]], prefix: str 
         brought = {one["key"]: one["inputs"] for one in choices if isinstance(one, dict)}
         if name not in inputs and ("default" in options or choices):
             inputs[name] = options.get("default", next(iter(brought or choices), None))
-        fill(inputs, brought.get(inputs.get(name), {}), f"{name}.")
+        for key, more in brought.items():
+            if inputs.get(name) == key:  # it may be a link, which no dict can look up
+                fill(inputs, more, f"{name}.")
 
 
 def refusal(answer: dict[str, Any]) -> str:
