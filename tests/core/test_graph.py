@@ -20,7 +20,8 @@ FORMAT = {
 
 def test_a_widget_that_is_lacking_has_its_default_and_a_given_one_stays():
     wanted = {"crf": ["INT", {"default": 23}], "speed": ["INT", {"default": 1}], "video": ["VIDEO"]}
-    assert save({"crf": 5}, **wanted) == {"crf": 5, "speed": 1}
+    given = {"crf": 5, "video": ["2", 0]}
+    assert save(given, **wanted) == given | {"speed": 1}
 
 
 def test_a_choice_without_a_default_is_the_first():
@@ -35,3 +36,4 @@ def test_a_choice_brings_its_own_widgets_and_no_others():
     assert save({}, **wanted) == {"format": "auto"}
     deep = {"format": "mkv", "format.codec": "av1", "format.crf": 23}
     assert save({"format": "mkv"}, **wanted) == deep
+    assert save({"format": ["2", 0]}, **wanted) == {"format": ["2", 0]}
