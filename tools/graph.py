@@ -36,7 +36,7 @@ def fill(inputs: dict[str, Any], wanted: dict[str, dict[str, Any]], prefix: str 
         name = prefix + name
         kind, options = spec[0], spec[1] if len(spec) > 1 else {}
         choices = kind if isinstance(kind, list) else options.get("options", ())
-        brought = [(one["key"], one["inputs"]) for one in choices if isinstance(one, dict)]
+        brought = {one["key"]: one["inputs"] for one in choices if isinstance(one, dict)}
         if name not in inputs and ("default" in options or choices):
             inputs[name] = options.get("default", next(iter(brought or choices), None))
         for key, more in brought.items():
