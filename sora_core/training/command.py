@@ -9,24 +9,26 @@ from pathlib import Path
 
 from . import distributed
 from .recipes import RECIPES
+from .run import AUTOENCODER, prepare
 from .runs import (
-    AUTOENCODER,
     CAPTIONER,
+    DECODER,
     READER,
     RECAPTIONING,
     TRANSFORMER,
     AutoencoderRun,
     CaptionerRun,
+    DecoderRun,
     ReaderRun,
     RecaptioningRun,
     TransformerRun,
-    prepare,
 )
 from .trainer import Progress
 
 RUNS = {
     AUTOENCODER: AutoencoderRun,
     TRANSFORMER: TransformerRun,
+    DECODER: DecoderRun,
     READER: ReaderRun,
     CAPTIONER: CaptionerRun,
     RECAPTIONING: RecaptioningRun,

@@ -25,11 +25,13 @@ class Recipe:
     pictures: tuple[Shelf, ...]  # for the autoencoder
     clips: tuple[Shelf, ...]  # for the transformer
     weights: tuple[float, ...]
+    painted: Shelf  # for the decoder, with what the transformer makes of them
     lessons: tuple[Shelf, ...]  # for the reader that measures the others
     tellings: tuple[Shelf, ...]  # for the captioner
     test: Shelf
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
+    decoder_training: TrainingConfig
     reader_training: TrainingConfig
     captioner_training: TrainingConfig
     learner: DiTConfig  # of the re-captioning experiment, twice
@@ -56,6 +58,7 @@ def mini() -> Recipe:
             Shelf(Size(64, 112, 17), 1280, 400_000_000),
         ),
         weights=(0.8, 0.1, 0.05, 0.05),
+        painted=Shelf(Size(64, 64, 17), 2560, 100_000_000),
         lessons=reader_shelves(),
         tellings=captioner_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
@@ -70,6 +73,16 @@ def mini() -> Recipe:
         ),
         transformer_training=TrainingConfig(
             steps=4000, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
+        ),
+        decoder_training=TrainingConfig(
+            steps=3300,
+            batch=16,
+            matrix_rate=8e-3,
+            rate=2e-3,
+            warmup=50,
+            decay=0.7,
+            average=0.995,
+            save_every=50,
         ),
         reader_training=reader_training(),
         captioner_training=captioner_training(),
@@ -92,11 +105,13 @@ def smoke() -> Recipe:
         pictures=(clips,),
         clips=(clips,),
         weights=(1.0,),
+        painted=clips,
         lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
         tellings=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),
         test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
         autoencoder_training=short,
         transformer_training=short,
+        decoder_training=short,
         reader_training=short,
         captioner_training=short,
         learner=DiTConfig(width=64, depth=2),

@@ -1,24 +1,22 @@
-"""What `python -m sora_core train` trains: each run with its data and its settings.
+"""What `python -m sora_core train` trains: each part with its data and its settings.
 
 A run is a plain object that each training process calls with its rank.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 
-from ..bundle import write_bundle
+from ..bundle import load_transformer, read_config, write_bundle
 from ..errors import TrainingError
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
 from ..models.text import TextEncoder, encode
 from ..models.tokens import Tokenizer
 from ..models.vocabulary import Vocabulary
-from ..weights import load_into, write
+from ..video.frames import video_from_frames
+from ..weights import write
 from .autoencoder import AutoencoderTask, normalise
 from .captioner import (
     STRANGERS,
@@ -28,65 +26,20 @@ from .captioner import (
     strangers,
     train_captioner,
 )
-from .dataset import Shelf, read_shards, render_shelf
+from .dataset import Shelf, read_shards
+from .decoder import DecoderTask
 from .distributed import Ranks
-from .latents import encode_shards, read_latents
+from .latents import read_latents
+from .painted import paint_shards, read_painted
 from .reader import Lessons, save_reader, train_reader
-from .recipes import Recipe
-from .trainer import Progress, TrainingConfig, train
+from .run import AUTOENCODER, OnShard, Run
+from .trainer import TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
-AUTOENCODER, TRANSFORMER, READER = "autoencoder", "transformer", "reader"
+TRANSFORMER, DECODER, READER = "transformer", "decoder", "reader"
 CAPTIONER, RECAPTIONING = "captioner", "recaptioning"
 ARMS = {"short": (0,), "descriptive": (1,)}
 """Which captions each transformer of the re-captioning experiment learns from."""
-CAPTIONS = 2  # ways of saying each clip, each once short and once long
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run(ABC):
-    """One part of a recipe, trained in `root`; called once by each process.
-
-    Where it `sees_latents`, it learns from what the autoencoder makes of the clips.
-    """
-
-    sees_latents: ClassVar[bool] = False
-
-    recipe: Recipe
-    root: Path
-    resume: bool
-    on_progress: Callable[[Progress], None]
-
-    @property
-    @abstractmethod
-    def needed(self) -> tuple[Shelf, ...]:
-        """The clips to render, the test apart."""
-
-    @abstractmethod
-    def __call__(self, ranks: Ranks) -> None: ...
-
-    @property
-    def world(self) -> Path:
-        return self.root / "world"
-
-    def folder(self, name: str) -> Path:
-        folder = self.root / self.recipe.name / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def shards(self, *shelves: Shelf) -> list[Path]:
-        return [path for shelf in shelves for path in shelf.shards(self.world)]
-
-    def latent_shards(self, shelf: Shelf) -> list[Path]:
-        return [self.folder("latents") / path.name for path in self.shards(shelf)]
-
-    def trained_autoencoder(self) -> Autoencoder:
-        weights = self.folder(AUTOENCODER) / "weights.safetensors"
-        if not weights.exists():
-            raise TrainingError("there is no trained autoencoder yet: train that first")
-        autoencoder = Autoencoder(self.recipe.autoencoder).eval().requires_grad_(False)
-        load_into(autoencoder, weights)
-        return autoencoder
 
 
 class AutoencoderRun(Run):
@@ -157,6 +110,58 @@ class TransformerRun(Run):
             write_bundle(target, average.dit, autoencoder, name=self.recipe.name, latents=latents)
 
 
+class DecoderRun(Run):
+    """The decoder again, on what the trained transformer paints too. Latents stay as they are."""
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return (*self.recipe.pictures, self.recipe.painted)
+
+    @property
+    def painted(self) -> list[Path]:
+        return [self.folder("painted") / path.name for path in self.shards(self.recipe.painted)]
+
+    def trained_transformer(self) -> DiT:
+        path = self.folder(TRANSFORMER) / f"{self.recipe.name}.safetensors"
+        if not path.exists():
+            raise TrainingError("there is no trained transformer yet: train that first")
+        return load_transformer(path, read_config(path))
+
+    def derive(self, on_shard: OnShard) -> None:
+        paint_shards(
+            self.shards(self.recipe.painted),
+            self.folder("painted"),
+            self.trained_transformer(),
+            self.trained_autoencoder(),
+            partial(on_shard, "painting"),
+        )
+
+    def __call__(self, ranks: Ranks) -> None:
+        recipe, config, folder = self.recipe, self.recipe.decoder_training, self.folder(DECODER)
+        torch.manual_seed(config.seed)
+        shown = next(read_shards(self.shards(recipe.test)))
+        task = DecoderTask(
+            self.trained_autoencoder(),
+            list(read_shards(self.shards(*recipe.pictures))),
+            list(read_shards(self.shards(recipe.painted))),
+            read_painted(self.painted),
+            shown,
+            config.batch,
+            config.seed,
+        )
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            write(folder / "weights.safetensors", average.state_dict())
+            video = torch.stack([video_from_frames(clip) for clip in shown.frames[:16]])
+            target = folder / f"{recipe.name}.safetensors"
+            latents = average.encode(video)
+            write_bundle(
+                target, self.trained_transformer(), average, name=recipe.name, latents=latents
+            )
+
+
 class RecaptioningRun(TransformerRun):
     """The same small transformer twice, from the same start and on the same clips and noise: once
     told what they show in short captions, once in descriptive ones."""
@@ -222,24 +227,3 @@ class CaptionerRun(Run):
         )
         if ranks.first:
             save_captioner(captioner, folder / "captioner.safetensors")
-
-
-def prepare(run: Run, threads: int, on_shard: Callable[[str, int, int], None]) -> None:
-    """Renders the clips of the run, and for some parts encodes them, where missing."""
-    for shelf in (*run.needed, run.recipe.test):
-        name = f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"
-        render_shelf(
-            run.world,
-            shelf,
-            CAPTIONS,
-            threads,
-            lambda done, total, name=name: on_shard(name, done, total),
-        )
-    if run.sees_latents:
-        shards = run.shards(*run.needed, run.recipe.test)
-        encode_shards(
-            shards,
-            run.folder("latents"),
-            run.trained_autoencoder(),
-            lambda done, total: on_shard("encoding", done, total),
-        )

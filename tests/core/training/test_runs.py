@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from sora_core.bundle import read_config
 from sora_core.errors import TrainingError
 from sora_core.measure.reader import load_reader
 from sora_core.training.distributed import Ranks
 from sora_core.training.recipes import smoke
-from sora_core.training.runs import AutoencoderRun, ReaderRun, TransformerRun, prepare
+from sora_core.training.run import prepare
+from sora_core.training.runs import AutoencoderRun, DecoderRun, ReaderRun, TransformerRun
+from sora_core.weights import read
 
 
 def trained(kind, root, recipe):
@@ -22,12 +25,23 @@ def trained(kind, root, recipe):
 def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
     short = replace(smoke().reader_training, steps=2)
     recipe = replace(
-        smoke(), autoencoder_training=short, transformer_training=short, reader_training=short
+        smoke(),
+        autoencoder_training=short,
+        transformer_training=short,
+        decoder_training=short,
+        reader_training=short,
     )
     with pytest.raises(TrainingError, match="train that first"):
         trained(ReaderRun, tmp_path, recipe)
-    for kind in (AutoencoderRun, TransformerRun, ReaderRun):
+    for kind in (AutoencoderRun, TransformerRun, DecoderRun, ReaderRun):
         trained(kind, tmp_path, recipe)
     made = tmp_path / recipe.name
-    read_config(made / "transformer" / f"{recipe.name}.safetensors")
+    before, after = (
+        made / part / f"{recipe.name}.safetensors" for part in ("transformer", "decoder")
+    )
+    read_config(after)
+    changed = {
+        name for name, weight in read(after).items() if not torch.equal(weight, read(before)[name])
+    }
+    assert changed and all(name.startswith("autoencoder.decoder.") for name in changed)
     assert set(load_reader(made / "reader" / "reader.safetensors").words) >= {"colour", "shape"}

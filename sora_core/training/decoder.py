@@ -1,0 +1,101 @@
+"""Training of the decoder alone, once the transformer is trained: latents stay what they are.
+
+A decoder that has seen only what the encoder makes shows painted latents with a small jump wherever
+a latent frame begins, as each is a little wrong in its own way. Here half of what it sees was
+painted by the transformer, close enough to the truth to be held against it.
+
+Axes: b batch, c channels, t frames, y rows, x columns.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..models.autoencoder import Autoencoder
+from ..shapes import COMPRESSION, Latent, Video
+from ..video.frames import video_from_frames
+from .autoencoder import OBJECT_WEIGHT, AutoencoderTask
+from .dataset import Clips
+from .distributed import Ranks
+from .painted import Painted
+
+NOISE = 0.01  # of latents as they are
+GIVEN_WEIGHT = 3.0  # of frames that were given: the truth of them is in their latent
+BORDER_WEIGHT = 4.0  # of steps from one latent frame into the next
+
+
+def decoding_loss(
+    made: Video,
+    true: Video,
+    objects: Float[Tensor, "b 1 t y x"],
+    given: Float[Tensor, "#b 1 #t 1 1"],
+) -> dict[str, Tensor]:
+    """Squared error, most of all, and that of each step in time, into latent frames above all."""
+    error, weight = made - true, 1 + (OBJECT_WEIGHT - 1) * objects
+    shown = weight * (1 + (GIVEN_WEIGHT - 1) * given)
+    shown = shown / shown.mean()
+    parts = {
+        "charbonnier": 0.2 * (shown * (error.square() + 1e-3).sqrt()).mean(),
+        "squared": 24 * (shown * error.square()).mean(),
+        "edges": 0.1
+        * (
+            (shown[..., 1:] * error.diff(dim=-1).abs()).mean()
+            + (shown[..., 1:, :] * error.diff(dim=-2).abs()).mean()
+        ),
+    }
+    if true.shape[2] > 1:
+        border = torch.ones(true.shape[2] - 1, 1, 1)
+        border[:: COMPRESSION.time] = BORDER_WEIGHT
+        step = error.diff(dim=2)
+        moved = weight[:, :, 1:] * border / border.mean()
+        parts["motion"] = 0.6 * (moved * (step.abs() + 6 * step.square())).mean()
+    return parts
+
+
+class DecoderTask(AutoencoderTask):
+    """Clips from their own latents, and from painted ones, a step of each in turn."""
+
+    def __init__(
+        self,
+        model: Autoencoder,
+        clips: Sequence[Clips],
+        scenes: Sequence[Clips],
+        painted: Sequence[Painted],
+        shown: Clips,
+        batch: int,
+        seed: int,
+    ) -> None:
+        super().__init__(model, clips, shown, batch, seed)
+        model.encoder.requires_grad_(False)
+        model.decoder.requires_grad_(True)
+        self.scenes = list(zip(scenes, painted, strict=True))
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        latent, video, objects, given = (self.encoded if step % 2 else self.drawn)(step, ranks)
+        parts = decoding_loss(self.model.decode(latent).float(), video, objects, given)
+        return torch.stack(list(parts.values())).sum(), parts
+
+    @torch.no_grad()
+    def encoded(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
+        """Crops of clips, their latents, where objects are, and that nothing was given."""
+        video, objects, generator = self.draw(step, ranks)
+        latent = self.model.encode(video).float()
+        noise = NOISE * torch.randn(latent.shape, generator=generator)
+        return latent + noise, video, objects, torch.zeros(1, 1, 1, 1, 1)
+
+    def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
+        """Painted latents, what they should show, where objects are, and which frames were given.
+
+        They are whole clips, and so half as many as crops.
+        """
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
+        clips, painted = self.scenes[int(torch.randint(len(self.scenes), (), generator=generator))]
+        count = max(1, self.batch // ranks.count // 2)
+        rows = torch.randint(len(clips.frames), (count,), generator=generator)
+        video = torch.stack([video_from_frames(clips.frames[i]) for i in rows])
+        known = painted.known[rows].float()
+        later = known[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
+        given = torch.cat([known[:, :1], later], dim=1)[:, None, :, None, None]
+        return painted.latents[rows].float(), video, clips.objects[rows][:, None], given

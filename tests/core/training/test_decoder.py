@@ -1,0 +1,50 @@
+"""What the decoder learns from: painted latents, and a loss that minds steps into latent frames."""
+
+import torch
+
+from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
+from sora_core.models.dit import DiT, DiTConfig
+from sora_core.training.decoder import decoding_loss
+from sora_core.training.painted import given, paint_over
+
+CONFIG = AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1)
+
+
+def test_painted_latents_keep_what_was_given_and_nothing_else():
+    torch.manual_seed(0)
+    transformer = DiT(DiTConfig(width=64, depth=2)).eval()
+    transformer.start()
+    clean, known = torch.randn(2, 16, 5, 8, 8), torch.randn(2, 16, 5, 8, 8)
+    mask = torch.tensor([0.0, 1, 1, 1, 0]).view(1, 1, -1, 1, 1)
+    texts = [torch.randn(length, 384) for length in (3, 5, 1)]
+    generator = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        made = paint_over(transformer, known, clean, mask, texts, generator)
+    assert torch.equal(made[:, :, [0, 4]], known[:, :, [0, 4]])
+    assert not (made[:, :, 1:4] == clean[:, :, 1:4]).any()
+
+
+def test_the_end_of_a_clip_is_given_as_a_canvas_gives_it():
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(CONFIG).eval()
+    video = torch.rand(1, 3, 17, 64, 64) * 2 - 1
+    other = torch.cat([torch.rand(1, 3, 9, 64, 64), video[:, :, 9:]], dim=2)
+    with torch.inference_mode():
+        clean = autoencoder.encode(video)
+        ends = [given(autoencoder, clip, clean, (0, 2))[:, :, 3:] for clip in (video, other)]
+        assert torch.equal(given(autoencoder, video, clean, (1, 0)), clean)
+    assert torch.equal(*ends)  # what came before is not known
+    assert not torch.allclose(ends[0], clean[:, :, 3:])
+
+
+def test_a_jump_into_a_latent_frame_costs_more_than_one_within():
+    true, objects = torch.zeros(1, 3, 9, 16, 16), torch.zeros(1, 1, 9, 16, 16)
+    nothing = torch.zeros(1, 1, 1, 1, 1)
+
+    def jump(at):
+        made = true.clone()
+        made[:, :, at:] = 0.1
+        return decoding_loss(made, true, objects, nothing)["motion"].item()
+
+    assert jump(5) > 2 * jump(6) > 0
+    assert decoding_loss(true, true, objects, nothing)["motion"] == 0
