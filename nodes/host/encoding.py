@@ -17,7 +17,7 @@ from .video import VAE, HostVAE, compression, each
 COPIES = 3  # of the pixels in memory: as they came, as they wait, as the VAE is given them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Way:
     """How a video is encoded: the function, how many frames it holds at most, and what to say."""
 
@@ -39,12 +39,25 @@ def way(vae: VAE, size: Size) -> Way:
     if continues(vae):
         says = f"{step} frames at a time with the VAE's own memory of those before, exactly"
         return Way(partial(encoded_in_turn, vae), few, says)
-    fits = most_frames(vae, size)
-    encode = partial(encoded_in_tiles, vae, length=fits)
-    if fits >= size.frames:
-        return Way(encode, size.frames, "all at once")
-    says = f"{fits} frames at a time, each with {OVERLAP * step} before it; nearly as at once"
-    return Way(encode, fits, says)
+    return in_tiles(vae, size)
+
+
+def in_tiles(vae: VAE, size: Size) -> Way:
+    """All at once, or else in parts, which then say how far any two of them were apart."""
+    length, seen, most = most_frames(vae, size), OVERLAP * compression(vae).time, 0.0
+
+    def overlapped(apart: float) -> None:
+        nonlocal most
+        most = max(most, apart)
+        chosen.says = (
+            f"{length} frames at a time, each with {seen} before it, which differ by at most "
+            f"{most:.1%} of the latent's range where they overlap: that far it may be from all at "
+            "once"
+        )
+
+    encode = partial(encoded_in_tiles, vae, length=length, on_overlap=overlapped)
+    chosen = Way(encode, min(size.frames, length), "all at once")
+    return chosen
 
 
 def streamed(vae: HostVAE, chunks: Iterable[Video]) -> Iterator[Latent]:

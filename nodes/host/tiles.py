@@ -18,6 +18,7 @@ from .video import VAE, compression, each
 TILE = 20  # latent frames that are decoded together
 MARGIN, BLEND = 2, 2  # of them, what is only looked at, before and after; and what two tiles show
 OVERLAP = 4  # latent frames that encoding sees again before those it adds
+EVEN = 1e-6  # a latent whose range is less is of one colour
 AT_ONCE = 2**30  # bytes of pixels that are encoded together
 BYTES = 3 * 4  # of a pixel
 
@@ -65,21 +66,33 @@ def encoded_at_once(vae: VAE, video: Video) -> Latent:
     return latent
 
 
-def encoded_in_tiles(vae: VAE, chunks: Iterable[Video], length: int) -> Iterator[Latent]:
+def encoded_in_tiles(
+    vae: VAE, chunks: Iterable[Video], length: int, on_overlap: Callable[[float], None]
+) -> Iterator[Latent]:
     """The latent of a video in parts of `length` frames, at once where it is no longer.
 
     A part begins with the last frame of a latent frame, alone as a first frame is, and sees
-    `OVERLAP` latent frames again before it adds any.
+    `OVERLAP` latent frames again before it adds any. `on_overlap` gets how far apart the last of
+    them is from what the part before made of the same frames, at most, as a share of its range.
     """
-    step, again = compression(vae).time, 0
-    waiting = None
+    step = compression(vae).time
+    waiting = held = None
+
+    def added(latent: Latent) -> Latent:
+        if held is None:
+            return latent
+        apart = (latent[:, :, OVERLAP : OVERLAP + 1] - held).abs().max()
+        on_overlap((apart / (held.max() - held.min()).clamp(min=EVEN)).item())
+        return latent[:, :, OVERLAP + 1 :]
+
     for chunk in each(iter(chunks)):
         waiting = chunk if waiting is None else torch.cat([waiting, chunk], dim=2)
         while waiting.shape[2] > length:
-            yield encoded_at_once(vae, waiting[:, :, :length])[:, :, again:]
-            waiting, again = waiting[:, :, length - 1 - OVERLAP * step :], OVERLAP + 1
+            latent = added(encoded_at_once(vae, waiting[:, :, :length]))
+            yield latent
+            waiting, held = waiting[:, :, length - 1 - OVERLAP * step :], latent[:, :, -1:].clone()
     if waiting is not None:
-        yield encoded_at_once(vae, waiting)[:, :, again:]
+        yield added(encoded_at_once(vae, waiting))
 
 
 def most_frames(vae: VAE, size: Size) -> int:

@@ -4,6 +4,7 @@ Axes: c channels, t frames, y rows, x columns.
 """
 
 import gc
+import re
 from fractions import Fraction
 
 import comfy.ldm.wan.vae
@@ -239,9 +240,27 @@ def test_another_vae_gets_overlapping_parts_that_are_its_whole(means, frames, mo
     monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 25)
     video = video_from_frames(clip(frames, 32, 32))[None]
     chosen = way(means, Size(32, 32, frames))
-    assert ("all at once" in chosen.says) == (frames <= 25)
     latent = torch.cat(list(chosen.encode(video.split(7, dim=2))), dim=2)
     torch.testing.assert_close(latent, encoded_at_once(means, video), atol=1e-6, rtol=0)
+    assert (chosen.says == "all at once") == (frames <= 25)
+    assert ("at most 0.0% of" in chosen.says) == (frames > 25)
+
+
+class Sums(Means):
+    """Running means: a latent frame knows of all before it."""
+
+    def encode(self, video):
+        frames = super().encode(video)
+        return frames.cumsum(dim=2) / torch.arange(1, frames.shape[2] + 1)[:, None, None]
+
+
+def test_parts_that_are_not_the_whole_say_how_far_they_are_apart(monkeypatch):
+    monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 25)
+    vae, video = around(Sums(), 3, 8), video_from_frames(clip(60, 32, 32))[None]
+    chosen = way(vae, Size(32, 32, 60))
+    for _ in chosen.encode([video]):
+        pass
+    assert float(re.search(r"at most (.*)% of", chosen.says)[1]) > 1
 
 
 def test_a_vae_without_the_memory_for_any_part_is_refused(means, monkeypatch):
