@@ -20,6 +20,7 @@ from .host.choices import chosen
 from .host.encoding import streamed
 from .host.footage import Video, footage
 from .host.generation import Writer, generate_text
+from .host.sampling import progress
 from .host.video import VAE, HostVAE
 from .prompt import seed_input
 
@@ -76,7 +77,10 @@ class SoraCaptionVideo(io.ComfyNode):
     @classmethod
     def execute(cls, video, captioner, varied, seed, vae=None, clip=None) -> io.NodeOutput:
         if chosen("captioner", captioner, [OURS, MODEL]) == OURS:
-            told = caption(load_captioner(), looks(video, vae), seed if varied else None)
+            show, seen = progress(2), looks(video, vae)
+            show(1)
+            told = caption(load_captioner(), seen, seed if varied else None)
+            show(2)
         else:
             told = asked(video, clip, seed)
         text = f"{told.long}\n\ncertainty {told.certainty:.2f}"

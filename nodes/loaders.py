@@ -6,6 +6,7 @@ from ..sora_core.bundle import read_config
 from ..sora_core.pipeline import SHIPPED
 from .host.files import model_names, model_path
 from .host.model import load_model
+from .host.sampling import progress
 from .host.text import load_clip
 from .host.video import load_vae
 
@@ -43,5 +44,11 @@ class SoraLoadModel(io.ComfyNode):
     @classmethod
     def execute(cls, model) -> io.NodeOutput:
         path = model_path(model)
-        bundle = read_config(path)
-        return io.NodeOutput(load_model(path, bundle), load_clip(), load_vae(path, bundle))
+        bundle, show = read_config(path), progress(3)
+        model = load_model(path, bundle)
+        show(1)
+        clip = load_clip()
+        show(2)
+        vae = load_vae(path, bundle)
+        show(3)
+        return io.NodeOutput(model, clip, vae)

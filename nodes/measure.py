@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from comfy_api.latest import io, ui
@@ -77,7 +77,7 @@ class SoraMeasureSeams(io.ComfyNode):
     @classmethod
     def execute(cls, video, joins, loop, canvas=None, vae=None) -> io.NodeOutput:
         clip = footage(video, canvas.fps if canvas else 1.0)
-        again = partial(chunks, clip.placement.source)
+        read = partial(chunks, clip.placement.source)
         pressed = compression(vae) if vae else COMPRESSION
         found, kept = join_numbers(joins), ()
         if canvas is not None:
@@ -85,7 +85,9 @@ class SoraMeasureSeams(io.ComfyNode):
             found = found or joins_of(canvas, mask, pressed)
             kept = kept_frames(canvas, mask, pressed)
             loop = loop or canvas.ring
-        seams = Seams(steps(shown(again(), clip.frames(clip.fps)), loop), found, loop)
+        passes = 1 + bool(found) + (len(canvas.placements) if canvas and kept else 0)
+        again = counted(read, passes * clip.frames(clip.fps))
+        seams = Seams(steps(again(), loop), found, loop)
         report = seams.summary()
         if found:
             report["drift"] = Drift.along(again(), found).summary()
@@ -112,10 +114,15 @@ def chunks(source: Source) -> Iterator[Frames]:
         yield frames_from_images(images)
 
 
-def shown(parts: Iterator[Frames], total: int) -> Iterator[Frames]:
-    """`parts`, with progress; stops where the user cancels."""
+def counted(read: Callable[[], Iterator[Frames]], total: int) -> Callable[[], Iterator[Frames]]:
+    """`read`, with progress over `total` frames, however often it is called."""
     show, done = progress(total), 0
-    for part in parts:
-        yield part
-        done += len(part)
-        show(done)
+
+    def again() -> Iterator[Frames]:
+        nonlocal done
+        for part in read():
+            yield part
+            done += len(part)
+            show(done)
+
+    return again

@@ -12,6 +12,7 @@ from ..sora_core.prompts.storyboard import expanded, script, storyboard
 from ..sora_core.sampling.spans import SPAN
 from .host.choices import chosen
 from .host.generation import generate_text
+from .host.sampling import progress
 from .inputs import canvas_input, canvas_output, shown
 
 SHOTS = """\
@@ -170,9 +171,10 @@ class SoraStoryboard(io.ComfyNode):
             storyboard(text, canvas.seconds), read_language(), style=style, level=level, seed=seed
         )
         told = edits.storyboard(canvas, [(shot.start, shot.text) for shot in shots])
-        prompts = []
-        for shot in shots:
+        prompts, show = [], progress(len(shots))
+        for i, shot in enumerate(shots):
             tokens = clip.tokenize(clean_prompt(shot.text))
             span = {SPAN: (shot.start, shot.end)}
             prompts += clip.encode_from_tokens_scheduled(tokens, add_dict=span)
+            show(i + 1)
         return io.NodeOutput(told, prompts, script(shots), ui=shown(told).ui)

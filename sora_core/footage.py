@@ -37,9 +37,16 @@ def shown(canvas: Canvas, placement: Placement) -> tuple[int, float]:
         room = min(room, max(1, canvas.frame_at(placement.seconds)) - cut)
     if begin >= frames or room < 1:
         raise SizeError(
-            f"footage at {placement.start:g} s lies outside the canvas of {canvas.seconds:g} s"
+            f"footage at {placement.start:g} s lies outside the canvas of {canvas.seconds:g} s: "
+            "choose a start within it"
         )
     return room, placement.skip + cut / canvas.fps * placement.speed
+
+
+def shown_frames(canvas: Canvas, placement: Placement) -> int:
+    """How many frames of the canvas show `placement`; a file is taken not to end sooner."""
+    lasts, (room, _) = placement.lasts(canvas.fps), shown(canvas, placement)
+    return room if lasts is None else min(room, max(1, canvas.frame_at(lasts)))
 
 
 def first_frame(canvas: Canvas, placement: Placement) -> int:

@@ -1,0 +1,64 @@
+"""Whatever can take more than a second shows on its node how far it is."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.smallest import CONTRACT
+from tools.kill_long_job import JOBS
+
+pytestmark = pytest.mark.host
+
+QUICK = {  # they write down what is to be done, and do none of it
+    "SoraCanvas",
+    "SoraPlaceVideo",
+    "SoraPlaceImage",
+    "SoraPlaceLatent",
+    "SoraImageToVideo",
+    "SoraExtendVideo",
+    "SoraConnectVideos",
+    "SoraMorphVideos",
+    "SoraLoopVideo",
+    "SoraEditVideo",
+    "SoraOutpaintVideo",
+    "SoraNoise",
+    "SoraSchedule",
+    "SoraGuider",
+}
+ONE_CALL = {  # of the host's text encoder, or of its language model, which tells of itself
+    "SoraEncodePrompt",
+    "SoraExpandPrompt",
+}
+WAITS = sorted(set(CONTRACT) - QUICK - ONE_CALL)
+LEFT = "0123456789abcdef"  # a job of long ago
+
+
+def node(kind: str, **inputs: object) -> dict[str, object]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client, sampled):
+    (server.output / JOBS / LEFT).mkdir(parents=True, exist_ok=True)
+    vae = ["loader", 2]
+    graph = sampled | {
+        "clip": node("LoadVideo", file="sora_cube.mp4"),
+        "placed": node("SoraPlaceVideo", canvas=["canvas", 0], video=["clip", 0]),
+        "latent": node("SoraEncodeCanvas", canvas=["placed", 0], vae=vae),
+        "encoded": node("SoraEncodeVideo", video=["clip", 0], vae=vae),
+        "caption": node("SoraCaptionVideo", video=["clip", 0], vae=vae),
+        "board": node("SoraStoryboard", canvas=["canvas", 0], clip=["loader", 1], text="a\nb"),
+        "frames": node("SoraDecodeFrames", latent=["sample", 0], vae=vae),
+        "video": node("SoraDecodeVideo", latent=["sample", 0], vae=vae),
+        "seams": node("SoraMeasureSeams", video=["video", 0], canvas=["placed", 0]),
+        "jobs": node("SoraJobs", clear=LEFT),
+    }
+    leaves = ("encoded", "caption", "board", "frames", "seams")
+    graph |= {f"{leaf} shown": node("PreviewAny", source=[leaf, 0]) for leaf in leaves}
+    told = defaultdict(list)
+    for kind, data in client.run(client.completed(graph)).events:
+        if kind == "progress":
+            told[graph[data["node"]]["class_type"]].append(data["value"] / data["max"])
+    assert sorted(told) == WAITS
+    for shares in told.values():
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
