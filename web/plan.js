@@ -12,7 +12,7 @@
  * @property {number} start
  * @property {number} end
  * @property {boolean} known  whether its length is known, or a guess
- * @property {number} firmness
+ * @property {import('./curve.js').Curve} curve  how firmly it is kept, since its start
  * @property {number} upper  share of the height at which it begins
  * @property {number} lower  and ends
  * @property {CanvasImageSource[]} frames
@@ -36,6 +36,7 @@
  * @property {Handle[]} handles
  */
 
+import { curveOf, textOf } from './curve.js'
 import { moved, scriptOf, shotsOf, tidy } from './spans.js'
 
 const GUESS = 2 // seconds of footage that nobody can measure before a run
@@ -122,6 +123,7 @@ function placeVideo(look) {
   const fromEnd = counted_from === 'end'
   const left = fromEnd ? plan.seconds - start - lasts : start
   const counted = (at, length) => tidy(fromEnd ? plan.seconds - at - length : at)
+  const bends = curveOf(look.values.curve ?? '')
   plan.bars.push({ ...clip, ...region(plan, look), start: left, end: left + lasts })
   plan.handles = [
     { at: left, until: left + lasts, write: (at) => ({ start: counted(at, lasts) }) },
@@ -129,8 +131,12 @@ function placeVideo(look) {
       at: left,
       write: (at) => {
         const cut = between(at - left, -skip / speed, lasts - frame(plan))
-        const rest = seconds ? { seconds: tidy(lasts - cut) } : {}
-        return { start: counted(left + cut, lasts - cut), skip: tidy(skip + cut * speed), ...rest }
+        return {
+          start: counted(left + cut, lasts - cut),
+          skip: tidy(skip + cut * speed),
+          ...(seconds ? { seconds: tidy(lasts - cut) } : {}),
+          ...(bends ? { curve: textOf(bends, cut) } : {})
+        }
       }
     },
     {
@@ -245,12 +251,15 @@ function morphVideos(look) {
   const [first, second] = [footage(look, 'first'), footage(look, 'second')]
   const longest = Math.min(first.seconds, second.seconds)
   const over = Math.min(look.values.seconds ?? GUESS, longest)
-  const start = first.seconds - over
+  const { firmness = 1 } = look.values
+  const [start, half] = [first.seconds - over, over / 2]
+  const falling = [[start, 1], [start + half, firmness], [start + half, 0]]
+  const rising = [[half, 0], [half, firmness], [over, 1]]
   plan.seconds = start + second.seconds
   plan.known = first.known && second.known
   plan.bars = [
-    { ...first, firmness: 1, start: 0, end: first.seconds, lower: 0.5 },
-    { ...second, firmness: 1, start, end: plan.seconds, upper: 0.5 }
+    { ...first, curve: falling, start: 0, end: first.seconds, lower: 0.5 },
+    { ...second, curve: rising, start, end: plan.seconds, upper: 0.5 }
   ]
   plan.handles = [
     {
@@ -281,15 +290,15 @@ function loopVideo(look) {
 /** @param {Look} look @returns {Plan} */
 function editVideo(look) {
   const plan = paced(look)
-  const { start = 0, seconds = 0, firmness = 0 } = look.values
+  const { start = 0, seconds = 0 } = look.values
   const clip = footage(look, 'video')
   const end = seconds ? Math.min(start + seconds, clip.seconds) : clip.seconds
   const until = (at) => (clip.known && clip.seconds - at < 1e-3 ? 0 : null)
   plan.seconds = clip.seconds
   plan.known = clip.known
   plan.bars = [
-    { ...clip, firmness: 1, start: 0, end: clip.seconds },
-    { ...clip, firmness, frames: [], open: true, known: true, start, end }
+    { ...clip, curve: [[0, 1]], start: 0, end: clip.seconds },
+    { ...clip, frames: [], open: true, known: true, start, end }
   ]
   plan.handles = [
     {
@@ -379,7 +388,8 @@ function footage(look, input) {
   const { seconds, frames = [], known = seconds !== undefined } =
     source?.media ?? planOf(source) ?? {}
   const { firmness = 1 } = look.values
-  return { seconds: seconds ?? GUESS, known, frames, firmness, upper: 0, lower: 1 }
+  const curve = curveOf(look.values.curve ?? '') ?? [[0, firmness]]
+  return { seconds: seconds ?? GUESS, known, frames, curve, upper: 0, lower: 1 }
 }
 
 /** Footage of which a node may keep a part. @param {Look} look @param {string} input */

@@ -6,12 +6,14 @@
  * @typedef {import('./plan.js').Handle} Handle
  */
 
+import { firmnessAt } from './curve.js'
 import { snapped } from './plan.js'
 
 const HEIGHT = 72
 const AXIS = 14
 const WORDS = 18
 const MARGIN = 15 // as the host's own widgets
+const FADED = 0.85 // of footage that is not kept at all
 const GRIP = 7 // pixels from a border at which it is still taken
 const ROOM = 1.3 // seconds shown for each second of a canvas that may be made longer
 const COLOURS = ['#569cd6', '#d69d56', '#9c78c8', '#78b464'] // those of sora_core/picture.py
@@ -138,16 +140,12 @@ function drawBar(ctx, bar, colour, scale, y, track, theme) {
   ctx.beginPath()
   ctx.rect(left, top, right - left, height)
   ctx.clip()
-  if (bar.open) {
-    ctx.globalAlpha = 1 - bar.firmness
-    ctx.fillStyle = theme.WIDGET_BGCOLOR
-    ctx.fillRect(left, top, right - left, height)
-  } else {
-    ctx.globalAlpha = 0.15 + 0.85 * bar.firmness
+  if (!bar.open) {
     ctx.fillStyle = colour
     ctx.fillRect(left, top, right - left, height)
     drawFrames(ctx, bar, scale, top, height)
   }
+  drawFirmness(ctx, bar, scale, top, height, theme)
   ctx.restore()
   ctx.strokeStyle = colour
   ctx.setLineDash(bar.open || !bar.known ? [3, 3] : [])
@@ -158,6 +156,32 @@ function drawBar(ctx, bar, colour, scale, y, track, theme) {
   ctx.font = '12px sans-serif'
   ctx.textAlign = 'right'
   ctx.fillText('?', right - 5, top + 14)
+}
+
+/** Covers what is not kept, and draws how much is, where that changes: the top keeps all. */
+function drawFirmness(ctx, bar, scale, top, height, theme) {
+  const [left, right] = [scale.x(bar.start), scale.x(bar.end)]
+  if (right <= left) return
+  const [first, last] = [left, right].map((x) => scale.seconds(x) - bar.start)
+  const within = bar.curve.filter(([seconds]) => seconds > first && seconds < last)
+  const ends = [first, last].map((seconds) => [seconds, firmnessAt(bar.curve, seconds)])
+  const bends = [ends[0], ...within, ends[1]]
+  const cover = ctx.createLinearGradient(left, 0, right, 0)
+  for (const [seconds, firmness] of bends) {
+    const share = (bar.open ? 1 : FADED) * (1 - firmness)
+    const colour = `color-mix(in srgb, ${theme.WIDGET_BGCOLOR} ${100 * share}%, transparent)`
+    cover.addColorStop((seconds - first) / (last - first), colour)
+  }
+  ctx.fillStyle = cover
+  ctx.fillRect(left, top, right - left, height)
+  if (bar.curve.length < 2) return
+  ctx.strokeStyle = theme.WIDGET_TEXT_COLOR
+  ctx.lineWidth = 2
+  ctx.beginPath()
+  for (const [seconds, firmness] of bends) {
+    ctx.lineTo(scale.x(bar.start + seconds), top + 1 + (1 - firmness) * (height - 2))
+  }
+  ctx.stroke()
 }
 
 /** As many whole frames as fit side by side, each near the moment that it shows. */

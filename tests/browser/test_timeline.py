@@ -1,11 +1,13 @@
 """The timeline on canvas nodes: what it knows, what a drag writes, and that a run follows it."""
 
 import io
+from pathlib import Path
 
 import av
 import pytest
 
-from sora_core.errors import PromptError
+from sora_core.canvas import Placement, curve_of
+from sora_core.errors import ConfigError, PromptError
 from sora_core.prompts.storyboard import storyboard
 from tests.browser.visit import drag, drop, keep_picture, open_template, run, widgets
 
@@ -48,12 +50,52 @@ def test_a_storyboard_reads_the_same_on_the_page_and_in_the_core(page, text):
     assert storyboard(shown["script"], SECONDS) == told
 
 
+CURVES = [
+    "0: 1, 1.5: 0.3",
+    "0.5:0;1:1",
+    "-1: 1\n2: .5",
+    "0: 0.4",
+    "1e-1: 1, 2: 0,",
+    "",
+    " ,",
+    "1: 0, 0: 1",
+    "0: 1, 0: 0",
+    "0: 2",
+    "0: -1",
+    "0",
+    "0: 1: 2",
+    "a: b",
+    "0x1: 1",
+]
+DRAWN = """async ([text, moments]) => {
+    const {curveOf, textOf, firmnessAt} =
+        await import(app.api.fileURL('/extensions/sora_nodes/curve.js'))
+    const curve = curveOf(text)
+    return curve && [curve, textOf(curve, 0.5)].map(each =>
+        moments.map(at => firmnessAt(typeof each === 'string' ? curveOf(each) : curve, at)))
+}"""
+
+
+@pytest.mark.parametrize("text", CURVES)
+def test_a_curve_is_the_same_on_the_page_and_in_the_core(page, text):
+    moments = [-2.0, 0.0, 0.25, 0.75, 1.5, 9.0]
+    shown = page.evaluate(DRAWN, [text, moments])
+    try:
+        placed = Placement(source=Path("clip.mp4"), firmness=curve_of(text))
+    except ConfigError:
+        assert shown is None
+        return
+    for later, firmness in zip((0, 0.5), shown, strict=True):
+        assert firmness == pytest.approx([placed.firmness_at(at + later) for at in moments])
+
+
 LOOKS = {
     "canvas": ["SoraCanvas", {"seconds": 2.0, "fps": 8.0}],
     "video": ["SoraPlaceVideo", {"start": 0.5, "skip": 0.25, "seconds": 1.0}],
     "fast video": ["SoraPlaceVideo", {"start": 0.5, "seconds": 0.5, "speed": 2.0}],
     "video from the end": ["SoraPlaceVideo", {"start": 0.5, "skip": 0.25, "seconds": 0.5}],
-    "latent": ["SoraPlaceLatent", {"start": 0.5}],
+    "fading video": ["SoraPlaceVideo", {"start": 0.5, "speed": 2.0, "curve": "0: 1, 0.5: 0"}],
+    "latent": ["SoraPlaceLatent", {"start": 0.5, "curve": "0: 0, 1: 1"}],
     "image": ["SoraPlaceImage", {"start": 0.5, "seconds": 1.0}],
     "image to video": ["SoraImageToVideo", {"seconds": 2.0}],
     "forward": ["SoraExtendVideo", {"seconds": 1.0, "direction": "forward"}],
@@ -93,6 +135,47 @@ def test_whatever_is_dragged_is_where_it_was_left(page, look):
     for handle in found:
         assert handle["still"] == pytest.approx(handle["was"])
         assert handle["at"] == pytest.approx(handle["aim"]), handle
+
+
+BENDS = """async () => {
+    const {planOf} = await import(app.api.fileURL('/extensions/sora_nodes/plan.js'))
+    const clip = {type: 'LoadVideo', values: {}, from: () => null,
+                  media: {seconds: 2, frames: []}}
+    const values = {start: 0.5, seconds: 0.75, speed: 2, curve: '0: 1, 0.5: 0'}
+    const plan = values => planOf({type: 'SoraPlaceVideo', values, from: () => clip})
+    const bends = ({bars: [bar]}) => bar.curve.map(([seconds]) => bar.start + seconds)
+    const dragged = ({at, write}) => bends(plan({...values, ...write(at + 0.25)}))
+    return [bends(plan(values)), ...plan(values).handles.map(dragged)]
+}"""
+
+
+def test_a_curve_moves_with_its_footage_and_not_with_its_borders(page):
+    still, moved, trimmed, shortened = page.evaluate(BENDS)
+    assert moved == [seconds + 0.25 for seconds in still]
+    assert trimmed == shortened == still
+
+
+FADES = """async ([at, row]) => {
+    const [{planOf}, {scaleOf, timeline}] = await Promise.all(['plan', 'timeline'].map(
+        name => import(app.api.fileURL(`/extensions/sora_nodes/${name}.js`))))
+    const canvas = {type: 'SoraCanvas', values: {seconds: 6, fps: 8}, from: () => null}
+    const clip = {type: 'LoadVideo', values: {}, from: () => null,
+                  media: {seconds: 9, frames: []}}
+    const from = input => input === 'canvas' ? canvas : clip
+    const values = {start: 1, seconds: 4, curve: '0: 1, 4: 0'}
+    const plan = planOf({type: 'SoraPlaceVideo', values, from})
+    const paper = new OffscreenCanvas(600, 72).getContext('2d')
+    timeline(() => plan, null, LiteGraph).draw(paper, null, 600, 0)
+    const {x} = scaleOf(600, 6)
+    return at.map(seconds => [...paper.getImageData(Math.round(x(seconds)), row, 1, 1).data])
+}"""
+
+
+def test_footage_is_drawn_fainter_where_it_is_held_less(page):
+    *held, beside = page.evaluate(FADES, [[2, 3, 4, 4.75, 5.5], 5])
+    far = [abs(blue - beside[2]) for _, _, blue, _ in held]
+    assert far == sorted(far, reverse=True)
+    assert len(set(far)) == len(far) and far[-1] < far[0] / 4
 
 
 WHOLE = """async () => {
