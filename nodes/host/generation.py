@@ -12,12 +12,18 @@ CHOICES = {"top_k": 64, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.05
 """What the host's own node for text offers at first."""
 
 
+Batches = list[list[tuple[object, ...]]]
+"""For each text its tokens, each with its weight. A picture is a dict in the place of a token."""
+
+Tokens = dict[str, Batches] | Batches
+
+
 class Writer(Protocol):
     """A CLIP of hosts that write text; older ones have tokenize alone."""
 
-    def tokenize(self, text: str, **options: object) -> object: ...
+    def tokenize(self, text: str, **options: object) -> Tokens: ...
 
-    def generate(self, tokens: object, **sampling: object) -> object: ...
+    def generate(self, tokens: Tokens, **sampling: object) -> object: ...
 
     def decode(self, token_ids: object) -> str: ...
 
@@ -31,12 +37,17 @@ def generate_text(
 ) -> str:
     """What `clip` answers to `prompt`, in the dialogue form of its own model.
 
-    `images` are seen together, where the model can see. Raises ConfigError where the host or the
-    model behind `clip` writes no text. The answer is as it came: bound it before it goes on.
+    `images` are seen together. Raises ConfigError where the host or the model behind `clip` writes
+    no text, or sees no pictures. The answer is as it came: bound it before it goes on.
     """
     if not hasattr(clip, "generate"):
         raise ConfigError("clip: this ComfyUI has no text generation: update it, or disconnect it")
     tokens = clip.tokenize(prompt, image=images, skip_template=False, min_length=1, thinking=False)
+    if images is not None and not sees(tokens):
+        raise ConfigError(
+            "clip: this language model sees no pictures: connect one that does, such as Qwen3-VL "
+            "or Gemma 4"
+        )
     try:
         answer = clip.generate(
             tokens, max_length=max_tokens, seed=seed, temperature=TEMPERATURE, **CHOICES
@@ -49,3 +60,9 @@ def generate_text(
             "such as Qwen or Gemma, or disconnect it"
         ) from error
     return clip.decode(answer)
+
+
+def sees(tokens: Tokens) -> bool:
+    """Whether a picture is among `tokens`: models for words alone pass over it in silence."""
+    batches = tokens.values() if isinstance(tokens, dict) else [tokens]
+    return any(isinstance(token[0], dict) for texts in batches for text in texts for token in text)

@@ -1,7 +1,5 @@
 """Footage of every kind gets captions, by our captioner or by a language model that sees."""
 
-from dataclasses import dataclass, field
-
 import pytest
 import torch
 from comfy_api.latest import InputImpl
@@ -16,6 +14,7 @@ import nodes as stock
 from sora_core.shapes import Size
 from sora_core.world.render import render
 from sora_core.world.scene import sample_scene
+from tests.writer import Writer
 
 
 @pytest.fixture(scope="module")
@@ -74,31 +73,22 @@ def test_the_latent_of_another_model_is_refused(vae):
         told({"samples": torch.zeros(1, 4, 5, 8, 8)}, vae)
 
 
-@dataclass
-class Seer:
-    """A language model of the host that sees."""
-
-    heard: dict = field(default_factory=dict)
-
-    def tokenize(self, text, **options):
-        self.heard = {"text": text, **options}
-        return text
-
-    def generate(self, tokens, **sampling):
-        self.heard |= sampling
-        return [1]
-
-    def decode(self, token_ids):
-        return "<think>hm</think>a fox runs\nA red fox runs left. The camera is still."
+SAID = "<think>hm</think>a fox runs\nA red fox runs left. The camera is still."
 
 
 def test_a_language_model_is_shown_moments_and_asked(frames):
-    seer = Seer()
+    seer = Writer(lambda read: SAID)
     long, short, certainty = told(frames.float() / 255, clip=seer, captioner=MODEL, seed=7)
     assert (long, short) == ("A red fox runs left. The camera is still.", "a fox runs")
     assert certainty == 0
-    assert seer.heard["image"].shape == (8, 64, 64, 3)
-    assert seer.heard["seed"] == 7
+    (asked,) = seer.asked
+    assert asked["image"].shape == (8, 64, 64, 3)
+    assert asked["seed"] == 7
+
+
+def test_a_language_model_that_sees_nothing_says_nothing(frames):
+    with pytest.raises(ConfigError, match="sees no pictures"):
+        told(frames.float() / 255, clip=Writer(lambda read: SAID, blind=True), captioner=MODEL)
 
 
 @pytest.mark.parametrize("clip", [None, object()])
@@ -109,7 +99,7 @@ def test_without_one_that_writes_the_choice_is_refused(frames, clip):
 
 def test_a_language_model_is_not_asked_about_a_latent():
     with pytest.raises(ConfigError, match="decode"):
-        told({"samples": torch.zeros(1, 16, 5, 8, 8)}, clip=Seer(), captioner=MODEL)
+        told({"samples": torch.zeros(1, 16, 5, 8, 8)}, clip=Writer(str), captioner=MODEL)
 
 
 def test_a_captioner_that_is_not_offered_is_refused(frames):

@@ -46,6 +46,21 @@ def test_an_encoder_that_cannot_write_is_named():
         generate_text(Mute(str), "a red ball")
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["dict", "list"])
+def test_a_model_that_passes_over_pictures_is_named(named):
+    class Nameless(Writer):
+        """Some of the host's tokenizers give their one list without a name."""
+
+        def tokenize(self, text, **options):
+            (tokens,) = super().tokenize(text, **options).values()
+            return tokens
+
+    kind, picture = (Writer if named else Nameless), torch.rand(1, 4, 5, 3)
+    with pytest.raises(ConfigError, match="sees no pictures"):
+        generate_text(kind(str, blind=True), "what is this?", picture)
+    assert kind(str).tokenize("", image=picture)
+
+
 def test_a_fault_of_the_writer_itself_is_not_hidden():
     with pytest.raises(AttributeError, match="upside"):
         generate_text(Writer(lambda read: read.upside()), "a red ball")
