@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import comfy.context_windows
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -45,6 +44,14 @@ class Painting:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where the frames of a call stand, as the windows of each host's version say it to a model."""
+
+    index_list: list[int]
+    dim: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What the model sees beside the latent frames that it is called on."""
 
@@ -76,8 +83,8 @@ class View:
                 conds[name] = shown[:, :, part].repeat(len(x) // len(shown), 1, 1, 1, 1)
         if self.place and window is None:
             places = list(range(self.place, self.place + x.shape[2]))
-            here = comfy.context_windows.IndexListContextWindow(places, dim=2)
-            conds["transformer_options"] = conds["transformer_options"] | {"context_window": here}
+            here = {"context_window": Places(places)}
+            conds["transformer_options"] = conds["transformer_options"] | here
         return given | {"c": conds}
 
 
