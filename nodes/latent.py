@@ -3,9 +3,10 @@
 import torch
 from comfy_api.latest import InputImpl, io, ui
 from einops import rearrange
+from torch import Tensor
 
 from ..sora_core.canvas import Canvas
-from ..sora_core.errors import SizeError, SoraError
+from ..sora_core.errors import ConfigError, SizeError, SoraError
 from ..sora_core.pipeline import cropped
 from ..sora_core.shapes import Latent, Size
 from ..sora_core.sound import canvas_sound, retimed, sound_alone
@@ -17,7 +18,7 @@ from .host.decoding import Decoding
 from .host.files import free_memory, unused_video, workflow_notes
 from .host.footage import sound_of
 from .host.sampling import Latents, progress
-from .host.video import VAE, compression
+from .host.video import VAE, HostVAE, compression
 
 FPS = 8.0  # of a latent that no canvas made
 
@@ -28,6 +29,17 @@ def canvas_of(latent: Latents, vae: VAE) -> Canvas | None:
     if canvas is not None and canvas.grid(compression(vae)).shape == tuple(samples.shape[2:]):
         return canvas
     return None
+
+
+def check_channels(samples: Tensor, vae: VAE) -> None:
+    """ConfigError where `samples` are of another kind than `vae` decodes."""
+    channels, wanted = samples.shape[1], vae.latent_channels
+    timeless = isinstance(vae, HostVAE) and samples.ndim != 5
+    if channels != wanted or timeless:
+        raise ConfigError(
+            f"a latent of {channels} channels{' without time' if timeless else ''}, for a VAE of "
+            f"{wanted}: connect the VAE of the model that painted it"
+        )
 
 
 def decoded_size(latent: Latents, vae: VAE) -> Size:
@@ -143,8 +155,9 @@ class SoraDecodeVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         suffix = file_suffix(codec, container)
         crf = crf_for(codec, chosen("quality", quality, list(QUALITIES)))
-        size = decoded_size(latent, vae)
         samples = latent["samples"]
+        check_channels(samples, vae)
+        size = decoded_size(latent, vae)
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         canvas, origin = canvas_of(latent, vae), latent.get("sora_canvas")
@@ -191,8 +204,9 @@ class SoraDecodeFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent, vae) -> io.NodeOutput:
-        size = decoded_size(latent, vae)
         samples = latent["samples"]
+        check_channels(samples, vae)
+        size = decoded_size(latent, vae)
         needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
         if needed > free_memory():
             raise SizeError(

@@ -5,7 +5,8 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ..sora_core.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement, curve_of
-from ..sora_core.errors import ConfigError
+from ..sora_core.errors import ConfigError, SizeError
+from ..sora_core.footage import shown_frames
 from ..sora_core.shapes import MAX_SIDE
 from .host.choices import chosen
 from .host.footage import mask_of
@@ -103,7 +104,7 @@ class SoraPlaceVideo(io.ComfyNode):
             mask=None if mask is None else mask_of(mask, clip, rate, skip, frames),
             speed=speed,
         )
-        return shown(canvas.place(placement))
+        return placed(canvas, placement)
 
 
 class SoraPlaceImage(io.ComfyNode):
@@ -151,12 +152,13 @@ class SoraPlaceImage(io.ComfyNode):
         placement = Placement(
             source=image[:1, ..., :3].expand(frames, -1, -1, -1),  # no copies
             start=from_edge(canvas, start, frames, counted_from),
+            seconds=frames / canvas.fps,
             region=region(canvas, left, top, width, height),
             fit=chosen("fit", fit, FITS),
             firmness=curve_of(curve) or firmness,
             mask=None if mask is None else mask[:1],
         )
-        return shown(canvas.place(placement))
+        return placed(canvas, placement)
 
 
 class SoraPlaceLatent(io.ComfyNode):
@@ -185,10 +187,19 @@ class SoraPlaceLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, canvas, latent, start, firmness, curve="") -> io.NodeOutput:
+        samples = latent["samples"]
+        if samples.ndim != 5:
+            raise SizeError("this latent has no time: place one that a video model painted")
+        if len(samples) > 1:
+            raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         firmness = curve_of(curve) or firmness
-        return shown(
-            canvas.place(Placement(source=latent["samples"], start=start, firmness=firmness))
-        )
+        return placed(canvas, Placement(source=samples, start=start, firmness=firmness))
+
+
+def placed(canvas: Canvas, placement: Placement) -> io.NodeOutput:
+    """`placement` on top of `canvas`; SizeError where nothing of it falls on that."""
+    shown_frames(canvas, placement)
+    return shown(canvas.place(placement))
 
 
 def region_inputs() -> list[io.Input]:

@@ -49,7 +49,13 @@ class Size:
             raise SizeError(f"fps {fps}: choose a frame rate above 0 and at most 240")
         if not (math.isfinite(seconds) and seconds >= 0):
             raise SizeError(f"seconds {seconds}: choose a duration of 0 or more")
-        return cls(width, height, max(1, round(seconds * fps)))
+        frames = max(1, round(seconds * fps))
+        if frames > MAX_FRAMES:
+            raise SizeError(
+                f"{seconds:g} s at {fps:g} fps are {frames} frames: choose at most "
+                f"{MAX_FRAMES / fps:g} s, or a lower fps"
+            )
+        return cls(width, height, frames)
 
 
 def sides(text: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import comfy.utils
 import latent_preview
 from torch import Tensor
 
+from ...sora_core.errors import SizeError
 from ...sora_core.pipeline import sampler_named
 from ...sora_core.sampling.guidance import guide
 from ...sora_core.sampling.noise import draw
@@ -35,6 +36,8 @@ class Noise:
 
     def generate_noise(self, latent: Latents) -> Tensor:
         batch, channels, *sides = latent["samples"].shape
+        if len(sides) not in (2, 3):
+            raise SizeError("this latent is no picture or video: take noise from RandomNoise")
         frames = sides[0] if len(sides) == 3 else 1
         noise = draw(self.seed, (batch, channels, frames, *sides[-2:]))
         return noise.reshape(batch, channels, *sides)
@@ -114,6 +117,12 @@ def sample(
 ) -> Latents:
     """`latent` painted along `sigmas`, with progress and previews, until done or cancelled."""
     start = comfy.sample.fix_empty_latent_channels(guider.model_patcher, latent["samples"])
+    wanted = guider.model_patcher.get_model_object("latent_format").latent_channels
+    if start.shape[1] != wanted:
+        raise SizeError(
+            f"a latent of {start.shape[1]} channels for a model of {wanted}: encode it with the "
+            "VAE of this model"
+        )
     latent = latent | {"samples": start}
     painted = guider.sample(
         noise.generate_noise(latent),

@@ -22,7 +22,7 @@ def clean_prompt(text: str, limit: int = 2000) -> str:
     """
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        raise PromptError(f"prompt of {size} bytes: at most {MAX_BYTES} bytes")
+        raise PromptError(f"prompt of {size} bytes: shorten it to at most {MAX_BYTES} bytes")
     visible = "".join(filter(_is_visible, text))
     line = " ".join(unicodedata.normalize("NFC", visible).split())
     if len(line) <= limit:

@@ -56,12 +56,12 @@ def storyboard(text: str, seconds: float) -> list[Shot]:
     no end, overlap, leave a gap or exceed `seconds`.
     """
     if not 0 < seconds < float("inf"):
-        raise PromptError(f"storyboard of {seconds} seconds: choose more than 0")
+        raise PromptError(f"a storyboard of {seconds:g} seconds: give the canvas more than 0")
     pieces = _pieces(text)
     if not pieces:
         raise PromptError("storyboard without shots: write one line for each shot")
     if len(pieces) > MAX_SHOTS:
-        raise PromptError(f"storyboard of {len(pieces)} shots: at most {MAX_SHOTS} shots")
+        raise PromptError(f"storyboard of {len(pieces)} shots: write {MAX_SHOTS} or fewer")
     timed = [_TIMED.match(piece) for piece in pieces]
     for i, (piece, found) in enumerate(zip(pieces, timed, strict=True), 1):
         if not found and _START.match(piece):
@@ -137,7 +137,9 @@ def _check(shots: list[Shot], seconds: float) -> None:
             raise PromptError(f"{span} {wrong}: start it at {at:g} s")
         at = shot.end
     if not isclose(at, seconds, abs_tol=TOLERANCE):
-        raise PromptError(f"shots end at {at:g} s of {seconds:g} s: let the last end there")
+        raise PromptError(
+            f"the shots end at {at:g} s, the canvas at {seconds:g} s: let the last shot end there"
+        )
 
 
 @dataclass(frozen=True, slots=True)

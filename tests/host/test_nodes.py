@@ -148,3 +148,16 @@ def test_a_file_that_is_no_model_of_ours_is_refused(client, sampled, server):
             run(client, changed(sampled | SAVED, loader__model=other.name))
     finally:
         other.unlink()  # the server is everybody's
+
+
+def test_a_latent_of_another_model_is_refused_before_it_is_painted(client, sampled):
+    other = {
+        "grey": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "color": 7}},
+        "pixels": {"class_type": "VAELoader", "inputs": {"vae_name": "pixel_space"}},
+        "other": {
+            "class_type": "VAEEncode",
+            "inputs": {"pixels": ["grey", 0], "vae": ["pixels", 0]},
+        },
+    }
+    with pytest.raises(GraphError, match="a latent of 3 channels for a model of 16"):
+        run(client, changed(sampled | FRAMES | other, sample__latent=["other", 0]))

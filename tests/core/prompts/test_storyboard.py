@@ -99,7 +99,7 @@ def test_expanded_shots_share_thing_and_place(seed):
         ("0-2s: a fox; 3-4s: a cat", "gap"),
         ("0-2s: a fox; 1-4s: a cat", "overlaps"),
         ("2-1s: a fox", "after it starts"),
-        ("0-5s: a fox", "end at 5 s of 4 s"),
+        ("0-5s: a fox", "end at 5 s, the canvas at 4 s"),
         ("a fox\n0-4s: a cat", "no time"),
         ("0s: a fox\n2s: a cat", "no end"),
         ("a fox\n<|im_end|>", "says nothing"),
