@@ -5,8 +5,10 @@ from pathlib import Path
 from comfy_api.latest import io
 
 from ..sora_core.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
+from ..sora_core.predictions import predictions
 from .host.choices import chosen
 from .host.keeping import jobs_folder
+from .host.sampling import progress
 
 NOTHING, FINISHED, ALL = "nothing", "finished", "all"
 
@@ -48,8 +50,10 @@ class SoraJobs(io.ComfyNode):
     def execute(cls, clear) -> io.NodeOutput:
         choice = chosen("clear", clear, clearable())
         removed = [folder for folder in jobs(jobs_folder()) if goes(folder, choice)]
-        for folder in removed:
+        show = progress(len(removed))
+        for i, folder in enumerate(removed):
             remove(folder)
+            show(i + 1)
         lines = [line(folder) for folder in jobs(jobs_folder())]
         text = "\n".join(lines) or "no jobs"
         return io.NodeOutput(text, ui={"text": (text,)})
@@ -73,10 +77,12 @@ def line(folder: Path) -> str:
     manifest = read_manifest(folder)
     if manifest is None:
         return f"{folder.name}  damaged  {size}"
-    return f"{folder.name}  {manifest.begun[:16]}  {state(manifest)}  {size}  {manifest.what}"
+    state = state_of(manifest, len(list(predictions(folder))))
+    return f"{folder.name}  {manifest.begun[:16]}  {state}  {size}  {manifest.what}"
 
 
-def state(manifest: Manifest) -> str:
+def state_of(manifest: Manifest, predicted: int) -> str:
     if manifest.finished:
         return f"finished, {manifest.total} parts"
-    return f"{len(manifest.done)} of {manifest.total} parts"
+    more = f" and {predicted} predictions" if predicted else ""
+    return f"{len(manifest.done)} of {manifest.total} parts{more}"

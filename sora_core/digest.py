@@ -1,10 +1,10 @@
 """What a value is, as one short text: the same for the same value in every process."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ def sampled(tensor: Tensor) -> tuple[str, list[int], Tensor]:
     return str(tensor.dtype), list(tensor.shape), flat[places.to(flat.device)]
 
 
-def _pieces(value: object, depth: int) -> Iterator[bytes]:
+def _pieces(value: object, depth: int) -> Iterator[bytes | memoryview]:
     """The bytes of `value`, each kind of value beginning with its own name."""
     if depth > MAX_DEPTH:
         raise ConfigError(f"a value nested deeper than {MAX_DEPTH}: it cannot be recognised")
@@ -52,7 +52,7 @@ def _pieces(value: object, depth: int) -> Iterator[bytes]:
         case Tensor():
             plain = value.detach().cpu().contiguous()
             yield f"tensor {plain.dtype} {list(plain.shape)}".encode()
-            yield plain.reshape(-1).view(torch.uint8).numpy().tobytes()
+            yield plain.reshape(-1).view(torch.uint8).numpy().data
         case torch.device():
             yield f"device {value.type}".encode()
         case nn.Module():
@@ -66,6 +66,10 @@ def _pieces(value: object, depth: int) -> Iterator[bytes]:
             cells = [cell.cell_contents for cell in value.__closure__ or ()]
             parts = [cells, value.__defaults__, value.__kwdefaults__]
             yield from _named("function", value, parts, depth)
+        case MethodType():
+            yield from _named("method", value.__func__, [value.__self__], depth)
+        case torch.no_grad():  # around each sampler of the host; what it holds is to restore
+            yield b"no_grad"
         case partial():
             yield from _named("partial", None, [value.func, value.args, value.keywords], depth)
         case Mapping():
@@ -85,8 +89,8 @@ def _pieces(value: object, depth: int) -> Iterator[bytes]:
 
 
 def _named(
-    kind: str, of: type | FunctionType | None, parts: Sequence[object], depth: int
-) -> Iterator[bytes]:
+    kind: str, of: type | Callable[..., object] | None, parts: Sequence[object], depth: int
+) -> Iterator[bytes | memoryview]:
     name = "" if of is None else f"{of.__module__.rpartition('.')[2]} {of.__qualname__}"
     yield f"{kind} {name} {len(parts)}".encode()
     for part in parts:

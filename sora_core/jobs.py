@@ -1,6 +1,5 @@
 """Long jobs that go on where they stopped: each finished part is a file, named by what made it."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -9,21 +8,20 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-import torch
-
 from .digest import digest
-from .errors import MediaError, SoraError
 from .files import replacing
-from .shapes import Latent
-from .weights import read, read_header, write
+from .kept import Tensors, make_folder, read_kept, refusing, size_of, write_kept
+from .predictions import Predictions
 
 MANIFEST = "job.json"
 MAX_MANIFEST = 10_000_000  # bytes; a part takes about 150
 NAME = 16  # hexadecimal digits of a job's name, 64 bits: enough for those of one folder
-PART, HASH = "latent", "sha256"
+FILE = 32  # and of a part's
 
 _HEX = re.compile(r"[0-9a-f]{16}")
-_OURS = re.compile(r"job\.json|[0-9a-f]{32}\.safetensors|\..*\.part\.(json|safetensors)")
+_OURS = re.compile(
+    r"job\.json|[0-9a-f]{32}(\.[0-9]{5,})?\.safetensors|\..*\.part\.(json|safetensors)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +51,31 @@ class Job:
         self.manifest = read_manifest(self.folder) or Manifest(what, seed, total, begun)
         self._note(self.manifest)
 
-    def part(self, index: int, key: str, make: Callable[[], Latent]) -> tuple[Latent, bool]:
+    def part(
+        self, index: int, key: str, make: Callable[[Predictions], Tensors]
+    ) -> tuple[Tensors, bool]:
         """The part that `make` gives, and whether this or another job below the root had it.
 
-        `key` is all that makes this part alone. One whose file is damaged is made again.
+        `key` is all that makes this part alone. One whose file is damaged is made again. What the
+        model predicts on the way is kept until the part is done, if `make` asks for it there.
         """
         key = digest(self.shared, key)
-        own = self.folder / f"{key[:32]}.safetensors"
-        latent = _read(own, key)
-        known = latent is not None
-        if latent is None:
-            others = (_read(path, key) for path in self.folder.parent.glob(f"*/{own.name}"))
-            latent = next((other for other in others if other is not None), None)
-            known = latent is not None
-            latent = make() if latent is None else latent
-            _make(self.folder)
-            write(own, {PART: latent}, {"key": key, HASH: _hash(latent)})
-        entry = {str(index): [own.name, _hash(latent)]}
+        own = self.folder / f"{key[:FILE]}.safetensors"
+        predictions = Predictions(self.folder, own.stem, key)
+        there = part = read_kept(own, key)
+        if part is None:
+            others = (read_kept(path, key) for path in self.folder.parent.glob(f"*/{own.name}"))
+            part = next((other for other in others if other is not None), None)
+        known = part is not None
+        if part is None:
+            part = make(predictions)
+        if there is None:
+            write_kept(own, key, part)
+        entry = {str(index): [own.name, digest(part)]}
         if not entry.items() <= self.manifest.done.items():
             self._note(replace(self.manifest, done=self.manifest.done | entry))
-        return latent, known
+        predictions.clear()
+        return part, known
 
     def finish(self) -> None:
         """Notes that every part is done."""
@@ -80,12 +83,9 @@ class Job:
 
     def _note(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        _make(self.folder)
-        try:
-            with replacing(self.folder / MANIFEST) as unfinished:
-                unfinished.write_text(json.dumps(asdict(manifest)), encoding="utf-8")
-        except OSError as problem:
-            raise _refusal(self.folder, problem) from problem
+        make_folder(self.folder)
+        with refusing(self.folder), replacing(self.folder / MANIFEST) as unfinished:
+            unfinished.write_text(json.dumps(asdict(manifest)), encoding="utf-8")
 
 
 def jobs(root: Path) -> list[Path]:
@@ -122,20 +122,14 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def size_on_disk(folder: Path) -> int:
     """Bytes of the files of the job in `folder`."""
-    total = 0
-    for file in _files(folder):
-        with suppress(OSError):  # a running job may be writing
-            total += file.stat().st_size
-    return total
+    return size_of(_files(folder))
 
 
 def remove(folder: Path) -> None:
     """Removes the job in `folder`, and the folder unless something else lies there."""
-    try:
+    with refusing(folder):
         for file in _files(folder):
             file.unlink(missing_ok=True)
-    except OSError as problem:
-        raise _refusal(folder, problem) from problem
     with suppress(OSError):
         folder.rmdir()
 
@@ -144,35 +138,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (file for file in folder.iterdir() if _OURS.fullmatch(file.name))
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise _refusal(folder, problem) from problem
-
-
-def _read(path: Path, key: str) -> Latent | None:
-    """The part in the file at `path`; None where it is missing, damaged or another."""
-    try:
-        said = read_header(path).metadata
-        latent = read(path)[PART]
-    except (SoraError, KeyError):
-        return None
-    intact = said.get("key") == key and said.get(HASH) == _hash(latent)
-    return latent if intact else None
-
-
-def _hash(latent: Latent) -> str:
-    plain = latent.detach().cpu().contiguous().reshape(-1)
-    return hashlib.sha256(plain.view(torch.uint8).numpy().tobytes()).hexdigest()
-
-
 def _is_part(index: object, entry: object) -> bool:
     match index, entry:
         case str(number), [str(_), str(_)]:
             return number.isdecimal()
     return False
-
-
-def _refusal(folder: Path, problem: OSError) -> MediaError:
-    return MediaError(f"job {folder.name}: {problem.strerror}: is there free space, and access?")

@@ -1,16 +1,17 @@
 """Kills ComfyUI at random moments of a long job, and shows that each job ends as if it had not.
 
-python -m tools.kill_long_job --kills 20
+python -m tools.kill_long_job --kills 20 --way windows
 
-A tiny model with random weights paints a long video. For each kill a job of its own is queued, the
-server gets SIGKILL after a random time, starts again, and the same workflow is queued again. The
-latent must be the one of an unbroken run, bit for bit, and no part that was finished may be painted
-again.
+A tiny model with random weights paints a long video, in a chain of links, in windows or as a loop.
+For each kill a job of its own is queued, the server gets SIGKILL after a random time, starts again,
+and the same workflow is queued again. The latent must be the one of an unbroken run, bit for bit,
+and no part that was finished may be painted again, nor anything be predicted again that was kept.
 """
 
 import argparse
 import json
 import random
+import re
 import shutil
 import signal
 import sys
@@ -24,77 +25,133 @@ import aiohttp
 import torch
 
 from sora_core.jobs import jobs, read_manifest
+from sora_core.predictions import predictions
 from sora_core.weights import read
 from tests.tiny import NAME, write_tiny
 from tools.client import Graph, GraphError, Run
-from tools.host import CACHE, Server, bring_host
+from tools.host import CACHE, ROOT, Server, bring_host
 
 SHOTS = "a red ball rolls to the left\na blue cube falls on grass\na green cone spins"
 JOBS, LATENTS = "sora-jobs", "latents"
+PACKS = (ROOT, ROOT / "tests" / "host" / "models" / "pack")  # the second brings tiny models
+
+Nodes = dict[str, tuple[str, dict[str, object]]]
+Done = tuple[int, int]
+"""Parts that are finished, and predictions on the way to the next."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_long_job", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--way", choices=WAYS, default="chain", help="in which the job is painted")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="kills-") as folder:
-        return 0 if killed(Path(folder), options.kills, random.Random(options.seed)) else 1
+        moments = random.Random(options.seed)
+        return 0 if killed(Path(folder), options.kills, moments, options.way) else 1
 
 
-def killed(base: Path, kills: int, moments: random.Random) -> bool:
+def killed(base: Path, kills: int, moments: random.Random, way: str) -> bool:
     """Whether every one of so many kills left no trace; prints what became of each."""
     write_tiny(base / "models" / "diffusion_models")
-    server = Server(bring_host(), base)
+    server, graph = Server(bring_host(), base, packs=PACKS), workflow(way)
     with server:
         began = time.monotonic()
-        whole, _ = ran(server)
-        took, total = time.monotonic() - began, finished(server)
-        print(f"unbroken: {total} parts in {took:.1f} s", flush=True)
-        moment, before = kill_after(server, moments.uniform(0, took))
+        whole, _ = ran(server, graph)
+        took = time.monotonic() - began
+        print(f"{way}, unbroken: {finished(server)[0]} parts in {took:.1f} s", flush=True)
+        moment, before = kill_after(server, graph, moments.uniform(0, took))
     fine = 0
     for number in range(1, kills + 1):
         with server:
-            latent, there = ran(server)
+            latent, there = ran(server, graph)
             same = torch.equal(latent, whole)
             fine += same and there >= before
             print(
-                f"kill {number} after {moment:.1f} s: {before} of {total} parts were finished, "
-                f"{there} not painted again, {'bit-identical' if same else 'ANOTHER LATENT'}",
+                f"kill {number} after {moment:.1f} s: {said(before)} were there, {said(there)} not "
+                f"made again, {'bit-identical' if same else 'ANOTHER LATENT'}",
                 flush=True,
             )
             if number < kills:
-                moment, before = kill_after(server, moments.uniform(0, took))
+                moment, before = kill_after(server, graph, moments.uniform(0, took))
     print(f"{fine} of {kills} kills left no trace")
     return fine == kills
 
 
-def workflow() -> Graph:
-    """A long video of the tiny model, sampled with fresh noise at each step, as a latent file."""
-    nodes = {
+def said(done: Done) -> str:
+    return f"{done[0]} parts and {done[1]} predictions"
+
+
+def chain() -> Nodes:
+    """A storyboard of the tiny model, link by link."""
+    return {
         "loader": ("SoraLoadModel", {"model": NAME}),
-        "canvas": (
-            "SoraCanvas",
-            {"aspect": "custom", "width": 64, "height": 64, "seconds": 16.0, "fps": 8.0},
-        ),
+        "canvas": ("SoraCanvas", {"width": 64, "height": 64, "seconds": 16.0}),
         "story": (
             "SoraStoryboard",
             {"canvas": ["canvas", 0], "clip": ["loader", 1], "text": SHOTS},
         ),
         "negative": ("SoraEncodePrompt", {"clip": ["loader", 1], "text": ""}),
         "latent": ("SoraEncodeCanvas", {"canvas": ["story", 0], "vae": ["loader", 2]}),
-        "noise": ("SoraNoise", {"seed": 7}),
-        "sigmas": ("SoraSchedule", {"latent": ["latent", 0], "steps": 12}),
+        "guider": (
+            "SoraGuider",
+            {"model": ["loader", 0], "positive": ["story", 1], "negative": ["negative", 0]},
+        ),
+    }
+
+
+def loop() -> Nodes:
+    """A loop of the tiny model that is longer than it sees at a time."""
+    return {
+        "loader": ("SoraLoadModel", {"model": NAME}),
+        "canvas": ("SoraCanvas", {"width": 64, "height": 64, "seconds": 8.0}),
+        "ring": ("SoraLoopVideo", {"canvas": ["canvas", 0]}),
+        "prompt": ("SoraEncodePrompt", {"clip": ["loader", 1], "text": SHOTS.splitlines()[0]}),
+        "negative": ("SoraEncodePrompt", {"clip": ["loader", 1], "text": ""}),
+        "latent": ("SoraEncodeCanvas", {"canvas": ["ring", 0], "vae": ["loader", 2]}),
+        "guider": (
+            "SoraGuider",
+            {"model": ["loader", 0], "positive": ["prompt", 0], "negative": ["negative", 0]},
+        ),
+    }
+
+
+def windows() -> Nodes:
+    """A long video of a tiny Wan, which cannot be shown what it has painted."""
+    words = {"width": 4096, "pooled": 0, "mask": False}
+    return {
+        "loader": (
+            "UNETLoader",
+            {"unet_name": "wan21_t2v_tiny.safetensors", "weight_dtype": "default"},
+        ),
+        "vae": ("TestVAE", {"channels": 16, "time": 4, "side": 8}),
+        "canvas": ("SoraCanvas", {"width": 64, "height": 64, "seconds": 16.0}),
+        "positive": ("TestConditioning", {"seed": 1, **words}),
+        "negative": ("TestConditioning", {"seed": 2, **words}),
+        "latent": ("SoraEncodeCanvas", {"canvas": ["canvas", 0], "vae": ["vae", 0]}),
         "guider": (
             "SoraGuider",
             {
                 "model": ["loader", 0],
-                "positive": ["story", 1],
+                "positive": ["positive", 0],
                 "negative": ["negative", 0],
-                "latent": ["latent", 0],
+                "window": 2.0,
             },
         ),
+    }
+
+
+WAYS = {"chain": chain, "windows": windows, "loop": loop}
+
+
+def workflow(way: str) -> Graph:
+    """A long video painted in that way, with fresh noise at each step, as a latent file."""
+    nodes = WAYS[way]()
+    nodes["guider"][1]["latent"] = ["latent", 0]
+    nodes |= {
+        "noise": ("SoraNoise", {"seed": 7}),
+        "sigmas": ("SoraSchedule", {"latent": ["latent", 0], "steps": 12}),
         "sample": (
             "SoraSample",
             {
@@ -110,32 +167,30 @@ def workflow() -> Graph:
     return {key: {"class_type": kind, "inputs": inputs} for key, (kind, inputs) in nodes.items()}
 
 
-def ran(server: Server) -> tuple[torch.Tensor, int]:
-    """The latent that a whole run saved, and how many of its parts were there already."""
+def ran(server: Server, graph: Graph) -> tuple[torch.Tensor, Done]:
+    """The latent that a whole run saved, and how much of it was there already."""
     shutil.rmtree(server.output / LATENTS, ignore_errors=True)  # a kill may come after the end
-    run = server.client.run(server.client.completed(workflow()))
+    run = server.client.run(server.client.completed(graph))
     (path,) = (server.output / LATENTS).glob("*.latent")
     return read(path)["latent_tensor"], there_already(run)
 
 
-def there_already(run: Run) -> int:
+def there_already(run: Run) -> Done:
     """What Sora Sample said of it."""
-    said = json.dumps(run.outputs()["sample"])
-    words = said.split()
-    return int(words[words.index("them") - 2]) if "were there already" in said else 0
+    found = re.search(r"(\d+) parts and (\d+) predictions", json.dumps(run.outputs().get("sample")))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def kill_after(server: Server, seconds: float) -> tuple[float, int]:
+def kill_after(server: Server, graph: Graph, seconds: float) -> tuple[float, Done]:
     """Begins the job anew and kills the server so many seconds after it began to run; gives them,
-    and how many parts were finished by then."""
+    and how much was done by then."""
     shutil.rmtree(server.output / JOBS, ignore_errors=True)
     server.client.post("/free", {"unload_models": True, "free_memory": True})  # else all is cached
     running = threading.Event()
 
     def queue() -> None:
-        graph = server.client.completed(workflow())
         with suppress(GraphError, aiohttp.ClientError, ConnectionError):
-            server.client.run(graph, lambda kind, data: running.set())
+            server.client.run(server.client.completed(graph), lambda kind, data: running.set())
 
     thread = threading.Thread(target=queue)
     thread.start()
@@ -147,10 +202,16 @@ def kill_after(server: Server, seconds: float) -> tuple[float, int]:
     return seconds, finished(server)
 
 
-def finished(server: Server) -> int:
-    """How many parts of the one job are finished."""
-    found = [read_manifest(folder) for folder in jobs(server.output / JOBS)]
-    return max((len(manifest.done) for manifest in found if manifest), default=0)
+def finished(server: Server) -> Done:
+    """How much of the one job is done."""
+    done = [(0, 0)]
+    for folder in jobs(server.output / JOBS):
+        manifest = read_manifest(folder)
+        parts = dict(manifest.done.values()) if manifest else {}
+        names = {name.partition(".")[0] for name in parts}
+        waiting = [path for path in predictions(folder) if path.name.partition(".")[0] not in names]
+        done.append((len(parts), len(waiting)))
+    return max(done)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets"}
 CANVAS_FILES = {"footage", "encode", "edits", "picture", "sound"}
-GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | {"digest", "jobs"}
+KEPT_FILES = {"digest", "kept", "predictions", "jobs"}
+GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | KEPT_FILES
 COMMANDS = {"generate", "caption", "recaption", "training", "measure"}
 EVERYTHING = GENERATING | COMMANDS | {"painting", "pipeline"}
 REACHES = {
@@ -22,7 +23,9 @@ REACHES = {
     "edits": GROUND | {"canvas"},
     "picture": GROUND | {"canvas"},
     "sound": GROUND | {"canvas", "footage", "video"},
-    "jobs": GROUND | {"digest", "weights"},
+    "kept": GROUND | {"digest", "weights"},
+    "predictions": GROUND | {"digest", "kept", "sampling"},
+    "jobs": GROUND | {"digest", "kept", "predictions"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"caption", "pipeline"},
     "caption": GENERATING | {"pipeline"},

@@ -13,6 +13,8 @@ from torch import Tensor
 from ...sora_core.canvas import Canvas
 from ...sora_core.digest import digest
 from ...sora_core.jobs import Job
+from ...sora_core.kept import Tensors
+from ...sora_core.sampling.anchor import Statistics
 from ...sora_core.sampling.chain import Link
 from ...sora_core.sampling.hold import Mask
 from ...sora_core.shapes import Latent
@@ -21,6 +23,7 @@ from .sampling import Latents
 from .told import Conds, by_span, by_words
 
 FOLDER = "sora-jobs"
+LATENT, MEAN, DEVIATION = "latent", "unheld_mean", "unheld_deviation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,18 @@ class Making:
         ]
         around = (link.start, link.known, link.mask, link.like, link.share)
         return digest(spoken, self.noise[:, :, link.frames], seed, *around)
+
+
+def part_of(latent: Latent, unheld: Statistics | None) -> Tensors:
+    """What is kept of a link: its latent, and what it would be like were it not anchored."""
+    if unheld is None:
+        return {LATENT: latent}
+    return {LATENT: latent, MEAN: unheld.mean, DEVIATION: unheld.deviation}
+
+
+def unheld_of(part: Tensors) -> Statistics | None:
+    """What a link that is kept would be like were it not anchored."""
+    return Statistics(part[MEAN], part[DEVIATION]) if MEAN in part else None
 
 
 def jobs_folder() -> Path:

@@ -7,6 +7,7 @@ brought to rectified flow on the way in, and back on the way out.
 """
 
 from collections.abc import Callable
+from math import prod
 
 import comfy.model_patcher
 import comfy.model_sampling
@@ -18,32 +19,30 @@ from torch import Tensor
 
 from ...sora_core.digest import digest
 from ...sora_core.errors import ConfigError, SizeError
-from ...sora_core.painting import RING_CUTS
-from ...sora_core.pipeline import CHAIN, OVERLAP, clip_shift
-from ...sora_core.sampling.anchor import anchor
+from ...sora_core.kept import Tensors
+from ...sora_core.pipeline import CHAIN
+from ...sora_core.predictions import Predictions
+from ...sora_core.sampling.anchor import Reading, anchor
 from ...sora_core.sampling.chain import Link
 from ...sora_core.sampling.guidance import guide_both
 from ...sora_core.sampling.hold import keep
-from ...sora_core.sampling.ring import ring_at
-from ...sora_core.sampling.schedules import shifted
 from ...sora_core.sampling.spans import SPAN
-from ...sora_core.sampling.step import Denoise
-from ...sora_core.sampling.windows import Windows
-from ...sora_core.shapes import Grid, Latent
+from ...sora_core.shapes import Latent
 from .adapters import adapter, channels
 from .call import Call, Lead
 from .identity import conds_identity, model_identity, pack_identity, sampler_identity
-from .keeping import Making, job_of
+from .keeping import Making, job_of, part_of
 from .long import Long
-from .model import HostModel
 from .sampling import Callback, Conditioning, Guider, Latents, no_model
 from .seen import Options, Painting, check_latent, moved, open_space, ring_of
-from .sight import seen_at_once
+from .sight import Sight
 from .telling import Telling
 from .told import prompt_weights
 
 PLACED = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
+
+SINGLE = 4  # bytes of a value, as the host samples
 
 
 class PaintingGuider(Guider):
@@ -54,6 +53,8 @@ class PaintingGuider(Guider):
     """
 
     painting: Painting
+    predictions: Predictions | None
+    reading: Reading
 
     def set_painting(
         self, latent: Latents, footage_scale: float, window: float, resume: bool
@@ -75,8 +76,7 @@ class PaintingGuider(Guider):
                 "the conditioning already holds an image: place it on the canvas instead, and "
                 "connect the conditioning without it"
             )
-        length = seen_at_once(self.model_patcher, latent, window)
-        self.sight = Windows(length, min(OVERLAP, length - 1))
+        self.sight = Sight.of(self.model_patcher, self.adapter, latent, window)
 
     @property
     def lead(self) -> Lead:
@@ -86,24 +86,11 @@ class PaintingGuider(Guider):
     def says(self) -> str:
         """What this model honours of the canvas, for the user."""
         parts = [self.adapter.says] if "noise_mask" in self.latent else []
-        if ring_of(self.latent):
-            cuts, _ = self.cuts(self.latent["samples"].shape[2])
-            parts.append(f"Each step of a loop calls the model {cuts} times.")
-        frames = self.latent["samples"].shape[2]
-        if frames > self.sight.length:
-            linked = self.linked(frames)
-            way = "links, each going on from the last" if linked else "windows, all at a time"
-            parts.append(f"Painted in {way}, {self.sight.length} of {frames} latent frames each.")
-            if self.resume and not linked:
-                parts.append("Nothing is kept for a restart: windows end together.")
+        parts += self.sight.says
+        if self.resume and self.sight.lasting and not self.sight.linked:
+            size = prod(self.latent["samples"].shape) * SINGLE / 1e6
+            parts.append(f"Each prediction, {size:.1f} MB, is kept for a restart until it is done.")
         return " ".join(parts)
-
-    def cuts(self, period: int) -> tuple[int, int]:
-        """At how many places a loop is cut open, and how far each cut goes on beyond them."""
-        ours = isinstance(self.model_patcher.model, HostModel)
-        if ours and period <= self.sight.length:
-            return period, 1
-        return min(RING_CUTS, period), self.sight.overlap if period > self.sight.length else 1
 
     def sample(
         self,
@@ -117,7 +104,6 @@ class PaintingGuider(Guider):
         seed: int | None = None,
     ) -> Latent:
         """`latent_image`, painted; bit for bit itself where the mask is 0."""
-        frames = latent_image.shape[2]
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
         mask = latent_image.new_ones(1, 1, *latent_image.shape[2:])
@@ -125,12 +111,18 @@ class PaintingGuider(Guider):
             mask = comfy.utils.reshape_mask(denoise_mask, latent_image.shape)[:, :1]
         mask = mask.to(latent_image)
 
-        sigmas = self.seen_sigmas(sigmas)
+        sigmas = self.sight.sigmas(sigmas)
         weights = prompt_weights(self.original_conds["positive"], self.latent)
         steps = super().sample
 
-        def paint(link: Link, fresh: int | None, told: Callable[..., None] | None) -> Latent:
+        def paint(
+            link: Link,
+            fresh: int | None,
+            told: Callable[..., None],
+            predictions: Predictions | None,
+        ) -> Tensors:
             self.painting = self.begun(link, weights)
+            self.predictions, self.reading = predictions, Reading()
             painted = steps(
                 noise[:, :, link.frames],
                 link.known,
@@ -140,40 +132,21 @@ class PaintingGuider(Guider):
                 disable_pbar=disable_pbar,
                 seed=fresh,
             )
-            return torch.where(link.mask == 0, link.known, painted.to(link.known))
+            latent = torch.where(link.mask == 0, link.known, painted.to(link.known))
+            return part_of(latent, self.reading.like)
 
-        self.report = ""
-        if not self.linked(frames):
-            return paint(Link(0, 1, 0, latent_image, mask), seed, callback)
-        positive, model = self.original_conds["positive"], self.model_patcher.model
+        positive = self.original_conds["positive"]
         making = Making(latent_image, mask, noise, seed, positive, weights)
-        long = Long(model, making, CHAIN, self.sight.length)
+        long = Long(self.model_patcher.model, making, CHAIN, self.sight.link)
         job, unkept = None, ""
-        if self.resume:
+        if self.resume and self.sight.lasting:
             try:
                 job = job_of(self.shared(sampler, sigmas), making, self.latent, long.total)
             except ConfigError as problem:
                 unkept = f"A restart begins anew: {problem}."
-        telling = Telling(callback, len(sigmas) - 1)
-        whole, said = long.painted(paint, job, telling)
+        whole, said = long.painted(paint, job, Telling(callback, len(sigmas) - 1))
         self.report = f"{said} {unkept}".strip()
-        telling.all(model.process_latent_in(whole), long.total)
         return whole
-
-    def seen_sigmas(self, sigmas: Tensor) -> Tensor:
-        """`sigmas`, as Sora Schedule makes them for what the model sees at a time: left to itself,
-        it counts the whole latent. Other schedules stay as they are."""
-        frames, *sides = self.latent["samples"].shape[2:]
-        whole, seen = (
-            torch.tensor(shifted(len(sigmas) - 1, clip_shift(Grid(count, *sides)))).to(sigmas)
-            for count in (frames, self.sight.length)
-        )
-        return seen if torch.allclose(sigmas, whole) else sigmas
-
-    def linked(self, frames: int) -> bool:
-        """Whether a latent of so many frames is painted in links: where they can be shown what the
-        links before them have left."""
-        return frames > self.sight.length and self.adapter.shows and not ring_of(self.latent)
 
     def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor) -> str:
         """What makes every link of a painting; ConfigError where a restart could not know it."""
@@ -185,14 +158,15 @@ class PaintingGuider(Guider):
             self.lead,
             conds_identity(self.original_conds["negative"]),
             self.latent.get("sora_open"),
-            self.sight,
+            self.sight.windows,
+            self.sight.ring,
             CHAIN,
             self.model_patcher.load_device,
         )
 
     def begun(self, link: Link, weights: Float[Tensor, "p t"]) -> Painting:
         model, latent, mask = self.model_patcher.model, link.known, link.mask
-        placed, looped = bool((mask < 1).any()), ring_of(self.latent)
+        placed, looped = bool((mask < 1).any()), self.sight.ring
         clear = self.adapter.clear(mask)
         beside = nothing = None
         if (self.adapter.images or self.adapter.marks) and (placed or looped):
@@ -234,24 +208,13 @@ class PaintingGuider(Guider):
             model_options or {},
             seed,
         )
-        denoise = self.through_time(call, x.shape[2])
+        denoise = self.sight.over(call.at, painting.start)
+        if self.predictions is not None:
+            denoise = self.predictions.over(denoise)
         if painting.like is not None and painting.anchored > 0:
-            denoise = anchor(denoise, painting.like, painting.anchored)
+            denoise = anchor(denoise, painting.like, painting.anchored, self.reading)
         denoise = keep(denoise, painting.known, painting.mask)
         return denoise(x / (1 + far), sigma / (1 + far))
-
-    def through_time(self, call: Call, frames: int) -> Denoise:
-        """A denoiser of all frames, of which the model sees a few at a time."""
-        if not ring_of(self.latent):
-            return self.sight.over(lambda i: call.at(i, self.painting.start + i))
-        cuts, context = self.cuts(frames)
-        if frames <= self.sight.length:
-            return ring_at(lambda first: call.at(first, 0), frames, cuts, context)
-
-        def line(first: int) -> Denoise:
-            return self.sight.over(lambda i: call.at(first + i, i))
-
-        return ring_at(line, frames, cuts, context)
 
 
 def guider(

@@ -1,18 +1,123 @@
-"""How many latent frames a model of the host sees at a time."""
+"""How a model of the host that sees a few latent frames at a time paints any number of them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management as devices
 import comfy.model_patcher
+import torch
+from torch import Tensor
 
 from ...sora_core.canvas import Canvas
 from ...sora_core.errors import ConfigError
-from ...sora_core.pipeline import CHAIN
+from ...sora_core.painting import RING_CUTS
+from ...sora_core.pipeline import CHAIN, OVERLAP, clip_shift
+from ...sora_core.sampling.ring import ring_at
+from ...sora_core.sampling.schedules import shifted
+from ...sora_core.sampling.step import Denoise
+from ...sora_core.sampling.windows import Windows
+from ...sora_core.shapes import Grid
+from .adapters import Adapter
 from .model import HostModel
 from .sampling import Latents
+from .seen import ring_of
 
 ROOM = 0.5  # of a device's memory, for what is alive while a model runs; the rest is for weights
 VIEWS = 2  # towards the prompt and away from the other, side by side
+
+CallAt = Callable[[int, int], Denoise]
+"""The denoiser of frames from the first number on, which the model takes to be at the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A latent of `whole`, seen in `windows`.
+
+    Painted in a chain of links where it is longer and the model can be shown what is there already;
+    else, and where it is a ring, all at a time.
+    """
+
+    whole: Grid
+    windows: Windows
+    ring: bool
+    shows: bool
+    everywhere: bool  # whether a short ring is cut at each of its frames
+
+    @classmethod
+    def of(
+        cls,
+        patcher: comfy.model_patcher.ModelPatcher,
+        adapter: Adapter,
+        latent: Latents,
+        seconds: float,
+    ) -> "Sight":
+        length = seen_at_once(patcher, latent, seconds)
+        windows = Windows(length, min(OVERLAP, length - 1))
+        ours = isinstance(patcher.model, HostModel)
+        whole = Grid(*latent["samples"].shape[2:])
+        return cls(whole, windows, ring_of(latent), adapter.shows, ours)
+
+    @property
+    def long(self) -> bool:
+        return self.whole.frames > self.windows.length
+
+    @property
+    def linked(self) -> bool:
+        return self.long and self.shows and not self.ring
+
+    @property
+    def link(self) -> int:
+        """Latent frames that are painted together."""
+        return self.windows.length if self.linked else self.whole.frames
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a step is more than one call of the model: so long that a stop would hurt."""
+        return self.long or self.ring
+
+    @property
+    def cuts(self) -> tuple[int, int]:
+        """At how many places a ring is cut open, and how far each cut goes on beyond them."""
+        period = self.whole.frames
+        if self.everywhere and not self.long:
+            return period, 1
+        return min(RING_CUTS, period), self.windows.overlap if self.long else 1
+
+    @property
+    def says(self) -> list[str]:
+        """How it is painted, for the user."""
+        parts = []
+        if self.ring:
+            parts.append(f"Each step of a loop calls the model {self.cuts[0]} times.")
+        if self.long:
+            way = "links, each going on from the last" if self.linked else "windows, all at a time"
+            length, frames = self.windows.length, self.whole.frames
+            parts.append(f"Painted in {way}, {length} of {frames} latent frames each.")
+        return parts
+
+    def over(self, call_at: CallAt, start: int) -> Denoise:
+        """A denoiser of all that is painted together from latent frame `start` on."""
+        if not self.ring:
+            return self.windows.over(lambda i: call_at(i, start + i))
+        cuts, context = self.cuts
+        if not self.long:
+            return ring_at(lambda first: call_at(first, 0), self.whole.frames, cuts, context)
+
+        def line(first: int) -> Denoise:
+            return self.windows.over(lambda i: call_at(first + i, i))
+
+        return ring_at(line, self.whole.frames, cuts, context)
+
+    def sigmas(self, sigmas: Tensor) -> Tensor:
+        """`sigmas`, as Sora Schedule makes them for what the model sees at a time: left to itself,
+        it counts the whole latent. Other schedules stay as they are."""
+        seen = Grid(self.windows.length, self.whole.rows, self.whole.columns)
+        as_whole, as_seen = (
+            torch.tensor(shifted(len(sigmas) - 1, clip_shift(grid))).to(sigmas)
+            for grid in (self.whole, seen)
+        )
+        return as_seen if torch.allclose(sigmas, as_whole) else sigmas
 
 
 def seen_at_once(patcher: comfy.model_patcher.ModelPatcher, latent: Latents, seconds: float) -> int:

@@ -27,7 +27,8 @@ class Telling:
         done, total = link.index * self.steps + step + 1, link.total * self.steps
         if self.made:
             left = (time.monotonic() - self.began) / self.made * (total - done)
-            show_text(f"part {link.index + 1} of {link.total}, {clock(left)} left")
+            part = f"part {link.index + 1} of {link.total}, " if link.total > 1 else ""
+            show_text(f"{part}{clock(left)} left")
         self.made += 1
         self.show(done, clean, x, total)
 

@@ -43,37 +43,52 @@ class Wander:
 
 @dataclass(frozen=True, slots=True)
 class Wandering:
-    """Notes how far each part of a chain has wandered; those between two scenes have no measure."""
+    """Notes how far each part of a chain would wander by itself, and how far it did, held to the
+    first that was told the same; those between two scenes have no measure."""
 
     colours: Float[Tensor, "c 3"]
-    parts: list[Wander] = field(default_factory=list)
+    free: list[Wander] = field(default_factory=list)
+    held: list[Wander] = field(default_factory=list)
 
     @classmethod
     def of(cls, factors: Sequence[Sequence[float]]) -> "Wandering":
         """`factors` is how much red, green and blue each channel adds to a preview."""
         return cls(torch.tensor(factors, dtype=torch.float32))
 
-    def note(self, index: int, own: Statistics, like: Statistics, share: float) -> None:
-        """Part `index` is as its `own` statistics say, and was told that `share` of what the part
-        it is held to was told."""
+    def note(
+        self, index: int, free: Statistics, held: Statistics, like: Statistics, share: float
+    ) -> None:
+        """Part `index` would be as `free` says and is as `held` says; it was told that `share` of
+        what the part was told that it is held to, which is `like` this."""
         if share > 1 - SAME:
-            self.parts.append(Wander.between(index, own, like, self.colours))
+            self.free.append(Wander.between(index, free, like, self.colours))
+            self.held.append(Wander.between(index, held, like, self.colours))
 
     @property
     def says(self) -> str:
         """What the user should know; nothing where no two parts were told the same."""
-        if not self.parts:
+        if not self.free:
             return ""
-        colour = max(self.parts, key=lambda part: part.colour)
-        contrast = max(self.parts, key=lambda part: abs(part.contrast))
-        said = (
-            f"Drift of the latents within scenes: colour up to {colour.colour:.1f} of 255 (part "
-            f"{colour.index + 1}), contrast {contrast.contrast:+.0%} (part {contrast.index + 1})."
-        )
-        far = [part.index + 1 for part in self.parts if part.far]
-        return f"{said} {_numbers(far)}: try another seed or shorter shots." if far else said
+        said = [f"Drift of the model within scenes: {_most(self.free)}; held back: "]
+        said += [f"{_most(self.held)}."]
+        far, left = _far(self.free), _far(self.held)
+        if far:
+            said += [f" More than {COLOUR:g} of 255 or {CONTRAST:.0%} by itself: part {far}."]
+        if left:
+            said += [f" Still so: part {left}; try another seed or shorter shots."]
+        return "".join(said)
 
 
-def _numbers(parts: Sequence[int]) -> str:
-    shown = ", ".join(map(str, parts[:8])) + (" and more" if len(parts) > 8 else "")
-    return f"More than {COLOUR:g} of 255 or {CONTRAST:.0%} in part {shown}"
+def _most(parts: Sequence[Wander]) -> str:
+    colour = max(parts, key=lambda part: part.colour)
+    contrast = max(parts, key=lambda part: abs(part.contrast))
+    return (
+        f"colour up to {colour.colour:.1f} of 255 (part {colour.index + 1}), "
+        f"contrast {contrast.contrast:+.0%} (part {contrast.index + 1})"
+    )
+
+
+def _far(parts: Sequence[Wander]) -> str:
+    """The numbers of those that have gone too far."""
+    far = [part.index + 1 for part in parts if part.far]
+    return ", ".join(map(str, far[:8])) + (" and more" if len(far) > 8 else "")

@@ -3,6 +3,7 @@
 Axes: b c t y x, as in shapes; p prompts.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from ..errors import ConfigError
 from ..shapes import Latent
 from .step import Denoise, Sigma
 
+HALF = 0.5  # between noise and clean
 SAME = 1e-3  # prompts that differ by less count as the same: weights are sums
 
 
@@ -56,10 +58,31 @@ def most_alike(
     return best, share
 
 
-def anchor(denoise: Denoise, like: Statistics, strength: float) -> Denoise:
+class Reading:
+    """What a part would be like were it not held to another, read from its own predictions.
+
+    Early ones are blurred, and in late ones the part has been pulled already: the one nearest to
+    half noise says most.
+    """
+
+    def __init__(self) -> None:
+        self.like: Statistics | None = None
+        self.distance = math.inf
+
+    def note(self, own: Statistics, sigma: Sigma) -> None:
+        """A prediction at the noise level `sigma` is like its `own` statistics."""
+        level = float(sigma.max()) if isinstance(sigma, Tensor) else sigma
+        if abs(level - HALF) < self.distance:
+            self.like, self.distance = own, abs(level - HALF)
+
+
+def anchor(
+    denoise: Denoise, like: Statistics, strength: float, reading: Reading | None = None
+) -> Denoise:
     """A denoiser whose predictions go `strength` of the way to the statistics `like`; 1 is all.
 
-    Huang and Belongie 2017, equation 8 (adaptive instance normalisation).
+    `reading` is told what they were like before. Huang and Belongie 2017, equation 8 (adaptive
+    instance normalisation).
     """
     if not 0 <= strength <= 1:
         raise ConfigError(f"anchor strength {strength}: choose from 0 to 1")
@@ -67,6 +90,8 @@ def anchor(denoise: Denoise, like: Statistics, strength: float) -> Denoise:
     def anchored(x: Latent, sigma: Sigma) -> Latent:
         clean = denoise(x, sigma)
         own = Statistics.of(clean)
+        if reading is not None:
+            reading.note(own, sigma)
         alike = (clean - own.mean) / own.deviation * like.deviation + like.mean
         return clean.lerp(alike, strength)
 

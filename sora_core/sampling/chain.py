@@ -72,7 +72,7 @@ def chained(
     What `mask` keeps stays exactly as it is, and a link that is kept whole is not painted.
     """
     frames = known.shape[2]
-    if chain.history >= length:
+    if frames > length and chain.history >= length:
         raise ConfigError(f"history {chain.history} of links of {length}: choose fewer")
     starts = link_starts(frames, length, chain.history)
     touched = (mask < 1).expand(-1, -1, frames, -1, -1)

@@ -116,3 +116,14 @@ def test_a_sample_of_weights_notices_training_and_is_small():
     assert values[0] == weight[0, 0] and values[-1] == weight[-1, -1]
     assert digest(sampled(weight)) != digest(sampled(weight + 1e-6))
     assert sampled(torch.zeros(3, 0))[2].numel() == 0
+
+
+def test_a_method_counts_with_what_it_belongs_to():
+    assert digest(nn.Linear(2, 2).forward) != digest(nn.Linear(2, 2).forward)
+    linear = nn.Linear(2, 2)
+    assert digest(linear.forward) == digest(linear.forward) != digest(linear.extra_repr)
+
+
+def test_what_runs_without_gradients_is_known_again():
+    first, again, other = (torch.no_grad()(scaled(factor)) for factor in (2, 2, 3))
+    assert digest(first) == digest(again) != digest(other)

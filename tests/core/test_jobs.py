@@ -53,9 +53,9 @@ class Painting:
         def kept(link):
             told = (self.told(link), self.seed + link.index)
             key = digest(told, link.known, link.mask, link.like, link.share)
-            latent, known = job.part(link.index, key, lambda: self.paint(link))
+            part, known = job.part(link.index, key, lambda _: {"latent": self.paint(link)})
             self.known += [link.index] * known
-            return latent
+            return part["latent"]
 
         known, mask = torch.zeros(1, 2, FRAMES, 4, 4), torch.ones(1, 1, FRAMES, 4, 4)
         whole = chained(kept, known, mask, LENGTH, Chain(history=HISTORY))
@@ -96,7 +96,7 @@ def test_a_later_shot_changed_redoes_only_later_parts(tmp_path):
 def test_what_makes_every_part_another_redoes_everything(tmp_path):
     for shared in ("one way", "another"):
         job = Job(tmp_path, shared, "key", "a test", 0, 1)
-        assert job.part(0, "part", lambda: torch.zeros(1, 1, 1, 1, 1))[1] is False
+        assert job.part(0, "part", lambda _: {"x": torch.zeros(1)})[1] is False
     assert len(jobs(tmp_path)) == 2
 
 

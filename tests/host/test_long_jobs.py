@@ -6,11 +6,12 @@ import pytest
 
 from tools.client import Graph
 from tools.host import Server
-from tools.kill_long_job import JOBS, killed, ran
+from tools.kill_long_job import JOBS, WAYS, killed, ran, workflow
 
 
-def test_a_killed_server_leaves_no_trace_in_the_result(tmp_path):
-    assert killed(tmp_path, 2, random.Random(1))
+@pytest.mark.parametrize("way", WAYS)
+def test_a_killed_server_leaves_no_trace_in_the_result(tmp_path, way):
+    assert killed(tmp_path, 2 if way == "chain" else 1, random.Random(1), way)
 
 
 def listed(server: Server, clear: str = "nothing") -> str:
@@ -20,7 +21,7 @@ def listed(server: Server, clear: str = "nothing") -> str:
 
 @pytest.mark.usefixtures("tiny")
 def test_jobs_are_listed_with_what_they_show_and_cleared_by_name(server):
-    ran(server)
+    ran(server, workflow("chain"))
     line = listed(server)
     name = line.split()[0]
     assert "finished, 11 parts" in line

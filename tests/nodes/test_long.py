@@ -86,7 +86,7 @@ def test_what_is_finished_is_not_painted_again(model, output):
     again, said, ran = painted(model)
     assert torch.equal(again, whole)
     assert ran == 0
-    assert f"{LINKS} of them were there already" in said
+    assert f"{LINKS} parts and 0 predictions were there already" in said
     (job,) = jobs(output / FOLDER)
     assert read_manifest(job).finished
 
@@ -98,7 +98,7 @@ def test_a_later_shot_changed_redoes_only_what_it_touches(model):
     fresh, *_ = painted(model, shots=changed, resume=False)
     assert torch.equal(made, fresh)
     assert 0 < redone < ran
-    assert "2 of them were there already" in said  # the third touches the second shot
+    assert "2 parts and 0" in said  # the third touches the second shot
 
 
 @pytest.mark.parametrize("change", [{"seed": 4}, {"scale": 3.0}, {"sampler": "heun"}])

@@ -213,8 +213,8 @@ def test_a_schedule_that_was_chosen_stays_and_another_counts_what_is_seen(ours):
         for part, shift in ((seen, 0.0), (latent, 0.0), (latent, 2.5))
     )
     assert not torch.equal(expected, whole)
-    assert torch.equal(guider.seen_sigmas(whole), expected)
-    assert torch.equal(guider.seen_sigmas(chosen), chosen)
+    assert torch.equal(guider.sight.sigmas(whole), expected)
+    assert torch.equal(guider.sight.sigmas(chosen), chosen)
 
 
 @pytest.mark.parametrize("edit", ["nothing", "backward", "loop"])

@@ -30,16 +30,22 @@ def test_colour_is_told_in_levels_and_contrast_as_a_share():
     assert wander.far
 
 
-def test_the_user_is_told_which_parts_went_too_far_and_nothing_of_those_between_scenes():
+FAR, NEAR = statistics([0.1, 0.2, 0.3], [0.5, 0.5, 0.5]), statistics([0.01, 0.1, 0.2], [0.5] * 3)
+
+
+def test_the_user_is_told_what_the_model_would_do_and_what_is_left_and_nothing_between_scenes():
     wandering = Wandering.of(RED_GREEN_BLUE)
+    wandering.note(0, FAR, FAR, LIKE, 0.5)
     assert wandering.says == ""
-    wandering.note(0, statistics([1.0, 1, 1], [1.0, 1, 1]), LIKE, 0.5)
-    assert wandering.says == ""
-    wandering.note(1, LIKE, LIKE, 1.0)
+    wandering.note(1, NEAR, LIKE, LIKE, 1.0)
     assert "More than" not in wandering.says
-    wandering.note(2, statistics([0.1, 0.2, 0.3], [0.5, 0.5, 0.5]), LIKE, 1.0)
-    assert "colour up to 12.8 of 255 (part 3)" in wandering.says
-    assert "in part 3: try" in wandering.says
+    wandering.note(2, FAR, NEAR, LIKE, 1.0)
+    assert "within scenes: colour up to 12.8 of 255 (part 3)" in wandering.says
+    assert "held back: colour up to 0.4 of 255 (part 3)" in wandering.says
+    assert "by itself: part 3." in wandering.says and "Still" not in wandering.says
+    wandering.note(3, FAR, FAR, LIKE, 1.0)
+    assert "by itself: part 3, 4." in wandering.says
+    assert "Still so: part 4; try" in wandering.says
 
 
 def test_statistics_go_through_what_scales_and_shifts_each_channel():

@@ -1,0 +1,147 @@
+"""Sampling that stops anywhere goes on to the same bits, and the model predicts only the rest."""
+
+import pytest
+import torch
+
+from sora_core import predictions
+from sora_core.jobs import Job, jobs, remove, size_on_disk
+from sora_core.pipeline import SAMPLERS, sampler_named
+from sora_core.predictions import ROOM
+from sora_core.sampling.noise import draw
+from sora_core.sampling.ring import ring
+from sora_core.sampling.schedules import linear
+from sora_core.sampling.windows import windows
+
+FRAMES, STEPS = 9, 4
+CALLS = {"euler": 4, "heun": 7, "dpmpp_2m": 4, "sde": 4}  # of the whole denoiser
+
+
+class Killed(BaseException):
+    """What nothing may catch."""
+
+
+class Model:
+    """Predicts something of what it sees, and counts; stops before prediction `kill`, if given."""
+
+    def __init__(self, kill=None):
+        self.calls, self.kill = 0, kill
+
+    def __call__(self, x, sigma):
+        if self.calls == self.kill:
+            raise Killed
+        self.calls += 1
+        windowed = windows(lambda start: lambda x, sigma: (2 * x + start).sin(), 5, 2)
+        return ring(windowed, FRAMES, cuts=2)(x, sigma)
+
+
+def painted(root, sampler="euler", model=None, key="key", seed=0, steps=STEPS):
+    """The latent, and how many predictions were there already."""
+    known = []
+
+    def make(kept):
+        noise = draw(seed, (1, 2, FRAMES, 4, 4))
+        method = sampler_named(sampler, seed, noise)
+        latent = method(kept.over(model or Model()), noise, linear(steps))
+        known.append(kept.known)
+        return {"latent": latent}
+
+    part, _ = Job(root, "way", key, "a test", seed, 1).part(0, key, make)
+    return part["latent"], sum(known)
+
+
+def killed(root, calls, sampler="euler"):
+    with pytest.raises(Killed):
+        painted(root, sampler, Model(calls))
+    (job,) = jobs(root)
+    return job
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_killed_at_any_prediction_it_goes_on_to_the_same_bits_and_predicts_the_rest(
+    tmp_path, sampler
+):
+    whole, _ = painted(tmp_path / "unbroken", sampler)
+    for calls in range(CALLS[sampler]):
+        root, rest = tmp_path / str(calls), Model()
+        killed(root, calls, sampler)
+        again, known = painted(root, sampler, rest)
+        assert torch.equal(again, whole)
+        assert (known, rest.calls) == (calls, CALLS[sampler] - calls)
+
+
+def test_killed_again_and_again_nothing_is_predicted_twice(tmp_path):
+    for _ in range(STEPS - 1):
+        killed(tmp_path, 1)  # each gets one further
+    again, known = painted(tmp_path)
+    assert torch.equal(again, painted(tmp_path / "unbroken")[0])
+    assert known == STEPS - 1
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"key": "another"}, {"sampler": "heun"}])
+def test_another_question_is_asked_of_the_model(tmp_path, changed):
+    killed(tmp_path, STEPS - 1)
+    made, _ = painted(tmp_path, **changed)
+    assert torch.equal(made, painted(tmp_path / "fresh", **changed)[0])
+
+
+def test_from_the_first_question_that_differs_all_is_predicted_anew(tmp_path):
+    job, model = killed(tmp_path, STEPS - 1), Model()
+    (first, *_) = sorted(predictions.predictions(job))
+    first.unlink()
+    again, known = painted(tmp_path, model=model, steps=STEPS + 1)
+    assert torch.equal(again, painted(tmp_path / "fresh", steps=STEPS + 1)[0])
+    assert (known, model.calls) == (0, STEPS + 1)
+
+
+DAMAGE = {
+    "cut off": lambda content: content[: len(content) // 2],
+    "a bit flipped": lambda content: content[:-5] + bytes([content[-5] ^ 1]) + content[-4:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_prediction_is_made_again(tmp_path, damage):
+    job, rest = killed(tmp_path, STEPS - 1), Model()
+    first = min(predictions.predictions(job))
+    first.write_bytes(damage(first.read_bytes()))
+    again, known = painted(tmp_path, model=rest)
+    assert torch.equal(again, painted(tmp_path / "unbroken")[0])
+    assert (known, rest.calls) == (STEPS - 2, 2)
+
+
+def test_a_part_that_is_done_leaves_no_predictions(tmp_path):
+    job = killed(tmp_path, STEPS - 1)
+    assert len(list(predictions.predictions(job))) == STEPS - 1
+    painted(tmp_path)
+    assert list(predictions.predictions(job)) == []
+    assert sorted(file.suffix for file in job.iterdir()) == [".json", ".safetensors"]
+
+
+def test_predictions_count_and_go_with_their_job(tmp_path):
+    job = killed(tmp_path, 2)
+    assert size_on_disk(job) > sum(file.stat().st_size for file in predictions.predictions(job)) > 0
+    remove(job)
+    assert not job.exists()
+
+
+@pytest.mark.parametrize("bound", ["ROOM", "what is free"])
+def test_predictions_take_no_more_than_their_room_and_what_is_not_kept_is_counted(
+    tmp_path, monkeypatch, bound
+):
+    job = killed(tmp_path, 2)
+    used = sum(file.stat().st_size for file in predictions.predictions(job))
+    room, free = (used, ROOM) if bound == "ROOM" else (ROOM, used)
+    monkeypatch.setattr(predictions, "ROOM", room)
+    monkeypatch.setattr(
+        predictions.shutil, "disk_usage", lambda _: type("Disk", (), {"free": free})
+    )
+    counted = []
+
+    def make(kept):
+        noise = draw(0, (1, 2, FRAMES, 4, 4))
+        latent = sampler_named("euler", 0, noise)(kept.over(Model()), noise, linear(STEPS))
+        counted.append((kept.known, kept.unkept, len(list(predictions.predictions(job)))))
+        return {"latent": latent}
+
+    Job(tmp_path, "way", "key", "a test", 0, 1).part(0, "key", make)
+    assert counted == [(2, 2, 2)]
