@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .bundle import load_autoencoder, read_config
 from .canvas import Placement
-from .caption import CAPTIONER, caption, footage_looks, load_captioner
+from .caption import CAPTIONER, Caption, caption, footage_looks, load_captioner
 from .errors import MediaError, SoraError
 from .models.autoencoder import Autoencoder
 from .models.captioner import Captioner
@@ -40,14 +40,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> str:
     """One sentence: how many clips the manifest holds, and where it is."""
-    if not args.folder.is_dir():
-        raise MediaError(f"{args.folder.name[:60]!a} is no folder: give one that holds videos")
-    manifest = args.manifest or args.folder / MANIFEST
     autoencoder = load_autoencoder(args.model, read_config(args.model))
     captioner = load_captioner(args.captioner)
     tell = partial(told, captioner=captioner, autoencoder=autoencoder, seed=args.seed)
+    return recaption(args.folder, args.manifest, tell)
+
+
+def recaption(folder: Path, manifest: Path | None, tell: Callable[[Path], Entry]) -> str:
+    """The same, whoever tells what a clip shows; with a bar of how far it is."""
+    if not folder.is_dir():
+        raise MediaError(f"{folder.name[:60]!a} is no folder: give one that holds videos")
+    manifest = manifest or folder / MANIFEST
     try:
-        entries = list(captioned(args.folder, manifest, tell, on_clip=say))
+        entries = list(captioned(folder, manifest, tell, on_clip=say))
     except OSError as problem:
         raise MediaError(
             f"{manifest.name[:60]!a} cannot be written ({problem.strerror}): choose another place"
@@ -65,8 +70,14 @@ def told(
     encode = partial(encode_chunks, autoencoder)
     size, channels = (info.width, info.height), autoencoder.config.latent_channels
     looks = footage_looks(Placement(source=path), size, seconds, encode, channels)
-    entry: Entry = asdict(caption(captioner, looks, seed))
-    entry["certainty"] = round(float(entry["certainty"]), 4)
+    return entry_of(path, caption(captioner, looks, seed))
+
+
+def entry_of(path: Path, said: Caption) -> Entry:
+    """What is `said` of the video at `path`, and how large and long it is."""
+    info, seconds = probe(path), float(lasting(path))
+    entry: Entry = asdict(said)
+    entry["certainty"] = round(said.certainty, 4)
     return entry | {"width": info.width, "height": info.height, "seconds": round(seconds, 3)}
 
 

@@ -28,6 +28,10 @@ class RefusedError(GraphError):
     """ComfyUI refused a graph, as it would each time."""
 
 
+class FailedError(GraphError):
+    """A node failed while ComfyUI ran a graph."""
+
+
 @dataclass
 class Run:
     """What became of one queued graph."""
@@ -140,7 +144,7 @@ async def follow(socket: aiohttp.ClientWebSocketResponse, run: Run, on_event: Ev
         run.events.append((kind, data))
         on_event(kind, data)
         if kind == "execution_error":
-            raise GraphError(f"{data['node_type']}: {data['exception_message'].strip()}")
+            raise FailedError(f"{data['node_type']}: {data['exception_message'].strip()}")
         if kind == "execution_interrupted":
             raise GraphError("interrupted")
         if kind == "execution_success":

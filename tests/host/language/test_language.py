@@ -3,12 +3,16 @@
 ComfyUIs without text generation are passed over: `--comfyui=DIR` tries a newer one.
 """
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from sora_core.recaption import MANIFEST, recaption
+from tools.caption import asking
 from tools.client import Client, GraphError
-from tools.host import ROOT
+from tools.host import FOOTAGE, ROOT
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
@@ -92,6 +96,19 @@ def test_a_random_caption_is_clean_and_bounded(writing):
 def test_other_pictures_have_it_say_something_else(writing):
     clip = node("TestWriter", says="")
     assert captioned(writing, clip) != captioned(writing, clip, color=0x0000FF)
+
+
+def test_a_folder_of_clips_is_captioned_into_a_manifest(writing, tmp_path):
+    for name in ("a.mp4", "b.MP4"):
+        shutil.copy(FOOTAGE / "sora_ball.mp4", tmp_path / name)
+    (tmp_path / "c.mp4").write_bytes(b"no video")
+    clip = node("TestWriter", says="a ball\nA red ball rolls on grass.")
+    recaption(tmp_path, None, asking(writing, clip, 5))
+    *good, bad = map(json.loads, (tmp_path / MANIFEST).read_text().splitlines())
+    assert [entry["file"] for entry in good] == ["a.mp4", "b.MP4"]
+    assert all(entry["long"] == "A red ball rolls on grass." for entry in good)
+    assert all(entry["width"] == entry["height"] == 64 for entry in good)
+    assert bad["file"] == "c.mp4" and bad["error"]
 
 
 def test_one_that_sees_nothing_is_refused(writing):

@@ -1,5 +1,7 @@
 """A pack for ComfyUI with one node: a tiny random Qwen3-VL of its own, that sees and writes."""
 
+from itertools import cycle
+
 import comfy.sd
 import comfy.text_encoders.qwen3vl as qwen3vl
 import torch
@@ -54,11 +56,11 @@ def writer() -> comfy.sd.CLIP:
 
 
 def recite(clip: comfy.sd.CLIP, text: str) -> None:
-    """Has the model draw the tokens of `text`, one after the other, whatever it thinks of them."""
+    """Has the model draw the tokens of `text`, one after the other, each time it is asked."""
     network = getattr(clip.cond_stage_model, FAMILY).transformer
     (said,) = clip.tokenize(text, skip_template=True)[FAMILY]
-    tokens = [token for token, _ in said] + network.model.config.stop_tokens[:1]
-    network.sample_token = lambda logits, *_, **__: torch.tensor([[tokens.pop(0)]])
+    tokens = cycle([token for token, _ in said] + network.model.config.stop_tokens[:1])
+    network.sample_token = lambda *_, **__: torch.tensor([[next(tokens)]])
 
 
 def blind(tokenize):
