@@ -5,8 +5,12 @@ from typing import Any
 import comfy_api.latest
 
 REPLACED: list[dict[str, Any]] = []
-"""What the host's `NodeReplace` takes: `old_node_id`, `new_node_id`, and where names differ
-`old_widget_ids` in the order of saved values, `input_mapping` and `output_mapping`.
+"""What the host's `NodeReplace` takes: `old_node_id`, `new_node_id`, and always all of the others.
+
+`old_widget_ids` are in the order of saved values; after a seed comes `control_after_generate`.
+`input_mapping` names every input that is to stay, under its old name too if that is the same; the
+host fails on a graph that lacks one, so none may have been optional. `output_mapping` names every
+output: the page cuts the links of the rest.
 """
 
 

@@ -21,6 +21,7 @@ from tools.host import ROOT, bring_host
 
 CONTRACT = ROOT / "tests" / "contract.json"
 COMMAND = "python tools/contract.py record"
+CONTROL = "control_after_generate"  # the page saves its value after that of each seed
 
 Nodes = dict[str, dict[str, Any]]
 """By id: `since`, `inputs` (id: type), `optional`, `choices` (id: values) and `outputs`."""
@@ -77,21 +78,26 @@ def broken(recorded: Nodes, now: Nodes, replaced: dict[str, str], version: str) 
 
 
 def astray(replacement: dict[str, Any], recorded: Nodes, now: Nodes) -> Iterator[str]:
-    """A sentence for each part of a replacement that the old or the new node does not have."""
+    """A sentence for each part that would be lost, or that the old or the new node lacks."""
     old, new = (recorded | now).get(replacement["old_node_id"]), now.get(replacement["new_node_id"])
     if old is None or new is None:
         yield f"{replacement['old_node_id']} or {replacement['new_node_id']} never was"
         return
-    given = replacement.get("input_mapping") or [{"new_id": n, "old_id": n} for n in old["inputs"]]
-    named = [*replacement.get("old_widget_ids", ()), *(pair.get("old_id") for pair in given)]
-    yield from (f"{name} was no input" for name in named if name not in (None, *old["inputs"]))
-    targets = [pair["new_id"] for pair in given]
+    pairs = replacement.get("input_mapping") or ()
+    taken = [pair["old_id"] for pair in pairs if "old_id" in pair]
+    named = [*(replacement.get("old_widget_ids") or ()), *taken]
+    yield from (f"{name} was no input" for name in named if name not in (*old["inputs"], CONTROL))
+    yield from (f"{name} may be lacking" for name in taken if name in old["optional"])
+    targets = [pair["new_id"] for pair in pairs]
     yield from (f"{name} is no input" for name in targets if name not in new["inputs"])
     needed = [name for name in new["inputs"] if name not in (*new["optional"], *targets)]
     yield from (f"{name} is left open" for name in needed)
-    for pair in replacement.get("output_mapping") or ():
-        if old["outputs"][pair["old_idx"]] != new["outputs"][pair["new_idx"]]:
-            yield f"output {pair['old_idx']} is of another type"
+    outputs = {pair["old_idx"]: pair["new_idx"] for pair in replacement.get("output_mapping") or ()}
+    for index, kind in enumerate(old["outputs"]):
+        if index not in outputs:
+            yield f"output {index} is left open"
+        elif kind != new["outputs"][outputs[index]]:
+            yield f"output {index} is of another type"
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

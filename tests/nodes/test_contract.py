@@ -136,8 +136,9 @@ SWAP = {
     "new_node_id": "SoraPaint",
     "old_widget_ids": ["mode", "steps"],
     "input_mapping": [{"new_id": name, "old_id": name} for name in ("model", "mode", "steps")],
-    "output_mapping": [{"new_idx": 0, "old_idx": 0}],
+    "output_mapping": [{"new_idx": index, "old_idx": index} for index in range(2)],
 }
+LINKS = SWAP["input_mapping"]
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,18 @@ SWAP = {
         ({"old_node_id": "SoraNever"}, ["SoraNever or SoraPaint never was"]),
         ({"new_node_id": "SoraNever"}, ["SoraOld or SoraNever never was"]),
         ({"old_widget_ids": ["step"]}, ["step was no input"]),
+        ({"old_widget_ids": ["steps", "control_after_generate"]}, []),
+        (
+            {"input_mapping": [*LINKS, {"new_id": "mask", "old_id": "mask"}]},
+            ["mask may be lacking"],
+        ),
+        ({"input_mapping": None}, ["model", "mode", "steps"]),
         ({"input_mapping": [{"new_id": "model", "set_value": 1}]}, ["mode", "steps"]),
-        ({"output_mapping": [{"new_idx": 1, "old_idx": 0}]}, ["output 0 is of another type"]),
+        ({"output_mapping": [{"new_idx": 0, "old_idx": 0}]}, ["output 1 is left open"]),
+        (
+            {"output_mapping": [{"new_idx": 1 - index, "old_idx": index} for index in range(2)]},
+            ["output 0 is of another type", "output 1 is of another type"],
+        ),
     ],
 )
 def test_a_replacement_that_loses_something_is_found(wrong, said):
