@@ -10,11 +10,12 @@ import comfy.model_patcher
 import pytest
 import torch
 from sora_nodes.nodes.host import decoding, tiles
-from sora_nodes.nodes.host.causal import streams
+from sora_nodes.nodes.host.causal import decoded_in_turn, streams
 from sora_nodes.nodes.host.decoding import Decoding
 from torch import nn
 
 from tests.host.models.pack import TinyVAE
+from tests.memory import peak_memory
 
 NARROW = {"dim": 8, "temperal_downsample": [False, True, True], "num_res_blocks": 1}
 
@@ -62,6 +63,14 @@ def test_vaes_that_remember_decode_frame_by_frame_to_the_same_pixels(kind):
     assert [part.shape[2] for part in parts] == [1, 4, 4, 4, 4, 4]
     torch.testing.assert_close(torch.cat(parts, dim=2), at_once(vae, latent), atol=1e-5, rtol=0)
     assert "own memory" in decoding.says
+
+
+@pytest.mark.parametrize("kind", [wan_2_1, wan_2_2])
+def test_a_latent_frame_takes_half_the_memory_that_it_takes_the_host(kind):
+    vae = kind()
+    latent = torch.zeros(1, vae.latent_channels, 2, 16, 16)
+    whole = peak_memory(lambda: vae.first_stage_model.decode(latent))
+    assert peak_memory(lambda: finished(decoded_in_turn(vae, latent))) < whole / 2
 
 
 def test_a_vae_that_remembers_otherwise_is_not_driven(monkeypatch):
