@@ -161,7 +161,8 @@ def _begun(
         }
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the values begin aligned
-    _check_length(path, len(text))
+    if len(text) > MAX_HEADER:
+        raise _refusal(path, f"gets a header of {len(text)} bytes: at most {MAX_HEADER}")
     _checked(path, entries, end)
     try:
         with replacing(path) as unfinished, unfinished.open("xb") as file:
@@ -190,15 +191,11 @@ def _header_text(path: Path, file: BinaryIO) -> tuple[bytes, int]:
     if size < 8:
         raise _refusal(path, f"has {size} bytes, too few for a safetensors file: {_AGAIN}")
     length = int.from_bytes(file.read(8), "little")
-    _check_length(path, length)
+    if length > MAX_HEADER:
+        raise _refusal(path, f"is no safetensors file, or its header is too long: {_AGAIN}")
     if length > size - 8:
         raise _refusal(path, f"is cut off: {size} bytes, its header alone {length}; {_AGAIN}")
     return file.read(length), size - 8 - length
-
-
-def _check_length(path: Path, length: int) -> None:
-    if length > MAX_HEADER:
-        raise _refusal(path, f"has a header of {length} bytes: at most {MAX_HEADER}")
 
 
 def _parsed(path: Path, text: bytes) -> dict[str, object]:

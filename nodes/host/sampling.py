@@ -37,7 +37,9 @@ class Noise:
     def generate_noise(self, latent: Latents) -> Tensor:
         batch, channels, *sides = latent["samples"].shape
         if len(sides) not in (2, 3):
-            raise SizeError("this latent is no picture or video: take noise from RandomNoise")
+            raise SizeError(
+                "Sora Noise is for pictures and videos, this latent is neither: use RandomNoise"
+            )
         frames = sides[0] if len(sides) == 3 else 1
         noise = draw(self.seed, (batch, channels, frames, *sides[-2:]))
         return noise.reshape(batch, channels, *sides)
