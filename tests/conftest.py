@@ -51,7 +51,7 @@ def client(server: Server) -> Client:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = terminalreporter.getreports("passed")
-    shown = ("tests/hostile/", "tests/host/")
+    shown = ("tests/hostile/", "tests/host/", "tests/browser/")
     figures = [report.capstdout for report in passed if report.nodeid.startswith(shown)]
     for line in "".join(figures).splitlines():
         terminalreporter.write_line(line)

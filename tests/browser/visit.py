@@ -1,13 +1,21 @@
 """What a user does on ComfyUI's page: opens a template, presses the button, drags, drops a file."""
 
+from typing import Any
+
 from playwright.sync_api import Page
 
+from tools.graph import Graph
 from tools.host import ROOT
 
 PICTURES = ROOT / "runs" / "browser"
 RUN_MS = 600_000
+POLL_MS = 50  # a page that is asked at each of its frames draws them all
 
 LISTEN = """() => {
+    if (window.outcome !== undefined) {
+        window.outcome = null
+        return
+    }
     window.outcome = null
     for (const kind of ['execution_success', 'execution_error', 'execution_interrupted'])
         app.api.addEventListener(kind, event => { window.outcome = [kind, event.detail] })
@@ -31,17 +39,69 @@ PLACE = """async ([type, seconds]) => {
 }"""
 
 
+SHOW = """async graph => {
+    const tabs = app.extensionManager.workflow
+    for (const tab of [...tabs.openWorkflows])
+        if (tab.path !== tabs.activeWorkflow?.path) await tabs.closeWorkflow(tab)
+    await app.loadApiJson(graph, 'shown')
+}"""
+
+WIDGET = """async ([id, name]) => {
+    const node = app.graph.getNodeById(id)
+    app.canvas.ds.scale = 1
+    app.canvas.centerOnNode(node)
+    for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame)  // laid out as it is drawn
+    const widget = node.widgets.find(widget => widget.name === name)
+    const place = [node.pos[0] + node.size[0] / 2, node.pos[1] + widget.y + 10]
+    return [app.canvasPosToClientPos(place), widget.type]
+}"""
+
+VALUE = "([id, name]) => app.graph.getNodeById(id).widgets.find(one => one.name === name).value"
+
+
 def open_template(page: Page, name: str) -> None:
     page.locator(".templates-tab-button").click()
     page.get_by_test_id(f"template-workflow-{name}").click()
     page.get_by_test_id("template-workflows-content").wait_for(state="hidden")
 
 
-def run(page: Page) -> list:
-    """How it ended, and the details that the page is told."""
+def show(page: Page, graph: Graph) -> None:
+    """Opens a graph in API form, and closes all but the last that was open."""
+    page.evaluate(SHOW, graph)
+
+
+def type_into(page: Page, node: str, name: str, text: str) -> Any:
+    """What a widget holds once `text` is typed into it."""
+    place, kind = page.evaluate(WIDGET, [node, name])
+    page.mouse.click(*place)
+    if kind == "customtext":
+        page.locator("textarea:focus").fill(text)
+    else:
+        page.locator(".graphdialog input").fill(text)
+        page.keyboard.press("Enter")
+    return page.evaluate(VALUE, [node, name])
+
+
+def press_run(page: Page) -> None:
+    """Presses the button; how it ends will be in `window.outcome`."""
     page.evaluate(LISTEN)
     page.get_by_test_id("queue-button").locator("button").first.click()
-    page.wait_for_function("window.outcome", timeout=RUN_MS)
+
+
+def read_dialog(page: Page) -> str:
+    """What the dialog in front of the page says."""
+    return page.locator(".p-dialog").inner_text()
+
+
+def close_dialog(page: Page) -> None:
+    page.keyboard.press("Escape")
+    page.locator(".p-dialog").wait_for(state="hidden")
+
+
+def run(page: Page) -> list:
+    """How it ended, and the details that the page is told."""
+    press_run(page)
+    page.wait_for_function("window.outcome", timeout=RUN_MS, polling=POLL_MS)
     return page.evaluate("window.outcome")
 
 
