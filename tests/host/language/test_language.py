@@ -11,7 +11,7 @@ import pytest
 
 from sora_core.recaption import MANIFEST, recaption
 from tools.caption import asking
-from tools.client import Client, GraphError
+from tools.client import GraphError
 from tools.host import FOOTAGE, ROOT
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
@@ -22,13 +22,13 @@ CONTRARY = "A blue cube slides to the right on sand."
 
 
 @pytest.fixture(scope="module")
-def writing(comfyui, tmp_path_factory):
+def writing(comfyui, server, tmp_path_factory):
     """A client of a server with the pack, and with a language model to try it with."""
+    if "TextGenerate" not in server.client.nodes():
+        pytest.skip("this ComfyUI writes no text: try a newer one with --comfyui=DIR")
     packs = (ROOT, Path(__file__).parent / "pack")
-    with comfyui(tmp_path_factory.mktemp("language"), packs=packs) as server:
-        if "TextGenerate" not in Client(server.client.url).nodes():
-            pytest.skip("this ComfyUI writes no text: try a newer one with --comfyui=DIR")
-        yield server.client
+    with comfyui(tmp_path_factory.mktemp("language"), packs=packs) as own:
+        yield own.client
 
 
 def node(kind, **inputs):

@@ -5,6 +5,7 @@ The files go where the stock loaders look for them, under names that end in `_ti
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -86,13 +87,19 @@ def built(network: Network, settings: dict[str, Any]) -> nn.Module:
     )
 
 
+def hunyuan() -> nn.Module:
+    model = comfy.ldm.hunyuan_video.model
+    switches = dict.fromkeys((field.name for field in fields(model.HunyuanVideoParams)), False)
+    return built(model.HunyuanVideo, switches | HUNYUAN)  # newer ComfyUIs have more: all off
+
+
 def models() -> dict[str, nn.Module]:
     return {
         "wan21_t2v": wan(16),
         "wan21_i2v": wan(16, 20, model_type="i2v"),
         "wan22_5b": wan(48),
         "ltxv": built(comfy.ldm.lightricks.model.LTXVModel, LTXV),
-        "hunyuan": built(comfy.ldm.hunyuan_video.model.HunyuanVideo, HUNYUAN),
+        "hunyuan": hunyuan(),
         "cosmos_predict2": built(comfy.ldm.cosmos.predict2.MiniTrainDIT, COSMOS),
         "wan21_control": wan(16, 32, model_type="i2v"),
     }
