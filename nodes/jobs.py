@@ -36,7 +36,7 @@ class SoraJobs(io.ComfyNode):
                 io.String.Output(
                     display_name="jobs",
                     tooltip="A line for each job that is left: name, begin in UTC, parts done of "
-                    "all, size on disk, and what it shows.",
+                    "all, predictions on the way to the next, size on disk, and what it shows.",
                 )
             ],
             is_output_node=True,

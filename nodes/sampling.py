@@ -163,9 +163,10 @@ class SoraGuider(io.ComfyNode):
                     "resume",
                     default=True,
                     optional=True,
-                    tooltip="Keeps each finished part of a long video in the output folder: after "
-                    "a cancel, a crash or a change the same workflow goes on where it can. Sora "
-                    "Jobs lists and removes them.",
+                    tooltip="Keeps each finished part of a long video or a loop in the output "
+                    "folder, and each prediction on the way to the next: after a cancel, a crash "
+                    "or a change the same workflow goes on where it can. Sora Jobs lists and "
+                    "removes them.",
                 ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],

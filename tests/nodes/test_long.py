@@ -1,5 +1,7 @@
 """Long paintings go on where they stopped, redo only what has changed, and say how they drift."""
 
+import re
+
 import comfy.model_management
 import folder_paths
 import pytest
@@ -134,6 +136,31 @@ def test_a_model_that_cannot_be_known_again_is_painted_and_not_kept(model, outpu
 def test_no_part_is_kept_where_that_is_not_wanted(model, output):
     painted(model, resume=False)
     assert not (output / FOLDER).exists()
+
+
+def test_a_model_that_drifts_is_told_of_though_it_is_held_back(model):
+    patcher, clip, vae = model
+    steady = painted(model, shots="a red ball", resume=False)[1]
+    drifting = patcher.clone()
+    drifting.set_model_unet_function_wrapper(brighter_from_the_second_part)
+    told = painted((drifting, clip, vae), shots="a red ball", resume=False)[1]
+    (usual, _), (free, held) = (
+        [float(said) for said in re.findall(r"colour up to ([0-9.]+) of 255", report)]
+        for report in (steady, told)
+    )
+    assert "by itself: part 2, 3, 4, 5." in told
+    assert free > 3 * max(usual, held)
+
+
+def test_what_drifted_is_known_of_parts_that_were_there_already(model):
+    told = painted(model, shots="a red ball")[1]
+    again = painted(model, shots="a red ball")[1]
+    assert told.partition("Drift")[2] == again.partition("Drift")[2] != ""
+
+
+def brighter_from_the_second_part(apply, given):
+    start = given["c"]["transformer_options"].get("context_window")
+    return apply(given["input"], given["timestep"], **given["c"]) + (0.0 if start is None else 0.5)
 
 
 def test_a_cancel_stops_before_the_next_call(model, monkeypatch):

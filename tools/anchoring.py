@@ -1,0 +1,164 @@
+"""How far links of sora-mini drift, by how they are held to the first; and how well that is read.
+
+python -m tools.anchoring --seconds 2 --steps 10
+
+Not at all, by a fixed strength as in ComfyUI, or by one that follows the drift of each prediction.
+The model is as shipped, or made to drift from the second link on. What a link would be by itself is
+painted too, from the same history, and compared with what Sora Sample reads of it.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from sora_core.canvas import Canvas
+from sora_core.measure.wander import COLOUR, CONTRAST, Wander
+from sora_core.models.dit import DiT
+from sora_core.painting import Painter
+from sora_core.pipeline import (
+    CHAIN,
+    OVERLAP,
+    Pipeline,
+    clip_shift,
+    load,
+    read_script,
+    sampler_named,
+)
+from sora_core.sampling.anchor import Reading, Statistics, anchor
+from sora_core.sampling.chain import Link, chained
+from sora_core.sampling.hold import keep
+from sora_core.sampling.noise import draw
+from sora_core.sampling.schedules import shifted
+from sora_core.sampling.step import Denoise, Sigma
+from sora_core.sampling.windows import Windows
+from sora_core.shapes import Latent
+
+SHOTS = ("a red ball rolls to the right on grass by day", "a blue cube slides to the left on sand")
+DRIFTS = {"as shipped": (1.0, 0.0), "brighter": (1.0, 0.12), "flatter": (0.9, 0.0)}
+
+Hold = Callable[[Denoise, Statistics, Reading], Denoise]
+
+
+class Drifting(nn.Module):
+    """A transformer whose predictions are scaled and shifted, but for clips at the very start."""
+
+    def __init__(self, network: DiT, gain: float, bias: float) -> None:
+        super().__init__()
+        self.network, self.gain, self.bias = network, gain, bias
+
+    def forward(self, x: Latent, level: Tensor, *told: Tensor | None, start: int) -> Latent:
+        clean = self.network(x, level, *told, start=start)
+        return clean * self.gain + self.bias if start else clean
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Of each link how far it lies from the first: as painted, by itself, and as that was read."""
+
+    painted: list[Wander]
+    free: list[Wander]
+    read: list[Wander]
+
+
+def main() -> None:
+    options = parse()
+    pipeline = load()
+    colours = torch.tensor(pipeline.config.colours.factors)
+    holds = {"not held": unheld, "fixed": fixed, "following": following(colours)}
+    print(f"far is more than {COLOUR:g} of 255 or {CONTRAST:.0%}; the most of any link")
+    for drift in DRIFTS:
+        for name, hold in holds.items():
+            found = Found([], [], [])
+            for seed, shot in enumerate(SHOTS):
+                paint_long(pipeline, drift, hold, shot, seed, options, colours, found)
+            print(f"{drift:11} {name:10} {most(found.painted)}", flush=True)
+            if hold is fixed:
+                print(f"{drift:11} by itself  {most(found.free)}; read {most(found.read)}")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.anchoring", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--steps", type=int, default=10)
+    return parser.parse_args()
+
+
+def unheld(denoise: Denoise, like: Statistics, reading: Reading) -> Denoise:
+    return anchor(denoise, like, 0.0, reading)
+
+
+def fixed(denoise: Denoise, like: Statistics, reading: Reading) -> Denoise:
+    return anchor(denoise, like, CHAIN.anchor, reading)
+
+
+def following(colours: Tensor) -> Hold:
+    """Holds the more, the further a prediction has gone: wholly what would be far."""
+
+    def hold(denoise: Denoise, like: Statistics, reading: Reading) -> Denoise:
+        def held(x: Latent, sigma: Sigma) -> Latent:
+            clean = denoise(x, sigma)
+            wander = Wander.between(0, Statistics.of(clean), like, colours)
+            strength = min(1.0, max(wander.colour / COLOUR, abs(wander.contrast) / CONTRAST))
+            return anchor(lambda x, sigma: clean, like, strength, reading)(x, sigma)
+
+        return held
+
+    return hold
+
+
+@torch.inference_mode()
+def paint_long(
+    pipeline: Pipeline,
+    drift: str,
+    hold: Hold,
+    shot: str,
+    seed: int,
+    options: argparse.Namespace,
+    colours: Tensor,
+    found: Found,
+) -> None:
+    """Paints a long video of one shot and adds to `found` what there is to say of its links."""
+    canvas = Canvas(width=64, height=64, seconds=options.seconds, fps=24.0)
+    settings = pipeline.config.sampling
+    grid, length = canvas.grid(), settings.window
+    network = cast(DiT, Drifting(pipeline.transformer, *DRIFTS[drift]))
+    sight, script = Windows(length, OVERLAP), read_script(pipeline, shot, "", canvas)
+    painter = Painter(network, script, settings.guidance, 1.0, sight)
+    sigmas = shifted(options.steps, clip_shift(replace(grid, frames=length)))
+    noise = draw(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
+
+    def painted(link: Link, hold: Hold) -> tuple[Statistics, Latent, Reading]:
+        denoise, reading = painter.around((link.known, link.mask), link.start), Reading()
+        if link.like is not None:
+            denoise = keep(hold(denoise, link.like, reading), link.known, link.mask)
+        part = noise[:, :, link.frames]
+        latent = sampler_named("euler", seed + link.index, part)(denoise, part, sigmas)
+        return Statistics.of(latent), latent, reading
+
+    def paint(link: Link) -> Latent:
+        own, latent, reading = painted(link, hold)
+        if link.like is not None:
+            found.painted.append(Wander.between(link.index, own, link.like, colours))
+            if hold is fixed and reading.like is not None:
+                free = painted(link, unheld)[0]
+                found.free.append(Wander.between(link.index, free, link.like, colours))
+                found.read.append(Wander.between(link.index, reading.like, link.like, colours))
+        return latent
+
+    known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)
+    chained(paint, known, mask, length, CHAIN)
+
+
+def most(parts: Sequence[Wander]) -> str:
+    colour = max(part.colour for part in parts)
+    contrast = max((part.contrast for part in parts), key=abs)
+    far = sum(part.far for part in parts)
+    return f"colour {colour:.1f} of 255, contrast {contrast:+.1%}, {far} of {len(parts)} far"
+
+
+if __name__ == "__main__":
+    main()
