@@ -38,7 +38,7 @@ app.registerExtension({
   },
 
   beforeRegisterNodeDef(nodeType, nodeData) {
-    const colour = stageColour(nodeData.category)
+    const colour = stageColour(nodeData.name)
     if (colour) nodeType.color = colour
   },
 

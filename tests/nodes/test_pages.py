@@ -81,8 +81,11 @@ def test_every_node_has_other_words_to_be_found_by():
 
 
 def test_every_stage_has_a_colour():
-    coloured = set(re.findall(r"'(Sora/\w+)': '#", script("stages.js")))
-    assert coloured == {info["category"] for info in INFOS.values()}
+    stages = re.findall(r"'(#\w+)': \[([^\]]+)\]", script("stages.js"))
+    colours = {node: colour for colour, of in stages for node in re.findall(r"Sora\w+", of)}
+    assert set(colours) == set(INFOS)
+    used = {(info["category"], colours[node]) for node, info in INFOS.items()}
+    assert len(used) == len({info["category"] for info in INFOS.values()})
 
 
 def test_inputs_that_are_marked_as_rarely_used_exist():
