@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...sora_core.models.streaming import whole_groups
 from ...sora_core.shapes import Latent, Video
-from .bands import Bands
+from .direct import Direct
 from .tiles import encoded_at_once
 from .video import VAE, compression, each
 
@@ -63,7 +63,7 @@ def in_turn(network: nn.Module, latent: Latent) -> Iterator[Video]:
     memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than are used
     for index, part in enumerate(latent.split(1, dim=2)):
         told = {"first_chunk": index == 0} if begins else {}
-        with Bands():
+        with Direct():
             made = decoder(enter(part), feat_cache=memory, feat_idx=[0], **told)
         made = torch.cat(made, dim=2) if isinstance(made, list) else made
         if made.shape[1] > COLOURS:  # 2x2 pixels lie in the channels, columns before rows
@@ -105,7 +105,7 @@ def encoded_in_turn(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
             used = vae.memory_used_encode(group.shape, vae.vae_dtype)
             devices.load_models_gpu([vae.patcher], memory_required=used)
             pixels = vae.process_input(group.add(1).div(2)).to(vae.device, vae.vae_dtype)
-            with Bands():
+            with Direct():
                 cells = network.encoder(folded(network, pixels), feat_cache=past, feat_idx=[0])
             mean, _ = network.conv1(cells).chunk(2, dim=1)
             yield mean.float().to(vae.output_device)
