@@ -1,14 +1,16 @@
 """What a user does on ComfyUI's page: opens a template, presses the button, drags, drops a file."""
 
+import contextlib
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 from tools.graph import Graph
 from tools.host import ROOT
 
 PICTURES = ROOT / "runs" / "browser"
 RUN_MS = 600_000
+CLICKS, CLICK_MS = 5, 3_000
 POLL_MS = 50  # a page that is asked at each of its frames draws them all
 
 LISTEN = """() => {
@@ -53,7 +55,7 @@ WIDGET = """async ([id, name]) => {
     for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame)  // laid out as it is drawn
     const widget = node.widgets.find(widget => widget.name === name)
     const place = [node.pos[0] + node.size[0] / 2, node.pos[1] + widget.y + 10]
-    return [app.canvasPosToClientPos(place), widget.type]
+    return app.canvasPosToClientPos(place)
 }"""
 
 VALUE = "([id, name]) => app.graph.getNodeById(id).widgets.find(one => one.name === name).value"
@@ -72,12 +74,14 @@ def show(page: Page, graph: Graph) -> None:
 
 def type_into(page: Page, node: str, name: str, text: str) -> Any:
     """What a widget holds once `text` is typed into it."""
-    place, kind = page.evaluate(WIDGET, [node, name])
-    page.mouse.click(*place)
-    if kind == "customtext":
-        page.locator("textarea:focus").fill(text)
-    else:
-        page.locator(".graphdialog input").fill(text)
+    entry = page.locator("textarea:focus, .graphdialog input")
+    for _ in range(CLICKS):  # a page under load moves what it has just shown
+        page.mouse.click(*page.evaluate(WIDGET, [node, name]))
+        with contextlib.suppress(TimeoutError):
+            entry.wait_for(timeout=CLICK_MS)
+            break
+    entry.fill(text)
+    if page.locator(".graphdialog").count():
         page.keyboard.press("Enter")
     return page.evaluate(VALUE, [node, name])
 
