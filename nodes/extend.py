@@ -217,9 +217,7 @@ class SoraLoopVideo(io.ComfyNode):
         if video is None:
             if canvas is None:
                 raise ConfigError("a loop needs footage or a canvas: connect one of the two")
-            endless = edits.loop(canvas)
-            endless.grid()  # here, where it can be mended, what no latent can hold is refused
-            return shown(endless)
+            return shown(edits.loop(canvas))
         clip = clip_of(video, canvas)
         blank = clip.canvas(canvas)
         blank = lasting_frames(blank, whole(blank.size.frames + blank.frame_at(seconds)))
