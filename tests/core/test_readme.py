@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import sora_core.__main__ as core
-from tools import run
+from tools import caption, run
 from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
 from tools.host import ROOT
@@ -47,6 +47,8 @@ def take(line, monkeypatch):
             run.parse(words)
         case ["python", "tools/batch.py", *words]:
             batch().parse(words)
+        case ["python", "tools/caption.py", *words]:
+            caption.parse(words)
         case ["python", "-m", "sora_core", *words]:
             assert core.main(words) == 0 and given
         case ["python", "-m", "pip", "install", "-r", path]:
