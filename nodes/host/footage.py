@@ -99,6 +99,8 @@ def _file(video: Input.Video) -> Path | None:
     if not isinstance(video, InputImpl.VideoFromFile):
         return None
     source: Any = video.get_stream_source()
+    if isinstance(source, str):
+        probe(Path(source))  # what is no video is told in our words, not in those of the host
     whole = InputImpl.VideoFromFile(source)
     for side in ("get_duration", "get_dimensions"):
         if getattr(whole, side)() != getattr(video, side)():
