@@ -19,9 +19,9 @@ NAME = 16  # hexadecimal digits of a job's name, 64 bits: enough for those of on
 FILE = 32  # and of a part's
 
 _HEX = re.compile(r"[0-9a-f]{16}")
-_OURS = re.compile(
-    r"job\.json|[0-9a-f]{32}(\.[0-9]{5,})?\.safetensors|\..*\.part\.(json|safetensors)"
-)
+_PART = r"[0-9a-f]{32}(\.[0-9]{5,})?\.safetensors"  # a part, or one of its predictions
+_HALF_WRITTEN = r"\..*\.part\.(json|safetensors)"
+_OURS = re.compile("|".join([r"job\.json", _PART, _HALF_WRITTEN]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Whatever can take more than a second shows on its node how far it is."""
 
+import shutil
 from collections import defaultdict
 
 import pytest
 
 from tests.smallest import CONTRACT
+from tests.tiny import write_tiny
 from tools.kill_long_job import JOBS
 
 pytestmark = pytest.mark.host
@@ -30,6 +32,7 @@ ONE_CALL = {  # of the host's text encoder, or of its language model, which tell
     "SoraExpandPrompt",
 }
 WAITS = sorted(set(CONTRACT) - QUICK - ONE_CALL)
+FRESH = "fresh.safetensors"  # a model that no other test has had the server load
 LEFT = "0123456789abcdef"  # a job of long ago
 
 
@@ -39,8 +42,10 @@ def node(kind: str, **inputs: object) -> dict[str, object]:
 
 def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client, sampled):
     (server.output / JOBS / LEFT).mkdir(parents=True, exist_ok=True)
-    vae = ["loader", 2]
+    models, vae = server.base / "models" / "diffusion_models", ["loader", 2]
+    fresh = shutil.copy(write_tiny(models), models / FRESH)
     graph = sampled | {
+        "loader": node("SoraLoadModel", model=FRESH),
         "clip": node("LoadVideo", file="sora_cube.mp4"),
         "placed": node("SoraPlaceVideo", canvas=["canvas", 0], video=["clip", 0]),
         "latent": node("SoraEncodeCanvas", canvas=["placed", 0], vae=vae),
@@ -58,6 +63,7 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
     for kind, data in client.run(client.completed(graph)).events:
         if kind == "progress":
             told[graph[data["node"]]["class_type"]].append(data["value"] / data["max"])
+    fresh.unlink()
     assert sorted(told) == WAITS
     for shares in told.values():
         assert shares == sorted(shares)

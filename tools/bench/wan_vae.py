@@ -129,8 +129,9 @@ class Norm(nn.Module):
         self.register_buffer("ones", torch.ones(len(scale), 1))
 
     def forward(self, x: Activations) -> Activations:
-        length = (x.square() @ self.ones).clamp_(min=1e-24).rsqrt_()
-        return (x * length).mul_(self.scale)
+        y = x.square()
+        length = (y @ self.ones).clamp_(min=1e-24).rsqrt_()
+        return torch.mul(x, length, out=y).mul_(self.scale)
 
 
 class Residual(nn.Module):
