@@ -1,6 +1,5 @@
 """Nodes that turn a canvas, or a video as it is, into a latent for any model."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import torch
@@ -10,13 +9,13 @@ from ..sora_core.canvas import FITS, Canvas
 from ..sora_core.encode import Encode, encode_canvas
 from ..sora_core.errors import SizeError
 from ..sora_core.footage import shown_frames
-from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE, Compression, Latent, Size, Video
+from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE, Compression, Size
 from .canvas import SoraCanvasType
 from .host.choices import chosen
 from .host.encoding import Way, open_space, way
 from .host.files import free_memory
 from .host.footage import Footage, footage
-from .host.sampling import progress
+from .host.sampling import counted
 from .host.stored import room
 from .host.video import VAE, HostVAE, video_compression
 from .inputs import fit_input, seconds_input, video_input
@@ -58,7 +57,7 @@ class SoraEncodeCanvas(io.ComfyNode):
             return io.NodeOutput({"samples": samples} | remembered)
         chosen_way = way_of(vae, canvas)
         check_memory(canvas, painting, chosen_way)
-        encode = shown(chosen_way.encode, latent_frames(canvas, pressed))
+        encode = watched(chosen_way.encode, canvas, pressed)
         known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, room)
         latent = {"samples": known, "noise_mask": mask} | remembered
         if not isinstance(vae, HostVAE):
@@ -137,7 +136,7 @@ class SoraEncodeVideo(io.ComfyNode):
         canvas = canvas.place(clip.on(canvas, chosen("fit", fit, FITS)))
         chosen_way = way_of(vae, canvas)
         check_memory(canvas, 0, chosen_way)
-        encode = shown(chosen_way.encode, latent_frames(canvas, pressed))
+        encode = watched(chosen_way.encode, canvas, pressed)
         samples, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, room)
         latent = {"samples": samples, "sora_canvas": canvas, "sora_compression": pressed}
         if bool(mask.any()):
@@ -175,18 +174,10 @@ def way_of(vae: VAE, canvas: Canvas) -> Way:
     return way(vae, Size(width, height, canvas.size.frames))
 
 
-def shown(encode: Encode, total: int) -> Encode:
-    """`encode`, with progress over `total` latent frames, however often it is called."""
-    show, done = progress(total), 0
-
-    def encoded(chunks: Iterable[Video]) -> Iterator[Latent]:
-        nonlocal done
-        for latent in encode(chunks):
-            yield latent
-            done += latent.shape[2]
-            show(done)
-
-    return encoded
+def watched(encode: Encode, canvas: Canvas, pressed: Compression) -> Encode:
+    """`encode`, with progress over all footage on `canvas`, however often it is called."""
+    through = counted(latent_frames(canvas, pressed), axis=2)
+    return lambda chunks: through(encode(chunks))
 
 
 def latent_frames(canvas: Canvas, pressed: Compression) -> int:

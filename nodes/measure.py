@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from comfy_api.latest import io, ui
@@ -19,7 +19,7 @@ from ..sora_core.shapes import COMPRESSION, Frames
 from ..sora_core.video.frames import frames_from_images, images_from_frames
 from ..sora_core.video.reader import read_frames
 from .host.footage import footage
-from .host.sampling import progress
+from .host.sampling import counted
 from .host.video import compression
 from .inputs import SoraCanvasType, video_input
 
@@ -86,7 +86,11 @@ class SoraMeasureSeams(io.ComfyNode):
             kept = kept_frames(canvas, mask, pressed)
             loop = loop or canvas.ring
         passes = 1 + bool(found) + (len(canvas.placements) if canvas and kept else 0)
-        again = counted(read, passes * clip.frames(clip.fps))
+        through = counted(passes * clip.frames(clip.fps), axis=0)
+
+        def again() -> Iterator[Frames]:
+            return through(read())
+
         seams = Seams(steps(again(), loop), found, loop)
         report = seams.summary()
         if found:
@@ -112,17 +116,3 @@ def chunks(source: Source) -> Iterator[Frames]:
         return
     for images in source.split(CHUNK):
         yield frames_from_images(images)
-
-
-def counted(read: Callable[[], Iterator[Frames]], total: int) -> Callable[[], Iterator[Frames]]:
-    """`read`, with progress over `total` frames, however often it is called."""
-    show, done = progress(total), 0
-
-    def again() -> Iterator[Frames]:
-        nonlocal done
-        for part in read():
-            yield part
-            done += len(part)
-            show(done)
-
-    return again

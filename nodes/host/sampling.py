@@ -1,6 +1,6 @@
 """Our noise, samplers and guidance as the host's NOISE, SAMPLER and GUIDER."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import comfy.model_management as devices
@@ -158,3 +158,18 @@ def progress(total: int) -> Callable[[int], None]:
         bar.update_absolute(done)
 
     return show
+
+
+def counted(total: int, axis: int) -> Callable[[Iterable[Tensor]], Iterator[Tensor]]:
+    """Lets the parts of a video through, read once or more often, with progress over the `total` of
+    their frames, which lie along `axis`."""
+    show, done = progress(total), 0
+
+    def through(parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        nonlocal done
+        for part in parts:
+            yield part
+            done += part.shape[axis]
+            show(done)
+
+    return through

@@ -1,6 +1,7 @@
 """Clips whose truth is known, as the transformer paints them: for the decoder to learn from.
 
-Axes: n clips, c channels, t latent frames, y rows, x columns.
+Axes: n clips, c channels, t latent frames, y rows, x columns, l words of a
+text, e its width.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float16
+from jaxtyping import Bool, Float, Float16
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -45,7 +46,10 @@ class Painted:
 
 
 def given(autoencoder: Autoencoder, video: Video, clean: Latent, ends: tuple[int, int]) -> Latent:
-    """`clean`, whose last frames are encoded as a canvas does it: without what came before."""
+    """`clean`, whose last frames are encoded as a canvas does it: without what came before.
+
+    `ends` counts the latent frames that are given at the beginning and at the end.
+    """
     frames, last = clean.shape[2], ends[1]
     if last == 0:
         return clean
@@ -58,12 +62,12 @@ def paint_over(
     transformer: DiT,
     known: Latent,
     clean: Latent,
-    mask: Tensor,
-    texts: Sequence[Tensor],
+    mask: Float[Tensor, "1 1 t 1 1"],
+    texts: Sequence[Float[Tensor, "l e"]],
     generator: torch.Generator,
 ) -> Latent:
-    """`clean` noised and painted again where `mask` is 1, `known` where it is 0. The last of the
-    `texts` says nothing."""
+    """`clean` noised and painted again where `mask` is 1, `known` where it is 0, as in SDEdit (Meng
+    et al. 2022). There is a text for each clip, and a last one that says nothing."""
     told, nothing = pad_texts(texts[:-1]), texts[-1][None].expand(len(clean), -1, -1)
 
     def denoise(x: Latent, sigma: Sigma, text: Tensor, words: Tensor | None) -> Latent:

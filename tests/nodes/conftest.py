@@ -7,6 +7,7 @@ import importlib.util
 import sys
 
 import pytest
+import torch
 
 from tools.host import ROOT, bring_host
 
@@ -26,6 +27,12 @@ sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["sora_nodes"])
 
 PACK = ROOT / "tests" / "host" / "models" / "pack" / "__init__.py"
+
+
+@pytest.fixture(autouse=True)
+def as_the_host_runs_nodes():
+    with torch.inference_mode():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,12 +27,6 @@ def frames():
     return render(sample_scene(970_000_005, held_out=True), Size(64, 64, 17)).frames
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 def told(video, vae=None, clip=None, captioner=OURS, varied=False, seed=0):
     return SoraCaptionVideo.execute(video, captioner, varied, seed, vae, clip).result
 

@@ -20,12 +20,6 @@ from tests.memory import peak_memory
 NARROW = {"dim": 8, "temperal_downsample": [False, True, True], "num_res_blocks": 1}
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 def with_network(network, channels, side):
     vae = TinyVAE(channels, 4, side)
     random = torch.Generator().manual_seed(0)

@@ -25,12 +25,6 @@ STEPS = 2
 SHOTS = "0-4s: a red ball rolls to the left\n4-8s: a blue cube falls"
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = write_tiny(tmp_path_factory.mktemp("models"))

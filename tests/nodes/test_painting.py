@@ -48,12 +48,6 @@ SEEN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 @pytest.fixture
 def host(pack, folder):
     """A model of the host by name, with a VAE and conditionings that suit it."""

@@ -21,12 +21,6 @@ STEPS = 3
 WINDOW = 17 / 8  # seconds of 5 latent frames
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 @pytest.fixture
 def wan(pack, folder):
     """A model that cannot be shown footage, so that long videos are painted in windows."""

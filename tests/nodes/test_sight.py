@@ -16,12 +16,6 @@ SEEN = 5
 SECONDS = 17 / 8  # of a window of 5 latent frames
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 @pytest.fixture
 def host(pack, folder):
     """A model of the host by name, a latent that fits it, and its conditionings."""

@@ -27,12 +27,6 @@ def autoencoder(path):
     return load_autoencoder(path, read_plain(path))
 
 
-@pytest.fixture(autouse=True)
-def as_the_host_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
 @pytest.fixture
 def latent():
     return torch.randn(1, 16, 5, 4, 6, generator=torch.Generator().manual_seed(0))
