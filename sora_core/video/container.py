@@ -55,19 +55,19 @@ def media_error(source: Source, problem: str) -> MediaError:
 
 
 @contextmanager
-def media_errors(source: Source, action: str) -> Iterator[None]:
+def media_errors(source: Source, action: str, fix: str = "") -> Iterator[None]:
     """A block in which what the codecs and the disk raise becomes a MediaError about `source`."""
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
         reason = error.strerror or str(error) or type(error).__name__
-        raise media_error(source, f"cannot {action}: {reason}") from error
+        raise media_error(source, f"cannot {action}: {reason}{fix}") from error
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[InputContainer]:
     """The container in `source`, one of `FORMATS`, closed at the end of the block."""
-    with media_errors(source, "be opened"):
+    with media_errors(source, "be opened", "; choose a video file that plays elsewhere"):
         if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
             raise media_error(source, "not a file; a folder, pipe or device holds no video")
         container = av.open(
