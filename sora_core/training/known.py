@@ -13,7 +13,17 @@ from torch import Tensor
 from ..models.patches import PATCH
 from ..shapes import Grid
 
+Span = tuple[int, int]
+"""The first of the latent frames that are painted, and the first that is known again."""
+
 KINDS = ("first", "last", "both ends", "prefix", "suffix", "box")
+
+
+def open_span(grid: Grid, span: Span) -> Float[Tensor, "1 t y x"]:
+    """1 in the frames of `span`, 0 before and after it."""
+    mask = torch.zeros(1, *grid.shape)
+    mask[:, slice(*span)] = 1
+    return mask
 
 
 def draw_mask(grid: Grid, kind: str, generator: torch.Generator) -> Float[Tensor, "1 t y x"]:
@@ -23,10 +33,14 @@ def draw_mask(grid: Grid, kind: str, generator: torch.Generator) -> Float[Tensor
     def number(low: int, high: int) -> int:
         return int(torch.randint(low, high, (), generator=generator))
 
-    if kind in ("first", "both ends"):
+    if kind == "first":
         mask[:, 0] = 0
-    if kind in ("last", "both ends"):
+    if kind == "last":
         mask[:, -1] = 0
+    if kind == "both ends" and grid.frames > 2:
+        begins = number(1, grid.frames - 1)
+        mask[:, :begins] = 0
+        mask[:, number(begins + 1, grid.frames) :] = 0
     if kind == "prefix":
         mask[:, : number(1, grid.frames)] = 0
     if kind == "suffix":

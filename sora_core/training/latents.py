@@ -24,6 +24,7 @@ from ..shapes import COMPRESSION
 from ..video.frames import video_from_frames
 from ..world.scene import COLOURS, SHAPES
 from .dataset import FIRST_OBJECT, Clips, read_shard
+from .known import Span
 
 OBJECTS = 2
 
@@ -32,7 +33,7 @@ OBJECTS = 2
 class Latents:
     """Clips of one size. `coverage` is the share of each token that shows object k; `kinds` its
     shape and colour as numbers, -1 for no object; `words` holds the captions one after the other,
-    `lengths` how long each is.
+    `lengths` how long each is. Where they have a `span`, all else of them is always given.
     """
 
     latents: Float16[Tensor, "n c t y2 x2"]
@@ -41,6 +42,7 @@ class Latents:
     words: Float16[Tensor, "l e"]
     lengths: Int[Tensor, "n m"]
     starts: Int[Tensor, "n m"]
+    span: Span | None = None
 
     def text(self, clip: int, caption: int) -> Float[Tensor, "l e"]:
         start = int(self.starts[clip, caption])
@@ -99,24 +101,27 @@ def encode_shards(
     folder: Path,
     autoencoder: Autoencoder,
     on_shard: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    read: Callable[[Path], Clips] = read_shard,
 ) -> list[Path]:
-    """The latent shard of each rendered shard, made where it is missing."""
+    """The latent shard of each rendered shard, made where it is missing of what `read` makes of
+    that."""
     folder.mkdir(parents=True, exist_ok=True)
     encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
     made = [folder / path.name for path in paths]
     for done, (path, target) in enumerate(zip(paths, made, strict=True), 1):
         if not target.exists():
-            tensors = encode_shard(read_shard(path), autoencoder, encoder, tokenizer)
+            tensors = encode_shard(read(path), autoencoder, encoder, tokenizer)
             with replacing(target) as temporary:
                 save_file(tensors, temporary)
         on_shard(done, len(paths))
     return made
 
 
-def read_latents(paths: Sequence[Path]) -> Latents:
+def read_latents(paths: Sequence[Path], span: Span | None = None) -> Latents:
     """All clips of `paths`, which are of one size, as one."""
     parts = [load_file(path) for path in paths]
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     lengths = joined["lengths"]
     ends = lengths.flatten().cumsum(0).view_as(lengths)
-    return Latents(**joined, starts=ends - lengths)
+    return Latents(**joined, starts=ends - lengths, span=span)

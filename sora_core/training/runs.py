@@ -3,6 +3,7 @@
 A run is a plain object that each training process calls with its rank.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +30,9 @@ from .captioner import (
 from .dataset import Shelf, read_shards
 from .decoder import DecoderTask
 from .distributed import Ranks
-from .latents import read_latents
+from .fading import SPANS, read_fading
+from .known import Span
+from .latents import Latents, encode_shards, read_latents
 from .painted import paint_shards, read_painted
 from .reader import Lessons, save_reader, train_reader
 from .run import AUTOENCODER, OnShard, Run
@@ -69,13 +72,42 @@ class TransformerRun(Run):
     def needed(self) -> tuple[Shelf, ...]:
         return self.recipe.clips
 
+    @property
+    def fading(self) -> dict[Span, list[Path]]:
+        """The rendered shards whose clips turn into one another, by when they do."""
+        shards = self.shards(self.recipe.fading)
+        groups = {span: shards[i :: len(SPANS)] for i, span in enumerate(SPANS)}
+        return {span: paths for span, paths in groups.items() if paths}
+
+    def derive(self, on_shard: OnShard) -> None:
+        Run.derive(self, on_shard)
+        for span, paths in self.fading.items():
+            encode_shards(
+                paths,
+                self.folder("fading"),
+                self.trained_autoencoder(),
+                partial(on_shard, "fading"),
+                read=partial(read_fading, span=span),
+            )
+
     def __call__(self, ranks: Ranks) -> None:
-        recipe, mix = self.recipe, Mix(weights=self.recipe.weights)
-        config = recipe.transformer_training
-        self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER), ranks)
+        recipe, config = self.recipe, self.recipe.transformer_training
+        *weights, share = recipe.weights
+        fading = [
+            read_latents([self.folder("fading") / path.name for path in paths], span)
+            for span, paths in self.fading.items()
+        ]
+        mix = Mix(weights=(*weights, *[share / len(fading)] * len(fading)))
+        self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER), ranks, fading)
 
     def learn(
-        self, model: DiTConfig, mix: Mix, config: TrainingConfig, folder: Path, ranks: Ranks
+        self,
+        model: DiTConfig,
+        mix: Mix,
+        config: TrainingConfig,
+        folder: Path,
+        ranks: Ranks,
+        fading: Sequence[Latents] = (),
     ) -> None:
         """Trains a transformer on what is needed, and leaves a whole model file in `folder`."""
         torch.manual_seed(config.seed)
@@ -93,7 +125,7 @@ class TransformerRun(Run):
         task = TransformerTask(
             transformer,
             autoencoder,
-            sizes,
+            [*sizes, *fading],
             test,
             captions,
             encode(encoder, tokenizer, [""]).states[0],
@@ -169,6 +201,10 @@ class RecaptioningRun(TransformerRun):
     @property
     def needed(self) -> tuple[Shelf, ...]:
         return (self.recipe.learned,)
+
+    @property
+    def fading(self) -> dict[Span, list[Path]]:
+        return {}
 
     def __call__(self, ranks: Ranks) -> None:
         for arm, captions in ARMS.items():

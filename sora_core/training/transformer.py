@@ -30,7 +30,7 @@ from ..video.frames import frames_from_video
 from ..world.scene import COLOURS, SHAPES
 from ..world.sheet import contact_sheet
 from .distributed import Ranks
-from .known import KINDS, draw_mask
+from .known import KINDS, draw_mask, open_span
 from .latents import OBJECTS, Latents
 
 LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
@@ -44,10 +44,11 @@ class Mix:
 
     weights: tuple[float, ...]  # of each size of clips
     captions: tuple[int, ...] = (0, 1)  # which are told: 0 is the short one, 1 the long one
-    known: float = 0.35  # some footage is known
+    known: float = 0.65  # some footage is known
     partly: float = 0.2  # of these, footage that is known only up to a noise level
     no_text: float = 0.1  # of clips
     object_weight: float = 2.0
+    step_weight: float = 0.5
     truth_weight: float = 0.1
 
 
@@ -78,6 +79,19 @@ def flow_loss(
     error = ((made.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * paint
     error = reduce(patchify(error), "b n d -> b n", "mean")
     return (error * weight).sum() / (weight * reduce(patchify(paint), "b n d -> b n", "mean")).sum()
+
+
+def step_loss(
+    made: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
+) -> Tensor:
+    """The flow loss of the steps from frame to frame, to and from known footage too: what is
+    painted joins it, and an error that stays is seen less than one that comes and goes."""
+    frames = clean.shape[2]
+    shown = torch.where(paint > 0, made.float(), clean)
+    sigma = sigma.expand(-1, -1, frames, -1, -1)
+    level, either = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
+    later = weight[:, weight.shape[1] // frames :]
+    return flow_loss(shown.diff(dim=2), clean.diff(dim=2), level, either, later)
 
 
 class TruthHead(nn.Module):
@@ -169,7 +183,10 @@ class TransformerTask:
         )
         level = shift(level, shift_for_tokens(tokens)).view(-1, 1, 1, 1, 1)
         paint, sigma = torch.ones(1, 1, *grid.shape), level
-        if frames > 1 and torch.rand((), generator=shared) < self.mix.known:
+        if data.span:
+            paint = open_span(grid, data.span)[None]
+            sigma = (level * paint)[..., :1, :1]
+        elif frames > 1 and torch.rand((), generator=shared) < self.mix.known:
             kind = KINDS[int(torch.randint(len(KINDS), (), generator=shared))]
             mask = draw_mask(grid, kind, shared)[None]
             firmness = torch.zeros(count, 1, 1, 1, 1)
@@ -212,11 +229,14 @@ class TransformerTask:
             around=watch,
         )
         weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
+        wrong = made, batch.clean, batch.sigma, batch.paint, weight
         parts = {
-            "flow": flow_loss(made, batch.clean, batch.sigma, batch.paint, weight),
+            "flow": flow_loss(*wrong),
             "truth": self.mix.truth_weight * self.model.truth(seen[0], batch.coverage, batch.kinds),
         }
-        return parts["flow"] + parts["truth"], parts
+        if made.shape[2] > 1:
+            parts["steps"] = self.mix.step_weight * step_loss(*wrong)
+        return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
     def show(self, average: Learner, step: int, folder: Path) -> Mapping[str, float]:

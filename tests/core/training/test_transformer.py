@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sora_core.shapes import Grid
 from sora_core.training.known import KINDS, draw_mask
 from sora_core.training.latents import coverage_of
-from sora_core.training.transformer import LEAST_SIGMA, TruthHead, flow_loss
+from sora_core.training.transformer import LEAST_SIGMA, TruthHead, flow_loss, step_loss
 
 ONES = torch.ones(1, 1, 1, 1, 1)
 
@@ -43,6 +43,25 @@ def test_known_footage_has_no_part_in_the_loss():
     paint = torch.ones(1, 1, 2, 4, 4)
     paint[:, :, 0] = 0
     assert flow_loss(made, clean, ONES, paint, torch.ones(1, 8)) == 0
+
+
+def test_an_error_that_stays_is_no_step_except_from_known_footage():
+    clean, paint, weight = torch.zeros(1, 16, 4, 4, 4), torch.ones(1, 1, 4, 4, 4), torch.ones(1, 16)
+    made = torch.ones_like(clean)
+    assert step_loss(made, clean, ONES, paint, weight) == 0
+    paint[:, :, 0] = 0
+    made[:, :, 0] = 9  # nobody sees what is painted there
+    assert step_loss(made, clean, ONES, paint, weight) == torch.tensor(1 / 3)
+    made[:, :, 1:] = torch.tensor([1.0, -1, 1]).view(1, 1, 3, 1, 1)
+    assert step_loss(made, clean, ONES, paint, weight) == 3
+
+
+@given(st.integers(3, 9), st.integers(0, 1000))
+def test_between_two_ends_something_of_each_is_known(frames, seed):
+    grid = Grid(frames, 2, 2)
+    mask = draw_mask(grid, "both ends", torch.Generator().manual_seed(seed))[0, :, 0, 0]
+    assert mask[0] == mask[-1] == 0
+    assert mask.diff().abs().sum() == 2
 
 
 def test_a_token_of_more_weight_counts_more():
