@@ -14,7 +14,7 @@ from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suf
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
 from .host.choices import chosen
-from .host.decoding import Decoding
+from .host.decoding import Decoding, meetings_in
 from .host.files import free_memory, unused_video, workflow_notes
 from .host.footage import sound_of
 from .host.sampling import Latents, progress
@@ -54,8 +54,11 @@ def decoded_size(latent: Latents, vae: VAE) -> Size:
 
 def video_of(latent: Latents, samples: Latent, vae: VAE) -> Decoding:
     """The video of `samples`, some of `latent`: a loop where the canvas is one."""
-    canvas = canvas_of(latent, vae)
-    return Decoding(vae, samples, ring=canvas is not None and canvas.ring)
+    canvas, mask = canvas_of(latent, vae), latent.get("noise_mask")
+    if canvas is None:
+        return Decoding(vae, samples)
+    met = [] if mask is None else meetings_in(vae, samples, canvas, mask)
+    return Decoding(vae, samples, ring=canvas.ring, met=met)
 
 
 def file_suffix(codec: object, container: object) -> str:

@@ -9,10 +9,11 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..sora_core.canvas import Source
+from ..sora_core.encode import openness
 from ..sora_core.errors import ConfigError
 from ..sora_core.measure.curve import curve
 from ..sora_core.measure.drift import Drift
-from ..sora_core.measure.joins import joins_of, kept_frames, openness
+from ..sora_core.measure.joins import joins_of, kept_frames
 from ..sora_core.measure.kept import placed_psnr
 from ..sora_core.measure.seams import Seams, steps
 from ..sora_core.shapes import COMPRESSION, Frames

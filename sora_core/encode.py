@@ -62,6 +62,17 @@ def encode_canvas(
     return known, mask
 
 
+def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
+    """The mask of `canvas`, without a model: as nothing is looked at, nothing is encoded."""
+
+    def encode(chunks: Iterable[Video]) -> Iterator[Latent]:
+        frames = sum(chunk.shape[2] for chunk in chunks)
+        grid = canvas.grid(compression)
+        yield torch.zeros(1, 1, compression.latent_frames(frames), grid.rows, grid.columns)
+
+    return encode_canvas(canvas, encode, 1, compression)[1]
+
+
 Placed = Iterator[tuple[int, Float[Tensor, "1 c y x"], Float[Tensor, "1 1 y x"]]]
 """Latent frame, its cells, and how open each cell is. On a ring the number goes past the end."""
 

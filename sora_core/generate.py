@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import edits
 from .canvas import Canvas
+from .encode import openness
 from .errors import ConfigError, MediaError
 from .pipeline import CHAIN, MODELS, SAMPLERS, SHIPPED, decode_frames, generate, load
 from .prompts.storyboard import storyboard
@@ -85,7 +86,7 @@ def run(args: Namespace) -> str:
         sampler=args.sampler,
         chain=None if args.windows else CHAIN,
     )
-    frames = decode_frames(pipeline, latent, canvas)
+    frames = decode_frames(pipeline, latent, canvas, openness(canvas))
     width, height = canvas.width * args.scale, canvas.height * args.scale
     larger = (resize(chunk, width, height) for chunk in frames)
     return str(write_video(args.out, larger, canvas.fps, audio=canvas_sound(canvas)))

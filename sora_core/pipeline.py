@@ -13,8 +13,9 @@ from torch import Tensor
 
 from .bundle import BundleConfig, load_autoencoder, load_transformer, read_config
 from .canvas import Canvas
-from .encode import encode_canvas
+from .encode import Mask, encode_canvas
 from .errors import ConfigError
+from .meeting import decode_meeting, meetings
 from .models.autoencoder import Autoencoder
 from .models.dit import DiT
 from .models.streaming import decode_chunks, decode_ring, encode_chunks
@@ -162,11 +163,21 @@ def sampler_named(name: str, seed: int, like: Latent) -> Sampler:
     raise ConfigError(f"sampler {name[:40]!a}: choose one of {', '.join(SAMPLERS)}")
 
 
-def decode_frames(pipeline: Pipeline, latent: Latent, canvas: Canvas) -> Iterator[Frames]:
-    """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for."""
-    decode = decode_ring if canvas.ring else decode_chunks
+def decode_frames(
+    pipeline: Pipeline, latent: Latent, canvas: Canvas, mask: Mask | None = None
+) -> Iterator[Frames]:
+    """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for.
+
+    With the `mask` of the canvas, footage that follows what was painted is decoded as it was
+    encoded, and what was painted meets it.
+    """
+    autoencoder, met = pipeline.autoencoder, []
+    decode = partial(decode_ring if canvas.ring else decode_chunks, autoencoder)
     with torch.inference_mode():
-        for video in cropped(decode(pipeline.autoencoder, latent), canvas.size):
+        if mask is not None:
+            encode = partial(encode_chunks, autoencoder)
+            met = meetings(canvas, mask, encode, latent.shape[1])
+        for video in cropped(decode_meeting(decode, latent, met), canvas.size):
             yield frames_from_video(video[0])
 
 

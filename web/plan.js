@@ -84,7 +84,9 @@ export const TIMED_NODES = Object.keys(PLANS).filter(
  * @returns {Plan | null}
  */
 export function planOf(look) {
-  return look && look.type in PLANS ? PLANS[look.type](look) : null
+  if (!look || !(look.type in PLANS)) return null
+  const plan = PLANS[look.type](look)
+  return { ...plan, seconds: Math.max(plan.seconds, frame(plan)) } // even a still image lasts
 }
 
 /**

@@ -1,13 +1,18 @@
 """The frames of a latent, through any VAE of the host. Axes: c channels, t frames, y x pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import comfy.model_management as devices
 import torch
 
-from ...sora_core.models.streaming import decode_chunks, decode_ring
-from ...sora_core.shapes import Latent, Video
+from ...sora_core.canvas import Canvas
+from ...sora_core.encode import Mask
+from ...sora_core.meeting import Meeting, decode_meeting, meetings
+from ...sora_core.models.streaming import decode_chunks, decode_ring, part
+from ...sora_core.shapes import Latent, Size, Video
 from .causal import decoded_in_turn, streams
+from .encoding import way
 from .tiles import TILE, decoded_at_once, decoded_in_tiles
 from .video import VAE, HostVAE, compression, each
 
@@ -21,10 +26,15 @@ class Decoding:
     in our VAE. Others get `WRAP` latent frames of the ring's end before it, and its start after it.
     One that looks further back, as Wan's 33 frames, decodes the start a little as if the video
     began there: by 0.06 root mean square in a random network, where nothing fades with distance.
+
+    Footage that was `met`, after what was painted, is decoded as it was encoded by a VAE that looks
+    back alone: ours, and those that remember.
     """
 
-    def __init__(self, vae: VAE, latent: Latent, *, ring: bool = False) -> None:
-        self.vae, self.latent, self.ring = vae, latent, ring
+    def __init__(
+        self, vae: VAE, latent: Latent, *, ring: bool = False, met: Sequence[Meeting] = ()
+    ) -> None:
+        self.vae, self.latent, self.ring, self.met = vae, latent, ring, met
         self.way, self.apart = "", 0.0
 
     def __iter__(self) -> Iterator[Video]:
@@ -43,15 +53,16 @@ class Decoding:
 
     @property
     def says(self) -> str:
-        """How the latent was decoded, in a sentence for the user."""
-        return f"Decoded {self.way}."
+        """How the latent was decoded, in sentences for the user."""
+        bends = " What is painted bends to the footage after it." if self.met else ""
+        return f"Decoded {self.way}.{bends}"
 
     def ours(self, vae: HostVAE) -> Iterator[Video]:
         needed = vae.memory_used_decode(self.latent[:, :, :2].shape, vae.vae_dtype)
         devices.load_models_gpu([vae.patcher], memory_required=needed)
         latent = self.latent.to(vae.device, vae.vae_dtype)
-        decode = decode_ring if self.ring else decode_chunks
-        for video in each(decode(vae.first_stage_model, latent)):
+        decode = partial(decode_ring if self.ring else decode_chunks, vae.first_stage_model)
+        for video in each(decode_meeting(decode, latent, self.met)):
             yield video.float().to(vae.output_device)
 
     def others(self, latent: Latent) -> Iterator[Video]:
@@ -61,7 +72,8 @@ class Decoding:
         if frames > 1 and streams(self.vae):
             self.way = "latent frame by latent frame, by the VAE's own memory: as all at once"
             try:
-                for video in decoded_in_turn(self.vae, latent):
+                decode = partial(decoded_in_turn, self.vae)
+                for video in decode_meeting(decode, latent, self.met, compression(self.vae)):
                     yield video
                     given += video.shape[2]
                 return
@@ -70,9 +82,10 @@ class Decoding:
         pressed = compression(self.vae)
         regular = isinstance(ratio, tuple) and ratio[0](TILE) == pressed.pixel_frames(TILE)
         if frames <= TILE or not regular:
-            self.way = "all at once"
+            self.way, self.met = "all at once", ()
             yield decoded_at_once(self.vae, latent)[:, :, given:]
             return
+        self.met = ()
         self.overlapped(0.0)
         total = pressed.pixel_frames(frames)
         yield from part(decoded_in_tiles(self.vae, latent, self.overlapped), given, total)
@@ -91,13 +104,11 @@ def decoded(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
     return iter(Decoding(vae, latent, ring=ring))
 
 
-def part(chunks: Iterator[Video], first: int, end: int) -> Iterator[Video]:
-    """The frames from `first` to `end` of a video in chunks."""
-    done = 0
-    for chunk in chunks:
-        wanted = chunk[:, :, max(first - done, 0) : max(end - done, 0)]
-        done += chunk.shape[2]
-        if wanted.shape[2]:
-            yield wanted
-        if done >= end:
-            return
+def meetings_in(vae: VAE, latent: Latent, canvas: Canvas, mask: Mask) -> list[Meeting]:
+    """Where in `latent` footage follows what was painted: the `mask` is that of the canvas."""
+    pressed = compression(vae)
+    if mask.shape[2:] != latent.shape[2:]:
+        return []
+    _, height, width = pressed.covered(canvas.grid(pressed))
+    encode = way(vae, Size(width, height)).encode
+    return meetings(canvas, mask, encode, vae.latent_channels, pressed)

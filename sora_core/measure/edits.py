@@ -120,8 +120,8 @@ def perform(pipeline: Pipeline, job: Job, count: int | None = None) -> Edit:
     """The edit that `job` asks for, painted and measured."""
     canvas = job.canvas
     latent = generate(pipeline, job.prompt, canvas, job.take.seed, steps=count)
-    frames = torch.cat(list(decode_frames(pipeline, latent, canvas)))
     known, mask = encoded(pipeline, canvas)
+    frames = torch.cat(list(decode_frames(pipeline, latent, canvas, mask)))
     kept = kept_frames(canvas, mask)
     seams = Seams(steps([frames], canvas.ring), joins_of(canvas, mask), canvas.ring)
     edit = Edit(job, frames, kept, seams)

@@ -3,13 +3,9 @@
 Axes: t frames, y rows, x columns of latent cells.
 """
 
-from collections.abc import Iterable, Iterator
-
-import torch
-
 from ..canvas import Canvas
-from ..encode import Mask, encode_canvas
-from ..shapes import COMPRESSION, Compression, Latent, Video
+from ..encode import Mask, openness
+from ..shapes import COMPRESSION, Compression
 
 NEW = 0.5  # how much more or less open a place must become for a join
 
@@ -38,14 +34,3 @@ def kept_frames(
     whole = (mask == 0).all(dim=4).all(dim=3).flatten().nonzero().flatten().tolist()
     frames = (frame for i in whole for frame in canvas.frames_of(i, compression))
     return tuple(frame for frame in frames if frame < canvas.size.frames)
-
-
-def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
-    """The mask of `canvas`, without a model: as nothing is looked at, nothing is encoded."""
-
-    def encode(chunks: Iterable[Video]) -> Iterator[Latent]:
-        frames = sum(chunk.shape[2] for chunk in chunks)
-        grid = canvas.grid(compression)
-        yield torch.zeros(1, 1, compression.latent_frames(frames), grid.rows, grid.columns)
-
-    return encode_canvas(canvas, encode, 1, compression)[1]

@@ -66,3 +66,16 @@ def decode_ring(autoencoder: Autoencoder, latent: Latent) -> Iterator[Video]:
     for part in latent.split(fitting(latent), dim=2):
         video, past = autoencoder.decode_chunk(part, past)
         yield video
+
+
+def part(chunks: Iterable[Video], first: int, end: int | None = None) -> Iterator[Video]:
+    """The frames from `first` to `end` of a video in chunks."""
+    done = 0
+    for chunk in chunks:
+        last = chunk.shape[2] if end is None else max(end - done, 0)
+        wanted = chunk[:, :, max(first - done, 0) : last]
+        done += chunk.shape[2]
+        if wanted.shape[2]:
+            yield wanted
+        if end is not None and done >= end:
+            return

@@ -137,6 +137,36 @@ def test_whatever_is_dragged_is_where_it_was_left(page, look):
         assert handle["at"] == pytest.approx(handle["aim"]), handle
 
 
+EXTREMES = """async ([type, values]) => {
+    const [{planOf}, {timeline}] = await Promise.all(['plan', 'timeline'].map(
+        name => import(app.api.fileURL(`/extensions/sora_nodes/${name}.js`))))
+    const paper = new OffscreenCanvas(600, 72).getContext('2d')
+    const canvas = {type: 'SoraCanvas', values: {seconds: 6, fps: 8}, from: () => null}
+    const {[type]: {input}} = await (await app.api.fetchApi(`/object_info/${type}`)).json()
+    const given = {...input.required, ...input.optional}
+    const numbers = Object.keys(values).filter(name => typeof values[name] === 'number')
+    const looks = ['min', 'max'].flatMap(end => [...numbers.map(name => [name]), numbers].map(
+        names => ({...values, ...Object.fromEntries(
+            names.map(name => [name, given[name][1][end]]))})))
+    for (const values of looks)
+        for (const seconds of [0, 2])
+            for (const fed of [canvas, null]) {
+                const clip = {type: 'LoadVideo', values: {}, from: () => null,
+                              media: {seconds, frames: []}}
+                const from = input => input === 'canvas' ? fed : clip
+                timeline(() => planOf({type, values, from}), null, LiteGraph)
+                    .draw(paper, null, 600, 0)
+            }
+    return looks.length
+}"""
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_timeline_is_drawn_of_whatever_may_be_typed(page, look):
+    """What a widget throws while it is drawn stops ComfyUI's page from drawing anything."""
+    assert page.evaluate(EXTREMES, look)
+
+
 BENDS = """async () => {
     const {planOf} = await import(app.api.fileURL('/extensions/sora_nodes/plan.js'))
     const clip = {type: 'LoadVideo', values: {}, from: () => null,

@@ -5,8 +5,9 @@ import torch
 
 from sora_core import edits
 from sora_core.canvas import Canvas
+from sora_core.encode import openness
 from sora_core.measure.curve import JOIN, curve
-from sora_core.measure.joins import kept_frames, openness
+from sora_core.measure.joins import kept_frames
 from sora_core.measure.kept import placed_psnr
 from sora_core.measure.seams import Seams, steps
 

@@ -5,7 +5,8 @@ import torch
 
 from sora_core import edits
 from sora_core.canvas import Canvas, Placement
-from sora_core.measure.joins import joins, kept_frames, openness
+from sora_core.encode import openness
+from sora_core.measure.joins import joins, kept_frames
 from sora_core.shapes import Compression
 
 EMPTY = Canvas(width=32, height=32, seconds=17 / 8, fps=8)

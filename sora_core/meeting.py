@@ -1,0 +1,130 @@
+"""Where what is painted meets footage that follows it.
+
+A causal decoder would make the first frames of that footage from what was painted before them, and
+not as they are. So the footage is decoded as it was encoded, after a first frame of its own; and
+what is painted before it bends, over a few frames, by what is then between the two.
+
+Axes: b batch, c channels, t frames, y rows, x columns.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+
+import torch
+from torch import Tensor
+
+from .canvas import Canvas, Placement
+from .encode import Encode, Mask, encode_canvas
+from .models.streaming import part
+from .shapes import COMPRESSION, Compression, Latent, Video
+from .video.probe import lasting
+
+BENT = 8  # frames, at most
+
+Decode = Callable[[Latent], Iterator[Video]]
+"""The frames of a latent in chunks, by a decoder that looks back alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Footage that is kept whole from latent frame `at` on, after so many `painted` frames.
+
+    `first` is its first frame alone: the latent of an image.
+    """
+
+    at: int
+    painted: int
+    first: Latent
+
+
+def meetings(
+    canvas: Canvas,
+    mask: Mask,
+    encode: Encode,
+    channels: int,
+    compression: Compression = COMPRESSION,
+) -> list[Meeting]:
+    """Where on `canvas` this happens, from the mask that `encode_canvas` gave of it.
+
+    Of footage that is there as a latent nobody knows the first frame; a loop has no first one.
+    """
+    if canvas.ring or any(each.is_latent for each in canvas.placements):
+        return []
+    cells = mask[0, 0].flatten(1)
+    kept, painted = (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()
+    found = []
+    for at in range(1, len(kept)):
+        if not (kept[at] and painted[at - 1]):
+            continue
+        moment = moment_of(canvas, canvas.frames_of(at, compression).start)
+        first, opened = encode_canvas(moment, encode, channels, compression)
+        if not opened.any():
+            since = at - [*painted[at - 1 :: -1], False].index(False)
+            frames = canvas.frames_of(at, compression), canvas.frames_of(since, compression)
+            found.append(Meeting(at, frames[0].start - frames[1].start, first))
+    return found
+
+
+def moment_of(canvas: Canvas, frame: int) -> Canvas:
+    """One frame of `canvas` as an image, with the footage that is seen in it."""
+    seconds = frame / canvas.fps
+    placements = (
+        replace(each, start=each.start - seconds)
+        for each in canvas.placements
+        if canvas.frame_at(each.start) <= frame < canvas.frame_at(each.start + _lasts(canvas, each))
+    )
+    return replace(canvas, seconds=0.0, placements=tuple(placements), prompts=())
+
+
+def _lasts(canvas: Canvas, placement: Placement) -> float:
+    source, seconds = placement.source, placement.lasts(canvas.fps)
+    if isinstance(source, Tensor):
+        return seconds or 0.0
+    left = (float(lasting(source)) - placement.skip) / placement.speed
+    return left if seconds is None else min(left, seconds)
+
+
+def decode_meeting(
+    decode: Decode,
+    latent: Latent,
+    met: Sequence[Meeting],
+    compression: Compression = COMPRESSION,
+) -> Iterator[Video]:
+    """The frames of `latent` in chunks, where `met` as this module says."""
+    waiting = None
+    for before, after in pairwise((None, *met, None)):
+        cells = latent[:, :, before.at if before else 0 : after.at + 1 if after else None]
+        if before:
+            cells = torch.cat([before.first.to(cells), cells], dim=2)
+        chunks = part(decode(cells), 1 if before else 0)
+        if waiting is not None:
+            first = next(chunks)
+            yield bent(waiting, first[:, :, :1], compression.time)
+            chunks = chain([first], chunks)
+        if after is None:
+            yield from chunks
+            return
+        count = min(BENT, after.painted) + compression.time
+        waiting = yield from all_but_the_last(chunks, count)
+
+
+def bent(video: Video, then: Video, more: int) -> Video:
+    """All but the last `more` frames of `video`, bent towards `then`, the frame that follows them
+    and not the one with which `video` would go on."""
+    painted, goes_on = video[:, :, :-more], video[:, :, -more : video.shape[2] - more + 1]
+    shares = torch.linspace(0, 1, painted.shape[2] + 2)[1:-1].to(painted).view(-1, 1, 1)
+    return painted + shares * (then - goes_on)
+
+
+def all_but_the_last(chunks: Iterable[Video], count: int) -> Generator[Video, None, Video]:
+    """The frames of `chunks` without the last `count`, and those as what it returns."""
+    chunks = iter(chunks)
+    first = next(chunks)
+    waiting = first[:, :, :0]
+    for chunk in chain([first], chunks):
+        joined = torch.cat([waiting, chunk], dim=2)
+        waiting = joined[:, :, -count:]
+        if joined.shape[2] > count:
+            yield joined[:, :, :-count]
+    return waiting

@@ -1,0 +1,136 @@
+"""What is painted meets the footage after it, and that is as it was."""
+
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sora_core import edits
+from sora_core.canvas import Canvas, Placement
+from sora_core.encode import encode_canvas
+from sora_core.meeting import BENT, Meeting, all_but_the_last, decode_meeting, meetings
+from sora_core.models.streaming import decode_chunks, encode_chunks, part
+from sora_core.pipeline import decode_frames, load
+from sora_core.shapes import COMPRESSION
+from sora_core.video.frames import frames_from_video, video_from_frames
+from sora_core.video.writer import write_video
+from tests.tiny import write_tiny
+
+STEP = COMPRESSION.time
+CANVAS = Canvas(width=32, height=32, seconds=17 / 8)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    return load(write_tiny(tmp_path_factory.mktemp("models")))
+
+
+def clip(frames, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
+
+
+def met_on(pipeline, canvas):
+    encode = partial(encode_chunks, pipeline.autoencoder)
+    _, mask = encode_canvas(canvas, encode, 16)
+    return meetings(canvas, mask, encode, 16), mask
+
+
+def remembering(length, latent):
+    """A decoder whose every frame is its cell and half of the frame before."""
+    frames = torch.cat([latent[:, :, :1], latent[:, :, 1:].repeat_interleave(STEP, dim=2)], dim=2)
+    made = frames.clone()
+    for t in range(1, made.shape[2]):
+        made[:, :, t] += made[:, :, t - 1] / 2
+    return iter(made.split(length, dim=2))
+
+
+def test_footage_after_what_is_painted_is_found_with_its_first_frame(pipeline):
+    met, _ = met_on(pipeline, edits.connect(CANVAS, clip(5), clip(4, seed=1), 5 / 8, 4 / 8))
+    (one,) = met
+    assert (one.at, one.painted) == (4, 8)
+    alone = pipeline.autoencoder.encode(video_from_frames(clip(4, seed=1)[:1])[None])
+    torch.testing.assert_close(one.first, alone, atol=1e-5, rtol=0)
+
+
+def test_footage_in_a_file_that_ended_is_not_asked_for_its_frame(pipeline, tmp_path):
+    file = write_video(tmp_path / "clip.mkv", [clip(5)], 8, codec="ffv1")
+    canvas = CANVAS.place(Placement(source=file), Placement(source=clip(4), start=13 / 8))
+    (one,), _ = met_on(pipeline, canvas)
+    assert one.at == 4
+
+
+@pytest.mark.parametrize(
+    "canvas",
+    [
+        CANVAS,
+        edits.extend_forward(CANVAS, clip(9)),
+        edits.video_to_video(CANVAS, clip(17), 0.5),
+        edits.loop(Canvas(width=32, height=32, seconds=2)).place(Placement(source=clip(4))),
+        CANVAS.place(Placement(source=torch.zeros(1, 16, 2, 4, 4), start=9 / 8)),
+    ],
+    ids=["nothing", "forward", "painted over", "loop", "latent"],
+)
+def test_nothing_meets_where_no_footage_follows_or_nobody_knows_its_first_frame(pipeline, canvas):
+    assert met_on(pipeline, canvas)[0] == []
+
+
+@torch.inference_mode()
+def test_the_footage_is_as_it_comes_out_alone_and_no_other_kept_frame_changes(pipeline):
+    canvas = edits.connect(CANVAS, clip(5), clip(4, seed=1), 5 / 8, 4 / 8)
+    met, mask = met_on(pipeline, canvas)
+    latent = torch.randn(1, 16, 5, 4, 4, generator=torch.Generator().manual_seed(0))
+    plain, bent = (
+        torch.cat(list(decode_frames(pipeline, latent, canvas, given))) for given in (None, mask)
+    )
+    alone = pipeline.autoencoder.decode(torch.cat([met[0].first, latent[:, :, 4:]], dim=2))
+    assert torch.equal(bent[13:], frames_from_video(alone[0])[1:])
+    assert torch.equal(bent[:5], plain[:5])
+    assert not torch.equal(bent[5:13], plain[5:13])
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 2))
+def test_what_is_painted_bends_more_the_nearer_the_footage_is(length, painted, kept):
+    latent = torch.rand(1, 1, kept + painted + 2, 1, 1)
+    join = COMPRESSION.pixel_frames(kept + painted)
+    frames = STEP * painted if kept else join
+    met = [Meeting(kept + painted, frames, torch.full((1, 1, 1, 1, 1), 5.0))]
+    plain = torch.cat(list(remembering(length, latent)), dim=2)
+    made = torch.cat(list(decode_meeting(partial(remembering, length), latent, met)), dim=2)
+    assert made.shape == plain.shape
+    apart, bend = (made - plain).flatten(), min(BENT, frames)
+    gap, shares = apart[join], torch.arange(1, bend + 1) / (bend + 1)
+    torch.testing.assert_close(apart[join - bend : join], gap * shares, atol=1e-4, rtol=0)
+    assert (apart[: join - bend] == 0).all()
+
+
+def test_without_a_meeting_it_is_the_decoder_itself(pipeline):
+    latent = torch.randn(1, 16, 3, 4, 4)
+    with torch.inference_mode():
+        decode = partial(decode_chunks, pipeline.autoencoder)
+        made = torch.cat(list(decode_meeting(decode, latent, [])), dim=2)
+        assert torch.equal(made, torch.cat(list(decode(latent)), dim=2))
+
+
+@given(st.integers(1, 20), st.integers(1, 7), st.integers(1, 20))
+def test_the_last_frames_are_kept_back_whatever_the_chunks_are(frames, length, count):
+    video = torch.arange(frames).view(1, 1, -1, 1, 1)
+    given_on, kept = [], None
+
+    def run():
+        nonlocal kept
+        kept = yield from all_but_the_last(video.split(length, dim=2), count)
+
+    given_on = list(run())
+    assert torch.equal(torch.cat([*given_on, kept], dim=2), video)
+    assert kept.shape[2] == min(count, frames)
+
+
+@given(st.integers(1, 20), st.integers(1, 7), st.integers(0, 20), st.integers(0, 20))
+def test_a_part_of_a_video_is_that_part_whatever_the_chunks_are(frames, length, first, end):
+    video = torch.arange(frames).view(1, 1, -1, 1, 1)
+    for last in (end, None):
+        found = [video[:, :, :0], *part(video.split(length, dim=2), first, last)]
+        assert torch.equal(torch.cat(found, dim=2), video[:, :, first:last])
