@@ -2,7 +2,9 @@
 
 A decoder that has seen only what the encoder makes shows painted latents with a small jump wherever
 a latent frame begins, as each is a little wrong in its own way. Here half of what it sees was
-painted by the transformer, close enough to the truth to be held against it.
+painted by the transformer, close enough to the truth to be held against it. Of frames that were
+given after painted ones, only the steps are: they shall go on from what was painted, so that it is
+seen how far that must bend to meet them as they are (`meeting.py`).
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -10,7 +12,7 @@ Axes: b batch, c channels, t frames, y rows, x columns.
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..models.autoencoder import Autoencoder
@@ -22,7 +24,6 @@ from .distributed import Ranks
 from .painted import Painted
 
 NOISE = 0.01  # of latents as they are
-GIVEN_WEIGHT = 3.0  # of frames that were given: the truth of them is in their latent
 BORDER_WEIGHT = 4.0  # of steps from one latent frame into the next
 
 
@@ -30,11 +31,12 @@ def decoding_loss(
     made: Video,
     true: Video,
     objects: Float[Tensor, "b 1 t y x"],
-    given: Float[Tensor, "#b 1 #t 1 1"],
+    shown: Float[Tensor, "#b 1 #t 1 1"],
 ) -> dict[str, Tensor]:
-    """Squared error, most of all, and that of each step in time, into latent frames above all."""
+    """Squared error, most of all, of frames that are `shown`; and that of each step in time, into
+    latent frames above all."""
     error, weight = made - true, 1 + (OBJECT_WEIGHT - 1) * objects
-    shown = weight * (1 + (GIVEN_WEIGHT - 1) * given)
+    shown = weight * shown
     shown = shown / shown.mean()
     parts = {
         "charbonnier": 0.2 * (shown * (error.square() + 1e-3).sqrt()).mean(),
@@ -73,20 +75,20 @@ class DecoderTask(AutoencoderTask):
         self.scenes = list(zip(scenes, painted, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        latent, video, objects, given = (self.encoded if step % 2 else self.drawn)(step, ranks)
-        parts = decoding_loss(self.model.decode(latent).float(), video, objects, given)
+        latent, video, objects, shown = (self.encoded if step % 2 else self.drawn)(step, ranks)
+        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown)
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
     def encoded(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Crops of clips, their latents, where objects are, and that nothing was given."""
+        """Crops of clips, their latents, where objects are, and that all is shown."""
         video, objects, generator = self.draw(step, ranks)
         latent = self.model.encode(video).float()
         noise = NOISE * torch.randn(latent.shape, generator=generator)
-        return latent + noise, video, objects, torch.zeros(1, 1, 1, 1, 1)
+        return latent + noise, video, objects, torch.ones(1, 1, 1, 1, 1)
 
     def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Painted latents, what they should show, where objects are, and which frames were given.
+        """Painted latents, what they should show, where objects are, and which frames are shown.
 
         They are whole clips, and so half as many as crops.
         """
@@ -95,7 +97,17 @@ class DecoderTask(AutoencoderTask):
         count = max(1, self.batch // ranks.count // 2)
         rows = torch.randint(len(clips.frames), (count,), generator=generator)
         video = torch.stack([video_from_frames(clips.frames[i]) for i in rows])
-        known = painted.known[rows].float()
-        later = known[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
-        given = torch.cat([known[:, :1], later], dim=1)[:, None, :, None, None]
-        return painted.latents[rows].float(), video, clips.objects[rows][:, None], given
+        return (
+            painted.latents[rows].float(),
+            video,
+            clips.objects[rows][:, None],
+            shown_frames(painted.known[rows]).float()[:, None, :, None, None],
+        )
+
+
+def shown_frames(known: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t2"]:
+    """The frames of latent frames, all but those that are given after painted ones."""
+    after = ~known.cummin(dim=1).values
+    shown = ~(known & after)
+    later = shown[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
+    return torch.cat([shown[:, :1], later], dim=1)

@@ -11,7 +11,14 @@ import pytest
 import torch
 from sora_nodes.nodes.host import decoding, tiles
 from sora_nodes.nodes.host.causal import decoded_in_turn, streams
-from sora_nodes.nodes.host.decoding import Decoding
+from sora_nodes.nodes.host.decoding import Decoding, meetings_in
+from sora_nodes.nodes.host.encoding import way
+from sora_nodes.nodes.host.video import compression
+from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.edits import extend_backward
+from sora_nodes.sora_core.encode import encode_canvas
+from sora_nodes.sora_core.shapes import Size
+from sora_nodes.sora_core.video.frames import video_from_frames
 from torch import nn
 
 from tests.host.models.pack import TinyVAE
@@ -145,6 +152,32 @@ def test_a_loop_begins_and_ends_alike_in_every_way(frames):
     )
     assert whole.shape[2] == 4 * frames
     torch.testing.assert_close(turned, whole.roll(4, 2))
+
+
+@pytest.mark.parametrize("kind", [wan_2_1, wan_2_2])
+def test_footage_after_what_was_painted_comes_out_as_it_was_encoded(kind):
+    vae = kind()
+    pressed = compression(vae)
+    side = 2 * pressed.rows
+    clip = torch.randint(0, 256, (4, side, side, 3), dtype=torch.uint8)
+    canvas = extend_backward(Canvas(width=side, height=side, seconds=13 / 8), clip, 4 / 8)
+    encode = way(vae, Size(side, side, 13)).encode
+    known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed)
+    latent = torch.where(mask > 0, noise(vae, 4)[..., :2, :2], known)
+    plain = torch.cat(list(Decoding(vae, latent)), dim=2)
+    decoding = Decoding(vae, latent, met=meetings_in(vae, latent, canvas, mask))
+    made = torch.cat(list(decoding), dim=2)
+    (first,) = encode([video_from_frames(clip[:1])[None]])
+    alone = at_once(vae, torch.cat([first, latent[:, :, 3:]], dim=2))
+    torch.testing.assert_close(made[:, :, 9:], alone[:, :, 1:], atol=1e-5, rtol=0)
+    assert torch.equal(made[:, :, :1], plain[:, :, :1])
+    assert not torch.isclose(made[:, :, 1:9], plain[:, :, 1:9]).all()
+    assert "bends to the footage" in decoding.says
+
+
+def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
+    vae, canvas = wan_2_1(), Canvas(width=16, height=16, seconds=13 / 8)
+    assert meetings_in(vae, noise(vae, 4), canvas, torch.zeros(1, 1, 24, 16)) == []
 
 
 def finished(decoding):

@@ -4,7 +4,7 @@ import torch
 
 from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
 from sora_core.models.dit import DiT, DiTConfig
-from sora_core.training.decoder import decoding_loss
+from sora_core.training.decoder import decoding_loss, shown_frames
 from sora_core.training.painted import given, paint_over
 
 CONFIG = AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1)
@@ -39,12 +39,27 @@ def test_the_end_of_a_clip_is_given_as_a_canvas_gives_it():
 
 def test_a_jump_into_a_latent_frame_costs_more_than_one_within():
     true, objects = torch.zeros(1, 3, 9, 16, 16), torch.zeros(1, 1, 9, 16, 16)
-    nothing = torch.zeros(1, 1, 1, 1, 1)
+    all_of_it = torch.ones(1, 1, 1, 1, 1)
 
     def jump(at):
         made = true.clone()
         made[:, :, at:] = 0.1
-        return decoding_loss(made, true, objects, nothing)["motion"].item()
+        return decoding_loss(made, true, objects, all_of_it)["motion"].item()
 
     assert jump(5) > 2 * jump(6) > 0
-    assert decoding_loss(true, true, objects, nothing)["motion"] == 0
+    assert decoding_loss(true, true, objects, all_of_it)["motion"] == 0
+
+
+def test_of_what_is_given_after_painted_frames_only_steps_are_learned():
+    known = torch.tensor([[True, False, True], [True, True, False], [False, False, True]])
+    shown = shown_frames(known)
+    assert shown.tolist() == [[True] * 5 + [False] * 4, [True] * 9, [True] * 5 + [False] * 4]
+    true, objects = torch.zeros(1, 3, 9, 16, 16), torch.zeros(1, 1, 9, 16, 16)
+    weight = shown[:1].float()[:, None, :, None, None]
+    made = true.clone()
+    made[:, :, 1:] = 0.1  # as wrong where footage is given as before it
+    parts = decoding_loss(made, true, objects, weight)
+    made[:, :, 5:] = 0  # right, and with a step
+    snapped = decoding_loss(made, true, objects, weight)
+    assert snapped["motion"] > parts["motion"]
+    assert snapped["squared"] == parts["squared"]
