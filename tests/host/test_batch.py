@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import uuid
 import threading
 
 import av
@@ -137,9 +138,10 @@ def test_each_job_is_done_once_though_client_and_server_are_killed(begin, own, t
 def test_a_batch_that_is_done_runs_nothing_again(begin, own):
     rows = [{"name": "once", "noise.seed": [1, 2]}]
     assert begin(paint(), rows).wait(120) == 0
-    ran = len(own.client.get("/history"))
+    ran = own.client.get("/history")
+    assert all(prompt == str(uuid.UUID(prompt)) for prompt in ran)  # newer servers refuse others
     assert begin(paint(), rows).wait(120) == 0
-    assert len(own.client.get("/history")) == ran
+    assert own.client.get("/history").keys() == ran.keys()
 
 
 def test_a_failed_job_keeps_its_error_and_is_tried_as_often_as_asked(begin, tmp_path):

@@ -123,7 +123,7 @@ class Work:
         """Tops up the server's queue."""
         while self.waiting and len(self.flying) < self.ahead:
             name = self.waiting.popleft()
-            prompt = uuid.uuid4().hex
+            prompt = str(uuid.uuid4())  # newer servers take no other form
             self.manifest.sent(name, prompt)
             self.flying[prompt] = name
             self.show(name, "sent", {})
