@@ -5,8 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import uuid
 import threading
+import uuid
 
 import av
 import numpy as np
