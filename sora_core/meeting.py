@@ -2,7 +2,8 @@
 
 A causal decoder would make the first frames of that footage from what was painted before them, and
 not as they are. So the footage is decoded as it was encoded, after a first frame of its own; and
-what is painted before it bends, over a few frames, by what is then between the two.
+what is painted before it bends to it over a few frames: things move by what is then between the
+two, and what still differs fades in.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -12,15 +13,20 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from .canvas import Canvas, Placement
 from .encode import Encode, Mask, encode_canvas
 from .models.streaming import part
 from .shapes import COMPRESSION, Compression, Latent, Video
+from .video.flow import flow, moved
+from .video.frames import frames_from_video
 from .video.probe import lasting
 
 BENT = 8  # frames, at most
+EVEN = 8  # pixels within which things move alike
 
 Decode = Callable[[Latent], Iterator[Video]]
 """The frames of a latent in chunks, by a decoder that looks back alone."""
@@ -110,11 +116,30 @@ def decode_meeting(
 
 
 def bent(video: Video, then: Video, more: int) -> Video:
-    """All but the last `more` frames of `video`, bent towards `then`, the frame that follows them
+    """All but the last `more` frames of `video`, bent towards `then`: the frame that follows them,
     and not the one with which `video` would go on."""
-    painted, goes_on = video[:, :, :-more], video[:, :, -more : video.shape[2] - more + 1]
-    shares = torch.linspace(0, 1, painted.shape[2] + 2)[1:-1].to(painted).view(-1, 1, 1)
-    return painted + shares * (then - goes_on)
+    painted, on, then = video[:, :, :-more], video[:, :, -more], then[:, :, 0]
+    path = way(then, on)
+    gap = then - moved(on, path)
+    shares = torch.linspace(0, 1, painted.shape[2] + 2)[1:-1]
+    shares = shares * shares * (3 - 2 * shares)  # with no jump at either end
+    frames = [
+        moved(frame, share * path) + share * gap
+        for frame, share in zip(painted.unbind(2), shares.tolist(), strict=True)
+    ]
+    return torch.stack(frames, dim=2)
+
+
+def way(here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]) -> Tensor:
+    """How many pixels what is seen in each pixel `here` lies right and down of it `there`: b 2 y x.
+
+    Flow on the CPU, of pictures made small; even within a few pixels, so that nothing tears.
+    """
+    seen = (frames_from_video(picture.cpu().transpose(0, 1)) for picture in (here, there))
+    found = flow(*seen)
+    coarse = [max(1, side // EVEN) for side in found.shape[2:]]
+    found = interpolate(found, coarse, mode="area")
+    return interpolate(found, here.shape[2:], mode="bilinear").to(here)
 
 
 def all_but_the_last(chunks: Iterable[Video], count: int) -> Generator[Video, None, Video]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import SizeError
 from ..shapes import Frames
-from .flow import GREY
+from ..video.flow import GREY
 from .report import decibels
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import SizeError
 from ..shapes import Frames
-from .flow import flow
+from ..video.flow import flow
 
 PAIRS = 8  # of frames that are compared at once
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sora_core.errors import SizeError
-from sora_core.measure.flow import flow
 from sora_core.measure.seams import FLOORS, KINDS, Seams, colour_distance, steps
+from sora_core.video.flow import flow
 
 SIDE = 48
 

@@ -56,6 +56,7 @@ def test_an_error_that_stays_is_no_step_except_from_known_footage():
     assert step_loss(made, clean, ONES, paint, weight) == 3
 
 
+@settings(deadline=None)
 @given(st.integers(3, 9), st.integers(0, 1000))
 def test_between_two_ends_something_of_each_is_known(frames, seed):
     grid = Grid(frames, 2, 2)

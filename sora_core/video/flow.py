@@ -34,7 +34,7 @@ def flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
             found = interpolate(found, here.shape[2:], mode="bilinear")
             found = found * here.new_tensor(finer)[:, None, None]
         for _ in range(ROUNDS):
-            found = found + _closer(here, _moved(there, found))
+            found = found + _closer(here, moved(there, found))
     return found * shrunk
 
 
@@ -79,10 +79,13 @@ def _blurred(pictures: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c y x"]:
     return planes.view_as(pictures)
 
 
-def _moved(picture: Float[Tensor, "n 1 y x"], found: Float[Tensor, "n 2 y x"]) -> Tensor:
+def moved(
+    picture: Float[Tensor, "n c y x"], found: Float[Tensor, "n 2 y x"]
+) -> Float[Tensor, "n c y x"]:
     """`picture` as it looks when each pixel shows what `found` leads to."""
+    rows, columns = (torch.arange(side, device=picture.device) for side in picture.shape[2:])
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     rows, columns = picture.shape[2:]
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     across = (2 * (x + found[:, 0]) + 1) / columns - 1
     along = (2 * (y + found[:, 1]) + 1) / rows - 1
     at = torch.stack([across, along], dim=-1)
