@@ -116,10 +116,15 @@ def decode_meeting(
 
 
 def bent(video: Video, then: Video, more: int) -> Video:
-    """All but the last `more` frames of `video`, bent towards `then`: the frame that follows them,
-    and not the one with which `video` would go on."""
-    painted, on, then = video[:, :, :-more], video[:, :, -more], then[:, :, 0]
-    path = way(then, on)
+    """All but the last `more` frames of `video`, bent towards `then`: the one frame that follows
+    them, and not the one with which `video` would go on.
+
+    Things move and differences fade by a share that rises smoothly from 0 to 1. In float32: half
+    precision cannot tell the places of a large picture apart.
+    """
+    painted, on = video[:, :, :-more].float(), video[:, :, -more].float()
+    then = then[:, :, 0].float()
+    path = displacement(then, on)
     gap = then - moved(on, path)
     shares = torch.linspace(0, 1, painted.shape[2] + 2)[1:-1]
     shares = shares * shares * (3 - 2 * shares)  # with no jump at either end
@@ -127,11 +132,13 @@ def bent(video: Video, then: Video, more: int) -> Video:
         moved(frame, share * path) + share * gap
         for frame, share in zip(painted.unbind(2), shares.tolist(), strict=True)
     ]
-    return torch.stack(frames, dim=2)
+    return torch.stack(frames, dim=2).to(video)
 
 
-def way(here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]) -> Tensor:
-    """How many pixels what is seen in each pixel `here` lies right and down of it `there`: b 2 y x.
+def displacement(
+    here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]
+) -> Float[Tensor, "b 2 y x"]:
+    """How many pixels what is seen in each pixel `here` lies right and down of it `there`.
 
     Flow on the CPU, of pictures made small; even within a few pixels, so that nothing tears.
     """

@@ -51,8 +51,8 @@ def fade(clips: Clips, span: Span) -> Clips:
         segments=torch.where(share[..., 0] < 0.5, segments, later).to(torch.uint8),
         things=[a[:1] + b[:1] for a, b in zip(clips.things, last, strict=True)],
         captions=[
-            [f"{a} {b}" for a, b in zip(ways, others, strict=True)]
-            for ways, others in zip(clips.captions, told, strict=True)
+            [f"{a} {b}" for a, b in zip(ways, later_ways, strict=True)]
+            for ways, later_ways in zip(clips.captions, told, strict=True)
         ],
     )
 

@@ -16,8 +16,8 @@ from .trainer import TrainingConfig
 class Recipe:
     """The parts of a model and their training.
 
-    `weights` are the shares of the training steps that each shelf of `clips` gets, and the last one
-    that of `fading`.
+    `weights` and `fading_weight` are the shares of the training steps that each shelf of `clips`
+    gets, and those of them that turn into one another.
     """
 
     name: str
@@ -25,8 +25,9 @@ class Recipe:
     transformer: DiTConfig
     pictures: tuple[Shelf, ...]  # for the autoencoder
     clips: tuple[Shelf, ...]  # for the transformer
-    fading: Shelf  # for the transformer, as they turn into one another
     weights: tuple[float, ...]
+    fading: int  # of the first shelf of `clips`, how many turn into one another too
+    fading_weight: float
     painted: Shelf  # for the decoder, with what the transformer makes of them
     lessons: tuple[Shelf, ...]  # for the reader that measures the others
     tellings: tuple[Shelf, ...]  # for the captioner
@@ -59,8 +60,9 @@ def mini() -> Recipe:
             Shelf(Size(112, 64, 17), 1280, 300_000_000),
             Shelf(Size(64, 112, 17), 1280, 400_000_000),
         ),
-        fading=Shelf(Size(64, 64, 17), 2560, 100_000_000),
-        weights=(0.7, 0.1, 0.05, 0.05, 0.1),
+        weights=(0.7, 0.1, 0.05, 0.05),
+        fading=2560,
+        fading_weight=0.1,
         painted=Shelf(Size(64, 64, 17), 2560, 100_000_000),
         lessons=reader_shelves(),
         tellings=captioner_shelves(),
@@ -107,8 +109,9 @@ def smoke() -> Recipe:
         transformer=DiTConfig(width=64, depth=2),
         pictures=(clips,),
         clips=(clips,),
-        fading=Shelf(Size(64, 64, 17), 8, 0),
-        weights=(0.8, 0.2),
+        weights=(0.8,),
+        fading=8,
+        fading_weight=0.2,
         painted=clips,
         lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
         tellings=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),

@@ -4,6 +4,7 @@ A run is a plain object that each training process calls with its rank.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class TransformerRun(Run):
     @property
     def fading(self) -> dict[Span, list[Path]]:
         """The rendered shards whose clips turn into one another, by when they do."""
-        shards = self.shards(self.recipe.fading)
+        shards = self.shards(replace(self.recipe.clips[0], clips=self.recipe.fading))
         groups = {span: shards[i :: len(SPANS)] for i, span in enumerate(SPANS)}
         return {span: paths for span, paths in groups.items() if paths}
 
@@ -92,12 +93,12 @@ class TransformerRun(Run):
 
     def __call__(self, ranks: Ranks) -> None:
         recipe, config = self.recipe, self.recipe.transformer_training
-        *weights, share = recipe.weights
         fading = [
             read_latents([self.folder("fading") / path.name for path in paths], span)
             for span, paths in self.fading.items()
         ]
-        mix = Mix(weights=(*weights, *[share / len(fading)] * len(fading)))
+        shares = (recipe.fading_weight / len(fading) for _ in fading)
+        mix = Mix(weights=(*recipe.weights, *shares))
         self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER), ranks, fading)
 
     def learn(

@@ -83,9 +83,9 @@ def moved(
     picture: Float[Tensor, "n c y x"], found: Float[Tensor, "n 2 y x"]
 ) -> Float[Tensor, "n c y x"]:
     """`picture` as it looks when each pixel shows what `found` leads to."""
-    rows, columns = (torch.arange(side, device=picture.device) for side in picture.shape[2:])
-    y, x = torch.meshgrid(rows, columns, indexing="ij")
     rows, columns = picture.shape[2:]
+    places = (torch.arange(side, device=picture.device) for side in (rows, columns))
+    y, x = torch.meshgrid(*places, indexing="ij")
     across = (2 * (x + found[:, 0]) + 1) / columns - 1
     along = (2 * (y + found[:, 1]) + 1) / rows - 1
     at = torch.stack([across, along], dim=-1)

@@ -182,6 +182,7 @@ def test_every_node_was_tried_and_the_page_is_as_good_as_new(page, known, tally)
     show(page, completed(smallest("SoraSample"), known))
     kind, detail = run(page)
     assert kind == "execution_success", detail
+    assert page.broken == []
     assert {kind for kind, *_ in some(CASES)} == set(CONTRACT)
     clamped = tally.pop("clamped by the page", 0)
     became = ", ".join(f"{count} {what}" for what, count in sorted(tally.items()))

@@ -125,6 +125,16 @@ def test_what_lies_elsewhere_moves_there_and_is_not_seen_twice():
     assert (made.amax((1, 2)) > 0.6).all()  # two halves of a ball would be fainter
 
 
+def test_a_large_picture_in_half_precision_is_bent_as_in_full():
+    wide = torch.rand(1, 3, 1, 16, 400, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    video, then = wide.expand(-1, -1, 2 + STEP, -1, -1), wide.roll(1, dims=4)
+    whole, half = (
+        bent(video.to(precision), then.to(precision), STEP).float()
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    assert (whole - half).abs().mean() < 0.02
+
+
 def test_without_a_meeting_it_is_the_decoder_itself(pipeline):
     latent = torch.randn(1, 16, 3, 4, 4)
     with torch.inference_mode():

@@ -1,3 +1,5 @@
+"""A clip that turns into another is one before and the other after, with no jump between."""
+
 import pytest
 import torch
 
