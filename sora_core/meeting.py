@@ -22,7 +22,7 @@ from .encode import Encode, Mask, encode_canvas
 from .models.streaming import part
 from .shapes import COMPRESSION, Compression, Latent, Video
 from .video.flow import flow, moved
-from .video.frames import frames_from_video
+from .video.frames import frames_from_video, smoothstep
 from .video.probe import lasting
 
 BENT = 8  # frames, at most
@@ -63,12 +63,14 @@ def meetings(
     for at in range(1, len(kept)):
         if not (kept[at] and painted[at - 1]):
             continue
-        moment = moment_of(canvas, canvas.frames_of(at, compression).start)
-        first, opened = encode_canvas(moment, encode, channels, compression)
-        if not opened.any():
-            since = at - [*painted[at - 1 :: -1], False].index(False)
-            frames = canvas.frames_of(at, compression), canvas.frames_of(since, compression)
-            found.append(Meeting(at, frames[0].start - frames[1].start, first))
+        frames = canvas.frames_of(at, compression)
+        since = canvas.frames_of(at - [*painted[at - 1 :: -1], False].index(False), compression)
+        for frame in frames:  # a still may lie on any of them
+            moment = moment_of(canvas, frame)
+            first, opened = encode_canvas(moment, encode, channels, compression)
+            if not opened.any():
+                found.append(Meeting(at, frames.start - since.start, first))
+                break
     return found
 
 
@@ -126,8 +128,7 @@ def bent(video: Video, then: Video, more: int) -> Video:
     then = then[:, :, 0].float()
     path = displacement(then, on)
     gap = then - moved(on, path)
-    shares = torch.linspace(0, 1, painted.shape[2] + 2)[1:-1]
-    shares = shares * shares * (3 - 2 * shares)  # with no jump at either end
+    shares = smoothstep(torch.linspace(0, 1, painted.shape[2] + 2)[1:-1])
     frames = [
         moved(frame, share * path) + share * gap
         for frame, share in zip(painted.unbind(2), shares.tolist(), strict=True)

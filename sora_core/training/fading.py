@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..shapes import COMPRESSION
+from ..video.frames import smoothstep
 from .dataset import FIRST_OBJECT, Clips, read_shard
 from .known import Span
 
@@ -23,8 +24,7 @@ def shares(frames: int, span: Span) -> Float[Tensor, " t"]:
     """How much of the other clip each of `frames` shows: none before `span`, all after it, and
     between with no jump at either border."""
     before, after = COMPRESSION.pixel_frames(span[0]) - 1, COMPRESSION.pixel_frames(span[1])
-    x = ((torch.arange(frames) - before) / (after - before)).clamp(0, 1)
-    return x * x * (3 - 2 * x)
+    return smoothstep((torch.arange(frames) - before) / (after - before))
 
 
 def fade(clips: Clips, span: Span) -> Clips:

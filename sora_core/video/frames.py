@@ -71,3 +71,9 @@ def _scaled(frames: Frames, scale: float, width: int, height: int, *, at_least: 
     new_width = max(1, bound(width, round(frames.shape[2] * scale)))
     new_height = max(1, bound(height, round(frames.shape[1] * scale)))
     return resize(frames, new_width, new_height)
+
+
+def smoothstep(x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """From 0 below 0 to 1 above 1, level at both ends: how much a later picture is seen."""
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)

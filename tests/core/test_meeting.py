@@ -55,6 +55,14 @@ def test_footage_after_what_is_painted_is_found_with_its_first_frame(pipeline):
     torch.testing.assert_close(one.first, alone, atol=1e-5, rtol=0)
 
 
+def test_a_still_at_the_end_is_met_too(pipeline):
+    canvas = edits.key_frames(CANVAS, [(0.0, clip(1)), (CANVAS.last, clip(1, seed=1))])
+    (one,), _ = met_on(pipeline, canvas)
+    assert (one.at, one.painted) == (4, 12)
+    alone = pipeline.autoencoder.encode(video_from_frames(clip(1, seed=1))[None])
+    torch.testing.assert_close(one.first, alone, atol=1e-5, rtol=0)
+
+
 def test_footage_in_a_file_that_ended_is_not_asked_for_its_frame(pipeline, tmp_path):
     file = write_video(tmp_path / "clip.mkv", [clip(5)], 8, codec="ffv1")
     canvas = CANVAS.place(Placement(source=file), Placement(source=clip(4), start=13 / 8))
