@@ -5,6 +5,7 @@ on two, kills one of the two, and counts what came out. It prints how much faste
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from ray.cluster_utils import Cluster as Machines
 from tools.batch.cluster import Cluster
 from tools.batch.jobs import Job, plan, read_rows
 from tools.batch.manifest import Manifest
-from tools.batch.trial import report_counts, report_differences, write_batch
+from tools.batch.trial import new_folder, report_counts, report_differences, write_batch
 from tools.batch.workflow import read_workflow
 from tools.host import ROOT, Server, bring_host
 
@@ -29,10 +30,11 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--steps", type=int, default=4, help="of sampling, in each job")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "trial", help="a new folder")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "runs" / "cluster_trial", help="a new folder"
+    )
     options = parser.parse_args()
-    out = options.out.resolve()
-    out.mkdir(parents=True)
+    out = new_folder(options.out)
     workflow, table = write_batch(out, options.jobs, options.steps)
     jobs = plan(read_workflow(workflow), read_rows(table), table.stem)
 
@@ -46,6 +48,7 @@ def main() -> int:
     machines.shutdown()
 
     report_counts(out / "two", jobs, len(ends), ends[-1] - ends[0])
+    os.environ["OMP_NUM_THREADS"] = "1"  # as Ray sets it for a job of one CPU
     with Server(bring_host(), out / "alone") as server:
         return 1 if report_differences(server, jobs[:ALONE], out / "two") else 0
 

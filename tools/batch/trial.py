@@ -33,8 +33,7 @@ KINDS = (".mp4", ".latent")
 
 def main() -> int:
     options = parse()
-    options.out = options.out.resolve()  # ComfyUI runs in a folder of its own
-    options.out.mkdir(parents=True)
+    options.out = new_folder(options.out)
     workflow, table = write_batch(options.out, options.jobs, options.steps)
     jobs = plan(read_workflow(workflow), read_rows(table), table.stem)
     results = options.out / "results"
@@ -56,6 +55,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=4, help="of sampling, in each job")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "trial", help="a new folder")
     return parser.parse_args()
+
+
+def new_folder(folder: Path) -> Path:
+    """`folder`, made; by its whole path, as ComfyUI runs in a folder of its own."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        sys.exit(f"--out {folder}: it exists, from an earlier trial; remove it or name another")
+    return folder.resolve()
 
 
 def write_batch(folder: Path, jobs: int, steps: int) -> tuple[Path, Path]:
