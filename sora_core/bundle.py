@@ -26,7 +26,7 @@ TRANSFORMER, AUTOENCODER = "transformer.", "autoencoder."
 SETTINGS = (
     "settings.json"  # a tensor of bytes, where a host's saving node writes no metadata of ours
 )
-ADDED = ("window",)  # settings that the first files do not have
+ADDED = ("window", "easing", "guided_to")  # settings that the first files do not have
 MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -45,12 +45,15 @@ class TextSettings:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSettings:
     """What samples this model well when nobody says otherwise; `window` is in latent frames, as
-    many as a clip of its training had."""
+    many as a clip of its training had, and `easing` too: over so many from known footage on, the
+    guidance by text rises. Below the noise level `guided_to` there is none."""
 
     shift: float = 1.5
     steps: int = 20
     guidance: float = 4.0
     window: int = 5
+    easing: int = 2
+    guided_to: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

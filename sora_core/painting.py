@@ -17,7 +17,7 @@ from .models.packing import pad_texts
 from .models.patches import PATCH
 from .models.timed import timed_text
 from .sampling.anchor import Statistics, anchor
-from .sampling.guidance import lead, pushes
+from .sampling.guidance import calls, eased, lead, pushes
 from .sampling.hold import by_frame, keep, reveal_view
 from .sampling.ring import ring_at
 from .sampling.spans import SOFT, span_weights, weights_at
@@ -44,13 +44,19 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """A model that paints a script by two guidances, in windows where it is long."""
+    """A model that paints a script by two guidances, in windows where it is long.
+
+    The one by text is eased over so many latent frames from known footage on, and outside of the
+    `interval` of sigma there is neither.
+    """
 
     model: DiT
     script: Script
     text: float
     footage: float
     sight: Windows
+    easing: int = 0
+    interval: tuple[float, float] = (0.0, 1.0)
 
     def free(self, start: int = 0, period: int | None = None) -> Denoise:
         """A denoiser of the part that begins at latent frame `start`; of a ring of `period`."""
@@ -73,13 +79,22 @@ class Painter:
         return keep(denoise, known, mask)
 
     def _guided(self, start: int, period: int | None, footage: Footage | None) -> Denoise:
-        text, nothing = pushes(self.text, 1.0 if footage is None else self.footage)
-        away = [push for push in (text, nothing) if push != 0]
-        denoise = self._through_time(1 + len(away), start, period)
+        text, nothing = pushes(self.text, 1.0)
+        if footage is not None:
+            share = eased(footage[1], self.easing, ring=period is not None)
+            text, nothing = pushes(self.text, self.footage, share)
+        away = [push for push in (text, nothing) if calls(push)]
+        unguided, denoise = (
+            self._through_time(views, start, period) for views in (1, 1 + len(away))
+        )
+        low, high = self.interval
 
         def guided(x: Latent, sigma: Sigma) -> Latent:
             seen = (x, sigma) if footage is None else reveal_view(x, sigma, *footage)
-            views = [seen, *([seen] if text != 0 else []), *([(x, sigma)] if nothing != 0 else [])]
+            noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
+            if not low <= noisiest <= high:
+                return unguided(*seen)
+            views = [seen, *([seen] * calls(text)), *([(x, sigma)] * calls(nothing))]
             clean, *others = denoise(*side_by_side(views)).split(len(x))
             return lead(clean, list(zip(away, others, strict=True)))
 

@@ -75,6 +75,7 @@ def generate(
     *,
     steps: int | None = None,
     guidance: float | None = None,
+    interval: tuple[float, float] | None = None,
     footage_guidance: float = 1.0,
     negative: str = "",
     sampler: str = "euler",
@@ -86,8 +87,8 @@ def generate(
     """The latent that paints `prompt` on `canvas`; the same numbers for the same seed.
 
     The canvas' own prompts are told in their seconds, `prompt` in all others. Footage is kept as
-    firmly as it was placed. What is None is as the model was made for. `on_step` may raise to stop
-    early.
+    firmly as it was placed. Guidance is kept to an `interval` of sigma. What is None is as the
+    model was made for. `on_step` may raise to stop early.
 
     A canvas of more latent frames than `window` is painted in a `chain` of links, which keeps the
     scene and its pace, and `on_link` is told of each; without one in windows, all at a time, whose
@@ -100,7 +101,10 @@ def generate(
     scale = settings.guidance if guidance is None else guidance
     script = read_script(pipeline, prompt, negative, canvas)
     sight = Windows(length, min(OVERLAP, length - 1))
-    painter = Painter(pipeline.transformer, script, scale, footage_guidance, sight)
+    within = (settings.guided_to, 1.0) if interval is None else interval
+    painter = Painter(
+        pipeline.transformer, script, scale, footage_guidance, sight, settings.easing, within
+    )
     seen = replace(grid, frames=length)
     sigmas = shifted(settings.steps if steps is None else steps, clip_shift(seen))
     known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)

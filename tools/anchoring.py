@@ -127,7 +127,9 @@ def paint_long(
     grid, length = canvas.grid(), settings.window
     network = cast(DiT, Drifting(pipeline.transformer, *DRIFTS[drift]))
     sight, script = Windows(length, OVERLAP), read_script(pipeline, shot, "", canvas)
-    painter = Painter(network, script, settings.guidance, 1.0, sight)
+    painter = Painter(
+        network, script, settings.guidance, 1.0, sight, settings.easing, (settings.guided_to, 1.0)
+    )
     sigmas = shifted(options.steps, clip_shift(replace(grid, frames=length)))
     noise = draw(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
 

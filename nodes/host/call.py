@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...sora_core.errors import ConfigError
-from ...sora_core.sampling.guidance import guide_both, pushes
+from ...sora_core.sampling.guidance import calls, guide_both, pushes
 from ...sora_core.sampling.hold import reveal_view
 from ...sora_core.sampling.spans import blend, weights_at
 from ...sora_core.sampling.step import Denoise, Sigma
@@ -73,6 +73,9 @@ class Call:
         text, footage = self.lead.at(float(sigma))
         if painting.clear is None and painting.beside is None:
             footage = 1.0  # nothing is placed
+        share = painting.share
+        if isinstance(share, Tensor):
+            share = share[:, :, frames.cpu()]
         weights = weights_at(painting.prompts, painting.start + first, len(frames))
 
         def predictions(given: Given) -> list[Latent]:
@@ -94,7 +97,13 @@ class Call:
                 return self.batch([negative], x, unshown)[0]
 
             guided = guide_both(
-                lambda *_: towards, lambda *_: away, without, text, footage, self.lead.rescale
+                lambda *_: towards,
+                lambda *_: away,
+                without,
+                text,
+                footage,
+                self.lead.rescale,
+                share=share,
             )
             return given["input"] - guided(x, 1.0)
 
@@ -107,7 +116,7 @@ class Call:
             self.model,
             seen * self.scale,
             self.timestep,
-            negative if pushes(text, footage)[0] else None,
+            negative if calls(pushes(text, footage, share)[0]) else None,
             self.conds["positive"],
             text,
             model_options=self.options | own,

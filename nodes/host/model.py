@@ -243,7 +243,9 @@ class HostModel(comfy.model_base.BaseModel):
         flow = comfy.model_base.ModelType.FLOW
         network: Any = HostDiT  # the host's annotation knows its first network only
         super().__init__(config, flow, device=device, unet_model=network)
-        self.window = config.bundle.sampling.window  # latent frames that it was made to see
+        settings = config.bundle.sampling
+        self.window = settings.window  # latent frames that it was made to see
+        self.easing = settings.easing  # over which guidance rises from known footage on
 
     def extra_conds(
         self,

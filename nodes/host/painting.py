@@ -7,6 +7,7 @@ brought to rectified flow on the way in, and back on the way out.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 
 import comfy.model_patcher
@@ -24,7 +25,7 @@ from ...sora_core.pipeline import CHAIN
 from ...sora_core.predictions import Predictions
 from ...sora_core.sampling.anchor import Reading, anchor
 from ...sora_core.sampling.chain import Link
-from ...sora_core.sampling.guidance import guide_both
+from ...sora_core.sampling.guidance import eased, guide_both
 from ...sora_core.sampling.hold import keep
 from ...sora_core.sampling.spans import SPAN
 from ...sora_core.shapes import Latent
@@ -33,6 +34,7 @@ from .call import Call, Lead
 from .identity import conds_identity, model_identity, pack_identity, sampler_identity
 from .keeping import Making, job_of, part_of
 from .long import Long
+from .model import HostModel
 from .sampling import Callback, Conditioning, Guider, Latents, no_model
 from .seen import Options, Painting, check_latent, moved, open_space, ring_of
 from .sight import Sight
@@ -185,7 +187,9 @@ class PaintingGuider(Guider):
             like=link.like and link.like.through(model.process_latent_in),
             anchored=CHAIN.anchor * link.share,
         )
-        return moved(painting, self.model_patcher.load_device)
+        easing = model.easing if isinstance(model, HostModel) else 0
+        share = eased(mask, easing, looped)
+        return replace(moved(painting, self.model_patcher.load_device), share=share)
 
     def predict_noise(
         self,

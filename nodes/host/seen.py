@@ -14,6 +14,7 @@ from torch import Tensor
 from ...sora_core.canvas import Canvas
 from ...sora_core.errors import ConfigError, SizeError
 from ...sora_core.sampling.anchor import Statistics
+from ...sora_core.sampling.guidance import Share
 from ...sora_core.sampling.hold import Mask
 from ...sora_core.shapes import Latent
 from .adapters import Model
@@ -41,6 +42,7 @@ class Painting:
     start: int = 0  # the first of its frames that is painted now
     like: Statistics | None = None  # what an earlier part was like
     anchored: float = 0.0  # and how far this one is brought back to it
+    share: Share = 1.0  # of what the text pushes, for each frame; said on the CPU
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,9 @@ def paint(pipeline: Pipeline, wanted: Sequence[Wish], canvas: Canvas, settings: 
 
     scale = config.sampling.guidance if settings.guidance is None else settings.guidance
     sigmas = shifted(settings.steps or config.sampling.steps, clip_shift(grid))
-    return euler(guide(told(prompts), told(nothing), scale), noise, sigmas)
+    within = (config.sampling.guided_to, 1.0)
+    guided = guide(told(prompts), told(nothing), scale, interval=within)
+    return euler(guided, noise, sigmas)
 
 
 def painted(

@@ -1,14 +1,24 @@
-"""Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes."""
+"""Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes.
+
+Beside known footage the text need not push: what goes on there is told by the footage, and pushed
+away from what the model makes of it the painted frames start with a jump. `eased` says how much of
+the text's push each latent frame gets.
+"""
 
 import math
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
+from .hold import Mask
 from .step import Denoise, Sigma
+
+Share = float | Float[Tensor, "1 1 t 1 1"]
+"""How much of what the text pushes each latent frame gets; a tensor of it lies on the CPU."""
 
 
 def guide(
@@ -36,6 +46,7 @@ def guide_both(
     footage: float,
     rescale: float = 0.0,
     interval: tuple[float, float] = (0.0, 1.0),
+    share: Share = 1.0,
 ) -> Denoise:
     """A denoiser pushed `footage` times from `nothing` to `footage_only`, then `text` times from
     there to `full` (Brooks et al. 2023, equation 3).
@@ -43,6 +54,7 @@ def guide_both(
     Calls only what the scales need: all three; without `nothing` at footage 1, which is `guide`;
     without `footage_only` where both scales are equal, which is `guide` away from `nothing`; `full`
     alone where both are 1, and outside `interval`. `rescale` and `interval` are as in `guide`.
+    Of what `text` is above 1, each frame gets its `share`.
     """
     low, high = interval
     for name, scale in (("guidance", text), ("footage guidance", footage)):
@@ -54,8 +66,8 @@ def guide_both(
         raise ConfigError(f"guidance interval {low} to {high}: choose 0 <= low <= high <= 1")
     away = [
         (push, denoise)
-        for push, denoise in zip(pushes(text, footage), (footage_only, nothing), strict=True)
-        if push != 0
+        for push, denoise in zip(pushes(text, footage, share), (footage_only, nothing), strict=True)
+        if calls(push)
     ]
     if not away:
         return full
@@ -73,14 +85,34 @@ def guide_both(
     return guided
 
 
-def lead(clean: Latent, away: Sequence[tuple[float, Latent]]) -> Latent:
+def lead(clean: Latent, away: Sequence[tuple[Share, Latent]]) -> Latent:
     """`clean` pushed so many times away from each of the other predictions."""
-    return sum((push * (clean - other) for push, other in away), clean)
+    for push, other in [(push, clean - other) for push, other in away]:
+        clean = clean + (push.to(other) if isinstance(push, Tensor) else push) * other
+    return clean
 
 
-def pushes(text: float, footage: float) -> tuple[float, float]:
-    """How far the two scales push away from footage alone, and from nothing; 0 needs no call."""
-    return text - footage, footage - 1
+def pushes(text: float, footage: float, share: Share = 1.0) -> tuple[Share, float]:
+    """How far the two scales push away from footage alone, and from nothing."""
+    return text - footage - (text - 1) * (1 - share), footage - 1
+
+
+def calls(push: Share) -> bool:
+    """Whether anything is pushed at all; a prediction that nothing is pushed from is not made."""
+    return bool((push != 0).any()) if isinstance(push, Tensor) else push != 0
+
+
+def eased(mask: Mask, over: int, ring: bool = False) -> Share:
+    """None of the push in a latent frame next to one that is all known, all of it `over` frames
+    further on; all of it everywhere where no frame is. On a ring the last frame is next to the
+    first."""
+    known = (mask.amax(dim=(0, 1, 3, 4)) == 0).nonzero().flatten().cpu()
+    if not len(known) or not over:
+        return 1.0
+    away = (torch.arange(mask.shape[2])[:, None] - known).abs()
+    if ring:
+        away = torch.minimum(away, mask.shape[2] - away)
+    return ((away.amin(dim=1) - 1) / over).clamp(0, 1)[None, None, :, None, None]
 
 
 def deviation(x: Latent) -> Float[Tensor, "b 1 1 1 1"]:

@@ -22,7 +22,7 @@ def pipeline(tmp_path_factory) -> Pipeline:
 
 
 def painted(pipeline, canvas, prompt=PROMPT, **how):
-    return generate(pipeline, prompt, canvas, steps=2, **how)
+    return generate(pipeline, prompt, canvas, **{"steps": 2} | how)
 
 
 def clip(frames):
@@ -81,6 +81,13 @@ def test_footage_guidance_leads_the_rest_and_keeps_the_footage(pipeline, guidanc
     )
     assert torch.equal(led[:, :, :2], plain[:, :, :2])
     assert not torch.isclose(led[:, :, 2:], plain[:, :, 2:], atol=1e-3).all()
+
+
+def test_beside_known_footage_guidance_does_not_count(pipeline):
+    canvas = CANVAS.place(Placement(source=clip(5)))
+    plain, led = (painted(pipeline, canvas, steps=1, guidance=scale) for scale in (1.0, 9.0))
+    assert torch.equal(led[:, :, 2], plain[:, :, 2])
+    assert not torch.isclose(led[:, :, 3], plain[:, :, 3], atol=1e-3).all()
 
 
 def test_three_views_side_by_side_are_what_they_are_alone(pipeline, monkeypatch):

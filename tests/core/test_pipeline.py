@@ -60,7 +60,9 @@ def test_prompts_side_by_side_give_what_they_give_alone(pipeline, monkeypatch):
     torch.testing.assert_close(painted(pipeline), together, atol=1e-4, rtol=1e-4)
 
 
-def test_at_guidance_one_the_negative_prompt_is_not_computed(pipeline, monkeypatch):
+@pytest.fixture
+def rows(pipeline, monkeypatch):
+    """How many rows each call of the transformer had."""
     rows = []
     forward = type(pipeline.transformer).forward
 
@@ -69,8 +71,23 @@ def test_at_guidance_one_the_negative_prompt_is_not_computed(pipeline, monkeypat
         return forward(self, latent, *args, **kwargs)
 
     monkeypatch.setattr(type(pipeline.transformer), "forward", count)
+    return rows
+
+
+def test_at_guidance_one_the_negative_prompt_is_not_computed(pipeline, rows):
     painted(pipeline, guidance=1.0)
     assert rows == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "interval, expected",
+    [((0.0, 1.0), [2, 2, 2]), ((0.9, 1.0), [2, 1, 1]), ((0.0, 0.9), [1, 2, 2]), (None, [2, 2, 1])],
+)
+def test_outside_of_the_interval_the_negative_prompt_is_not_computed(
+    pipeline, rows, interval, expected
+):
+    painted(pipeline, interval=interval)
+    assert rows == expected
 
 
 def test_every_step_is_told_and_may_stop_the_rest(pipeline):

@@ -80,7 +80,7 @@ def encoded(canvas, vae):
 
 
 def painted(model, words, latent, *, steps=2, footage=1.0, scale=4.0):
-    guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.0, latent, footage).args[0]
+    guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.5, latent, footage).args[0]
     sigmas = SoraSchedule.execute(latent, steps, 0.0, 1.0).args[0]
     noise = SoraNoise.execute(3).args[0]
     return SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]["samples"]
@@ -200,7 +200,7 @@ def test_our_model_paints_every_canvas_as_the_core_does(ours, edit):
 def test_a_schedule_that_was_chosen_stays_and_another_counts_what_is_seen(ours):
     _, model, vae, words = ours
     latent = encoded(Canvas(width=32, height=32, seconds=41 / 8), vae)
-    guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).args[0]
+    guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.5, latent).args[0]
     seen = {"samples": latent["samples"][:, :, : model.model.window]}
     expected, whole, chosen = (
         SoraSchedule.execute(part, 4, shift, 1.0).args[0]
@@ -332,7 +332,7 @@ def test_what_would_silently_be_wrong_is_refused(host, ours, pack):
     with pytest.raises(ConfigError, match="16 channels for a model of 48"):
         painted(host("wan22_5b")[0], words, latent)
     with pytest.raises(SizeError, match="connect the same one"):
-        guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).args[0]
+        guider = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.5, latent).args[0]
         other = encoded(Canvas(**SIZE | {"width": 96}), vae)
         sigmas = SoraSchedule.execute(other, 1, 0.0, 1.0).args[0]
         SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, other, "euler")
