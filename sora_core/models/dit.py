@@ -7,6 +7,8 @@ row.
 - Every token has its own noise level. A row states `m` of them, each for an equal run of its
   tokens: one for the whole clip, one a frame, or one a token; the modulation is computed once for
   each.
+- Known footage is at level 0, and hands the tokens at its places what it shows; what they show in
+  the end they may take from that.
 - Positions turn queries and keys (rotary, in time, row and column); where a token is within the
   picture and how near the first frame is also added at the input.
 """
@@ -23,6 +25,7 @@ from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 
 from ..errors import ConfigError
 from ..shapes import Grid, Latent
+from .handed import handed
 from .layers import Layers
 from .patches import PATCH, patchify, positions, unpatchify
 
@@ -209,6 +212,7 @@ class DiT(nn.Module):
         self.config = config
         width, patch = config.width, config.latent_channels * PATCH**2
         self.enter = layers.Linear(patch, width)
+        self.handed = layers.Linear(patch + 1, width, bias=False)
         self.place = layers.Linear(4 * PLACE_FREQUENCIES + 1, width)
         self.level = nn.Sequential(
             layers.Linear(width, width), nn.SiLU(), layers.Linear(width, width)
@@ -218,6 +222,7 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(DiTBlock(config, layers) for _ in range(config.depth))
         self.modulation = layers.Linear(width, 2 * width)
         self.leave = layers.Linear(width, patch)
+        self.take = layers.Linear(width, patch)
 
     def start(self) -> None:
         """Sets the weights a training begins with.
@@ -228,10 +233,11 @@ class DiT(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         for block in self.blocks:
             nn.init.zeros_(block.get_parameter("modulation.weight"))
-        for linear in (self.modulation, self.leave):
+        for linear in (self.modulation, self.leave, self.take):
             nn.init.zeros_(linear.get_parameter("weight"))
 
     def transform(
@@ -245,21 +251,30 @@ class DiT(nn.Module):
         attend_text: Attend,
         around: Around = lambda i, block, x: block(x),
         clips: Clips | None = None,
+        given: Float[Tensor, "b n c1"] | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
         all tokens, or where `clips` says so, of each clip's. `text_mask` says which words there
-        are, or how much each counts for each token, as a logarithm."""
+        are, or how much each counts for each token, as a logarithm. `given` is what known footage
+        hands to each token (`handed.py`), if there is any."""
         x = self.enter(tokens) + self.place(place_features(places).to(tokens))
+        if given is not None:
+            x = x + self.handed(given)
         level = silu(self.level(sinusoid(sigma, self.config.width).to(tokens)))
         words = self.text(self.norm_text(text))
         seen = None if text_mask is None else rearrange(text_mask, "b ... l -> b 1 (...) l")
         angles = rotary_angles(places)
         cos, sin = angles.cos().to(x), angles.sin().to(x)
-        given = (level, words, seen, cos, sin, attend, attend_text, clips)
+        shared = (level, words, seen, cos, sin, attend, attend_text, clips)
         for i, block in enumerate(self.blocks):
-            x = around(i, lambda y, block=block: block(y, *given), x)
+            x = around(i, lambda y, block=block: block(y, *shared), x)
         shift, scale = self.modulation(level).chunk(2, dim=-1)
-        return self.leave(modulate(x, shift, scale, clips))
+        x = modulate(x, shift, scale, clips)
+        clean = self.leave(x)
+        if given is None:
+            return clean
+        found, known = given[..., :-1].to(clean), given[..., -1:] > 0
+        return clean.lerp(found, self.take(x) * known)
 
     def forward(
         self,
@@ -283,15 +298,17 @@ class DiT(nn.Module):
                 text_mask, "b t l -> b (t s) l", s=grid.cells // PATCH**2 // grid.frames
             )
         places = positions(grid, start, latent.device)[None].expand(len(latent), -1, -1)
+        tokens, levels = patchify(latent), token_levels(sigma, len(latent), grid)
         clean = self.transform(
-            patchify(latent),
-            token_levels(sigma, len(latent), grid),
+            tokens,
+            levels,
             places,
             text.to(latent),
             text_mask,
             attend,
             attend,
             around,
+            given=handed(tokens, levels, grid.frames),
         )
         return unpatchify(clean, grid)
 

@@ -13,12 +13,13 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import ConfigError
 from ..shapes import Grid, Latent
 from .dit import Attend, Clips, DiT, token_levels
+from .handed import handed
 from .patches import PATCH, patchify, positions, unpatchify
 
 
@@ -74,11 +75,16 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
         raise ConfigError("no clips to pack: give at least one")
     device = clips[0].latent.device
     places = [positions(clip.grid, clip.start, device) for clip in clips]
+    tokens = [patchify(clip.latent) for clip in clips]
     levels = [token_levels(clip.sigma, 1, clip.grid) for clip in clips]
+    given = [
+        handed(shown, level, clip.grid.frames)
+        for shown, level, clip in zip(tokens, levels, clips, strict=True)
+    ]
     lengths = [clip.tokens for clip in clips]
     words = [clip.text.shape[1] for clip in clips]
     clean = model.transform(
-        torch.cat([patchify(clip.latent) for clip in clips], dim=1),
+        torch.cat(tokens, dim=1),
         torch.cat(levels, dim=1),
         torch.cat(places)[None],
         torch.cat([clip.text for clip in clips], dim=1),
@@ -86,9 +92,22 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
         attention_within(lengths, lengths),
         attention_within(lengths, words),
         clips=Clips(tuple(lengths), tuple(level.shape[1] for level in levels)),
+        given=_in_a_row(given, tokens),
     )
     parts = clean.split(lengths, dim=1)
     return [unpatchify(part, clip.grid) for part, clip in zip(parts, clips, strict=True)]
+
+
+def _in_a_row(
+    given: Sequence[Tensor | None], tokens: Sequence[Tensor]
+) -> Float[Tensor, "1 n c1"] | None:
+    """What each clip's known footage hands it, nothing being zeros; None where no clip has any."""
+    if all(part is None for part in given):
+        return None
+    nothing = [pad(torch.zeros_like(part), (0, 1)) for part in tokens]
+    return torch.cat(
+        [empty if part is None else part for part, empty in zip(given, nothing, strict=True)], dim=1
+    )
 
 
 def pad_texts(texts: Sequence[Float[Tensor, "l e"]]) -> tuple[Tensor, Tensor]:

@@ -77,7 +77,7 @@ def mini() -> Recipe:
             save_every=100,
         ),
         transformer_training=TrainingConfig(
-            steps=5300, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
+            steps=6660, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
         ),
         decoder_training=TrainingConfig(
             steps=3300,

@@ -34,6 +34,7 @@ from .known import KINDS, draw_mask, open_span
 from .latents import OBJECTS, Latents
 
 LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
+QUIET = 0.05  # the mean square of a step in the latent below which clips count no more
 TRUTH_BLOCK = 0.5  # how deep the truth is read off, as a share of the blocks
 FEW_TOKENS = 320  # up to here attention written out trains faster on a CPU
 
@@ -48,7 +49,7 @@ class Mix:
     partly: float = 0.2  # of these, footage that is known only up to a noise level
     no_text: float = 0.1  # of clips
     object_weight: float = 2.0
-    step_weight: float = 0.5
+    step_weight: float = 1.0
     truth_weight: float = 0.1
 
 
@@ -85,13 +86,18 @@ def step_loss(
     made: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
     """The flow loss of the steps from frame to frame, to and from known footage too: what is
-    painted joins it, and an error that stays is seen less than one that comes and goes."""
+    painted joins it, and an error that stays is seen less than one that comes and goes.
+
+    In a clip in which little moves a small step is seen already: clips count by how small their
+    own steps are."""
     frames = clean.shape[2]
     shown = torch.where(paint > 0, made.float(), clean)
     sigma = sigma.expand(-1, -1, frames, -1, -1)
     level, either = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
-    later = weight[:, weight.shape[1] // frames :]
-    return flow_loss(shown.diff(dim=2), clean.diff(dim=2), level, either, later)
+    steps = clean.diff(dim=2)
+    usual = reduce(steps.square(), "b c t y x -> b 1", "mean")
+    later = weight[:, weight.shape[1] // frames :] / (usual + QUIET)
+    return flow_loss(shown.diff(dim=2), steps, level, either, later)
 
 
 class TruthHead(nn.Module):

@@ -13,10 +13,13 @@ def clips_of(shapes):
     clips = []
     for i, (frames, rows, columns) in enumerate(shapes):
         level_shape = [(1, 1, 1, 1, 1), (1, 1, frames, 1, 1), (1, 1, frames, 2 * rows, 2 * columns)]
+        sigma = torch.rand(level_shape[i % 3], generator=generator)
+        if sigma.shape[2] > 1:
+            sigma[:, :, -1] = 0  # known footage
         clips.append(
             PackedClip(
                 torch.randn(1, 16, frames, 2 * rows, 2 * columns, generator=generator),
-                torch.rand(level_shape[i % 3], generator=generator),
+                sigma,
                 torch.randn(1, 3 + i, 384, generator=generator),
                 start=float(i),
             )

@@ -56,6 +56,19 @@ def test_an_error_that_stays_is_no_step_except_from_known_footage():
     assert step_loss(made, clean, ONES, paint, weight) == 3
 
 
+def test_a_step_counts_more_where_little_moves():
+    clean, paint = torch.zeros(2, 16, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
+    clean[1, :, 1] = 1  # moves, the other one does not
+    made = clean.clone()
+
+    def wrong(clip):
+        worse = made.clone()
+        worse[clip, :, 1] += 0.1
+        return step_loss(worse, clean, ONES, paint, torch.ones(2, 8))
+
+    assert wrong(0) > 10 * wrong(1)
+
+
 @settings(deadline=None)
 @given(st.integers(3, 9), st.integers(0, 1000))
 def test_between_two_ends_something_of_each_is_known(frames, seed):
