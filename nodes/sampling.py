@@ -126,12 +126,12 @@ class SoraGuider(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "to_sigma",
-                    default=0.5,
+                    default=0.0,
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Guidance ends once the noise level is below this: what is shown is "
-                    "decided by then, and steps without it take half the time.",
+                    tooltip="Guidance ends once the noise level is below this. Without footage 0.5 "
+                    "loses nothing: steps take half the time then, and loops close more smoothly.",
                 ),
                 io.Latent.Input(
                     "latent",

@@ -101,9 +101,12 @@ def generate(
     scale = settings.guidance if guidance is None else guidance
     script = read_script(pipeline, prompt, negative, canvas)
     sight = Windows(length, min(OVERLAP, length - 1))
-    within = (settings.guided_to, 1.0) if interval is None else interval
+    if (
+        interval is None
+    ):  # what is painted over firm footage begins at low noise, and needs it there
+        interval = (0.0 if canvas.placements else settings.guided_to, 1.0)
     painter = Painter(
-        pipeline.transformer, script, scale, footage_guidance, sight, settings.easing, within
+        pipeline.transformer, script, scale, footage_guidance, sight, settings.easing, interval
     )
     seen = replace(grid, frames=length)
     sigmas = shifted(settings.steps if steps is None else steps, clip_shift(seen))

@@ -80,7 +80,8 @@ def encoded(canvas, vae):
 
 
 def painted(model, words, latent, *, steps=2, footage=1.0, scale=4.0):
-    guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.5, latent, footage).args[0]
+    end = 0.0 if "noise_mask" in latent else 0.5
+    guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, end, latent, footage).args[0]
     sigmas = SoraSchedule.execute(latent, steps, 0.0, 1.0).args[0]
     noise = SoraNoise.execute(3).args[0]
     return SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]["samples"]
