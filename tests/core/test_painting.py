@@ -86,7 +86,7 @@ def test_footage_guidance_leads_the_rest_and_keeps_the_footage(pipeline, guidanc
 def test_beside_known_footage_guidance_does_not_count(pipeline):
     canvas = CANVAS.place(Placement(source=clip(5)))
     plain, led = (painted(pipeline, canvas, steps=1, guidance=scale) for scale in (1.0, 9.0))
-    assert torch.equal(led[:, :, 2], plain[:, :, 2])
+    close(led[:, :, 2], plain[:, :, 2])
     assert not torch.isclose(led[:, :, 3], plain[:, :, 3], atol=1e-3).all()
 
 

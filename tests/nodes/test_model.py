@@ -88,7 +88,14 @@ def sampled(model, words, latent, steps=4, cfg=4.0):
 def test_the_nodes_paint_the_very_latent_that_the_core_paints(path, loaded, words, sampler):
     latent = painted(loaded[0], words, empty(loaded[2]), sampler=sampler)["samples"]
     expected = core.generate(
-        core.load(path), PROMPT, Canvas(**SIZE), 3, steps=4, guidance=4.0, sampler=sampler
+        core.load(path),
+        PROMPT,
+        Canvas(**SIZE),
+        3,
+        steps=4,
+        guidance=4.0,
+        interval=(0.0, 1.0),
+        sampler=sampler,
     )
     torch.testing.assert_close(latent, expected, atol=1e-4, rtol=1e-4)
 
