@@ -17,7 +17,7 @@ from .models.packing import pad_texts
 from .models.patches import PATCH
 from .models.timed import timed_text
 from .sampling.anchor import Statistics, anchor
-from .sampling.guidance import calls, eased, lead, pushes
+from .sampling.guidance import eased, lead, pushes, pushes_any
 from .sampling.hold import by_frame, keep, reveal_view
 from .sampling.ring import ring_at
 from .sampling.spans import SOFT, span_weights, weights_at
@@ -83,7 +83,7 @@ class Painter:
         if footage is not None:
             share = eased(footage[1], self.easing, ring=period is not None)
             text, nothing = pushes(self.text, self.footage, share)
-        away = [push for push in (text, nothing) if calls(push)]
+        away = [push for push in (text, nothing) if pushes_any(push)]
         unguided, denoise = (
             self._through_time(views, start, period) for views in (1, 1 + len(away))
         )
@@ -94,7 +94,7 @@ class Painter:
             noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
             if not low <= noisiest <= high:
                 return unguided(*seen)
-            views = [seen, *([seen] * calls(text)), *([(x, sigma)] * calls(nothing))]
+            views = [seen, *([seen] * pushes_any(text)), *([(x, sigma)] * pushes_any(nothing))]
             clean, *others = denoise(*side_by_side(views)).split(len(x))
             return lead(clean, list(zip(away, others, strict=True)))
 

@@ -101,9 +101,7 @@ def generate(
     scale = settings.guidance if guidance is None else guidance
     script = read_script(pipeline, prompt, negative, canvas)
     sight = Windows(length, min(OVERLAP, length - 1))
-    if (
-        interval is None
-    ):  # what is painted over firm footage begins at low noise, and needs it there
+    if interval is None:  # painting over firm footage begins at low noise, and needs guidance there
         interval = (0.0 if canvas.placements else settings.guided_to, 1.0)
     painter = Painter(
         pipeline.transformer, script, scale, footage_guidance, sight, settings.easing, interval

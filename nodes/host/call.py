@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...sora_core.errors import ConfigError
-from ...sora_core.sampling.guidance import calls, guide_both, pushes
+from ...sora_core.sampling.guidance import guide_both, pushes, pushes_any
 from ...sora_core.sampling.hold import reveal_view
 from ...sora_core.sampling.spans import blend, weights_at
 from ...sora_core.sampling.step import Denoise, Sigma
@@ -116,7 +116,7 @@ class Call:
             self.model,
             seen * self.scale,
             self.timestep,
-            negative if calls(pushes(text, footage, share)[0]) else None,
+            negative if pushes_any(pushes(text, footage, share)[0]) else None,
             self.conds["positive"],
             text,
             model_options=self.options | own,

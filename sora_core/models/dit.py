@@ -222,7 +222,7 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(DiTBlock(config, layers) for _ in range(config.depth))
         self.modulation = layers.Linear(width, 2 * width)
         self.leave = layers.Linear(width, patch)
-        self.take = layers.Linear(width, patch)
+        self.take = layers.Linear(width, patch)  # how much of what is handed over is shown as it is
 
     def start(self) -> None:
         """Sets the weights a training begins with.

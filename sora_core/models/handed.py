@@ -6,7 +6,7 @@ first painted frames were a little off in the same way whatever the noise. What 
 be taken as it is.
 
 Axes: b rows, n tokens of a clip, m noise levels of a row, t latent frames, s tokens of a frame, c
-features of a token.
+features of a token, c1 the same and one more.
 """
 
 import torch
@@ -39,7 +39,7 @@ def handed(
     own = torch.arange(frames, device=tokens.device)[:, None]
     near_before = torch.where(before >= 0, 1 / (CLOSE + own - before), 0.0)
     near_after = torch.where(after < frames, 1 / (CLOSE + after - own), 0.0)
-    share = near_before / (near_before + near_after).clamp(min=CLOSE)
+    share = (near_before / (near_before + near_after)).nan_to_num()
 
     found = at_frames(shown, after).lerp(at_frames(shown, before), share.to(shown)[..., None])
     nearness = torch.maximum(near_before, near_after)

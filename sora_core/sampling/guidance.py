@@ -67,7 +67,7 @@ def guide_both(
     away = [
         (push, denoise)
         for push, denoise in zip(pushes(text, footage, share), (footage_only, nothing), strict=True)
-        if calls(push)
+        if pushes_any(push)
     ]
     if not away:
         return full
@@ -97,7 +97,7 @@ def pushes(text: float, footage: float, share: Share = 1.0) -> tuple[Share, floa
     return text - footage - (text - 1) * (1 - share), footage - 1
 
 
-def calls(push: Share) -> bool:
+def pushes_any(push: Share) -> bool:
     """Whether anything is pushed at all; a prediction that nothing is pushed from is not made."""
     return bool((push != 0).any()) if isinstance(push, Tensor) else push != 0
 
