@@ -130,8 +130,8 @@ class SoraGuider(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Guidance ends once the noise level is below this. Without footage 0.5 is "
-                    "enough for sora-mini: steps below take half the time.",
+                    tooltip="Guidance ends once the noise level is below this. Without footage 0.5 "
+                    "is enough for sora-mini: steps below take half the time.",
                 ),
                 io.Latent.Input(
                     "latent",
