@@ -24,7 +24,9 @@ from .distributed import Ranks
 from .painted import Painted
 
 NOISE = 0.01  # of latents as they are
-BORDER_WEIGHT = 4.0  # of steps from one latent frame into the next
+BORDER_WEIGHT = 8.0  # of steps from one latent frame into the next
+MOTION_WEIGHT = 0.6  # of steps in time
+PAINTED_MOTION_WEIGHT = 1.8  # of steps of painted latents, which jump more than encoded ones
 
 
 def decoding_loss(
@@ -32,9 +34,10 @@ def decoding_loss(
     true: Video,
     objects: Float[Tensor, "b 1 t y x"],
     shown: Float[Tensor, "#b 1 #t 1 1"],
+    motion: float,
 ) -> dict[str, Tensor]:
-    """Squared error, most of all, of frames that are `shown`; and that of each step in time, into
-    latent frames above all."""
+    """Squared error, most of all, of frames that are `shown`; and, weighing `motion`, that of each
+    step in time, into latent frames above all."""
     error, weight = made - true, 1 + (OBJECT_WEIGHT - 1) * objects
     shown = weight * shown
     shown = shown / shown.mean()
@@ -52,7 +55,7 @@ def decoding_loss(
         border[:: COMPRESSION.time] = BORDER_WEIGHT
         step = error.diff(dim=2)
         moved = weight[:, :, 1:] * border / border.mean()
-        parts["motion"] = 0.6 * (moved * (step.abs() + 6 * step.square())).mean()
+        parts["motion"] = motion * (moved * (step.abs() + 6 * step.square())).mean()
     return parts
 
 
@@ -75,8 +78,11 @@ class DecoderTask(AutoencoderTask):
         self.scenes = list(zip(scenes, painted, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        latent, video, objects, shown = (self.encoded if step % 2 else self.drawn)(step, ranks)
-        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown)
+        draw, motion = (
+            (self.encoded, MOTION_WEIGHT) if step % 2 else (self.drawn, PAINTED_MOTION_WEIGHT)
+        )
+        latent, video, objects, shown = draw(step, ranks)
+        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown, motion)
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()

@@ -68,19 +68,19 @@ def mini() -> Recipe:
         tellings=captioner_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
         autoencoder_training=TrainingConfig(
-            steps=3200,
+            steps=10800,
             batch=16,
             matrix_rate=8e-3,
             rate=2e-3,
-            decay=0.4,
-            average=0.99,
+            decay=0.8,
+            average=0.995,
             save_every=100,
         ),
         transformer_training=TrainingConfig(
-            steps=6660, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
+            steps=7860, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
         ),
         decoder_training=TrainingConfig(
-            steps=3300,
+            steps=2900,
             batch=16,
             matrix_rate=8e-3,
             rate=2e-3,
