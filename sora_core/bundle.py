@@ -46,8 +46,7 @@ class TextSettings:
 class SamplingSettings:
     """What samples this model well when nobody says otherwise; `window` is in latent frames, as
     many as a clip of its training had, and `easing` too: over so many from known footage on, the
-    guidance by text rises. Without footage there is none below the noise
-    level `guided_to`."""
+    guidance by text rises. Without footage there is none below the noise level `guided_to`."""
 
     shift: float = 1.5
     steps: int = 20

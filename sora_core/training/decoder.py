@@ -25,8 +25,8 @@ from .painted import Painted
 
 NOISE = 0.01  # of latents as they are
 BORDER_WEIGHT = 8.0  # of steps from one latent frame into the next
-MOTION_WEIGHT = 0.6  # of steps in time
-PAINTED_MOTION_WEIGHT = 1.8  # of steps of painted latents, which jump more than encoded ones
+MOTION_WEIGHT = 0.6  # of steps from frame to frame
+PAINTED_MOTION_WEIGHT = 1.8  # of those of painted latents, which jump more than encoded ones
 
 
 def decoding_loss(
@@ -78,10 +78,11 @@ class DecoderTask(AutoencoderTask):
         self.scenes = list(zip(scenes, painted, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        draw, motion = (
-            (self.encoded, MOTION_WEIGHT) if step % 2 else (self.drawn, PAINTED_MOTION_WEIGHT)
-        )
-        latent, video, objects, shown = draw(step, ranks)
+        if step % 2:
+            motion, batch = MOTION_WEIGHT, self.encoded(step, ranks)
+        else:
+            motion, batch = PAINTED_MOTION_WEIGHT, self.drawn(step, ranks)
+        latent, video, objects, shown = batch
         parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown, motion)
         return torch.stack(list(parts.values())).sum(), parts
 
