@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..sora_core.canvas import Canvas
 from ..sora_core.errors import ConfigError, SizeError, SoraError
+from ..sora_core.leaving import leavings
 from ..sora_core.pipeline import cropped
 from ..sora_core.shapes import Latent, Size
 from ..sora_core.sound import canvas_sound, retimed, sound_alone
@@ -57,8 +58,10 @@ def video_of(latent: Latents, samples: Latent, vae: VAE) -> Decoding:
     canvas, mask = canvas_of(latent, vae), latent.get("noise_mask")
     if canvas is None:
         return Decoding(vae, samples)
-    met = [] if mask is None else meetings_in(vae, samples, canvas, mask)
-    return Decoding(vae, samples, ring=canvas.ring, met=met)
+    if mask is None or mask.shape[2:] != samples.shape[2:]:
+        return Decoding(vae, samples, ring=canvas.ring)
+    met, left = meetings_in(vae, samples, canvas, mask), leavings(canvas, mask, compression(vae))
+    return Decoding(vae, samples, ring=canvas.ring, met=met, left=left, painted=mask)
 
 
 def file_suffix(codec: object, container: object) -> str:

@@ -15,14 +15,16 @@ from itertools import chain, pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from .canvas import Canvas, Placement
 from .encode import Encode, Mask, encode_canvas
+from .leaving import fading
 from .models.streaming import part
 from .shapes import COMPRESSION, Compression, Latent, Video
 from .video.flow import flow, moved
 from .video.frames import frames_from_video, smoothstep
+from .video.levels import level_shift, shifted
 from .video.probe import lasting
 
 BENT = 8  # frames, at most
@@ -104,7 +106,9 @@ def decode_meeting(
     for before, after in pairwise((None, *met, None)):
         cells = latent[:, :, before.at if before else 0 : after.at + 1 if after else None]
         if before:
-            cells = torch.cat([before.first.to(cells), cells], dim=2)
+            marks = cells.shape[1] - before.first.shape[1]
+            first = pad(before.first, (0, 0) * 3 + (0, marks))  # which are 0: it was encoded
+            cells = torch.cat([first.to(cells), cells], dim=2)
         chunks = part(decode(cells), 1 if before else 0)
         if waiting is not None:
             first = next(chunks)
@@ -121,18 +125,21 @@ def bent(video: Video, then: Video, more: int) -> Video:
     """All but the last `more` frames of `video`, bent towards `then`: the one frame that follows
     them, and not the one with which `video` would go on.
 
-    Things move and differences fade by a share that rises smoothly from 0 to 1. In float32: half
-    precision cannot tell the places of a large picture apart.
+    Things move and differences fade by a share that rises smoothly from 0 to 1; then colours fade
+    as they do after footage (`leaving.py`). In float32: half precision cannot tell the places of a
+    large picture apart.
     """
     painted, on = video[:, :, :-more].float(), video[:, :, -more].float()
     then = then[:, :, 0].float()
     path = displacement(then, on)
     gap = then - moved(on, path)
-    shares = smoothstep(torch.linspace(0, 1, painted.shape[2] + 2)[1:-1])
+    shares = smoothstep(torch.linspace(0, 1, painted.shape[2] + 2)[1:-1]).tolist()
     frames = [
         moved(frame, share * path) + share * gap
-        for frame, share in zip(painted.unbind(2), shares.tolist(), strict=True)
+        for frame, share in zip(painted.unbind(2), shares, strict=True)
     ]
+    shift, shares = level_shift(frames[-1], then), reversed(fading(len(frames)))
+    frames = [shifted(frame, share * shift) for frame, share in zip(frames, shares, strict=True)]
     return torch.stack(frames, dim=2).to(video)
 
 

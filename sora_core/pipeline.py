@@ -15,6 +15,7 @@ from .bundle import BundleConfig, load_autoencoder, load_transformer, read_confi
 from .canvas import Canvas
 from .encode import Mask, encode_canvas
 from .errors import ConfigError
+from .leaving import leave, leavings
 from .meeting import decode_meeting, meetings
 from .models.autoencoder import Autoencoder
 from .models.dit import DiT
@@ -173,16 +174,20 @@ def decode_frames(
 ) -> Iterator[Frames]:
     """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for.
 
-    With the `mask` of the canvas, footage that follows what was painted is decoded as it was
-    encoded, and what was painted meets it.
+    With the `mask` of the canvas the decoder is told what was painted and what is footage. What
+    follows footage goes on in its colours; footage that follows what was painted is decoded as it
+    was encoded, and what was painted meets it.
     """
-    autoencoder, met = pipeline.autoencoder, []
+    autoencoder, met, left = pipeline.autoencoder, [], []
     decode = partial(decode_ring if canvas.ring else decode_chunks, autoencoder)
     with torch.inference_mode():
         if mask is not None:
             encode = partial(encode_chunks, autoencoder)
             met = meetings(canvas, mask, encode, latent.shape[1])
-        for video in cropped(decode_meeting(decode, latent, met), canvas.size):
+            left = leavings(canvas, mask)
+            latent = autoencoder.marked(latent, mask)
+        chunks = leave(decode_meeting(decode, latent, met), left)
+        for video in cropped(chunks, canvas.size):
             yield frames_from_video(video[0])
 
 

@@ -10,6 +10,9 @@ from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
 from sora_core.models.dit import DiT, DiTConfig
 
 NAME = "tiny.safetensors"
+AUTOENCODER = AutoencoderConfig(
+    fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1, marks=1
+)
 
 
 def tiny_transformer() -> DiT:
@@ -24,8 +27,7 @@ def tiny_transformer() -> DiT:
 
 def tiny_autoencoder() -> Autoencoder:
     torch.manual_seed(1)
-    config = AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1)
-    autoencoder = Autoencoder(config)
+    autoencoder = Autoencoder(AUTOENCODER)
     autoencoder.decoder.leave.weight.data.mul_(8)  # else all is grey
     return autoencoder.eval()
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets"}
-CANVAS_FILES = {"footage", "encode", "edits", "meeting", "picture", "sound"}
+CANVAS_FILES = {"footage", "encode", "edits", "leaving", "meeting", "picture", "sound"}
 KEPT_FILES = {"digest", "kept", "predictions", "jobs"}
 GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | KEPT_FILES
 COMMANDS = {"generate", "caption", "recaption", "training", "measure"}
@@ -21,7 +21,8 @@ REACHES = {
     "footage": GROUND | {"canvas", "video"},
     "encode": GROUND | {"canvas", "footage", "models"},
     "edits": GROUND | {"canvas"},
-    "meeting": GROUND | {"canvas", "encode", "models", "video"},
+    "leaving": GROUND | {"canvas", "encode", "video"},
+    "meeting": GROUND | {"canvas", "encode", "leaving", "models", "video"},
     "picture": GROUND | {"canvas"},
     "sound": GROUND | {"canvas", "footage", "video"},
     "kept": GROUND | {"digest", "weights"},

@@ -8,6 +8,7 @@ import torch
 
 from ...sora_core.canvas import Canvas
 from ...sora_core.encode import Mask
+from ...sora_core.leaving import Leaving, leave
 from ...sora_core.meeting import Meeting, decode_meeting, meetings
 from ...sora_core.models.streaming import decode_chunks, decode_ring, part
 from ...sora_core.shapes import Latent, Size, Video
@@ -28,16 +29,29 @@ class Decoding:
     began there: by 0.06 root mean square in a random network, where nothing fades with distance.
 
     Footage that was `met`, after what was painted, is decoded as it was encoded by a VAE that looks
-    back alone: ours, and those that remember.
+    back alone: ours, and those that remember. Ours is told, too, what of the latent was `painted`.
+    What `left` footage goes on in its colours, whatever the VAE.
     """
 
     def __init__(
-        self, vae: VAE, latent: Latent, *, ring: bool = False, met: Sequence[Meeting] = ()
+        self,
+        vae: VAE,
+        latent: Latent,
+        *,
+        ring: bool = False,
+        met: Sequence[Meeting] = (),
+        left: Sequence[Leaving] = (),
+        painted: Mask | None = None,
     ) -> None:
         self.vae, self.latent, self.ring, self.met = vae, latent, ring, met
+        self.left, self.painted = left, painted
         self.way, self.apart = "", 0.0
 
     def __iter__(self) -> Iterator[Video]:
+        return leave(self.chunks(), self.left)
+
+    def chunks(self) -> Iterator[Video]:
+        """The video as the VAE decodes it."""
         if isinstance(self.vae, HostVAE):
             self.way = "in chunks, each from where the one before ended: as all at once"
             yield from self.ours(self.vae)
@@ -54,13 +68,16 @@ class Decoding:
     @property
     def says(self) -> str:
         """How the latent was decoded, in sentences for the user."""
-        bends = " What is painted bends to the footage after it." if self.met else ""
-        return f"Decoded {self.way}.{bends}"
+        begins = " What is painted begins in the colours of the footage before it."
+        bends = " What is painted bends to the footage after it."
+        return f"Decoded {self.way}.{begins if self.left else ''}{bends if self.met else ''}"
 
     def ours(self, vae: HostVAE) -> Iterator[Video]:
         needed = vae.memory_used_decode(self.latent[:, :, :2].shape, vae.vae_dtype)
         devices.load_models_gpu([vae.patcher], memory_required=needed)
         latent = self.latent.to(vae.device, vae.vae_dtype)
+        if self.painted is not None:
+            latent = vae.first_stage_model.marked(latent, self.painted)
         decode = partial(decode_ring if self.ring else decode_chunks, vae.first_stage_model)
         for video in each(decode_meeting(decode, latent, self.met)):
             yield video.float().to(vae.output_device)

@@ -46,7 +46,8 @@ class Pair:
 @torch.inference_mode()
 def through(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """`frames`, whose sides are whole latent cells, encoded and decoded."""
-    video = autoencoder.decode(autoencoder.encode(video_from_frames(frames)[None]))
+    latent = autoencoder.encode(video_from_frames(frames)[None])
+    video = autoencoder.decode(autoencoder.marked(latent, torch.zeros(1, 1, 1, 1, 1)))
     size = Size(frames.shape[2], frames.shape[1], frames.shape[0])
     return frames_from_video(crop(video, size)[0])
 

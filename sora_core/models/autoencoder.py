@@ -9,6 +9,9 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   still has its own features; four frames are merged only after that.
 - Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with
   the carried past is decoding at once.
+- A decoder can be told which cells were painted and which encoded: painted ones, each a little
+  wrong in its own way, want to be joined smoothly, encoded ones to be shown as they are. (That of
+  LTX-Video, HaCohen et al. 2024, is told how noisy a latent is.)
 """
 
 from collections.abc import Callable, Iterable
@@ -42,8 +45,11 @@ class AutoencoderConfig:
     fine_depth: int = 3
     coarse_width: int = 192
     coarse_depth: int = 3
+    marks: int = 0  # maps that come with the cells: 1 if the decoder is told which were painted
 
     def __post_init__(self) -> None:
+        if self.marks not in (0, 1):
+            raise ConfigError(f"autoencoder marks {self.marks}: must be 0 or 1")
         for name in ("latent_channels", "fine_width", "fine_depth", "coarse_width", "coarse_depth"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"autoencoder {name} {getattr(self, name)}: must be at least 1")
@@ -141,9 +147,10 @@ class Decoder(nn.Module):
     def __init__(self, config: AutoencoderConfig, layers: Layers) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
-        self.enter = layers.Linear(config.latent_channels, coarse)
+        self.marks = config.marks
+        self.enter = layers.Linear(config.latent_channels + config.marks, coarse)
         self.coarse = nn.ModuleList(Block(coarse, layers) for _ in range(config.coarse_depth))
-        self.split = layers.Linear(coarse, fine * COMPRESSION.time * MERGE**2)
+        self.split = layers.Linear(coarse + config.marks, fine * COMPRESSION.time * MERGE**2)
         self.fine = nn.ModuleList(Block(fine, layers) for _ in range(config.fine_depth))
         self.norm = layers.LayerNorm(fine)
         self.leave = layers.Linear(fine, 3 * PATCH**2)
@@ -151,9 +158,14 @@ class Decoder(nn.Module):
     def forward(
         self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
     ) -> tuple[Video, Past]:
-        """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
+        """The frames of `cells`, whose last channels are their marks, and the past of what follows.
+
+        No past: 1 + 4k frames, else 4k.
+        """
         skipped = 0 if past else COMPRESSION.time - 1
         x, coarse = run_blocks(self.coarse, self.enter(cells), past)
+        if self.marks:
+            x = torch.cat([x, cells[..., -1:]], dim=-1)
         x = rearrange(
             self.split(x),
             "b t y x (f i j c) -> b (t f) (y i) (x j) c",
@@ -186,8 +198,25 @@ class Autoencoder(nn.Module):
         return rearrange(cells, "b t y x c -> b c t y x"), kept
 
     def decode_chunk(self, latent: Latent, past: Past | None) -> tuple[Video, Past]:
+        """The frames of `latent`, `marked` or taken as painted, and the past of what follows."""
         cells = rearrange(latent, "b c t y x -> b t y x c")
-        return self.decoder(cells * self.deviation.to(cells) + self.mean.to(cells), past)
+        cells, marks = cells.split([len(self.mean), cells.shape[-1] - len(self.mean)], dim=-1)
+        cells = cells * self.deviation.to(cells) + self.mean.to(cells)
+        if self.config.marks:
+            marks = marks if marks.shape[-1] else torch.ones_like(cells[..., :1])
+            cells = torch.cat([cells, marks], dim=-1)
+        return self.decoder(cells, past)
+
+    def marked(
+        self, latent: Latent, painted: Float[Tensor, "#b 1 #t #y #x"]
+    ) -> Float[Tensor, "b c2 t y x"]:
+        """`latent` as `decode` wants it, told where it was `painted` (1) and where encoded (0).
+
+        It stays as it is for a decoder that is not told.
+        """
+        if not self.config.marks:
+            return latent
+        return torch.cat([latent, painted.to(latent).expand_as(latent[:, :1])], dim=1)
 
     def encode(self, video: Video) -> Latent:
         """The latent of `video`, its last frame repeated until the frames are 1 + 4k."""
@@ -201,5 +230,5 @@ class Autoencoder(nn.Module):
         return self.encode_chunk(video, None)[0]
 
     def decode(self, latent: Latent) -> Video:
-        """The 1 + 4k frames that `latent` stands for."""
+        """The 1 + 4k frames that `latent` stands for: `marked`, or else taken as painted."""
         return self.decode_chunk(latent, None)[0]

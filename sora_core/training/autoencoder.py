@@ -20,6 +20,7 @@ from .distributed import Ranks
 
 CROP = 48
 LATENT_NOISE = 0.02  # stands for a learned posterior variance: small, fixed, stable
+ENCODED = torch.zeros(1, 1, 1, 1, 1)  # the mark of cells that were not painted
 OBJECT_WEIGHT = 1.25  # crops around objects already show more of them than frames do
 
 
@@ -94,7 +95,8 @@ class AutoencoderTask:
         video, objects, generator = self.draw(step, ranks)
         latent = self.model.encode(video)
         noise = torch.randn(latent.shape, generator=generator)
-        made = self.model.decode(latent + LATENT_NOISE * noise).float()
+        marked = self.model.marked(latent + LATENT_NOISE * noise, ENCODED)
+        made = self.model.decode(marked).float()
         parts = reconstruction_loss(made, video, objects)
         parts["latent"] = 1e-3 * latent.float().square().mean()
         return torch.stack(list(parts.values())).sum(), parts
@@ -104,7 +106,7 @@ class AutoencoderTask:
         rows, errors, object_errors = [], [], []
         for frames, segments in zip(self.shown.frames, self.shown.segments, strict=True):
             video = video_from_frames(frames)[None]
-            made = average.decode(average.encode(video)).clamp(-1, 1)
+            made = average.decode(average.marked(average.encode(video), ENCODED)).clamp(-1, 1)
             squared = ((made - video) / 2).square().mean(1)[0]
             mask = segments >= 3
             errors.append(squared.mean())

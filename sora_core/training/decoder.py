@@ -2,9 +2,10 @@
 
 A decoder that has seen only what the encoder makes shows painted latents with a small jump wherever
 a latent frame begins, as each is a little wrong in its own way. Here half of what it sees was
-painted by the transformer, close enough to the truth to be held against it. Of frames that were
-given after painted ones, only the steps are: they shall go on from what was painted, so that it is
-seen how far that must bend to meet them as they are (`meeting.py`).
+painted by the transformer, close enough to the truth to be held against it, and marked as such, so
+that what is encoded comes out as sharp as before. Of frames that were given after painted ones,
+only the steps are: they shall go on from what was painted, so that it is seen how far that must
+bend to meet them as they are (`meeting.py`).
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -18,7 +19,7 @@ from torch import Tensor
 from ..models.autoencoder import Autoencoder
 from ..shapes import COMPRESSION, Latent, Video
 from ..video.frames import video_from_frames
-from .autoencoder import OBJECT_WEIGHT, AutoencoderTask
+from .autoencoder import ENCODED, OBJECT_WEIGHT, AutoencoderTask
 from .dataset import Clips
 from .distributed import Ranks
 from .painted import Painted
@@ -88,14 +89,16 @@ class DecoderTask(AutoencoderTask):
 
     @torch.no_grad()
     def encoded(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Crops of clips, their latents, where objects are, and that all is shown."""
+        """Crops of clips, their marked latents, where objects are, and that all is shown."""
         video, objects, generator = self.draw(step, ranks)
         latent = self.model.encode(video).float()
         noise = NOISE * torch.randn(latent.shape, generator=generator)
-        return latent + noise, video, objects, torch.ones(1, 1, 1, 1, 1)
+        marked = self.model.marked(latent + noise, ENCODED)
+        return marked, video, objects, torch.ones(1, 1, 1, 1, 1)
 
     def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Painted latents, what they should show, where objects are, and which frames are shown.
+        """Painted and marked latents, what they should show, where objects are, and which frames of
+        that are shown.
 
         They are whole clips, and so half as many as crops.
         """
@@ -104,11 +107,13 @@ class DecoderTask(AutoencoderTask):
         count = max(1, self.batch // ranks.count // 2)
         rows = torch.randint(len(clips.frames), (count,), generator=generator)
         video = torch.stack([video_from_frames(clips.frames[i]) for i in rows])
+        known = painted.known[rows]
+        opened = (~known).float()[:, None, :, None, None]
         return (
-            painted.latents[rows].float(),
+            self.model.marked(painted.latents[rows].float(), opened),
             video,
             clips.objects[rows][:, None],
-            shown_frames(painted.known[rows]).float()[:, None, :, None, None],
+            shown_frames(known).float()[:, None, :, None, None],
         )
 
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sora_core.models.autoencoder import Autoencoder
 from sora_core.models.streaming import decode_chunks, encode_chunks
 from tests.tiny import tiny_autoencoder
 
@@ -47,6 +50,28 @@ def test_what_comes_later_changes_nothing_before():
     torch.testing.assert_close(
         AUTOENCODER.encode(late)[:, :, :2], AUTOENCODER.encode(early), atol=1e-5, rtol=0
     )
+
+
+def test_what_is_not_marked_is_taken_as_painted():
+    latent = AUTOENCODER.encode(video(9))
+    painted = AUTOENCODER.marked(latent, torch.ones(1, 1, 1, 1, 1))
+    torch.testing.assert_close(AUTOENCODER.decode(latent), AUTOENCODER.decode(painted))
+
+
+def test_the_marks_of_a_latent_frame_change_it_and_what_follows_but_nothing_before():
+    latent, marks = AUTOENCODER.encode(video(9)), torch.zeros(1, 1, 3, 1, 1)
+    encoded = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
+    marks[:, :, 1] = 1
+    painted = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
+    apart = (encoded - painted).abs().amax(dim=(0, 1, 3, 4))
+    assert (apart[1:5] > 1e-4).all() and (apart[:1] == 0).all()
+
+
+def test_a_decoder_that_is_not_told_takes_latents_as_they_are():
+    plain = Autoencoder(replace(AUTOENCODER.config, marks=0))
+    latent = torch.randn(1, 16, 2, 2, 3)
+    assert plain.marked(latent, torch.zeros(1, 1, 1, 1, 1)) is latent
+    assert plain.decode(latent).shape == (1, 3, 5, 16, 24)
 
 
 def test_clips_of_a_batch_do_not_see_each_other():

@@ -2,12 +2,11 @@
 
 import torch
 
-from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
+from sora_core.models.autoencoder import Autoencoder
 from sora_core.models.dit import DiT, DiTConfig
 from sora_core.training.decoder import decoding_loss, shown_frames
 from sora_core.training.painted import given, paint_over
-
-CONFIG = AutoencoderConfig(fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1)
+from tests.tiny import AUTOENCODER
 
 
 def test_painted_latents_keep_what_was_given_and_nothing_else():
@@ -26,7 +25,7 @@ def test_painted_latents_keep_what_was_given_and_nothing_else():
 
 def test_the_end_of_a_clip_is_given_as_a_canvas_gives_it():
     torch.manual_seed(0)
-    autoencoder = Autoencoder(CONFIG).eval()
+    autoencoder = Autoencoder(AUTOENCODER).eval()
     video = torch.rand(1, 3, 17, 64, 64) * 2 - 1
     other = torch.cat([torch.rand(1, 3, 9, 64, 64), video[:, :, 9:]], dim=2)
     with torch.inference_mode():

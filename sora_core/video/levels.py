@@ -1,0 +1,56 @@
+"""Levels of red, green and blue: how far those of one picture lie from those of another.
+
+Axes: b batch, y rows, x columns. Pictures are in [-1, 1]; levels count 255ths of that, from 0.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import avg_pool1d, pad
+
+LEVELS = 256
+LIMIT = 4.0  # what differs more is something else that is seen, and not a matter of colour
+SMOOTH = 9  # levels that move nearly alike, so that no two change places
+
+Shift = Float[Tensor, "3 level"]
+"""How many levels each level of each channel moves."""
+
+
+def level_shift(here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]) -> Shift:
+    """What spreads the levels of `here` as those of `there` are, by at most `LIMIT`.
+
+    Histogram matching (Gonzalez and Woods, Digital Image Processing, 3.3.2), smoothed.
+    """
+    pairs = zip(_levels(here).unbind(1), _levels(there).unbind(1), strict=True)
+    shift = torch.stack([_matching(*pair) for pair in pairs])
+    smooth = avg_pool1d(pad(shift, (SMOOTH // 2,) * 2, mode="replicate"), SMOOTH, stride=1)
+    return smooth.clamp(-LIMIT, LIMIT)
+
+
+def shifted(picture: Float[Tensor, "b 3 y x"], shift: Shift) -> Float[Tensor, "b 3 y x"]:
+    """`picture` with its levels moved by `shift`."""
+    moves = [
+        table.to(picture)[channel]
+        for table, channel in zip(shift, _levels(picture).unbind(1), strict=True)
+    ]
+    return picture + torch.stack(moves, dim=1) * (2 / (LEVELS - 1))
+
+
+def _levels(picture: Float[Tensor, "b 3 y x"]) -> Tensor:
+    return ((picture + 1) * ((LEVELS - 1) / 2)).round().clamp(0, LEVELS - 1).long()
+
+
+def _matching(here: Tensor, there: Tensor) -> Float[Tensor, " level"]:
+    """How far each level `here` lies from the one of the same rank `there`."""
+    (own, own_rank), (other, other_rank) = _ranks(here), _ranks(there)
+    gap = np.interp(own_rank, other_rank, other) - own
+    return torch.from_numpy(np.interp(np.arange(LEVELS), own, gap)).float()
+
+
+def _ranks(channel: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The levels that occur, and which share of all lies below each, half of itself counted."""
+    counts = torch.bincount(channel.flatten(), minlength=LEVELS).cpu().numpy()
+    ranks = (counts.cumsum() - counts / 2) / counts.sum()
+    (levels,) = counts.nonzero()
+    return levels, ranks[levels]
