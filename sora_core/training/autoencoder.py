@@ -121,13 +121,19 @@ class AutoencoderTask:
 
 
 @torch.no_grad()
-def normalise(model: Autoencoder, clips: Sequence[Clips], count: int = 256) -> None:
+def normalise(model: Autoencoder, clips: Sequence[Clips]) -> None:
     """Sets the mean and deviation of each latent channel, so that latents are about unit normal."""
-    latents = []
-    for shard in clips:
-        for frames in shard.frames[: max(1, count // len(clips))]:
-            latent = model.encode(video_from_frames(frames)[None])
-            latents.append(rearrange(latent, "1 c t y x -> c (t y x)"))
-    cells = torch.cat(latents, dim=1)
-    model.mean.add_(cells.mean(1) * model.deviation)
-    model.deviation.mul_(cells.std(1))
+    cells = cells_of(model, clips)
+    model.mean.add_(cells.mean(0) * model.deviation)
+    model.deviation.mul_(cells.std(0))
+
+
+@torch.no_grad()
+def cells_of(model: Autoencoder, clips: Sequence[Clips], count: int = 256) -> Float[Tensor, "n c"]:
+    """All latent cells of about `count` of `clips`."""
+    latents = [
+        model.encode(video_from_frames(frames)[None])
+        for shard in clips
+        for frames in shard.frames[: max(1, count // len(clips))]
+    ]
+    return torch.cat([rearrange(latent, "1 c t y x -> (t y x) c") for latent in latents])

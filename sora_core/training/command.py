@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..errors import ConfigError
 from . import distributed
 from .recipes import RECIPES
 from .run import AUTOENCODER, prepare
@@ -45,11 +46,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--root", type=Path, default=Path("runs"), help="clips, checkpoints, sheets"
     )
     parser.add_argument("--steps", type=int, help="instead of the recipe's number")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="go on from the autoencoder or transformer of a model file, not from chance",
+    )
 
 
 def run(args: Namespace) -> None:
     """Renders what is missing, then trains; --resume takes a killed run to the same numbers."""
     recipe = RECIPES[args.recipe]()
+    if args.start and args.part not in (AUTOENCODER, TRANSFORMER):
+        raise ConfigError(f"--start {args.start}: only {AUTOENCODER} and {TRANSFORMER} take one")
     if args.steps:
         field = f"{args.part}_training"
         recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
@@ -58,6 +67,7 @@ def run(args: Namespace) -> None:
         root=args.root,
         resume=args.resume,
         on_progress=partial(say_progress, args.part),
+        start=args.start,
     )
     prepare(job, args.processes, say_shard)
     distributed.run(job, args.processes)

@@ -27,7 +27,8 @@ OnShard = Callable[[str, int, int], None]
 class Run(ABC):
     """One part of a recipe, trained in `root`; called once by each process.
 
-    Where it `sees_latents`, it learns from what the autoencoder makes of the clips.
+    Where it `sees_latents`, it learns from what the autoencoder makes of the clips. An autoencoder
+    or a transformer can `start` from those of a model file, and not from chance.
     """
 
     sees_latents: ClassVar[bool] = False
@@ -36,6 +37,7 @@ class Run(ABC):
     root: Path
     resume: bool
     on_progress: Callable[[Progress], None]
+    start: Path | None = None
 
     @property
     @abstractmethod

@@ -3,6 +3,7 @@
 A run is a plain object that each training process calls with its rank.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ..bundle import load_transformer, read_config, write_bundle
+from ..bundle import load_autoencoder, load_transformer, read_config, write_bundle
 from ..errors import TrainingError
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
@@ -19,6 +20,7 @@ from ..models.tokens import Tokenizer
 from ..models.vocabulary import Vocabulary
 from ..video.frames import video_from_frames
 from ..weights import write
+from .alignment import align
 from .autoencoder import AutoencoderTask, normalise
 from .captioner import (
     STRANGERS,
@@ -56,13 +58,18 @@ class AutoencoderRun(Run):
         torch.manual_seed(config.seed)
         clips = list(read_shards(self.shards(*self.recipe.pictures)))
         shown = next(read_shards(self.shards(self.recipe.test)))
-        model = Autoencoder(self.recipe.autoencoder)
+        before = self.start and load_autoencoder(self.start, read_config(self.start))
+        model = copy.deepcopy(before) if before else Autoencoder(self.recipe.autoencoder)
+        model.train().requires_grad_(True)
         task = AutoencoderTask(model, clips, shown, config.batch, config.seed)
         average = train(
             task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
         )
         if ranks.first:
-            normalise(average, clips)
+            if before:
+                align(average, before, clips)
+            else:
+                normalise(average, clips)
             write(folder / "weights.safetensors", average.state_dict())
 
 
@@ -99,6 +106,8 @@ class TransformerRun(Run):
         ]
         shares = (recipe.fading_weight / len(fading) for _ in fading)
         mix = Mix(weights=(*recipe.weights, *shares))
+        if self.start:  # no model file holds the head that reads the truth: it would begin anew
+            mix = replace(mix, truth_weight=0.0)
         self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER), ranks, fading)
 
     def learn(
@@ -120,8 +129,7 @@ class TransformerRun(Run):
             for clips in read_shards(self.shards(self.recipe.test))
             for ways in clips.captions
         ]
-        transformer = DiT(model)
-        transformer.start()
+        transformer = self.begun(model)
         autoencoder = self.trained_autoencoder()
         task = TransformerTask(
             transformer,
@@ -141,6 +149,15 @@ class TransformerRun(Run):
             target = folder / f"{self.recipe.name}.safetensors"
             latents = test.latents[:16].float()
             write_bundle(target, average.dit, autoencoder, name=self.recipe.name, latents=latents)
+
+    def begun(self, model: DiTConfig) -> DiT:
+        """The transformer that is trained, as it is before."""
+        if self.start:
+            transformer = load_transformer(self.start, read_config(self.start))
+            return transformer.train().requires_grad_(True)
+        transformer = DiT(model)
+        transformer.start()
+        return transformer
 
 
 class DecoderRun(Run):
