@@ -8,51 +8,51 @@ from pathlib import Path
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ..models.autoencoder import Autoencoder
-from ..shapes import Video
+from ..shapes import Frames, Video
 from ..video.frames import frames_from_video, video_from_frames
 from ..world.sheet import contact_sheet
-from .dataset import Clips
+from .dataset import FIRST_OBJECT, Clips
 from .distributed import Ranks
 
 CROP = 48
-LATENT_NOISE = 0.02  # stands for a learned posterior variance: small, fixed, stable
+STILLS = 0.1  # of the steps show images
+AROUND = 0.4  # of the crops show an object; it is moving things that are hard
+TWICE = 0.15  # of the clips begin with a frame that stands, as footage does after what was painted
+LATENT_NOISE = 0.01  # stands for a learned posterior variance: small, fixed, stable
 ENCODED = torch.zeros(1, 1, 1, 1, 1)  # the mark of cells that were not painted
-OBJECT_WEIGHT = 1.25  # crops around objects already show more of them than frames do
 
 
-def reconstruction_loss(
-    made: Video, true: Video, objects: Float[Tensor, "b 1 t y x"]
-) -> dict[str, Tensor]:
+def reconstruction_loss(made: Video, true: Video) -> dict[str, Tensor]:
     """Squared error, most of all, which is what PSNR says; a little Charbonnier, and edges."""
     error = made - true
-    weight = 1 + (OBJECT_WEIGHT - 1) * objects
-    weight = weight / weight.mean()
     return {
-        "charbonnier": 0.1 * (weight * (error.square() + 1e-3).sqrt()).mean(),
-        "squared": 30 * (weight * error.square()).mean(),
+        "charbonnier": 0.1 * (error.square() + 1e-3).sqrt().mean(),
+        "squared": 30 * error.square().mean(),
         "edges": 0.05 * (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()),
     }
 
 
-def crop_around_objects(
-    frames: Tensor, objects: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """A square cut of one clip that shows a randomly chosen pixel of an object, if there is one."""
-    _, rows, columns = objects.shape
-    shown = objects.amax(0).nonzero()
-    if len(shown):
-        y, x = shown[torch.randint(len(shown), (), generator=generator)].tolist()
+def cut_out(frames: Frames, segments: UInt8[Tensor, "t y x"], generator: torch.Generator) -> Frames:
+    """A square part of one clip: around a randomly chosen pixel of an object, or anywhere."""
+    sides = torch.tensor(segments.shape[1:])
+    shown = (segments.amax(0) >= FIRST_OBJECT).nonzero()
+    if len(shown) and torch.rand((), generator=generator) < AROUND:
+        centre = shown[int(torch.randint(len(shown), (), generator=generator))]
+        jitter = torch.randint(-CROP // 3, CROP // 3 + 1, (2,), generator=generator)
+        place = (centre + jitter - CROP // 2).clamp(torch.zeros(2), sides - CROP)
     else:
-        y, x = rows // 2, columns // 2
-    jitter = torch.randint(-CROP // 3, CROP // 3 + 1, (2,), generator=generator).tolist()
-    top = min(max(y + jitter[0] - CROP // 2, 0), rows - CROP)
-    left = min(max(x + jitter[1] - CROP // 2, 0), columns - CROP)
-    cut = (slice(None), slice(top, top + CROP), slice(left, left + CROP))
-    return frames[cut], objects[cut]
+        place = (torch.rand(2, generator=generator) * (sides - CROP + 1)).floor()
+    top, left = place.int().tolist()
+    return frames[:, top : top + CROP, left : left + CROP]
+
+
+def begun_twice(clip: Tensor) -> Tensor:
+    """As many frames, the first one of them twice."""
+    return torch.cat([clip[:1], clip[:-1]])
 
 
 class AutoencoderTask:
@@ -71,33 +71,33 @@ class AutoencoderTask:
             if parameter.ndim >= 2 and ".enter." not in name and ".leave." not in name
         }
 
-    def draw(self, step: int, ranks: Ranks) -> tuple[Video, Tensor, torch.Generator]:
+    def draw(self, step: int, ranks: Ranks) -> tuple[Video, torch.Generator]:
+        """Cuts of clips, all of one length, and what else chance has to say of them."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        pick = torch.Generator().manual_seed(
+        shared = torch.Generator().manual_seed(
             self.seed * 1_000_003 + step
-        )  # shared: same cost for all
-        shape = torch.randint(100, (), generator=pick).item()
-        frames, objects = [], []
+        )  # the same cost for all
+        still = torch.rand((), generator=shared) < STILLS
+        cuts = []
         for _ in range(self.batch // ranks.count):
             shard = self.clips[int(torch.randint(len(self.clips), (), generator=generator))]
             i = int(torch.randint(len(shard.frames), (), generator=generator))
-            clip, where = shard.frames[i], (shard.segments[i] >= 3).float()
-            length = 1 if shape < 10 else len(clip)
-            start = int(torch.randint(len(clip) - length + 1, (), generator=generator))
-            clip, where = crop_around_objects(
-                clip[start : start + length], where[start : start + length], generator
-            )
-            frames.append(video_from_frames(clip))
-            objects.append(where[None])
-        return torch.stack(frames), torch.stack(objects), generator
+            clip, segments = shard.frames[i], shard.segments[i]
+            if still:
+                at = int(torch.randint(len(clip), (), generator=generator))
+                clip, segments = clip[at : at + 1], segments[at : at + 1]
+            elif torch.rand((), generator=generator) < TWICE:
+                clip, segments = begun_twice(clip), begun_twice(segments)
+            cuts.append(video_from_frames(cut_out(clip, segments, generator)))
+        return torch.stack(cuts), generator
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        video, objects, generator = self.draw(step, ranks)
+        video, generator = self.draw(step, ranks)
         latent = self.model.encode(video)
         noise = torch.randn(latent.shape, generator=generator)
         marked = self.model.marked(latent + LATENT_NOISE * noise, ENCODED)
         made = self.model.decode(marked).float()
-        parts = reconstruction_loss(made, video, objects)
+        parts = reconstruction_loss(made, video)
         parts["latent"] = 1e-3 * latent.float().square().mean()
         return torch.stack(list(parts.values())).sum(), parts
 
@@ -108,7 +108,7 @@ class AutoencoderTask:
             video = video_from_frames(frames)[None]
             made = average.decode(average.marked(average.encode(video), ENCODED)).clamp(-1, 1)
             squared = ((made - video) / 2).square().mean(1)[0]
-            mask = segments >= 3
+            mask = segments >= FIRST_OBJECT
             errors.append(squared.mean())
             if mask.any():
                 object_errors.append(squared[mask].mean())

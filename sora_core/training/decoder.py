@@ -1,7 +1,7 @@
 """Training of the decoder alone, once the transformer is trained: latents stay what they are.
 
 A decoder that has seen only what the encoder makes shows painted latents with a small jump wherever
-a latent frame begins, as each is a little wrong in its own way. Here half of what it sees was
+a latent frame begins, as each is a little wrong in its own way. Here most of what it sees was
 painted by the transformer, close enough to the truth to be held against it, and marked as such, so
 that what is encoded comes out as sharp as before. Of frames that were given after painted ones,
 only the steps are: they shall go on from what was painted, so that it is seen how far that must
@@ -19,26 +19,25 @@ from torch import Tensor
 from ..models.autoencoder import Autoencoder
 from ..shapes import COMPRESSION, Latent, Video
 from ..video.frames import video_from_frames
-from .autoencoder import ENCODED, OBJECT_WEIGHT, AutoencoderTask
+from .autoencoder import AutoencoderTask
 from .dataset import Clips
 from .distributed import Ranks
 from .painted import Painted
 
-NOISE = 0.01  # of latents as they are
-BORDER_WEIGHT = 8.0  # of steps from one latent frame into the next
-MOTION_WEIGHT = 0.6  # of steps from frame to frame
-PAINTED_MOTION_WEIGHT = 1.8  # of those of painted latents, which jump more than encoded ones
+PAINTED = 2  # of three steps
+OBJECT_WEIGHT = 1.25
+MOTION_WEIGHT = 1.8  # of steps from frame to frame
+BORDER_WEIGHT = 8.0  # of those from one latent frame into the next
 
 
 def decoding_loss(
     made: Video,
     true: Video,
     objects: Float[Tensor, "b 1 t y x"],
-    shown: Float[Tensor, "#b 1 #t 1 1"],
-    motion: float,
+    shown: Float[Tensor, "b 1 t 1 1"],
 ) -> dict[str, Tensor]:
-    """Squared error, most of all, of frames that are `shown`; and, weighing `motion`, that of each
-    step in time, into latent frames above all."""
+    """Squared error, most of all, of frames that are `shown`; and that of each step in time, into
+    latent frames above all."""
     error, weight = made - true, 1 + (OBJECT_WEIGHT - 1) * objects
     shown = weight * shown
     shown = shown / shown.mean()
@@ -56,12 +55,12 @@ def decoding_loss(
         border[:: COMPRESSION.time] = BORDER_WEIGHT
         step = error.diff(dim=2)
         moved = weight[:, :, 1:] * border / border.mean()
-        parts["motion"] = motion * (moved * (step.abs() + 6 * step.square())).mean()
+        parts["motion"] = MOTION_WEIGHT * (moved * (step.abs() + 6 * step.square())).mean()
     return parts
 
 
 class DecoderTask(AutoencoderTask):
-    """Clips from their own latents, and from painted ones, a step of each in turn."""
+    """Clips from their own latents, as before, and from painted ones in turn."""
 
     def __init__(
         self,
@@ -79,22 +78,11 @@ class DecoderTask(AutoencoderTask):
         self.scenes = list(zip(scenes, painted, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        if step % 2:
-            motion, batch = MOTION_WEIGHT, self.encoded(step, ranks)
-        else:
-            motion, batch = PAINTED_MOTION_WEIGHT, self.drawn(step, ranks)
-        latent, video, objects, shown = batch
-        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown, motion)
+        if step % 3 >= PAINTED:
+            return super().loss(step, ranks)
+        latent, video, objects, shown = self.drawn(step, ranks)
+        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown)
         return torch.stack(list(parts.values())).sum(), parts
-
-    @torch.no_grad()
-    def encoded(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Crops of clips, their marked latents, where objects are, and that all is shown."""
-        video, objects, generator = self.draw(step, ranks)
-        latent = self.model.encode(video).float()
-        noise = NOISE * torch.randn(latent.shape, generator=generator)
-        marked = self.model.marked(latent + noise, ENCODED)
-        return marked, video, objects, torch.ones(1, 1, 1, 1, 1)
 
     def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
         """Painted and marked latents, what they should show, where objects are, and which frames of
