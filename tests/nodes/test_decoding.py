@@ -17,6 +17,7 @@ from sora_nodes.nodes.host.video import compression
 from sora_nodes.sora_core.canvas import Canvas
 from sora_nodes.sora_core.edits import extend_backward
 from sora_nodes.sora_core.encode import encode_canvas
+from sora_nodes.sora_core.leaving import Leaving, leave
 from sora_nodes.sora_core.shapes import Size
 from sora_nodes.sora_core.video.frames import video_from_frames
 from torch import nn
@@ -173,6 +174,18 @@ def test_footage_after_what_was_painted_comes_out_as_it_was_encoded(kind):
     assert torch.equal(made[:, :, :1], plain[:, :, :1])
     assert not torch.isclose(made[:, :, 1:9], plain[:, :, 1:9]).all()
     assert "bends to the footage" in decoding.says
+
+
+@pytest.mark.parametrize("kind", [wan_2_1, lambda: with_network(Reaching(1), 16, 8)])
+def test_what_leaves_footage_begins_in_its_colours_whatever_the_vae(kind):
+    vae, left = kind(), [Leaving(5, 8)]
+    latent = noise(vae, 24)
+    plain = torch.cat(list(Decoding(vae, latent)), dim=2)
+    decoding = Decoding(vae, latent, left=left)
+    made = torch.cat(list(decoding), dim=2)
+    torch.testing.assert_close(made, torch.cat(list(leave([plain], left)), dim=2))
+    assert not torch.equal(made[:, :, 5:12], plain[:, :, 5:12])
+    assert "begins in the colours" in decoding.says
 
 
 def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
