@@ -181,7 +181,8 @@ def chain(
     canvas = edits.extend_forward(empty_canvas(size), take.frames)
     hand_over = Chain(history=HANDED)
     latent = generate(pipeline, take.caption, canvas, take.seed, steps=count, chain=hand_over)
-    return list(torch.cat(list(decode_frames(pipeline, latent, canvas))).split(lengths))
+    _, mask = encoded(pipeline, canvas)
+    return list(torch.cat(list(decode_frames(pipeline, latent, canvas, mask))).split(lengths))
 
 
 def link_lengths(links: int = LINKS) -> list[int]:
