@@ -62,6 +62,12 @@ def encode_canvas(
     return known, mask
 
 
+def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:
+    """Of each latent frame, whether all of it is kept, and whether all of it is painted."""
+    cells = mask[0, 0].flatten(1)
+    return (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()
+
+
 def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
     """The mask of `canvas`, without a model: as nothing is looked at, nothing is encoded."""
 

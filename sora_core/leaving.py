@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from .canvas import Canvas
-from .encode import Mask
+from .encode import Mask, whole_frames
 from .shapes import COMPRESSION, Compression, Video
 from .video.frames import smoothstep
 from .video.levels import level_shift, shifted
@@ -33,8 +33,7 @@ class Leaving:
 
 def leavings(canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION) -> list[Leaving]:
     """Where on `canvas` this happens, from the mask that `encode_canvas` gave of it."""
-    cells = mask[0, 0].flatten(1)
-    kept, painted = (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()
+    kept, painted = whole_frames(mask)
     found = []
     for at in range(1, len(kept)):
         if kept[at - 1] and painted[at]:

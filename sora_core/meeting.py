@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from .canvas import Canvas, Placement
-from .encode import Encode, Mask, encode_canvas
+from .encode import Encode, Mask, encode_canvas, whole_frames
 from .leaving import fading
 from .models.streaming import part
 from .shapes import COMPRESSION, Compression, Latent, Video
@@ -59,8 +59,7 @@ def meetings(
     """
     if canvas.ring or any(each.is_latent for each in canvas.placements):
         return []
-    cells = mask[0, 0].flatten(1)
-    kept, painted = (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()
+    kept, painted = whole_frames(mask)
     found = []
     for at in range(1, len(kept)):
         if not (kept[at] and painted[at - 1]):

@@ -4,7 +4,7 @@ Axes: t frames, y rows, x columns of latent cells.
 """
 
 from ..canvas import Canvas
-from ..encode import Mask, openness
+from ..encode import Mask, openness, whole_frames
 from ..shapes import COMPRESSION, Compression
 
 NEW = 0.5  # how much more or less open a place must become for a join
@@ -31,6 +31,6 @@ def kept_frames(
     canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
 ) -> tuple[int, ...]:
     """The frames that are kept whole."""
-    whole = (mask == 0).all(dim=4).all(dim=3).flatten().nonzero().flatten().tolist()
-    frames = (frame for i in whole for frame in canvas.frames_of(i, compression))
+    kept = (i for i, whole in enumerate(whole_frames(mask)[0]) if whole)
+    frames = (frame for i in kept for frame in canvas.frames_of(i, compression))
     return tuple(frame for frame in frames if frame < canvas.size.frames)
