@@ -26,7 +26,7 @@ TRANSFORMER, AUTOENCODER = "transformer.", "autoencoder."
 SETTINGS = (
     "settings.json"  # a tensor of bytes, where a host's saving node writes no metadata of ours
 )
-ADDED = ("window", "easing", "guided_to", "marks")  # settings that the first files do not have
+ADDED = ("window", "easing", "guided_to", "decoders")  # settings that the first files do not have
 MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 Model = TypeVar("Model", bound=nn.Module)

@@ -174,9 +174,10 @@ def decode_frames(
 ) -> Iterator[Frames]:
     """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for.
 
-    With the `mask` of the canvas the decoder is told what was painted and what is footage. What
-    follows footage goes on in its colours; footage that follows what was painted is decoded as it
-    was encoded, and what was painted meets it.
+    With the `mask` of the canvas kept footage is shown by the decoder that gives back what was
+    encoded, and the rest by that of what was painted, where the model has two. What follows footage
+    goes on in its colours; footage that follows what was painted is decoded as it was encoded, and
+    what was painted meets it.
     """
     autoencoder, met, left = pipeline.autoencoder, [], []
     decode = partial(decode_ring if canvas.ring else decode_chunks, autoencoder)

@@ -5,7 +5,7 @@ from .models.dit import DiTConfig
 
 
 def mini_autoencoder() -> AutoencoderConfig:
-    return AutoencoderConfig(marks=1)
+    return AutoencoderConfig()
 
 
 def mini() -> DiTConfig:

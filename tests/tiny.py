@@ -11,7 +11,7 @@ from sora_core.models.dit import DiT, DiTConfig
 
 NAME = "tiny.safetensors"
 AUTOENCODER = AutoencoderConfig(
-    fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1, marks=1
+    fine_width=8, fine_depth=1, coarse_width=16, coarse_depth=1, decoders=2
 )
 
 
@@ -29,6 +29,7 @@ def tiny_autoencoder() -> Autoencoder:
     torch.manual_seed(1)
     autoencoder = Autoencoder(AUTOENCODER)
     autoencoder.decoder.leave.weight.data.mul_(8)  # else all is grey
+    autoencoder.painted.leave.weight.data.mul_(5)
     return autoencoder.eval()
 
 

@@ -29,7 +29,7 @@ class Decoding:
     began there: by 0.06 root mean square in a random network, where nothing fades with distance.
 
     Footage that was `met`, after what was painted, is decoded as it was encoded by a VAE that looks
-    back alone: ours, and those that remember. Ours is told, too, what of the latent was `painted`.
+    back alone: ours, and those that remember. Ours has a decoder of its own for what was `painted`.
     What `left` footage goes on in its colours, whatever the VAE.
     """
 

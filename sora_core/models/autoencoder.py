@@ -9,9 +9,9 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   still has its own features; four frames are merged only after that.
 - Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with
   the carried past is decoding at once.
-- A decoder can be told which cells were painted and which encoded: painted ones, each a little
-  wrong in its own way, want to be joined smoothly, encoded ones to be shown as they are. (That of
-  LTX-Video, HaCohen et al. 2024, is told how noisy a latent is.)
+- What was painted can have a decoder of its own. Painted latent frames, each a little wrong in its
+  own way, want to be joined smoothly, and encoded ones to be shown as they are; one decoder that
+  does both does either less well.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange, repeat
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
@@ -35,6 +35,7 @@ It is used up by the chunk that follows: at 1080p, old and new together would be
 PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
 MERGE = COMPRESSION.rows // PATCH
 BAND = 2**21  # activations that a CPU passes through a block together, to stay in its cache
+FADING = 0.8  # from frame to frame, of what two decoders differ in where one takes over
 TOGETHER = 2**16  # places that pass through the blocks together, or one frame: bounds the memory
 
 
@@ -45,11 +46,11 @@ class AutoencoderConfig:
     fine_depth: int = 3
     coarse_width: int = 192
     coarse_depth: int = 3
-    marks: int = 0  # maps that come with the cells: 1 if the decoder is told which were painted
+    decoders: int = 1  # or 2: the second one is for what was painted
 
     def __post_init__(self) -> None:
-        if self.marks not in (0, 1):
-            raise ConfigError(f"autoencoder marks {self.marks}: must be 0 or 1")
+        if self.decoders not in (1, 2):
+            raise ConfigError(f"autoencoder decoders {self.decoders}: must be 1 or 2")
         for name in ("latent_channels", "fine_width", "fine_depth", "coarse_width", "coarse_depth"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"autoencoder {name} {getattr(self, name)}: must be at least 1")
@@ -147,10 +148,9 @@ class Decoder(nn.Module):
     def __init__(self, config: AutoencoderConfig, layers: Layers) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
-        self.marks = config.marks
-        self.enter = layers.Linear(config.latent_channels + config.marks, coarse)
+        self.enter = layers.Linear(config.latent_channels, coarse)
         self.coarse = nn.ModuleList(Block(coarse, layers) for _ in range(config.coarse_depth))
-        self.split = layers.Linear(coarse + config.marks, fine * COMPRESSION.time * MERGE**2)
+        self.split = layers.Linear(coarse, fine * COMPRESSION.time * MERGE**2)
         self.fine = nn.ModuleList(Block(fine, layers) for _ in range(config.fine_depth))
         self.norm = layers.LayerNorm(fine)
         self.leave = layers.Linear(fine, 3 * PATCH**2)
@@ -158,14 +158,9 @@ class Decoder(nn.Module):
     def forward(
         self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
     ) -> tuple[Video, Past]:
-        """The frames of `cells`, whose last channels are their marks, and the past of what follows.
-
-        No past: 1 + 4k frames, else 4k.
-        """
+        """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
         skipped = 0 if past else COMPRESSION.time - 1
         x, coarse = run_blocks(self.coarse, self.enter(cells), past)
-        if self.marks:
-            x = torch.cat([x, cells[..., -1:]], dim=-1)
         x = rearrange(
             self.split(x),
             "b t y x (f i j c) -> b (t f) (y i) (x j) c",
@@ -178,8 +173,46 @@ class Decoder(nn.Module):
         return video[:, :, skipped:], coarse + fine
 
 
+def decode_both(
+    painted: Decoder,
+    encoded: Decoder,
+    cells: Float[Tensor, "b t y x c"],
+    known: Bool[Tensor, " t"] | None,
+    past: Past | None,
+) -> tuple[Video, Past]:
+    """The frames of `cells`, shown by `encoded` from the first on as long as they are `known`, and
+    by `painted` after that; and the past of what follows.
+
+    `painted` sees all, as the past of what it shows. By how much its last known frame differs from
+    the one that is shown, the frames after it are moved too, less and less.
+    """
+    past = [] if past is None else past
+    begun, blocks = bool(past), len(painted.coarse) + len(painted.fine)
+    gap = past.pop() if len(past) > blocks else None
+    own, before = past[:blocks], past[blocks:]
+    past.clear()
+    count, done = 0, 0
+    if known is not None and (before or not begun):
+        count = int(known.cumprod(0).sum())
+    video, kept = painted(cells, own or None)
+    if count:
+        shown, before = encoded(cells[:, :count], before or None)
+        done = shown.shape[2]
+        gap = shown[:, :, -1:] - video[:, :, done - 1 : done]
+        video = torch.cat([shown, video[:, :, done:]], dim=2)
+    if gap is None:
+        return video, kept
+    later = torch.arange(1, video.shape[2] - done + 1, device=video.device)
+    video[:, :, done:] += gap * (FADING**later).to(gap).view(-1, 1, 1)
+    gap = gap * FADING ** len(later)
+    return video, [*kept, *(before if count == cells.shape[1] else []), gap]
+
+
 class Autoencoder(nn.Module):
-    """Pixels to a normalised latent and back. Whole videos here; long ones in `streaming`."""
+    """Pixels to a normalised latent and back. Whole videos here; long ones in `streaming`.
+
+    `decoder` gives back what was encoded, `painted`, if there is one, shows what was painted.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -189,6 +222,7 @@ class Autoencoder(nn.Module):
         self.config = config
         self.encoder = Encoder(config, layers)
         self.decoder = Decoder(config, layers)
+        self.painted = Decoder(config, layers) if config.decoders == 2 else None
         self.register_buffer("mean", torch.zeros(config.latent_channels))
         self.register_buffer("deviation", torch.ones(config.latent_channels))
 
@@ -198,23 +232,27 @@ class Autoencoder(nn.Module):
         return rearrange(cells, "b t y x c -> b c t y x"), kept
 
     def decode_chunk(self, latent: Latent, past: Past | None) -> tuple[Video, Past]:
-        """The frames of `latent`, `marked` or taken as painted, and the past of what follows."""
+        """The frames of `latent`, `marked` or taken as painted, and the past of what follows.
+
+        With two decoders, encoded latent frames from the first one on are shown by `decoder`; the
+        other sees them too, for they are the past of what is painted after them.
+        """
         cells = rearrange(latent, "b c t y x -> b t y x c")
         cells, marks = cells.split([len(self.mean), cells.shape[-1] - len(self.mean)], dim=-1)
         cells = cells * self.deviation.to(cells) + self.mean.to(cells)
-        if self.config.marks:
-            marks = marks if marks.shape[-1] else torch.ones_like(cells[..., :1])
-            cells = torch.cat([cells, marks], dim=-1)
-        return self.decoder(cells, past)
+        if self.painted is None:
+            return self.decoder(cells, past)
+        known = (marks == 0).flatten(2).all(dim=2).all(dim=0) if marks.shape[-1] else None
+        return decode_both(self.painted, self.decoder, cells, known, past)
 
     def marked(
         self, latent: Latent, painted: Float[Tensor, "#b 1 #t #y #x"]
     ) -> Float[Tensor, "b c2 t y x"]:
         """`latent` as `decode` wants it, told where it was `painted` (1) and where encoded (0).
 
-        It stays as it is for a decoder that is not told.
+        It stays as it is where there is one decoder for all.
         """
-        if not self.config.marks:
+        if self.painted is None:
             return latent
         return torch.cat([latent, painted.to(latent).expand_as(latent[:, :1])], dim=1)
 

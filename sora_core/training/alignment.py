@@ -26,17 +26,16 @@ def align(model: Autoencoder, before: Autoencoder, clips: Sequence[Clips]) -> fl
     solution = torch.linalg.lstsq(ones.double(), old.double()).solution
     turn, offset = solution[:-1].T.float(), solution[-1].float()
     weights = dict(model.named_parameters())
-    enter, leave = (
-        [weights[f"{name}.{kind}"] for kind in ("weight", "bias")]
-        for name in ("decoder.enter", "encoder.leave")
-    )
+    weight, bias = (weights[f"encoder.leave.{kind}"] for kind in ("weight", "bias"))
     scaled = turn / model.deviation
-    leave[0].copy_(scaled @ leave[0])
-    leave[1].copy_(scaled @ (leave[1] - model.mean) + offset)
-    cells, marks = enter[0].split([len(turn), enter[0].shape[1] - len(turn)], dim=1)
-    back = cells * model.deviation @ torch.linalg.inv(turn.double()).float()
-    enter[1].add_(cells @ model.mean - back @ offset)
-    enter[0].copy_(torch.cat([back, marks], dim=1))
+    weight.copy_(scaled @ weight)
+    bias.copy_(scaled @ (bias - model.mean) + offset)
+    back = torch.linalg.inv(turn.double()).float()
+    for name in ("decoder", "painted") if model.painted else ("decoder",):
+        weight, bias = (weights[f"{name}.enter.{kind}"] for kind in ("weight", "bias"))
+        turned = weight * model.deviation @ back
+        bias.add_(weight @ model.mean - turned @ offset)
+        weight.copy_(turned)
     model.mean.zero_()
     model.deviation.fill_(1)
     left = (ones @ solution.float() - old).square().sum() / (old - old.mean(0)).square().sum()

@@ -58,6 +58,8 @@ def begun_twice(clip: Tensor) -> Tensor:
 class AutoencoderTask:
     """Reconstruct clips through a slightly noisy latent."""
 
+    mark: Tensor = ENCODED
+
     def __init__(
         self, model: Autoencoder, clips: Sequence[Clips], shown: Clips, batch: int, seed: int
     ) -> None:
@@ -106,7 +108,7 @@ class AutoencoderTask:
         rows, errors, object_errors = [], [], []
         for frames, segments in zip(self.shown.frames, self.shown.segments, strict=True):
             video = video_from_frames(frames)[None]
-            made = average.decode(average.marked(average.encode(video), ENCODED)).clamp(-1, 1)
+            made = average.decode(average.marked(average.encode(video), self.mark)).clamp(-1, 1)
             squared = ((made - video) / 2).square().mean(1)[0]
             mask = segments >= FIRST_OBJECT
             errors.append(squared.mean())

@@ -1,16 +1,16 @@
-"""Training of the decoder alone, once the transformer is trained: latents stay what they are.
+"""Training of the decoder of what is painted, once the transformer is trained.
 
 A decoder that has seen only what the encoder makes shows painted latents with a small jump wherever
-a latent frame begins, as each is a little wrong in its own way. Here most of what it sees was
-painted by the transformer, close enough to the truth to be held against it, and marked as such, so
-that what is encoded comes out as sharp as before. Of frames that were given after painted ones,
-only the steps are: they shall go on from what was painted, so that it is seen how far that must
-bend to meet them as they are (`meeting.py`).
+a latent frame begins, as each is a little wrong in its own way. So a copy of it learns, half of the
+time, from what the transformer painted, close enough to the truth to be held against it. Of frames
+that were given after painted ones, only the steps are: they shall go on from what was painted, so
+that it is seen how far that must bend to meet them as they are (`meeting.py`).
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,20 +24,22 @@ from .dataset import Clips
 from .distributed import Ranks
 from .painted import Painted
 
-PAINTED = 2  # of three steps
 OBJECT_WEIGHT = 1.25
-MOTION_WEIGHT = 1.8  # of steps from frame to frame
-BORDER_WEIGHT = 8.0  # of those from one latent frame into the next
+NOISE = 0.01  # of latents as they are
+BORDER_WEIGHT = 8.0  # of steps from one latent frame into the next
+MOTION_WEIGHT = 0.6  # of steps from frame to frame
+PAINTED_MOTION_WEIGHT = 1.8  # of those of painted latents, which jump more than encoded ones
 
 
 def decoding_loss(
     made: Video,
     true: Video,
     objects: Float[Tensor, "b 1 t y x"],
-    shown: Float[Tensor, "b 1 t 1 1"],
+    shown: Float[Tensor, "#b 1 #t 1 1"],
+    motion: float,
 ) -> dict[str, Tensor]:
-    """Squared error, most of all, of frames that are `shown`; and that of each step in time, into
-    latent frames above all."""
+    """Squared error, most of all, of frames that are `shown`; and, weighing `motion`, that of each
+    step in time, into latent frames above all."""
     error, weight = made - true, 1 + (OBJECT_WEIGHT - 1) * objects
     shown = weight * shown
     shown = shown / shown.mean()
@@ -55,12 +57,14 @@ def decoding_loss(
         border[:: COMPRESSION.time] = BORDER_WEIGHT
         step = error.diff(dim=2)
         moved = weight[:, :, 1:] * border / border.mean()
-        parts["motion"] = MOTION_WEIGHT * (moved * (step.abs() + 6 * step.square())).mean()
+        parts["motion"] = motion * (moved * (step.abs() + 6 * step.square())).mean()
     return parts
 
 
 class DecoderTask(AutoencoderTask):
-    """Clips from their own latents, as before, and from painted ones in turn."""
+    """Clips from their own latents, and from painted ones, a step of each in turn."""
+
+    mark = torch.ones(1, 1, 1, 1, 1)
 
     def __init__(
         self,
@@ -73,20 +77,30 @@ class DecoderTask(AutoencoderTask):
         seed: int,
     ) -> None:
         super().__init__(model, clips, shown, batch, seed)
-        model.encoder.requires_grad_(False)
-        model.decoder.requires_grad_(True)
+        model.requires_grad_(False)
+        for weight in (parameter for n, parameter in model.named_parameters() if "painted." in n):
+            weight.requires_grad_(True)
         self.scenes = list(zip(scenes, painted, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
-        if step % 3 >= PAINTED:
-            return super().loss(step, ranks)
-        latent, video, objects, shown = self.drawn(step, ranks)
-        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown)
+        if step % 2:
+            motion, batch = MOTION_WEIGHT, self.encoded(step, ranks)
+        else:
+            motion, batch = PAINTED_MOTION_WEIGHT, self.drawn(step, ranks)
+        latent, video, objects, shown = batch
+        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown, motion)
         return torch.stack(list(parts.values())).sum(), parts
 
+    @torch.no_grad()
+    def encoded(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
+        """Cuts of clips, their latents, no objects that weigh more, and that all is shown."""
+        video, generator = self.draw(step, ranks)
+        latent = self.model.encode(video).float()
+        noise = NOISE * torch.randn(latent.shape, generator=generator)
+        return latent + noise, video, torch.zeros_like(video[:, :1]), torch.ones(1, 1, 1, 1, 1)
+
     def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Painted and marked latents, what they should show, where objects are, and which frames of
-        that are shown.
+        """Painted latents, what they should show, where objects are, and which frames are shown.
 
         They are whole clips, and so half as many as crops.
         """
@@ -95,13 +109,11 @@ class DecoderTask(AutoencoderTask):
         count = max(1, self.batch // ranks.count // 2)
         rows = torch.randint(len(clips.frames), (count,), generator=generator)
         video = torch.stack([video_from_frames(clips.frames[i]) for i in rows])
-        known = painted.known[rows]
-        opened = (~known).float()[:, None, :, None, None]
         return (
-            self.model.marked(painted.latents[rows].float(), opened),
+            painted.latents[rows].float(),
             video,
             clips.objects[rows][:, None],
-            shown_frames(known).float()[:, None, :, None, None],
+            shown_frames(painted.known[rows]).float()[:, None, :, None, None],
         )
 
 
@@ -111,3 +123,24 @@ def shown_frames(known: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t2"]:
     shown = ~(known & after)
     later = shown[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
     return torch.cat([shown[:, :1], later], dim=1)
+
+
+def with_second_decoder(autoencoder: Autoencoder) -> Autoencoder:
+    """`autoencoder` with a copy of its decoder for what is painted."""
+    model = Autoencoder(replace(autoencoder.config, decoders=2))
+    weights = autoencoder.state_dict()
+    copies = {
+        name.replace("decoder.", "painted.", 1): weight
+        for name, weight in weights.items()
+        if name.startswith("decoder.")
+    }
+    model.load_state_dict(weights | copies)
+    return model
+
+
+def with_one_decoder(autoencoder: Autoencoder) -> Autoencoder:
+    """`autoencoder` without a decoder for what is painted."""
+    model = Autoencoder(replace(autoencoder.config, decoders=1))
+    weights = autoencoder.state_dict()
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    return model.eval().requires_grad_(False)

@@ -68,7 +68,7 @@ def mini() -> Recipe:
         tellings=captioner_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
         autoencoder_training=TrainingConfig(
-            steps=10800,
+            steps=17300,
             batch=16,
             matrix_rate=8e-3,
             rate=2e-3,

@@ -31,7 +31,7 @@ from .captioner import (
     train_captioner,
 )
 from .dataset import Shelf, read_shards
-from .decoder import DecoderTask
+from .decoder import DecoderTask, with_one_decoder, with_second_decoder
 from .distributed import Ranks
 from .fading import SPANS, read_fading
 from .known import Span
@@ -58,7 +58,9 @@ class AutoencoderRun(Run):
         torch.manual_seed(config.seed)
         clips = list(read_shards(self.shards(*self.recipe.pictures)))
         shown = next(read_shards(self.shards(self.recipe.test)))
-        before = self.start and load_autoencoder(self.start, read_config(self.start))
+        before = None
+        if self.start:
+            before = with_one_decoder(load_autoencoder(self.start, read_config(self.start)))
         model = copy.deepcopy(before) if before else Autoencoder(self.recipe.autoencoder)
         model.train().requires_grad_(True)
         task = AutoencoderTask(model, clips, shown, config.batch, config.seed)
@@ -161,7 +163,7 @@ class TransformerRun(Run):
 
 
 class DecoderRun(Run):
-    """The decoder again, on what the trained transformer paints too. Latents stay as they are."""
+    """A second decoder, on what the trained transformer paints. Latents stay as they are."""
 
     @property
     def needed(self) -> tuple[Shelf, ...]:
@@ -191,7 +193,7 @@ class DecoderRun(Run):
         torch.manual_seed(config.seed)
         shown = next(read_shards(self.shards(recipe.test)))
         task = DecoderTask(
-            self.trained_autoencoder(),
+            with_second_decoder(self.trained_autoencoder()),
             list(read_shards(self.shards(*recipe.pictures))),
             list(read_shards(self.shards(recipe.painted))),
             read_painted(self.painted),

@@ -1,12 +1,11 @@
-from dataclasses import replace
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sora_core.models.autoencoder import Autoencoder
+from sora_core.models.autoencoder import FADING
 from sora_core.models.streaming import decode_chunks, encode_chunks
+from sora_core.training.decoder import with_one_decoder
 from tests.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
@@ -58,20 +57,37 @@ def test_what_is_not_marked_is_taken_as_painted():
     torch.testing.assert_close(AUTOENCODER.decode(latent), AUTOENCODER.decode(painted))
 
 
-def test_the_marks_of_a_latent_frame_change_it_and_what_follows_but_nothing_before():
-    latent, marks = AUTOENCODER.encode(video(9)), torch.zeros(1, 1, 3, 1, 1)
+def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_painted():
+    alone = with_one_decoder(AUTOENCODER)
+    latent, marks = AUTOENCODER.encode(video(17)), torch.zeros(1, 1, 5, 1, 1)
     encoded = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
-    marks[:, :, 1] = 1
-    painted = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
-    apart = (encoded - painted).abs().amax(dim=(0, 1, 3, 4))
-    assert (apart[1:5] > 1e-4).all() and (apart[:1] == 0).all()
+    torch.testing.assert_close(encoded, alone.decode(latent))
+    marks[:, :, 2] = 1
+    made = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
+    torch.testing.assert_close(made[:, :, :5], encoded[:, :, :5])
+    painted = AUTOENCODER.decode(latent)  # which has the same past
+    gap = (encoded - painted)[:, :, 4:5]
+    fading = FADING ** torch.arange(1, 13).view(1, 1, -1, 1, 1)
+    torch.testing.assert_close(made[:, :, 5:], painted[:, :, 5:] + fading * gap)
+    assert gap.abs().max() > 0.1
 
 
-def test_a_decoder_that_is_not_told_takes_latents_as_they_are():
-    plain = Autoencoder(replace(AUTOENCODER.config, marks=0))
-    latent = torch.randn(1, 16, 2, 2, 3)
-    assert plain.marked(latent, torch.zeros(1, 1, 1, 1, 1)) is latent
-    assert plain.decode(latent).shape == (1, 3, 5, 16, 24)
+@settings(deadline=None, max_examples=20)
+@given(encoded=st.integers(0, 7), chunk=st.integers(1, 8))
+def test_decoding_marked_latents_in_chunks_of_any_length_is_decoding_at_once(encoded, chunk):
+    marks = torch.ones(1, 1, 7, 1, 1)
+    marks[:, :, :encoded] = 0
+    latent = AUTOENCODER.marked(AUTOENCODER.encode(video(25)), marks)
+    parts = list(decode_chunks(AUTOENCODER, latent, chunk))
+    torch.testing.assert_close(
+        torch.cat(parts, dim=2), AUTOENCODER.decode(latent), atol=1e-5, rtol=0
+    )
+
+
+def test_one_decoder_for_all_takes_latents_as_they_are():
+    alone, latent = with_one_decoder(AUTOENCODER), torch.randn(1, 16, 2, 2, 3)
+    assert alone.marked(latent, torch.zeros(1, 1, 1, 1, 1)) is latent
+    assert alone.decode(latent).shape == (1, 3, 5, 16, 24)
 
 
 def test_clips_of_a_batch_do_not_see_each_other():

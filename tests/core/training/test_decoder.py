@@ -43,10 +43,10 @@ def test_a_jump_into_a_latent_frame_costs_more_than_one_within():
     def jump(at):
         made = true.clone()
         made[:, :, at:] = 0.1
-        return decoding_loss(made, true, objects, all_of_it)["motion"].item()
+        return decoding_loss(made, true, objects, all_of_it, 1.0)["motion"].item()
 
     assert jump(5) > 2 * jump(6) > 0
-    assert decoding_loss(true, true, objects, all_of_it)["motion"] == 0
+    assert decoding_loss(true, true, objects, all_of_it, 1.0)["motion"] == 0
 
 
 def test_of_what_is_given_after_painted_frames_only_steps_are_learned():
@@ -57,8 +57,8 @@ def test_of_what_is_given_after_painted_frames_only_steps_are_learned():
     weight = shown[:1].float()[:, None, :, None, None]
     made = true.clone()
     made[:, :, 1:] = 0.1  # as wrong where footage is given as before it
-    parts = decoding_loss(made, true, objects, weight)
+    parts = decoding_loss(made, true, objects, weight, 1.0)
     made[:, :, 5:] = 0  # right, and with a step
-    snapped = decoding_loss(made, true, objects, weight)
+    snapped = decoding_loss(made, true, objects, weight, 1.0)
     assert snapped["motion"] > parts["motion"]
     assert snapped["squared"] == parts["squared"]

@@ -35,13 +35,16 @@ def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
         trained(ReaderRun, tmp_path, recipe)
     for kind in (AutoencoderRun, TransformerRun, DecoderRun, ReaderRun):
         trained(kind, tmp_path, recipe)
-    made = tmp_path / recipe.name
+    folder = tmp_path / recipe.name
     before, after = (
-        made / part / f"{recipe.name}.safetensors" for part in ("transformer", "decoder")
+        folder / part / f"{recipe.name}.safetensors" for part in ("transformer", "decoder")
     )
     read_config(after)
-    changed = {
-        name for name, weight in read(after).items() if not torch.equal(weight, read(before)[name])
-    }
-    assert changed and all(name.startswith("autoencoder.decoder.") for name in changed)
-    assert set(load_reader(made / "reader" / "reader.safetensors").words) >= {"colour", "shape"}
+    kept, made = read(before), read(after)
+    assert all(torch.equal(weight, made[name]) for name, weight in kept.items())
+    added = made.keys() - kept.keys()
+    assert added and all(name.startswith("autoencoder.painted.") for name in added)
+    assert any(
+        not torch.equal(made[name], kept[name.replace(".painted.", ".decoder.")]) for name in added
+    )
+    assert set(load_reader(folder / "reader" / "reader.safetensors").words) >= {"colour", "shape"}
