@@ -1,13 +1,15 @@
 """The three parts of a recipe, one after the other, as the command trains them."""
 
+from argparse import ArgumentParser
 from dataclasses import replace
 
 import pytest
 import torch
 
 from sora_core.bundle import read_config
-from sora_core.errors import TrainingError
+from sora_core.errors import ConfigError, TrainingError
 from sora_core.measure.reader import load_reader
+from sora_core.training import command
 from sora_core.training.distributed import Ranks
 from sora_core.training.recipes import smoke
 from sora_core.training.run import prepare
@@ -15,8 +17,10 @@ from sora_core.training.runs import AutoencoderRun, DecoderRun, ReaderRun, Trans
 from sora_core.weights import read
 
 
-def trained(kind, root, recipe):
-    run = kind(recipe=recipe, root=root, resume=False, on_progress=lambda progress: None)
+def trained(kind, root, recipe, start=None):
+    run = kind(
+        recipe=recipe, root=root, resume=False, on_progress=lambda progress: None, start=start
+    )
     prepare(run, 1, lambda name, done, total: None)
     run(Ranks())
 
@@ -48,3 +52,33 @@ def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
         not torch.equal(made[name], kept[name.replace(".painted.", ".decoder.")]) for name in added
     )
     assert set(load_reader(folder / "reader" / "reader.safetensors").words) >= {"colour", "shape"}
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_a_model_file(tmp_path):
+    short = replace(smoke().reader_training, steps=1)
+    recipe = replace(
+        smoke(),
+        autoencoder_training=short,
+        transformer_training=short,
+        decoder_training=short,
+    )
+    for kind in (AutoencoderRun, TransformerRun, DecoderRun):
+        trained(kind, tmp_path, recipe)
+    start = tmp_path / recipe.name / "decoder" / f"{recipe.name}.safetensors"
+    for kind in (AutoencoderRun, TransformerRun):
+        trained(kind, tmp_path / "again", recipe, start)
+    made = tmp_path / "again" / recipe.name / "transformer" / f"{recipe.name}.safetensors"
+    before, after = (read(path, prefix="transformer.") for path in (start, made))
+    apart = {name: (after[name] - before[name]).float().norm() for name in before}
+    assert sum(apart.values()) > 0
+    large = (name for name, weight in before.items() if weight.float().norm() > 1)
+    assert all(apart[name] < 0.2 * before[name].float().norm() for name in large)
+
+
+def test_only_parts_that_a_model_file_holds_start_from_one(tmp_path):
+    arguments = ArgumentParser()
+    command.add_arguments(arguments)
+    args = arguments.parse_args(["reader", "smoke", "--start", "model.safetensors"])
+    with pytest.raises(ConfigError, match="only autoencoder and transformer"):
+        command.run(args)
