@@ -127,7 +127,7 @@ def vae(tmp_path):
 
     path = write_tiny(tmp_path)
     vae = load_vae(path, read_config(path))
-    vae.first_stage_model.decoder.leave.weight.div_(64)  # no pixel is cut off at black or white
+    vae.first_stage_model.painted.leave.weight.div_(64)  # no pixel is cut off at black or white
     return vae
 
 
