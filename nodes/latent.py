@@ -58,7 +58,7 @@ def video_of(latent: Latents, samples: Latent, vae: VAE) -> Decoding:
     canvas, mask = canvas_of(latent, vae), latent.get("noise_mask")
     if canvas is None:
         return Decoding(vae, samples)
-    if mask is None or mask.shape[2:] != samples.shape[2:]:
+    if mask is None or mask.shape[2:] != samples.shape[2:]:  # another's, which says nothing of it
         return Decoding(vae, samples, ring=canvas.ring)
     met, left = meetings_in(vae, samples, canvas, mask), leavings(canvas, mask, compression(vae))
     return Decoding(vae, samples, ring=canvas.ring, met=met, left=left, painted=mask)

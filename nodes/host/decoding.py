@@ -124,8 +124,6 @@ def decoded(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
 def meetings_in(vae: VAE, latent: Latent, canvas: Canvas, mask: Mask) -> list[Meeting]:
     """Where in `latent` footage follows what was painted: the `mask` is that of the canvas."""
     pressed = compression(vae)
-    if mask.shape[2:] != latent.shape[2:]:
-        return []
     _, height, width = pressed.covered(canvas.grid(pressed))
     encode = way(vae, Size(width, height)).encode
     return meetings(canvas, mask, encode, vae.latent_channels, pressed)

@@ -185,6 +185,9 @@ def decode_both(
 
     `painted` sees all, as the past of what it shows. By how much its last known frame differs from
     the one that is shown, the frames after it are moved too, less and less.
+
+    The past is that of `painted`; as long as all was known, that of `encoded`; and, once anything
+    was known, how far the next frame is to be moved.
     """
     past = [] if past is None else past
     begun, blocks = bool(past), len(painted.coarse) + len(painted.fine)

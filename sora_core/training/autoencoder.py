@@ -23,7 +23,6 @@ STILLS = 0.1  # of the steps show images
 AROUND = 0.4  # of the crops show an object; it is moving things that are hard
 TWICE = 0.15  # of the clips begin with a frame that stands, as footage does after what was painted
 LATENT_NOISE = 0.01  # stands for a learned posterior variance: small, fixed, stable
-ENCODED = torch.zeros(1, 1, 1, 1, 1)  # the mark of cells that were not painted
 
 
 def reconstruction_loss(made: Video, true: Video) -> dict[str, Tensor]:
@@ -58,8 +57,6 @@ def begun_twice(clip: Tensor) -> Tensor:
 class AutoencoderTask:
     """Reconstruct clips through a slightly noisy latent."""
 
-    mark: Tensor = ENCODED
-
     def __init__(
         self, model: Autoencoder, clips: Sequence[Clips], shown: Clips, batch: int, seed: int
     ) -> None:
@@ -74,11 +71,9 @@ class AutoencoderTask:
         }
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, torch.Generator]:
-        """Cuts of clips, all of one length, and what else chance has to say of them."""
+        """Cuts of clips, all of one length, and the generator for what else chance decides."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        shared = torch.Generator().manual_seed(
-            self.seed * 1_000_003 + step
-        )  # the same cost for all
+        shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)  # as costly for all
         still = torch.rand((), generator=shared) < STILLS
         cuts = []
         for _ in range(self.batch // ranks.count):
@@ -97,8 +92,7 @@ class AutoencoderTask:
         video, generator = self.draw(step, ranks)
         latent = self.model.encode(video)
         noise = torch.randn(latent.shape, generator=generator)
-        marked = self.model.marked(latent + LATENT_NOISE * noise, ENCODED)
-        made = self.model.decode(marked).float()
+        made = self.model.decode(latent + LATENT_NOISE * noise).float()
         parts = reconstruction_loss(made, video)
         parts["latent"] = 1e-3 * latent.float().square().mean()
         return torch.stack(list(parts.values())).sum(), parts
@@ -108,7 +102,7 @@ class AutoencoderTask:
         rows, errors, object_errors = [], [], []
         for frames, segments in zip(self.shown.frames, self.shown.segments, strict=True):
             video = video_from_frames(frames)[None]
-            made = average.decode(average.marked(average.encode(video), self.mark)).clamp(-1, 1)
+            made = average.decode(average.encode(video)).clamp(-1, 1)
             squared = ((made - video) / 2).square().mean(1)[0]
             mask = segments >= FIRST_OBJECT
             errors.append(squared.mean())

@@ -64,8 +64,6 @@ def decoding_loss(
 class DecoderTask(AutoencoderTask):
     """Clips from their own latents, and from painted ones, a step of each in turn."""
 
-    mark = torch.ones(1, 1, 1, 1, 1)
-
     def __init__(
         self,
         model: Autoencoder,

@@ -38,7 +38,8 @@ def shifted(picture: Float[Tensor, "b 3 y x"], shift: Shift) -> Float[Tensor, "b
 
 
 def _levels(picture: Float[Tensor, "b 3 y x"]) -> Tensor:
-    return ((picture + 1) * ((LEVELS - 1) / 2)).round().clamp(0, LEVELS - 1).long()
+    levels = ((picture + 1) * ((LEVELS - 1) / 2)).nan_to_num()  # a host shows them black
+    return levels.round().clamp(0, LEVELS - 1).long()
 
 
 def _matching(here: Tensor, there: Tensor) -> Float[Tensor, " level"]:

@@ -14,6 +14,7 @@ from sora_nodes.nodes.host.causal import decoded_in_turn, streams
 from sora_nodes.nodes.host.decoding import Decoding, meetings_in
 from sora_nodes.nodes.host.encoding import way
 from sora_nodes.nodes.host.video import compression
+from sora_nodes.nodes.latent import video_of
 from sora_nodes.sora_core.canvas import Canvas
 from sora_nodes.sora_core.edits import extend_backward
 from sora_nodes.sora_core.encode import encode_canvas
@@ -190,7 +191,10 @@ def test_what_leaves_footage_begins_in_its_colours_whatever_the_vae(kind):
 
 def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
     vae, canvas = wan_2_1(), Canvas(width=16, height=16, seconds=13 / 8)
-    assert meetings_in(vae, noise(vae, 4), canvas, torch.zeros(1, 1, 24, 16)) == []
+    samples = torch.randn(1, 16, 4, 2, 2)
+    latent = {"samples": samples, "sora_canvas": canvas, "noise_mask": torch.zeros(1, 1, 24, 16)}
+    decoding = video_of(latent, samples, vae)
+    assert (decoding.met, decoding.left, decoding.painted) == ((), (), None)
 
 
 def finished(decoding):

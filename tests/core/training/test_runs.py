@@ -25,16 +25,20 @@ def trained(kind, root, recipe, start=None):
     run(Ranks())
 
 
-@pytest.mark.slow
-def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
-    short = replace(smoke().reader_training, steps=2)
-    recipe = replace(
+def of_steps(steps):
+    short = replace(smoke().reader_training, steps=steps)
+    return replace(
         smoke(),
         autoencoder_training=short,
         transformer_training=short,
         decoder_training=short,
         reader_training=short,
     )
+
+
+@pytest.mark.slow
+def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
+    recipe = of_steps(2)
     with pytest.raises(TrainingError, match="train that first"):
         trained(ReaderRun, tmp_path, recipe)
     for kind in (AutoencoderRun, TransformerRun, DecoderRun, ReaderRun):
@@ -56,13 +60,7 @@ def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
 
 @pytest.mark.slow
 def test_training_goes_on_from_a_model_file(tmp_path):
-    short = replace(smoke().reader_training, steps=1)
-    recipe = replace(
-        smoke(),
-        autoencoder_training=short,
-        transformer_training=short,
-        decoder_training=short,
-    )
+    recipe = of_steps(1)
     for kind in (AutoencoderRun, TransformerRun, DecoderRun):
         trained(kind, tmp_path, recipe)
     start = tmp_path / recipe.name / "decoder" / f"{recipe.name}.safetensors"

@@ -55,3 +55,10 @@ def test_a_picture_of_something_else_moves_no_level_far(other):
     assert shift.isfinite().all() and 0 < shift.abs().max() <= LIMIT
     places = torch.arange(256) + shift
     assert (places.diff(dim=1) > -1e-3).all()  # no two change places
+
+
+def test_a_broken_picture_is_nobodys_colour():
+    broken = picture().clone()
+    broken[..., 0] = torch.nan
+    assert level_shift(broken, picture()).isfinite().all()
+    assert level_shift(picture(), broken).isfinite().all()
