@@ -1,17 +1,21 @@
 """What a user does on ComfyUI's page: opens a template, presses the button, drags, drops a file."""
 
 import contextlib
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
-from playwright.sync_api import Page, TimeoutError
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from tools.graph import Graph
 from tools.host import ROOT
 
 PICTURES = ROOT / "runs" / "browser"
 RUN_MS = 600_000
-CLICKS, CLICK_MS = 5, 3_000
+PRESSES, ENTRY_MS, TEMPLATE_MS = 5, 3_000, 15_000
 POLL_MS = 50  # a page that is asked at each of its frames draws them all
+
+SignState = Literal["visible", "hidden"]
 
 LISTEN = """() => {
     if (window.outcome !== undefined) {
@@ -61,10 +65,22 @@ WIDGET = """async ([id, name]) => {
 VALUE = "([id, name]) => app.graph.getNodeById(id).widgets.find(one => one.name === name).value"
 
 
+def press_until(press: Callable[[], None], sign: Locator, state: SignState, wait_ms: int) -> None:
+    """Presses again where nothing has come of it: a page under load moves or draws anew what it
+    has just shown, and what is pressed meanwhile hears nothing of it."""
+    for _ in range(PRESSES):
+        with contextlib.suppress(TimeoutError):
+            press()
+            sign.wait_for(state=state, timeout=wait_ms)
+            return
+    sign.wait_for(state=state)
+
+
 def open_template(page: Page, name: str) -> None:
     page.locator(".templates-tab-button").click()
-    page.get_by_test_id(f"template-workflow-{name}").click()
-    page.get_by_test_id("template-workflows-content").wait_for(state="hidden")
+    card = page.get_by_test_id(f"template-workflow-{name}")
+    templates = page.get_by_test_id("template-workflows-content")
+    press_until(partial(card.click, timeout=TEMPLATE_MS), templates, "hidden", TEMPLATE_MS)
 
 
 def show(page: Page, graph: Graph) -> None:
@@ -75,11 +91,11 @@ def show(page: Page, graph: Graph) -> None:
 def type_into(page: Page, node: str, name: str, text: str) -> Any:
     """What a widget holds once `text` is typed into it."""
     entry = page.locator("textarea:focus, .graphdialog input")
-    for _ in range(CLICKS):  # a page under load moves what it has just shown
+
+    def press() -> None:
         page.mouse.click(*page.evaluate(WIDGET, [node, name]))
-        with contextlib.suppress(TimeoutError):
-            entry.wait_for(timeout=CLICK_MS)
-            break
+
+    press_until(press, entry, "visible", ENTRY_MS)
     entry.fill(text)
     if page.locator(".graphdialog").count():
         page.keyboard.press("Enter")
