@@ -1,4 +1,4 @@
-"""Training of the autoencoder on crops around what moves.
+"""Training of the autoencoder on crops of clips, some of them around what moves.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n clips.
 """
@@ -20,7 +20,7 @@ from .distributed import Ranks
 
 CROP = 48
 STILLS = 0.06  # of the steps show images
-AROUND = 0.15  # of the crops show an object; it is moving things that are hard
+AROUND = 0.15  # of the crops are around an object; it is moving things that are hard
 TWICE = 0.3  # of the clips begin with a frame that stands, as footage does after what was painted
 LATENT_NOISE = 0.005  # stands for a learned posterior variance: small, fixed, stable
 
