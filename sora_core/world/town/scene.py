@@ -113,9 +113,9 @@ class Move:
     `start` and `stop` are seconds on the stage's clock. By verb: "go" travels (`dx`, `dz`) between
     them, slowing to a halt with `brake`; "fall" begins `amount` above the thing's base and "drop"
     ends `amount` below it; "bounce" and "jump" rise `amount`; "spin" turns `amount` radians a
-    second and "turn" `amount` radians in all; "circle" goes around a point `amount` behind the
-    thing, one turn in `period` seconds; "topple" and "scatter" fall toward (`dx`, `dz`); "grow"
-    ends `amount` times as large.
+    second and "turn" `amount` radians in all; "circle" goes around the point (`dx`, `dz`) away
+    from the thing, one turn in `period` seconds, to the other side if that is negative; "topple"
+    and "scatter" fall to the side of `dx`; "grow" ends `amount` times as large.
     """
 
     verb: str
