@@ -220,7 +220,9 @@ def stack_fall(d: Draw) -> Scene:
     rest = over + fall_seconds(tall) * 2
     first = d.go(speed, (way, 0.0), start=start, stop=rest)
     drop = Move("drop", over + 0.15 * half_across(thing) / speed, amount=tall)
-    return single(d, [replace(thing, x=under.x, base=tall, yaw=0.0, moves=(first, drop)), under])
+    thing = replace(thing, x=under.x, base=tall, yaw=0.0, moves=(first, drop))
+    stage = d.stage([thing, under])
+    return Scene((Shot(stage, d.view(stage.things, camera=d.asked.camera or "static")),))
 
 
 def hidden(d: Draw) -> Scene:

@@ -27,20 +27,21 @@ def _crossing(d: Draw, thing: Thing) -> Thing:
 
 
 def _marking(d: Draw, thing: Thing, colour: str, style: str, width: float, **rest: str) -> Scene:
-    stage = d.stage([thing], strokes=(Stroke(0, colour, style, width),), **rest)
-    camera = d.pick(("static", "static", "static", "handheld", "zoom in"))
-    angle = "above" if d.chance(0.25) else "front"
+    sky = d.asked.sky or d.pick(("day", "day", "dawn", "sunset", "night"))
+    stage = d.stage([thing], strokes=(Stroke(0, colour, style, width),), sky=sky, **rest)
+    camera = d.asked.camera or d.pick(("static", "static", "static", "handheld", "zoom in"))
+    angle = "above" if d.chance(0.3 if style == "stroke" else 0.6) else "front"
     return Scene((Shot(stage, d.view(stage.things, camera=camera, angle=angle)),))
 
 
 def stroke(d: Draw) -> Scene:
     """A roller lays a stroke of its colour on the floor, or a ball does."""
     thing = d.thing(("roller", "roller", "roller", "ball"))
-    if thing.colour in ("grey", "brown") and d.asked.colour is None:
-        thing = replace(thing, colour=d.pick(("red", "blue", "yellow", "pink")))
-    floor = d.asked.floor or d.pick(("grey", "tiles", "snow", "wood", "sand", "brick", "checker"))
-    if floor == "snow" and thing.colour == "white":
-        floor = "wood"
+    if thing.colour in ("grey", "brown", "white") and d.asked.colour is None:
+        thing = replace(thing, colour=d.pick(("red", "blue", "yellow", "pink", "purple")))
+    floor = d.asked.floor or d.pick(("grey", "tiles", "snow", "wood", "sand", "dirt", "checker"))
+    if floor == "tiles" and thing.colour == "turquoise":
+        floor = "grey"
     width = 0.72 if thing.kind == "roller" else 0.6
     return _marking(d, _crossing(d, thing), thing.colour, "stroke", width, floor=floor)
 

@@ -92,7 +92,7 @@ def relation(d: Draw) -> Scene:
         first = own_motion(d, first)
     else:
         depth = 1.0 if which == "behind" else -1.0
-        offset = d.side() * d.uniform(0.25, 0.55)
+        offset = d.side() * d.uniform(0.3, 0.45) * (footprint(first) + footprint(second))
         first = replace(first, x=offset, z=depth * max(near, 0.9) + 0.4)
         second = replace(second, x=-offset, z=-depth * max(near, 0.9) + 0.4)
     stage = d.stage([first, second])

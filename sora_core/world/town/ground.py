@@ -70,7 +70,7 @@ def precipitate(frame: ndarray, seconds: float, snow: bool) -> None:
     """Draws falling rain or snow over a frame; drops are as large as the frame asks for."""
     rows, columns = frame.shape[0], frame.shape[1]
     unit = 2.0 / min(rows, columns)
-    wide, tall, speed, strength = (0.05, 0.4, 3.4, 0.42) if not snow else (0.09, 0.09, 0.55, 0.85)
+    wide, tall, speed, strength = (0.035, 0.32, 3.4, 0.4) if not snow else (0.055, 0.055, 0.55, 0.8)
     for row in range(rows):
         for column in range(columns):
             sx, sy = unit * (column + 0.5 - columns / 2), unit * (rows / 2 - row - 0.5)
@@ -79,7 +79,7 @@ def precipitate(frame: ndarray, seconds: float, snow: bool) -> None:
                 lane = floor((sx + (0.12 * sy if not snow else 0.0)) / (wide * size))
                 pace = speed * size * (0.8 + 0.4 * scramble(int(lane), 7 + layer))
                 drop = floor((sy + pace * seconds) / (tall * size))
-                chance = 0.1 if not snow else 0.045
+                chance = 0.05 if not snow else 0.03
                 if scramble(int(lane) + 131 * layer, int(drop)) < chance:
                     for c in range(3):
                         value = float(frame[row, column, c])

@@ -6,12 +6,14 @@ training must not show appears (or one does, where that is asked).
 
 from collections.abc import Callable
 
+import numpy as np
 from numpy.random import PCG64, Generator
 
 from ...errors import ConfigError
 from . import actions, changes, crowds, shots
 from .draw import Asked, Draw, clear_of_each_other
-from .scene import Scene, is_held_out, is_held_out_pair
+from .scene import Scene, Shot, is_held_out, is_held_out_pair
+from .visibility import visible_shares
 
 Recipe = Callable[[Draw], Scene]
 
@@ -58,6 +60,8 @@ RECIPES: dict[str, Recipe] = {
 }
 SCENES = tuple(RECIPES)
 TRIES = 3000
+CLEAR = ("relation", "between", "count", "crowd", "cut_view", "circle")
+"""Recipes whose every thing has to be recognised when its shot begins."""
 
 
 def scene_of(
@@ -106,10 +110,17 @@ def scene_of(
         scene = RECIPES[kind](drawn)
         if any(not clear_of_each_other(shot.stage.things) for shot in scene.shots):
             continue
+        if kind in CLEAR and not all(_is_clear(shot) for shot in scene.shots):
+            continue
         if held_out_combinations(scene) if held_out else not held_out_combinations(scene):
             return Scene(scene.shots, kind, scene.subject)
     which = "held-out" if held_out else "training"
     raise ConfigError(f"no {which} scene {kind!r} has all that is asked: ask for less")
+
+
+def _is_clear(shot: Shot) -> bool:
+    shares = visible_shares(shot, np.zeros(1))
+    return bool(shares.min() > 0.4)
 
 
 def combinations(scene: Scene) -> list[tuple[str, str, str]]:
