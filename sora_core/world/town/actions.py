@@ -56,7 +56,9 @@ def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> Thing:
         halt = d.beat(0.6, 0.9)
         stop = halt if stop is None else min(stop, halt)
     move = d.go(speed, direction, stop=stop, brake=False)
-    return replace(thing, x=x, z=z + (d.uniform(-0.3, 0.3) if direction[1] == 0 else 0), moves=(move,))
+    return replace(
+        thing, x=x, z=z + (d.uniform(-0.3, 0.3) if direction[1] == 0 else 0), moves=(move,)
+    )
 
 
 def still(d: Draw) -> Scene:
@@ -117,7 +119,9 @@ def jump(d: Draw) -> Scene:
 
 def circle(d: Draw) -> Scene:
     thing = d.thing(("ball", "car", "man", "woman", "dog", "cat", "robot"), ("small", "medium"))
-    middle = d.thing(("tree", "cube", "cylinder", "cone", "lamp", "snowman"), unlike=[thing], asked=False)
+    middle = d.thing(
+        ("tree", "cube", "cylinder", "cone", "lamp", "snowman"), unlike=[thing], asked=False
+    )
     middle = replace(middle, size="small", x=0.0, z=0.4)
     angle, radius = d.uniform(0, 2 * pi), d.uniform(1.35, 1.5)
     dx, dz = radius * cos(angle), radius * sin(angle)
@@ -288,4 +292,3 @@ def enter(d: Draw) -> Scene:
 
 def other_colour(d: Draw, *colours: str) -> str:
     return d.pick([colour for colour in COLOURS if colour not in colours])
-

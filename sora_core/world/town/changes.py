@@ -91,7 +91,9 @@ def recolour(d: Draw) -> Scene:
 
 def grow(d: Draw) -> Scene:
     """A thing grows, or shrinks."""
-    thing = replace(d.thing(("ball", "cube", "cylinder", "cone", "tree", "snowman"), ("small", "medium")))
+    thing = replace(
+        d.thing(("ball", "cube", "cylinder", "cone", "tree", "snowman"), ("small", "medium"))
+    )
     amount = d.uniform(1.5, 1.8) if thing.size == "small" else d.uniform(0.45, 0.6)
     start = d.beat(0.05, 0.25)
     move = Move("grow", start, start + d.beat(0.4, 0.6), amount=amount)

@@ -11,7 +11,19 @@ from .things import TOPPLING, footprint, height
 
 RELATIONS = ("left of", "right of", "behind", "in front of", "on")
 COUNTABLE = ("ball", "cube", "cylinder", "cone", "car", "man", "woman", "dog", "cat", "tree")
-PARTNERS = ("ball", "cube", "cylinder", "cone", "car", "man", "woman", "dog", "cat", "tree", "robot")
+PARTNERS = (
+    "ball",
+    "cube",
+    "cylinder",
+    "cone",
+    "car",
+    "man",
+    "woman",
+    "dog",
+    "cat",
+    "tree",
+    "robot",
+)
 SUPPORTS = ("cube", "cylinder", "table")
 MARGIN = 0.35
 

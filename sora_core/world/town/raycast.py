@@ -23,7 +23,9 @@ FLOOR, SKY, MARK = range(3)
 
 
 @njit(nogil=True, fastmath=FAST)
-def passes(group: ndarray, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> bool:
+def passes(
+    group: ndarray, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
+) -> bool:
     """Whether a ray comes as near to a group's middle as its radius."""
     px, py, pz = ox - group[2], oy - group[3], oz - group[4]
     along = px * dx + py * dy + pz * dz
@@ -216,9 +218,7 @@ def shade_body(
 
 
 @njit(nogil=True, fastmath=FAST)
-def project(
-    groups: ndarray, eye: ndarray, axes: ndarray, focal: float, bounds: ndarray
-) -> None:
+def project(groups: ndarray, eye: ndarray, axes: ndarray, focal: float, bounds: ndarray) -> None:
     """Fills `bounds`: left, right, low and high of each group's sphere on the screen."""
     for g in range(groups.shape[0]):
         right = up = ahead = 0.0
@@ -266,8 +266,10 @@ def draw(
     rows, columns = segments.shape
     unit = 2.0 / min(rows, columns)
     total = groups.shape[0]
-    bounds, active, row_active = np.empty((total, 4)), np.zeros(total, np.int64), np.zeros(
-        total, np.int64
+    bounds, active, row_active = (
+        np.empty((total, 4)),
+        np.zeros(total, np.int64),
+        np.zeros(total, np.int64),
     )
     project(groups, eye, axes, focal, bounds)
     kinds, depths = np.zeros(4, np.int64), np.zeros(4)

@@ -94,7 +94,9 @@ def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Cl
     or a start that is not a positive number.
     """
     if not 0 < fps < inf or not 0 <= start < inf:
-        raise SizeError(f"{fps} frames a second from {start} s: choose a rate above 0, a start >= 0")
+        raise SizeError(
+            f"{fps} frames a second from {start} s: choose a rate above 0, a start >= 0"
+        )
     seconds = start + np.arange(size.frames) / fps
     shape = (size.frames, size.height, size.width)
     frames, segments = np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8)
@@ -122,7 +124,10 @@ class _Arrays:
         self.turn = np.full((known, frames, 3, 3), np.nan, np.float32)
         self.visible = np.zeros((known, frames), np.float32)
         self.present = np.zeros((known, frames), bool)
-        self.eye, self.axes = np.zeros((frames, 3), np.float32), np.zeros((frames, 3, 3), np.float32)
+        self.eye, self.axes = (
+            np.zeros((frames, 3), np.float32),
+            np.zeros((frames, 3, 3), np.float32),
+        )
         self.focal, self.shot = np.zeros(frames, np.float32), np.zeros(frames, np.int64)
         self.light, self.lamp, self.stroke = (np.zeros(frames, np.float32) for _ in range(3))
 

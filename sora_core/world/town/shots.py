@@ -124,4 +124,3 @@ def storyboard(d: Draw) -> Scene:
         used += len(things)
         built.append(replace(shot, stage=replace(shot.stage, things=things), start=start))
     return Scene(tuple(built))
-

@@ -49,15 +49,11 @@ def _ball(radius: float, at: tuple[float, float, float], role: str = "main") -> 
     return Part(BALL, (radius, radius, radius), at, role)
 
 
-def _post(
-    radius: float, half: float, at: tuple[float, float, float], role: str = "main"
-) -> Part:
+def _post(radius: float, half: float, at: tuple[float, float, float], role: str = "main") -> Part:
     return Part(CYLINDER, (radius, half, radius), at, role)
 
 
-def _cone(
-    radius: float, half: float, at: tuple[float, float, float], role: str = "main"
-) -> Part:
+def _cone(radius: float, half: float, at: tuple[float, float, float], role: str = "main") -> Part:
     return Part(CONE, (radius, half, radius), at, role)
 
 
@@ -272,9 +268,7 @@ def _building(kind: str) -> list[Part]:
         case "wall":
             return [Part(BOX, (0.14, 0.85, 0.72), (0, 0.85, 0), "main", pattern=BRICKS)]
         case _:
-            legs = [
-                _post(0.08, 0.38, (x, 0.38, z)) for x in (-0.42, 0.42) for z in (-0.62, 0.62)
-            ]
+            legs = [_post(0.08, 0.38, (x, 0.38, z)) for x in (-0.42, 0.42) for z in (-0.62, 0.62)]
             return [_box(0.55, 0.07, 0.8, (0, 0.83, 0)), *legs]
 
 
