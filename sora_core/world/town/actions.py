@@ -5,7 +5,7 @@ from math import cos, pi, sin
 
 from .draw import MOVERS, Draw
 from .motion import fall_seconds, jump_seconds
-from .scene import COLOURS, KINDS, PRIMITIVES, Contact, Move, Scene, Shot, Thing
+from .scene import COLOURS, KINDS, PRIMITIVES, Contact, LightChange, Move, Scene, Shot, Thing
 from .things import half_extents, height
 
 CROSSING = ("cube", "cylinder", "cone")
@@ -14,9 +14,15 @@ DIAGONALS = ((-0.64, -0.77), (0.64, -0.77), (-0.64, 0.77), (0.64, 0.77))
 STANDING = ("cube", "cylinder", "cone", "tree", "house", "table", "snowman", "lamp", "car")
 
 
-def single(d: Draw, things: list[Thing], **rest: object) -> Scene:
-    """One shot of things, through a view that suits them; `rest` goes to the stage."""
-    stage = d.stage(things, **rest)
+def single(
+    d: Draw,
+    things: list[Thing],
+    sky: str | None = None,
+    light: LightChange | None = None,
+    contacts: tuple[Contact, ...] = (),
+) -> Scene:
+    """One shot of things, through a view that suits them."""
+    stage = d.stage(things, sky=sky, light=light, contacts=contacts)
     return Scene((Shot(stage, d.view(stage.things)),))
 
 

@@ -18,8 +18,8 @@ def recipe_sheet(
     scenes = [scene_of(kind, seed, max(seconds, 0.25)) for kind in SCENES]
     clips = [render(scene, size, fps).frames for scene in scenes]
     texts = [
-        f"{scene.kind}: {describe(scene, seed, seconds if size.frames > 1 else 0.0).text}"
-        for scene in scenes
+        f"{scene.kind}: {describe(scene, seed + i, seconds if size.frames > 1 else 0.0).text}"
+        for i, scene in enumerate(scenes)
     ]
     contact_sheet(clips, texts, path, scale=scale, across=across)
 

@@ -4,7 +4,7 @@ The origin is the middle of the base, and lengths are world units at size "mediu
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from .scene import Thing
 
@@ -272,7 +272,7 @@ def _building(kind: str) -> list[Part]:
             return [_box(0.55, 0.07, 0.8, (0, 0.83, 0)), *legs]
 
 
-@lru_cache(maxsize=None)
+@cache
 def parts_of(kind: str) -> tuple[Part, ...]:
     """The primitives of a kind of thing."""
     match kind:
@@ -288,7 +288,7 @@ def parts_of(kind: str) -> tuple[Part, ...]:
             return tuple(_building(kind))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _half(kind: str) -> tuple[float, float, float]:
     parts = parts_of(kind)
     reach = [0.0, 0.0, 0.0]

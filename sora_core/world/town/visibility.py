@@ -1,4 +1,4 @@
-"""How much of each thing a view shows, without drawing it. Axes: k things of the stage, t frames."""
+"""How much of each thing a view shows, without drawing it. Axes: k things, t frames."""
 
 import numpy as np
 from jaxtyping import Float
