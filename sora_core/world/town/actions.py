@@ -36,8 +36,9 @@ def bystander(d: Draw, things: list[Thing], share: float = 0.3) -> list[Thing]:
 
 
 def half_across(thing: Thing) -> float:
-    """Half the thing's length along x when it faces its way along x."""
-    return half_extents(thing)[0]
+    """Half the thing's length along x when it faces along x, its swinging legs included."""
+    reach = 0.55 * thing.scale if thing.kind in ("man", "woman", "robot") else 0.0
+    return max(half_extents(thing)[0], reach)
 
 
 def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> Thing:
@@ -208,7 +209,9 @@ def knock_over(d: Draw) -> Scene:
     target = replace(target, yaw=pi / 2)
     hit = d.beat(0.25, 0.4)
     way, speed, x, spot = meeting(d, thing, target, hit)
-    edge = half_extents(target)[2] if target.kind in ("robot", "snowman") else half_across(target)
+    edge = (
+        half_extents(target)[2] if target.kind in ("robot", "snowman") else half_extents(target)[0]
+    )
     x = spot - way * (half_across(thing) + edge + speed * hit)
     first = d.go(speed, (way, 0.0), stop=hit)
     verb = "scatter" if target.kind == "tower" else "topple"

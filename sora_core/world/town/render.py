@@ -132,9 +132,23 @@ class _Arrays:
         self.light, self.lamp, self.stroke = (np.zeros(frames, np.float32) for _ in range(3))
 
     def finished(self, events: tuple[Happening, ...]) -> Truth:
-        names = ("positions", "screen", "radius", "turn", "visible", "present", "eye", "axes")
-        rest = ("focal", "shot", "light", "lamp", "stroke")
-        return Truth(*(torch.from_numpy(getattr(self, n)) for n in names + rest), events)
+        tensor = torch.from_numpy
+        return Truth(
+            positions=tensor(self.positions),
+            screen=tensor(self.screen),
+            radius=tensor(self.radius),
+            turn=tensor(self.turn),
+            visible=tensor(self.visible),
+            present=tensor(self.present),
+            eye=tensor(self.eye),
+            axes=tensor(self.axes),
+            focal=tensor(self.focal),
+            shot=tensor(self.shot),
+            light=tensor(self.light),
+            lamp=tensor(self.lamp),
+            stroke=tensor(self.stroke),
+            happenings=events,
+        )
 
 
 def _render_shot(
@@ -145,6 +159,7 @@ def _render_shot(
     pictures: tuple[ndarray, ndarray, ndarray],
     truth: _Arrays,
 ) -> None:
+    frames, segments, depth = pictures
     stage = shot.stage
     local = seconds - shot.start
     clock = local + shot.offset
@@ -168,7 +183,9 @@ def _render_shot(
             ]
         )
         draw(
-            *(picture[t] for picture in pictures),
+            frames[t],
+            segments[t],
+            depth[t],
             bodies.rows[i],
             bodies.groups[i],
             strokes[i],
@@ -182,7 +199,7 @@ def _render_shot(
             colours,
         )
         if stage.weather != "dry":
-            precipitate(pictures[0][t], clock[i], stage.weather == "snowfall")
+            precipitate(frames[t], clock[i], stage.weather == "snowfall")
     half_side = min(size.width, size.height) / 2
     truth.eye[chosen], truth.axes[chosen] = camera.eye, camera.axes
     truth.focal[chosen] = camera.focal * half_side

@@ -294,6 +294,8 @@ def _half(kind: str) -> tuple[float, float, float]:
     reach = [0.0, 0.0, 0.0]
     for part in parts:
         half = part.half
+        if part.block >= 0:
+            half = (1.12 * half[0], half[1], 1.12 * half[2])  # the blocks are turned a little
         if part.tilt == ("x", QUARTER):
             half = (half[0], half[2], half[1])
         if kind == "house" and part.role == "roof":
