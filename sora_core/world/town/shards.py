@@ -58,7 +58,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Clips in memory; `segments` are as in `render.Clip`, `captions` and `facts` one list a clip."""
+    """Clips in memory; `segments` as in `render.Clip`, a list of captions and facts a clip."""
 
     frames: UInt8[Tensor, "n t y x 3"]
     segments: UInt8[Tensor, "n t y x"]
