@@ -20,8 +20,9 @@ from .ground import FLOOR_KINDS, precipitate
 from .happenings import Happening, happenings
 from .motion import centres, pose
 from .palette import FLOORS, LIT, Light, light_at, linear
-from .raycast import FLOOR, MARK, SKY, draw, visible_share
+from .raycast import FLOOR, MARK, SKY, draw
 from .scene import Scene, Shot, Stage
+from .silhouette import visible_share
 from .things import half_extents
 
 FIRST_THING = 3

@@ -7,8 +7,8 @@ from numpy import ndarray
 from ...shapes import Size
 from .bodies import stage_bodies
 from .cameras import camera_path
-from .raycast import visible_share
 from .scene import Scene, Shot
+from .silhouette import visible_share
 
 SQUARE = Size(64, 64)
 
