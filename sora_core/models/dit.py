@@ -133,9 +133,7 @@ def turn(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tensor,
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def place_features(
-    places: Float[Tensor, "b n 5"], seconds: float = 1.0
-) -> Float[Tensor, "b n f"]:
+def place_features(places: Float[Tensor, "b n 5"], seconds: float = 1.0) -> Float[Tensor, "b n f"]:
     """Where a token is within the picture, as waves, and how near it is to the first frame, in
     parts of so many `seconds`."""
     scales = math.pi / 2 * 2.0 ** torch.arange(PLACE_FREQUENCIES, device=places.device)
@@ -328,11 +326,12 @@ class DiT(nn.Module):
             few = (level, words, told, *some, attend, attend_text, clips[kept.tokens])
         for i, block in enumerate(self.blocks):
             if kept is not None and i == kept.first:
-                whole, x, shared = x, x[:, kept.tokens], few
-            if kept is not None and i == kept.last:
+                whole, x = x, x[:, kept.tokens]
+            inside = kept is not None and kept.first <= i < kept.last
+            now = few if inside else shared
+            x = around(i, lambda y, block=block, now=now: block(y, *now), x)
+            if kept is not None and i == kept.last - 1:
                 x = whole.index_copy(1, kept.tokens, x.to(whole))
-                shared = (level, words, seen, cos, sin, attend, attend_text, clips)
-            x = around(i, lambda y, block=block, shared=shared: block(y, *shared), x)
         shift, scale = self.modulation(level).chunk(2, dim=-1)
         x = modulate(x, shift, scale, clips)
         clean = self.leave(x)

@@ -25,8 +25,8 @@ USUAL_CELLS = 8.0
 FIRST_FRAME = (COMPRESSION.time - 1) / 2
 """A latent frame stands for four frames, and its time is their middle; the first one for one."""
 
-SECONDS = tuple(2 * 256 ** (-i / 7) for i in range(6)) + (4.0, 8.0)
-SIDES = tuple(4 * 256 ** (-i / 11) for i in range(9)) + (6.0, 9.0, 14.0)
+SECONDS = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
+SIDES = (*(4 * 256 ** (-i / 11) for i in range(9)), 6.0, 9.0, 14.0)
 """Radians a second and radians a smaller side by which queries and keys are turned (rotary).
 
 The slow ones are, for 64 pixels at 8 frames a second in 2x2 cells, those of the models that count
