@@ -70,6 +70,13 @@ class Kept:
     first: int
     last: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.last:
+            raise ConfigError(
+                f"tokens dropped from block {self.first} to before {self.last}: choose one block "
+                "or more"
+            )
+
 
 GRID, METRIC = "grid", "metric"
 """Positions in tokens; or in seconds and smaller sides, with rate and size as inputs."""
