@@ -253,7 +253,8 @@ class MixedTask:
         test, count = self.test, min(SHEET_CLIPS, len(self.test.latents))
         text, mask = pad_texts([test.text(i, 0) for i in range(count)])
         nothing = self.empty[None].expand(count, -1, -1)
-        noise = draw(0, (1, *test.latents.shape[1:])).expand(count, -1, -1, -1, -1)
+        _, c, t, y, x = test.latents.shape
+        noise = draw(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
 
         def denoise(x: Latent, sigma: Sigma, text: Tensor, mask: Tensor | None) -> Latent:
             level = torch.as_tensor(sigma).view(1, 1, 1, 1, 1)
