@@ -49,6 +49,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, help="instead of the recipe's number")
     parser.add_argument(
+        "--until",
+        type=int,
+        metavar="STEP",
+        help="stop there, to go on with --resume as if it had not stopped",
+    )
+    parser.add_argument(
         "--share",
         type=float,
         default=1.0,
@@ -69,8 +75,8 @@ def run(args: Namespace) -> None:
     """Renders what is missing, then trains; --resume takes a killed run to the same numbers."""
     if args.recipe in TOWN_RECIPES:
         return run_town(args)
-    if args.share != 1:
-        raise ConfigError(f"--share {args.share:g}: only {', '.join(TOWN_RECIPES)} take one")
+    if args.share != 1 or args.until:
+        raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} take them")
     recipe = RECIPES[args.recipe]()
     if args.start and args.part not in (AUTOENCODER, TRANSFORMER):
         raise ConfigError(f"--start {args.start}: only {AUTOENCODER} and {TRANSFORMER} take one")
@@ -96,9 +102,10 @@ def run_town(args: Namespace) -> None:
     if not 0 < args.share <= 1:
         raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
     recipe = TOWN_RECIPES[args.recipe]()
-    if args.steps:
-        field = f"{args.part}_training"
-        recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
+    field = f"{args.part}_training"
+    training = getattr(recipe, field)
+    training = replace(training, steps=args.steps or training.steps, until=args.until)
+    recipe = replace(recipe, **{field: training})
     job = TOWN_RUNS[args.part](
         recipe=recipe,
         root=args.root,

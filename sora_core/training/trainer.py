@@ -34,6 +34,7 @@ class TrainingConfig:
     longer: tuple[float, ...] = ()  # more averages that the checkpoint has, to choose from later
     clip: float = 1.0
     seed: int = 0
+    until: int | None = None  # where to stop for now: rates go on falling as for all `steps`
     save_every: int = 250
     show_every: int = 1000
     half: bool = True  # bfloat16 where it is safe; weights and sums stay float32
@@ -129,7 +130,8 @@ def train(
     parameters = [p for p in model.parameters() if p.requires_grad]
 
     began, since, running = time.monotonic(), start, 0.0
-    for step in range(start, config.steps):
+    end = min(config.steps, config.until or config.steps)
+    for step in range(start, end):
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate * config.rate_at(step)
@@ -146,7 +148,7 @@ def train(
 
         done = step + 1
         running = loss.item() if done == start + 1 else 0.98 * running + 0.02 * loss.item()
-        if scalars and (done % 20 == 0 or done == config.steps):
+        if scalars and (done % 20 == 0 or done == end):
             seconds = (time.monotonic() - began) / (done - since)
             on_progress(
                 Progress(
@@ -160,7 +162,7 @@ def train(
             began, since = time.monotonic(), done
             for name, value in {**parts, "loss": loss, "gradient_norm": norm}.items():
                 scalars.add_scalar(name, float(value.detach()), done)
-        last = done == config.steps
+        last = done == end
         if ranks.first and (done % config.save_every == 0 or last):
             checkpoint.save(saved, done, model, averages.named, optimizers)
         if scalars and (done % config.show_every == 0 or last):

@@ -83,7 +83,7 @@ def test_both_parts_train_into_a_file_that_loads_and_go_on_after_a_stop(tmp_path
     assert not (folder / "transformer").exists()
     shard = next(path for path in (folder / "clips").iterdir() if ".text." not in path.name)
     assert text_path(shard).exists() and captions_of(shard)
-    run("transformer", "wide-smoke", "--root", tmp_path, "--steps", 2)
+    run("transformer", "wide-smoke", "--root", tmp_path, "--until", 2)
     run("transformer", "wide-smoke", "--root", tmp_path, "--resume")
     path = folder / "transformer" / "wide-smoke.safetensors"
     config = read_config(path)
@@ -103,6 +103,7 @@ def test_both_parts_train_into_a_file_that_loads_and_go_on_after_a_stop(tmp_path
         (("reader", "wide"), "choose one of"),
         (("transformer", "wide", "--share", 0), "share 0"),
         (("transformer", "mini", "--share", 0.5), "only wide"),
+        (("transformer", "smoke", "--until", 2), "only wide"),
     ],
 )
 def test_what_a_recipe_does_not_have_is_refused(words, message):
