@@ -26,7 +26,8 @@ TRANSFORMER, AUTOENCODER = "transformer.", "autoencoder."
 SETTINGS = (
     "settings.json"  # a tensor of bytes, where a host's saving node writes no metadata of ours
 )
-ADDED = ("window", "easing", "guided_to", "decoders")  # settings that the first files do not have
+ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
+"""Settings that the first files do not have."""
 MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -189,7 +190,7 @@ def _config(values: object) -> BundleConfig:
     )
     sizes = asdict(config.transformer) | asdict(config.autoencoder)
     depth = max(sizes["depth"], sizes["fine_depth"], sizes["coarse_depth"])
-    width = max(sizes.values())
+    width = max(size for size in sizes.values() if isinstance(size, int))
     if depth > MAX_DEPTH or width > MAX_WIDTH:
         raise ConfigError(f"depth {depth}, width {width}: at most {MAX_DEPTH} and {MAX_WIDTH}")
     return config

@@ -5,6 +5,7 @@ Axes: b c t y x as in shapes; p prompts, l text tokens, e text width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from torch import Tensor
 from .canvas import Canvas
 from .encode import Mask
 from .models.dit import DiT
+from .models.metric import USUAL_FPS
 from .models.packing import pad_texts
 from .models.patches import PATCH
 from .models.timed import timed_text
@@ -57,6 +59,7 @@ class Painter:
     sight: Windows
     easing: int = 0
     interval: tuple[float, float] = (0.0, 1.0)
+    fps: float = USUAL_FPS
 
     def free(self, start: int = 0, period: int | None = None) -> Denoise:
         """A denoiser of the part that begins at latent frame `start`; of a ring of `period`."""
@@ -121,16 +124,16 @@ class Painter:
             told = [timed_text(self.script.texts, here)]
             told += [(self.script.negative, None)] * (views - 1)
             level = sigma if isinstance(sigma, Tensor) else x.new_full((1, 1, 1, 1, 1), sigma)
-            few = x.is_cuda or clip_tokens(Grid(*x.shape[2:])) < BATCHED_TOKENS
+            patch = self.model.config.patch
+            few = x.is_cuda or clip_tokens(Grid(*x.shape[2:]), patch) < BATCHED_TOKENS
+            call = partial(self.model, start=place, fps=self.fps)
             if few and views > 1:
-                return self.model(x, level, *padded(told, x.shape[2]), start=place)
+                return call(x, level, *padded(told, x.shape[2]))
             levels = level.expand(views, -1, -1, -1, -1).split(1)
             rows = zip(x.split(1), levels, told, strict=True)
             return torch.cat(
                 [
-                    self.model(
-                        row, level, words[None], None if bias is None else bias[None], start=place
-                    )
+                    call(row, level, words[None], None if bias is None else bias[None])
                     for row, level, (words, bias) in rows
                 ]
             )
@@ -138,9 +141,9 @@ class Painter:
         return denoise
 
 
-def clip_tokens(grid: Grid) -> int:
+def clip_tokens(grid: Grid, patch: int = PATCH) -> int:
     """How many tokens the transformer sees of a clip that covers `grid`."""
-    return max(1, grid.cells // PATCH**2)
+    return max(1, grid.cells // patch**2)
 
 
 def side_by_side(views: Sequence[tuple[Latent, Sigma]]) -> tuple[Latent, Sigma]:

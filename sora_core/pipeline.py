@@ -23,12 +23,12 @@ from .models.streaming import decode_chunks, decode_ring, encode_chunks
 from .models.text import TextEncoder, encode
 from .models.tokens import Tokenizer
 from .painting import BATCHED_TOKENS as BATCHED_TOKENS
-from .painting import Painter, Script, clip_tokens, prompt_weights
+from .painting import Painter, Script, prompt_weights
 from .prompts.sanitize import clean_prompt
 from .sampling.chain import Chain, Link, chained
 from .sampling.noise import MAX_SEED, draw
 from .sampling.samplers import dpmpp_2m, euler, heun, sde
-from .sampling.schedules import shift_for_tokens, shifted
+from .sampling.schedules import shift_for_cells, shifted
 from .sampling.step import Step
 from .sampling.windows import Windows
 from .shapes import Frames, Grid, Latent, Size, Video, crop
@@ -105,7 +105,14 @@ def generate(
     if interval is None:  # painting over firm footage begins at low noise, and needs guidance there
         interval = (0.0 if canvas.placements else settings.guided_to, 1.0)
     painter = Painter(
-        pipeline.transformer, script, scale, footage_guidance, sight, settings.easing, interval
+        pipeline.transformer,
+        script,
+        scale,
+        footage_guidance,
+        sight,
+        settings.easing,
+        interval,
+        canvas.fps,
     )
     seen = replace(grid, frames=length)
     sigmas = shifted(settings.steps if steps is None else steps, clip_shift(seen))
@@ -150,7 +157,7 @@ def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) 
 
 def clip_shift(grid: Grid) -> float:
     """The schedule shift that suits a clip of `grid`."""
-    return shift_for_tokens(clip_tokens(grid))
+    return shift_for_cells(max(4, grid.cells))
 
 
 def sampler_named(name: str, seed: int, like: Latent) -> Sampler:

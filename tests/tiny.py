@@ -15,9 +15,9 @@ AUTOENCODER = AutoencoderConfig(
 )
 
 
-def tiny_transformer() -> DiT:
+def tiny_transformer(patch: int = 2, positions: str = "grid") -> DiT:
     torch.manual_seed(0)
-    dit = DiT(DiTConfig(width=64, depth=2))
+    dit = DiT(DiTConfig(width=64, depth=2, patch=patch, positions=positions))
     for linear in (module for module in dit.modules() if isinstance(module, nn.Linear)):
         nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
     for linear in (dit.handed, dit.take):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sora_core.measure.report import Figure, write_json
 from tools.bench.race import NOISE, DifferentError
 
-SUITES = ("limits", "dit", "vae", "packing", "sampler", "comfy", "streaming")
+SUITES = ("limits", "dit", "vae", "packing", "training", "sampler", "comfy", "streaming")
 HOURS = ("minute",)  # run only when named
 PACKAGES = ("torch", "diffusers", "numpy", "av")
 ROUNDS = 5

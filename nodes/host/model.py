@@ -39,7 +39,7 @@ from ...sora_core.bundle import (
 from ...sora_core.errors import PromptError
 from ...sora_core.models.dit import DiT, DiTConfig
 from ...sora_core.models.layers import Layers
-from ...sora_core.models.patches import PATCH
+from ...sora_core.models.metric import USUAL_FPS
 from ...sora_core.painting import BATCHED_TOKENS
 from ...sora_core.sampling.hold import by_frame
 from ...sora_core.shapes import COMPRESSION, Latent
@@ -47,6 +47,9 @@ from ...sora_core.weights import load_into, read
 
 TIMESTEPS = 1000  # the host's timestep at sigma 1
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
+FRAME_RATE = "frame_rate"
+"""The key of a conditioning that states the frames a second of its video, as LTXVConditioning and
+Sora's own nodes set it."""
 ACTIVATIONS = 24  # widths of a token that are alive at once, by measure
 
 Options = dict[str, Any]
@@ -139,6 +142,7 @@ class HostDiT(DiT):
         transformer_options: Options | None = None,
         attention_mask: Words | None = None,
         denoise_mask: Float[Tensor, "b 1 #t #y #x"] | None = None,
+        frame_rate: float = USUAL_FPS,
         **_: object,  # hosts pass more with each version
     ) -> Latent:
         options = transformer_options or {}
@@ -147,7 +151,7 @@ class HostDiT(DiT):
         run = comfy.patcher_extension.WrapperExecutor.new_class_executor(
             self.velocity, self, wrappers
         )
-        return run.execute(x, timestep, context, attention_mask, denoise_mask, options)
+        return run.execute(x, timestep, context, attention_mask, denoise_mask, options, frame_rate)
 
     def velocity(
         self,
@@ -157,8 +161,10 @@ class HostDiT(DiT):
         attention_mask: Words | None,
         denoise_mask: Float[Tensor, "b 1 #t #y #x"] | None,
         options: Options,
+        frame_rate: float = USUAL_FPS,
     ) -> Latent:
         """Where `x` is heading; nowhere where the mask keeps it."""
+        patch = self.config.patch
         rows, columns = x.shape[-2:]
         sigma = rearrange(timestep / TIMESTEPS, "b -> b 1 1 1 1")
         level = sigma
@@ -168,11 +174,12 @@ class HostDiT(DiT):
         if words is not None and words.ndim == 2:
             words = None if words.all() else words.bool()
         clean = super().forward(
-            even(x),
-            level if level.shape[3:] == (1, 1) else even(level),
+            in_patches(x, patch),
+            level if level.shape[3:] == (1, 1) else in_patches(level, patch),
             context,
             words,
             start=first_frames(x.shape[2], x.device, options),
+            fps=frame_rate,
             attend=partial(attend, options=options),
             around=partial(around, options=options),
         )
@@ -180,9 +187,9 @@ class HostDiT(DiT):
         return torch.where(level > 0, heading, 0.0)
 
 
-def even(x: Tensor) -> Tensor:
-    """`x` with its last row and column doubled where their number is odd."""
-    rows, columns = (side % PATCH for side in x.shape[-2:])
+def in_patches(x: Tensor, patch: int) -> Tensor:
+    """`x` with its last row and column repeated until both sides are whole patches."""
+    rows, columns = (-side % patch for side in x.shape[-2:])
     return pad(x, (0, columns, 0, rows, 0, 0), mode="replicate") if rows or columns else x
 
 
@@ -246,6 +253,7 @@ class HostModel(comfy.model_base.BaseModel):
         settings = config.bundle.sampling
         self.window = settings.window  # latent frames that it was made to see
         self.easing = settings.easing  # over which guidance rises from known footage on
+        self.fps = config.bundle.fps  # where no conditioning states another rate
 
     def extra_conds(
         self,
@@ -258,11 +266,18 @@ class HostModel(comfy.model_base.BaseModel):
     ) -> dict[str, Any]:
         """The host's conditioning; the words of all prompts in one batch where that is faster."""
         conds = super().extra_conds(noise=noise, cross_attn=cross_attn, **given)
+        if self.metric:
+            conds[FRAME_RATE] = comfy.conds.CONDConstant(given.get(FRAME_RATE, self.fps))
         if cross_attn is not None:
             conds |= self.words_conds(cross_attn, attention_mask, noise)
         if denoise_mask is not None and bool((denoise_mask < 1).any()):
             conds["denoise_mask"] = comfy.conds.CONDRegular(by_frame(denoise_mask[:, :1]))
         return conds
+
+    @property
+    def metric(self) -> bool:
+        """Whether the frame rate is an input of the model."""
+        return self.diffusion_model.config.metric
 
     def words_conds(
         self, words: Float[Tensor, "b l e"], mask: Int[Tensor, "b l"] | None, noise: Latent
@@ -273,7 +288,7 @@ class HostModel(comfy.model_base.BaseModel):
                 f"conditioning of width {words.shape[-1]}: this model reads {width}; encode the "
                 "prompt with the CLIP of Sora Load Model"
             )
-        tokens = prod(noise.shape[2:]) // PATCH**2
+        tokens = prod(noise.shape[2:]) // self.diffusion_model.config.patch**2
         together = noise.device.type != "cpu" or tokens < BATCHED_TOKENS
         if mask is None or mask.shape != words.shape[:2]:
             mask = torch.ones(words.shape[:2], dtype=torch.long)
@@ -287,7 +302,7 @@ class HostModel(comfy.model_base.BaseModel):
 
     def memory_required(self, input_shape: list[int], cond_shapes: object = None) -> int:
         """Bytes alive at once while the transformer runs on latents of `input_shape`."""
-        tokens = input_shape[0] * prod(input_shape[2:]) // PATCH**2
+        tokens = input_shape[0] * prod(input_shape[2:]) // self.diffusion_model.config.patch**2
         size = devices.dtype_size(self.manual_cast_dtype or self.get_dtype())
         return tokens * self.diffusion_model.config.width * ACTIVATIONS * size
 
@@ -303,7 +318,7 @@ class HostConfig(comfy.supported_models_base.BASE):
         self.path, self.bundle = path, bundle
         self.latent_format = LatentFormat(bundle.colours)
         self.sampling_settings = {"shift": bundle.sampling.shift}
-        per_cell = bundle.transformer.width * ACTIVATIONS / PATCH**2
+        per_cell = bundle.transformer.width * ACTIVATIONS / bundle.transformer.patch**2
         self.memory_usage_factor = per_cell / (0.01 * 2**20)  # the unit of the host's own formula
 
     def get_model(

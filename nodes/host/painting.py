@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...sora_core.canvas import Canvas
 from ...sora_core.digest import digest
 from ...sora_core.errors import ConfigError, SizeError
 from ...sora_core.kept import Tensors
@@ -34,7 +35,7 @@ from .call import Call, Lead
 from .identity import conds_identity, model_identity, pack_identity, sampler_identity
 from .keeping import Making, job_of, part_of
 from .long import Long
-from .model import HostModel
+from .model import FRAME_RATE, HostModel
 from .sampling import Callback, Conditioning, Guider, Latents, no_model
 from .seen import Options, Painting, check_latent, moved, open_space, ring_of
 from .sight import Sight
@@ -79,6 +80,12 @@ class PaintingGuider(Guider):
                 "connect the conditioning without it"
             )
         self.sight = Sight.of(self.model_patcher, self.adapter, latent, window)
+        canvas: Canvas | None = latent.get("sora_canvas")
+        if canvas is not None and isinstance(model, HostModel) and model.metric:
+            self.original_conds = {
+                name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
+                for name, conds in self.original_conds.items()
+            }
 
     @property
     def lead(self) -> Lead:

@@ -19,14 +19,22 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange, repeat
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 
 from ..errors import ConfigError
-from ..shapes import Grid, Latent
+from ..shapes import COMPRESSION, Grid, Latent
 from .handed import handed
 from .layers import Layers
+from .metric import (
+    FORMAT_FEATURES,
+    USUAL_FPS,
+    format_features,
+    metric_angles,
+    metric_positions,
+    rates,
+)
 from .patches import PATCH, patchify, positions, unpatchify
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -49,10 +57,37 @@ class Clips:
     levels: tuple[int, ...]
 
 
+Runs = Clips | Int[Tensor, " n"] | None
+"""Which noise levels are for which tokens: equal runs of the clips of a packed row; the number of
+each token's level; or equal runs of the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The tokens that the blocks from `first` to before `last` work on; the others skip them."""
+
+    tokens: Int[Tensor, " k"]
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.last:
+            raise ConfigError(
+                f"tokens dropped from block {self.first} to before {self.last}: choose one block "
+                "or more"
+            )
+
+
+GRID, METRIC = "grid", "metric"
+"""Positions in tokens; or in seconds and smaller sides, with rate and size as inputs."""
+
+PATCHES = (1, 2)  # latent cells a side; a canvas is a whole number of 2x2 cells
+
 HEAD_WIDTH = 64
 ROTARY = (8, 12, 12)  # frequencies for time, row and column: half of the head width
 ROTARY_BASE = 256.0
 PLACE_FREQUENCIES = 4
+LATENT_SECONDS = COMPRESSION.time / USUAL_FPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,12 +97,22 @@ class DiTConfig:
     latent_channels: int = 16
     text_width: int = 384
     mlp_ratio: int = 4
+    patch: int = PATCH
+    positions: str = GRID
 
     def __post_init__(self) -> None:
+        if self.patch not in PATCHES:
+            raise ConfigError(f"patch {self.patch}: choose from {PATCHES}")
+        if self.positions not in (GRID, METRIC):
+            raise ConfigError(f"positions {self.positions[:20]!a}: choose {GRID} or {METRIC}")
         if self.width < HEAD_WIDTH or self.width % HEAD_WIDTH:
             raise ConfigError(f"transformer width {self.width}: choose a multiple of {HEAD_WIDTH}")
         if self.depth < 1:
             raise ConfigError(f"transformer depth {self.depth}: must be at least 1")
+
+    @property
+    def metric(self) -> bool:
+        return self.positions == METRIC
 
 
 def sinusoid(sigma: Float[Tensor, "b m"], width: int) -> Float[Tensor, "b m d"]:
@@ -95,11 +140,12 @@ def turn(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tensor,
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def place_features(places: Float[Tensor, "b n 5"]) -> Float[Tensor, "b n f"]:
-    """Where a token is within the picture, as waves, and how near it is to the first frame."""
+def place_features(places: Float[Tensor, "b n 5"], seconds: float = 1.0) -> Float[Tensor, "b n f"]:
+    """Where a token is within the picture, as waves, and how near it is to the first frame, in
+    parts of so many `seconds`."""
     scales = math.pi / 2 * 2.0 ** torch.arange(PLACE_FREQUENCIES, device=places.device)
     waves = rearrange(places[..., 3:, None] * scales, "b n a f -> b n (a f)")
-    nearness = 1 / (1 + places[..., :1].abs())
+    nearness = 1 / (1 + places[..., :1].abs() / seconds)
     return torch.cat([waves.sin(), waves.cos(), nearness], dim=-1)
 
 
@@ -107,7 +153,7 @@ def modulate(
     x: Float[Tensor, "b n d"],
     shift: Float[Tensor, "b m d"],
     scale: Float[Tensor, "b m d"],
-    clips: Clips | None = None,
+    clips: Runs = None,
 ) -> Float[Tensor, "b n d"]:
     """`x` normalised, then scaled and shifted by the noise level of each of its runs of tokens."""
 
@@ -121,15 +167,17 @@ def gated(
     x: Float[Tensor, "b n d"],
     gate: Float[Tensor, "b m d"],
     y: Float[Tensor, "b n d"],
-    clips: Clips | None = None,
+    clips: Runs = None,
 ) -> Float[Tensor, "b n d"]:
     return x + run_by_run(torch.mul, y, (gate,), clips)
 
 
 def run_by_run(
-    apply: Callable[..., Tensor], x: Tensor, levels: tuple[Tensor, ...], clips: Clips | None
+    apply: Callable[..., Tensor], x: Tensor, levels: tuple[Tensor, ...], clips: Runs
 ) -> Float[Tensor, "b n d"]:
     """`apply` of each run of the tokens `x` and of the rows of `levels` that are for it."""
+    if isinstance(clips, Tensor):
+        return apply(x, *(level[:, clips] for level in levels))
     if clips is not None:
         rows = zip(*(level.split(clips.levels, dim=1) for level in levels), strict=True)
         parts = zip(x.split(clips.tokens, dim=1), rows, strict=True)
@@ -189,7 +237,7 @@ class DiTBlock(nn.Module):
         sin: Float[Tensor, "b 1 n k"],
         attend: Attend,
         attend_text: Attend,
-        clips: Clips | None,
+        clips: Runs,
     ) -> Float[Tensor, "b n d"]:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(level).chunk(6, dim=-1)
 
@@ -210,13 +258,14 @@ class DiT(nn.Module):
     def __init__(self, config: DiTConfig, layers: Layers = nn) -> None:
         super().__init__()
         self.config = config
-        width, patch = config.width, config.latent_channels * PATCH**2
+        width, patch = config.width, config.latent_channels * config.patch**2
         self.enter = layers.Linear(patch, width)
         self.handed = layers.Linear(patch + 1, width, bias=False)
         self.place = layers.Linear(4 * PLACE_FREQUENCIES + 1, width)
         self.level = nn.Sequential(
             layers.Linear(width, width), nn.SiLU(), layers.Linear(width, width)
         )
+        self.format = layers.Linear(FORMAT_FEATURES, width) if config.metric else None
         self.norm_text = layers.LayerNorm(config.text_width)
         self.text = layers.Linear(config.text_width, width)
         self.blocks = nn.ModuleList(DiTBlock(config, layers) for _ in range(config.depth))
@@ -237,8 +286,9 @@ class DiT(nn.Module):
                     nn.init.zeros_(module.bias)
         for block in self.blocks:
             nn.init.zeros_(block.get_parameter("modulation.weight"))
-        for linear in (self.modulation, self.leave, self.take):
-            nn.init.zeros_(linear.get_parameter("weight"))
+        for linear in (self.modulation, self.leave, self.take, self.format):
+            if linear is not None:
+                nn.init.zeros_(linear.get_parameter("weight"))
 
     def transform(
         self,
@@ -250,24 +300,45 @@ class DiT(nn.Module):
         attend: Attend,
         attend_text: Attend,
         around: Around = lambda i, block, x: block(x),
-        clips: Clips | None = None,
+        clips: Runs = None,
         given: Float[Tensor, "b n c1"] | None = None,
+        features: Float[Tensor, "b #m f"] | None = None,
+        kept: Kept | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
         all tokens, or where `clips` says so, of each clip's. `text_mask` says which words there
         are, or how much each counts for each token, as a logarithm. `given` is what known footage
-        hands to each token (`handed.py`), if there is any."""
-        x = self.enter(tokens) + self.place(place_features(places).to(tokens))
+        hands to each token (`handed.py`), if there is any. `features` are the rate and size of each
+        clip (`metric.py`), for a model that has positions in seconds."""
+        metric = self.config.metric
+        waves = place_features(places, LATENT_SECONDS if metric else 1.0)
+        x = self.enter(tokens) + self.place(waves.to(tokens))
         if given is not None:
             x = x + self.handed(given)
-        level = silu(self.level(sinusoid(sigma, self.config.width).to(tokens)))
+        level = self.level(sinusoid(sigma, self.config.width).to(tokens))
+        if self.format is not None and features is not None:
+            level = level + self.format(features.to(tokens))
+        level = silu(level)
         words = self.text(self.norm_text(text))
         seen = None if text_mask is None else rearrange(text_mask, "b ... l -> b 1 (...) l")
-        angles = rotary_angles(places)
+        angles = metric_angles(places) if metric else rotary_angles(places)
         cos, sin = angles.cos().to(x), angles.sin().to(x)
         shared = (level, words, seen, cos, sin, attend, attend_text, clips)
+        whole, few = x, shared
+        if kept is not None:
+            if not isinstance(clips, Tensor):
+                raise ConfigError("tokens can be dropped where each one's noise level has a number")
+            some = cos[:, :, kept.tokens], sin[:, :, kept.tokens]
+            told = seen if seen is None or seen.shape[2] == 1 else seen[:, :, kept.tokens]
+            few = (level, words, told, *some, attend, attend_text, clips[kept.tokens])
         for i, block in enumerate(self.blocks):
-            x = around(i, lambda y, block=block: block(y, *shared), x)
+            if kept is not None and i == kept.first:
+                whole, x = x, x[:, kept.tokens]
+            inside = kept is not None and kept.first <= i < kept.last
+            now = few if inside else shared
+            x = around(i, lambda y, block=block, now=now: block(y, *now), x)
+            if kept is not None and i == kept.last - 1:
+                x = whole.index_copy(1, kept.tokens, x.to(whole))
         shift, scale = self.modulation(level).chunk(2, dim=-1)
         x = modulate(x, shift, scale, clips)
         clean = self.leave(x)
@@ -284,21 +355,32 @@ class DiT(nn.Module):
         text_mask: Bool[Tensor, "b l"] | Float[Tensor, "b t l"] | None = None,
         *,
         start: float | Float[Tensor, " t"] = 0.0,
+        fps: float | Float[Tensor, " #b"] = USUAL_FPS,
         attend: Attend = scaled_dot_product_attention,
         around: Around = lambda i, block, x: block(x),
+        kept: Kept | None = None,
     ) -> Latent:
         """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
 
         `text_mask` says which words there are; or how much each counts in each latent frame, as a
-        logarithm, so that every frame may be told its own.
+        logarithm, so that every frame may be told its own. `fps`, of all rows or of each, counts
+        where positions are in seconds, from 1 to 240.
         """
-        grid = Grid(*latent.shape[2:])
+        grid, patch = Grid(*latent.shape[2:]), self.config.patch
         if text_mask is not None and text_mask.ndim == 3:
             text_mask = repeat(
-                text_mask, "b t l -> b (t s) l", s=grid.cells // PATCH**2 // grid.frames
+                text_mask, "b t l -> b (t s) l", s=grid.cells // patch**2 // grid.frames
             )
-        places = positions(grid, start, latent.device)[None].expand(len(latent), -1, -1)
-        tokens, levels = patchify(latent), token_levels(sigma, len(latent), grid)
+        tokens, levels = patchify(latent, patch), token_levels(sigma, len(latent), grid, patch)
+        given, runs, features = handed(tokens, levels, grid.frames), None, None
+        if self.config.metric:
+            each = rates(fps, len(latent), latent.device)
+            places = metric_positions(grid, start, each, patch)
+            features = format_features(grid, each)[:, None]
+            if levels.shape[1] == tokens.shape[1] or kept is not None:
+                levels, runs = distinct(levels, tokens.shape[1])
+        else:
+            places = positions(grid, start, latent.device, patch)[None].expand(len(latent), -1, -1)
         clean = self.transform(
             tokens,
             levels,
@@ -308,18 +390,33 @@ class DiT(nn.Module):
             attend,
             attend,
             around,
-            given=handed(tokens, levels, grid.frames),
+            clips=runs,
+            given=given,
+            features=features,
+            kept=kept,
         )
-        return unpatchify(clean, grid)
+        return unpatchify(clean, grid, patch)
+
+
+def distinct(
+    levels: Float[Tensor, "b m"], tokens: int
+) -> tuple[Float[Tensor, "b k"], Int[Tensor, " n"]]:
+    """The columns of `levels` that differ, and the number of that of each of `tokens`.
+
+    Modulation is then computed once for each: for known and open footage, or two halves of a clip,
+    that is twice, whatever the shape of either.
+    """
+    few, numbers = levels.unique(dim=1, return_inverse=True)
+    return few, repeat(numbers, "m -> (m s)", s=tokens // levels.shape[1])
 
 
 def token_levels(
-    sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid
+    sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid, patch: int = PATCH
 ) -> Float[Tensor, "b m"]:
     """The fewest noise levels a row that say what `sigma` says, the mean over a patch's cells."""
     if sigma.shape[3:] != (1, 1):
         cells = sigma.expand(-1, -1, grid.frames, grid.rows, grid.columns)
-        levels = nn.functional.avg_pool3d(cells, (1, PATCH, PATCH)).flatten(1)
+        levels = nn.functional.avg_pool3d(cells, (1, patch, patch)).flatten(1)
     else:
         levels = sigma[:, 0, :, 0, 0]
     return repeat(levels, "1 m -> b m", b=batch) if len(levels) == 1 else levels

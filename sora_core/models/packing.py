@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -20,6 +20,7 @@ from ..errors import ConfigError
 from ..shapes import Grid, Latent
 from .dit import Attend, Clips, DiT, token_levels
 from .handed import handed
+from .metric import USUAL_FPS, format_features, metric_positions, rates
 from .patches import PATCH, patchify, positions, unpatchify
 
 
@@ -31,6 +32,7 @@ class PackedClip:
     sigma: Float[Tensor, "1 1 #t #y #x"]
     text: Float[Tensor, "1 l e"]
     start: float = 0.0
+    fps: float = USUAL_FPS
 
     @property
     def grid(self) -> Grid:
@@ -73,15 +75,30 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
     """The clean latent of each clip, computed in one row."""
     if not clips:
         raise ConfigError("no clips to pack: give at least one")
-    device = clips[0].latent.device
-    places = [positions(clip.grid, clip.start, device) for clip in clips]
-    tokens = [patchify(clip.latent) for clip in clips]
-    levels = [token_levels(clip.sigma, 1, clip.grid) for clip in clips]
+    device, patch = clips[0].latent.device, model.config.patch
+    tokens = [patchify(clip.latent, patch) for clip in clips]
+    levels = [token_levels(clip.sigma, 1, clip.grid, patch) for clip in clips]
+    features = None
+    if model.config.metric:
+        each = [rates(clip.fps, 1, device) for clip in clips]
+        places = [
+            metric_positions(clip.grid, clip.start, rate, patch)[0]
+            for clip, rate in zip(clips, each, strict=True)
+        ]
+        features = torch.cat(
+            [
+                repeat(format_features(clip.grid, rate), "1 f -> 1 m f", m=level.shape[1])
+                for clip, rate, level in zip(clips, each, levels, strict=True)
+            ],
+            dim=1,
+        )
+    else:
+        places = [positions(clip.grid, clip.start, device, patch) for clip in clips]
     given = [
         handed(shown, level, clip.grid.frames)
         for shown, level, clip in zip(tokens, levels, clips, strict=True)
     ]
-    lengths = [clip.tokens for clip in clips]
+    lengths = [part.shape[1] for part in tokens]
     words = [clip.text.shape[1] for clip in clips]
     clean = model.transform(
         torch.cat(tokens, dim=1),
@@ -93,9 +110,10 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
         attention_within(lengths, words),
         clips=Clips(tuple(lengths), tuple(level.shape[1] for level in levels)),
         given=_in_a_row(given, tokens),
+        features=features,
     )
     parts = clean.split(lengths, dim=1)
-    return [unpatchify(part, clip.grid) for part, clip in zip(parts, clips, strict=True)]
+    return [unpatchify(part, clip.grid, patch) for part, clip in zip(parts, clips, strict=True)]
 
 
 def _in_a_row(

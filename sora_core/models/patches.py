@@ -10,29 +10,34 @@ from torch import Tensor
 
 from ..shapes import Grid, Latent
 
-PATCH = 2  # latent cells a side; time is not folded, the autoencoder has done that
+PATCH = 2
+"""Latent cells a side, where a model does not state its own; time is not folded, the autoencoder
+has done that."""
 
 
-def patchify(latent: Latent) -> Float[Tensor, "b n d"]:
-    """One token for each 2x2 cells of each latent frame, in reading order."""
-    return rearrange(latent, "b c t (y i) (x j) -> b (t y x) (i j c)", i=PATCH, j=PATCH)
+def patchify(latent: Latent, patch: int = PATCH) -> Float[Tensor, "b n d"]:
+    """One token for each `patch` x `patch` cells of each latent frame, in reading order."""
+    return rearrange(latent, "b c t (y i) (x j) -> b (t y x) (i j c)", i=patch, j=patch)
 
 
-def unpatchify(tokens: Float[Tensor, "b n d"], grid: Grid) -> Latent:
+def unpatchify(tokens: Float[Tensor, "b n d"], grid: Grid, patch: int = PATCH) -> Latent:
     """The latent of `grid` that `tokens` were cut from."""
     return rearrange(
         tokens,
         "b (t y x) (i j c) -> b c t (y i) (x j)",
         t=grid.frames,
-        y=grid.rows // PATCH,
-        x=grid.columns // PATCH,
-        i=PATCH,
-        j=PATCH,
+        y=grid.rows // patch,
+        x=grid.columns // patch,
+        i=patch,
+        j=patch,
     )
 
 
 def positions(
-    grid: Grid, start: float | Float[Tensor, " t"] = 0.0, device: torch.device | None = None
+    grid: Grid,
+    start: float | Float[Tensor, " t"] = 0.0,
+    device: torch.device | None = None,
+    patch: int = PATCH,
 ) -> Float[Tensor, "n 5"]:
     """For each token of `grid`: time, row and column in tokens, then row and column within the
     picture.
@@ -41,7 +46,7 @@ def positions(
     latent frame `start` knows where it is; it may be negative. Rows and columns are centred;
     within the picture they run from -1 to 1.
     """
-    rows, columns = grid.rows // PATCH, grid.columns // PATCH
+    rows, columns = grid.rows // patch, grid.columns // patch
     t = start + torch.arange(grid.frames, device=device, dtype=torch.float32)
     y = torch.arange(rows, device=device, dtype=torch.float32) - (rows - 1) / 2
     x = torch.arange(columns, device=device, dtype=torch.float32) - (columns - 1) / 2

@@ -19,9 +19,16 @@ def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save(
-    path: Path, step: int, model: nn.Module, average: nn.Module, optimizers: Sequence[Optimizer]
+    path: Path,
+    step: int,
+    model: nn.Module,
+    averages: Mapping[str, nn.Module],
+    optimizers: Sequence[Optimizer],
 ) -> None:
-    tensors = _named("model", model.state_dict()) | _named("average", average.state_dict())
+    """Writes the state of a run; `averages` have the names that they have in the file."""
+    tensors = _named("model", model.state_dict())
+    for name, average in averages.items():
+        tensors |= _named(name, average.state_dict())
     for i, optimizer in enumerate(optimizers):
         for j, state in optimizer.state_dict()["state"].items():
             tensors |= _named(
@@ -31,8 +38,16 @@ def save(
         save_file(tensors, temporary, {"step": json.dumps(step)})
 
 
-def load(path: Path, model: nn.Module, average: nn.Module, optimizers: Sequence[Optimizer]) -> int:
-    """The step that was reached; model, average and optimizers are as they were then."""
+def load(
+    path: Path,
+    model: nn.Module,
+    averages: Mapping[str, nn.Module],
+    optimizers: Sequence[Optimizer],
+) -> int:
+    """The step that was reached; model, averages and optimizers are as they were then.
+
+    An average that the file does not have begins as the first one.
+    """
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         step = json.loads(file.metadata()["step"])
@@ -42,7 +57,9 @@ def load(path: Path, model: nn.Module, average: nn.Module, optimizers: Sequence[
 
     try:
         model.load_state_dict(under("model."))
-        average.load_state_dict(under("average."))
+        first = under("average.")
+        for name, average in averages.items():
+            average.load_state_dict(under(f"{name}.") or first)
     except RuntimeError as error:
         raise TrainingError(
             f"{path.name} is of another model: start anew or name its folder"

@@ -4,7 +4,6 @@ A batch depends on nothing but the seed, the step and the process, so a run that
 checkpoint sees what it would have seen.
 """
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..errors import ConfigError
 from . import checkpoint
+from .averages import Averages
 from .distributed import Ranks
 
 
@@ -31,8 +31,10 @@ class TrainingConfig:
     warmup: int = 100
     decay: float = 0.3  # the last share of the steps, over which the rates fall to zero
     average: float = 0.999
+    longer: tuple[float, ...] = ()  # more averages that the checkpoint has, to choose from later
     clip: float = 1.0
     seed: int = 0
+    until: int | None = None  # where to stop for now: rates go on falling as for all `steps`
     save_every: int = 250
     show_every: int = 1000
     half: bool = True  # bfloat16 where it is safe; weights and sums stay float32
@@ -42,6 +44,8 @@ class TrainingConfig:
             raise ConfigError(f"steps {self.steps}, batch {self.batch}: both must be at least 1")
         if not 0 <= self.decay <= 1 or not 0 <= self.average < 1:
             raise ConfigError(f"decay {self.decay}, average {self.average}: must be within 0 and 1")
+        if not all(0 <= length < 1 for length in self.longer):
+            raise ConfigError(f"longer averages {self.longer}: each must be at least 0 and below 1")
 
     def rate_at(self, step: int) -> float:
         """The share of the learning rates in force at `step`: up, flat, then down to zero."""
@@ -113,16 +117,21 @@ def train(
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Model:
     """The averaged model after all steps. `folder` holds checkpoint, scalars and sheets."""
-    model, average = task.model, copy.deepcopy(task.model).requires_grad_(False)
+    model, averages = task.model, Averages(task.model, (config.average, *config.longer))
     matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     saved = folder / "checkpoint.safetensors"
-    start = checkpoint.load(saved, model, average, optimizers) if resume and saved.exists() else 0
+    start = (
+        checkpoint.load(saved, model, averages.named, optimizers)
+        if resume and saved.exists()
+        else 0
+    )
     scalars = SummaryWriter(str(folder / "scalars"), purge_step=start) if ranks.first else None
     parameters = [p for p in model.parameters() if p.requires_grad]
 
     began, since, running = time.monotonic(), start, 0.0
-    for step in range(start, config.steps):
+    end = min(config.steps, config.until or config.steps)
+    for step in range(start, end):
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate * config.rate_at(step)
@@ -135,14 +144,11 @@ def train(
         for optimizer in optimizers:
             optimizer.step()
         model.zero_grad()
-        faded = min(config.average, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for kept, new in zip(average.parameters(), model.parameters(), strict=True):
-                kept.lerp_(new, 1 - faded)
+        averages.update(model, step)
 
         done = step + 1
         running = loss.item() if done == start + 1 else 0.98 * running + 0.02 * loss.item()
-        if scalars and (done % 20 == 0 or done == config.steps):
+        if scalars and (done % 20 == 0 or done == end):
             seconds = (time.monotonic() - began) / (done - since)
             on_progress(
                 Progress(
@@ -156,10 +162,10 @@ def train(
             began, since = time.monotonic(), done
             for name, value in {**parts, "loss": loss, "gradient_norm": norm}.items():
                 scalars.add_scalar(name, float(value.detach()), done)
-        last = done == config.steps
+        last = done == end
         if ranks.first and (done % config.save_every == 0 or last):
-            checkpoint.save(saved, done, model, average, optimizers)
+            checkpoint.save(saved, done, model, averages.named, optimizers)
         if scalars and (done % config.show_every == 0 or last):
-            for name, value in task.show(average, done, folder).items():
+            for name, value in task.show(averages.first, done, folder).items():
                 scalars.add_scalar(name, value, done)
-    return average
+    return averages.first

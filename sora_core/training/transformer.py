@@ -23,7 +23,7 @@ from ..models.patches import PATCH, patchify
 from ..sampling.guidance import guide
 from ..sampling.noise import draw
 from ..sampling.samplers import euler
-from ..sampling.schedules import shift, shift_for_tokens, shifted
+from ..sampling.schedules import shift, shift_for_cells, shifted
 from ..sampling.step import Sigma
 from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
@@ -187,7 +187,7 @@ class TransformerTask:
         level = torch.where(
             torch.rand(count, generator=own) < 0.1, torch.rand(count, generator=own), level
         )
-        level = shift(level, shift_for_tokens(tokens)).view(-1, 1, 1, 1, 1)
+        level = shift(level, shift_for_cells(grid.cells)).view(-1, 1, 1, 1, 1)
         paint, sigma = torch.ones(1, 1, *grid.shape), level
         if data.span:
             paint = open_span(grid, data.span)[None]
@@ -222,7 +222,7 @@ class TransformerTask:
 
         def watch(i: int, block: nn.Module, x: Tensor) -> Tensor:
             x = block(x)
-            if i == int(TRUTH_BLOCK * (len(self.model.dit.blocks) - 1)):
+            if self.mix.truth_weight and i == int(TRUTH_BLOCK * (len(self.model.dit.blocks) - 1)):
                 seen.append(x)
             return x
 
@@ -236,10 +236,10 @@ class TransformerTask:
         )
         weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
         wrong = made, batch.clean, batch.sigma, batch.paint, weight
-        parts = {
-            "flow": flow_loss(*wrong),
-            "truth": self.mix.truth_weight * self.model.truth(seen[0], batch.coverage, batch.kinds),
-        }
+        parts = {"flow": flow_loss(*wrong)}
+        if seen:
+            truth = self.model.truth(seen[0], batch.coverage, batch.kinds)
+            parts["truth"] = self.mix.truth_weight * truth
         if made.shape[2] > 1:
             parts["steps"] = self.mix.step_weight * step_loss(*wrong)
         return torch.stack(list(parts.values())).sum(), parts
@@ -252,7 +252,6 @@ class TransformerTask:
         nothing = self.empty[None].expand(count, -1, -1)
         _, c, t, y, x = self.test.latents.shape
         noise = draw(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
-        tokens = self.test.coverage.shape[2:].numel()
 
         def denoise(x: Latent, sigma: Sigma, text: Tensor, mask: Tensor | None) -> Latent:
             return average.dit(x, torch.as_tensor(sigma).view(1, 1, 1, 1, 1), text, mask)
@@ -264,7 +263,7 @@ class TransformerTask:
                 4.0,
             ),
             noise,
-            shifted(24, shift_for_tokens(tokens)),
+            shifted(24, shift_for_cells(self.test.latents[0, 0].numel())),
         )
         clips = [frames_from_video(self.autoencoder.decode(part[None])[0]) for part in latent]
         contact_sheet(

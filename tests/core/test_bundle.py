@@ -16,6 +16,7 @@ from sora_core.bundle import (
     write_bundle,
 )
 from sora_core.errors import WeightsError
+from sora_core.models.dit import DiT, DiTConfig
 from sora_core.weights import read, read_header, write
 from tests.tiny import tiny_autoencoder, tiny_transformer, write_tiny
 
@@ -52,6 +53,19 @@ def test_a_file_from_before_a_setting_has_it_at_its_default(path, tmp_path):
     assert read_config(old) == read_config(path)
     short = rewritten(path, tmp_path, lambda config: config["sampling"].update(window=3))
     assert read_config(short).sampling.window == 3
+
+
+def test_patch_and_positions_are_of_the_file_and_old_files_have_the_first_ones(tmp_path, path):
+    new = DiT(DiTConfig(width=64, depth=1, patch=1, positions="metric"))
+    write_bundle(tmp_path / "new.safetensors", new, tiny_autoencoder(), name="new")
+    config = read_config(tmp_path / "new.safetensors")
+    assert load_transformer(tmp_path / "new.safetensors", config).config == new.config
+
+    def forget(config):
+        del config["transformer"]["patch"], config["transformer"]["positions"]
+
+    old = read_config(rewritten(path, tmp_path, forget)).transformer
+    assert (old.patch, old.positions) == (2, "grid")
 
 
 def test_what_is_loaded_is_ready_to_sample(path):

@@ -50,6 +50,14 @@ def trained(folder, resume=False, kill_at=None, config=CONFIG):
     return [*task.model.state_dict().values(), *average.state_dict().values()]
 
 
+@pytest.mark.parametrize("until", [1, 3])
+def test_a_run_that_stops_for_now_goes_on_as_if_it_had_not(tmp_path, until):
+    whole = trained(tmp_path / "whole")
+    trained(tmp_path / "parts", config=dataclasses.replace(CONFIG, until=until))
+    resumed = trained(tmp_path / "parts", resume=True)
+    assert all(map(torch.equal, whole, resumed))
+
+
 @pytest.mark.parametrize("kill_at", [1, 2, 3, 5])
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, kill_at):
     whole = trained(tmp_path / "whole")

@@ -1,0 +1,62 @@
+"""Errors of the velocity that a predicted clean latent implies, weighed cell by cell.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+"""
+
+import torch
+from einops import reduce
+from jaxtyping import Float
+from torch import Tensor
+
+from ..shapes import Latent
+
+LEAST_SIGMA = 0.1  # below it the weight of the error, 1 / sigma^2, grows no more
+QUIET = 0.05  # the mean square of a step in the latent below which clips count no more
+
+
+def cell_error(
+    made: Latent,
+    clean: Latent,
+    sigma: Float[Tensor, "#b 1 #t #y #x"],
+    sight: Float[Tensor, "c c"] | None = None,
+) -> Float[Tensor, "b 1 t y x"]:
+    """The squared error of the velocity (x - clean) / sigma, the mean over channels.
+
+    Li and He 2025, "Back to basics", with sigma bounded below as there. `sight` maps an error of
+    the channels to one as large as the decoder shows it (`visible.py`).
+    """
+    error = made.float() - clean
+    if sight is not None:
+        error = torch.einsum("dc,bctyx->bdtyx", sight, error)
+    return (error / sigma.clamp(min=LEAST_SIGMA)).square().mean(1, keepdim=True)
+
+
+def weighted_mean(
+    error: Float[Tensor, "b 1 t y x"], weight: Float[Tensor, "#b 1 #t #y #x"]
+) -> Float[Tensor, ""]:
+    """The mean of `error` over cells that count by `weight`."""
+    weight = weight.expand_as(error)
+    return (error * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def frame_step_loss(
+    made: Latent,
+    clean: Latent,
+    sigma: Float[Tensor, "#b 1 #t #y #x"],
+    paint: Float[Tensor, "#b 1 #t #y #x"],
+    weight: Float[Tensor, "b 1 t y x"],
+    sight: Float[Tensor, "c c"] | None = None,
+) -> Float[Tensor, ""]:
+    """The error of the steps from latent frame to latent frame, to and from known footage too.
+
+    An error that stays is visible less than one that comes and goes. Clips count by how small their
+    own steps are: in one in which little moves a small wrong step is visible already.
+    """
+    shape = (len(clean), 1, *clean.shape[2:])
+    sigma, paint = sigma.expand(shape), paint.expand(shape)
+    joined = torch.where(paint > 0, made.float(), clean)
+    level, open_ = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
+    steps = clean.diff(dim=2)
+    usual = reduce(steps.square(), "b c t y x -> b 1 1 1 1", "mean")
+    error = cell_error(joined.diff(dim=2), steps, level, sight)
+    return weighted_mean(error, open_ * weight[:, :, 1:] / (usual + QUIET))

@@ -1,0 +1,43 @@
+"""Which noise levels the clips of a training step are at. Axes: b batch."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from ..errors import ConfigError
+from ..sampling.schedules import shift, shift_for_cells
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoiseLevels:
+    """A logit-normal (Esser et al. 2024) of `mean` and `spread` before the shift for the size of a
+    clip; shares of the clips that are `uniform` in [0, 1] before it, and `low`: below `low_end`,
+    where the layout is given and outlines are decided."""
+
+    mean: float = 0.0
+    spread: float = 1.0
+    uniform: float = 0.1
+    low: float = 0.0
+    low_end: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.uniform, self.low) < 0 or self.uniform + self.low > 1:
+            raise ConfigError(
+                f"shares {self.uniform} (uniform) and {self.low} (low) of noise levels: each must "
+                "be at least 0, and both together at most 1"
+            )
+        if not (self.spread > 0 and 0 < self.low_end <= 1):
+            raise ConfigError(
+                f"spread {self.spread}, low_end {self.low_end}: must be above 0, low_end at most 1"
+            )
+
+    def draw(self, count: int, cells: int, generator: Generator) -> Float[Tensor, " b"]:
+        """The levels of `count` clips of so many latent cells, in [0, 1]."""
+        normal = torch.randn(count, generator=generator)
+        even, kind = torch.rand(2, count, generator=generator)
+        level = torch.sigmoid(self.mean + self.spread * normal)
+        level = torch.where(kind < self.uniform, even, level)
+        level = shift(level, shift_for_cells(cells))
+        return torch.where(kind > 1 - self.low, self.low_end * even, level)

@@ -1,0 +1,115 @@
+"""Clips of the toy town in shards: rendered, encoded and captioned once, read by every run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from numpy.random import PCG64, Generator
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ..files import replacing
+from ..models.autoencoder import Autoencoder
+from ..models.text import TextEncoder
+from ..models.tokens import Tokenizer
+from ..shapes import Size
+from ..world.town.captions import describe
+from ..world.town.render import render
+from ..world.town.sample import RATE_WEIGHTS, RATES, sample_scene
+from .dataset import Clips
+from .mixed_clips import RenderedClip, text_path, write_shard, write_text
+
+SHARD = 64
+CAPTIONS = 2
+STILL_SECONDS = 0.25  # what a scene of a single frame is scheduled for
+
+OnShard = Callable[[int, int], None]
+"""Called with how many shards are ready, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class TownShelf:
+    """Clips of one size, apart from all others by their seeds; each has a rate of its own."""
+
+    size: Size
+    clips: int
+    first_seed: int
+    held_out: bool = False
+
+    def shards(self, folder: Path, share: float = 1.0) -> list[Path]:
+        """The files of the first `share` of the clips, one at least."""
+        count = max(1, round(share * self.clips / SHARD))
+        name = f"{self.size.width}x{self.size.height}x{self.size.frames}"
+        return [folder / f"{name}-{self.first_seed + i * SHARD}.safetensors" for i in range(count)]
+
+    def seeds(self, shard: int) -> range:
+        first = shard * SHARD
+        return range(
+            self.first_seed + first,
+            self.first_seed + max(first + 1, min(self.clips, first + SHARD)),
+        )
+
+
+def town_clip(seed: int, size: Size, held_out: bool = False) -> RenderedClip:
+    """The clip of `seed`: its scene fits the seconds that `size` lasts at the rate of the seed."""
+    rng = Generator(PCG64([seed, 6]))
+    fps = RATES[int(rng.choice(len(RATES), p=RATE_WEIGHTS))]
+    still = size.frames == 1
+    seconds = STILL_SECONDS if still else size.frames / fps
+    scene = sample_scene(seed, seconds, held_out)
+    clip = render(scene, size, fps)
+    captions = tuple(
+        describe(scene, seed * CAPTIONS + i, 0.0 if still else seconds).text
+        for i in range(CAPTIONS)
+    )
+    return RenderedClip(clip.frames, clip.segments, clip.depth, fps, captions)
+
+
+def write_pictures(folder: Path, shelf: TownShelf, share: float = 1.0) -> list[Path]:
+    """The pixels and segments of the first `share` of `shelf`, for the autoencoder, written where
+    missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = shelf.shards(folder, share)
+    for i, path in enumerate(paths):
+        if path.exists():
+            continue
+        clips = [town_clip(seed, shelf.size, shelf.held_out) for seed in shelf.seeds(i)]
+        tensors = {
+            "frames": torch.stack([clip.frames for clip in clips]),
+            "segments": torch.stack([clip.segments for clip in clips]),
+        }
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
+    return paths
+
+
+def read_pictures(path: Path) -> Clips:
+    """What `write_pictures` wrote, with nothing told of the clips."""
+    with safe_open(path, "pt") as file:
+        frames, segments = file.get_tensor("frames"), file.get_tensor("segments")
+    nothing = [[] for _ in frames]
+    return Clips(frames, segments, [{} for _ in frames], nothing, nothing)
+
+
+def write_shelf(
+    folder: Path,
+    shelf: TownShelf,
+    autoencoder: Autoencoder,
+    encoder: TextEncoder,
+    tokenizer: Tokenizer,
+    share: float = 1.0,
+    on_shard: OnShard = lambda done, total: None,
+) -> list[Path]:
+    """The shards of the first `share` of `shelf`, written where missing; both files of each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = shelf.shards(folder, share)
+    for i, path in enumerate(paths):
+        if not path.exists():
+            clips = [town_clip(seed, shelf.size, shelf.held_out) for seed in shelf.seeds(i)]
+            write_shard(path, clips, autoencoder)
+        if not text_path(path).exists():
+            with torch.inference_mode():
+                write_text(path, encoder, tokenizer)
+        on_shard(i + 1, len(paths))
+    return paths

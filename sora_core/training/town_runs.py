@@ -1,0 +1,163 @@
+"""The runs of `python -m sora_core train autoencoder wide` and `... train transformer wide`.
+
+Both begin with a model file, the released one unless another is named. The autoencoder's latents
+are turned towards those it had, so that a transformer of those has little to learn anew.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ..bundle import load_autoencoder, load_transformer, read_config, write_bundle
+from ..models.autoencoder import Autoencoder
+from ..models.text import TextEncoder, encode
+from ..models.tokens import Tokenizer
+from ..weights import load_into, write
+from .alignment import align
+from .autoencoder import AutoencoderTask
+from .decoder import with_one_decoder
+from .distributed import Ranks
+from .mixed_clips import read_buckets
+from .mixed_task import MixedTask
+from .run import AUTOENCODER, OnShard
+from .town_clips import read_pictures, write_pictures, write_shelf
+from .town_recipes import TownRecipe
+from .trainer import Progress, train
+from .visible import visible
+from .warm_start import warm_started
+
+RELEASED = Path(__file__).resolve().parents[2] / "models" / "sora-mini.safetensors"
+TRANSFORMER = "transformer"
+COLOUR_CLIPS = 16
+VISIBLE_CLIPS = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TownRun(ABC):
+    """One part of a recipe of the toy town, trained in `root`; called once by each process.
+
+    `share` of the clips of each shelf is rendered and learned from: a run can begin with few, and
+    go on with more once they are there.
+    """
+
+    recipe: TownRecipe
+    root: Path
+    resume: bool
+    on_progress: Callable[[Progress], None]
+    start: Path | None = None
+    share: float = 1.0
+
+    @abstractmethod
+    def prepare(self, on_shard: OnShard) -> None:
+        """Writes what the run learns from, where it is missing."""
+
+    @abstractmethod
+    def __call__(self, ranks: Ranks) -> None: ...
+
+    @property
+    def model_file(self) -> Path:
+        return self.start or RELEASED
+
+    def folder(self, name: str) -> Path:
+        folder = self.root / self.recipe.name / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def autoencoder(self) -> Autoencoder:
+        """The one that this recipe has trained; until then that of the model file."""
+        weights = self.folder(AUTOENCODER) / "weights.safetensors"
+        model = with_one_decoder(load_autoencoder(self.model_file, read_config(self.model_file)))
+        if weights.exists():
+            load_into(model, weights)
+        return model.eval().requires_grad_(False)
+
+
+class TownAutoencoderRun(TownRun):
+    def prepare(self, on_shard: OnShard) -> None:
+        shelves = (*self.recipe.pictures, self.recipe.shown)
+        for i, shelf in enumerate(shelves):
+            write_pictures(self.folder("pictures"), shelf, self.share)
+            on_shard("rendering pictures", i + 1, len(shelves))
+
+    def __call__(self, ranks: Ranks) -> None:
+        config, folder = self.recipe.autoencoder_training, self.folder(AUTOENCODER)
+        torch.manual_seed(config.seed)
+        pictures = self.folder("pictures")
+        clips = [
+            read_pictures(path)
+            for shelf in self.recipe.pictures
+            for path in shelf.shards(pictures, self.share)
+        ]
+        shown = read_pictures(self.recipe.shown.shards(pictures, self.share)[0])
+        before = with_one_decoder(load_autoencoder(self.model_file, read_config(self.model_file)))
+        model = copy.deepcopy(before).train().requires_grad_(True)
+        task = AutoencoderTask(model, clips, shown, config.batch, config.seed)
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            align(average, before, clips)
+            write(folder / "weights.safetensors", average.state_dict())
+
+
+class TownTransformerRun(TownRun):
+    def prepare(self, on_shard: OnShard) -> None:
+        autoencoder = self.autoencoder()
+        encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
+        write = partial(
+            write_shelf,
+            self.folder("clips"),
+            autoencoder=autoencoder,
+            encoder=encoder,
+            tokenizer=tokenizer,
+        )
+        write(self.recipe.test)
+        for shelf in self.recipe.shelves:
+            size = shelf.size
+            told = partial(on_shard, f"clips of {size.width}x{size.height}x{size.frames}")
+            write(shelf, share=self.share, on_shard=told)
+
+    def __call__(self, ranks: Ranks) -> None:
+        recipe, config = self.recipe, self.recipe.transformer_training
+        torch.manual_seed(config.seed)
+        folder, clips = self.folder(TRANSFORMER), self.folder("clips")
+        shards = [shelf.shards(clips, self.share) for shelf in recipe.shelves]
+        buckets = [read_buckets(paths)[0] for paths in shards]
+        test = read_buckets(recipe.test.shards(clips))[0]
+        autoencoder = self.autoencoder()
+        empty = encode(TextEncoder.load(), Tokenizer.load(), [""]).states[0].clone()
+        sight = None
+        if recipe.visible:
+            sight = visible(autoencoder, buckets[0].latents[:VISIBLE_CLIPS].float())
+        trained = load_transformer(self.model_file, read_config(self.model_file))
+        task = MixedTask(
+            warm_started(trained, recipe.transformer).train().requires_grad_(True),
+            autoencoder,
+            buckets,
+            recipe.weights,
+            test,
+            empty,
+            recipe.learning,
+            config.batch,
+            config.seed,
+            sight,
+        )
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            write_bundle(
+                folder / f"{recipe.name}.safetensors",
+                average.dit,
+                autoencoder,
+                name=recipe.name,
+                latents=test.latents[:COLOUR_CLIPS].float(),
+            )
+
+
+TOWN_RUNS = {AUTOENCODER: TownAutoencoderRun, TRANSFORMER: TownTransformerRun}

@@ -1,0 +1,49 @@
+"""How visible an error of each latent channel is, by what the decoder makes of it.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..models.autoencoder import Autoencoder
+from ..shapes import Latent
+
+SMALL = 0.1  # size of the errors that are tried
+PLAIN = 0.3  # share of an even weight, so that no direction is free
+
+
+@torch.no_grad()
+def visible(
+    autoencoder: Autoencoder, latents: Latent, draws: int = 8, seed: int = 0
+) -> Float[Tensor, "c c"]:
+    """A matrix that maps an error of a cell's channels to one as large as it is in pixels.
+
+    Its square is the mean over `latents` of the decoder's squared response to an error of one cell
+    in each direction of the channels, scaled to a mean of 1, with an even weight mixed in. The
+    responses to random errors are regressed on their products: only pairs of channels count.
+    """
+    channels = latents.shape[1]
+    generator = torch.Generator().manual_seed(seed)
+    plain = autoencoder.decode(latents).float()
+    products, sizes = [], []
+    for _ in range(draws):
+        direction = torch.randn(len(latents), channels, 1, 1, 1, generator=generator)
+        sign = torch.randn(len(latents), 1, *latents.shape[2:], generator=generator).sign()
+        moved = autoencoder.decode(latents + SMALL * sign * direction).float()
+        sizes.append((moved - plain).square().mean((1, 2, 3, 4)))
+        flat = direction.flatten(1)
+        products.append(flat[:, :, None] * flat[:, None, :])
+    upper = torch.triu_indices(channels, channels)
+    twice = torch.where(upper[0] == upper[1], 1.0, 2.0)
+    rows = torch.cat(products)[:, upper[0], upper[1]] * twice
+    ridge = torch.eye(rows.shape[1]) * 1e-2 * len(rows)
+    solution = torch.linalg.solve(rows.T @ rows + ridge, rows.T @ torch.cat(sizes))
+    metric = torch.zeros(channels, channels)
+    metric[upper[0], upper[1]] = solution
+    metric[upper[1], upper[0]] = solution
+    values, vectors = torch.linalg.eigh(metric)
+    values = values.clamp(min=0)
+    values = PLAIN + (1 - PLAIN) * values / values.mean()
+    return vectors @ torch.diag(values.sqrt()) @ vectors.T

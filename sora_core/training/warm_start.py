@@ -1,0 +1,101 @@
+"""A transformer of another configuration that begins as one that is trained already.
+
+Axes: b batch, n tokens, d width, c channels.
+"""
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from ..models.dit import DiT, DiTConfig
+
+
+@torch.no_grad()
+def warm_started(trained: DiT, config: DiTConfig) -> DiT:
+    """A new transformer of `config` with the weights of `trained`.
+
+    More blocks are put evenly between those of `trained`, and begin as the identity. A model of
+    2x2 cells a token becomes one of single cells: each enters as a patch that shows it four times,
+    and leaves as the mean of the patch's four. ConfigError where width, channels or text differ.
+    """
+    old = trained.config
+    for name in ("width", "latent_channels", "text_width", "mlp_ratio"):
+        if getattr(old, name) != getattr(config, name):
+            raise ConfigError(
+                f"{name} {getattr(config, name)}: a model to start from has {getattr(old, name)}; "
+                "choose the same, or start from none"
+            )
+    if config.depth < old.depth or config.patch > old.patch:
+        raise ConfigError(
+            f"depth {config.depth}, patch {config.patch}: a model to start from has depth "
+            f"{old.depth} and patch {old.patch}; choose no fewer blocks and no larger patch"
+        )
+    model = DiT(config)
+    model.start()
+    weights = {k: v for k, v in trained.state_dict().items() if not k.startswith("blocks.")}
+    if config.patch < old.patch:
+        weights |= _finer(weights, old.patch // config.patch, config.latent_channels)
+    places = [round((i + 1) * config.depth / old.depth) - 1 for i in range(old.depth)]
+    for i, block in enumerate(model.blocks):
+        if i in places:
+            block.load_state_dict(trained.blocks[places.index(i)].state_dict())
+        else:
+            _as_identity(block)
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    lacking = [name for name in missing if not name.startswith(("blocks.", "format."))]
+    if lacking or unknown:
+        raise ConfigError(
+            f"weights {[*lacking, *unknown][:3]} of the model to start from do not fit"
+        )
+    return model
+
+
+def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, Tensor]:
+    """The layers that tokens enter and leave by, for tokens of one cell."""
+
+    def entering(weight: Tensor) -> Tensor:
+        return rearrange(weight, "d (s c) -> d s c", s=times**2, c=channels).sum(1)
+
+    def going(weight: Tensor) -> Tensor:
+        return rearrange(weight, "(s c) ... -> s c ...", s=times**2, c=channels).mean(0)
+
+    handed = weights["handed.weight"]
+    near = handed[:, -1:]
+    return {
+        "enter.weight": entering(weights["enter.weight"]),
+        "handed.weight": torch.cat([entering(handed[:, :-1]), near], dim=1),
+        **{
+            f"{name}.{kind}": going(weights[f"{name}.{kind}"])
+            for name in ("leave", "take")
+            for kind in ("weight", "bias")
+        },
+    }
+
+
+def _as_identity(block: nn.Module) -> None:
+    """Closes the gates of `block`, and silences what it takes from the text."""
+    for name in ("modulation.weight", "modulation.bias", "text.out.weight", "text.out.bias"):
+        nn.init.zeros_(block.get_parameter(name))
+
+
+@torch.no_grad()
+def fit_leaving(
+    model: DiT, noisy: Tensor, clean: Tensor, sigma: Tensor, text: Tensor, ridge: float = 1e-3
+) -> None:
+    """Sets the last layer of `model` to what best predicts `clean`, by ridge regression on the
+    features of these clips, for finer tokens than those it was trained on."""
+    features: list[Tensor] = []
+    hook = model.leave.register_forward_pre_hook(lambda _, args: features.append(args[0]))
+    model(noisy, sigma, text)
+    hook.remove()
+    patch = model.config.patch
+    wanted = rearrange(clean, "b c t (y i) (x j) -> (b t y x) (i j c)", i=patch, j=patch)
+    x = nn.functional.pad(rearrange(features[0], "b n d -> (b n) d"), (0, 1), value=1.0)
+    level = repeat(sigma.flatten(), "b -> (b n) 1", n=len(wanted) // len(sigma))
+    x, wanted = (part.double() / level.clamp(min=0.1) for part in (x, wanted))
+    gram = x.T @ x
+    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram))
+    solution = torch.linalg.solve(gram, x.T @ wanted).float()
+    model.get_parameter("leave.weight").copy_(solution[:-1].T)
+    model.get_parameter("leave.bias").copy_(solution[-1])
