@@ -24,6 +24,7 @@ from .runs import (
     RecaptioningRun,
     TransformerRun,
 )
+from .text_run import TEXT, TextRun
 from .trainer import Progress
 
 RUNS = {
@@ -33,6 +34,7 @@ RUNS = {
     READER: ReaderRun,
     CAPTIONER: CaptionerRun,
     RECAPTIONING: RecaptioningRun,
+    TEXT: TextRun,
 }
 
 
