@@ -30,7 +30,7 @@ REACHES = {
     "predictions": GROUND | {"digest", "kept", "sampling"},
     "jobs": GROUND | {"digest", "kept", "predictions"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
-    "measure": GENERATING | {"caption", "pipeline"},
+    "measure": GENERATING | {"caption", "pipeline", "training"},  # the text encoder's teacher
     "caption": GENERATING | {"pipeline"},
     "recaption": GENERATING | {"caption", "pipeline"},
     "painting": GROUND | {"canvas", "encode", "models", "sampling"},
