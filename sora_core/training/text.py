@@ -53,13 +53,13 @@ def smoke_text() -> TextRecipe:
 def text_training() -> TrainingConfig:
     """`batch` counts texts of 16 tokens: a step takes as many tokens, in texts of like length."""
     return TrainingConfig(
-        steps=2000,
+        steps=950,
         batch=64,
         matrix_rate=1e-3,
         rate=1e-3,
         weight_decay=0.0,
         warmup=50,
-        decay=0.9,
+        decay=0.89,
         average=0.995,
         save_every=100,
         show_every=500,
