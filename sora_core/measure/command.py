@@ -33,7 +33,7 @@ from .reconstruction import figures, pairs
 from .report import Figure, write_json
 from .table import EDITS, claims
 from .takes import takes
-from .text import text_figures
+from .text import size_figures, text_figures
 
 TEXTS = Amounts(scenes=16_000, prompts=16_000, plain=None)  # one in 43 is held out
 SHOWN = 24  # unpicked clips on a sheet
@@ -81,6 +81,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     text = what.add_parser("text", help="held-out sentences, encoded by MiniLM and its student")
     text.add_argument("--encoder", type=Path, default=TEXT_ENCODER, help="or a model file")
     text.add_argument("--texts", type=int, default=400, help="of each source, at most")
+    text.add_argument("--sizes", action="store_true", help="other sizes too, fitted, not trained")
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
     for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion, text):
@@ -192,7 +193,11 @@ def measure_text(args: Namespace) -> list[Figure]:
     student, tokenizer = load_text(args.encoder)
     teacher, _ = load_teacher()
     held_out = gather(TEXTS, held_out=True)
-    return text_figures(student, teacher, tokenizer, held_out, args.texts)
+    measured = text_figures(student, teacher, tokenizer, held_out, args.texts)
+    if args.sizes:
+        learned = gather(TEXTS, held_out=False)
+        measured += size_figures(teacher, tokenizer, learned, held_out, args.texts)
+    return measured
 
 
 def measure_edits(args: Namespace) -> list[Claim]:

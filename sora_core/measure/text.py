@@ -4,21 +4,26 @@ Axes: n tokens, b texts, d width.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, one_hot
 
-from ..models.text import TextEncoder, encode
+from ..models.text import TextConfig, TextEncoder, encode
 from ..models.tokens import Tokenizer
 from ..training.sentences import Sentences, labelled_captions, shuffled
+from ..training.texts import Texts, calibration_texts
+from ..training.thinning import thin_out
 from .report import Figure
 
 PROBED = 4_500_000_000  # scenes that no recipe trains on
 LEARNED = 2  # of three captions, so many fit the probes and the rest test them
 RIDGE = 1.0
 BATCH = 100
+SIZES = (0.5, 1.0, 2.0, 3.0)  # ranks of the curve, as multiples of those that ship
+CALIBRATION = 24_000  # tokens
 
 
 def text_figures(
@@ -54,6 +59,44 @@ def text_figures(
             Figure(f"probe/{name}_teacher", theirs[name]),
         ]
     return figures
+
+
+def size_figures(
+    teacher: TextEncoder, tokenizer: Tokenizer, learned: Sentences, held_out: Sentences, count: int
+) -> list[Figure]:
+    """The cosine on plain English of students of several sizes, in megabytes of half precision.
+
+    They are fitted and not trained, so each figure is what a size gives before any training.
+    """
+    parts = [
+        Texts.of(texts, tokenizer, 0)
+        for texts in (learned.plain, learned.captions + learned.prompts)
+    ]
+    calibration = calibration_texts(parts, CALIBRATION, 0)
+    plain, figures = shuffled(held_out.plain, 0)[:count], []
+    for factor in SIZES:
+        student = TextEncoder(resized(TextConfig(), factor)).eval().requires_grad_(False)
+        thin_out(student, teacher, calibration)
+        size = 2 * sum(tensor.numel() for tensor in student.parameters()) / 1e6
+        cosine = token_cosine(student, teacher, tokenizer, plain)
+        figures.append(Figure(f"plain_by_size/{size:.1f}MB_fitted", cosine))
+    return figures
+
+
+def resized(config: TextConfig, factor: float) -> TextConfig:
+    """`config` with all ranks times `factor`, at most those of whole matrices."""
+
+    def rank(value: int) -> int:
+        return min(config.width, round(factor * value))
+
+    return replace(
+        config,
+        words=tuple((rows, rank(value)) for rows, value in config.words),
+        qkv_rank=rank(config.qkv_rank),
+        out_rank=rank(config.out_rank),
+        up_rank=rank(config.up_rank),
+        down_rank=rank(config.down_rank),
+    )
 
 
 def token_cosine(

@@ -8,6 +8,8 @@ from .vocabulary import World
 from .words import LEXICON, Said, Word, read_data, words
 
 NAMED = 12  # words in a note
+LONGEST = 40  # characters of a word in a note
+READ = 4000  # characters: the text encoder reads 128 word pieces
 ATTRIBUTES = ("size", "colour", "pattern")
 DESCRIBED = ("shape", *ATTRIBUTES)
 
@@ -22,7 +24,7 @@ def unknown_words(prompt: str, world: World) -> list[str]:
     phrase is one that the model learned; so is a colour or a size that names a thing, such as the
     cherry in "a cherry spins".
     """
-    text = _WEIGHT.sub(")", prompt)
+    text = _WEIGHT.sub(")", prompt[:READ])
     refused = set(parse(text, world).refused)
     known = {*read_data(LEXICON / "grammar.json")["grammar"], *world.english["quiet"]}
     known.update(*(world.english[name] for name in ("function", "placing", "views_pass", "views")))
@@ -46,9 +48,10 @@ def unknown_note(prompt: str, world: World) -> str:
     unknown = unknown_words(prompt, world)
     if not unknown:
         return ""
+    named = [w if len(w) <= LONGEST else f"{w[:LONGEST]}..." for w in unknown[:NAMED]]
     more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
     return (
-        f"The small world of sora-mini does not know: {', '.join(unknown[:NAMED])}{more}. "
+        f"The small world of sora-mini does not know: {', '.join(named)}{more}. "
         "It shows balls, cubes, cylinders and cones on six floors, by day, at sunset and at night."
     )
 

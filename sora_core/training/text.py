@@ -16,6 +16,7 @@ from ..models.text import TextConfig, TextEncoder
 from ..models.tokens import CLS, SEP, Tokenizer
 from .distributed import Ranks
 from .sentences import Amounts, Sentences, shuffled
+from .texts import Texts, calibration_texts
 from .thinning import thin_out
 from .trainer import Progress, TrainingConfig, train
 
@@ -23,7 +24,6 @@ PLAIN = 0.6  # the share of training batches in plain English
 COSINE_WEIGHT = 4.0
 BLOCK_WEIGHT = 0.25  # of all blocks but the last, together
 EMPTY_WEIGHT = 0.05  # guidance leans on the empty prompt in every step
-CALIBRATION = 24_000  # tokens that the first weights are fitted to
 TESTED = 100  # held-out texts of each kind
 
 
@@ -33,6 +33,7 @@ class TextRecipe:
 
     config: TextConfig
     amounts: Amounts
+    calibration: int = 24_000  # tokens that the first weights are fitted to
 
 
 def text_recipe() -> TextRecipe:
@@ -47,7 +48,9 @@ def smoke_text() -> TextRecipe:
     thin = TextConfig(
         words=((10000, 8), (20522, 4)), depth=6, qkv_rank=8, out_rank=8, up_rank=8, down_rank=8
     )
-    return TextRecipe(config=thin, amounts=Amounts(scenes=40, prompts=80, plain=0))
+    return TextRecipe(
+        config=thin, amounts=Amounts(scenes=40, prompts=80, plain=0), calibration=1000
+    )
 
 
 def text_training() -> TrainingConfig:
@@ -64,28 +67,6 @@ def text_training() -> TrainingConfig:
         save_every=100,
         show_every=500,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Token ids of texts, in order of length, so that neighbours need no padding."""
-
-    ids: tuple[tuple[int, ...], ...]
-
-    @classmethod
-    def of(cls, texts: Sequence[str], tokenizer: Tokenizer, seed: int) -> "Texts":
-        """The `texts`, those of one length in an order drawn by `seed`."""
-        rows = [tokenizer.tokenize(text).ids for text in shuffled(texts, seed)]
-        return cls(tuple(sorted(rows, key=len)))
-
-    def batch(self, tokens: int, generator: torch.Generator) -> Int[Tensor, "b n"]:
-        """Texts of the length of a random one, some `tokens` together."""
-        at = int(torch.randint(len(self.ids), (), generator=generator))
-        length = len(self.ids[at])
-        count = max(1, tokens // length)
-        start = max(0, min(at, len(self.ids) - count))
-        rows = [row for row in self.ids[start : start + count] if len(row) == length]
-        return torch.tensor(rows or [self.ids[at]])
 
 
 def train_text(
@@ -106,21 +87,13 @@ def train_text(
     plain = Texts.of(sentences.plain, tokenizer, config.seed)
     shown = Texts.of(sentences.captions + sentences.prompts, tokenizer, config.seed)
     student = TextEncoder(recipe.config)
-    calibration = calibration_texts([part for part in (plain, shown) if part.ids], config.seed)
+    parts = [part for part in (plain, shown) if part.ids]
+    calibration = calibration_texts(parts, recipe.calibration, config.seed)
     if not (resume and (folder / "checkpoint.safetensors").exists()):
         thin_out(student, teacher, calibration)
     scale = spreads(teacher, calibration)
     task = TextTask(student, teacher, tokenizer, plain, shown, test, scale, config)
     return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
-
-
-def calibration_texts(parts: Sequence[Texts], seed: int) -> list[Tensor]:
-    """Batches of all parts, some `CALIBRATION` tokens."""
-    generator, batches, tokens = torch.Generator().manual_seed(seed), [], 0
-    while tokens < CALIBRATION:
-        batches.append(parts[len(batches) % len(parts)].batch(512, generator))
-        tokens += batches[-1].numel()
-    return batches
 
 
 @torch.no_grad()

@@ -1,3 +1,5 @@
+from time import process_time
+
 import pytest
 
 from sora_core.prompts.unknown import NAMED, unknown_note, unknown_words
@@ -59,6 +61,13 @@ def test_no_caption_of_the_world_has_a_word_that_it_does_not_know(world):
     for seed in range(300):
         both = describe(sample_scene(seed), seed)
         assert unknown_words(f"{both.short}. {both.long}", world) == []
+
+
+def test_a_prompt_of_any_length_is_read_in_no_time_and_noted_in_a_few_words(world):
+    start = process_time()
+    assert len(unknown_note("wooly mammoth, " * 7000, world)) < 300
+    assert len(unknown_note("w" * 100_000, world)) < 300
+    assert process_time() - start < 2
 
 
 def test_a_note_names_some_words_and_counts_the_others(world):
