@@ -192,10 +192,9 @@ def measure_text(args: Namespace) -> list[Figure]:
         raise ConfigError(f"{args.texts} texts: choose from 10 to 4000")
     student, tokenizer = load_text(args.encoder)
     teacher, _ = load_teacher()
-    held_out = gather(TEXTS, held_out=True)
+    learned, held_out = gather(TEXTS)
     measured = text_figures(student, teacher, tokenizer, held_out, args.texts)
     if args.sizes:
-        learned = gather(TEXTS, held_out=False)
         measured += size_figures(teacher, tokenizer, learned, held_out, args.texts)
     return measured
 

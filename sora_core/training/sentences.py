@@ -41,8 +41,8 @@ class Amounts:
     plain: int | None
 
 
-def gather(amounts: Amounts, *, held_out: bool) -> Sentences:
-    """The texts of one side of the split, without duplicates, in an order that never changes.
+def gather(amounts: Amounts) -> tuple[Sentences, Sentences]:
+    """Texts to learn and held-out ones, without duplicates, in an order that never changes.
 
     TrainingError where WordNet's files are not installed and `amounts.plain` is not 0.
     """
@@ -50,7 +50,8 @@ def gather(amounts: Amounts, *, held_out: bool) -> Sentences:
     phrases = read_phrases()
     prompts = [prompt(seed, phrases) for seed in range(amounts.prompts)] + list(written_prompts())
     plain = [] if amounts.plain == 0 else list(wordnet_sentences())[: amounts.plain]
-    return Sentences(*(_side(texts, held_out) for texts in (captions, prompts, plain)))
+    sides = [_sides(texts) for texts in (captions, prompts, plain)]
+    return Sentences(*(side[0] for side in sides)), Sentences(*(side[1] for side in sides))
 
 
 def is_held_out(text: str) -> bool:
@@ -106,8 +107,11 @@ def escaped(text: str) -> str:
     return re.sub(r"([()\\])", r"\\\1", text)
 
 
-def _side(texts: Sequence[str], held_out: bool) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for text in texts if is_held_out(text) == held_out))
+def _sides(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    sides: tuple[list[str], list[str]] = [], []
+    for text in dict.fromkeys(texts):
+        sides[is_held_out(text)].append(text)
+    return tuple(sides[0]), tuple(sides[1])
 
 
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
