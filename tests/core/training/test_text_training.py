@@ -7,11 +7,13 @@ import torch
 
 from sora_core.errors import TrainingError
 from sora_core.language import load_text
+from sora_core.models.text import TextConfig, TextEncoder
 from sora_core.training import sentences
 from sora_core.training.distributed import Ranks
 from sora_core.training.phrasing import prompt, read_phrases
 from sora_core.training.recipes import smoke
 from sora_core.training.sentences import Amounts, gather, is_held_out, wordnet_sentences
+from sora_core.training.text import spreads
 from sora_core.training.text_run import TextRun
 
 
@@ -26,9 +28,23 @@ def trained(root, steps, resume=False):
 @pytest.mark.slow
 def test_a_resumed_run_reaches_the_same_numbers(tmp_path):
     whole = trained(tmp_path / "whole", steps=4)
-    trained(tmp_path / "parts", steps=2)
+    half = trained(tmp_path / "parts", steps=2)
+    assert not any(torch.equal(whole[name], half[name]) for name in whole if "weight" in name)
     resumed = trained(tmp_path / "parts", steps=4, resume=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_component_that_is_always_the_same_weighs_no_more_than_others():
+    torch.manual_seed(0)
+    thin = dict.fromkeys(("qkv_rank", "out_rank", "up_rank", "down_rank"), 16)
+    teacher = TextEncoder(
+        TextConfig(words=((50, 16),), width=16, hidden=16, depth=2, heads=2, **thin)
+    )
+    with torch.no_grad():
+        teacher.blocks[-1].norm_mlp.weight[3] = 1e-32
+    scale = spreads(teacher, [torch.randint(50, (20, 6))])
+    assert scale.shape == (2, 16)
+    assert bool((scale >= 0.09 * scale.median(dim=1, keepdim=True).values).all())
 
 
 def test_no_sentence_is_on_both_sides():
