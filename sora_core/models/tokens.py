@@ -16,7 +16,7 @@ MAX_TOKENS = 128  # what MiniLM was tuned on
 MAX_CHARACTERS = 100_000
 CLS, SEP = 101, 102
 SPECIAL = {0: "[PAD]", 100: "[UNK]", CLS: "[CLS]", SEP: "[SEP]", 103: "[MASK]"}
-SURROGATES = {code: "\ufffd" for code in range(0xD800, 0xE000)}  # halves of a character
+SURROGATES = {half: "\ufffd" for half in range(0xD800, 0xE000)}  # halves of a character
 
 
 @dataclass(frozen=True, slots=True)
