@@ -10,11 +10,11 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import ConfigError
-from .layers import Layers
+from .layers import Layers, written_out_attention
 from .tokens import CLS, SEP, Tokenizer, Tokens
 
 MAX_VOCABULARY, MAX_WIDTH, MAX_DEPTH = 65536, 4096, 64  # no file makes us build for hours
@@ -132,7 +132,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b n d"]:
         q, k, v = rearrange(self.qkv(x), "b n (s h k) -> s b h n k", s=3, h=self.heads)
         keys = None if mask is None else mask[:, None, None]
-        y = scaled_dot_product_attention(q, k, v, attn_mask=keys)
+        y = written_out_attention(q, k, v, keys)
         return self.out(rearrange(y, "b h n k -> b n (h k)"))
 
 

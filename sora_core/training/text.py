@@ -57,7 +57,7 @@ def smoke_text() -> TextRecipe:
 def text_training() -> TrainingConfig:
     """`batch` counts texts of 16 tokens: a step takes as many tokens, in texts of like length."""
     return TrainingConfig(
-        steps=8000,
+        steps=4000,
         batch=64,
         matrix_rate=1e-3,
         rate=1e-3,
