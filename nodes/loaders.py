@@ -47,7 +47,7 @@ class SoraLoadModel(io.ComfyNode):
         bundle, show = read_config(path), progress(3)
         model = load_model(path, bundle)
         show(1)
-        clip = load_clip()
+        clip = load_clip(path)
         show(2)
         vae = load_vae(path, bundle)
         show(3)

@@ -9,10 +9,13 @@ from ..sora_core.prompts.expansion import LEVELS, STYLES, expand, read_language
 from ..sora_core.prompts.rewrite import TOKENS, rewrite
 from ..sora_core.prompts.sanitize import clean_prompt
 from ..sora_core.prompts.storyboard import expanded, script, storyboard
+from ..sora_core.prompts.unknown import unknown_note
+from ..sora_core.prompts.vocabulary import read_world
 from ..sora_core.sampling.spans import SPAN
 from .host.choices import chosen
 from .host.generation import generate_text
 from .host.sampling import progress
+from .host.text import NAME
 from .inputs import canvas_input, canvas_output, shown
 
 SHOTS = """\
@@ -44,7 +47,11 @@ class SoraEncodePrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, text) -> io.NodeOutput:
-        return io.NodeOutput(clip.encode_from_tokens_scheduled(clip.tokenize(clean_prompt(text))))
+        text = clean_prompt(text)
+        tokens = clip.tokenize(text)
+        note = unknown_note(text, read_world()) if NAME in tokens else ""
+        encoded = clip.encode_from_tokens_scheduled(tokens)
+        return io.NodeOutput(encoded, ui={"text": (note,)} if note else {})
 
 
 def seed_input() -> io.Input:
@@ -112,7 +119,8 @@ class SoraExpandPrompt(io.ComfyNode):
         else:
             write = partial(generate_text, clip, max_tokens=TOKENS, seed=seed)
             told = rewrite(text, language, write, style=style, level=level, seed=seed)
-        return io.NodeOutput(told.text, told.diff())
+        note = unknown_note(text, read_world()) if style == STYLES[0] else ""
+        return io.NodeOutput(told.text, told.diff(), ui={"text": (note,)} if note else {})
 
 
 class SoraStoryboard(io.ComfyNode):

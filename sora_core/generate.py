@@ -1,5 +1,6 @@
 """The command that paints a prompt, alone or around footage, into a video file."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from .encode import openness
 from .errors import ConfigError, MediaError
 from .pipeline import CHAIN, MODELS, SAMPLERS, SHIPPED, decode_frames, generate, load
 from .prompts.storyboard import storyboard
+from .prompts.unknown import unknown_note
+from .prompts.vocabulary import read_world
 from .shapes import COMPRESSION, sides
 from .sound import canvas_sound
 from .video.frames import resize
@@ -74,6 +77,10 @@ def run(args: Namespace) -> str:
     canvas = placed(args, pipeline.config.fps if args.fps is None else args.fps)
     if not (args.prompt or canvas.prompts):
         raise ConfigError("nothing to paint: give a prompt or a --storyboard")
+    if pipeline.config.name == Path(SHIPPED).stem:  # of the world of other models nothing is known
+        texts = [args.prompt, *(span.prompt for span in canvas.prompts)]
+        if note := unknown_note("\n".join(texts), read_world()):
+            sys.stderr.write(f"{note}\n")
     latent = generate(
         pipeline,
         args.prompt,

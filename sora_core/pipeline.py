@@ -15,6 +15,7 @@ from .bundle import BundleConfig, load_autoencoder, load_transformer, read_confi
 from .canvas import Canvas
 from .encode import Mask, encode_canvas
 from .errors import ConfigError
+from .language import load_text
 from .leaving import leave, leavings
 from .meeting import decode_meeting, meetings
 from .models.autoencoder import Autoencoder
@@ -62,8 +63,7 @@ def load(path: Path = MODELS / SHIPPED) -> Pipeline:
         config,
         load_transformer(path, config),
         load_autoencoder(path, config),
-        TextEncoder.load(),
-        Tokenizer.load(),
+        *load_text(path),
     )
 
 

@@ -13,6 +13,8 @@ import av
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a portable Python looks nowhere else
 
+from sora_core.prompts.unknown import unknown_note
+from sora_core.prompts.vocabulary import read_world
 from tools.client import Graph, GraphError, Run
 from tools.host import CACHE, ROOT, HostError, Server, bring_host
 
@@ -26,6 +28,8 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         graph = chosen(json.loads(WORKFLOW.read_text(encoding="utf-8")), options)
+        if note := unknown_note(options.prompt, read_world()):
+            print(note)
         make(graph, options)
     except (HostError, GraphError) as error:
         print(f"\n{error}")

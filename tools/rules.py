@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
-MODEL_FILES = {"weights", "bundle", "presets"}
+MODEL_FILES = {"weights", "bundle", "presets", "language"}
 CANVAS_FILES = {"footage", "encode", "edits", "leaving", "meeting", "picture", "sound"}
 KEPT_FILES = {"digest", "kept", "predictions", "jobs"}
 GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | KEPT_FILES
@@ -18,6 +18,7 @@ REACHES = {
     **dict.fromkeys(GROUND | PARTS | {"weights"}, GROUND),
     "presets": GROUND | {"models"},
     "bundle": GROUND | {"models", "presets", "weights"},
+    "language": GROUND | {"models", "weights"},
     "footage": GROUND | {"canvas", "video"},
     "encode": GROUND | {"canvas", "footage", "models"},
     "edits": GROUND | {"canvas"},
@@ -29,7 +30,7 @@ REACHES = {
     "predictions": GROUND | {"digest", "kept", "sampling"},
     "jobs": GROUND | {"digest", "kept", "predictions"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
-    "measure": GENERATING | {"caption", "pipeline"},
+    "measure": GENERATING | {"caption", "pipeline", "training"},  # the text encoder's teacher
     "caption": GENERATING | {"pipeline"},
     "recaption": GENERATING | {"caption", "pipeline"},
     "painting": GROUND | {"canvas", "encode", "models", "sampling"},

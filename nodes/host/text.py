@@ -1,6 +1,8 @@
 """The text encoder as a CLIP of the host. Axes: b texts, n tokens, d width."""
 
 import logging
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import comfy.model_management as devices
@@ -11,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ...sora_core.models.text import TextConfig, TextEncoder, encode_tokens, package_weights
+from ...sora_core.language import SHIPPED, holds_text, read_text_config, read_text_weights
+from ...sora_core.models.text import TextConfig, TextEncoder, encode_tokens
 from ...sora_core.models.tokens import Tokenizer, Tokens
 
 NAME = "sora"
@@ -23,8 +26,13 @@ Pieces = dict[str, list[list[tuple[Any, ...]]]]
 class HostTokenizer:
     """Prompts as the host's tokens."""
 
-    def __init__(self, embedding_directory: object = None, tokenizer_data: object = None) -> None:
-        self.tokenizer = Tokenizer.load()
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        embedding_directory: object = None,
+        tokenizer_data: object = None,
+    ) -> None:
+        self.tokenizer = tokenizer
 
     def tokenize_with_weights(
         self, text: str, return_word_ids: bool = False, **_: object
@@ -47,9 +55,13 @@ class HostTextEncoder(TextEncoder):
     """The text encoder as the host calls it."""
 
     def __init__(
-        self, device: torch.device, dtype: torch.dtype, model_options: dict[str, Any]
+        self,
+        config: TextConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        model_options: dict[str, Any],
     ) -> None:
-        super().__init__(TextConfig(), comfy.ops.manual_cast, dtype, device)
+        super().__init__(config, comfy.ops.manual_cast, dtype, device)
         self.dtypes = {dtype}
         self.execution_device = devices.text_encoder_device()
 
@@ -72,10 +84,18 @@ class HostTextEncoder(TextEncoder):
         return self.load_state_dict(state, strict=False)
 
 
-def load_clip() -> comfy.sd.CLIP:
-    """A CLIP: the installed text encoder, in float32 for it is small."""
-    target = comfy.supported_models_base.ClipTarget(HostTokenizer, HostTextEncoder)
-    weights = package_weights()
+def load_clip(path: Path = SHIPPED) -> comfy.sd.CLIP:
+    """A CLIP of the text encoder in the file at `path`, in float32 for it is small.
+
+    A model file that holds none uses the one that ships. WeightsError for a damaged file.
+    """
+    path = path if holds_text(path) else SHIPPED
+    config, tokenizer = read_text_config(path)
+    with torch.device("meta"):
+        weights = read_text_weights(path, TextEncoder(config))
+    target = comfy.supported_models_base.ClipTarget(
+        partial(HostTokenizer, tokenizer), partial(HostTextEncoder, config)
+    )
     size = sum(tensor.numel() for tensor in weights.values())
     clip = comfy.sd.CLIP(target, parameters=size, model_options={"dtype": torch.float32})
     clip.load_sd(weights)

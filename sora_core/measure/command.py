@@ -9,11 +9,15 @@ import torch
 from ..bundle import load_autoencoder, read_config
 from ..caption import CAPTIONER, load_captioner
 from ..errors import ConfigError, SizeError
+from ..language import SHIPPED as TEXT_ENCODER
+from ..language import load_text
 from ..models.reader import Reader
 from ..pipeline import MODELS, SHIPPED, Pipeline, load
 from ..prompts.expansion import read_language
 from ..prompts.vocabulary import read_world
 from ..shapes import Size, sides
+from ..training.minilm import load_teacher
+from ..training.sentences import Amounts, gather
 from ..world.sheet import contact_sheet
 from . import gain, prompts
 from .bench import Bench
@@ -29,7 +33,9 @@ from .reconstruction import figures, pairs
 from .report import Figure, write_json
 from .table import EDITS, claims
 from .takes import takes
+from .text import size_figures, text_figures
 
+TEXTS = Amounts(scenes=16_000, prompts=16_000, plain=None)  # one in 43 is held out
 SHOWN = 24  # unpicked clips on a sheet
 
 
@@ -72,9 +78,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     expansion.add_argument("--fidelity", action="store_true", help="paint terse ones, with and not")
     expansion.add_argument("--seed", type=int, default=0, help="other noise, for --fidelity")
     expansion.add_argument("--steps", type=int, help="as the model was made for by default")
+    text = what.add_parser("text", help="held-out sentences, encoded by MiniLM and its student")
+    text.add_argument("--encoder", type=Path, default=TEXT_ENCODER, help="or a model file")
+    text.add_argument("--texts", type=int, default=400, help="of each source, at most")
+    text.add_argument("--sizes", action="store_true", help="other sizes too, fitted, not trained")
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
-    for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion):
+    for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion, text):
         measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
     for measured in (autoencoder, fidelity):
         measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
@@ -94,6 +104,8 @@ def run(args: Namespace) -> str:
             measured = [figure for row in lines for figure in row.figures]
         case "prompts":
             lines = measured = measure_prompts(args)
+        case "text":
+            lines = measured = measure_text(args)
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]
@@ -172,6 +184,19 @@ def measure_prompts(args: Namespace) -> list[Figure]:
     terse, reader = cases(prompts.HELD_OUT / "terse.txt"), load_reader()
     settings, pipeline = Settings(args.steps), load(args.model)
     return gain.figures(gain.pairs(pipeline, reader, terse, language, settings, args.seed, say))
+
+
+def measure_text(args: Namespace) -> list[Figure]:
+    """How near the states of the text encoder are to those of MiniLM, and what they still tell."""
+    if not 10 <= args.texts <= 4000:
+        raise ConfigError(f"{args.texts} texts: choose from 10 to 4000")
+    student, tokenizer = load_text(args.encoder)
+    teacher, _ = load_teacher()
+    learned, held_out = gather(TEXTS)
+    measured = text_figures(student, teacher, tokenizer, held_out, args.texts)
+    if args.sizes:
+        measured += size_figures(teacher, tokenizer, learned, held_out, args.texts)
+    return measured
 
 
 def measure_edits(args: Namespace) -> list[Claim]:

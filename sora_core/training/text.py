@@ -1,0 +1,187 @@
+"""Training of the text encoder: its states follow those of MiniLM, block by block.
+
+Axes: b texts, n tokens, d width.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from ..models.text import TextConfig, TextEncoder
+from ..models.tokens import CLS, SEP, Tokenizer
+from .distributed import Ranks
+from .sentences import Amounts, Sentences, shuffled
+from .texts import Texts, calibration_texts
+from .thinning import thin_out
+from .trainer import Progress, TrainingConfig, train
+
+PLAIN = 0.6  # the share of training batches in plain English
+COSINE_WEIGHT = 4.0
+BLOCK_WEIGHT = 0.25  # of all blocks but the last, together
+EMPTY_WEIGHT = 0.05  # guidance leans on the empty prompt in every step
+DEAD = 0.1  # of the median spread: no component counts as less
+TESTED = 100  # held-out texts of each kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextRecipe:
+    """The sizes of the encoder and the texts it learns from."""
+
+    config: TextConfig
+    amounts: Amounts
+    calibration: int = 24_000  # tokens that the first weights are fitted to
+
+
+def text_recipe() -> TextRecipe:
+    """The encoder that ships."""
+    return TextRecipe(
+        config=TextConfig(), amounts=Amounts(scenes=40_000, prompts=80_000, plain=None)
+    )
+
+
+def smoke_text() -> TextRecipe:
+    """A tiny encoder; it needs no WordNet."""
+    thin = TextConfig(
+        words=((10000, 8), (20522, 4)), depth=6, qkv_rank=8, out_rank=8, up_rank=8, down_rank=8
+    )
+    return TextRecipe(
+        config=thin, amounts=Amounts(scenes=40, prompts=80, plain=0), calibration=1000
+    )
+
+
+def text_training() -> TrainingConfig:
+    """`batch` counts texts of 16 tokens: a step takes as many tokens, in texts of like length."""
+    return TrainingConfig(
+        steps=4000,
+        batch=64,
+        matrix_rate=1e-3,
+        rate=1e-3,
+        weight_decay=0.0,
+        warmup=50,
+        decay=0.9,
+        average=0.995,
+        save_every=100,
+        show_every=500,
+    )
+
+
+def train_text(
+    teacher: TextEncoder,
+    tokenizer: Tokenizer,
+    recipe: TextRecipe,
+    sentences: Sentences,
+    test: Sentences,
+    config: TrainingConfig,
+    folder: Path,
+    ranks: Ranks,
+    *,
+    resume: bool,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> TextEncoder:
+    """An encoder that has learned the states of `teacher`; `folder` holds its cosines on `test`."""
+    torch.manual_seed(config.seed)
+    plain = Texts.of(sentences.plain, tokenizer, config.seed)
+    shown = Texts.of(sentences.captions + sentences.prompts, tokenizer, config.seed)
+    student = TextEncoder(recipe.config)
+    parts = [part for part in (plain, shown) if part.ids]
+    calibration = calibration_texts(parts, recipe.calibration, config.seed)
+    if not (resume and (folder / "checkpoint.safetensors").exists()):
+        thin_out(student, teacher, calibration)
+    scale = spreads(teacher, calibration)
+    task = TextTask(student, teacher, tokenizer, plain, shown, test, scale, config)
+    return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
+
+
+@torch.no_grad()
+def spreads(teacher: TextEncoder, texts: Sequence[Tensor]) -> Float[Tensor, "block d"]:
+    """The standard deviation of each component of the states after each block.
+
+    A few of them are many times as large as all others, and would drown those in a plain error. One
+    of the last block is always 0: without a least spread it would drown all others in turn.
+    """
+    states = zip(*(all_states(teacher, ids) for ids in texts), strict=True)
+    found = torch.stack([torch.cat([s.flatten(0, 1) for s in of]).std(0) for of in states])
+    return found.maximum(DEAD * found.median(dim=1, keepdim=True).values)
+
+
+def all_states(encoder: TextEncoder, ids: Int[Tensor, "b n"]) -> list[Float[Tensor, "b n d"]]:
+    """The states after each block."""
+    x, found = encoder.embed(ids), []
+    for block in encoder.blocks:
+        x = block(x, None)
+        found.append(x)
+    return found
+
+
+class TextTask:
+    """Follow the teacher's states on texts that are drawn anew at each step."""
+
+    def __init__(
+        self,
+        model: TextEncoder,
+        teacher: TextEncoder,
+        tokenizer: Tokenizer,
+        plain: Texts,
+        shown: Texts,
+        test: Sentences,
+        scale: Float[Tensor, "block d"],
+        config: TrainingConfig,
+    ) -> None:
+        self.model, self.teacher, self.tokenizer = model, teacher, tokenizer
+        self.plain, self.shown, self.scale = plain, shown, scale
+        self.tokens, self.seed = 16 * config.batch, config.seed
+        self.test = {
+            "captions": [tokenizer.tokenize(text).ids for text in test.captions[:TESTED]],
+            "prompts": [tokenizer.tokenize(text).ids for text in test.prompts[:TESTED]],
+            "plain": [tokenizer.tokenize(text).ids for text in shuffled(test.plain, 0)[:TESTED]],
+        }
+
+    def matrices(self) -> set[str]:
+        return {
+            name
+            for name, parameter in self.model.named_parameters()
+            if parameter.ndim == 2 and name.startswith("blocks.")
+        }
+
+    def draw(self, step: int, ranks: Ranks) -> Int[Tensor, "b n"]:
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
+        plain = bool(torch.rand((), generator=generator) < PLAIN) and bool(self.plain.ids)
+        return (self.plain if plain else self.shown).batch(self.tokens // ranks.count, generator)
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        block, final = self.errors(self.draw(step, ranks))
+        _, empty = self.errors(torch.tensor([[CLS, SEP]]))
+        return BLOCK_WEIGHT * block + final + EMPTY_WEIGHT * empty, {"blocks": block, "last": final}
+
+    def errors(self, ids: Int[Tensor, "b n"]) -> tuple[Tensor, Tensor]:
+        """The errors of the states after the inner blocks, and of the last ones."""
+        with torch.no_grad():
+            wanted = [state.float() for state in all_states(self.teacher, ids)]
+        errors, found = [], [state.float() for state in all_states(self.model, ids)]
+        for ours, theirs, scale in zip(found, wanted, self.scale, strict=True):
+            errors.append(((ours - theirs) / scale).square().mean())
+        away = 1 - cosine_similarity(found[-1], wanted[-1], dim=-1).mean()
+        return torch.stack(errors[:-1]).mean(), errors[-1] + COSINE_WEIGHT * away
+
+    @torch.inference_mode()
+    def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
+        """The mean cosine to the teacher's states of the tokens of held-out texts."""
+        return {
+            f"test/{name}_cosine": mean_cosine(average, self.teacher, rows)
+            for name, rows in self.test.items()
+            if rows
+        }
+
+
+def mean_cosine(student: nn.Module, teacher: nn.Module, texts: Sequence[Sequence[int]]) -> float:
+    """The mean over all tokens of `texts` of the cosine between the states of both."""
+    cosines = []
+    for row in texts:
+        ids = torch.tensor([row])
+        cosines.append(cosine_similarity(student(ids), teacher(ids), dim=-1).flatten())
+    return float(torch.cat(cosines).mean())

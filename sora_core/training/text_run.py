@@ -1,0 +1,41 @@
+"""The run that trains the text encoder: `python -m sora_core train text RECIPE`."""
+
+from ..language import write_text
+from ..models.text import TextEncoder
+from .dataset import Shelf
+from .distributed import Ranks
+from .minilm import load_teacher
+from .run import Run
+from .sentences import gather
+from .text import train_text
+
+TEXT = "text"
+
+
+class TextRun(Run):
+    """A thin student of MiniLM; it needs no clips and no other part of the recipe."""
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return ()
+
+    @property
+    def rendered(self) -> tuple[Shelf, ...]:
+        return ()
+
+    def __call__(self, ranks: Ranks) -> None:
+        recipe, folder = self.recipe.text, self.folder(TEXT)
+        teacher, tokenizer = load_teacher()
+        student: TextEncoder = train_text(
+            teacher,
+            tokenizer,
+            recipe,
+            *gather(recipe.amounts),
+            self.recipe.text_training,
+            folder,
+            ranks,
+            resume=self.resume,
+            on_progress=self.on_progress,
+        )
+        if ranks.first:
+            write_text(folder / "text-encoder.safetensors", student, tokenizer)
