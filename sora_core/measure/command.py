@@ -29,6 +29,7 @@ from .reconstruction import figures, pairs
 from .report import Figure, write_json
 from .table import EDITS, claims
 from .takes import takes
+from .world import command as world
 
 SHOWN = 24  # unpicked clips on a sheet
 
@@ -72,9 +73,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     expansion.add_argument("--fidelity", action="store_true", help="paint terse ones, with and not")
     expansion.add_argument("--seed", type=int, default=0, help="other noise, for --fidelity")
     expansion.add_argument("--steps", type=int, help="as the model was made for by default")
+    rulers = what.add_parser("world", help="rulers that know the world: shape, physics, and so on")
+    world.add_arguments(rulers)
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
-    for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion):
+    for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion, rulers):
         measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
     for measured in (autoencoder, fidelity):
         measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
@@ -94,6 +97,9 @@ def run(args: Namespace) -> str:
             measured = [figure for row in lines for figure in row.figures]
         case "prompts":
             lines = measured = measure_prompts(args)
+        case "world":
+            rows = world.run(args, say)
+            lines, measured = [world.table(rows)], [f for row in rows for f in row.figures]
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]

@@ -13,7 +13,7 @@ from ...shapes import Frames, Size
 from ..reconstruction import through
 from .kinds import drawn_from
 from .tracker import Tint, trackable
-from .worlds import FIRST_THING, World, first_world
+from .worlds import World, first_world
 
 SIZE, FPS = Size(64, 64, 17), 8.0
 TRIES = 40  # scenes looked at for each that is wanted
@@ -78,8 +78,7 @@ class Clips:
         if shot not in self._samples:
             scene = self.world.scene(shot.kind, shot.number)
             clip = self.world.render(scene, shot.size, shot.fps)
-            things = range(FIRST_THING, FIRST_THING + len(scene.things))
-            tints = trackable(clip.frames, clip.segments, things)
+            tints = trackable(clip.frames, clip.segments, self.world.tracked(scene))
             if tints is None and not usual:
                 known = self.sample(Shot(shot.kind, shot.number))
                 tints = known and known.tints
@@ -92,8 +91,12 @@ class Clips:
     def limit(self, sample: Sample) -> Frames:
         """The true clip, encoded and decoded: the best that a model of this autoencoder can do."""
         if sample.shot not in self._through:
-            self._through[sample.shot] = through(self.pipeline.autoencoder, sample.clip.frames)
+            self._through[sample.shot] = self.through(sample.clip.frames)
         return self._through[sample.shot]
+
+    def through(self, frames: Frames) -> Frames:
+        """`frames` of any length, encoded and decoded."""
+        return through(self.pipeline.autoencoder, frames)
 
     def made(self, sample: Sample) -> Frames:
         """The clip that the model generates of the caption, from the noise of the scene's seed."""
@@ -104,6 +107,10 @@ class Clips:
             self._made[key] = self.generate(sample.caption, canvas_of(size, fps), seed)
             self.progress(f"generated {len(self._made)} clips: {sample.shot.kind}")
         return self._made[key]
+
+    def generated(self) -> list[tuple[Shot, Frames]]:
+        """Every clip that `made` has generated, in order."""
+        return [(shot, frames) for (shot, _), frames in self._made.items()]
 
     def generate(
         self,
@@ -131,12 +138,14 @@ class Clips:
 class Trio:
     """What a ruler reads of true, encoded and generated clips of the same scenes, in order."""
 
-    true: list
-    limit: list
-    made: list
+    true: list[Any]
+    limit: list[Any]
+    made: list[Any]
 
 
-def read_all(clips: Clips, samples: Sequence[Sample], read: Callable) -> Trio:
+def read_all(
+    clips: Clips, samples: Sequence[Sample], read: Callable[[Sample, Frames], Any]
+) -> Trio:
     """`read(sample, frames)` of the three clips of each of `samples`."""
     return Trio(
         [read(sample, sample.clip.frames) for sample in samples],

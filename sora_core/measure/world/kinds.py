@@ -1,15 +1,13 @@
 """Kinds of scenes that rulers look at: by name and seed, from the world that is trained on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 from ...errors import ConfigError
 from ...world.scene import Domain, Scene, sample_scene
 
 FIRST_SEED = 990_000_000  # no training, reader or other measurement draws from here on
 SPACING = 100_000  # seeds of one kind, so that kinds share no scene
-CALM = ("bounce", "fall", "still")
-
-_ALONE = Domain(two_objects=0, collisions=0, walls=0, striped=0, cameras=("static",))
 
 
 def _alone(motions: tuple[str, ...], camera: str = "static", shapes: str = "") -> Domain:
@@ -37,7 +35,9 @@ DOMAINS: Mapping[str, Domain] = {
     "collide": Domain(
         motions=("left", "right"), cameras=("static",), collisions=1, walls=0, striped=0
     ),
-    "hide": Domain(motions=("left", "right"), cameras=("static",), collisions=0, walls=1, striped=0),
+    "hide": Domain(
+        motions=("left", "right"), cameras=("static",), collisions=0, walls=1, striped=0
+    ),
     "pair": Domain(
         motions=("still", "bounce"),
         cameras=("static",),
@@ -46,14 +46,18 @@ DOMAINS: Mapping[str, Domain] = {
         two_objects=1,
         striped=0,
     ),
+    "same": replace(
+        _alone(("left",), shapes="ball"),
+        colours=("red",),
+        sizes=("medium",),
+        floors=("grass",),
+        skies=("day",),
+    ),
     "orbit": _alone(("still",), "orbit"),
     "pan": _alone(("still",), "pan"),
     "rise": _alone(("still",), "rise"),
     "zoom": _alone(("still",), "zoom"),
 }
-
-SceneOf = Callable[[str, int], Scene]
-"""A scene of a kind, the same for the same seed from 0 on; `ConfigError` for an unknown kind."""
 
 
 def scene_of(kind: str, seed: int) -> Scene:

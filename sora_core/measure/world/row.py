@@ -44,9 +44,7 @@ class Row:
 HEADER = f"{'':<26}{'true':>8} {'limit':>8} {'made':>8}   95 % of made"
 
 
-def share_row(
-    name: str, true: Sequence[bool], limit: Sequence[bool], made: Sequence[bool]
-) -> Row:
+def share_row(name: str, true: Sequence[bool], limit: Sequence[bool], made: Sequence[bool]) -> Row:
     """A row of shares; the interval is Wilson's."""
     low, high = wilson(sum(made), len(made))
     return Row(name, _mean(true), _mean(limit), _mean(made), len(made), low, high)
