@@ -20,7 +20,9 @@ ON_SHEET = 12  # scenes of a kind
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds what `run` reads, but for `--json`."""
-    parser.add_argument("--what", nargs="+", default=[], metavar="NAME", help=", ".join(RULERS))
+    parser.add_argument(
+        "--what", dest="rulers", nargs="+", default=[], metavar="NAME", help=", ".join(RULERS)
+    )
     parser.add_argument("--clips", type=int, help="of each kind; 24, or 10 with --quick")
     parser.add_argument("--quick", action="store_true", help="10 minutes of one core at most")
     parser.add_argument("--steps", type=int, help="as the model was trained for by default")
@@ -33,7 +35,7 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
     plan = QUICK if args.quick else FULL
     if args.clips is not None:
         plan = replace(plan, clips=args.clips)
-    names = chosen(args.what)
+    names = chosen(args.rulers)
     if args.quick:
         torch.set_num_threads(1)
     clips = Clips(load(args.model), steps=args.steps, progress=progress)
@@ -54,11 +56,10 @@ def table(rows: list[Row]) -> str:
 def write_sheets(clips: Clips, folder: Path) -> None:
     """A sheet for each kind of scene: the true clip, and beside it the generated one."""
     folder.mkdir(parents=True, exist_ok=True)
-    shots: dict[str, list] = {}
+    shots: dict[str, list[tuple[Shot, Frames]]] = {}
     for shot, frames in clips.generated():
-        shots.setdefault(
-            f"{shot.kind} {shot.size.width}x{shot.size.height} {shot.fps:g}", []
-        ).append((shot, frames))
+        name = f"{shot.kind} {shot.size.width}x{shot.size.height} {shot.fps:g}"
+        shots.setdefault(name, []).append((shot, frames))
     for name, found in shots.items():
         pictures, captions = [], []
         for shot, frames in islice(found, ON_SHEET):
