@@ -1,0 +1,347 @@
+"""What is true of a scene, clause by clause, and the test of a clause against the truth.
+
+`facts_of` reads the scene's labels; `holds` looks at where things are, second by second, so that a
+text, a reader or a recipe can be tested against what a viewer would see.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from .bodies import stroke_rows
+from .evidence import Watched, relation_holds, watch
+from .motion import fall_seconds, path
+from .palette import LEVELS
+from .scene import Move, Scene, Shot, Thing
+from .things import half_extents
+from .visibility import shot_lengths, visible_shares
+
+LEAST = 0.2  # seconds that a motion has to last to be stated
+RELATIONS = ("left of", "right of", "behind", "in front of", "on", "near")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One clause of a text, about shot `shot`; `negated` states that it is not so.
+
+    `what` and `value`: "kind", "colour", "size", "pattern" of `thing` (an identity; with thing -1
+    of anything in the shot); "motion" with `order`, the number of
+    its earlier motions; "relation" of `thing` to `other` (and `third` for "between"); "contact" of
+    `thing` with `other`; "count" of `of` ("thing", a kind, or a colour and a kind); "floor", "sky"
+    (when the shot begins), "weather", "camera", "angle", "framing"; "light" (the sky it turns
+    into), "lamp" ("lit"), "recolour" (the later colour), "stroke" (its style) by `thing`;
+    "visible" of `thing`: "hidden" behind something and back, "leaves", "returns" or "enters";
+    "same" (`thing` was in an earlier shot); "cut" at `value` seconds, to shot `shot`;
+    "shots" how many there are.
+    """
+
+    what: str
+    value: str
+    thing: int = -1
+    other: int = -1
+    third: int = -1
+    shot: int = 0
+    order: int = 0
+    negated: bool = False
+    of: str = ""
+
+
+def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
+    """Everything that a clip of `seconds` shows; for 0, a single frame, nothing moves."""
+    found: list[Fact] = []
+    shown: set[int] = set()
+    for i, (shot, length) in enumerate(shot_lengths(scene, seconds)):
+        if i:
+            found.append(Fact("cut", f"{shot.start:g}", shot=i))
+            found += [
+                Fact("same", "", thing=t.identity, shot=i)
+                for t in shot.stage.things
+                if t.identity in shown
+            ]
+        shown |= {thing.identity for thing in shot.stage.things}
+        found += _looks(shot, i) + _counts(shot, i) + _place(shot, i, length)
+        found += _relations(shot, i, length)
+        if length:
+            found += _motions(shot, i, length) + _changes(shot, i, length)
+            found += _visibility(scene, shot, i, length)
+    return tuple(found)
+
+
+def holds(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
+    """Whether a clip of `seconds` shows what `fact` states."""
+    lengths = shot_lengths(scene, seconds)
+    if fact.shot >= len(lengths):
+        return fact.negated
+    return _positive(fact, lengths, fact.shot) != fact.negated
+
+
+def motions_within(thing: Thing, shot: Shot, length: float) -> list[tuple[str, int]]:
+    """Names and order of the motions that a shot shows of a thing; [("still", 0)] if none."""
+    begin, end = shot.offset, shot.offset + length
+    shown: list[tuple[str, float, float]] = []
+    for move in sorted(thing.moves, key=lambda move: move.start):
+        start, stop = max(move.start, begin), min(_active_until(move), end)
+        enough = min(LEAST, 0.45 * length)
+        if stop - start >= enough and _is_plain(move, start, stop):
+            if shown and shown[-1][0] == move.name and move.verb == "go":
+                shown[-1] = (move.name, shown[-1][1], stop)
+            else:
+                shown.append((move.name, start, stop))
+    if not shown:
+        return [("still", 0)] if not thing.moves else []
+    ordered, order = [], 0
+    for k, (name, start, _) in enumerate(shown):
+        order += k > 0 and start > shown[k - 1][1] + 0.1
+        ordered.append((name, order))
+    goes = [m for m in thing.moves if m.verb == "go"]
+    if goes and goes[-1].stop < end - 0.25 and goes[-1].name in [name for name, _ in ordered]:
+        later = [name for name, start, _ in shown if start >= goes[-1].stop - 0.05]
+        if not later and max(stop for _, _, stop in shown) < end - 0.25:
+            ordered.append(("stop", order + 1))
+    return ordered
+
+
+def _active_until(move: Move) -> float:
+    if move.verb in ("topple", "scatter"):
+        return move.start + 0.6
+    if move.verb in ("fall", "drop"):
+        return move.start + fall_seconds(move.amount)
+    return move.stop
+
+
+def _is_plain(move: Move, start: float, stop: float) -> bool:
+    """Whether a viewer sees enough of a move between two times."""
+    lasted = stop - start
+    if move.verb == "go":
+        whole = (move.dx**2 + move.dz**2) ** 0.5
+        return whole * lasted / (move.stop - move.start) > 0.09
+    if move.verb in ("fall", "drop"):
+        return 1.5 * (stop - move.start) ** 2 > 0.3 and start < move.start + 0.1
+    if move.verb == "circle":
+        return 6.28 * lasted / abs(move.period) > 0.4
+    if move.verb in ("topple", "scatter"):
+        return lasted > 0.45
+    if move.verb == "grow":
+        return lasted / (move.stop - move.start) > 0.6
+    return lasted > 0.48 if move.verb in ("bounce", "jump", "sway") else lasted > 0.18
+
+
+def _looks(shot: Shot, i: int) -> list[Fact]:
+    found = []
+    for thing in shot.stage.things:
+        colour = thing.repaint if thing.repaint_at < shot.offset else thing.colour
+        for what, value in (
+            ("kind", thing.kind),
+            ("colour", colour),
+            ("size", thing.size),
+            ("pattern", thing.pattern),
+        ):
+            found.append(Fact(what, value, thing.identity, shot=i))
+    return found
+
+
+def _counts(shot: Shot, i: int) -> list[Fact]:
+    tally: dict[str, int] = {"thing": len(shot.stage.things)}
+    for thing in shot.stage.things:
+        for of in (thing.kind, f"{thing.colour} {thing.kind}"):
+            tally[of] = tally.get(of, 0) + 1
+    return [Fact("count", str(number), shot=i, of=of) for of, number in tally.items()]
+
+
+def _place(shot: Shot, i: int, length: float) -> list[Fact]:
+    stage = shot.stage
+    sky = _sky_at(shot, 0.0)
+    found = [Fact("floor", stage.floor, shot=i), Fact("weather", stage.weather, shot=i)]
+    found += [Fact("sky", sky, shot=i)] if sky else []
+    found += [Fact("angle", shot.view.angle, shot=i), Fact("framing", shot.view.framing, shot=i)]
+    if length >= 0.25:
+        found.append(Fact("camera", shot.view.camera, shot=i))
+    return found
+
+
+def _sky_at(shot: Shot, local: float) -> str:
+    """The sky at a time of a shot; empty while it changes."""
+    change, clock = shot.stage.light, shot.offset + local
+    if change is None or clock <= change.start + 0.15 * (change.stop - change.start):
+        return shot.stage.sky
+    return change.sky if clock >= change.stop else ""
+
+
+def _motions(shot: Shot, i: int, length: float) -> list[Fact]:
+    return [
+        Fact("motion", name, thing.identity, shot=i, order=order)
+        for thing in shot.stage.things
+        for name, order in motions_within(thing, shot, length)
+    ]
+
+
+def _relations(shot: Shot, i: int, length: float) -> list[Fact]:
+    things, found = shot.stage.things, []
+    times = np.array([0.0, length])
+    for first in range(len(things)):
+        for second in range(len(things)):
+            if first == second:
+                continue
+            for relation in RELATIONS:
+                if relation_holds(relation, shot, (first, second), times):
+                    names = things[first].identity, things[second].identity
+                    found.append(Fact("relation", relation, *names, shot=i))
+            for third in range(second + 1, len(things)):
+                chosen = (first, second, third)
+                if third != first and relation_holds("between", shot, chosen, times):
+                    names = tuple(things[k].identity for k in chosen)
+                    found.append(Fact("relation", "between", *names, shot=i))
+    return found
+
+
+def _changes(shot: Shot, i: int, length: float) -> list[Fact]:
+    stage, end, found = shot.stage, shot.offset + length, []
+    for c in stage.contacts:
+        if shot.offset <= c.time < end - LEAST:
+            pair = stage.things[c.first].identity, stage.things[c.second].identity
+            found.append(Fact("contact", c.verb, *pair, shot=i))
+    if stage.light and stage.light.stop <= end + 1e-9 and shot.offset <= stage.light.start:
+        found.append(Fact("light", stage.light.sky, shot=i))
+    for thing in stage.things:
+        if shot.offset <= thing.lit_at < end - 0.35:
+            found.append(Fact("lamp", "lit", thing.identity, shot=i))
+        if shot.offset <= thing.repaint_at < end - 0.35:
+            found.append(Fact("recolour", thing.repaint, thing.identity, shot=i))
+    area = stroke_rows(stage, np.array([shot.offset, end]))[1]
+    for stroke in stage.strokes:
+        if area[1] - area[0] > 0.15:
+            thing = stage.things[stroke.thing].identity
+            found.append(Fact("stroke", stroke.style, thing, shot=i))
+    return found
+
+
+def _visibility(scene: Scene, shot: Shot, i: int, length: float) -> list[Fact]:
+    verbs = {"hidden": ("hidden",), "left": ("leaves", "returns"), "gone": ("leaves",)}
+    verbs["enter"] = ("enters",)
+    found = []
+    for verb in verbs.get(scene.kind, ()):
+        fact = Fact("visible", verb, scene.subject, shot=i)
+        if _seen(verb, shot, scene.subject, length):
+            found.append(fact)
+    return found
+
+
+def _seen(verb: str, shot: Shot, identity: int, length: float) -> bool:
+    """Whether a thing is hidden and comes back, leaves, returns or enters, in a square view."""
+    number = [thing.identity for thing in shot.stage.things].index(identity)
+    times = np.linspace(0, length, max(int(length * 16), 6))
+    shares = visible_shares(shot, times)[number]
+    gone = np.flatnonzero(shares < 0.02)
+    if not len(gone):
+        return False
+    before, after = shares[: gone[0]].max(initial=0), shares[gone[-1] :].max(initial=0)
+    if verb == "leaves":
+        return before > 0.5
+    return after > 0.5 if verb == "enters" else before > 0.3 and after > 0.3
+
+
+def _positive(fact: Fact, lengths: list[tuple[Shot, float]], i: int) -> bool:
+    shot, length = lengths[i]
+    stage = shot.stage
+    names = [thing.identity for thing in stage.things]
+    if fact.thing >= 0 and fact.thing not in names:
+        return False
+    thing = stage.things[names.index(fact.thing)] if fact.thing >= 0 else None
+    match fact.what:
+        case "shots":
+            return fact.value == str(len(lengths))
+        case "cut":
+            return i > 0 and abs(float(fact.value) - shot.start) < 5e-3
+        case "same":
+            return any(fact.thing == t.identity for s, _ in lengths[:i] for t in s.stage.things)
+        case "kind" | "colour" | "size" | "pattern":
+            asked = [thing] if thing else stage.things
+            return any(fact == looks for t in asked for looks in _as(fact, t, shot))
+        case "count":
+            return fact.value == str(sum(_matches(fact.of, t) for t in stage.things))
+        case "floor" | "weather":
+            return getattr(stage, fact.what) == fact.value
+        case "sky":
+            return _sky_at(shot, 0.0) == fact.value
+        case "camera":
+            moving = shot.view.camera not in ("static", "handheld")
+            return moving if fact.value == "moving" else shot.view.camera == fact.value
+        case "angle" | "framing":
+            return getattr(shot.view, fact.what) == fact.value
+    return _watched(fact, shot, length, names)
+
+
+def _as(fact: Fact, thing: Thing | None, shot: Shot) -> list[Fact]:
+    """The looks of a thing as facts like `fact`."""
+    if thing is None:
+        return []
+    value = getattr(thing, fact.what)
+    if fact.what == "colour" and thing.repaint_at < shot.offset:
+        value = thing.repaint
+    return [replace(fact, value=value)]
+
+
+def _matches(of: str, thing: Thing) -> bool:
+    return of in ("thing", thing.kind, f"{thing.colour} {thing.kind}")
+
+
+def _watched(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
+    """Facts that take looking at where things are while the shot lasts."""
+    stage = shot.stage
+    number = names.index(fact.thing) if fact.thing >= 0 else -1
+    end = np.array([shot.offset, shot.offset + length])
+    match fact.what:
+        case "relation":
+            others = [names.index(k) for k in (fact.other, fact.third) if k in names]
+            return relation_holds(fact.value, shot, (number, *others), np.array([0.0, length]))
+        case "motion":
+            watched = watch(stage.things[number], shot, length)
+            onset = watched.onset(fact.value)
+            return onset is not None and _in_order(fact, stage.things[number], shot, watched)
+        case "contact":
+            other = names.index(fact.other)
+            return any(
+                (c.verb, c.first, c.second) == (fact.value, number, other)
+                and end[0] <= c.time <= end[1]
+                and _touch(shot, c.time, number, other)
+                for c in stage.contacts
+            )
+        case "light":
+            change = stage.light
+            if change is None or change.sky != fact.value or change.stop > end[1] + 1e-9:
+                return False
+            return LEVELS[change.sky] != LEVELS[stage.sky]
+        case "lamp":
+            return shot.offset <= stage.things[number].lit_at < end[1]
+        case "recolour":
+            thing = stage.things[number]
+            return thing.repaint == fact.value and shot.offset <= thing.repaint_at < end[1]
+        case "stroke":
+            own = [s for s in stage.strokes if s.thing == number and s.style == fact.value]
+            area = stroke_rows(stage, end)[1]
+            return bool(own) and bool(area[1] > area[0] + 0.1)
+        case "visible":
+            return _seen(fact.value, shot, fact.thing, length)
+    return False
+
+
+def _in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
+    """Whether the motions before this one, by their order, are seen to begin earlier."""
+    stated = motions_within(thing, shot, watched.length)
+    if fact.order != dict(stated).get(fact.value, fact.order):
+        return len([v for v in stated if v == (fact.value, fact.order)]) > 0
+    first: dict[int, float] = {}
+    for name, order in stated:
+        onset = watched.onset(name)
+        if order <= fact.order and onset is not None:
+            first[order] = min(onset, first.get(order, onset))
+    return all(first[early] <= first[late] + 0.15 for early, late in pairwise(sorted(first)))
+
+
+def _touch(shot: Shot, clock: float, first: int, second: int) -> bool:
+    """Whether two things are as near as their sizes when they meet."""
+    at = np.array([clock])
+    (x, z), (u, w) = (path(shot.stage.things[k], at) for k in (first, second))
+    reach = sum(max(half_extents(shot.stage.things[k])[::2]) for k in (first, second))
+    return bool(np.hypot(x - u, z - w)[0] <= reach + 0.1)
