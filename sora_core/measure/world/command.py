@@ -14,6 +14,8 @@ from ...world.sheet import contact_sheet
 from .clips import Clips, Shot
 from .plan import FULL, QUICK, RULERS, chosen
 from .row import HEADER, Row
+from .town import town
+from .worlds import first_world
 
 ON_SHEET = 12  # scenes of a kind
 
@@ -24,6 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--what", dest="rulers", nargs="+", default=[], metavar="NAME", help=", ".join(RULERS)
     )
     parser.add_argument("--clips", type=int, help="of each kind; 24, or 10 with --quick")
+    parser.add_argument(
+        "--town", action="store_true", help="scenes of the toy town, for models that learned it"
+    )
     parser.add_argument("--quick", action="store_true", help="10 minutes of one core at most")
     parser.add_argument("--steps", type=int, help="as the model was trained for by default")
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="what each ruler looked at")
@@ -35,10 +40,11 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
     plan = QUICK if args.quick else FULL
     if args.clips is not None:
         plan = replace(plan, clips=args.clips)
-    names = chosen(args.rulers)
+    names = chosen(args.rulers, args.town)
     if args.quick:
         torch.set_num_threads(1)
-    clips = Clips(load(args.model), steps=args.steps, progress=progress)
+    world = town() if args.town else first_world()
+    clips = Clips(load(args.model), world, steps=args.steps, progress=progress)
     rows = []
     for name in names:
         rows += RULERS[name](clips, plan)

@@ -112,7 +112,11 @@ def _astray(
     found: Track, sample: Sample, before: Float[ndarray, "n"], after: Float[ndarray, "m"]
 ) -> float:
     """Mean distance, in pixels, from the line through the places before; at its true pace if one
-    frame alone is before."""
+    frame alone is before. What leaves and comes back must do so at the side where it left."""
+    if sample.shot.kind == "left":
+        middle = found.matte.shape[2] / 2
+        sides = [np.sign(found.x[at][i] - middle) for at, i in ((before, -1), (after, 0))]
+        return 0.0 if sides[0] == sides[1] else float(found.matte.shape[2])
     if len(before) > 1:
         pace = np.polyfit(before, found.x[before], 1)[0]
     else:

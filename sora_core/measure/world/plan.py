@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ...errors import ConfigError
 from ...shapes import Size
 from . import (
+    change,
     connect,
     count,
     distance,
@@ -14,6 +15,7 @@ from . import (
     edit,
     geometry,
     guidance,
+    identity,
     loop,
     permanence,
     physics,
@@ -57,6 +59,10 @@ RULERS: Mapping[str, Ruler] = {
     ),
     "geometry": lambda c, p: geometry.rows(c, p.some(0.5, 4), p.calibration // 2),
     "permanence": lambda c, p: permanence.rows(c, p.clips, p.calibration, "hide", "hidden"),
+    "left": lambda c, p: permanence.rows(c, p.clips, p.calibration, "left", "left"),
+    "push": lambda c, p: physics.rows(c, p.clips, p.calibration, ("push",)),
+    "change": lambda c, p: change.rows(c, p.clips),
+    "identity": lambda c, p: identity.rows(c, p.clips, p.calibration),
     "count": lambda c, p: [
         *count.rows(c, p.clips, ("bounce", "pair", "collide"), "clip", SIZE),
         *count.rows(c, p.some(0.1, 1), ("bounce",), "minute", Size(64, 64, p.frames)),
@@ -74,9 +80,14 @@ RULERS: Mapping[str, Ruler] = {
 }
 
 
-def chosen(names: Sequence[str]) -> list[str]:
-    """`names`, or all; `ConfigError` for one that is no ruler."""
+TOWN_ONLY = ("left", "push", "change", "identity")
+"""Rulers of what the first world cannot show."""
+
+
+def chosen(names: Sequence[str], town: bool) -> list[str]:
+    """`names`, or all that the world has; `ConfigError` for one that is no ruler there."""
+    known = [name for name in RULERS if town or name not in TOWN_ONLY]
     for name in names:
-        if name not in RULERS:
-            raise ConfigError(f"ruler {name!r}: choose from {', '.join(RULERS)}")
-    return list(names or RULERS)
+        if name not in known:
+            raise ConfigError(f"ruler {name!r}: choose from {', '.join(known)}")
+    return list(names or known)

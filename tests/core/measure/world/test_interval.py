@@ -44,9 +44,15 @@ def test_shares_and_means_are_those_of_the_clips():
 
 def test_an_unknown_ruler_is_refused_by_name():
     with pytest.raises(ConfigError, match="ruler 'colour': choose from shape"):
-        chosen(["colour"])
+        chosen(["colour"], town=True)
 
 
 def test_a_plan_of_one_clip_is_refused():
     with pytest.raises(ConfigError, match="1 clips"):
         Plan(1, 10)
+
+
+def test_rulers_of_the_town_are_not_those_of_the_first_world():
+    assert "identity" in chosen([], town=True)
+    with pytest.raises(ConfigError, match="ruler 'identity'"):
+        chosen(["identity"], town=False)
