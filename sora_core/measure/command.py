@@ -34,6 +34,7 @@ from .report import Figure, write_json
 from .table import EDITS, claims
 from .takes import takes
 from .text import size_figures, text_figures
+from .world import command as world
 
 TEXTS = Amounts(scenes=16_000, prompts=16_000, plain=None)  # one in 43 is held out
 SHOWN = 24  # unpicked clips on a sheet
@@ -82,9 +83,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     text.add_argument("--encoder", type=Path, default=TEXT_ENCODER, help="or a model file")
     text.add_argument("--texts", type=int, default=400, help="of each source, at most")
     text.add_argument("--sizes", action="store_true", help="other sizes too, fitted, not trained")
+    rulers = what.add_parser("world", help="rulers that know the world: shape, physics, and so on")
+    world.add_arguments(rulers)
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
-    for measured in (autoencoder, fidelity, edits, captions, recaptioning, expansion, text):
+    whole = (autoencoder, fidelity, edits, captions, recaptioning, expansion, text, rulers)
+    for measured in whole:
         measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
     for measured in (autoencoder, fidelity):
         measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
@@ -106,6 +110,9 @@ def run(args: Namespace) -> str:
             lines = measured = measure_prompts(args)
         case "text":
             lines = measured = measure_text(args)
+        case "world":
+            rows = world.run(args, say)
+            lines, measured = [world.table(rows)], [f for row in rows for f in row.figures]
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]

@@ -1,7 +1,7 @@
 """Free prompts: texts that no template wrote, and the facts a viewer of the clip would demand.
 
 The file `held_out/free.jsonl` was written by hand before the model, the expansion or the reader
-that scores it was changed, and is not edited: nothing may be tuned to it. A line is one JSON object.
+that scores it was changed, and is not edited: nothing may be tuned to it. A line is a JSON object.
 
     group      one of `GROUPS`
     prompt     the text

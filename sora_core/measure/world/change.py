@@ -1,0 +1,91 @@
+"""Change: what alters the world is there, and stays to the end.
+
+Axes: t frames, y rows, x columns. A stroke on the floor, a sky that turns dark or light, a thing
+that was pushed. After the "state" tasks of StEvo-Bench (arXiv 2603.13215): what was done must not
+fade, return or jump back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from ...shapes import Frames
+from ...video.flow import GREY
+from .clips import Clips, Sample, read_all
+from .row import Row, share_row
+from .tracker import matte_of, tint_of, track
+
+MARK = 2  # the segment of strokes
+ENOUGH = 0.5  # of the true change
+STAYS = 0.8  # of what was there at most must be there at the end
+EDGE = 0.15  # of the frames, at either end
+
+
+def stroke_stays(sample: Sample, frames: Frames) -> bool:
+    """Whether as much as half of the true stroke is laid, and four fifths of it are there at last.
+
+    The roller may have its colour, so what counts is how much the colour's area grows.
+    """
+    mark = sample.clip.segments == MARK
+    if not mark.any():
+        return False
+    tint = tint_of(sample.clip.frames, mark)
+    true, found = (
+        _growth(matte_of(f, tint).sum((1, 2)).numpy()) for f in (sample.clip.frames, frames)
+    )
+    return bool(found.max() >= ENOUGH * true.max() and found[-1] >= STAYS * found.max())
+
+
+def light_stays(sample: Sample, frames: Frames) -> bool:
+    """Whether the clip begins in the first light, ends in the second, and does not turn back."""
+    true, found = _brightness(sample.clip.frames), _brightness(frames)
+    begins, ends = _ends(true)
+    first, last = _ends(found)
+    turned = abs(first - begins) < abs(first - ends) and abs(last - ends) < abs(last - begins)
+    way = np.sign(ends - begins) * (found - first)
+    return bool(turned and _ends(way)[1] >= STAYS * way.max())
+
+
+def push_stays(sample: Sample, frames: Frames) -> bool:
+    """Whether the pushed thing is moved at least half as far as truly, and stays there."""
+    true, found = (track(f, sample.tints[1]) for f in (sample.clip.frames, frames))
+    if found.found.mean() < STAYS:
+        return False
+    x = found.x[found.found]
+    rest = np.median(true.x[: max(2, len(true.x) // 5)])
+    way = np.sign(true.x[-1] - rest)
+    moved = way * (x - np.median(x[:2]))
+    needed = ENOUGH * abs(true.x[-1] - rest)
+    return bool(moved[-1] >= needed and moved[-1] >= STAYS * moved.max())
+
+
+READS: Mapping[str, Callable[[Sample, Frames], bool]] = {
+    "stroke": stroke_stays,
+    "light": light_stays,
+    "push": push_stays,
+}
+
+
+def rows(clips: Clips, count: int, kinds: Sequence[str] = tuple(READS)) -> list[Row]:
+    """`change/{stroke,light,push}`: the share of clips in which it is there and stays."""
+    found = []
+    for kind in kinds:
+        trio = read_all(clips, clips.samples(kind, count), READS[kind])
+        found.append(share_row(f"change/{kind}", trio.true, trio.limit, trio.made))
+    return found
+
+
+def _growth(area: Float[ndarray, "t"]) -> Float[ndarray, "t"]:
+    return area.astype(float) - float(area[:2].mean())
+
+
+def _brightness(frames: Frames) -> Float[ndarray, "t"]:
+    return (frames.float() @ torch.tensor(GREY)).mean((1, 2)).numpy()
+
+
+def _ends(values: Float[ndarray, "t"]) -> tuple[float, float]:
+    count = max(1, round(EDGE * len(values)))
+    return float(values[:count].mean()), float(values[-count:].mean())

@@ -1,0 +1,159 @@
+"""Clips for rulers: of each scene the true one, through the autoencoder, and as generated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...canvas import Canvas
+from ...encode import Mask
+from ...pipeline import Pipeline, decode_frames, generate
+from ...shapes import Frames, Size
+from ..reconstruction import through
+from .kinds import drawn_from
+from .tracker import Tint, trackable
+from .worlds import World, first_world
+
+SIZE, FPS = Size(64, 64, 17), 8.0
+TRIES = 40  # scenes looked at for each that is wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A scene to film: its number among those of its `kind`, and at what size and rate."""
+
+    kind: str
+    number: int
+    size: Size = SIZE
+    fps: float = FPS
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A scene with its caption, the true clip, and the colours by which its things are found."""
+
+    shot: Shot
+    scene: Any
+    caption: str
+    clip: Any
+    tints: tuple[Tint, ...]
+
+
+@dataclass(slots=True)
+class Clips:
+    """Makes each clip once, and holds on to it: rulers share what they look at.
+
+    `steps` is as the model was trained for if None.
+    """
+
+    pipeline: Pipeline
+    world: World = field(default_factory=first_world)
+    steps: int | None = None
+    progress: Callable[[str], None] = lambda text: None
+    _samples: dict[Shot, Sample | None] = field(default_factory=dict)
+    _through: dict[Shot, Frames] = field(default_factory=dict)
+    _made: dict[tuple[Shot, str], Frames] = field(default_factory=dict)
+
+    def samples(
+        self, kind: str, count: int, first: int = 0, size: Size = SIZE, fps: float = FPS
+    ) -> list[Sample]:
+        """The first `count` scenes of a kind, from number `first`, whose things can be tracked.
+
+        Fewer where 40 times as many scenes do not have so many. Which scenes these are is decided
+        at the usual size and rate, so that other sizes and rates film the same ones.
+        """
+        found: list[Sample] = []
+        for number in range(first, first + TRIES * count):
+            if self.sample(Shot(kind, number)) and (
+                sample := self.sample(Shot(kind, number, size, fps), usual=False)
+            ):
+                found.append(sample)
+            if len(found) == count:
+                break
+        return found
+
+    def sample(self, shot: Shot, usual: bool = True) -> Sample | None:
+        """The scene of `shot`, or None if it cannot be tracked (if `usual`: by its colours)."""
+        if shot not in self._samples:
+            scene = self.world.scene(shot.kind, shot.number)
+            clip = self.world.render(scene, shot.size, shot.fps)
+            tints = trackable(clip.frames, clip.segments, self.world.tracked(scene))
+            if tints is None and not usual:
+                known = self.sample(Shot(shot.kind, shot.number))
+                tints = known and known.tints
+            caption = self.world.caption(scene, shot.kind, shot.number)
+            self._samples[shot] = (
+                None if tints is None else Sample(shot, scene, caption, clip, tuple(tints))
+            )
+        return self._samples[shot]
+
+    def limit(self, sample: Sample) -> Frames:
+        """The true clip, encoded and decoded: the best that a model of this autoencoder can do."""
+        if sample.shot not in self._through:
+            self._through[sample.shot] = self.through(sample.clip.frames)
+        return self._through[sample.shot]
+
+    def through(self, frames: Frames) -> Frames:
+        """`frames` of any length, encoded and decoded."""
+        return through(self.pipeline.autoencoder, frames)
+
+    def made(self, sample: Sample) -> Frames:
+        """The clip that the model generates of the caption, from the noise of the scene's seed."""
+        key = (sample.shot, sample.caption)
+        if key not in self._made:
+            size, fps = sample.shot.size, sample.shot.fps
+            seed = drawn_from(sample.shot.kind, sample.shot.number)
+            self._made[key] = self.generate(sample.caption, canvas_of(size, fps), seed)
+            self.progress(f"generated {len(self._made)} clips: {sample.shot.kind}")
+        return self._made[key]
+
+    def generated(self) -> list[tuple[Shot, Frames]]:
+        """Every clip that `made` has generated, in order."""
+        return [(shot, frames) for (shot, _), frames in self._made.items()]
+
+    def generate(
+        self,
+        prompt: str,
+        canvas: Canvas,
+        seed: int,
+        mask: Mask | None = None,
+        guidance: float | None = None,
+        footage_guidance: float = 1.0,
+    ) -> Frames:
+        """What the model makes of `prompt` on `canvas`."""
+        latent = generate(
+            self.pipeline,
+            prompt,
+            canvas,
+            seed,
+            steps=self.steps,
+            guidance=guidance,
+            footage_guidance=footage_guidance,
+        )
+        return torch.cat(list(decode_frames(self.pipeline, latent, canvas, mask)))
+
+
+@dataclass(frozen=True, slots=True)
+class Trio:
+    """What a ruler reads of true, encoded and generated clips of the same scenes, in order."""
+
+    true: list[Any]
+    limit: list[Any]
+    made: list[Any]
+
+
+def read_all(
+    clips: Clips, samples: Sequence[Sample], read: Callable[[Sample, Frames], Any]
+) -> Trio:
+    """`read(sample, frames)` of the three clips of each of `samples`."""
+    return Trio(
+        [read(sample, sample.clip.frames) for sample in samples],
+        [read(sample, clips.limit(sample)) for sample in samples],
+        [read(sample, clips.made(sample)) for sample in samples],
+    )
+
+
+def canvas_of(size: Size, fps: float) -> Canvas:
+    """The canvas that comes out as exactly `size` at `fps`."""
+    return Canvas(width=size.width, height=size.height, seconds=size.frames / fps, fps=fps)

@@ -1,0 +1,139 @@
+"""Connect: a change of one thing into another, and neither a cross-fade nor a cut nor a melt.
+
+Axes: t frames, y rows, x columns. The ends show one thing in two colours at two places. Between, a
+frame is right if one solid thing is there, in the colour of one end or on the way between them; a
+clip counts as far as its frames are right, if the thing goes all the way without a jump. A
+cross-fade shows two things or jumps, a cut jumps, and what dissolves is not solid: all score 0 or
+near it.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ... import edits
+from ...shapes import Frames, Size
+from .clips import Clips, Sample, Shot, canvas_of
+from .edit import sample_of
+from .row import Row, mean_row
+from .tracker import Tint, Track, matte_of, track, track_of
+
+FRAMES, FPS = 21, 8.0
+BEFORE, AFTER = 5, 4  # frames of the two clips that stand
+JUMP = 0.4  # of the way, from one frame to the next
+SOLID = 0.5  # of the smaller end's area
+APART = 1.3  # world units between the two places
+TURNS = (20.0, 110.0)  # degrees between the two hues: unlike, and no grey on the way
+WHOLE = 0.9  # what the true change must score, else the colours are not told from the floor
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Two ends, and the true change from one to the other."""
+
+    first: Sample
+    last: Sample
+    true: Frames
+
+
+def score(frames: Frames, first: Track, last: Track, tints: tuple[Tint, Tint]) -> float:
+    """How far `frames`, those between, show one solid thing that goes from `first` to `last`."""
+    found = track_of(between(frames, tints))
+    needed = SOLID * min(first.area[-1], last.area[0])
+    right = (found.pieces == 1) & (found.area >= needed)
+    start = np.array([first.x[-1], first.y[-1]])
+    way = np.array([last.x[0], last.y[0]]) - start
+    places = np.stack([found.x[right], found.y[right]], axis=-1) - start
+    passed = places @ way / max(float(way @ way), 1e-6)
+    if np.abs(np.diff(np.r_[0.0, passed, 1.0])).max() > JUMP:
+        return 0.0
+    return float(right.mean())
+
+
+def between(frames: Frames, tints: tuple[Tint, Tint]) -> Float[Tensor, "t y x"]:
+    """How much of each pixel has a colour on the line from one tint to the other."""
+    mixes = [_mixed(*tints, float(share)) for share in np.linspace(0, 1, 7)]
+    return torch.stack([matte_of(frames, mix) for mix in mixes]).amax(0)
+
+
+def changes(clips: Clips, count: int) -> list[Change]:
+    """The first `count` pairs of ends that the true change between them can be scored for."""
+    found: list[Change] = []
+    size, number = Size(64, 64, BEFORE), 0
+    while len(found) < count and number < 40 * count:
+        sample = clips.sample(Shot("still", number, size, FPS))
+        number += 1
+        if sample and (change := _change(clips, sample)):
+            found.append(change)
+    return found
+
+
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`connect/change`: the mean score of connections between two clips."""
+    sides: tuple[list[float], list[float], list[float]] = ([], [], [])
+    for change in changes(clips, count):
+        canvas = canvas_of(Size(64, 64, FRAMES), FPS)
+        first, last = change.first.clip.frames, change.last.clip.frames[:AFTER]
+        canvas = edits.connect(canvas, first, last, BEFORE / FPS, AFTER / FPS)
+        prompt = f"{change.first.caption} {change.last.caption}"
+        made = clips.generate(prompt, canvas, change.first.shot.number)
+        limit = clips.through(change.true)
+        for side, frames in zip(sides, (change.true, limit, made), strict=True):
+            side.append(_score(change, frames[BEFORE:-AFTER]))
+    return [mean_row("connect/change", *sides)]
+
+
+def _change(clips: Clips, sample: Sample) -> Change | None:
+    """From the scene of `sample` to the same with another colour and place."""
+    world, number = clips.world, sample.shot.number
+    for step in range(len(COLOURS)):
+        colour = COLOURS[(number + step) % len(COLOURS)]
+        moved = world.changed(sample.scene, colour=colour, aside=APART)
+        last = sample_of(clips, sample, moved, replace(sample.shot, kind="still later"))
+        if last is None:
+            continue
+        turn = abs((sample.tints[0].hue - last.tints[0].hue + 180) % 360 - 180)
+        if not TURNS[0] <= turn <= TURNS[1]:
+            continue
+        change = Change(sample, last, _true_change(clips, sample, colour))
+        if _score(change, change.true[BEFORE:-AFTER]) >= WHOLE:
+            return change
+    return None
+
+
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
+
+
+def _true_change(clips: Clips, sample: Sample, colour: str) -> Frames:
+    """The thing goes to its new place and takes its new colour, evenly, between the ends."""
+    steps = FRAMES - BEFORE - AFTER + 1
+    frames = []
+    for t in range(FRAMES):
+        share = min(1.0, max(0.0, (t - BEFORE + 1) / steps))
+        aside = APART * share
+        one, other = (
+            clips.world.render(
+                clips.world.changed(sample.scene, colour=name, aside=aside), Size(64, 64), FPS
+            ).frames
+            for name in (None, colour)
+        )
+        frames.append(((1 - share) * one.float() + share * other.float()).round().byte())
+    return torch.cat(frames)
+
+
+def _score(change: Change, frames: Frames) -> float:
+    first = track(change.first.clip.frames, change.first.tints[0])
+    last = track(change.last.clip.frames, change.last.tints[0])
+    return score(frames, first, last, (change.first.tints[0], change.last.tints[0]))
+
+
+def _mixed(one: Tint, other: Tint, share: float) -> Tint:
+    a, b = (
+        tint.chroma * np.array([np.cos(np.radians(tint.hue)), np.sin(np.radians(tint.hue))])
+        for tint in (one, other)
+    )
+    x, y = (1 - share) * a + share * b
+    return Tint(float(np.degrees(np.arctan2(y, x))), float(np.hypot(x, y)))

@@ -1,0 +1,31 @@
+"""Diversity: how much clips of one prompt differ, beside true scenes of the same stated facts."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import adaptive_avg_pool2d
+
+from ...shapes import Frames
+from .clips import Clips, canvas_of
+from .interval import bootstrap
+from .row import Row
+
+
+def spread(clips: Sequence[Frames]) -> list[float]:
+    """For each clip, how far the others are from it in the mean: pooled pixels, 16 x 16, rms."""
+    pooled = torch.stack([adaptive_avg_pool2d(f.float().movedim(-1, 1), 16) for f in clips])
+    apart = (pooled[:, None] - pooled[None]).square().flatten(2).mean(2).sqrt()
+    return (apart.sum(1) / (len(clips) - 1)).tolist()
+
+
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`diversity`: the spread of `count` clips of one prompt as a share of that of true scenes."""
+    samples = clips.samples("same", count)
+    usual = sum(spread([s.clip.frames for s in samples])) / len(samples)
+    limit = sum(spread([clips.limit(s) for s in samples])) / len(samples) / usual
+    prompt = samples[0].caption
+    made = [
+        clips.generate(prompt, canvas_of(s.shot.size, s.shot.fps), s.shot.number) for s in samples
+    ]
+    shares = [value / usual for value in spread(made)]
+    return [Row("diversity", 1.0, limit, sum(shares) / len(shares), len(made), *bootstrap(shares))]

@@ -1,0 +1,49 @@
+"""Drift of long videos: the first 15 % against the last 15 %, as Helios compares them.
+
+Axes: t frames, y rows, x columns. Texture is counted beside colour, for what users call burn-in is
+a gain of sharpness from part to part.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from ...shapes import Frames, Size
+from ...video.flow import GREY
+from .clips import Clips, Sample, read_all
+from .row import Row, mean_row
+
+SHARE = 0.15
+
+
+def colour(_: Sample, frames: Frames) -> float:
+    """How far the mean colour moves, over the three channels, in levels of 255."""
+    first, last = (part.float().mean((0, 1, 2)) for part in ends(frames))
+    return (first - last).abs().mean().item()
+
+
+def texture(_: Sample, frames: Frames) -> float:
+    """How much fine texture is gained or lost, as a share, without its sign."""
+    first, last = (fine(part) for part in ends(frames))
+    return abs(last / max(first, 1e-6) - 1)
+
+
+def ends(frames: Frames) -> tuple[Tensor, Tensor]:
+    """The first and the last 15 % of the frames, at least one."""
+    count = max(1, round(SHARE * len(frames)))
+    return frames[:count], frames[-count:]
+
+
+def fine(frames: Tensor) -> float:
+    """The mean strength of detail a pixel wide (Laplacian of grey), in levels of 255."""
+    grey = (frames.float() @ torch.tensor(GREY))[:, None]
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)
+    return conv2d(grey, kernel).abs().mean().item()
+
+
+def rows(clips: Clips, count: int, size: Size) -> list[Row]:
+    """`drift/colour` and `drift/texture` of `count` long videos of `size`."""
+    samples = clips.samples("bounce", count, size=size)
+    read = {"colour": colour, "texture": texture}
+    trios = {name: read_all(clips, samples, reads) for name, reads in read.items()}
+    return [mean_row(f"drift/{name}", t.true, t.limit, t.made) for name, t in trios.items()]

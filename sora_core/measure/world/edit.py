@@ -1,0 +1,72 @@
+"""Edit: video to video into another place and light, in which the thing goes on as it did."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ... import edits
+from ...shapes import Frames
+from .clips import Clips, Sample, Shot, canvas_of
+from .row import Row, mean_row
+from .setting import Settings, settings_of
+from .tracker import track, trackable
+
+FIRMNESS = 0.35  # of the footage: changes of place need the layout and none of the colours
+FOUND, NEAR = 0.8, 1.0  # the share of frames with the thing, and how near its path, in radii
+
+
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`edit/setting`: the mean of three facts: the floor asked for, the sky, the thing's path."""
+    known = settings_of(clips.world)
+    sides: tuple[list[float], list[float], list[float]] = ([], [], [])
+    for sample in clips.samples("roll", count):
+        other = elsewhere(clips, sample)
+        if other is None:
+            continue
+        canvas = canvas_of(sample.shot.size, sample.shot.fps)
+        canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
+        made = clips.generate(other.caption, canvas, sample.shot.number)
+        frames = (other.clip.frames, clips.limit(other), made)
+        for side, one in zip(sides, frames, strict=True):
+            side.append(_facts(clips, known, other, one))
+    return [mean_row("edit/setting", *sides)]
+
+
+def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
+    """The same scene on another floor under another sky; None if its thing is not found there."""
+    world, number = clips.world, sample.shot.number
+    floors = [f for f in world.floors if f != world.floor(sample.scene)]
+    skies = [s for s in world.skies if s != world.sky(sample.scene)]
+    for i in range(len(floors)):
+        floor, sky = floors[(number + i) % len(floors)], skies[number % len(skies)]
+        scene = world.changed(sample.scene, floor=floor, sky=sky)
+        shot = replace(sample.shot, kind=f"{sample.shot.kind} elsewhere")
+        found = sample_of(clips, sample, scene, shot)
+        if found:
+            return found
+    return None
+
+
+def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:  # noqa: ANN401
+    """`scene`, a change of that of `sample`, as `shot`; None if its thing is not found there."""
+    clip = clips.world.render(scene, shot.size, shot.fps)
+    tints = trackable(clip.frames, clip.segments, clips.world.tracked(scene))
+    caption = clips.world.caption(scene, sample.shot.kind, sample.shot.number)
+    return Sample(shot, scene, caption, clip, tuple(tints)) if tints else None
+
+
+def _facts(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
+    floor, sky = known.read(frames)
+    right = [floor == clips.world.floor(sample.scene), sky == clips.world.sky(sample.scene)]
+    return (sum(right) + follows(sample, frames)) / 3
+
+
+def follows(sample: Sample, frames: Frames) -> bool:
+    """Whether the first thing is there and goes where it truly goes, within its radius."""
+    found, true = (track(f, sample.tints[0]) for f in (frames, sample.clip.frames))
+    both = found.found & true.inside
+    if both.sum() < FOUND * true.inside.sum():
+        return False
+    apart = np.hypot(found.x - true.x, found.y - true.y)[both]
+    return bool(np.median(apart) <= NEAR * np.sqrt(np.median(true.area) / np.pi))

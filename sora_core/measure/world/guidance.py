@@ -1,0 +1,66 @@
+"""Guidance: how a result moves from its footage to its prompt, as one scale falls and the other
+rises. The footage shows a thing in one colour, the prompt asks for another."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from ... import edits
+from ...shapes import Frames
+from .clips import Clips, Sample, canvas_of
+from .connect import COLOURS, TURNS
+from .edit import sample_of
+from .row import Row, mean_row
+from .tracker import track
+
+SCALES = ((1.0, 4.0), (2.0, 2.0), (4.0, 1.0), (8.0, 1.0))  # of the text, of the footage
+FIRMNESS = 0.4
+
+
+def curve(shares: Sequence[float]) -> float:
+    """How far the share of the asked colour rises along the scales, 0 to 1; what falls on the way
+    counts against it."""
+    falls = sum(max(0.0, a - b) for a, b in pairwise(shares))
+    return max(0.0, shares[-1] - shares[0] - falls)
+
+
+def asked(sample: Sample, other: Sample, frames: Frames) -> float:
+    """The asked colour's share of the thing's area; 0 if neither colour is there."""
+    old, new = (np.nan_to_num(track(frames, s.tints[0]).area).sum() for s in (sample, other))
+    return float(new / (old + new)) if old + new > 0 else 0.0
+
+
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`guidance/curve`; the true one leads from the footage to the true clip of the prompt."""
+    true, limit, made = [], [], []
+    for sample in clips.samples("still", 3 * count):
+        other = _recoloured(clips, sample)
+        if other is None or len(made) == count:
+            continue
+        canvas = canvas_of(sample.shot.size, sample.shot.fps)
+        canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
+        shares = []
+        for text, footage in SCALES:
+            frames = clips.generate(
+                other.caption, canvas, sample.shot.number, guidance=text, footage_guidance=footage
+            )
+            shares.append(asked(sample, other, frames))
+        made.append(curve(shares))
+        true.append(curve([asked(sample, other, s.clip.frames) for s in (sample, other)]))
+        limit.append(curve([asked(sample, other, clips.limit(s)) for s in (sample, other)]))
+    return [mean_row("guidance/curve", true, limit, made)]
+
+
+def _recoloured(clips: Clips, sample: Sample) -> Sample | None:
+    for step in range(len(COLOURS)):
+        colour = COLOURS[(sample.shot.number + step) % len(COLOURS)]
+        scene = clips.world.changed(sample.scene, colour=colour)
+        other = sample_of(clips, sample, scene, replace(sample.shot, kind=f"still {colour}"))
+        if other is None:
+            continue
+        turn = abs((sample.tints[0].hue - other.tints[0].hue + 180) % 360 - 180)
+        if turn >= TURNS[0] * 2:
+            return other
+    return None

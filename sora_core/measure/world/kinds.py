@@ -1,0 +1,72 @@
+"""Kinds of scenes that rulers look at: by name and seed, from the world that is trained on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...errors import ConfigError
+from ...world.scene import Domain, Scene, sample_scene
+
+FIRST_SEED = 990_000_000  # no training, reader or other measurement draws from here on
+SPACING = 100_000  # seeds of one kind, so that kinds share no scene
+
+
+def _alone(motions: tuple[str, ...], camera: str = "static", shapes: str = "") -> Domain:
+    cameras = ("pan left", "pan right") if camera == "pan" else (camera,)
+    if camera == "zoom":
+        cameras = ("zoom in", "zoom out")
+    return Domain(
+        shapes=tuple(shapes.split()) or Domain().shapes,
+        motions=motions,
+        cameras=cameras,
+        two_objects=0,
+        collisions=0,
+        walls=0,
+        striped=0,
+        static_camera=1,
+    )
+
+
+DOMAINS: Mapping[str, Domain] = {
+    "bounce": _alone(("bounce",)),
+    "fall": _alone(("fall",)),
+    "roll": _alone(("left", "right"), shapes="ball"),
+    "travel": _alone(("left", "right")),
+    "still": _alone(("still",)),
+    "collide": Domain(
+        motions=("left", "right"), cameras=("static",), collisions=1, walls=0, striped=0
+    ),
+    "hide": Domain(
+        motions=("left", "right"), cameras=("static",), collisions=0, walls=1, striped=0
+    ),
+    "pair": Domain(
+        motions=("still", "bounce"),
+        cameras=("static",),
+        collisions=0,
+        walls=0,
+        two_objects=1,
+        striped=0,
+    ),
+    "same": replace(
+        _alone(("left",), shapes="ball"),
+        colours=("red",),
+        sizes=("medium",),
+        floors=("grass",),
+        skies=("day",),
+    ),
+    "orbit": _alone(("still",), "orbit"),
+    "pan": _alone(("still",), "pan"),
+    "rise": _alone(("still",), "rise"),
+    "zoom": _alone(("still",), "zoom"),
+}
+
+
+def scene_of(kind: str, seed: int) -> Scene:
+    """Scene number `seed`, from 0 on, of a kind in `DOMAINS`."""
+    if kind not in DOMAINS:
+        raise ConfigError(f"kind {kind!r}: choose from {', '.join(DOMAINS)}")
+    return sample_scene(drawn_from(kind, seed), DOMAINS[kind])
+
+
+def drawn_from(kind: str, seed: int) -> int:
+    """The world's own seed of scene number `seed` of `kind`; captions are phrased by it too."""
+    return FIRST_SEED + SPACING * list(DOMAINS).index(kind) + seed

@@ -1,0 +1,40 @@
+"""Loop: whether what travels still travels where the end leads to the start."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...shapes import Frames, Size
+from .clips import Clips, Sample, canvas_of
+from .row import Row, mean_row
+from .tracker import track
+
+FRAMES = 16  # whole latent frames: a ring has no first one alone
+
+
+def step(sample: Sample, frames: Frames) -> float:
+    """Pixels a frame in the asked direction, the middle of all frames in which the thing is wholly
+    in view; leaving at one side and coming in at the other is allowed."""
+    found = track(frames, sample.tints[0])
+    both = found.inside[:-1] & found.inside[1:]
+    moved = np.diff(found.x)[both]
+    x = sample.clip.truth.screen[0, :, 0]
+    return float(np.median(moved) * np.sign((x[-1] - x[0]).item())) if len(moved) else 0.0
+
+
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`loop/flow`: the looped clip's step as a share of the free one's, from 0 to 1."""
+    samples = clips.samples("roll", count)
+    limit, made = [], []
+    for sample in samples:
+        usual = step(sample, sample.clip.frames)
+        limit.append(_share(step(sample, clips.limit(sample)), usual))
+        size = Size(sample.shot.size.width, sample.shot.size.height, FRAMES)
+        ring = replace(canvas_of(size, sample.shot.fps), ring=True)
+        looped = clips.generate(sample.caption, ring, sample.shot.number)
+        made.append(_share(step(sample, looped), step(sample, clips.made(sample))))
+    return [mean_row("loop/flow", [1.0] * len(samples), limit, made)]
+
+
+def _share(value: float, usual: float) -> float:
+    return min(1.0, max(0.0, value / usual)) if usual > 0 else 0.0

@@ -1,0 +1,126 @@
+"""Permanence: whether a thing that was out of sight comes back as the same one. Axes: t frames.
+
+After StEvo-Bench (arXiv 2603.13215) a clip has one of several outcomes, and as in WRBench (arXiv
+2606.20545) it is scored only where the thing really comes into view again: how often it does is a
+row of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from ...shapes import Frames
+from .clips import Clips, Sample, read_all
+from .row import Row, share_row
+from .shape import CALIBRATION, centre
+from .tracker import Track, overlap, tint_of, track
+
+WHOLE, GONE = 0.6, 0.35  # of the area it has at first: in view, and out of sight
+OUTSIDE = 0.05
+DOUBLED = 2  # frames with a second thing of its size
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How what came back differs from what went: its area as a share, its outline (overlap), its
+    hue in degrees, and how far it lies from where it would be, in its own radii."""
+
+    area: float
+    outline: float
+    hue: float
+    place: float
+    doubled: bool
+
+
+def returned(sample: Sample, frames: Frames) -> Return | None:
+    """What came back of the first thing; None if it never went out of sight or stayed there."""
+    found = track(frames, sample.tints[0])
+    span = absence(found)
+    if span is None:
+        return None
+    went, came = span
+    before, after = _whole(found, range(went)), _whole(found, range(came, len(found.x)))
+    if not len(before) or not len(after):
+        return None
+    hues = [tint_of(frames[at], found.matte[at] > 0.5).hue for at in (before, after)]
+    radius = np.sqrt(np.median(found.area[before]) / np.pi)
+    return Return(
+        float(np.median(found.area[after]) / np.median(found.area[before])),
+        _alike(_outline(found, before), _outline(found, after)),
+        abs((hues[0] - hues[1] + 180) % 360 - 180),
+        _astray(found, sample, before, after) / radius,
+        int((found.pieces > 1).sum()) >= DOUBLED,
+    )
+
+
+def absence(found: Track) -> tuple[int, int] | None:
+    """The first frame without the thing, and the first with it again; None if there is none."""
+    share = found.area / max(float(np.median(np.sort(found.area)[len(found.area) // 2 :])), 1e-6)
+    share = np.nan_to_num(share)
+    seen = np.flatnonzero(share >= WHOLE)
+    if not len(seen):
+        return None
+    missing = np.flatnonzero(share <= GONE)
+    missing = missing[missing > seen[0]]
+    if not len(missing):
+        return None
+    again = seen[seen > missing[0]]
+    return (int(missing[0]), int(again[0])) if len(again) else None
+
+
+def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
+    """`permanence/NAME`: of those that come into view again, the share that is the same thing;
+    `_returns`: how many come into view again."""
+    sample = clips.samples(kind, calibration, CALIBRATION)
+    usual = [r for s in sample if (r := returned(s, clips.limit(s))) is not None]
+    share = OUTSIDE / 4
+    low, high = np.quantile([r.area for r in usual], [share / 2, 1 - share / 2])
+    outline = np.quantile([r.outline for r in usual], share)
+    hue, place = (np.quantile([getattr(r, f) for r in usual], 1 - share) for f in ("hue", "place"))
+
+    def same(r: Return) -> bool:
+        fits = low <= r.area <= high and r.outline >= outline
+        return bool(fits and r.hue <= hue and r.place <= place and not r.doubled)
+
+    trio = read_all(clips, clips.samples(kind, count), returned)
+    sides = (trio.true, trio.limit, trio.made)
+    scored = ([same(r) for r in side if r is not None] for side in sides)
+    returns = ([r is not None for r in side] for side in sides)
+    return [
+        share_row(f"permanence/{name}", *scored),
+        share_row(f"permanence/{name}_returns", *returns),
+    ]
+
+
+def _whole(found: Track, at: range) -> ndarray:
+    usual = np.median(np.sort(found.area)[len(found.area) // 2 :])
+    return np.array([t for t in at if found.inside[t] and found.area[t] >= 0.8 * usual], dtype=int)
+
+
+def _outline(found: Track, at: ndarray) -> Tensor:
+    return centre(found.matte[at], found.x[at], found.y[at]).median(0).values > 0.5
+
+
+def _alike(one: Tensor, other: Tensor) -> float:
+    return overlap(one[None], other[None])[0].item()
+
+
+def _astray(
+    found: Track, sample: Sample, before: Float[ndarray, "n"], after: Float[ndarray, "m"]
+) -> float:
+    """Mean distance, in pixels, from the line through the places before; at its true pace if one
+    frame alone is before. What leaves and comes back must do so at the side where it left."""
+    if sample.shot.kind == "left":
+        middle = found.matte.shape[2] / 2
+        sides = [np.sign(found.x[at][i] - middle) for at, i in ((before, -1), (after, 0))]
+        return 0.0 if sides[0] == sides[1] else float(found.matte.shape[2])
+    if len(before) > 1:
+        pace = np.polyfit(before, found.x[before], 1)[0]
+    else:
+        x = sample.clip.truth.screen[0, :, 0].numpy()
+        pace = (x[-1] - x[0]) / (len(x) - 1)
+    start = found.x[before].mean() - pace * before.mean()
+    return float(np.abs(found.x[after] - start - pace * after).mean())

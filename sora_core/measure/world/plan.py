@@ -1,0 +1,93 @@
+"""Which rulers there are, and how many clips each looks at."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...errors import ConfigError
+from ...shapes import Size
+from . import (
+    change,
+    connect,
+    count,
+    distance,
+    diversity,
+    drift,
+    edit,
+    geometry,
+    guidance,
+    identity,
+    loop,
+    permanence,
+    physics,
+    rate,
+    shape,
+    shot,
+    size,
+)
+from .clips import SIZE, Clips
+from .row import Row
+
+SECONDS = 60  # of a long video; a quick look takes 16
+FPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`clips` of each kind, `calibration` true ones that set bars and ranges, and long `frames`."""
+
+    clips: int
+    calibration: int
+    frames: int = SECONDS * FPS
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.clips <= 1000:
+            raise ConfigError(f"{self.clips} clips: choose from 2 to 1000")
+
+    def some(self, share: float, least: int = 2) -> int:
+        """A `share` of the clips, `least` at least: for rulers whose clips take long."""
+        return max(least, round(share * self.clips))
+
+
+FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * FPS)
+
+Ruler = Callable[[Clips, Plan], list[Row]]
+
+RULERS: Mapping[str, Ruler] = {
+    "shape": lambda c, p: shape.rows(c, p.clips, p.calibration),
+    "physics": lambda c, p: physics.rows(
+        c, p.clips, p.calibration, ("bounce", "fall", "roll", "collide")
+    ),
+    "geometry": lambda c, p: geometry.rows(c, p.some(0.5, 4), p.calibration // 2),
+    "permanence": lambda c, p: permanence.rows(c, p.clips, p.calibration, "hide", "hidden"),
+    "left": lambda c, p: permanence.rows(c, p.clips, p.calibration, "left", "left"),
+    "push": lambda c, p: physics.rows(c, p.clips, p.calibration, ("push",)),
+    "change": lambda c, p: change.rows(c, p.clips),
+    "identity": lambda c, p: identity.rows(c, p.clips, p.calibration),
+    "count": lambda c, p: [
+        *count.rows(c, p.clips, ("bounce", "pair", "collide"), "clip", SIZE),
+        *count.rows(c, p.some(0.1, 1), ("bounce",), "minute", Size(64, 64, p.frames)),
+    ],
+    "rate": lambda c, p: rate.rows(c, p.some(0.4, 4), p.calibration // 2),
+    "size": lambda c, p: size.rows(c, p.some(0.4, 4)),
+    "loop": lambda c, p: loop.rows(c, p.some(0.5)),
+    "connect": lambda c, p: connect.rows(c, p.some(0.5)),
+    "guidance": lambda c, p: guidance.rows(c, p.some(0.3)),
+    "edit": lambda c, p: edit.rows(c, p.some(0.5)),
+    "shot": lambda c, p: shot.rows(c, p.some(0.3)),
+    "distance": lambda c, p: distance.rows(c, p.clips, 3 * p.clips),
+    "diversity": lambda c, p: diversity.rows(c, p.clips),
+    "drift": lambda c, p: drift.rows(c, p.some(0.1, 1), Size(64, 64, p.frames)),
+}
+
+
+TOWN_ONLY = ("left", "push", "change", "identity")
+"""Rulers of what the first world cannot show."""
+
+
+def chosen(names: Sequence[str], town: bool) -> list[str]:
+    """`names`, or all that the world has; `ConfigError` for one that is no ruler there."""
+    known = [name for name in RULERS if town or name not in TOWN_ONLY]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"ruler {name!r}: choose from {', '.join(known)}")
+    return list(names or known)

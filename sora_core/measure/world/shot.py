@@ -1,0 +1,39 @@
+"""Shot: whether the shots of a storyboard are where and when they should be."""
+
+import torch
+
+from ... import edits
+from ...shapes import Size
+from .clips import Clips, canvas_of
+from .edit import elsewhere
+from .row import Row, mean_row
+from .setting import settings_of
+
+SECONDS = 4.0  # of each of two shots
+FPS = 8.0
+
+
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`shot/setting`: the share of floors and skies that the latter half of each shot shows."""
+    known = settings_of(clips.world)
+    sides: tuple[list[float], list[float], list[float]] = ([], [], [])
+    each = round(SECONDS * FPS)
+    for sample in clips.samples("bounce", count, size=Size(64, 64, each)):
+        other = elsewhere(clips, sample)
+        if other is None:
+            continue
+        canvas = canvas_of(Size(64, 64, 2 * each), FPS)
+        canvas = edits.storyboard(canvas, [(0.0, sample.caption), (SECONDS, other.caption)])
+        made = clips.generate(sample.caption, canvas, sample.shot.number)
+        true = torch.cat([sample.clip.frames, other.clip.frames])
+        limit = torch.cat([clips.limit(sample), clips.limit(other)])
+        for side, frames in zip(sides, (true, limit, made), strict=True):
+            facts = []
+            for part, shot in ((frames[:each], sample), (frames[each:], other)):
+                floor, sky = known.read(part[each // 2 :])
+                facts += [
+                    floor == clips.world.floor(shot.scene),
+                    sky == clips.world.sky(shot.scene),
+                ]
+            side.append(sum(facts) / len(facts))
+    return [mean_row("shot/setting", *sides)]

@@ -1,0 +1,36 @@
+"""Size: whether a scene at another size is the same scene, with things as large in the frame."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...shapes import Frames, Size
+from .clips import Clips, Sample, read_all
+from .row import Row, mean_row, share_row
+from .tracker import track
+
+SIZES = ((64, 64), (96, 96), (128, 128), (112, 64), (64, 112), (160, 96))
+FRAMES = 9
+NEAREST, FARTHEST = 0.8, 1.25  # a thing of another stated size is 1.25 times as large
+FRAMES_RIGHT = 0.8  # of the frames must show the thing once
+
+
+def relative(sample: Sample, frames: Frames) -> float:
+    """The thing's width as a share of the true one; 0 where it is not there once."""
+    found = track(frames, sample.tints[0])
+    if (found.pieces == 1).mean() < FRAMES_RIGHT:
+        return 0.0
+    true = track(sample.clip.frames, sample.tints[0])
+    return float(np.sqrt(np.median(found.area) / np.median(true.area)))
+
+
+def rows(clips: Clips, count: int, sizes: Sequence[tuple[int, int]] = SIZES) -> list[Row]:
+    """`size/WIDTHxHEIGHT`: the share with one thing of the right size; `_width`: as a share."""
+    found = []
+    for width, height in sizes:
+        samples = clips.samples("still", count, size=Size(width, height, FRAMES))
+        trio = read_all(clips, samples, relative)
+        sides, name = (trio.true, trio.limit, trio.made), f"size/{width}x{height}"
+        right = ([NEAREST <= v <= FARTHEST for v in side] for side in sides)
+        found += [share_row(name, *right), mean_row(f"{name}_width", *sides)]
+    return found

@@ -1,0 +1,85 @@
+"""The world that rulers draw their scenes from, as the few functions they need of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ...shapes import Size
+from ...world.captions import describe
+from ...world.render import render
+from ...world.scene import FLOORS, SKIES, Scene
+from .kinds import drawn_from, scene_of
+
+FIRST_THING = 3  # segments from here on are things, in the order of `scene.things`
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`scene` makes scene number n, from 0 on, of a kind; `caption` states everything of it.
+
+    `render` takes a scene, a size, a rate and the second of the first frame, and returns a clip
+    with `frames`, `segments` and a `truth` of `screen`, `visible`, `eye`, `axes` and `focal`.
+    `tracked` lists the segments of the things that matter. `changed` puts a colour on the first
+    thing, moves it `aside` (in world units), or puts another floor or sky around it; `floors` and
+    `skies` are those to choose from.
+    """
+
+    scene: Callable[[str, int], Any]
+    caption: Callable[[Any, str, int], str]
+    render: Callable[..., Any]
+    tracked: Callable[[Any], Sequence[int]]
+    changed: Callable[..., Any]
+    floor: Callable[[Any], str]
+    sky: Callable[[Any], str]
+    floors: tuple[str, ...] = FLOORS
+    skies: tuple[str, ...] = SKIES
+
+
+def first_world() -> World:
+    """The world of one or two balls, cubes, cylinders and cones, which `sora-mini` learned."""
+    return World(
+        scene_of,
+        lambda scene, kind, n: describe(scene, drawn_from(kind, n)).long,
+        render,
+        lambda scene: range(FIRST_THING, FIRST_THING + len(scene.things)),
+        _changed,
+        lambda scene: scene.floor,
+        lambda scene: scene.sky,
+    )
+
+
+def _changed(
+    scene: Scene,
+    colour: str | None = None,
+    floor: str | None = None,
+    sky: str | None = None,
+    aside: float = 0.0,
+) -> Scene:
+    main, *others = scene.things
+    main = replace(main, colour=colour or main.colour, x=_beside(main.x, aside))
+    setting = {"floor": floor or scene.floor, "sky": sky or scene.sky}
+    return replace(scene, things=(main, *others), **setting)
+
+
+def _beside(x: float, aside: float) -> float:
+    """`x`, moved by `aside` toward the side that has more room."""
+    return x + (aside if x < 0 else -aside)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The camera of each frame: rows of `axes` are right, up, forward; `focal` is in pixels."""
+
+    eye: Float[Tensor, "t 3"]
+    axes: Float[Tensor, "t 3 3"]
+    focal: Float[Tensor, "t"]
+
+
+def camera_of(world: World, scene: Any, size: Size, fps: float, pace: float = 1.0) -> View:  # noqa: ANN401
+    """The camera of `scene` at `pace` times its own speed."""
+    small = Size(16, 16, size.frames)
+    truth = world.render(scene, small, fps / max(pace, 1e-3)).truth
+    return View(truth.eye, truth.axes, truth.focal * min(size.width, size.height) / 16)
