@@ -6,6 +6,7 @@ Axes: y rows, x columns.
 import av
 import numpy as np
 import torch
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from jaxtyping import UInt8, UInt16
 from torch import Tensor
@@ -112,7 +113,7 @@ def refused_matrix(frame: av.VideoFrame) -> str | None:
     return None if frame.format.is_rgb else UNUSUAL.get(frame.colorspace)
 
 
-def _pixels(plane: av.video.plane.VideoPlane, dtype: type) -> np.ndarray:
+def _pixels(plane: VideoPlane, dtype: type) -> np.ndarray:
     """A view of `plane`, without the bytes that pad its rows."""
     rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
     return rows[:, : plane.width]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from fractions import Fraction
 
 import av
 from av.error import BlockingIOError, EOFError
@@ -35,7 +36,7 @@ def _form(frame: av.VideoFrame) -> Form:
 
 def _graph(frame: av.VideoFrame) -> Graph:
     width, height, pixels, colorspace, color_range = _form(frame)
-    tick = frame.time_base
+    tick = frame.time_base or Fraction(1, av.time_base)
     graph = Graph()
     graph.link_nodes(
         graph.add(

@@ -11,6 +11,8 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from jaxtyping import Float, UInt8, UInt16
 
+from .sidedata import side_data
+
 PQ, HLG = 16, 18  # the numbers of their transfer curves in every standard
 NAMES = {PQ: "PQ", HLG: "HLG"}
 WHITE = 203.0  # cd/m2 of reference white: BT.2408, table 1
@@ -97,10 +99,10 @@ def hlg_scene(signal: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 def mastered_peak(frame: av.VideoFrame) -> float:
     """cd/m2 of the display on which `frame` was mastered, by its metadata if they make sense."""
-    side = frame.side_data.get(Type.MASTERING_DISPLAY_METADATA)
-    if side is None or len(bytes(side)) < 88:
+    display = side_data(frame, Type.MASTERING_DISPLAY_METADATA, 88)
+    if display is None:
         return MASTERED_PEAK
-    numerator, denominator = struct.unpack_from("=2i", bytes(side), 72)
+    numerator, denominator = struct.unpack_from("=2i", display, 72)
     peak = numerator / denominator if denominator else 0.0
     return peak if LIMITS[0] <= peak <= LIMITS[1] else MASTERED_PEAK
 

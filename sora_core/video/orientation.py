@@ -8,6 +8,8 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from .sidedata import side_data
+
 ODD_ANGLE = 0.02  # of the larger entries of a matrix: 1 degree is no quarter turn
 MAX_ASPECT = 10  # of a pixel; anamorphic footage has at most 2, what claims more is damaged
 
@@ -52,10 +54,10 @@ def orientation(frame: av.VideoFrame) -> Orientation:
 
     The matrix maps source columns and rows, (p, q), to (a p + c q, b p + d q).
     """
-    side = frame.side_data.get(Type.DISPLAYMATRIX)
-    if side is None or len(bytes(side)) < 36:
+    matrix = side_data(frame, Type.DISPLAYMATRIX, 36)
+    if matrix is None:
         return Orientation()
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side)[:36])
+    a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
     straight, crossed = max(abs(a), abs(d)), max(abs(b), abs(c))
     exact = min(straight, crossed) <= ODD_ANGLE * max(straight, crossed)
     if straight == crossed == 0:
