@@ -3,6 +3,8 @@
 Axes: y rows, x columns.
 """
 
+from typing import cast
+
 import av
 import numpy as np
 import torch
@@ -115,7 +117,7 @@ def refused_matrix(frame: av.VideoFrame) -> str | None:
 
 def _pixels(plane: VideoPlane, dtype: type) -> np.ndarray:
     """A view of `plane`, without the bytes that pad its rows."""
-    rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+    rows = np.frombuffer(cast(bytearray, plane), dtype).reshape(plane.height, -1)
     return rows[:, : plane.width]
 
 

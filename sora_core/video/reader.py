@@ -22,7 +22,8 @@ from .frames import resize
 from .hdr import NAMES as HDR_CURVES
 from .hdr import ToneMapper
 from .probe import Inspected, MediaInfo, check_size, decoded, inspect
-from .timing import origin, tick
+from .streams import video_stream
+from .timing import frame_times, origin, tick
 
 CHUNK_BYTES = 16 * 2**20
 CHUNK_FRAMES = 32
@@ -65,12 +66,19 @@ def read_frames(
             raise media_error(source, f"no frame at {start} s; it lasts {video.info.seconds:.2f} s")
 
 
+def read_times(source: Source) -> list[Fraction]:
+    """When each frame of `source` is shown, in seconds from the first; none is decoded."""
+    with opened(source) as container:
+        return frame_times(source, container, video_stream(source, container))
+
+
 def read_alpha(
     source: Source,
     *,
     start: float = 0.0,
     seconds: float | None = None,
     fps: Fraction | float | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[UInt8[Tensor, "t y x"]]:
     """How opaque the frames are that `read_frames` gives for the same arguments, 0 to 255."""
     chosen = _Choice(start, seconds, fps)
@@ -78,7 +86,7 @@ def read_alpha(
         video = inspect(source, container)
         pixels = _Pixels(source, video, alpha=True)
         frames = chosen.frames(source, container, video, lambda sentence: None)
-        for chunk in _chunks(frames, pixels, (video.info.width, video.info.height)):
+        for chunk in _chunks(frames, pixels, size or (video.info.width, video.info.height)):
             yield chunk[..., 0]
 
 
