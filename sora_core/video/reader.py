@@ -23,7 +23,7 @@ from .hdr import NAMES as HDR_CURVES
 from .hdr import ToneMapper
 from .probe import Inspected, MediaInfo, check_size, decoded, inspect
 from .streams import video_stream
-from .timing import frame_times, origin, tick
+from .timing import frame_times, lasting_of, origin, rewind, tick
 
 CHUNK_BYTES = 16 * 2**20
 CHUNK_FRAMES = 32
@@ -137,7 +137,10 @@ def _frames_from(
     offset = origin(stream) + max(Fraction(0), begin - earlier)
     ticks = int(offset / tick(stream))
     with media_errors(source, "be searched"):
-        container.seek(ticks, stream=stream)
+        if earlier < begin:
+            container.seek(ticks, stream=stream)
+        else:
+            rewind(container, stream)
     frames = decoded(source, container, stream)
     first = next(frames, None)
     # What comes just before an open key frame needs the key frame before it.
@@ -153,7 +156,7 @@ def _timed(video: Inspected, frames: Iterator[av.VideoFrame], begin: Fraction) -
         step = frame.time_base or tick(video.stream)
         stamp = frame.dts if frame.pts is None else frame.pts  # AVI has no other
         time = expected if stamp is None else stamp * step
-        stays = frame.duration * step if frame.duration else 1 / video.info.fps
+        stays = lasting_of((frame.duration or 0) * step, 1 / video.info.fps)
         expected = time + stays
         yield time - start - begin, stays, frame
 

@@ -11,10 +11,12 @@ from av.video.stream import VideoStream
 
 from .container import MAX_FILE_FPS, MAX_FPS, MAX_SECONDS, Source, media_error, media_errors
 
+BEFORE = 10  # seconds: the first packet may be due some frames before the first picture
 SAMPLED = 300  # packets whose stamps stand for those of the whole file
 STEADY = Fraction(1, 100)  # by which the rates that a header gives and implies may differ
 ROUNDED = Fraction(2, 100)  # by which stamps in milliseconds may miss one of the usual rates
 USUAL = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)]
+GIF = "gif"
 ESTIMATED = ("mpegts", "mpeg")  # their headers hold no length, FFmpeg derives one
 
 Stamp = tuple[Fraction, Fraction]
@@ -29,6 +31,14 @@ def tick(stream: VideoStream) -> Fraction:
 def origin(stream: VideoStream) -> Fraction:
     """When the first frame is shown, in seconds of the file's clock."""
     return (stream.start_time or 0) * tick(stream)
+
+
+def rewind(container: InputContainer, stream: VideoStream) -> None:
+    """Goes to the first frame. MPEG-TS needs a time before it, which others may refuse."""
+    try:
+        container.seek(int((origin(stream) - BEFORE) / tick(stream)), stream=stream)
+    except av.FFmpegError:
+        container.seek(stream.start_time or 0, stream=stream)
 
 
 def frame_rate_of(source: Source, container: InputContainer, stream: VideoStream) -> Fraction:
@@ -73,17 +83,22 @@ def header_frames(
 
 def measured_seconds(source: Source, container: InputContainer, stream: VideoStream) -> Fraction:
     """The seconds that the frames of `stream` last; where no header counts them, stamps do."""
-    if stream.frames and stream.duration:
+    if stream.frames and stream.duration and container.format.name != GIF:
         seconds = stream.duration * tick(stream)
     else:
-        average = stream.average_rate or stream.guessed_rate
-        step = 1 / average if average else Fraction(0)
+        step = 1 / frame_rate_of(source, container, stream)
         with media_errors(source, "be read further"):
-            ends = (time + (stays or step) for time, stays in _stamps(container, stream))
+            ends = (time + lasting_of(stays, step) for time, stays in _stamps(container, stream))
             last = max(ends, default=origin(stream) + step)
         seconds = last - origin(stream)
     _checked(source, float(seconds))
     return seconds
+
+
+def lasting_of(stays: Fraction, step: Fraction) -> Fraction:
+    """How long a frame is shown: as it says, but one of a hundredth of a second, as many end a GIF,
+    as long as the others."""
+    return stays if 2 * stays >= step else step
 
 
 def frame_times(source: Source, container: InputContainer, stream: VideoStream) -> list[Fraction]:
@@ -114,7 +129,7 @@ def _sampled_rate(
     """The rate of most of the first frames by their stamps; one of `USUAL` if near to it."""
     with media_errors(source, "be read further"):
         times = sorted({time for time, _ in islice(_stamps(container, stream), SAMPLED)})
-        container.seek(stream.start_time or 0, stream=stream)  # the frames are still to be read
+        rewind(container, stream)  # the frames are still to be read
     steps = [float(later - sooner) for sooner, later in pairwise(times)]
     if not steps:
         return None
