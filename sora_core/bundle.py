@@ -209,16 +209,15 @@ def _config(values: object) -> BundleConfig:
 
 def checked_settings(kind: Callable[..., Settings], text: str) -> Settings:
     """`kind` made of the JSON table in `text`; ConfigError unless every value is of its type, and
-    no number larger than `MAX_WIDTH`: nothing is built before."""
+    every count from 1 to `MAX_WIDTH`: nothing is built before."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ConfigError(f"settings are no JSON ({problem!s:.60})") from problem
-    settings = _plain(kind, values)
-    numbers = [value for value in values.values() if isinstance(value, int)]
-    if max(numbers, default=0) > MAX_WIDTH:
-        raise ConfigError(f"settings of up to {max(numbers):.3g}: at most {MAX_WIDTH}")
-    return settings
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if isinstance(value, int) and not 1 <= value <= MAX_WIDTH:
+            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_WIDTH}")
+    return _plain(kind, values)
 
 
 def _plain(kind: Callable[..., Settings], values: object) -> Settings:

@@ -23,6 +23,7 @@ from ...sora_core.video.probe import lasting, probe
 from ...sora_core.video.reader import read_alpha, read_times
 from .files import unused_video
 
+ROUNDING = 1e-6  # seconds: moments and times are sums of fractions
 ALPHA_SIDE = 512  # pixels of the longer side of a mask: finer than the cells of any latent
 FPS = 8.0  # of images, where no canvas says more
 
@@ -177,10 +178,10 @@ def mask_of(
 
 
 def _nearest(times: Float[Tensor, " n"], moments: Float[Tensor, " m"]) -> Int[Tensor, " m"]:
-    """The number of the time nearest to each moment; the later of two that are as near."""
+    """The number of the time nearest to each moment; the earlier of two, as frames are read."""
     after = torch.searchsorted(times.to(moments), moments).clamp(max=len(times) - 1)
     before = (after - 1).clamp(min=0)
-    nearer = (moments - times[before]).abs() < (times[after] - moments).abs()
+    nearer = (moments - times[before]).abs() <= (times[after] - moments).abs() + ROUNDING
     return torch.where(nearer, before, after)
 
 
