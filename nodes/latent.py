@@ -1,7 +1,7 @@
 """Nodes that turn a finished latent into something to look at."""
 
 import torch
-from comfy_api.latest import InputImpl, io, ui
+from comfy_api.latest import io, ui
 from einops import rearrange
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from .host.choices import chosen
 from .host.decoding import Decoding, meetings_in
 from .host.files import free_memory, unused_video, workflow_notes
 from .host.footage import sound_of
+from .host.restorable import RestorableVideo
 from .host.sampling import Latents, progress
 from .host.video import VAE, HostVAE, compression
 
@@ -168,28 +169,34 @@ class SoraDecodeVideo(io.ComfyNode):
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         canvas, origin = canvas_of(latent, vae), latent.get("sora_canvas")
         rate = fps or (origin.fps if origin else FPS)
-        track = None
-        if sound and audio is not None:
-            track = sound_alone(sound_of(audio), size.frames, rate)
-        elif sound and canvas is not None:
-            track = retimed(canvas_sound(canvas), rate / canvas.fps)
-        decoding = video_of(latent, samples, vae)
-        frames = (
-            resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
-            for chunk in cropped(decoding, size)
-        )
-        path = write_video(
-            unused_video(suffix),
-            frames,
-            rate,
-            codec=codec,
-            crf=crf,
-            audio=track,
-            metadata=workflow_notes(cls.hidden),
-            on_frame=progress(size.frames),
-        )
-        video = InputImpl.VideoFromFile(str(path))
-        return io.NodeOutput(video, ui=ui.PreviewText(decoding.says))
+        notes, path = workflow_notes(cls.hidden), unused_video(suffix)
+
+        def write() -> str:
+            """Writes the video and returns how it was decoded."""
+            track = None
+            if sound and audio is not None:
+                track = sound_alone(sound_of(audio), size.frames, rate)
+            elif sound and canvas is not None:
+                track = retimed(canvas_sound(canvas), rate / canvas.fps)
+            decoding = video_of(latent, samples, vae)
+            frames = (
+                resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
+                for chunk in cropped(decoding, size)
+            )
+            write_video(
+                path,
+                frames,
+                rate,
+                codec=codec,
+                crf=crf,
+                audio=track,
+                metadata=notes,
+                on_frame=progress(size.frames),
+            )
+            return decoding.says
+
+        says = write()
+        return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(says))
 
 
 class SoraDecodeFrames(io.ComfyNode):

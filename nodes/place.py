@@ -9,7 +9,7 @@ from ..sora_core.errors import ConfigError, SizeError
 from ..sora_core.footage import shown_frames
 from ..sora_core.shapes import MAX_SIDE
 from .host.choices import chosen
-from .host.footage import mask_of
+from .host.footage import mask_of, most_open
 from .inputs import (
     MAX_SECONDS,
     canvas_input,
@@ -93,6 +93,9 @@ class SoraPlaceVideo(io.ComfyNode):
         lasts = (clip.seconds - skip) / speed
         frames = max(1, round(min(seconds or lasts, lasts) * canvas.fps))
         rate = canvas.fps / speed
+        opened = clip.transparency(rate, skip, frames)
+        if mask is not None:
+            opened = most_open(opened, mask_of(mask, clip, rate, skip, frames))
         placement = replace(
             clip.placement,
             start=from_edge(canvas, start, frames, counted_from),
@@ -101,7 +104,7 @@ class SoraPlaceVideo(io.ComfyNode):
             region=region(canvas, left, top, width, height),
             fit=chosen("fit", fit, FITS),
             firmness=curve_of(curve) or firmness,
-            mask=None if mask is None else mask_of(mask, clip, rate, skip, frames),
+            mask=opened,
             speed=speed,
         )
         return placed(canvas, placement)

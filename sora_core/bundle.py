@@ -28,6 +28,7 @@ SETTINGS = (
 )
 ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
 """Settings that the first files do not have."""
+MAX_SETTINGS = 1_000_000  # bytes of settings; those of a model take about 2,000
 MAX_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -148,12 +149,23 @@ def read_config(path: Path) -> BundleConfig:
     try:
         said = header.metadata
         if SETTINGS in header.tensors:
-            said = json.loads(bytes(read(path, prefix=SETTINGS)[""].tolist()))
+            _check_settings(*header.tensors[SETTINGS])
+            said = json.loads(read(path, prefix=SETTINGS)[""].numpy().tobytes())
         if not isinstance(said, dict) or said.get("format") != FORMAT:
             raise ConfigError(f"not {FORMAT}")
-        return _config(json.loads(said.get("config", "")))
+        text = said.get("config", "")
+        if not isinstance(text, str):
+            raise ConfigError("config is no text")
+        return _config(json.loads(text))
     except (ValueError, RecursionError, ConfigError) as problem:
         raise WeightsError(f"{path.name[:60]!a} is no Sora model ({problem!s:.90})") from problem
+
+
+def _check_settings(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    """ConfigError for a tensor of settings that cannot be a short text; its values are not read."""
+    if dtype != torch.uint8 or len(shape) != 1 or shape[0] > MAX_SETTINGS:
+        found = f"{str(dtype).removeprefix('torch.')} {list(shape)}"
+        raise ConfigError(f"{SETTINGS} is {found}, not a text in uint8")
 
 
 def load_transformer(path: Path, config: BundleConfig, dtype: torch.dtype = torch.float32) -> DiT:
@@ -194,6 +206,19 @@ def _config(values: object) -> BundleConfig:
     if depth > MAX_DEPTH or width > MAX_WIDTH:
         raise ConfigError(f"depth {depth}, width {width}: at most {MAX_DEPTH} and {MAX_WIDTH}")
     return config
+
+
+def checked_settings(kind: Callable[..., Settings], text: str) -> Settings:
+    """`kind` made of the JSON table in `text`; ConfigError unless every value is of its type, and
+    every count from 1 to `MAX_WIDTH`: nothing is built before."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise ConfigError(f"settings are no JSON ({problem!s:.60})") from problem
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if isinstance(value, int) and not 1 <= value <= MAX_WIDTH:
+            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_WIDTH}")
+    return _plain(kind, values)
 
 
 def _plain(kind: Callable[..., Settings], values: object) -> Settings:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
+from .bundle import MAX_DEPTH, checked_settings
 from .canvas import Canvas, Placement
 from .encode import Encode, encode_canvas
-from .errors import SizeError, WeightsError
+from .errors import ConfigError, SizeError, WeightsError
 from .footage import pictures
 from .models.captioner import FORMAT, WINDOW, Captioner, CaptionerConfig
 from .models.vocabulary import LONG, SHORT, Vocabulary
@@ -51,11 +52,27 @@ def load_captioner(path: Path = CAPTIONER) -> Captioner:
     metadata = read_header(path).metadata
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path.name[:60]!a} is no captioner: choose one of format {FORMAT}")
+    try:
+        config = checked_settings(CaptionerConfig, metadata.get("config", ""))
+        if max(config.seeing, config.saying) > MAX_DEPTH:
+            raise ConfigError(f"captioner of {config.seeing} + {config.saying} blocks: too deep")
+        vocabulary = Vocabulary(_words(metadata.get("words", "")))
+    except ConfigError as problem:
+        raise WeightsError(f"{path.name[:60]!a} is no captioner ({problem!s:.90})") from problem
     with torch.device("meta"):
-        config = CaptionerConfig(**json.loads(metadata["config"]))
-        captioner = Captioner(config, Vocabulary(tuple(json.loads(metadata["words"]))))
+        captioner = Captioner(config, vocabulary)
     load_into(captioner, path)
     return captioner.eval().requires_grad_(False)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise ConfigError(f"words are no JSON ({problem!s:.60})") from problem
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ConfigError("words are no list of texts")
+    return tuple(words)
 
 
 def footage_looks(

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .digest import digest
-from .files import replacing
-from .kept import Tensors, make_folder, read_kept, refusing, size_of, write_kept
+from .kept import Tensors, read_kept, refusing, size_of, write_kept, write_text_kept
 from .predictions import Predictions
+from .staging import is_staging, remove_stale
 
 MANIFEST = "job.json"
 MAX_MANIFEST = 10_000_000  # bytes; a part takes about 150
@@ -21,6 +21,7 @@ FILE = 32  # and of a part's
 _HEX = re.compile(r"[0-9a-f]{16}")
 _PART = r"[0-9a-f]{32}(\.[0-9]{5,})?\.safetensors"  # a part, or one of its predictions
 _HALF_WRITTEN = r"\..*\.part\.(json|safetensors)"
+_HALF = re.compile(_HALF_WRITTEN)
 _OURS = re.compile("|".join([r"job\.json", _PART, _HALF_WRITTEN]))
 
 
@@ -49,6 +50,7 @@ class Job:
         self.shared, self.folder = shared, root / digest(shared, key)[:NAME]
         begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.manifest = read_manifest(self.folder) or Manifest(what, seed, total, begun)
+        self._remove_half_written()
         self._note(self.manifest)
 
     def part(
@@ -80,12 +82,19 @@ class Job:
     def finish(self) -> None:
         """Notes that every part is done."""
         self._note(replace(self.manifest, finished=True))
+        self._remove_half_written()
 
     def _note(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        make_folder(self.folder)
-        with refusing(self.folder), replacing(self.folder / MANIFEST) as unfinished:
-            unfinished.write_text(json.dumps(asdict(manifest)), encoding="utf-8")
+        write_text_kept(self.folder / MANIFEST, json.dumps(asdict(manifest)))
+
+    def _remove_half_written(self) -> None:
+        """Removes what killed writers left, of this job and of others below the root."""
+        with refusing(self.folder), suppress(FileNotFoundError):
+            remove_stale(self.folder.parent)
+            for file in self.folder.glob(".*.part.*"):  # of versions that wrote them here
+                if _HALF.fullmatch(file.name):
+                    file.unlink(missing_ok=True)
 
 
 def jobs(root: Path) -> list[Path]:
@@ -126,10 +135,18 @@ def size_on_disk(folder: Path) -> int:
 
 
 def remove(folder: Path) -> None:
-    """Removes the job in `folder`, and the folder unless something else lies there."""
+    """Removes the job in `folder`, and the folder unless something else lies there.
+
+    A job that is running begins its next part anew. What dead writers left below the root goes too.
+    """
+    if is_staging(folder):  # and no job: its writer may be alive
+        remove_stale(folder.parent)
+        return
     with refusing(folder):
-        for file in _files(folder):
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process removes it too
+            for file in _files(folder):
+                file.unlink(missing_ok=True)
+        remove_stale(folder.parent)
     with suppress(OSError):
         folder.rmdir()
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .digest import digest
 from .errors import MediaError, SoraError
+from .files import replacing
+from .staging import move_into_place, staging
 from .weights import read, read_header, write
 
 KEY, HASH = "key", "sha256"
@@ -28,9 +30,21 @@ def read_kept(path: Path, key: str) -> Tensors | None:
 
 
 def write_kept(path: Path, key: str, tensors: Tensors) -> None:
-    """Puts `tensors` into the file at `path`, whole or not at all, in a folder made if need be."""
-    make_folder(path.parent)
-    write(path, tensors, {KEY: key, HASH: digest(tensors)})
+    """Puts `tensors` into the file at `path`, whole or not at all, in a folder made if need be.
+
+    It is written in a folder beside that of `path`: another process may clear that meanwhile.
+    """
+    with refusing(path.parent), staging(path.parent.parent) as folder:
+        write(folder / path.name, tensors, {KEY: key, HASH: digest(tensors)})
+        move_into_place(folder / path.name, path)
+
+
+def write_text_kept(path: Path, text: str) -> None:
+    """Puts `text` into the file at `path`, as `write_kept` does."""
+    with refusing(path.parent), staging(path.parent.parent) as folder:
+        with replacing(folder / path.name) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+        move_into_place(folder / path.name, path)
 
 
 def size_of(files: Iterable[Path]) -> int:
@@ -40,11 +54,6 @@ def size_of(files: Iterable[Path]) -> int:
         with suppress(OSError):
             total += file.stat().st_size
     return total
-
-
-def make_folder(folder: Path) -> None:
-    with refusing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

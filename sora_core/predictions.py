@@ -5,6 +5,7 @@ Axes: b c t y x, as in shapes.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .digest import digest
@@ -53,7 +54,7 @@ class Predictions:
 
     def clear(self) -> None:
         """Removes them all: the part is done."""
-        with refusing(self.folder):
+        with refusing(self.folder), suppress(FileNotFoundError):
             for path in self.folder.glob(f"{self.name}.[0-9]*.safetensors"):
                 path.unlink(missing_ok=True)
 
@@ -67,4 +68,5 @@ class Predictions:
 
 def predictions(folder: Path) -> Iterator[Path]:
     """The files of predictions in the folder of a job."""
-    return folder.glob(_FILES)
+    with suppress(FileNotFoundError):  # another process may remove the folder meanwhile
+        yield from folder.glob(_FILES)

@@ -10,7 +10,7 @@ GROUND = {"errors", "shapes", "config", "paths", "files"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets", "language"}
 CANVAS_FILES = {"footage", "encode", "edits", "leaving", "meeting", "picture", "sound"}
-KEPT_FILES = {"digest", "kept", "predictions", "jobs"}
+KEPT_FILES = {"digest", "kept", "predictions", "jobs", "staging"}
 GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | KEPT_FILES
 COMMANDS = {"generate", "caption", "recaption", "training", "measure"}
 EVERYTHING = GENERATING | COMMANDS | {"painting", "pipeline"}
@@ -26,9 +26,9 @@ REACHES = {
     "meeting": GROUND | {"canvas", "encode", "leaving", "models", "video"},
     "picture": GROUND | {"canvas"},
     "sound": GROUND | {"canvas", "footage", "video"},
-    "kept": GROUND | {"digest", "weights"},
+    "kept": GROUND | {"digest", "staging", "weights"},
     "predictions": GROUND | {"digest", "kept", "sampling"},
-    "jobs": GROUND | {"digest", "kept", "predictions"},
+    "jobs": GROUND | {"digest", "kept", "predictions", "staging"},
     "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
     "measure": GENERATING | {"caption", "pipeline", "training"},  # the text encoder's teacher
     "caption": GENERATING | {"pipeline"},

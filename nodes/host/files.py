@@ -10,6 +10,7 @@ import folder_paths
 import torch
 from comfy.cli_args import args
 
+from ...sora_core.errors import ConfigError
 from ...sora_core.paths import inside
 from ...sora_core.pipeline import MODELS
 from .choices import chosen
@@ -37,7 +38,10 @@ def model_path(name: str) -> Path:
     name = chosen("model", name, model_names())
     if name in shipped_names():
         return inside(MODELS, name)
-    return Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    path = folder_paths.get_full_path(FOLDER, name)
+    if path is None:  # a link whose file is gone is listed too
+        raise ConfigError(f"model {name[:60]!a} is listed, but its file is gone: choose another")
+    return Path(path)
 
 
 def shipped_names() -> list[str]:

@@ -44,10 +44,26 @@ def load_reader(path: Path = READER) -> Reader:
     metadata = read_header(path).metadata
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path.name[:60]!a} is no reader: choose one of format {FORMAT}")
+    words = _words(path, metadata.get("words", ""))
     with torch.device("meta"):
-        reader = Reader(ReaderConfig(), json.loads(metadata["words"]))
+        reader = Reader(ReaderConfig(), words)
     load_into(reader, path)
     return reader.eval().requires_grad_(False)
+
+
+def _words(path: Path, text: str) -> dict[str, list[str]]:
+    """The answers to each question, as `text` lists them; WeightsError if it does not."""
+    problem = "its words are no table of lists of texts"
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path.name[:60]!a} is no reader: {problem}") from error
+    if isinstance(words, dict) and all(
+        isinstance(answers, list) and answers and all(isinstance(word, str) for word in answers)
+        for answers in words.values()
+    ):
+        return words
+    raise WeightsError(f"{path.name[:60]!a} is no reader: {problem}")
 
 
 def read(reader: Reader, frames: Frames) -> dict[str, str]:

@@ -13,9 +13,12 @@ import av.error
 from av.container import InputContainer
 
 from ..errors import MediaError
+from .decoders import WHITELIST
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpegts,flv,mpeg"
 """The only formats opened: others may name further files, as a text beginning `ffconcat` does."""
+
+FORMAT_NAMES = "mp4, mov, mkv, webm, gif, avi, ts, m2ts, flv and mpg"
 
 MAX_SIDE = 8192
 MAX_PIXELS = 7680 * 4320
@@ -23,6 +26,7 @@ MAX_FPS = 240  # asked for; cameras that slow down time write up to MAX_FILE_FPS
 MAX_FILE_FPS = 1000
 MAX_SECONDS = 6 * 3600
 MAX_STREAMS = 32
+MAX_ATTACHED = 1000
 MAX_MESSAGE = 200
 
 Source = Path | BinaryIO
@@ -70,13 +74,22 @@ def opened(source: Source) -> Iterator[InputContainer]:
     with media_errors(source, "be opened", "; choose a video file that plays elsewhere"):
         if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
             raise media_error(source, "not a file; a folder, pipe or device holds no video")
-        container = av.open(
-            str(source.absolute()) if isinstance(source, Path) else source,
-            options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
+        try:
+            container = av.open(
+                str(source.absolute()) if isinstance(source, Path) else source,
+                options={
+                    "format_whitelist": FORMATS,
+                    "protocol_whitelist": "file",
+                    "codec_whitelist": WHITELIST,  # for what is decoded to find the streams
+                },
+                metadata_errors="replace",
+            )
+        except av.error.ArgumentError as error:  # so FFmpeg names a format that is not listed
+            problem = f"damaged, or of a format that is not read; {FORMAT_NAMES} are"
+            raise media_error(source, problem) from error
     with cast(InputContainer, container) as container:
-        if len(container.streams) > MAX_STREAMS:
-            count = len(container.streams)
+        # Attached fonts and pictures are streams too, and a film may have many.
+        count = len(container.streams.video) + len(container.streams.audio)
+        if count > MAX_STREAMS or len(container.streams) > MAX_ATTACHED:
             raise media_error(source, f"{count} streams; at most {MAX_STREAMS} are read")
         yield container

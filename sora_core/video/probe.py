@@ -7,27 +7,31 @@ from itertools import chain
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from .colour import colour_notes, refused_matrix
 from .container import (
-    MAX_FILE_FPS,
     MAX_PIXELS,
-    MAX_SECONDS,
     MAX_SIDE,
     Source,
     media_error,
     media_errors,
     opened,
 )
+from .hdr import NAMES as HDR_NAMES
+from .orientation import Orientation, orientation, square_pixels
+from .streams import video_stream
+from .timing import frame_rate_of, header_frames, header_seconds, measured_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """A video as it is shown: `width` and `height` count its `rotation` in already.
+    """A video as it is shown: `width` and `height` count its `rotation` in already, and the shape
+    of its pixels.
 
     `frames` is what the header claims or implies, None where it says nothing; `rotation` is in
-    degrees, counterclockwise; `seconds` is 0 where the header does not say.
+    degrees, counterclockwise, after which `mirrored` frames are mirrored; `seconds` is 0 where the
+    header does not say. `notes` are sentences: what had to be assumed or changed to show it.
     """
 
     width: int
@@ -39,59 +43,79 @@ class MediaInfo:
     has_audio: bool
     codec: str
     metadata: Mapping[str, str]
+    mirrored: bool = False
+    has_alpha: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """An open video: what it holds, its stream, its frames from the first on, and how they lie.
+
+    `coded` is the width and height of the frames before they are turned upright.
+    """
+
+    info: MediaInfo
+    stream: VideoStream
+    frames: Iterator[av.VideoFrame]
+    coded: tuple[int, int]
+    orientation: Orientation
+    interlaced: bool
 
 
 def probe(source: Source) -> MediaInfo:
     """What `source` holds; MediaError where its first frame cannot be had within the limits."""
     with opened(source) as container:
-        return inspect(source, container)[0]
+        return inspect(source, container).info
 
 
 def lasting(source: Source) -> Fraction:
     """The seconds that the frames of `source` last; where no header counts them, they are."""
     with opened(source) as container:
-        stream = _video_stream(source, container)
-        tick = stream.time_base or Fraction(1, av.time_base)
-        if stream.frames and stream.duration:
-            return stream.duration * tick
-        step = round(1 / (_fps(source, stream) * tick))
-        with media_errors(source, "be read further"):
-            ends = (
-                packet.pts + (packet.duration or step)
-                for packet in container.demux(stream)
-                if packet.pts is not None
-            )
-            last = max(ends, default=step)
-        return (last - (stream.start_time or 0)) * tick
+        stream = video_stream(source, container)
+        return measured_seconds(source, container, stream)
 
 
-def inspect(
-    source: Source, container: InputContainer
-) -> tuple[MediaInfo, VideoStream, Iterator[av.VideoFrame]]:
-    """What an open container holds, its video stream, and the frames of it from the first on."""
-    stream = _video_stream(source, container)
+def inspect(source: Source, container: InputContainer) -> Inspected:
+    """What an open container holds, and the frames of its video."""
+    stream = video_stream(source, container)
+    check_size(source, stream.codec_context.width, stream.codec_context.height)
+    fps = frame_rate_of(source, container, stream)
+    seconds = header_seconds(source, container, stream)
     frames = decoded(source, container, stream)
     first = next(frames, None)
     if first is None:
         raise media_error(source, "no frame can be read; the file is cut short or damaged")
     check_size(source, first.width, first.height)
-    rotation = 90 * round(first.rotation / 90) % 360
-    width, height = first.width, first.height
-    if rotation % 180:
-        width, height = height, width
-    fps, seconds = _fps(source, stream), _seconds(source, container, stream)
+    if (matrix := refused_matrix(first)) is not None:
+        raise media_error(source, f"its colours are {matrix}; save it as BT.709")
+    lies = orientation(first)
+    aspect = stream.sample_aspect_ratio
+    square = square_pixels(first.width, first.height, aspect)
+    check_size(source, *square)
+    width, height = lies.size(*square)
     info = MediaInfo(
         width=width,
         height=height,
         fps=fps,
-        frames=stream.frames or round(seconds * fps) or None,
+        frames=header_frames(container, stream, fps, seconds),
         seconds=seconds,
-        rotation=rotation,
+        rotation=lies.rotation,
         has_audio=bool(container.streams.audio),
         codec=stream.codec_context.name,
         metadata=dict(container.metadata),
+        mirrored=lies.mirrored,
+        has_alpha=has_alpha(first),
+        notes=tuple(_notes(container, stream, first, lies, square)),
     )
-    return info, stream, chain([first], frames)
+    return Inspected(
+        info=info,
+        stream=stream,
+        frames=chain([first], frames),
+        coded=(first.width, first.height),
+        orientation=lies,
+        interlaced=first.interlaced_frame,
+    )
 
 
 def decoded(
@@ -109,33 +133,34 @@ def check_size(source: Source, width: int, height: int) -> None:
         raise media_error(source, f"frames of {width}x{height} px; at most {limit} are read")
 
 
-def _video_stream(source: Source, container: InputContainer) -> VideoStream:
-    shown = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic  # the cover of a song is no video
-    ]
-    if not shown:
-        raise media_error(source, "no video in it; give an mp4, mov, mkv, webm or gif with frames")
-    context = shown[0].codec_context
-    if context is None:  # decoding would then end the process (PyAV issue 2344)
-        raise media_error(source, "no decoder for its video; save it as H.264")
-    check_size(source, context.width, context.height)
-    return shown[0]
+def has_alpha(frame: av.VideoFrame) -> bool:
+    """Whether `frame` has an alpha channel, be it opaque everywhere."""
+    return frame.format.name in ALPHA_FORMATS or any(
+        component.is_alpha for component in frame.format.components
+    )
 
 
-def _fps(source: Source, stream: VideoStream) -> Fraction:
-    fps = stream.average_rate or stream.guessed_rate
-    if not fps or not 0 < fps <= MAX_FILE_FPS:
-        raise media_error(source, f"{fps or 0} frames a second; up to {MAX_FILE_FPS} are read")
-    return fps
+ALPHA_FORMATS = ("pal8",)  # its palette has
 
 
-def _seconds(source: Source, container: InputContainer, stream: VideoStream) -> float:
-    if stream.duration and stream.time_base:
-        seconds = float(stream.duration * stream.time_base)
-    else:
-        seconds = (container.duration or 0) / av.time_base
-    if not 0 <= seconds <= MAX_SECONDS:
-        raise media_error(source, f"{seconds:.0f} s long; at most {MAX_SECONDS} s are read")
-    return seconds
+def _notes(
+    container: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    lies: Orientation,
+    square: tuple[int, int],
+) -> Iterator[str]:
+    yield from colour_notes(first)
+    if first.color_trc in HDR_NAMES:
+        name = HDR_NAMES[first.color_trc]
+        yield f"it is HDR ({name}): mapped to SDR by the curve of BT.2390"
+    if first.interlaced_frame:
+        yield "it is interlaced: deinterlaced to one picture a frame"
+    if not lies.exact:
+        yield "it asks to be turned by no quarter turn: the nearest quarter turn is taken"
+    if square != (first.width, first.height):
+        yield f"its pixels are not square: shown as {square[0]}x{square[1]}"
+    if "alpha_mode" in stream.metadata:
+        yield "its transparency is not read: use ProRes 4444, PNG or FFV1 for that"
+    if sum(1 for other in container.streams.video if other is not stream) > 0:
+        yield f"it holds more than one video stream: stream {stream.index} is read"

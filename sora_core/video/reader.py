@@ -6,26 +6,30 @@ from fractions import Fraction
 from itertools import chain
 
 import av
+import numpy as np
 import torch
 from av.container import InputContainer
-from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
 
 from ..errors import MediaError
 from ..shapes import Frames
+from .colour import FrameConverter
 from .container import Source, frame_rate, media_error, media_errors, opened
+from .deinterlace import deinterlaced
 from .frames import resize
-from .probe import MediaInfo, check_size, decoded, inspect
+from .hdr import NAMES as HDR_CURVES
+from .hdr import ToneMapper
+from .probe import Inspected, MediaInfo, check_size, decoded, inspect
+from .streams import video_stream
+from .timing import frame_times, lasting_of, origin, rewind, tick
 
 CHUNK_BYTES = 16 * 2**20
 CHUNK_FRAMES = 32
 MAX_STILL_SECONDS = 600  # a damaged time stamp may claim that one frame stands for years
 HEADER_TOLERANCE = 0.02  # some headers give only a duration and an average rate
 SEEK_BACK = 2  # seconds
-HD_ROWS = 720
-UNSPECIFIED = 2
 
 Timed = tuple[Fraction, Fraction, av.VideoFrame]
 """When a frame appears, counted from the asked start; how long it stays; the frame."""
@@ -48,27 +52,73 @@ def read_frames(
     `on_frame` gets the number of frames so far and may raise to stop. `on_damage` gets one sentence
     where a file that can be read to its end does not hold what its header promises.
     """
-    for name, value in (("start", start), ("seconds", seconds or 0)):
-        if not (math.isfinite(value) and value >= 0):
-            raise MediaError(f"{name} {value}: choose 0 or more seconds")
-    rate = None if fps is None else frame_rate(fps)
-    begin = Fraction(start).limit_denominator(10**6)
-    span = None if seconds is None else Fraction(seconds).limit_denominator(10**6)
-
+    chosen = _Choice(start, seconds, fps)
     with opened(source) as container:
-        info, stream, frames = inspect(source, container)
-        if begin:
-            frames = _frames_from(source, container, stream, begin)
-        timed = _timed(stream, info, frames, begin)
-        if not begin and span is None:
-            timed = _watched(timed, info, on_damage)
-        chosen = _each_once(timed, span) if rate is None else _at_rate(source, timed, span, rate)
+        video = inspect(source, container)
+        pixels = _Pixels(source, video)
+        frames = chosen.frames(source, container, video, on_damage)
         given = 0
-        for chunk in _chunks(source, chosen, info, size, on_frame):
+        shown = size or (video.info.width, video.info.height)
+        for chunk in _chunks(frames, pixels, shown, on_frame):
             given += len(chunk)
             yield chunk
         if not given:
-            raise media_error(source, f"no frame at {start} s; it lasts {info.seconds:.2f} s")
+            raise media_error(source, f"no frame at {start} s; it lasts {video.info.seconds:.2f} s")
+
+
+def read_times(source: Source) -> list[Fraction]:
+    """When each frame of `source` is shown, in seconds from the first; none is decoded."""
+    with opened(source) as container:
+        return frame_times(source, container, video_stream(source, container))
+
+
+def read_alpha(
+    source: Source,
+    *,
+    start: float = 0.0,
+    seconds: float | None = None,
+    fps: Fraction | float | None = None,
+    size: tuple[int, int] | None = None,
+) -> Iterator[UInt8[Tensor, "t y x"]]:
+    """How opaque the frames are that `read_frames` gives for the same arguments, 0 to 255."""
+    chosen = _Choice(start, seconds, fps)
+    with opened(source) as container:
+        video = inspect(source, container)
+        pixels = _Pixels(source, video, alpha=True)
+        frames = chosen.frames(source, container, video, lambda sentence: None)
+        for chunk in _chunks(frames, pixels, size or (video.info.width, video.info.height)):
+            yield chunk[..., 0]
+
+
+class _Choice:
+    """Which moments of a file are asked for."""
+
+    def __init__(self, start: float, seconds: float | None, fps: Fraction | float | None) -> None:
+        for name, value in (("start", start), ("seconds", seconds or 0)):
+            if not (math.isfinite(value) and value >= 0):
+                raise MediaError(f"{name} {value}: choose 0 or more seconds")
+        self.rate = None if fps is None else frame_rate(fps)
+        self.begin = Fraction(start).limit_denominator(10**6)
+        self.span = None if seconds is None else Fraction(seconds).limit_denominator(10**6)
+
+    def frames(
+        self,
+        source: Source,
+        container: InputContainer,
+        video: Inspected,
+        on_damage: Callable[[str], None],
+    ) -> Iterator[av.VideoFrame]:
+        frames = video.frames
+        if self.begin:
+            frames = _frames_from(source, container, video.stream, self.begin)
+        if video.interlaced:
+            frames = deinterlaced(frames)
+        timed = _timed(video, frames, self.begin)
+        if not self.begin and self.span is None:
+            timed = _watched(timed, video.info, on_damage)
+        if self.rate is None:
+            return _each_once(timed, self.span)
+        return _at_rate(source, timed, self.span, self.rate)
 
 
 def in_a_chunk(width: int, height: int) -> int:
@@ -84,10 +134,13 @@ def _frames_from(
     earlier: int = 0,
 ) -> Iterator[av.VideoFrame]:
     """Frames from one at or before `begin` on, found by looking further and further back."""
-    offset = _origin(stream) + max(Fraction(0), begin - earlier)
-    ticks = int(offset / _tick(stream))
+    offset = origin(stream) + max(Fraction(0), begin - earlier)
+    ticks = int(offset / tick(stream))
     with media_errors(source, "be searched"):
-        container.seek(ticks, stream=stream)
+        if earlier < begin:
+            container.seek(ticks, stream=stream)
+        else:
+            rewind(container, stream)
     frames = decoded(source, container, stream)
     first = next(frames, None)
     # What comes just before an open key frame needs the key frame before it.
@@ -96,24 +149,16 @@ def _frames_from(
     return frames if first is None else chain([first], frames)
 
 
-def _tick(stream: VideoStream) -> Fraction:
-    return stream.time_base or Fraction(1, av.time_base)
-
-
-def _origin(stream: VideoStream) -> Fraction:
-    return (stream.start_time or 0) * _tick(stream)
-
-
-def _timed(
-    stream: VideoStream, info: MediaInfo, frames: Iterator[av.VideoFrame], begin: Fraction
-) -> Iterator[Timed]:
-    origin, tick = _origin(stream), _tick(stream)
-    expected = origin
+def _timed(video: Inspected, frames: Iterator[av.VideoFrame], begin: Fraction) -> Iterator[Timed]:
+    start = origin(video.stream)
+    expected = start
     for frame in frames:
-        time = expected if frame.pts is None else frame.pts * tick
-        stays = frame.duration * tick if frame.duration else 1 / info.fps
+        step = frame.time_base or tick(video.stream)
+        stamp = frame.dts if frame.pts is None else frame.pts  # AVI has no other
+        time = expected if stamp is None else stamp * step
+        stays = lasting_of((frame.duration or 0) * step, 1 / video.info.fps)
         expected = time + stays
-        yield time - origin - begin, stays, frame
+        yield time - start - begin, stays, frame
 
 
 def _watched(
@@ -171,22 +216,44 @@ def _at_rate(
             yield held[1]
 
 
+class _Pixels:
+    """Decoded frames of one file as pixels, upright, of SDR, or their alpha as one channel."""
+
+    def __init__(self, source: Source, video: Inspected, *, alpha: bool = False) -> None:
+        self.source, self.video, self.alpha = source, video, alpha
+        self.converter = FrameConverter(*video.coded)
+        self.tones: ToneMapper | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> UInt8[Tensor, "y x c"]:
+        check_size(self.source, frame.width, frame.height)
+        with media_errors(self.source, "be turned into pixels"):
+            pixels = self._converted(frame)
+        upright = self.video.orientation.upright(pixels)
+        return torch.from_numpy(np.ascontiguousarray(upright))
+
+    def _converted(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x c"]:
+        if self.alpha:
+            return self.converter.alpha(frame)[..., None]
+        if frame.color_trc not in HDR_CURVES:
+            return self.converter.rgb(frame)
+        if self.tones is None or self.tones.curve != frame.color_trc:
+            self.tones = ToneMapper(frame)
+        return self.tones(self.converter.rgb_16(frame))
+
+
 def _chunks(
-    source: Source,
     frames: Iterator[av.VideoFrame],
-    info: MediaInfo,
-    size: tuple[int, int] | None,
-    on_frame: Callable[[int], None],
-) -> Iterator[Frames]:
-    width, height = size or (info.width, info.height)
+    pixels_of: Callable[[av.VideoFrame], UInt8[Tensor, "y x c"]],
+    size: tuple[int, int],
+    on_frame: Callable[[int], None] = lambda count: None,
+) -> Iterator[UInt8[Tensor, "t y x c"]]:
+    width, height = size
     limit = in_a_chunk(width, height)
-    chunk: list[UInt8[Tensor, "y x 3"]] = []
-    reformatter = VideoReformatter()  # setting one up costs more than using it
+    chunk: list[UInt8[Tensor, "y x c"]] = []
     last, pixels = None, torch.empty(0, dtype=torch.uint8)
     for count, frame in enumerate(frames, start=1):
         if frame is not last:
-            last, pixels = frame, _pixels(source, frame, info, reformatter)
-            pixels = resize(pixels[None], width, height)[0]
+            last, pixels = frame, resize(pixels_of(frame)[None], width, height)[0]
         chunk.append(pixels)
         on_frame(count)
         if len(chunk) == limit:
@@ -194,27 +261,3 @@ def _chunks(
             chunk = []
     if chunk:
         yield torch.stack(chunk)
-
-
-def _pixels(
-    source: Source, frame: av.VideoFrame, info: MediaInfo, reformatter: VideoReformatter
-) -> UInt8[Tensor, "y x 3"]:
-    check_size(source, frame.width, frame.height)
-    width, height = info.width, info.height
-    if info.rotation % 180:
-        width, height = height, width
-    # What names no colour matrix follows the custom: BT.709 if high definition, else BT.601.
-    unnamed_hd = frame.colorspace == UNSPECIFIED and frame.height >= HD_ROWS
-    with media_errors(source, "be turned into pixels"):
-        picture = reformatter.reformat(
-            frame,
-            width,  # some streams change size half-way
-            height,
-            format="rgb24",
-            src_colorspace=Colorspace.ITU709 if unnamed_hd else None,
-            dst_colorspace=Colorspace.ITU601,  # means nothing for RGB; PyAV 16 skips equal matrices
-            src_color_range=frame.color_range,
-        )
-        pixels = torch.from_numpy(picture.to_ndarray())
-    turns = info.rotation // 90
-    return torch.rot90(pixels, turns, dims=(0, 1)) if turns else pixels

@@ -16,6 +16,8 @@ from einops import repeat
 
 from .audio import LAYOUTS, Samples
 from .container import Source, media_error, media_errors, opened
+from .streams import sound_stream, video_stream
+from .timing import origin
 
 MAX_FILE_RATE = 768_000
 TOLERANCE = Fraction(1, 20)  # of a second; containers round times, and only gaps count
@@ -33,7 +35,7 @@ class SoundInfo:
 def probe_sound(source: Source) -> SoundInfo | None:
     """What is heard of `source`; None where it is silent."""
     with opened(source) as container:
-        stream = _stream(source, container)
+        stream = sound_stream(source, container)
         return None if stream is None else _info(source, stream)
 
 
@@ -44,7 +46,7 @@ def read_sound(source: Source, start: Fraction = Fraction(0)) -> Iterator[Sample
     gaps is filled with silence.
     """
     with opened(source) as container:
-        stream = _stream(source, container)
+        stream = sound_stream(source, container)
         if stream is None:
             return
         rate = _info(source, stream).rate
@@ -83,13 +85,6 @@ def in_channels(samples: Samples, channels: int) -> Samples:
     return torch.cat([samples, silent])
 
 
-def _stream(source: Source, container: InputContainer) -> AudioStream | None:
-    stream = next(iter(container.streams.audio), None)
-    if stream is not None and stream.codec_context is None:
-        raise media_error(source, "no decoder for its sound; save it as AAC")
-    return stream
-
-
 def _info(source: Source, stream: AudioStream) -> SoundInfo:
     if not 0 < stream.rate <= MAX_FILE_RATE:
         raise media_error(source, f"sound at {stream.rate} Hz; up to {MAX_FILE_RATE} Hz are read")
@@ -103,10 +98,7 @@ Timed = tuple[Fraction | None, Samples]
 def _pieces(source: Source, container: InputContainer, stream: AudioStream) -> Iterator[Timed]:
     info = _info(source, stream)
     resampler = AudioResampler("fltp", LAYOUTS[info.channels], info.rate)
-    videos = container.streams.video
-    origin = Fraction(0)
-    if videos and videos[0].start_time is not None and videos[0].time_base is not None:
-        origin = videos[0].start_time * videos[0].time_base
+    begin = origin(video_stream(source, container)) if container.streams.video else Fraction(0)
     first = None
     with media_errors(source, "be heard further"):
         for frame in container.decode(stream):
@@ -116,7 +108,7 @@ def _pieces(source: Source, container: InputContainer, stream: AudioStream) -> I
                 raise media_error(source, "its sound changes its format half-way; re-encode it")
             time = None
             if frame.pts is not None and frame.time_base is not None:
-                time = frame.pts * frame.time_base - origin
+                time = frame.pts * frame.time_base - begin
             frame.pts = None
             for samples in _tensors(resampler.resample(frame)):
                 yield time, samples

@@ -1,6 +1,7 @@
 """A still picture out of a file, within the limits of video."""
 
 import stat
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from .container import media_error
 from .probe import check_size
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_BYTES = 256_000_000  # of a file: a picture of MAX_PIXELS takes 133 MB when nothing is packed
 
 
 def read_still(path: Path) -> Frames:
@@ -22,7 +24,10 @@ def read_still(path: Path) -> Frames:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise media_error(path, "not a file; a folder, pipe or device holds no picture")
-        with Image.open(path, formats=FORMATS) as image:
+        if path.stat().st_size > MAX_BYTES:
+            raise media_error(path, f"a picture of more than {MAX_BYTES / 1e6:.0f} MB")
+        # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
+        with Image.open(BytesIO(path.read_bytes()), formats=FORMATS) as image:
             check_size(path, *image.size)
             upright = ImageOps.exif_transpose(image).convert("RGBA")
     except UnidentifiedImageError as error:

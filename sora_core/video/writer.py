@@ -15,7 +15,6 @@ import av.error
 import torch
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
@@ -24,9 +23,9 @@ from ..files import replacing
 from ..shapes import Frames
 from .audio import Audio, Track
 from .codecs import MUXERS, Codec, codec_for
+from .colour import BT709, YuvWriter
 from .container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
 
-BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
 LIMITED_RANGE = 1
 WAITING_FRAMES = 8
 
@@ -130,8 +129,9 @@ class _Encoder:
             limit = f"at least {settings.min_side} px a side, or h264, which takes any"
             raise media_error(path, f"{width}x{height} is too small for this codec: {limit}")
         self.path, self.rate, self.settings, self.audio = path, rate, settings, audio
-        self.count, self.reformatter = 0, VideoReformatter()
+        self.count = 0
         self.pixels = settings.odd if width % 2 or height % 2 else settings.pixels
+        self.yuv = YuvWriter(width, height, self.pixels) if settings.is_yuv else None
         muxer = MUXERS[path.suffix.lower()]
         # mp4 keeps unusual keys only by request; the index in front lets a browser start at once.
         options = {} if muxer == "matroska" else {"movflags": "use_metadata_tags+faststart"}
@@ -144,6 +144,8 @@ class _Encoder:
 
     def _add_streams(self, width: int, height: int, crf: int | None) -> None:
         options = dict(self.settings.options)
+        if self.yuv is not None and self.yuv.halving is not None:
+            options["chroma_sample_location"] = "left"  # where `YuvWriter` puts it
         if self.settings.crf is not None:
             options["crf"] = str(self.settings.crf if crf is None else crf)
         stream = self.container.add_stream(self.settings.encoder, rate=self.rate, options=options)
@@ -166,19 +168,19 @@ class _Encoder:
 
     def add(self, frame: UInt8[Tensor, "y x 3"]) -> None:
         with media_errors(self.path, "be written"):
-            picture = av.VideoFrame.from_ndarray(frame.cpu().contiguous().numpy(), format="rgb24")
-            picture = self.reformatter.reformat(
-                picture,
-                format=self.pixels,
-                dst_colorspace=Colorspace.ITU709 if self.settings.is_yuv else None,
-                dst_color_range=ColorRange.MPEG if self.settings.is_yuv else None,
-            )
+            picture = self._picture(frame)
             picture.pts, picture.time_base = self.count, 1 / self.rate
             self.container.mux(self.video.encode(picture))
             start, end = self.count / self.rate, (self.count + 1) / self.rate
             if self.audio is not None and (share := self.audio.during(start, end)) is not None:
                 self.container.mux(self.sound.encode(share))
             self.count += 1
+
+    def _picture(self, frame: UInt8[Tensor, "y x 3"]) -> av.VideoFrame:
+        if self.yuv is not None:
+            return self.yuv.frame(frame)
+        picture = av.VideoFrame.from_ndarray(frame.cpu().contiguous().numpy(), format="rgb24")
+        return picture.reformat(format=self.pixels)
 
     def __enter__(self) -> "_Encoder":
         return self

@@ -7,11 +7,14 @@ import pytest
 
 from tools.rules import ROOT, shipped
 
-WITHIN = "av.open(path, options={'format_whitelist': FORMATS, 'protocol_whitelist': 'file'})"
+WITHIN = (
+    "av.open(path, options={'format_whitelist': FORMATS, 'protocol_whitelist': 'file', "
+    "'codec_whitelist': WHITELIST})"
+)
 
 
 def unguarded(tree: ast.AST) -> list[int]:
-    """Lines that reach PyAV's `open` for reading in any way but with both whitelists."""
+    """Lines that reach PyAV's `open` for reading in any way but with all whitelists."""
     lines = []
     calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
@@ -43,7 +46,7 @@ def guarded(call: ast.Call) -> bool:
         for key in given.keys
         if isinstance(key, ast.Constant)
     }
-    return {"format_whitelist", "protocol_whitelist"} <= names
+    return {"format_whitelist", "protocol_whitelist", "codec_whitelist"} <= names
 
 
 def sources() -> list[Path]:
@@ -62,6 +65,7 @@ def test_every_file_is_opened_with_its_formats_listed():
         "av.open(path)",
         "av.open(path, 'r')",
         "av.open(path, options={'format_whitelist': FORMATS})",
+        "av.open(path, options={'format_whitelist': FORMATS, 'protocol_whitelist': 'file'})",
         "read = av.open",
         "import av as codecs",
         "from av import open",

@@ -1,0 +1,58 @@
+"""A VIDEO whose file may go: what emptied the host's temp folder costs a decoding, not an error."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+from comfy_api.latest import InputImpl, Types
+
+
+class RestorableVideo(InputImpl.VideoFromFile):
+    """The video in the file at `path`; `write` writes it again where that is gone.
+
+    The host keeps the result of a node as long as nothing before it changes, though cleaners and
+    other servers may remove the file meanwhile.
+    """
+
+    def __init__(self, path: Path, write: Callable[[], object]) -> None:
+        super().__init__(str(path))
+        self.path, self.write = path, write
+
+    def restore(self) -> None:
+        """Writes the file again if it is gone."""
+        if not self.path.is_file():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.write()
+
+    def get_stream_source(self) -> str | BytesIO:
+        self.restore()
+        return super().get_stream_source()
+
+    def get_dimensions(self) -> tuple[int, int]:
+        self.restore()
+        return super().get_dimensions()
+
+    def get_duration(self) -> float:
+        self.restore()
+        return super().get_duration()
+
+    def get_frame_count(self) -> int:
+        self.restore()
+        return super().get_frame_count()
+
+    def get_frame_rate(self) -> Fraction:
+        self.restore()
+        return super().get_frame_rate()
+
+    def get_container_format(self) -> str:
+        self.restore()
+        return super().get_container_format()
+
+    def get_components(self) -> Types.VideoComponents:
+        self.restore()
+        return super().get_components()
+
+    def save_to(self, *arguments: object, **options: object) -> None:
+        self.restore()
+        super().save_to(*arguments, **options)  # pyright: ignore[reportArgumentType]

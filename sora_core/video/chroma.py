@@ -1,0 +1,99 @@
+"""Chroma at half resolution: the least-squares inverse of the filter that brings it back.
+
+Readers enlarge the halved chroma of 4:2:0 by a bicubic filter U. What is written here is D x with
+D the pseudo-inverse of U, so that D U = 1: chroma that was read once is written as it was, however
+often a file is saved and read again. Axes: c planes, y rows, x columns.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+SHARPNESS = 0.6  # of the bicubic filter of libswscale: B = 0, C = 0.6 of Mitchell and Netravali
+LEFT, CENTRE = 0.0, -0.25
+"""Where full-size sample 0 lies, in halved samples from halved sample 0: on it, or before it."""
+
+BLOCK = 32  # halved samples computed by one matrix product
+MARGIN = 24  # full-size samples beyond a block that still count: what is further weighs < 1e-4
+SMALL = 3 * BLOCK  # halved samples of the axis whose inverse serves all longer ones
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of halved samples: which, from which full-size samples, by which matrix."""
+
+    halved: slice
+    full: slice
+    matrix: Float[Tensor, "n m"]
+
+
+class ChromaHalving:
+    """Halves planes of `height` x `width`: columns sited left and rows centred, as MPEG-2 does."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.rows, self.columns = halving_blocks(height, CENTRE), halving_blocks(width, LEFT)
+        self.size = -(-height // 2), -(-width // 2)
+
+    def __call__(self, planes: Float[Tensor, "c y x"]) -> Float[Tensor, "c y2 x2"]:
+        rows = planes.new_empty(len(planes), self.size[0], planes.shape[2])
+        for block in self.rows:
+            rows[:, block.halved] = block.matrix @ planes[:, block.full]
+        halved = planes.new_empty(len(planes), *self.size)
+        for block in self.columns:
+            halved[:, :, block.halved] = rows[:, :, block.full] @ block.matrix.T
+        return halved
+
+
+def enlarging(halved: int, full: int, offset: float) -> Float[np.ndarray, "full halved"]:
+    """The bicubic filter from `halved` to `full` samples; beyond the ends the last one repeats."""
+    places = np.arange(full) / 2 + offset
+    first = np.floor(places).astype(int)
+    weights = np.zeros((full, halved))
+    for tap in range(-1, 3):
+        near = (first + tap).clip(0, halved - 1)
+        np.add.at(weights, (np.arange(full), near), _bicubic(places - first - tap))
+    return weights
+
+
+def halving_blocks(full: int, offset: float) -> list[Block]:
+    """The pseudo-inverse of `enlarging` for an axis of `full` samples, as blocks near its diagonal.
+
+    Its rows repeat, but for those near the ends: all come from the inverse of a short axis.
+    """
+    count = -(-full // 2)
+    if count <= SMALL:
+        inverse = np.linalg.pinv(enlarging(count, full, offset))
+        return [Block(slice(0, count), slice(0, full), _float(inverse))]
+    short = 2 * SMALL - full % 2
+    inverse = np.linalg.pinv(enlarging(SMALL, short, offset))
+    part = partial(_block, inverse, full)
+    inner = [part(begin, BLOCK) for begin in range(BLOCK, count - BLOCK, BLOCK)]
+    return [part(0, 0), *inner, part(count - BLOCK, SMALL - BLOCK)]
+
+
+def _block(inverse: np.ndarray, full: int, begin: int, row: int) -> Block:
+    """The block from halved sample `begin` on; its weights stand from `row` of `inverse` on."""
+    rows = slice(row, row + BLOCK)
+    reach = 2 * row - MARGIN, 2 * (row + BLOCK) + MARGIN
+    low, high = max(0, reach[0]), min(inverse.shape[1], reach[1])
+    shift = 2 * (begin - row)
+    high = min(high, full - shift)
+    weights = inverse[rows, low:high]
+    weights = weights / weights.sum(1, keepdims=True)  # flat chroma stays what it is
+    halved, source = slice(begin, begin + BLOCK), slice(low + shift, high + shift)
+    return Block(halved, source, _float(weights))
+
+
+def _bicubic(distance: np.ndarray) -> np.ndarray:
+    d = abs(distance)
+    near = (2 - SHARPNESS) * d**3 - (3 - SHARPNESS) * d**2 + 1
+    far = SHARPNESS * (-(d**3) + 5 * d**2 - 8 * d + 4)
+    return np.where(d < 1, near, np.where(d < 2, far, 0.0))
+
+
+def _float(matrix: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(matrix, np.float32))

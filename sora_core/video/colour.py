@@ -1,0 +1,126 @@
+"""Frames of files as RGB and back, rounded to the nearest level and with chroma in its place.
+
+Axes: y rows, x columns.
+"""
+
+from typing import cast
+
+import av
+import numpy as np
+import torch
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from jaxtyping import UInt8, UInt16
+from torch import Tensor
+
+from .chroma import ChromaHalving
+
+FULL_CHROMA_INPUT, FULL_CHROMA, ACCURATE = 0x4000, 0x2000, 0x40000  # of libswscale: flags
+EXACT = Interpolation.BICUBIC.value | ACCURATE | FULL_CHROMA | FULL_CHROMA_INPUT
+"""How libswscale must be asked: by default it rounds down, 1 to 1.5 levels at each conversion."""
+
+UNNAMED = 2
+BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
+CONSTANT_LUMINANCE = 10  # of BT.2020
+MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
+UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14: "ICtCp"}
+"""Matrices that libswscale cannot invert."""
+
+RGB, RGB_16, RGBA = "rgb24", "rgb48le", "rgba"
+
+
+class FrameConverter:
+    """Turns decoded frames, of one size after the other, into pixels of one size.
+
+    A frame that names no matrix is taken for BT.601, and one that names no range for limited range,
+    as ComfyUI does, so that a file has one colour in one graph whichever node reads it.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.reformatter = VideoReformatter()  # setting one up costs more than using it
+
+    def rgb(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
+        """The pixels of `frame`; what it says of its matrix, range and siting is followed."""
+        return self._converted(frame, RGB)
+
+    def rgb_16(self, frame: av.VideoFrame) -> UInt16[np.ndarray, "y x 3"]:
+        """The pixels of `frame` in 16 bits, of the transfer curve that the frame has."""
+        return self._converted(frame, RGB_16)
+
+    def alpha(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x"]:
+        """How opaque the pixels of `frame` are; those of a format without alpha are, wholly."""
+        return self._converted(frame, RGBA)[..., 3]
+
+    def _converted(self, frame: av.VideoFrame, pixels: str) -> np.ndarray:
+        # RGB has no matrix, yet PyAV 16 skips the conversion where both sides name the same one.
+        skipped = frame.format.name == pixels
+        picture = self.reformatter.reformat(
+            frame,
+            self.width,  # some streams change size half-way
+            self.height,
+            format=pixels,
+            dst_colorspace=None if skipped else Colorspace.ITU601,
+            src_color_range=frame.color_range,
+            interpolation=EXACT,
+        )
+        return picture.to_ndarray()
+
+
+class YuvWriter:
+    """Turns RGB of one size into frames of BT.709, limited range, with chroma sited left."""
+
+    def __init__(self, width: int, height: int, pixels: str) -> None:
+        self.width, self.height, self.pixels = width, height, pixels
+        self.halving = ChromaHalving(height, width) if pixels == "yuv420p" else None
+        self.reformatter = VideoReformatter()
+
+    def frame(self, rgb: UInt8[Tensor, "y x 3"]) -> av.VideoFrame:
+        picture = av.VideoFrame.from_ndarray(rgb.cpu().contiguous().numpy(), format=RGB)
+        if self.halving is None:
+            return self._converted(picture, self.pixels)
+        luma, *chroma = self._converted(picture, "yuv444p16le").planes
+        frame = av.VideoFrame(self.width, self.height, self.pixels)
+        _pixels(frame.planes[0], np.uint8)[:] = _high_byte(_pixels(luma, np.uint16))
+        whole = np.stack([_pixels(plane, np.uint16) for plane in chroma])
+        halved = self.halving(torch.from_numpy(whole.astype(np.float32)).div_(256))
+        levels = halved.round_().clamp_(0, 255).byte().numpy()
+        for plane, values in zip(frame.planes[1:], levels, strict=True):
+            _pixels(plane, np.uint8)[:] = values
+        frame.colorspace, frame.color_range = BT709, ColorRange.MPEG.value
+        return frame
+
+    def _converted(self, picture: av.VideoFrame, pixels: str) -> av.VideoFrame:
+        return self.reformatter.reformat(
+            picture,
+            format=pixels,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=EXACT,
+        )
+
+
+def colour_notes(frame: av.VideoFrame) -> list[str]:
+    """What has to be assumed about the colours of `frame`, one sentence each."""
+    if frame.format.is_rgb:
+        return []
+    notes = []
+    if frame.colorspace == UNNAMED and len(frame.format.components) > 2:
+        notes.append("it names no colour matrix: read as BT.601, as ComfyUI reads it")
+    return notes
+
+
+def refused_matrix(frame: av.VideoFrame) -> str | None:
+    """The name of the colour matrix of `frame` if it is one that cannot be converted."""
+    return None if frame.format.is_rgb else UNUSUAL.get(frame.colorspace)
+
+
+def _pixels(plane: VideoPlane, dtype: type) -> np.ndarray:
+    """A view of `plane`, without the bytes that pad its rows."""
+    rows = np.frombuffer(cast(bytearray, plane), dtype).reshape(plane.height, -1)
+    return rows[:, : plane.width]
+
+
+def _high_byte(values: UInt16[np.ndarray, "y x"]) -> UInt8[np.ndarray, "y x"]:
+    """`values` in 8 bits, rounded to the nearest; limited range leaves room for the carry."""
+    return ((values + np.uint16(128)) >> 8).astype(np.uint8)

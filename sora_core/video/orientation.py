@@ -1,0 +1,79 @@
+"""How a file wants its frames shown: turned, mirrored, and with pixels that are not square."""
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+
+from .sidedata import side_data
+
+ODD_ANGLE = 0.02  # of the larger entries of a matrix: 1 degree is no quarter turn
+MAX_ASPECT = 10  # of a pixel; anamorphic footage has at most 2, what claims more is damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """One of the eight ways to lay a picture: transposed first, then its columns and rows reversed.
+
+    `exact` is false where the file asks for an angle between quarter turns: the nearest is taken.
+    """
+
+    transposed: bool = False
+    columns_reversed: bool = False
+    rows_reversed: bool = False
+    exact: bool = True
+
+    @property
+    def mirrored(self) -> bool:
+        return self.transposed ^ self.columns_reversed ^ self.rows_reversed
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counterclockwise, a multiple of 90; of a mirrored one, before its mirroring."""
+        if self.transposed:
+            return 90 if self.rows_reversed else 270
+        return 180 if self.rows_reversed else 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        return (height, width) if self.transposed else (width, height)
+
+    def upright(self, pixels: np.ndarray) -> np.ndarray:
+        """`pixels`, whose first two axes are rows and columns, as they are to be shown."""
+        if self.transposed:
+            pixels = pixels.swapaxes(0, 1)
+        if self.columns_reversed:
+            pixels = pixels[:, ::-1]
+        return pixels[::-1] if self.rows_reversed else pixels
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """How `frame` is to be shown, by its display matrix; upright if it has none that makes sense.
+
+    The matrix maps source columns and rows, (p, q), to (a p + c q, b p + d q).
+    """
+    matrix = side_data(frame, Type.DISPLAYMATRIX, 36)
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
+    straight, crossed = max(abs(a), abs(d)), max(abs(b), abs(c))
+    exact = min(straight, crossed) <= ODD_ANGLE * max(straight, crossed)
+    if straight == crossed == 0:
+        return Orientation()
+    if straight >= crossed:
+        return Orientation(False, a < 0, d < 0, exact)
+    return Orientation(True, c < 0, b < 0, exact)
+
+
+def square_pixels(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
+    """The size at which frames of pixels of `aspect`, width over height, look as they should.
+
+    The side that is too short grows: nothing of the picture is lost.
+    """
+    if aspect is None or not Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT or aspect == 1:
+        return width, height
+    if aspect > 1:
+        return round(width * aspect), height
+    return width, round(height / aspect)

@@ -1,0 +1,138 @@
+"""When the frames of a file are shown: by its header where that can be believed, else by stamps."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice, pairwise
+from statistics import median
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from .container import MAX_FILE_FPS, MAX_FPS, MAX_SECONDS, Source, media_error, media_errors
+
+BEFORE = 10  # seconds: the first packet may be due some frames before the first picture
+SAMPLED = 300  # packets whose stamps stand for those of the whole file
+STEADY = Fraction(1, 100)  # by which the rates that a header gives and implies may differ
+ROUNDED = Fraction(2, 100)  # by which stamps in milliseconds may miss one of the usual rates
+USUAL = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)]
+GIF = "gif"
+ESTIMATED = ("mpegts", "mpeg")  # their headers hold no length, FFmpeg derives one
+
+Stamp = tuple[Fraction, Fraction]
+"""When a packet is shown, in seconds of the file's clock, and how long; 0 where it does not say."""
+
+
+def tick(stream: VideoStream) -> Fraction:
+    """Seconds of one step of the clock of `stream`."""
+    return stream.time_base or Fraction(1, av.time_base)
+
+
+def origin(stream: VideoStream) -> Fraction:
+    """When the first frame is shown, in seconds of the file's clock."""
+    return (stream.start_time or 0) * tick(stream)
+
+
+def rewind(container: InputContainer, stream: VideoStream) -> None:
+    """Goes to the first frame. MPEG-TS needs a time before it, which others may refuse."""
+    try:
+        container.seek(int((origin(stream) - BEFORE) / tick(stream)), stream=stream)
+    except av.FFmpegError:
+        container.seek(stream.start_time or 0, stream=stream)
+
+
+def frame_rate_of(source: Source, container: InputContainer, stream: VideoStream) -> Fraction:
+    """The rate at which the frames of `stream` follow each other.
+
+    Where the header gives none, or one that its own stamps contradict (recordings of browsers,
+    GIFs with a pause), it is the rate of most frames: 1 over the median step of their stamps.
+    """
+    average, base = stream.average_rate, stream.base_rate
+    steady = average and base and abs(average - base) <= STEADY * base
+    if not steady or not average or average > MAX_FPS:
+        measured = _sampled_rate(source, container, stream)
+        average = measured or average or stream.guessed_rate
+    if not average or not 0 < average <= MAX_FILE_FPS:
+        raise media_error(source, f"{average or 0} frames a second; up to {MAX_FILE_FPS} are read")
+    return average
+
+
+def header_seconds(source: Source, container: InputContainer, stream: VideoStream) -> float:
+    """How long the header says that the frames last; 0 where it does not say."""
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base
+        begin = float(origin(stream))
+        if 0 < begin < seconds:  # Matroska and FLV count from 0 of a clock that may have gone on
+            seconds -= begin
+    return _checked(source, seconds)
+
+
+def header_frames(
+    container: InputContainer, stream: VideoStream, fps: Fraction, seconds: float
+) -> int | None:
+    """How many frames the header promises to be shown; None where it promises none."""
+    if container.format.name in ESTIMATED:
+        return None
+    implied = round(seconds * (stream.average_rate or fps)) or None
+    if stream.frames and implied and stream.duration:
+        return min(stream.frames, implied)  # an edit list may show but a part of what it holds
+    return stream.frames or implied
+
+
+def measured_seconds(source: Source, container: InputContainer, stream: VideoStream) -> Fraction:
+    """The seconds that the frames of `stream` last; where no header counts them, stamps do."""
+    if stream.frames and stream.duration and container.format.name != GIF:
+        seconds = stream.duration * tick(stream)
+    else:
+        step = 1 / frame_rate_of(source, container, stream)
+        with media_errors(source, "be read further"):
+            ends = (time + lasting_of(stays, step) for time, stays in _stamps(container, stream))
+            last = max(ends, default=origin(stream) + step)
+        seconds = last - origin(stream)
+    _checked(source, float(seconds))
+    return seconds
+
+
+def lasting_of(stays: Fraction, step: Fraction) -> Fraction:
+    """How long a frame is shown: as it says, but one of a hundredth of a second, as many end a GIF,
+    as long as the others."""
+    return stays if 2 * stays >= step else step
+
+
+def frame_times(source: Source, container: InputContainer, stream: VideoStream) -> list[Fraction]:
+    """When each frame of `stream` is shown, in seconds from the first; none is decoded."""
+    with media_errors(source, "be read further"):
+        begin = origin(stream)
+        times = sorted(time - begin for time, _ in _stamps(container, stream))
+        return [time for time in times if time >= 0]  # an edit list hides what lies before
+
+
+def _checked(source: Source, seconds: float) -> float:
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise media_error(source, f"{seconds:.0f} s long; at most {MAX_SECONDS} s are read")
+    return seconds
+
+
+def _stamps(container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
+    step = tick(stream)
+    for packet in container.demux(stream):
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None and packet.size:
+            yield stamp * step, (packet.duration or 0) * step
+
+
+def _sampled_rate(
+    source: Source, container: InputContainer, stream: VideoStream
+) -> Fraction | None:
+    """The rate of most of the first frames by their stamps; one of `USUAL` if near to it."""
+    with media_errors(source, "be read further"):
+        times = sorted({time for time, _ in islice(_stamps(container, stream), SAMPLED)})
+        rewind(container, stream)  # the frames are still to be read
+    steps = [float(later - sooner) for sooner, later in pairwise(times)]
+    if not steps:
+        return None
+    rate = 1 / Fraction(median(steps)).limit_denominator(100_000)
+    # Stamps in milliseconds are 33 and 34 at 30 frames a second.
+    return next((usual for usual in USUAL if abs(rate - usual) <= ROUNDED * usual), rate)
