@@ -148,8 +148,9 @@ class Runner:
         self.show("", "here", {})
         self.tried.clear()
         self.reachable.set()
-        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):  # it can do without
-            await asyncio.wait_for(self.tried.wait(), min(5, self.server.seconds()))
+        if not self.listening:
+            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):  # it can do without
+                await asyncio.wait_for(self.tried.wait(), min(5, self.server.seconds()))
 
     async def listen(self) -> None:
         """Receives events for ever. They only make the batch quicker: the queue has the truth."""

@@ -85,8 +85,8 @@ def find_input(graph: Graph, name: str) -> tuple[str, str]:
         raise PlanError(f"{describe(name)} could be several inputs: write {ids}")
     ((key, part),) = found
     if part not in widgets(graph, key):
-        source = graph[key]["inputs"][part][0]
-        raise PlanError(f"{describe(name)} is linked from node {describe(source)}: set that")
+        source = printable(str(graph[key]["inputs"][part][0]), 20)
+        raise PlanError(f"{describe(name)} is linked from node {source}: set that")
     return key, part
 
 

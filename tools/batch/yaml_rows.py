@@ -57,7 +57,7 @@ class Builder:
         for event in yaml.parse(text, Loader=LOADER):
             if isinstance(event, yaml.ScalarEvent):
                 self.check_tag(event)
-                value = scalar(event.value) if event.style is None else event.value
+                value = scalar(event.value) if event.implicit[0] else event.value  # not in quotes
                 if event.anchor:
                     self.anchors[event.anchor] = (value, 1)
                 self.add(value, 1, event)
