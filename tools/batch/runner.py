@@ -29,6 +29,7 @@ WITHDRAW_SECONDS = 0.5
 GATEWAY = (408, 425, 429, 502, 503, 504)  # say nothing about the job
 ENDINGS = ("execution_success", "execution_error", "execution_interrupted")
 
+LATE = (asyncio.TimeoutError, TimeoutError)
 TROUBLE = (*AWAY, BusyError, RefusedError, AnswerError, ContentError)
 """After one of these the server is asked again, until the batch's patience ends."""
 
@@ -76,6 +77,7 @@ class Runner:
         self.last_look = -math.inf
         self.ended: set[str] = set()
         self.last_event: Event | None = None
+        self.reason = ""  # of the trouble since the last round that had none
 
     async def run(self) -> None:
         """Returns when each job is done or failed.
@@ -84,7 +86,7 @@ class Runner:
         nodes; DiskError if a result cannot be written.
         """
         self.wake, self.reachable, self.tried = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.listening = False
+        self.listening = self.finished = False
         listener = asyncio.create_task(self.listen())
         try:
             while self.waiting or self.sent:
@@ -96,9 +98,9 @@ class Runner:
             await self.withdraw()
             raise
         finally:
+            self.finished = True
             listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError, *AWAY):
-                await listener
+            await asyncio.wait([listener], timeout=WITHDRAW_SECONDS)  # a close may swallow it
 
     async def round(self) -> None:
         """Takes in what has ended, fills the queue, and waits for news."""
@@ -114,18 +116,22 @@ class Runner:
             self.last_look = self.patience.clock()
         await self.send()
         self.backoff.reset()
+        self.reason = ""
         if self.sent and not self.ended:
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+            with contextlib.suppress(*LATE):
                 await asyncio.wait_for(self.wake.wait(), poll)
         self.wake.clear()
 
     async def pause(self, error: Exception) -> None:
         """Waits before the next try; ServerAwayError if the patience is at its end."""
-        reason = printable(str(error)) or "it does not answer in time"
+        reason = printable(str(error))
         if isinstance(error, AWAY):
-            reason = printable(f"{self.server.name} does not answer: {reason}")
+            late = f"{self.server.name} does not answer in time"
+            reason = f"{self.server.name} does not answer: {reason}" if reason else late
+            reason = self.reason if self.reason and isinstance(error, LATE) else printable(reason)
             self.known = None
             self.reachable.clear()
+        self.reason = reason
         if isinstance(error, RefusedError) and not self.connected:
             raise PlanError(reason) from error
         left = self.patience.left()
@@ -149,13 +155,13 @@ class Runner:
         self.tried.clear()
         self.reachable.set()
         if not self.listening:
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):  # it can do without
-                await asyncio.wait_for(self.tried.wait(), min(5, self.server.seconds()))
+            with contextlib.suppress(*LATE):  # it can do without
+                await asyncio.wait_for(self.tried.wait(), min(5, self.patience.seconds / 10))
 
     async def listen(self) -> None:
         """Receives events for ever. They only make the batch quicker: the queue has the truth."""
         backoff = Backoff(self.pace)
-        while True:
+        while not self.finished:
             await self.reachable.wait()
             try:
                 async with self.server.listening() as socket:
