@@ -1,13 +1,13 @@
-"""The board of a batch is what has happened: a table in a terminal, a line for each job elsewhere."""
+"""The board has what has happened: a table in a terminal, a line for each job elsewhere."""
 
 import io
 
 import pytest
 from rich.console import Console
 
+from tools.batch.board import Board
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
-from tools.batch.board import Board
 
 GRAPH = {
     "6": {"class_type": "Noise", "inputs": {"seed": 0}, "_meta": {"title": "The noise"}},

@@ -163,7 +163,7 @@ class Manifest:
             wrong = "a name that is no text"
         elif state not in STATES:
             wrong = "an unknown state"
-        elif state in ("sent", "running") and not (isinstance(prompt, str) and prompt):
+        elif state in ("sent", "running") and not is_id(prompt):
             wrong = "no prompt id"
         elif not isinstance(tries, int) or not isinstance(deaths, int):
             wrong = "a count that is no number"
@@ -234,6 +234,10 @@ class Manifest:
     def change(self, name: str, fields: str, *values: object) -> None:
         query = f"UPDATE jobs SET {fields} WHERE name = ?"
         self.file.execute(query, [*values, name])
+
+
+def is_id(prompt: object) -> bool:
+    return isinstance(prompt, str) and re.fullmatch(r"[\w-]{1,128}", prompt, re.ASCII) is not None
 
 
 def relative_paths(files: object) -> tuple[str, ...] | None:

@@ -21,7 +21,9 @@ OTHER = re.compile(r"[^\w.]+")
 
 
 def check_name(name: object) -> str:
-    """`name` of a job; PlanError unless it is a file name on Linux, macOS and Windows."""
+    """`name` of a job in NFC; PlanError unless it is a file name on Linux, macOS and Windows."""
+    if isinstance(name, str) and not name.isascii():
+        name = unicodedata.normalize("NFC", name)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise PlanError(
             f"{describe(name)} is no name for files: use letters, digits, spaces and _ - = + ,"
@@ -40,11 +42,7 @@ def check_name(name: object) -> str:
 
 def unique_key(name: str) -> str:
     """The same for two names that some file system takes for one."""
-    return name if name.isascii() and name.islower() else normalized(name)
-
-
-def normalized(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())
 
 
 def folder_name(stem: str) -> str:
