@@ -66,11 +66,11 @@ def test_a_batch_ends_within_a_second_of_a_signal(tmp_path, url, number):
         assert took < 1.5, mode  # 0.8 s by its own clock; the machine may be busy
 
 
-@pytest.mark.parametrize(
-    "text",
-    "notaurl ftp://x http://[::1 http://x:99999 http://a..b http:// x:y http://x/?a=b "
-    "file:///etc/passwd http://x#y http://\x1b[2J".split(" ") + ["", "http://a b"],
-)
+NO_ADDRESS = """notaurl ftp://x http://[::1 http://x:99999 http://a..b http:// x:y http://x/?a=b
+file:///etc/passwd http://x#y http://\x1b[2J"""
+
+
+@pytest.mark.parametrize("text", [*NO_ADDRESS.split(), "", "http://a b"])
 def test_an_address_that_is_none_is_refused_at_once(text):
     with pytest.raises(PlanError, match=r"is no address|more than an address"):
         check_address(text)
