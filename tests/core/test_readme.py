@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 import sora_core.__main__ as core
-import tools.batch.__main__ as batch
 from tools import caption, run
+from tools.batch import command as batch
 from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
 from tools.host import ROOT

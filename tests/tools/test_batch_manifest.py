@@ -161,6 +161,21 @@ def test_a_damaged_or_foreign_manifest_is_a_sentence_and_exit_code_2(tmp_path, w
     assert before == (victim.read_bytes() if victim.exists() else None)
 
 
+def test_a_dry_run_beside_a_batch_at_work_prints_the_plan(tmp_path):
+    (tmp_path / "w.json").write_text(json.dumps(GRAPH))
+    (tmp_path / "t.csv").write_text("name\none\ntwo\n")
+    with Manifest(tmp_path / "out" / FILE_NAME):
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.batch", "w.json", "t.csv", "--out=out", "--dry-run"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    assert done.returncode == 0, done.stdout
+    assert "at work" in done.stdout and "two" in done.stdout
+
+
 def save(out, path, content=PNG, max_bytes=1 << 20, promised=None, media_type="image/png"):
     async def pieces():
         for at in range(0, len(content), 50):

@@ -28,8 +28,8 @@ KNOWN = {name: {"input": {"required": {}}} for name in ("Noise", "Save")}
 class Fake:
     """As much of ComfyUI as a batch uses: a queue, a history, both lost when it ends."""
 
-    def __init__(self, trouble=lambda event: False):
-        self.trouble = trouble
+    def __init__(self, trouble=lambda event: False, status=lambda seed, asked: None):
+        self.trouble, self.status, self.asked = trouble, status, 0
         self.queue, self.history, self.sockets = [], {}, {}
         self.ran = Counter()
         self.withdrawn = []
@@ -71,6 +71,9 @@ class Fake:
         assert body["prompt_id"] not in self.history | dict(self.queue)
         if self.trouble("before"):
             return cut_off(request)
+        self.asked += 1
+        if status := self.status(body["prompt"]["1"]["inputs"]["seed"], self.asked):
+            return web.Response(status=status, text="no")
         if body["prompt"]["1"]["inputs"]["seed"] < 0:
             errors = {"1": {"class_type": "Noise", "errors": [{"message": "bad", "details": ""}]}}
             return web.json_response({"error": "bad", "node_errors": errors}, status=400)
@@ -86,6 +89,8 @@ class Fake:
         return web.Response()
 
     async def listen(self, request):
+        if self.trouble("no websocket"):
+            return web.Response(status=403)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets[request.query["clientId"]] = socket
@@ -147,7 +152,7 @@ async def served(fake):
 QUICK = Pace(poll=0.02, pause=0.01, longest_pause=0.05)
 
 
-async def done(fake, folder, rows, *, stop_after=None, **chosen):
+async def done(fake, folder, rows, *, stop_after=None, patience=300, **chosen):
     """The manifest's entries at the end of a batch, stopped when so many jobs have ended."""
     jobs = {job.name: job for job in plan(GRAPH, rows, "b")}
     ended = []
@@ -161,7 +166,7 @@ async def done(fake, folder, rows, *, stop_after=None, **chosen):
     with Manifest(folder / "m") as manifest:
         manifest.add(list(jobs.values()))
         async with served(fake) as url, session() as opened:
-            server = Server(opened, url, manifest.client(), Patience(300), QUICK)
+            server = Server(opened, url, manifest.client(), Patience(patience), QUICK)
             results = Results(folder / "out", 1 << 20)
             runner = Runner(server, manifest, jobs, results, show=show, **chosen)
             task = asyncio.create_task(runner.run())
@@ -272,3 +277,37 @@ def test_a_server_that_stays_away_is_waited_for_as_long_as_asked(tmp_path):
 
     with pytest.raises(ServerAwayError, match=r"127\.0\.0\.1:9 does not answer"):
         asyncio.run(alone())
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.parametrize("retries", [0, 5])
+def test_a_moment_of_errors_fails_no_job_of_a_long_table(tmp_path, status, retries):
+    fake = Fake(status=lambda seed, asked: status if 20 < asked < 30 else None)
+    seeds = [seed for seed in range(60) if seed % 10 != 9]  # those fail on purpose
+    rows = [{"name": "j", "noise.seed": seeds}]
+    entries = asyncio.run(done(fake, tmp_path, rows, retries=retries))
+    assert {entry.state for entry in entries.values()} == {"done"}
+    assert set(fake.ran.values()) == {1}
+
+
+def test_a_job_that_alone_is_answered_500_is_tried_as_often_as_asked_and_stops_no_other(tmp_path):
+    asked = Counter()
+
+    def status(seed, _):
+        asked[seed] += 1
+        return 500 if seed == 3 else None
+
+    rows = [{"name": "j", "noise.seed": "1..8"}]
+    fake = Fake(status=status)
+    entries = asyncio.run(done(fake, tmp_path, rows, retries=4, patience=1))
+    states = {name: entry.state for name, entry in entries.items()}
+    assert states == {f"j-{seed}": "failed" if seed == 3 else "done" for seed in range(1, 9)}
+    assert "answers 500" in entries["j-3"].error
+    assert asked[3] >= 5
+
+
+def test_a_server_without_websockets_is_asked_for_its_queue(tmp_path):
+    fake = Fake(trouble=lambda event: event == "no websocket")
+    entries = asyncio.run(done(fake, tmp_path, ROWS))
+    assert {entry.state for entry in entries.values()} == {"done"}
+    assert set(fake.ran.values()) == {1}

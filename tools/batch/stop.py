@@ -1,15 +1,21 @@
 """Ctrl-C and SIGTERM end the program within a second, whatever it waits for."""
 
-import asyncio
+from __future__ import annotations
+
 import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
-from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # asyncio takes a while to import, and a signal may come before
+    import asyncio
+    from collections.abc import Coroutine
+    from types import FrameType
 
 SECONDS = 0.8  # for withdrawing jobs from the server and closing files
 STOPPED = 130
+WORDS = "stopped: the same command goes on"
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -28,9 +34,13 @@ class Stop:
 
     def run(self, work: Coroutine[object, object, None]) -> None:
         """Runs `work` in an event loop; KeyboardInterrupt or CancelledError if it is stopped."""
+        import asyncio
+
         asyncio.run(self.follow(work))
 
     async def follow(self, work: Coroutine[object, object, None]) -> None:
+        import asyncio
+
         self.loop = asyncio.get_running_loop()
         self.task = asyncio.ensure_future(work)
         await self.task
@@ -49,6 +59,6 @@ class Stop:
 
     def end(self) -> None:
         """Ends the process at once, with the cursor back that a progress display hides."""
-        words = b"stopped: the same command goes on\n"
-        os.write(1, (SHOW_CURSOR if sys.stdout.isatty() else b"") + words)
+        cursor = SHOW_CURSOR if sys.stdout.isatty() else b""
+        os.write(1, cursor + WORDS.encode() + b"\n")
         os._exit(STOPPED)
