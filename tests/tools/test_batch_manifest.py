@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 
+from tools.batch import command
 from tools.batch import results as results_module
 from tools.batch.answers import SavedFile
 from tools.batch.content import SUFFIXES, ContentError, check_content, result_paths
@@ -17,7 +15,6 @@ from tools.batch.jobs import plan
 from tools.batch.manifest import FILE_NAME, Manifest
 from tools.batch.results import DiskError, Results
 from tools.batch.workflow import PlanError
-from tools.host import ROOT
 
 GRAPH = {
     "6": {"class_type": "Noise", "inputs": {"seed": 0}},
@@ -140,40 +137,32 @@ def a_folder(path):
     ],
 )
 @pytest.mark.parametrize("dry", [True, False])
-def test_a_damaged_or_foreign_manifest_is_a_sentence_and_exit_code_2(tmp_path, write, dry):
+def test_a_damaged_or_foreign_manifest_is_a_sentence_and_exit_code_2(
+    tmp_path, monkeypatch, capsys, write, dry
+):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "w.json").write_text(json.dumps(GRAPH))
     (tmp_path / "t.csv").write_text("name\none\ntwo\n")
     (tmp_path / "out").mkdir()
     write(tmp_path / "out" / FILE_NAME)
     victim = tmp_path / "out" / "victim"
     before = victim.read_bytes() if victim.exists() else None
-    command = [sys.executable, "-m", "tools.batch", "w.json", "t.csv", "--out=out"]
-    done = subprocess.run(
-        [*command, "--server=http://127.0.0.1:9", "--wait=0", *["--dry-run"] * dry],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert FILE_NAME in done.stdout and len(done.stdout.splitlines()) == 1
+    arguments = ["w.json", "t.csv", "--out=out", "--server=http://127.0.0.1:9", "--wait=0"]
+    assert command.main([*arguments, *["--dry-run"] * dry], stop=None) == 2
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert FILE_NAME in printed.out and len(printed.out.splitlines()) == 1
     assert before == (victim.read_bytes() if victim.exists() else None)
 
 
-def test_a_dry_run_beside_a_batch_at_work_prints_the_plan(tmp_path):
+def test_a_dry_run_beside_a_batch_at_work_prints_the_plan(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "w.json").write_text(json.dumps(GRAPH))
     (tmp_path / "t.csv").write_text("name\none\ntwo\n")
     with Manifest(tmp_path / "out" / FILE_NAME):
-        done = subprocess.run(
-            [sys.executable, "-m", "tools.batch", "w.json", "t.csv", "--out=out", "--dry-run"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-    assert done.returncode == 0, done.stdout
-    assert "at work" in done.stdout and "two" in done.stdout
+        assert command.main(["w.json", "t.csv", "--out=out", "--dry-run"], stop=None) == 0
+    printed = capsys.readouterr().out
+    assert "at work" in printed and "two" in printed
 
 
 def save(out, path, content=PNG, max_bytes=1 << 20, promised=None, media_type="image/png"):
