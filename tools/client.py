@@ -13,6 +13,7 @@ import aiohttp
 from tools.graph import Graph, completed, files_of, refusal
 
 RUN_SECONDS = 600
+MAX_MESSAGE = 64 << 20  # bytes of one websocket message
 REPLY = aiohttp.ClientTimeout(total=60)
 PREVIEW_KIND = (1).to_bytes(4, "big")  # then four bytes for the picture's format, then the picture
 
@@ -112,7 +113,7 @@ class Client:
         where, who = f"{self.url}/ws", {"clientId": self.id}
         async with (
             aiohttp.ClientSession() as session,
-            session.ws_connect(where, params=who, max_msg_size=0) as socket,
+            session.ws_connect(where, params=who, max_msg_size=MAX_MESSAGE) as socket,
         ):
             body = {"prompt": graph, "client_id": self.id}
             async with session.post(f"{self.url}/prompt", json=body) as reply:

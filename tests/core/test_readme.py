@@ -14,6 +14,7 @@ import pytest
 
 import sora_core.__main__ as core
 from tools import caption, run
+from tools.batch import command as batch
 from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
 from tools.host import ROOT
@@ -23,14 +24,6 @@ FENCED = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [line for block in FENCED for line in block.splitlines()]
 COMMANDS += re.findall(r"`(python3? [^`]+)`", PAGE)
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-
-
-def batch():
-    """The program tools/batch.py, beside which lies a package of the same name."""
-    spec = importlib.util.spec_from_file_location("batch_program", ROOT / "tools" / "batch.py")
-    program = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(program)
-    return program
 
 
 def take(line, monkeypatch):
@@ -45,8 +38,8 @@ def take(line, monkeypatch):
     match shlex.split(line):
         case ["python" | "python3", "tools/run.py", *words]:
             run.parse(words)
-        case ["python", "tools/batch.py", *words]:
-            batch().parse(words)
+        case ["python", "-m", "tools.batch", *words]:
+            batch.parse(words)
         case ["python", "tools/caption.py", *words]:
             caption.parse(words)
         case ["python", "-m", "sora_core", *words]:
@@ -72,7 +65,7 @@ def test_a_command_is_one_that_its_program_takes(line, monkeypatch):
     "line",
     [
         "python3 tools/run.py demo --colour red",
-        "python tools/batch.py workflow.json",
+        "python -m tools.batch workflow.json",
         "python -m sora_core paint a ball",
         "python -m sora_core generate a ball --size big",
         "python -m pip install -r nothing.txt",
@@ -103,7 +96,7 @@ def test_every_workflow_is_in_the_gallery():
 
 def test_the_table_of_jobs_is_a_plan_of_the_workflow_beside_it(tmp_path):
     (command,) = (line for line in COMMANDS if "--server" in line)
-    workflow, table = shlex.split(command)[2:4]
+    workflow, table = shlex.split(command)[3:5]
     (rows,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / table).write_text(rows)
     assert len(plan(read_workflow(ROOT / workflow), read_rows(tmp_path / table), "t")) == 2 * 4 + 3

@@ -61,7 +61,7 @@ def begin(tmp_path, own):
     def begin(graph, rows, *flags):
         (tmp_path / "graph.json").write_text(json.dumps(graph))
         (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        command = [sys.executable, "tools/batch.py", tmp_path / "graph.json"]
+        command = [sys.executable, "-m", "tools.batch", tmp_path / "graph.json"]
         command += [tmp_path / "jobs.jsonl", f"--server={own.client.url}"]
         process = subprocess.Popen(
             [*command, f"--out={tmp_path / 'out'}", *flags],

@@ -74,11 +74,15 @@ def test_the_command_reaches_the_cluster_and_leaves_no_comfyui_behind(machines, 
     write_tiny(tmp_path / "models" / "diffusion_models")
     (tmp_path / "graph.json").write_text(json.dumps(paint()))
     (tmp_path / "jobs.jsonl").write_text(json.dumps({"name": "j", "noise.seed": [1, 2]}))
-    program = [sys.executable, ROOT / "tools" / "batch.py", "graph.json", "jobs.jsonl"]
+    program = [sys.executable, "-m", "tools.batch", "graph.json", "jobs.jsonl"]
     chosen = [f"--ray={machines.address}", "--models=models", "--workers=1"]
     out, before = tmp_path / "out", workers_comfyuis()
     done = subprocess.run(
-        [*program, *chosen, f"--out=file://{out}"], cwd=tmp_path, capture_output=True, text=True
+        [*program, *chosen, f"--out=file://{out}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(first_pictures(out)) == {"j-1", "j-2"}

@@ -10,7 +10,7 @@ import pytest
 from tools.rules import ROOT, findings, shipped
 
 SCANNED = "S,S102,S307,E702"
-NEVER_SHIPPED = ("tests/", "tools/", ".ci/", ".venv/", ".cache/", "runs/")
+NEVER_SHIPPED = ("tests/", "tools/", ".ci/", ".github/", ".venv/", ".cache/", "runs/")
 NEEDED = ("__init__.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 
 

@@ -1,1 +1,1 @@
-"""The parts of tools/batch.py: what to run, what has run, and where it runs."""
+"""Runs a workflow once for each job of a table, on a ComfyUI server or a Ray cluster."""

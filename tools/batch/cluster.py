@@ -9,7 +9,8 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
 
 import aiohttp
 import fsspec
@@ -17,10 +18,11 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
 
+from tools.batch.answers import AnswerError, parse_files
+from tools.batch.content import HEAD, ContentError, check_content, result_paths
 from tools.batch.jobs import Job
 from tools.batch.manifest import Manifest
-from tools.batch.remote import saved_files
-from tools.batch.work import Show, named
+from tools.batch.runner import Show
 from tools.batch.workflow import PlanError
 from tools.client import GraphError
 from tools.graph import Graph
@@ -59,9 +61,14 @@ class Worker:
             raise GraphError(str(error)) from error
         stamps = [data["timestamp"] for _, data in run.events if "timestamp" in data]
         paths = []
-        for file, path in named(name, saved_files(run.outputs())):
-            write(f"{out}/{path}", client.view(file))
-            paths.append(path)
+        try:
+            for file, path in result_paths(name, parse_files(run.outputs())):
+                content = client.view(asdict(file))
+                check_content(content[:HEAD], len(content), PurePosixPath(path).suffix)
+                write(f"{out}/{path}", content)
+                paths.append(path)
+        except (AnswerError, ContentError) as error:
+            raise GraphError(str(error)) from error
         if not paths:
             raise GraphError("saved nothing: add a node that saves")
         shutil.rmtree(self.server.output, ignore_errors=True)  # all of it is in `out` now
@@ -107,8 +114,8 @@ class Cluster:
         count = workers or gpus or len(cores)
         share = min(cores, default=1) // math.ceil(count / max(len(cores), 1))
         # as many threads everywhere: their number shows in the last bits of a video
-        room = {"num_gpus": 1} if gpus else {"num_cpus": max(share, 1)}
-        chosen = room | {"max_restarts": -1, "scheduling_strategy": "SPREAD"}
+        needs = {"num_gpus": 1} if gpus else {"num_cpus": max(share, 1)}
+        chosen = needs | {"max_restarts": -1, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(Worker).options(**chosen)
         self.workers = [actor.remote(comfyui, models) for _ in range(count)]
 
@@ -144,8 +151,8 @@ class Cluster:
             else:
                 name, worker = flying.pop(task)
                 resting[worker.process.remote()] = worker
-                what, told = outcome(manifest, name, task, retries)
-                show(name, what, told)
+                what, details = outcome(manifest, name, task, retries)
+                show(name, what, details)
                 if what in ("again", "lost"):
                     waiting.append(name)
 
@@ -161,7 +168,7 @@ def ready(task: ray.ObjectRef) -> None:
 def outcome(
     manifest: Manifest, name: str, task: ray.ObjectRef, retries: int
 ) -> tuple[str, dict[str, object]]:
-    """What has become of a job, and what to say of it."""
+    """What has become of a job, and details for the board."""
     try:
         files, seconds = ray.get(task)
     except RayTaskError as error:

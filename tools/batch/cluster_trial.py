@@ -58,7 +58,7 @@ def run(machines: Machines, jobs: list[Job], out: Path, *, kill_at: int) -> list
     ends: list[float] = []
     cluster = Cluster(machines.address)
 
-    def show(name: str, what: str, told: dict[str, object]) -> None:
+    def show(name: str, what: str, details: dict[str, object]) -> None:
         if what == "lost":
             print(f"{name} was lost with its node", flush=True)
         if what == "done":
@@ -69,8 +69,8 @@ def run(machines: Machines, jobs: list[Job], out: Path, *, kill_at: int) -> list
 
     with Manifest(out / "batch.sqlite") as manifest:
         manifest.add(jobs)
-        named = {job.name: job for job in jobs}
-        cluster.run(manifest, named, str(out), retries=0, show=show)
+        by_name = {job.name: job for job in jobs}
+        cluster.run(manifest, by_name, str(out), retries=0, show=show)
     ray.shutdown()
     return ends
 

@@ -1,18 +1,22 @@
 """What has become of each job, in a file that outlives this process and the server."""
 
 import json
+import re
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tools.batch.jobs import Job
+from tools.batch.text import printable
 from tools.batch.workflow import PlanError
 
+FILE_NAME = "batch.sqlite"
 FORMAT = 1  # of the file; another is refused
-MOST_DEATHS = 3  # of the server, while it ran the job
+MAX_DEATHS = 3  # of the server, while it ran the job
+STATES = ("waiting", "sent", "running", "done", "failed")
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS batch (client TEXT NOT NULL);
@@ -30,7 +34,12 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 """
 
-SELECT = "SELECT name, state, prompt, tries, deaths, error, files, seconds FROM jobs"
+COLUMNS = "name, state, prompt, tries, deaths, error, files, seconds"
+SELECT = f"SELECT {COLUMNS} FROM jobs"
+
+
+class LockedError(PlanError):
+    """Another process works with the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,67 +57,126 @@ class Entry:
 
 
 class Manifest:
-    """The file at `path`, for this process alone while the context is open."""
+    """The file at `path`, for this process alone while the context is open.
+
+    PlanError if the file is damaged, or belongs to another program.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.label = printable(str(path), 200)
 
     def __enter__(self) -> "Manifest":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = sqlite3.connect(self.path, timeout=0, isolation_level=None)
         try:
-            # a process that is killed leaves a whole file, and its lock ends with it
-            self.file.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self.file.execute("PRAGMA journal_mode = WAL")
-            self.file.execute("PRAGMA synchronous = NORMAL")
-            (found,) = self.file.execute("PRAGMA user_version").fetchone()
-            if found not in (0, FORMAT):
-                raise PlanError(f"{self.path} has format {found}, not {FORMAT}: use another --out")
-            self.file.executescript(f"BEGIN EXCLUSIVE; {TABLES} PRAGMA user_version = {FORMAT};")
-            if not self.file.execute("SELECT 1 FROM batch").fetchone():
-                self.file.execute("INSERT INTO batch VALUES (?)", [uuid.uuid4().hex])
-            self.file.execute("COMMIT")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            folder = printable(str(self.path.parent), 200)
+            raise PlanError(f"the folder {folder} cannot be made: {error.strerror}") from error
+        for path in (self.path, *(Path(f"{self.path}{end}") for end in ("-wal", "-journal"))):
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise PlanError(f"{printable(str(path), 200)} is a link, or no file: remove it")
+        try:
+            self.file = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise PlanError(f"{self.label} cannot be used ({error}): check its folder") from error
+        try:
+            self.open()
         except sqlite3.OperationalError as error:
             self.file.close()
-            raise PlanError(f"{self.path} cannot be used ({error}): is it at work?") from error
+            if "locked" in str(error):
+                raise LockedError(f"{self.label} is in use: another batch is at work") from error
+            raise PlanError(f"{self.label} cannot be used ({error}): check its folder") from error
+        except sqlite3.DatabaseError as error:
+            self.file.close()
+            raise PlanError(f"{self.label} is damaged ({error}): use another --out") from error
         except BaseException:
             self.file.close()
             raise
         return self
 
+    def open(self) -> None:
+        """Locks the file, makes its tables if it is new, and checks all that it holds."""
+        # a process that is killed leaves a whole file, and its lock ends with it
+        self.file.execute("PRAGMA trusted_schema = OFF")
+        self.file.execute("PRAGMA locking_mode = EXCLUSIVE")
+        names = {name for (name,) in self.file.execute("SELECT name FROM sqlite_master")}
+        (found,) = self.file.execute("PRAGMA user_version").fetchone()
+        if found not in (0, FORMAT):
+            raise PlanError(f"{self.label} has format {found}, not {FORMAT}: use another --out")
+        if (names and found == 0) or (found and not {"batch", "jobs"} <= names):
+            raise PlanError(f"{self.label} belongs to another program: use another --out")
+        self.file.execute("PRAGMA journal_mode = WAL")
+        self.file.execute("PRAGMA synchronous = NORMAL")
+        self.file.executescript(f"BEGIN EXCLUSIVE; {TABLES} PRAGMA user_version = {FORMAT};")
+        if not self.file.execute("SELECT 1 FROM batch").fetchone():
+            self.file.execute("INSERT INTO batch VALUES (?)", [uuid.uuid4().hex])
+        self.file.execute("COMMIT")
+        self.client()
+        self.entries()
+
     def __exit__(self, *ended: object) -> None:
         self.file.close()
 
     def client(self) -> str:
-        """Who we are to the server: the same after a restart, so that its messages reach us."""
-        return self.file.execute("SELECT client FROM batch").fetchone()[0]
+        """Our name on the server: the same after a restart, so that its messages reach us."""
+        (client,) = self.file.execute("SELECT client FROM batch").fetchone()
+        if not isinstance(client, str) or not re.fullmatch(r"[0-9a-f]{32}", client):
+            raise PlanError(f"{self.label} is damaged (its client id): use another --out")
+        return client
 
     def add(self, jobs: Sequence[Job]) -> None:
         """Takes in the jobs it does not know; PlanError when one has changed that was begun."""
         rows = self.file.execute("SELECT name, digest, state FROM jobs")
         known = {name: (digest, state) for name, digest, state in rows}
-        self.file.execute("BEGIN")
+        added = []
         for job in jobs:
             digest, state = known.get(job.name, (None, "waiting"))
-            if digest == job.digest():
+            new = job.digest()
+            if digest == new:
                 continue
             if state != "waiting":
-                self.file.execute("ROLLBACK")
                 raise PlanError(
                     f"job {job.name!r} was {state} with other values: use another --out"
                 )
-            self.file.execute(
-                "INSERT OR REPLACE INTO jobs (name, digest, settings) VALUES (?, ?, ?)",
-                [job.name, job.digest(), json.dumps(job.settings)],
-            )
+            added.append((job.name, new, json.dumps(job.settings)))
+        self.file.execute("BEGIN")
+        query = "INSERT OR REPLACE INTO jobs (name, digest, settings) VALUES (?, ?, ?)"
+        self.file.executemany(query, added)
         self.file.execute("COMMIT")
 
     def entries(self) -> dict[str, Entry]:
-        """Every job ever planned here, by name."""
-        return {row[0]: entry_of(row) for row in self.file.execute(SELECT).fetchall()}
+        """Every job ever planned here, by name; PlanError if a row is damaged."""
+        found = {}
+        for row in self.file.execute(SELECT).fetchall():
+            entry = self.checked(row)
+            found[entry.name] = entry
+        return found
 
     def entry(self, name: str) -> Entry:
-        return entry_of(self.file.execute(f"{SELECT} WHERE name = ?", [name]).fetchone())
+        return self.checked(self.file.execute(f"{SELECT} WHERE name = ?", [name]).fetchone())
+
+    def checked(self, row: tuple[Any, ...]) -> Entry:
+        """The entry in a row of the file; PlanError unless this program wrote it."""
+        name, state, prompt, tries, deaths, error, files, seconds = row
+        wrong = None
+        if not isinstance(name, str):
+            wrong = "a name that is no text"
+        elif state not in STATES:
+            wrong = "an unknown state"
+        elif state in ("sent", "running") and not is_id(prompt):
+            wrong = "no prompt id"
+        elif not isinstance(tries, int) or not isinstance(deaths, int):
+            wrong = "a count that is no number"
+        elif not isinstance(error, str | None) or not isinstance(seconds, int | float | None):
+            wrong = "an error or a time of another type"
+        elif (paths := relative_paths(files)) is None:
+            wrong = "files that are no paths below its folder"
+        if wrong:
+            job = printable(str(name), 80)
+            raise PlanError(
+                f"{self.label} is damaged: job {job} has {wrong}; use another --out, or remove it"
+            )
+        return Entry(name, state, prompt, tries, deaths, error, paths or (), seconds)
 
     def sent(self, name: str, prompt: str) -> None:
         """Called before the job is sent: a process killed in between looks for `prompt` later."""
@@ -118,15 +186,15 @@ class Manifest:
         self.change(name, "state = 'running'")
 
     def done(self, name: str, files: Sequence[str], seconds: float | None) -> None:
-        shown = json.dumps(list(files))
-        self.change(name, "state = 'done', error = NULL, files = ?, seconds = ?", shown, seconds)
+        paths = json.dumps(list(files))
+        self.change(name, "state = 'done', error = NULL, files = ?, seconds = ?", paths, seconds)
 
     def failed(self, name: str, error: str) -> None:
-        self.change(name, "state = 'failed', error = ?", error)
+        self.change(name, "state = 'failed', error = ?", printable(error))
 
     def again(self, name: str, error: str | None = None) -> None:
         """The job waits for another try."""
-        self.change(name, "state = 'waiting', error = ?", error)
+        self.change(name, "state = 'waiting', error = ?", error and printable(error))
 
     def missed(self, name: str, error: str, retries: int) -> bool:
         """Whether a job that failed on the server waits for another of its tries."""
@@ -138,18 +206,18 @@ class Manifest:
         return again
 
     def lost(self, name: str) -> bool:
-        """Whether a job that was sent, and of which the server knows nothing, waits again.
+        """Whether a job that was sent, and that the server does not know, waits again.
 
         One that has ended the server each time it ran does not.
         """
         found = self.entry(name)
         deaths = found.deaths + (found.state == "running")
         self.change(name, "deaths = ?, tries = max(tries - 1, 0)", deaths)
-        if deaths >= MOST_DEATHS:
+        if deaths >= MAX_DEATHS:
             self.failed(name, f"ComfyUI ended {deaths} times while it ran this job")
         else:
             self.again(name)
-        return deaths < MOST_DEATHS
+        return deaths < MAX_DEATHS
 
     def forget_missing(self, out: Path) -> None:
         """A job that is done waits again if a file of it is gone from `out`."""
@@ -168,6 +236,34 @@ class Manifest:
         self.file.execute(query, [*values, name])
 
 
-def entry_of(row: tuple[Any, ...]) -> Entry:
-    name, state, prompt, tries, deaths, error, files, seconds = row
-    return Entry(name, state, prompt, tries, deaths, error, tuple(json.loads(files)), seconds)
+def is_id(prompt: object) -> bool:
+    return isinstance(prompt, str) and re.fullmatch(r"[\w-]{1,128}", prompt, re.ASCII) is not None
+
+
+def relative_paths(files: object) -> tuple[str, ...] | None:
+    """The paths in a JSON list, if each stays below the folder of the manifest."""
+    if files == "[]":
+        return ()
+    try:
+        paths = json.loads(files) if isinstance(files, str) else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        return None
+    inside = (path and "\0" not in path and is_inside(PurePosixPath(path)) for path in paths)
+    return tuple(paths) if all(inside) else None
+
+
+def is_inside(path: PurePosixPath) -> bool:
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def states_of(path: Path) -> Mapping[str, str]:
+    """The state of each job in the manifest at `path`, which is only read; none if it is absent.
+
+    LockedError while a batch works with it.
+    """
+    if not path.exists():
+        return {}
+    with Manifest(path) as manifest:
+        return {name: entry.state for name, entry in manifest.entries().items()}

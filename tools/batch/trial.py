@@ -37,7 +37,7 @@ def main() -> int:
     workflow, table = write_batch(options.out, options.jobs, options.steps)
     jobs = plan(read_workflow(workflow), read_rows(table), table.stem)
     results = options.out / "results"
-    command = [sys.executable, "tools/batch.py", workflow, table, f"--out={results}"]
+    command = [sys.executable, "-m", "tools.batch", workflow, table, f"--out={results}"]
     with Server(bring_host(), options.out / "comfyui") as server:
         began = time.monotonic()
         gaps = run_through_kills([*command, f"--server={server.client.url}"], server, len(jobs))

@@ -1,29 +1,47 @@
 """A workflow in API form: read, checked, and its inputs found by a node's title or id."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 
+from tools.batch.strict_json import parse_json
+from tools.batch.text import describe, printable
 from tools.graph import Graph
 
 EXPORT = "open it in ComfyUI, choose Workflow > Export (API), and name the file that you get"
+MAX_FILE_BYTES = 256 << 20
+MAX_LISTED = 20
 
 
 class PlanError(Exception):
-    """A workflow or a list of jobs cannot be used. The message says why, and what to do."""
+    """A workflow, a table, an option or a manifest is wrong. The message says why, and the fix."""
+
+
+def read_file(path: Path) -> bytes:
+    """The content of an ordinary file of at most 256 MB; PlanError otherwise."""
+    name = printable(path.name)
+    try:
+        if not path.is_file():
+            reason = "it is no ordinary file" if path.exists() else "there is no such file"
+            raise PlanError(f"cannot read {name}: {reason}")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise PlanError(f"{name} has more than {MAX_FILE_BYTES >> 20} MB: split it")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PlanError(f"cannot read {name}: {reason}") from error
 
 
 def read_workflow(path: Path) -> Graph:
     """The graph in `path`; PlanError unless it is in API form."""
+    name = printable(path.name)
     try:
-        graph = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PlanError(f"cannot read {path}: {error.strerror}") from error
+        graph = parse_json(read_file(path).decode("utf-8-sig"))
     except ValueError as error:
-        raise PlanError(f"{path.name} is not JSON: {error}") from error
+        raise PlanError(f"{name} is not JSON: {error}") from error
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
-        raise PlanError(f"{path.name} is in UI form, which cannot be queued: {EXPORT}")
+        raise PlanError(f"{name} is in UI form, which cannot be queued: {EXPORT}")
     if not isinstance(graph, dict) or not graph or not all(map(is_node, graph.values())):
-        raise PlanError(f"{path.name} is not a workflow in API form: {EXPORT}")
+        raise PlanError(f"{name} is not a workflow in API form: {EXPORT}")
     return graph
 
 
@@ -32,11 +50,16 @@ def is_node(value: object) -> bool:
         isinstance(value, dict)
         and isinstance(value.get("class_type"), str)
         and isinstance(value.get("inputs"), dict)
+        and isinstance(value.get("_meta", {}), dict)
     )
 
 
 def title(graph: Graph, key: str) -> str:
-    """What the node is called on the page."""
+    """The name of the node on the page, fit for a message."""
+    return printable(raw_title(graph, key), 80)
+
+
+def raw_title(graph: Graph, key: str) -> str:
     node = graph[key]
     return str(node.get("_meta", {}).get("title") or node["class_type"])
 
@@ -45,29 +68,39 @@ def find_input(graph: Graph, name: str) -> tuple[str, str]:
     """Node and input of `name`, which is `TITLE.INPUT` or `ID.INPUT`; an id counts first."""
     splits = [(name[:at], name[at + 1 :]) for at, letter in enumerate(name) if letter == "."]
     if not splits:
-        raise PlanError(f"{name!r} names no input: write TITLE.INPUT or ID.INPUT")
-    called = [(key, part) for whose, part in splits for key in nodes_called(graph, whose)]
+        raise PlanError(f"{describe(name)} names no input: write TITLE.INPUT or ID.INPUT")
+    called = [(key, part) for node, part in splits for key in nodes_called(graph, node)]
     if not called:
-        known = ", ".join(f"{title(graph, key)} ({key})" for key in graph)
-        raise PlanError(f"{name!r} names no node of the workflow; it has {known}")
+        nodes = listed(f"{title(graph, key)} ({printable(key, 20)})" for key in graph)
+        raise PlanError(f"{describe(name)} names no node of the workflow; it has {nodes}")
     found = [(key, part) for key, part in called if part in graph[key]["inputs"]]
     if not found:
         key, part = called[0]
-        has = ", ".join(widgets(graph, key)) or "none to set"
-        raise PlanError(f"{title(graph, key)} ({key}) has no input {part!r}; it has {has}")
+        inputs = listed(printable(part, 40) for part in widgets(graph, key)) or "none to set"
+        raise PlanError(
+            f"{title(graph, key)} ({key}) has no input {describe(part)}; it has {inputs}"
+        )
     if len(found) > 1:
-        ids = " or ".join(f"{key}.{part}" for key, part in found)
-        raise PlanError(f"{name!r} could be several inputs: say {ids}")
+        ids = " or ".join(f"{key}.{part}" for key, part in found[:MAX_LISTED])
+        raise PlanError(f"{describe(name)} could be several inputs: write {ids}")
     ((key, part),) = found
     if part not in widgets(graph, key):
-        raise PlanError(f"{name!r} is linked from node {graph[key]['inputs'][part][0]}: set that")
+        source = printable(str(graph[key]["inputs"][part][0]), 20)
+        raise PlanError(f"{describe(name)} is linked from node {source}: set that")
     return key, part
 
 
-def nodes_called(graph: Graph, whose: str) -> list[str]:
-    if whose in graph:
-        return [whose]
-    return [key for key in graph if title(graph, key).casefold() == whose.casefold()]
+def listed(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = [f"{len(names) - MAX_LISTED} more"] if len(names) > MAX_LISTED else []
+    return ", ".join([*names[:MAX_LISTED], *more])
+
+
+def nodes_called(graph: Graph, name: str) -> list[str]:
+    if name in graph:
+        return [name]
+    return [key for key in graph if raw_title(graph, key).casefold() == name.casefold()]
 
 
 def widgets(graph: Graph, key: str) -> list[str]:

@@ -1,13 +1,13 @@
-"""What a batch shows is what has happened: a table in a terminal, a line for each job elsewhere."""
+"""The board has what has happened: a table in a terminal, a line for each job elsewhere."""
 
 import io
 
 import pytest
 from rich.console import Console
 
+from tools.batch.board import Board
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
-from tools.batch.table import Board
 
 GRAPH = {
     "6": {"class_type": "Noise", "inputs": {"seed": 0}, "_meta": {"title": "The noise"}},
@@ -57,7 +57,7 @@ def test_the_last_line_counts_what_is_done_and_what_failed(board):
     assert "j-1.png" in text and "no luck" in text
 
 
-def test_an_absent_server_is_said_until_it_is_back(board):
+def test_an_absent_server_is_named_until_it_is_back(board):
     board("", "away", {"error": "refused"})
     assert "waiting for ComfyUI: refused" in shown(board)
     board("", "here", {})

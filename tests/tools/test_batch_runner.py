@@ -6,15 +6,16 @@ import random
 from collections import Counter
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer as LocalServer
 
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
-from tools.batch.remote import Remote
-from tools.batch.work import ServerAwayError, Work
+from tools.batch.patience import Pace, Patience
+from tools.batch.results import Results
+from tools.batch.runner import Runner, ServerAwayError
+from tools.batch.server import Server, session
 from tools.batch.workflow import PlanError
 
 GRAPH = {
@@ -27,8 +28,8 @@ KNOWN = {name: {"input": {"required": {}}} for name in ("Noise", "Save")}
 class Fake:
     """As much of ComfyUI as a batch uses: a queue, a history, both lost when it ends."""
 
-    def __init__(self, trouble=lambda event: False):
-        self.trouble = trouble
+    def __init__(self, trouble=lambda event: False, status=lambda seed, asked: None):
+        self.trouble, self.status, self.asked = trouble, status, 0
         self.queue, self.history, self.sockets = [], {}, {}
         self.ran = Counter()
         self.withdrawn = []
@@ -44,7 +45,7 @@ class Fake:
         self.app.add_routes([web.post("/prompt", self.take), web.post("/queue", self.withdraw)])
 
     async def end(self):
-        """What was not saved is lost, and everyone is cut off."""
+        """All that was not saved is lost, and everyone is cut off."""
         self.queue, self.history = [], {}
         for socket in list(self.sockets.values()):
             await socket.close()
@@ -63,13 +64,16 @@ class Fake:
     async def view(self, request):
         if self.trouble("view"):
             return cut_off(request)
-        return web.Response(text=request.query["filename"])
+        return web.Response(body=b"\x89PNG\r\n\x1a\n" + request.query["filename"].encode())
 
     async def take(self, request):
         body = await request.json()
         assert body["prompt_id"] not in self.history | dict(self.queue)
         if self.trouble("before"):
             return cut_off(request)
+        self.asked += 1
+        if status := self.status(body["prompt"]["1"]["inputs"]["seed"], self.asked):
+            return web.Response(status=status, text="no")
         if body["prompt"]["1"]["inputs"]["seed"] < 0:
             errors = {"1": {"class_type": "Noise", "errors": [{"message": "bad", "details": ""}]}}
             return web.json_response({"error": "bad", "node_errors": errors}, status=400)
@@ -80,11 +84,13 @@ class Fake:
 
     async def withdraw(self, request):
         self.withdrawn += (await request.json())["delete"]
-        kept = [item for item in self.queue[1:] if item[0] not in self.withdrawn]
-        self.queue = self.queue[:1] + kept  # what runs is out of reach
+        others = [item for item in self.queue[1:] if item[0] not in self.withdrawn]
+        self.queue = self.queue[:1] + others  # what runs is out of reach
         return web.Response()
 
     async def listen(self, request):
+        if self.trouble("no websocket"):
+            return web.Response(status=403)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets[request.query["clientId"]] = socket
@@ -101,8 +107,8 @@ class Fake:
                 await self.run(*self.queue[0])
 
     async def run(self, prompt, body):
-        graph, told = body["prompt"], []
-        await self.say(body, "execution_start", {})
+        graph, messages = body["prompt"], []
+        await self.emit(body, "execution_start", {})
         await asyncio.sleep(0.001)
         if self.trouble("running"):
             await self.end()
@@ -111,17 +117,17 @@ class Fake:
         name = graph["2"]["inputs"]["filename_prefix"]
         self.ran[name] += 1
         files = [{"filename": f"{name}.png", "subfolder": "", "type": "output"}]
-        status = {"status_str": "success", "messages": told}
+        status = {"status_str": "success", "messages": messages}
         if seed % 10 == 9 and self.ran[name] <= seed // 10:
             status["status_str"] = "error"
             error = {"node_type": "Noise", "exception_message": f"no luck with {seed}"}
-            told.append(["execution_error", error])
+            messages.append(["execution_error", error])
         if self.queue and self.queue[0][0] == prompt:
             self.queue.pop(0)
             self.history[prompt] = {"outputs": {"2": {"images": files}}, "status": status}
-            await self.say(body, "executing", {"node": None})
+            await self.emit(body, "executing", {"node": None})
 
-    async def say(self, body, kind, data):
+    async def emit(self, body, kind, data):
         socket = self.sockets.get(body["client_id"])
         if socket and not socket.closed and not self.trouble("mute"):
             message = {"type": kind, "data": data | {"prompt_id": body["prompt_id"]}}
@@ -143,8 +149,11 @@ async def served(fake):
             working.cancel()
 
 
-async def done(fake, folder, rows, *, stop_after=None, **chosen):
-    """What the manifest says at the end of a batch, stopped when so many jobs have ended."""
+QUICK = Pace(poll=0.02, pause=0.01, longest_pause=0.05)
+
+
+async def done(fake, folder, rows, *, stop_after=None, patience=300, **chosen):
+    """The manifest's entries at the end of a batch, stopped when so many jobs have ended."""
     jobs = {job.name: job for job in plan(GRAPH, rows, "b")}
     ended = []
 
@@ -156,21 +165,16 @@ async def done(fake, folder, rows, *, stop_after=None, **chosen):
 
     with Manifest(folder / "m") as manifest:
         manifest.add(list(jobs.values()))
-        async with served(fake) as url, aiohttp.ClientSession() as session:
-            remote = Remote(session, url, manifest.client())
-            work = Work(remote, manifest, jobs, folder / "out", show=show, **chosen)
-            task = asyncio.create_task(work.run())
+        async with served(fake) as url, session() as opened:
+            server = Server(opened, url, manifest.client(), Patience(patience), QUICK)
+            results = Results(folder / "out", 1 << 20)
+            runner = Runner(server, manifest, jobs, results, show=show, **chosen)
+            task = asyncio.create_task(runner.run())
             await asyncio.wait([task], timeout=60)
             assert task.done(), "it hangs"
             if stop_after is None:
                 await task
             return manifest.entries()
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    monkeypatch.setattr("tools.batch.work.LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("tools.batch.work.KNOCK_SECONDS", 0.01)
 
 
 ROWS = [{"name": "j", "noise.seed": "1..8"}, {"name": "k", "noise.seed": "11..18"}]
@@ -266,9 +270,44 @@ def test_a_server_that_stays_away_is_waited_for_as_long_as_asked(tmp_path):
         jobs = {job.name: job for job in plan(GRAPH, ROWS, "b")}
         with Manifest(tmp_path / "m") as manifest:
             manifest.add(list(jobs.values()))
-            async with aiohttp.ClientSession() as session:
-                remote = Remote(session, "http://127.0.0.1:9", manifest.client())
-                await Work(remote, manifest, jobs, tmp_path, patience=0.05).run()
+            async with session() as opened:
+                where = "http://127.0.0.1:9"
+                server = Server(opened, where, manifest.client(), Patience(0.05), QUICK)
+                await Runner(server, manifest, jobs, Results(tmp_path, 1 << 20)).run()
 
     with pytest.raises(ServerAwayError, match=r"127\.0\.0\.1:9 does not answer"):
         asyncio.run(alone())
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.parametrize("retries", [0, 5])
+def test_a_moment_of_errors_fails_no_job_of_a_long_table(tmp_path, status, retries):
+    fake = Fake(status=lambda seed, asked: status if 20 < asked < 30 else None)
+    seeds = [seed for seed in range(60) if seed % 10 != 9]  # those fail on purpose
+    rows = [{"name": "j", "noise.seed": seeds}]
+    entries = asyncio.run(done(fake, tmp_path, rows, retries=retries))
+    assert {entry.state for entry in entries.values()} == {"done"}
+    assert set(fake.ran.values()) == {1}
+
+
+def test_a_job_that_alone_is_answered_500_is_tried_as_often_as_asked_and_stops_no_other(tmp_path):
+    asked = Counter()
+
+    def status(seed, _):
+        asked[seed] += 1
+        return 500 if seed == 3 else None
+
+    rows = [{"name": "j", "noise.seed": "1..8"}]
+    fake = Fake(status=status)
+    entries = asyncio.run(done(fake, tmp_path, rows, retries=4, patience=1))
+    states = {name: entry.state for name, entry in entries.items()}
+    assert states == {f"j-{seed}": "failed" if seed == 3 else "done" for seed in range(1, 9)}
+    assert "answers 500" in entries["j-3"].error
+    assert asked[3] >= 5
+
+
+def test_a_server_without_websockets_is_asked_for_its_queue(tmp_path):
+    fake = Fake(trouble=lambda event: event == "no websocket")
+    entries = asyncio.run(done(fake, tmp_path, ROWS))
+    assert {entry.state for entry in entries.values()} == {"done"}
+    assert set(fake.ran.values()) == {1}

@@ -1,6 +1,7 @@
-"""A table of jobs becomes exactly the jobs it says, and the manifest forgets none of them."""
+"""A table becomes exactly the jobs it describes, and the manifest forgets none of them."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from tools.batch.jobs import NAME, Job, plan, read_rows
-from tools.batch.manifest import MOST_DEATHS, Manifest
-from tools.batch.work import named
+from tools.batch.answers import SavedFile
+from tools.batch.content import result_paths
+from tools.batch.jobs import Job, Template, plan, read_rows
+from tools.batch.manifest import MAX_DEATHS, Manifest
+from tools.batch.names import NAME
 from tools.batch.workflow import PlanError, find_input, read_workflow
 from tools.host import ROOT
 
@@ -52,7 +55,7 @@ def test_an_id_counts_before_a_title():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("text", "names no input"),
         ("Sampler.steps", "names no node"),
@@ -60,9 +63,9 @@ def test_an_id_counts_before_a_title():
         ("prompt.clip", "is linked from node 1"),
     ],
 )
-def test_what_cannot_be_set_is_named_with_what_can(name, said):
+def test_what_cannot_be_set_is_named_with_what_can(name, expected):
     graph = GRAPH | {"1": {"class_type": "Load", "inputs": {}}}
-    with pytest.raises(PlanError, match=said):
+    with pytest.raises(PlanError, match=expected):
         find_input(graph, name)
 
 
@@ -149,7 +152,7 @@ def test_a_job_changes_its_own_inputs_and_where_it_saves_and_nothing_else():
     assert {key: job.graph[key] for key in "23"} == {key: GRAPH[key] for key in "23"}
 
 
-def test_csv_jsonl_and_yaml_say_the_same(tmp_path):
+def test_csv_jsonl_and_yaml_give_the_same_plan(tmp_path):
     tables = {
         "t.csv": 'name,noise.seed,prompt.text\na,1..3,\nb,"[4, 5]","a, b"\n',
         "t.jsonl": '{"name": "a", "noise.seed": "1..3"}\n\n'
@@ -160,9 +163,10 @@ def test_csv_jsonl_and_yaml_say_the_same(tmp_path):
     plans = []
     for name, text in tables.items():
         (tmp_path / name).write_text(text, encoding="utf-8-sig")
-        plans.append(plan(GRAPH, read_rows(tmp_path / name), "table"))
+        jobs = plan(GRAPH, read_rows(tmp_path / name), "table")
+        plans.append({job.name: job.graph for job in jobs})
     assert plans[0] == plans[1] == plans[2]
-    assert [job.name for job in plans[0]] == ["a-1", "a-2", "a-3", "b-4", "b-5"]
+    assert list(plans[0]) == ["a-1", "a-2", "a-3", "b-4", "b-5"]
 
 
 @pytest.mark.parametrize(
@@ -189,19 +193,20 @@ def test_no_two_jobs_share_a_result():
     paths = [
         path
         for name, endings in jobs.items()
-        for _, path in named(name, [{"filename": f"x{ending}"} for ending in endings])
+        for _, path in result_paths(name, [SavedFile(f"x{end}", "", "output") for end in endings])
     ]
     assert paths == ["a.png", "a-1.png", "b/1.png", "b/2.png", "b-1.mp4"]
 
 
 def job(name="one", seed=0):
-    return Job(name=name, settings={"seed": seed}, graph={"6": {"inputs": {"seed": seed}}})
+    template = Template({"6": {"inputs": {"seed": 0}}}, ["seed"], [("6", "seed")])
+    return Job(name=name, folder="b", template=template, values=(seed,))
 
 
 def test_a_manifest_is_of_one_process_at_a_time(tmp_path):
     with (
         Manifest(tmp_path / "m"),
-        pytest.raises(PlanError, match="at work"),
+        pytest.raises(PlanError, match="another batch is at work"),
         Manifest(tmp_path / "m"),
     ):
         pass
@@ -227,7 +232,7 @@ def test_adding_the_jobs_again_changes_nothing(tmp_path):
         assert manifest.entries() == before
 
 
-def test_what_was_said_before_a_kill_is_known_after_it(tmp_path):
+def test_what_was_recorded_before_a_kill_is_known_after_it(tmp_path):
     with Manifest(tmp_path / "m") as manifest:
         client = manifest.client()
         manifest.add([job()])
@@ -240,10 +245,10 @@ def test_what_was_said_before_a_kill_is_known_after_it(tmp_path):
         assert manifest.entry("one").prompt == "id"
 
 
-def test_a_job_lost_in_the_queue_waits_for_ever_and_one_that_ends_the_server_does_not(tmp_path):
+def test_a_job_lost_in_the_queue_waits_again_and_one_that_ends_the_server_does_not(tmp_path):
     with Manifest(tmp_path / "m") as manifest:
         manifest.add([job("queued"), job("deadly")])
-        for _ in range(MOST_DEATHS):
+        for _ in range(MAX_DEATHS):
             for name in ("queued", "deadly"):
                 manifest.sent(name, "id")
             manifest.running("deadly")
@@ -255,15 +260,15 @@ def test_a_job_lost_in_the_queue_waits_for_ever_and_one_that_ends_the_server_doe
         assert manifest.entry("deadly").state == "waiting"
 
 
-def test_a_result_that_was_taken_away_is_made_anew(tmp_path):
+def test_a_result_that_was_taken_away_runs_anew(tmp_path):
     with Manifest(tmp_path / "m") as manifest:
-        manifest.add([job("kept"), job("gone")])
-        for name in ("kept", "gone"):
+        manifest.add([job("there"), job("gone")])
+        for name in ("there", "gone"):
             manifest.done(name, [f"{name}.png"], None)
-        (tmp_path / "kept.png").touch()
+        (tmp_path / "there.png").touch()
         manifest.forget_missing(tmp_path)
         states = {name: entry.state for name, entry in manifest.entries().items()}
-        assert states == {"kept": "done", "gone": "waiting"}
+        assert states == {"there": "done", "gone": "waiting"}
 
 
 def test_a_manifest_of_another_format_is_left_alone(tmp_path):
@@ -276,29 +281,30 @@ def test_a_manifest_of_another_format_is_left_alone(tmp_path):
 def test_a_dry_run_shows_every_job_and_writes_nothing(tmp_path):
     (tmp_path / "g.json").write_text(json.dumps(GRAPH))
     (tmp_path / "t.csv").write_text("name,noise.seed\nball,1..3\n")
-    told = command(tmp_path, "g.json", "t.csv", "--dry-run")
-    assert told.returncode == 0
-    assert all(f"ball-{seed}" in told.stdout for seed in (1, 2, 3))
+    done = command(tmp_path, "g.json", "t.csv", "--dry-run")
+    assert done.returncode == 0
+    assert all(f"ball-{seed}" in done.stdout for seed in (1, 2, 3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.json", "t.csv"]
 
 
 @pytest.mark.parametrize(
-    ("table", "flags", "code", "said"),
+    ("table", "flags", "code", "expected"),
     [
         ("name,noise.sed\na,1\n", [], 2, "has no input 'sed'"),
         ("name\na\n", ["--out=memory://x"], 2, "needs --ray"),
         ("name\na\n", ["--server=http://127.0.0.1:9", "--wait=0"], 3, "does not answer"),
     ],
 )
-def test_the_exit_code_and_one_sentence_say_what_is_wrong(tmp_path, table, flags, code, said):
+def test_the_exit_code_and_one_sentence_name_what_is_wrong(tmp_path, table, flags, code, expected):
     (tmp_path / "g.json").write_text(json.dumps(GRAPH))
     (tmp_path / "t.csv").write_text(table)
-    told = command(tmp_path, "g.json", "t.csv", *flags)
-    assert told.returncode == code
-    assert said in told.stdout
-    assert "Traceback" not in told.stdout
+    done = command(tmp_path, "g.json", "t.csv", *flags)
+    assert done.returncode == code
+    assert expected in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 def command(folder, *arguments):
-    whole = [sys.executable, ROOT / "tools" / "batch.py", *arguments]
-    return subprocess.run(whole, cwd=folder, capture_output=True, text=True)
+    whole = [sys.executable, "-m", "tools.batch", *arguments]
+    places = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(whole, cwd=folder, capture_output=True, text=True, env=places)

@@ -1,0 +1,385 @@
+"""A ComfyUI that is hostile in one of many modes, each below a path of its own: /MODE/prompt.
+
+`python -m tests.hostile.batch_server` prints its address, and runs until its input ends. What a
+mode does not change works: a job that is sent has ended at once and saved one picture.
+"""
+
+import asyncio
+import gzip
+import json
+import sys
+from collections import defaultdict
+from functools import partial
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer as LocalServer
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+NODES = {name: {"input": {"required": {}}} for name in ("Noise", "Save")}
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\r\nline\ud800"
+DEEP = "[" * 200_000
+HUGE = "9" * 5000
+OTHER = web.AppKey("other", str)
+
+
+class Host:
+    """The state of one mode: what it was sent, and what was asked of the other host."""
+
+    def __init__(self):
+        self.graphs = {}
+        self.asked = defaultdict(int)
+        self.sockets = []
+
+
+def raw(body, status=200, kind="application/json", **headers):
+    """A handler that always answers the same bytes or text."""
+
+    async def answer(host, request):
+        content = body if isinstance(body, bytes) else body.encode(errors="surrogatepass")
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(body=content, status=status, headers={"Content-Type": kind, **names})
+
+    return answer
+
+
+def value(answer, **chosen):
+    return raw(json.dumps(answer), **chosen)
+
+
+def html(status=200):
+    return raw("<!DOCTYPE html><html><body>Log in</body></html>", status, "text/html")
+
+
+async def hang(host, request):
+    await asyncio.sleep(60)
+    return web.Response()
+
+
+async def cut(host, request):
+    request.transport.abort()
+    return web.Response()
+
+
+def stream(piece, pause=0.0, kind="application/json", **headers):
+    """A handler that sends the same piece for ever."""
+
+    async def answer(host, request):
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        reply = web.StreamResponse(headers={"Content-Type": kind, **names})
+        await reply.prepare(request)
+        while True:
+            await reply.write(piece)
+            await asyncio.sleep(pause)
+
+    return answer
+
+
+async def short(host, request):
+    reply = web.StreamResponse(headers={"Content-Length": "100000"})
+    await reply.prepare(request)
+    await reply.write(PNG)
+    request.transport.close()
+    return reply
+
+
+def redirect(to):
+    async def answer(host, request):
+        raise web.HTTPFound(to.format(other=request.app[OTHER]))
+
+    return answer
+
+
+async def good_prompt(host, request):
+    body = await request.json()
+    host.graphs[body["prompt_id"]] = body["prompt"]
+    for socket in host.sockets:
+        data = {"prompt_id": body["prompt_id"], "node": None}
+        await socket.send_str(json.dumps({"type": "executing", "data": data}))
+    return web.json_response({"prompt_id": body["prompt_id"], "node_errors": {}})
+
+
+def at_times(bad, when):
+    """`bad` as often as `when` says of the number of the request, and else a good answer."""
+
+    async def answer(host, request):
+        host.asked["times"] += 1
+        return await (bad if when(host.asked["times"]) else good_prompt)(host, request)
+
+    return answer
+
+
+async def forget(host, request):
+    body = await request.json()
+    return web.json_response({"prompt_id": body["prompt_id"], "node_errors": {}})
+
+
+def history(change=None, **changed):
+    """A handler that changes the entry of the job that is asked for."""
+
+    async def answer(host, request):
+        prompt = request.match_info["prompt"]
+        if prompt not in host.graphs:
+            return web.json_response({})
+        entry = {
+            "outputs": {"2": {"images": [picture("x.png")]}},
+            "status": {"status_str": "success", "messages": [["execution_success", {}]]},
+        }
+        entry = change if changed == {} and change is not None else entry | changed
+        return web.Response(
+            body=json.dumps({prompt: entry}).encode(), content_type="application/json"
+        )
+
+    return answer
+
+
+def picture(name="x.png", **more):
+    return {"filename": name, "subfolder": "", "type": "output", **more}
+
+
+def saved(*files):
+    return {"history": history(outputs={"2": {"images": list(files)}})}
+
+
+def failure(**said):
+    status = {"status_str": "error", "messages": [["execution_error", said]]}
+    return {"history": history(status=status)}
+
+
+def messages(*found):
+    return {"history": history(status={"status_str": "success", "messages": list(found)})}
+
+
+def socket_says(*texts, times=1, then="stay"):
+    """A websocket that sends the texts so often, and then stays open or ends."""
+
+    async def answer(host, request):
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for text in texts * times:
+            if isinstance(text, bytes):
+                await socket.send_bytes(text)
+            else:
+                prompts = [*host.graphs, "none"]
+                await socket.send_str(text.replace("PROMPT", prompts[0]))
+        if then == "stay":
+            async for _ in socket:
+                pass
+        return socket
+
+    return answer
+
+
+async def good_socket(host, request):
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    host.sockets.append(socket)
+    async for _ in socket:
+        pass
+    host.sockets.remove(socket)
+    return socket
+
+
+async def always_queued(host, request):
+    waiting = [[0, prompt] for prompt in host.graphs]
+    return web.json_response({"queue_running": waiting, "queue_pending": []})
+
+
+async def bomb(host, request):
+    content = gzip.compress(bytes(64 << 20))
+    return web.Response(body=content, headers={"Content-Encoding": "gzip"})
+
+
+def node(**inputs):
+    return {"nodes": value(NODES | {"Save": {"input": {"required": inputs}}})}
+
+
+def socket_data(kind="progress", **data):
+    event = {"type": kind, "data": {"prompt_id": "PROMPT", **data}}
+    return {"ws": socket_says(json.dumps(event))}
+
+
+GOOD = {
+    "nodes": value(NODES),
+    "queue": value({"queue_running": [], "queue_pending": []}),
+    "withdraw": raw(b""),
+    "prompt": good_prompt,
+    "history": history(),
+    "view": raw(PNG, kind="image/png"),
+    "ws": good_socket,
+}
+
+# name -> (how the batch ends, what is different)
+# done: all is right in the end. failed: each job has its sentence. away: exit code 3. plan: 2.
+MODES = {
+    "good": ("done", {}),
+    "nodes_html": ("away", {"nodes": html()}),
+    "nodes_login": ("plan", {"nodes": html(401)}),
+    "nodes_missing": ("plan", {"nodes": value({"Noise": NODES["Noise"]})}),
+    "nodes_404": ("plan", {"nodes": raw("no", 404)}),
+    "nodes_500": ("away", {"nodes": raw("no", 500)}),
+    "nodes_429_for_years": ("away", {"nodes": raw("", 429, Retry_After=HUGE[:9])}),
+    "nodes_bad_retry_after": ("away", {"nodes": raw("", 503, Retry_After="Thu, 99 Foo")}),
+    "nodes_bad_json": ("away", {"nodes": raw('{"Noise": ')}),
+    "nodes_null": ("away", {"nodes": value(None)}),
+    "nodes_list": ("away", {"nodes": value([1])}),
+    "nodes_empty": ("away", {"nodes": raw("")}),
+    "nodes_of_another_program": ("away", {"nodes": value({"status": "ok"})}),
+    "nodes_deep": ("away", {"nodes": raw(DEEP)}),
+    "nodes_huge_number": ("away", {"nodes": raw(HUGE)}),
+    "nodes_not_utf8": ("away", {"nodes": raw(b"\xff\xfe\xfa")}),
+    "nodes_cut_short": ("away", {"nodes": short}),
+    "nodes_hang": ("away", {"nodes": hang}),
+    "nodes_closed": ("away", {"nodes": cut}),
+    "nodes_trickle": ("away", {"nodes": stream(b" ", 0.02)}),
+    "nodes_endless": ("away", {"nodes": stream(bytes(1 << 20), 0.001)}),
+    "nodes_gzip_bomb": ("away", {"nodes": bomb}),
+    "nodes_redirect_other": ("plan", {"nodes": redirect("{other}object_info")}),
+    "nodes_redirect_loop": ("plan", {"nodes": redirect("object_info")}),
+    "nodes_header_flood": ("away", {"nodes": value(NODES, X_Much="x" * 100_000)}),
+    "node_list": ("away", {"nodes": value(NODES | {"Save": [1]})}),
+    "node_inputs_text": ("away", {"nodes": value(NODES | {"Save": {"input": "x"}})}),
+    "node_required_list": ("away", {"nodes": value(NODES | {"Save": {"input": {"required": []}}})}),
+    "node_spec_number": ("away", node(a=1)),
+    "node_spec_empty": ("away", node(a=[])),
+    "node_options_list": ("away", node(a=["INT", []])),
+    "node_choices_text": ("away", node(a=["COMBO", {"options": "x"}])),
+    "node_choice_without_key": ("away", node(a=["COMBO", {"options": [{"inputs": 1}]}])),
+    "prompt_html": ("away", {"prompt": html()}),
+    "prompt_list": ("away", {"prompt": value([])}),
+    "prompt_null": ("away", {"prompt": value(None)}),
+    "prompt_without_id": ("away", {"prompt": value({"node_errors": {}})}),
+    "prompt_other_id": ("away", {"prompt": value({"prompt_id": "x", "node_errors": {}})}),
+    "prompt_bad_errors": ("failed", {"prompt": value({"node_errors": [1, {"errors": 3}]})}),
+    "prompt_400_html": ("failed", {"prompt": html(400)}),
+    "prompt_400_escapes": ("failed", {"prompt": value({"error": ESCAPES}, status=400)}),
+    "prompt_400_nothing": ("failed", {"prompt": raw("", 400)}),
+    "prompt_413": ("failed", {"prompt": raw("too large", 413)}),
+    "prompt_401": ("away", {"prompt": html(401)}),
+    "prompt_500": ("failed", {"prompt": raw("no", 500)}),
+    "prompt_500_for_a_moment": ("done", {"prompt": at_times(raw("", 500), lambda n: n < 5)}),
+    "prompt_429_for_a_moment": ("done", {"prompt": at_times(raw("", 429), lambda n: n < 5)}),
+    "prompt_500_every_other": ("done", {"prompt": at_times(raw("", 500), lambda n: n % 2)}),
+    "prompt_503": ("away", {"prompt": raw("no", 503)}),
+    "prompt_hang": ("away", {"prompt": hang}),
+    "prompt_closed": ("away", {"prompt": cut}),
+    "prompt_redirect": ("away", {"prompt": redirect("{other}prompt")}),
+    "prompt_endless": ("away", {"prompt": stream(bytes(1 << 20))}),
+    "lost_for_ever": ("failed", {"prompt": forget}),
+    "queue_html": ("away", {"queue": html()}),
+    "queue_500": ("away", {"queue": raw("", 500)}),
+    "queue_list": ("away", {"queue": value([])}),
+    "queue_null": ("away", {"queue": value(None)}),
+    "queue_odd_items": ("away", {"queue": value({"queue_running": [3], "queue_pending": [{}]})}),
+    "queue_number_ids": ("away", {"queue": value({"queue_running": [[0, 7]]})}),
+    "queue_hang": ("away", {"queue": hang}),
+    "queued_for_ever": ("away", {"queue": always_queued, "history": value({})}),
+    "history_html": ("away", {"history": html()}),
+    "history_500": ("away", {"history": raw("", 500)}),
+    "history_list": ("away", {"history": value([])}),
+    "history_null": ("away", {"history": value(None)}),
+    "history_deep": ("away", {"history": raw(DEEP)}),
+    "history_entry_text": ("failed", {"history": history("x")}),
+    "history_status_text": ("failed", {"history": history(status="fine")}),
+    "history_status_unknown": ("failed", {"history": history(status={"status_str": 4})}),
+    "history_messages_text": ("failed", messages("ab", 3)),
+    "history_messages_odd": ("failed", messages([["x"], {}])),
+    "history_stamps": ("done", messages(["execution_start", {"timestamp": [float("inf")]}])),
+    "history_stamp_infinite": ("done", messages(["execution_start", {"timestamp": 10**300}])),
+    "history_error_types": ("failed", failure(node_type=[1], exception_message={"a": 1})),
+    "history_error_nothing": ("failed", failure()),
+    "history_error_escapes": ("failed", failure(node_type="A", exception_message=ESCAPES)),
+    "history_error_long": ("failed", failure(node_type="A", exception_message="x" * 10**6)),
+    "history_outputs_list": ("failed", {"history": history(outputs=[1])}),
+    "history_outputs_text": ("failed", {"history": history(outputs={"2": "x"})}),
+    "history_saved_nothing": ("failed", {"history": history(outputs={})}),
+    "file_name_number": ("failed", saved(picture(7))),
+    "file_name_null": ("failed", saved(picture(None))),
+    "file_name_empty": ("failed", saved(picture(""))),
+    "file_without_subfolder": ("done", saved({"filename": "x.png", "type": "output"})),
+    "file_name_nul": ("failed", saved(picture("a\0.png"))),
+    "file_name_surrogate": ("failed", saved(picture("\ud800.png"))),
+    "file_type_table": ("failed", saved(picture(type={"a": 1}))),
+    "file_escapes": ("failed", saved(picture("\x1b[2J\x1b]0;owned\x07"))),
+    "file_sqlite": ("failed", saved(picture("a.sqlite"))),
+    "file_exe": ("failed", saved(picture("a.exe"))),
+    "file_stream": ("failed", saved(picture("a.png:evil"))),
+    "file_up": ("done", saved(picture("../../../up.png"))),
+    "file_up_suffix": ("failed", saved(picture("a.png/../../b"))),
+    "file_long_name": ("failed", saved(picture("x" * 100_000 + ".png"))),
+    "file_thousands": ("failed", saved(*[picture()] * 20_000)),
+    "view_html": ("failed", {"view": html()}),
+    "view_html_as_png": ("failed", {"view": raw("<html>log in</html>", kind="image/png")}),
+    "view_empty": ("failed", {"view": raw(b"", kind="image/png")}),
+    "view_another_format": ("failed", {"view": raw(b"GIF89a" + bytes(9), kind="image/png")}),
+    "view_404": ("failed", {"view": raw("", 404)}),
+    "view_503": ("away", {"view": raw("", 503)}),
+    "view_short": ("failed", {"view": short}),
+    "view_hang": ("away", {"view": hang}),
+    "view_trickle": ("away", {"view": stream(b"x", 0.02, "image/png")}),
+    "view_endless": ("failed", {"view": stream(bytes(1 << 20), kind="image/png")}),
+    "view_promises_too_much": ("failed", {"view": stream(b"x", 1, Content_Length=HUGE[:15])}),
+    "view_gzip_bomb": ("away", {"view": bomb}),
+    "view_redirect": ("away", {"view": redirect("{other}view")}),
+    "ws_403": ("done", {"ws": raw("", 403)}),
+    "ws_404": ("done", {"ws": raw("", 404)}),
+    "ws_is_a_page": ("done", {"ws": html()}),
+    "ws_redirect": ("done", {"ws": redirect("{other}ws")}),
+    "ws_hang": ("done", {"ws": hang}),
+    "ws_closes": ("done", {"ws": socket_says(then="end")}),
+    "ws_bad_json": ("done", {"ws": socket_says("{", DEEP, HUGE, "\x1b[2J")}),
+    "ws_odd_values": ("done", {"ws": socket_says("[]", "null", '"x"', '{"type": 3}')}),
+    "ws_no_data": ("done", {"ws": socket_says('{"type": "executing"}')}),
+    "ws_data_list": ("done", {"ws": socket_says('{"type": "executing", "data": [1]}')}),
+    "ws_prompt_list": ("done", {"ws": socket_says('{"type": "x", "data": {"prompt_id": []}}')}),
+    "ws_progress_text": ("done", socket_data(value="x", max=[])),
+    "ws_progress_nan": ("done", socket_data(value=float("nan"), max=float("inf"))),
+    "ws_node_escapes": ("done", socket_data("executing", node=ESCAPES.replace("\ud800", ""))),
+    "ws_large": ("done", {"ws": socket_says("x" * (40 << 20))}),
+    "ws_binary": ("done", {"ws": socket_says(bytes(1000), b"", bytes(8))}),
+    "ws_flood": ("done", {"ws": socket_says('{"type": "status", "data": {}}', times=5000)}),
+}  # fmt: skip
+
+
+class HostileServer:
+    """The application, and another host, which counts the requests that reach it."""
+
+    def __init__(self):
+        self.hosts = {mode: Host() for mode in MODES}
+        self.asked_elsewhere = 0
+        self.other = web.Application()
+        self.other.router.add_route("*", "/{path:.*}", self.elsewhere)
+        self.app = web.Application()
+        routes = {
+            "GET": {"object_info": "nodes", "queue": "queue", "view": "view", "ws": "ws"},
+            "POST": {"prompt": "prompt", "queue": "withdraw"},
+        }
+        for method, paths in routes.items():
+            for path, part in paths.items():
+                self.app.router.add_route(method, f"/{{mode}}/{path}", partial(self.answer, part))
+        self.app.router.add_get("/{mode}/history/{prompt}", partial(self.answer, "history"))
+        self.app.router.add_get("/asked_elsewhere", self.count)
+
+    async def elsewhere(self, request):
+        self.asked_elsewhere += 1
+        return web.json_response(NODES)
+
+    async def count(self, request):
+        return web.json_response(self.asked_elsewhere)
+
+    async def answer(self, part, request):
+        mode = request.match_info["mode"]
+        handler = MODES[mode][1].get(part) or GOOD[part]
+        return await handler(self.hosts[mode], request)
+
+
+async def serve():
+    hostile = HostileServer()
+    async with LocalServer(hostile.other) as other:
+        hostile.app[OTHER] = str(other.make_url("/"))
+        async with LocalServer(hostile.app) as server:
+            print(server.make_url("/"), flush=True)
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

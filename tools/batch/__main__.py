@@ -1,0 +1,19 @@
+"""`python -m tools.batch WORKFLOW TABLE`: see `tools.batch.command`, or `--help`."""
+
+import sys
+
+from tools.batch.stop import STOPPED, WORDS, Stop
+
+
+def main() -> int:
+    stop = Stop()
+    try:
+        from tools.batch import command  # takes a second, in which Ctrl-C has its sentence too
+    except KeyboardInterrupt:
+        print(WORDS)
+        return STOPPED
+    return command.main(sys.argv[1:], stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
