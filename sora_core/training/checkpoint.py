@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from ..errors import TrainingError
 from ..files import replacing
+from ..state_keys import current_key
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -40,9 +41,12 @@ def load(path: Path, model: nn.Module, average: nn.Module, optimizers: Sequence[
     def under(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
+    def weights(prefix: str) -> dict[str, Tensor]:
+        return {current_key(name): tensor for name, tensor in under(prefix).items()}
+
     try:
-        model.load_state_dict(under("model."))
-        average.load_state_dict(under("average."))
+        model.load_state_dict(weights("model."))
+        average.load_state_dict(weights("average."))
     except RuntimeError as error:
         raise TrainingError(
             f"{path.name} is of another model: start anew or name its folder"
