@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from .errors import WeightsError
 from .files import replacing
+from .state_keys import current_keys
 
 MAX_HEADER = 4_000_000  # bytes, for MAX_TENSORS long names and as much metadata; parsed under 1 s
 MAX_TENSORS = 20_000
@@ -73,18 +74,24 @@ def read(
 ) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, without it, on the CPU, every value finite.
 
+    Names that a parameter had in older files become its current one (`state_keys`).
+
     With `expected`, from name to shape, they must be exactly those, and floating point. Raises
     WeightsError that names the first tensor that is missing, unexpected, of another shape or kind,
     or not finite.
     """
     path = Path(path)
     header = read_header(path)
-    found = {k.removeprefix(prefix): v for k, v in header.tensors.items() if k.startswith(prefix)}
+    try:
+        names = current_keys(k.removeprefix(prefix) for k in header.tensors if k.startswith(prefix))
+    except WeightsError as problem:
+        raise _refusal(path, str(problem)) from problem
+    found = {name: header.tensors[prefix + stored] for name, stored in names.items()}
     if expected is not None:
         _compare(path, found, expected, prefix)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(prefix + name) for name in found}
+            tensors = {key: file.get_tensor(prefix + stored) for key, stored in names.items()}
     except (OSError, SafetensorError) as problem:
         raise _refusal(path, f"cannot be read ({problem!s:.60})") from problem
     for name in expected or found:

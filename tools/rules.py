@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-GROUND = {"errors", "shapes", "config", "paths", "files"}
+GROUND = {"errors", "shapes", "config", "paths", "files", "state_keys"}
 PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
 MODEL_FILES = {"weights", "bundle", "presets", "language"}
 CANVAS_FILES = {"footage", "encode", "edits", "leaving", "meeting", "picture", "sound"}

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from ..errors import TrainingError
 from ..files import replacing
+from ..state_keys import current_key
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -55,11 +56,14 @@ def load(
     def under(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
+    def weights(prefix: str) -> dict[str, Tensor]:
+        return {current_key(name): tensor for name, tensor in under(prefix).items()}
+
     try:
-        model.load_state_dict(under("model."))
-        first = under("average.")
+        model.load_state_dict(weights("model."))
+        first = weights("average.")
         for name, average in averages.items():
-            average.load_state_dict(under(f"{name}.") or first)
+            average.load_state_dict(weights(f"{name}.") or first)
     except RuntimeError as error:
         raise TrainingError(
             f"{path.name} is of another model: start anew or name its folder"
