@@ -5,7 +5,7 @@ from math import cos, pi, sin
 
 from .draw import MOVERS, Draw
 from .motion import fall_seconds, jump_seconds
-from .scene import COLOURS, KINDS, PRIMITIVES, Contact, Move, Scene, Shot, Thing
+from .scene import COLOURS, KINDS, PRIMITIVES, Contact, LightChange, Move, Scene, Shot, Thing
 from .things import half_extents, height
 
 CROSSING = ("cube", "cylinder", "cone")
@@ -14,9 +14,15 @@ DIAGONALS = ((-0.64, -0.77), (0.64, -0.77), (-0.64, 0.77), (0.64, 0.77))
 STANDING = ("cube", "cylinder", "cone", "tree", "house", "table", "snowman", "lamp", "car")
 
 
-def single(d: Draw, things: list[Thing], **rest: object) -> Scene:
-    """One shot of things, through a view that suits them; `rest` goes to the stage."""
-    stage = d.stage(things, **rest)
+def single(
+    d: Draw,
+    things: list[Thing],
+    sky: str | None = None,
+    light: LightChange | None = None,
+    contacts: tuple[Contact, ...] = (),
+) -> Scene:
+    """One shot of things, through a view that suits them."""
+    stage = d.stage(things, sky=sky, light=light, contacts=contacts)
     return Scene((Shot(stage, d.view(stage.things)),))
 
 
@@ -30,8 +36,9 @@ def bystander(d: Draw, things: list[Thing], share: float = 0.3) -> list[Thing]:
 
 
 def half_across(thing: Thing) -> float:
-    """Half the thing's length along x when it faces its way along x."""
-    return half_extents(thing)[0]
+    """Half the thing's length along x when it faces along x, its swinging legs included."""
+    reach = 0.55 * thing.scale if thing.kind in ("man", "woman", "robot") else 0.0
+    return max(half_extents(thing)[0], reach)
 
 
 def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> Thing:
@@ -56,7 +63,9 @@ def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> Thing:
         halt = d.beat(0.6, 0.9)
         stop = halt if stop is None else min(stop, halt)
     move = d.go(speed, direction, stop=stop, brake=False)
-    return replace(thing, x=x, z=z + (d.uniform(-0.3, 0.3) if direction[1] == 0 else 0), moves=(move,))
+    return replace(
+        thing, x=x, z=z + (d.uniform(-0.3, 0.3) if direction[1] == 0 else 0), moves=(move,)
+    )
 
 
 def still(d: Draw) -> Scene:
@@ -117,7 +126,9 @@ def jump(d: Draw) -> Scene:
 
 def circle(d: Draw) -> Scene:
     thing = d.thing(("ball", "car", "man", "woman", "dog", "cat", "robot"), ("small", "medium"))
-    middle = d.thing(("tree", "cube", "cylinder", "cone", "lamp", "snowman"), unlike=[thing], asked=False)
+    middle = d.thing(
+        ("tree", "cube", "cylinder", "cone", "lamp", "snowman"), unlike=[thing], asked=False
+    )
     middle = replace(middle, size="small", x=0.0, z=0.4)
     angle, radius = d.uniform(0, 2 * pi), d.uniform(1.35, 1.5)
     dx, dz = radius * cos(angle), radius * sin(angle)
@@ -198,7 +209,9 @@ def knock_over(d: Draw) -> Scene:
     target = replace(target, yaw=pi / 2)
     hit = d.beat(0.25, 0.4)
     way, speed, x, spot = meeting(d, thing, target, hit)
-    edge = half_extents(target)[2] if target.kind in ("robot", "snowman") else half_across(target)
+    edge = (
+        half_extents(target)[2] if target.kind in ("robot", "snowman") else half_extents(target)[0]
+    )
     x = spot - way * (half_across(thing) + edge + speed * hit)
     first = d.go(speed, (way, 0.0), stop=hit)
     verb = "scatter" if target.kind == "tower" else "topple"
@@ -288,4 +301,3 @@ def enter(d: Draw) -> Scene:
 
 def other_colour(d: Draw, *colours: str) -> str:
     return d.pick([colour for colour in COLOURS if colour not in colours])
-

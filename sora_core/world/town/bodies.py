@@ -201,5 +201,3 @@ def _legs(thing: Thing) -> list[tuple[Move, tuple[float, float]]]:
             found.append((move, (x, z)))
             x, z = x + move.dx, z + move.dz
     return found
-
-

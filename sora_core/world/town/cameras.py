@@ -76,9 +76,7 @@ def look(heading: Float[ndarray, "t"], pitch: Float[ndarray, "t"]) -> Float[ndar
     """Right, up and forward of a camera that faces `heading` and looks down by `pitch`."""
     zero = np.zeros_like(heading)
     right = np.stack([cos(heading), zero, -sin(heading)], axis=-1)
-    forward = np.stack(
-        [sin(heading) * cos(pitch), -sin(pitch), cos(heading) * cos(pitch)], axis=-1
-    )
+    forward = np.stack([sin(heading) * cos(pitch), -sin(pitch), cos(heading) * cos(pitch)], axis=-1)
     up = np.stack([sin(heading) * sin(pitch), cos(pitch), cos(heading) * sin(pitch)], axis=-1)
     return np.stack([right, up, forward], axis=1)
 

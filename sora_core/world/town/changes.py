@@ -26,9 +26,9 @@ def _crossing(d: Draw, thing: Thing) -> Thing:
     )
 
 
-def _marking(d: Draw, thing: Thing, colour: str, style: str, width: float, **rest: str) -> Scene:
+def _marking(d: Draw, thing: Thing, colour: str, style: str, width: float, floor: str) -> Scene:
     sky = d.asked.sky or d.pick(("day", "day", "dawn", "sunset", "night"))
-    stage = d.stage([thing], strokes=(Stroke(0, colour, style, width),), sky=sky, **rest)
+    stage = d.stage([thing], strokes=(Stroke(0, colour, style, width),), sky=sky, floor=floor)
     camera = d.asked.camera or d.pick(("static", "static", "static", "handheld", "zoom in"))
     angle = "above" if d.chance(0.3 if style == "stroke" else 0.6) else "front"
     return Scene((Shot(stage, d.view(stage.things, camera=camera, angle=angle)),))
@@ -91,7 +91,9 @@ def recolour(d: Draw) -> Scene:
 
 def grow(d: Draw) -> Scene:
     """A thing grows, or shrinks."""
-    thing = replace(d.thing(("ball", "cube", "cylinder", "cone", "tree", "snowman"), ("small", "medium")))
+    thing = replace(
+        d.thing(("ball", "cube", "cylinder", "cone", "tree", "snowman"), ("small", "medium"))
+    )
     amount = d.uniform(1.5, 1.8) if thing.size == "small" else d.uniform(0.45, 0.6)
     start = d.beat(0.05, 0.25)
     move = Move("grow", start, start + d.beat(0.4, 0.6), amount=amount)

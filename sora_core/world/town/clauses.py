@@ -9,12 +9,20 @@ from numpy.random import Generator
 
 from . import words
 from .facts import Fact
-from .scene import COLOURS, FLOORS, KINDS, SKIES, Scene, Thing, is_held_out_pair
+from .scene import COLOURS, FLOORS, KINDS, Scene, Thing, is_held_out_pair
 from .things import gait
 
 Choice = TypeVar("Choice")
 RICH = {"short": 0.25, "medium": 0.55, "long": 0.95, "tags": 0.3}
 NEGATED = 0.16
+OPPOSITES = {
+    "day": ("night", "sunset"),
+    "cloudy": ("night", "sunset"),
+    "dawn": ("night",),
+    "sunset": ("night",),
+    "night": ("day", "sunset"),
+}
+"""Skies that nobody would call the first one."""
 
 
 @dataclass(slots=True)
@@ -65,15 +73,22 @@ class ShotSpeaker:
         place, light, camera = self.floor(), self.sky(), self.camera()
         share = {"short": (0.7, 0.45, 0.4), "medium": (0.9, 0.75, 0.65), "long": (1, 1, 0.9)}[style]
         chosen = [self.talk.chance(s) for s in share]
-        facts = list(event.facts)
-        text = event.text
-        if chosen[0]:
+        facts, text = list(event.facts), event.text
+        extra: list[Clause] = []
+        spread = style == "long" and self.talk.chance(0.45)
+        if spread:
+            ground = self.talk.pick(words.GROUNDS[self.stage.floor])
+            extra = [Clause(f"the ground is {ground}", place.facts)]
+            if light and not self.true("light") and len(light.facts) == 1:
+                scenery = self.talk.pick(words.SCENERY[light.facts[0].value]).rstrip(".")
+                extra.append(Clause(scenery, light.facts))
+                light = None
+        elif chosen[0]:
             text, facts = f"{text} {place.text}", facts + place.facts
         if chosen[1] and light:
             front = self.talk.chance(0.2) and style != "short"
             text = f"{light.text}, {text}" if front else f"{text} {light.text}"
             facts += light.facts
-        extra: list[Clause] = []
         if style == "long" or (style == "medium" and self.talk.chance(0.5)):
             extra += self.others()
         extra += self.changes()
@@ -150,9 +165,16 @@ class ShotSpeaker:
         relations = [f for f in self.true("relation", self.subject.identity) if self.usable(f)]
         wanted = 0.95 if self.scene.kind in ("relation", "between") else 0.45
         happens = self.happens(self.subject)
+        if self.true("visible"):
+            return happens
         if relations and self.talk.chance(wanted):
             strong = [f for f in relations if f.value != "near"]
             return self.related(happens, self.talk.pick(strong or relations))
+        rest = [thing for thing in things if thing.identity not in self.named]
+        if self.seconds and len(rest) == 1 and self.talk.chance(0.45):
+            other = self.happens(rest[0])
+            link = self.talk.pick(("while", "while", "and"))
+            return Clause(f"{happens.text} {link} {other.text}", happens.facts + other.facts)
         return happens
 
     def usable(self, fact: Fact) -> bool:
@@ -182,8 +204,8 @@ class ShotSpeaker:
             return subject
         visible = self.true("visible", thing.identity)
         if visible and self.talk.chance(0.9):
-            does = self.seen_words([f.value for f in visible])
-            return Clause(f"{subject.text} {does}", subject.facts + visible)
+            does = self.appearance(visible)
+            return Clause(f"{subject.text} {does.text}", subject.facts + does.facts)
         motions = self.true("motion", thing.identity)
         if not motions:
             return subject
@@ -198,7 +220,7 @@ class ShotSpeaker:
         return Clause(f"{subject.text} {does.text}", subject.facts + does.facts)
 
     def motions(self, thing: Thing, motions: list[Fact]) -> Clause:
-        """"rolls left", "first walks left, then jumps", "is spinning"."""
+        """ "rolls left", "first walks left, then jumps", "is spinning"."""
         talk = self.talk
         groups = [list(g) for _, g in groupby(motions, key=lambda fact: fact.order)]
         progressive = len(groups) == 1 and talk.chance(0.3)
@@ -212,7 +234,11 @@ class ShotSpeaker:
         elif len(phrases) == 1:
             text = phrases[0]
         elif len(phrases) == 2:
-            form = talk.pick(("first {}, then {}", "{} and then {}", "{}, then {}", "{}; at the end it {}"))
+            form = talk.pick(
+                ("first {}, then {}", "{} and then {}", "{}, then {}", "{}; at the end it {}")
+            )
+            if "stop" not in (fact.value for fact in motions):
+                form = talk.pick((form, form, "{} before it {}"))
             text = form.format(*phrases)
         else:
             text = "first " + ", then ".join(phrases[:-1]) + f" and finally {phrases[-1]}"
@@ -225,16 +251,21 @@ class ShotSpeaker:
             return f"{verb[0]} {direction}", f"{verb[1]} {direction}"
         return self.talk.pick(words.MOTIONS[name])
 
-    def seen_words(self, verbs: list[str]) -> str:
-        talk = self.talk
+    def appearance(self, facts: list[Fact]) -> Clause:
+        """How a thing goes out of view, or comes into it."""
+        talk, verbs = self.talk, [fact.value for fact in facts]
         if "hidden" in verbs:
-            return talk.pick(words.HIDES)
+            return Clause(talk.pick(words.HIDES), facts)
         if "enters" in verbs:
-            return talk.pick(words.ENTERS)
+            return Clause(talk.pick(words.ENTERS), facts)
         leaves = talk.pick(words.LEAVES)
         if "returns" in verbs:
-            return f"{leaves} and {talk.pick(('then ', 'later ', ''))}{talk.pick(words.RETURNS)}"
-        return leaves + talk.pick(("", " and does not come back")) if "leaves" in verbs else leaves
+            link = talk.pick(("then ", "later ", ""))
+            return Clause(f"{leaves} and {link}{talk.pick(words.RETURNS)}", facts)
+        if talk.chance(0.5):
+            never = replace(facts[0], value="returns", negated=True)
+            return Clause(f"{leaves} and does not come back", [*facts, never])
+        return Clause(leaves, facts)
 
     def contact(self, fact: Fact) -> Clause:
         """Active or passive."""
@@ -251,7 +282,9 @@ class ShotSpeaker:
         motions = self.true("motion", fact.thing)
         if motions and self.talk.chance(0.4) and motions[0].value in words.DIRECTIONS:
             verb = self.verb(first, motions[0].value)[0]
-            clause = Clause(f"{agent.text} {verb} and {active} {target.text}", clause.facts + motions[:1])
+            clause = Clause(
+                f"{agent.text} {verb} and {active} {target.text}", clause.facts + motions[:1]
+            )
         after = [f for f in self.true("motion", fact.other) if f.value in ("topple", "scatter")]
         if after and self.talk.chance(0.4):
             fall = self.verb(second, after[0].value)[0]
@@ -259,7 +292,7 @@ class ShotSpeaker:
         return clause
 
     def plural(self) -> Clause:
-        """"three red balls", and what they all do."""
+        """ "three red balls", and what they all do."""
         things, talk = self.stage.things, self.talk
         first = things[0]
         self.named |= {thing.identity for thing in things}
@@ -400,9 +433,9 @@ class ShotSpeaker:
                 text = f"{talk.pick(('no', 'without any'))} {talk.pick(words.FLOOR_NAMES[wrong])}"
                 return Clause(text, [Fact("floor", wrong, shot=self.shot, negated=True)])
             case "sky" if self.true("sky") and not self.true("light"):
-                wrong = self.other(SKIES, self.true("sky")[0].value)
-                text = f"it is not {talk.pick(words.SKY_NAMES[wrong][:1])}"
-                text = text.replace("not day", "not by day").replace("by daylight", "daylight")
+                wrong = talk.pick(OPPOSITES[self.true("sky")[0].value])
+                text = talk.pick(("it is not {}", "not at {}")).format(wrong)
+                text = text.replace("at day", "by day")
                 return Clause(text, [Fact("sky", wrong, shot=self.shot, negated=True)])
             case "camera" if self.view.camera == "static":
                 text = talk.pick(("no camera movement", "without moving the camera"))
@@ -419,7 +452,7 @@ class ShotSpeaker:
         return Clause(text, [Fact("kind", wrong, shot=self.shot, negated=True)])
 
     def tags(self) -> Clause:
-        """"red ball, rolling left, grass, night, static shot"."""
+        """ "red ball, rolling left, grass, night, static shot"."""
         talk, parts, facts = self.talk, [], []
         kinds = {(t.kind, t.colour) for t in self.stage.things}
         if len(self.stage.things) > 1 and len(kinds) == 1:

@@ -11,7 +11,19 @@ from .things import TOPPLING, footprint, height
 
 RELATIONS = ("left of", "right of", "behind", "in front of", "on")
 COUNTABLE = ("ball", "cube", "cylinder", "cone", "car", "man", "woman", "dog", "cat", "tree")
-PARTNERS = ("ball", "cube", "cylinder", "cone", "car", "man", "woman", "dog", "cat", "tree", "robot")
+PARTNERS = (
+    "ball",
+    "cube",
+    "cylinder",
+    "cone",
+    "car",
+    "man",
+    "woman",
+    "dog",
+    "cat",
+    "tree",
+    "robot",
+)
 SUPPORTS = ("cube", "cylinder", "table")
 MARGIN = 0.35
 
@@ -115,7 +127,7 @@ def crowd(d: Draw) -> Scene:
     number = d.asked.count or int(d.rng.integers(3, 6))
     things: list[Thing] = []
     spots = [(-0.95, -0.3), (0.95, -0.3), (0.0, 0.9), (-1.75, 2.0), (1.75, 2.0)]
-    order = d.rng.permutation(3).tolist() + [3, 4]
+    order = [*d.rng.permutation(3).tolist(), 3, 4]
     for i in range(number):
         kinds = KINDS[:15] if i else (*PARTNERS, "robot")
         kinds = tuple(k for k in kinds if k not in ("bus", "wall", "boat", "roller"))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.random import PCG64, Generator
+from numpy.random import Generator
 
 from .motion import pose
 from .scene import (
@@ -16,8 +16,11 @@ from .scene import (
     PRIMITIVES,
     SIZES,
     SKIES,
+    Contact,
+    LightChange,
     Move,
     Stage,
+    Stroke,
     Thing,
     View,
     check_word,
@@ -99,7 +102,6 @@ class Draw:
         sizes: Sequence[str] = tuple(SIZES),
         unlike: Sequence[Thing] = (),
         asked: bool = True,
-        **rest: Any,
     ) -> Thing:
         """A thing of one of `kinds`, unlike others in kind and colour; what is asked wins."""
         kind = self.asked.thing if asked and self.asked.thing else None
@@ -119,15 +121,23 @@ class Draw:
             yaw = 1.57
         if kind in ("car", "bus", "boat", "dog", "cat", "roller") and self.chance(0.8):
             yaw = self.pick((0.0, 3.14)) + self.uniform(-0.3, 0.3)
-        return Thing(kind, colour, size, pattern, yaw=yaw, **rest)
+        return Thing(kind, colour, size, pattern, yaw=yaw)
 
-    def stage(self, things: Sequence[Thing], **rest: Any) -> Stage:
-        """A place that suits the things, numbered in order, with each in sight of the others."""
+    def stage(
+        self,
+        things: Sequence[Thing],
+        floor: str | None = None,
+        sky: str | None = None,
+        light: LightChange | None = None,
+        strokes: tuple[Stroke, ...] = (),
+        contacts: tuple[Contact, ...] = (),
+    ) -> Stage:
+        """A place that suits the things, which are numbered in order."""
         things = tuple(replace(thing, identity=i) for i, thing in enumerate(things))
-        floor = rest.pop("floor", None) or self.asked.floor or self.floor(things)
-        sky = rest.pop("sky", None) or self.asked.sky or self.pick(SKIES)
-        weather = rest.pop("weather", None) or "dry"
-        if weather == "dry" and sky == "cloudy" and self.chance(0.3):
+        floor = floor or self.asked.floor or self.floor(things)
+        sky = sky or self.asked.sky or self.pick(SKIES)
+        weather = "dry"
+        if sky == "cloudy" and self.chance(0.3):
             weather = "snowfall" if floor == "snow" or self.chance(0.3) else "rain"
         return Stage(
             things,
@@ -137,7 +147,9 @@ class Draw:
             light_side=self.side(),
             floor_shift=(self.uniform(0, 8), self.uniform(0, 8)),
             heading=self.uniform(0, 8),
-            **rest,
+            light=light,
+            strokes=strokes,
+            contacts=contacts,
         )
 
     def floor(self, things: Sequence[Thing]) -> str:
@@ -150,9 +162,16 @@ class Draw:
         dry = [f for f in FLOORS if f != "water" or kinds <= set(PRIMITIVES)]
         return self.pick([f for f in dry if f not in lost] or dry)
 
-    def view(self, things: Sequence[Thing], static: float = 0.6, **rest: Any) -> View:
+    def view(
+        self,
+        things: Sequence[Thing],
+        static: float = 0.6,
+        camera: str | None = None,
+        angle: str = "front",
+        framing: str = "medium",
+    ) -> View:
         """A camera that leaves the things' motions readable."""
-        camera = rest.pop("camera", None) or self.asked.camera
+        camera = camera or self.asked.camera
         if camera is None:
             names = {name for thing in things for name in thing.motions}
             calm = not names & {"go", "left", "right", "circle"} and not any(
@@ -165,7 +184,8 @@ class Draw:
             pace=self.uniform(0.9, 1.15),
             height=self.uniform(1.45, 1.75),
             side=self.side(),
-            **rest,
+            angle=angle,
+            framing=framing,
         )
 
     def pace(self, thing: Thing) -> float:
@@ -198,7 +218,7 @@ class Draw:
 
 
 def clear_of_each_other(things: Sequence[Thing], gap: float = 0.05) -> bool:
-    """Whether no two things share space at the start: apart on the floor, or one above the other."""
+    """Whether no two things share space at the start: one beside or above the other."""
     zero = np.zeros(1)
     places = [pose(thing, zero).origin[0] for thing in things]
     for i, first in enumerate(things):

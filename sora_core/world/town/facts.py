@@ -331,9 +331,12 @@ def _in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
     stated = motions_within(thing, shot, watched.length)
     if fact.order != dict(stated).get(fact.value, fact.order):
         return len([v for v in stated if v == (fact.value, fact.order)]) > 0
-    onsets = [watched.onset(name) for name, order in stated if order <= fact.order]
-    known = [onset for onset in onsets if onset is not None]
-    return all(early <= late + 0.15 for early, late in pairwise(known))
+    first: dict[int, float] = {}
+    for name, order in stated:
+        onset = watched.onset(name)
+        if order <= fact.order and onset is not None:
+            first[order] = min(onset, first.get(order, onset))
+    return all(first[early] <= first[late] + 0.15 for early, late in pairwise(sorted(first)))
 
 
 def _touch(shot: Shot, clock: float, first: int, second: int) -> bool:

@@ -46,9 +46,7 @@ def ground_tone(kind: int, x: float, z: float, seconds: float) -> float:
     if kind == 9:  # dirt
         return ramp(0.25, 0.75, 0.6 * noise(x / 0.9, z / 1.1) + 0.4 * noise(x / 0.35, z / 0.4))
     across, along = x / 0.9 - floor(x / 0.9), z / 0.9 - floor(z / 0.9)  # tiles
-    return 1.0 if across < 0.1 or along < 0.1 else 0.12 * scramble(
-        int(floor(x / 0.9)), int(floor(z / 0.9))
-    )
+    return 1.0 if across < 0.1 or along < 0.1 else 0.12 * scramble(floor(x / 0.9), floor(z / 0.9))
 
 
 @njit(nogil=True, fastmath=True)

@@ -1,6 +1,7 @@
 """Where a thing is at a time in seconds: its moves added up. Axes: t frames."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import atan2, hypot, inf, pi, sqrt
 
 import numpy as np
@@ -97,7 +98,7 @@ def yaw(thing: Thing, seconds: Times) -> Times:
         legs = sorted((m for m in thing.moves if m.verb == "go"), key=lambda move: move.start)
         if legs:
             angle = np.full_like(seconds, atan2(-legs[0].dz, legs[0].dx))
-        for before, after in zip(legs, legs[1:], strict=False):
+        for before, after in pairwise(legs):
             change = atan2(-after.dz, after.dx) - atan2(-before.dz, before.dx)
             change = (change + pi) % (2 * pi) - pi
             late = np.clip((seconds - after.start) / TURN_SECONDS + 0.5, 0, 1)

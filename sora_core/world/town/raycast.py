@@ -23,7 +23,9 @@ FLOOR, SKY, MARK = range(3)
 
 
 @njit(nogil=True, fastmath=FAST)
-def passes(group: ndarray, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> bool:
+def passes(
+    group: ndarray, ox: float, oy: float, oz: float, dx: float, dy: float, dz: float
+) -> bool:
     """Whether a ray comes as near to a group's middle as its radius."""
     px, py, pz = ox - group[2], oy - group[3], oz - group[4]
     along = px * dx + py * dy + pz * dz
@@ -216,9 +218,7 @@ def shade_body(
 
 
 @njit(nogil=True, fastmath=FAST)
-def project(
-    groups: ndarray, eye: ndarray, axes: ndarray, focal: float, bounds: ndarray
-) -> None:
+def project(groups: ndarray, eye: ndarray, axes: ndarray, focal: float, bounds: ndarray) -> None:
     """Fills `bounds`: left, right, low and high of each group's sphere on the screen."""
     for g in range(groups.shape[0]):
         right = up = ahead = 0.0
@@ -266,8 +266,10 @@ def draw(
     rows, columns = segments.shape
     unit = 2.0 / min(rows, columns)
     total = groups.shape[0]
-    bounds, active, row_active = np.empty((total, 4)), np.zeros(total, np.int64), np.zeros(
-        total, np.int64
+    bounds, active, row_active = (
+        np.empty((total, 4)),
+        np.zeros(total, np.int64),
+        np.zeros(total, np.int64),
     )
     project(groups, eye, axes, focal, bounds)
     kinds, depths = np.zeros(4, np.int64), np.zeros(4)
@@ -351,60 +353,3 @@ def draw(
                     most, votes = sample, same
             segments[row, column] = kinds[most]
             depth[row, column] = depths[most]
-
-
-@njit(nogil=True, fastmath=FAST)
-def visible_share(
-    bodies: ndarray,
-    groups: ndarray,
-    g: int,
-    eye: ndarray,
-    axes: ndarray,
-    focal: float,
-    wide: float,
-    tall: float,
-) -> float:
-    """The share of group `g`'s silhouette that is inside the frame and not behind another group.
-
-    `wide` and `tall` are half the frame's sides, in half smaller sides.
-    """
-    bounds, own = np.empty((groups.shape[0], 4)), np.array([g])
-    others = np.array([other for other in range(groups.shape[0]) if other != g], np.int64)
-    project(groups, eye, axes, focal, bounds)
-    if bounds[g, 0] > bounds[g, 1] or bounds[g, 0] == -inf:
-        return 0.0
-    if bounds[g, 0] > wide or bounds[g, 1] < -wide or bounds[g, 2] > tall or bounds[g, 3] < -tall:
-        return 0.0
-    blockers = 0
-    for i in range(others.shape[0]):
-        k = others[i]
-        if (
-            bounds[k, 0] < bounds[g, 1]
-            and bounds[k, 1] > bounds[g, 0]
-            and bounds[k, 2] < bounds[g, 3]
-            and bounds[k, 3] > bounds[g, 2]
-        ):
-            others[blockers] = k
-            blockers += 1
-    whole = shown = 0
-    for row in range(16):
-        for column in range(16):
-            sx = bounds[g, 0] + (bounds[g, 1] - bounds[g, 0]) * (column + 0.5) / 16
-            sy = bounds[g, 2] + (bounds[g, 3] - bounds[g, 2]) * (row + 0.5) / 16
-            scale = 1 / sqrt(sx * sx + sy * sy + focal * focal)
-            ray = (
-                eye[0],
-                eye[1],
-                eye[2],
-                (axes[0, 0] * sx + axes[1, 0] * sy + axes[2, 0] * focal) * scale,
-                (axes[0, 1] * sx + axes[1, 1] * sy + axes[2, 1] * focal) * scale,
-                (axes[0, 2] * sx + axes[1, 2] * sy + axes[2, 2] * focal) * scale,
-            )
-            reach = nearest(bodies, groups, own, 1, ray)[0]
-            if reach == inf:
-                continue
-            whole += 1
-            if abs(sx) > wide or abs(sy) > tall:
-                continue
-            shown += blockers == 0 or nearest(bodies, groups, others, blockers, ray)[0] > reach
-    return shown / whole if whole else 0.0

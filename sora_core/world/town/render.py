@@ -20,8 +20,9 @@ from .ground import FLOOR_KINDS, precipitate
 from .happenings import Happening, happenings
 from .motion import centres, pose
 from .palette import FLOORS, LIT, Light, light_at, linear
-from .raycast import FLOOR, MARK, SKY, draw, visible_share
+from .raycast import FLOOR, MARK, SKY, draw
 from .scene import Scene, Shot, Stage
+from .silhouette import visible_share
 from .things import half_extents
 
 FIRST_THING = 3
@@ -94,7 +95,9 @@ def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Cl
     or a start that is not a positive number.
     """
     if not 0 < fps < inf or not 0 <= start < inf:
-        raise SizeError(f"{fps} frames a second from {start} s: choose a rate above 0, a start >= 0")
+        raise SizeError(
+            f"{fps} frames a second from {start} s: choose a rate above 0, a start >= 0"
+        )
     seconds = start + np.arange(size.frames) / fps
     shape = (size.frames, size.height, size.width)
     frames, segments = np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8)
@@ -122,14 +125,31 @@ class _Arrays:
         self.turn = np.full((known, frames, 3, 3), np.nan, np.float32)
         self.visible = np.zeros((known, frames), np.float32)
         self.present = np.zeros((known, frames), bool)
-        self.eye, self.axes = np.zeros((frames, 3), np.float32), np.zeros((frames, 3, 3), np.float32)
+        self.eye, self.axes = (
+            np.zeros((frames, 3), np.float32),
+            np.zeros((frames, 3, 3), np.float32),
+        )
         self.focal, self.shot = np.zeros(frames, np.float32), np.zeros(frames, np.int64)
         self.light, self.lamp, self.stroke = (np.zeros(frames, np.float32) for _ in range(3))
 
     def finished(self, events: tuple[Happening, ...]) -> Truth:
-        names = ("positions", "screen", "radius", "turn", "visible", "present", "eye", "axes")
-        rest = ("focal", "shot", "light", "lamp", "stroke")
-        return Truth(*(torch.from_numpy(getattr(self, n)) for n in names + rest), events)
+        tensor = torch.from_numpy
+        return Truth(
+            positions=tensor(self.positions),
+            screen=tensor(self.screen),
+            radius=tensor(self.radius),
+            turn=tensor(self.turn),
+            visible=tensor(self.visible),
+            present=tensor(self.present),
+            eye=tensor(self.eye),
+            axes=tensor(self.axes),
+            focal=tensor(self.focal),
+            shot=tensor(self.shot),
+            light=tensor(self.light),
+            lamp=tensor(self.lamp),
+            stroke=tensor(self.stroke),
+            happenings=events,
+        )
 
 
 def _render_shot(
@@ -140,6 +160,7 @@ def _render_shot(
     pictures: tuple[ndarray, ndarray, ndarray],
     truth: _Arrays,
 ) -> None:
+    frames, segments, depth = pictures
     stage = shot.stage
     local = seconds - shot.start
     clock = local + shot.offset
@@ -163,7 +184,9 @@ def _render_shot(
             ]
         )
         draw(
-            *(picture[t] for picture in pictures),
+            frames[t],
+            segments[t],
+            depth[t],
             bodies.rows[i],
             bodies.groups[i],
             strokes[i],
@@ -177,7 +200,7 @@ def _render_shot(
             colours,
         )
         if stage.weather != "dry":
-            precipitate(pictures[0][t], clock[i], stage.weather == "snowfall")
+            precipitate(frames[t], clock[i], stage.weather == "snowfall")
     half_side = min(size.width, size.height) / 2
     truth.eye[chosen], truth.axes[chosen] = camera.eye, camera.axes
     truth.focal[chosen] = camera.focal * half_side

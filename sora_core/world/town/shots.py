@@ -74,7 +74,7 @@ def cuts(d: Draw, count: int) -> list[float]:
 
 def cut_same_thing(d: Draw) -> Scene:
     """The same thing, elsewhere: another floor, another light, another motion."""
-    first = d.thing(MOVERS + ("robot", "snowman", "tree"))
+    first = d.thing((*MOVERS, "robot", "snowman", "tree"))
     number = 2 if d.seconds < 3 or d.chance(0.7) else 3
     built, floors, skies, used = [], list(FLOORS[:6] + FLOORS[8:]), list(SKIES), 1
     for i, start in enumerate(cuts(d, number)):
@@ -124,4 +124,3 @@ def storyboard(d: Draw) -> Scene:
         used += len(things)
         built.append(replace(shot, stage=replace(shot.stage, things=things), start=start))
     return Scene(tuple(built))
-

@@ -4,7 +4,7 @@ The origin is the middle of the base, and lengths are world units at size "mediu
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from .scene import Thing
 
@@ -49,15 +49,11 @@ def _ball(radius: float, at: tuple[float, float, float], role: str = "main") -> 
     return Part(BALL, (radius, radius, radius), at, role)
 
 
-def _post(
-    radius: float, half: float, at: tuple[float, float, float], role: str = "main"
-) -> Part:
+def _post(radius: float, half: float, at: tuple[float, float, float], role: str = "main") -> Part:
     return Part(CYLINDER, (radius, half, radius), at, role)
 
 
-def _cone(
-    radius: float, half: float, at: tuple[float, float, float], role: str = "main"
-) -> Part:
+def _cone(radius: float, half: float, at: tuple[float, float, float], role: str = "main") -> Part:
     return Part(CONE, (radius, half, radius), at, role)
 
 
@@ -272,13 +268,11 @@ def _building(kind: str) -> list[Part]:
         case "wall":
             return [Part(BOX, (0.14, 0.85, 0.72), (0, 0.85, 0), "main", pattern=BRICKS)]
         case _:
-            legs = [
-                _post(0.08, 0.38, (x, 0.38, z)) for x in (-0.42, 0.42) for z in (-0.62, 0.62)
-            ]
+            legs = [_post(0.08, 0.38, (x, 0.38, z)) for x in (-0.42, 0.42) for z in (-0.62, 0.62)]
             return [_box(0.55, 0.07, 0.8, (0, 0.83, 0)), *legs]
 
 
-@lru_cache(maxsize=None)
+@cache
 def parts_of(kind: str) -> tuple[Part, ...]:
     """The primitives of a kind of thing."""
     match kind:
@@ -294,12 +288,14 @@ def parts_of(kind: str) -> tuple[Part, ...]:
             return tuple(_building(kind))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _half(kind: str) -> tuple[float, float, float]:
     parts = parts_of(kind)
     reach = [0.0, 0.0, 0.0]
     for part in parts:
         half = part.half
+        if part.block >= 0:
+            half = (1.12 * half[0], half[1], 1.12 * half[2])  # the blocks are turned a little
         if part.tilt == ("x", QUARTER):
             half = (half[0], half[2], half[1])
         if kind == "house" and part.role == "roof":

@@ -1,4 +1,4 @@
-"""How much of each thing a view shows, without drawing it. Axes: k things of the stage, t frames."""
+"""How much of each thing a view shows, without drawing it. Axes: k things, t frames."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,8 +7,8 @@ from numpy import ndarray
 from ...shapes import Size
 from .bodies import stage_bodies
 from .cameras import camera_path
-from .raycast import visible_share
 from .scene import Scene, Shot
+from .silhouette import visible_share
 
 SQUARE = Size(64, 64)
 

@@ -111,8 +111,8 @@ MOTIONS: dict[str, tuple[Forms, ...]] = {
     "still": (
         ("stands still", "standing still"),
         ("does not move", "not moving"),
-        ("stays where it is", "staying where it is"),
-        ("remains motionless", "remaining motionless"),
+        ("stays in place", "not moving"),
+        ("remains motionless", "not moving"),
         ("rests", "resting"),
     ),
     "stop": (
@@ -122,15 +122,24 @@ MOTIONS: dict[str, tuple[Forms, ...]] = {
     ),
 }
 CONTACTS = {  # active, past participle
-    "hit": (("hits", "hit"), ("bumps into", "hit"), ("collides with", "struck"), ("strikes", "struck")),
+    "hit": (
+        ("hits", "hit"),
+        ("bumps into", "hit"),
+        ("collides with", "struck"),
+        ("strikes", "struck"),
+    ),
     "push": (("pushes", "pushed"), ("shoves", "shoved"), ("pushes away", "pushed away")),
-    "knock over": (("knocks over", "knocked over"), ("topples", "toppled"), ("knocks down", "knocked down")),
+    "knock over": (
+        ("knocks over", "knocked over"),
+        ("topples", "toppled"),
+        ("knocks down", "knocked down"),
+    ),
 }
 RELATIONS = {
     "left of": ("to the left of", "left of", "on the left of"),
     "right of": ("to the right of", "right of", "on the right of"),
     "behind": ("behind", "in back of", "at the back of"),
-    "in front of": ("in front of", "before"),
+    "in front of": ("in front of", "in front of", "ahead of"),
     "on": ("on top of", "on", "resting on"),
     "near": ("near", "next to", "close to", "beside"),
 }
@@ -196,6 +205,23 @@ SKY_NAMES = {
     "night": ("night", "moonlight", "dark"),
     "dawn": ("dawn", "early morning", "sunrise"),
     "cloudy": ("cloudy", "overcast", "grey sky"),
+}
+GROUNDS = toy.GROUNDS | {
+    "water": ("blue water with small waves", "the open sea"),
+    "road": ("a road with white lines", "grey asphalt"),
+    "brick": ("red brick", "a brick pavement"),
+    "dirt": ("brown earth", "bare dirt"),
+    "tiles": ("light blue tiles", "a tiled floor"),
+}
+SCENERY = toy.LIGHTS | {
+    "dawn": (
+        "The morning sky is pink over distant hills",
+        "It is early morning, and the light is soft and rosy",
+    ),
+    "cloudy": (
+        "The sky is covered with grey clouds",
+        "It is an overcast day with flat, soft light",
+    ),
 }
 WEATHERS = {
     "rain": ("in the rain", "while it rains", "as rain falls"),
