@@ -44,7 +44,11 @@ def words(loaded):
 
 
 def generated(loaded, words, fps):
-    latent = SoraEncodeCanvas.execute(NodeCanvas(**size(fps)), loaded[2]).args[0]
+    return sampled_on(loaded, words, NodeCanvas(**size(fps)))
+
+
+def sampled_on(loaded, words, canvas):
+    latent = SoraEncodeCanvas.execute(canvas, loaded[2]).args[0]
     schedule = SoraSchedule.execute(latent, 2, 0.0, 1.0).args[0]
     guider = SoraGuider.execute(loaded[0], *words, 2.0, 0.0, 1.0, 0.0, latent, 1.0).args[0]
     noise = SoraNoise.execute(3).args[0]
@@ -58,6 +62,15 @@ def test_the_guider_paints_at_the_rate_of_the_canvas_as_the_core_does(path, load
             pipeline, PROMPT, Canvas(**size(fps)), 3, steps=2, guidance=2.0, interval=(0.0, 1.0)
         )
         torch.testing.assert_close(generated(loaded, words, fps), expected, atol=2e-4, rtol=0)
+
+
+def test_a_loop_is_the_same_in_both(path, loaded, words):
+    loop = {"width": 48, "height": 32, "seconds": 1.5, "fps": 8.0, "ring": True}
+    expected = core.generate(
+        core.load(path), PROMPT, Canvas(**loop), 3, steps=2, guidance=2.0, interval=(0.0, 1.0)
+    )
+    found = sampled_on(loaded, words, NodeCanvas(**loop))
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
 def test_another_rate_paints_another_clip(loaded, words):
