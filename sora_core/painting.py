@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .canvas import Canvas
 from .encode import Mask
-from .models.dit import DiT
+from .models.dit import DiT, DiTConfig
 from .models.metric import USUAL_FPS
 from .models.packing import pad_texts
 from .models.patches import PATCH
@@ -107,11 +107,12 @@ class Painter:
         """A denoiser of any number of frames, each view of them a row."""
         if period is None:
             return self.sight.over(lambda i: self._told(views, start + i, start + i))
+        place = ring_start(self.model.config)
         if period <= self.sight.length:
-            return ring_at(lambda first: self._told(views, first, 0), period)
+            return ring_at(lambda first: self._told(views, first, place), period)
 
         def line(first: int) -> Denoise:
-            return self.sight.over(lambda i: self._told(views, first + i, i))
+            return self.sight.over(lambda i: self._told(views, first + i, place + i))
 
         return ring_at(line, period, RING_CUTS, context=self.sight.overlap)
 
@@ -139,6 +140,15 @@ class Painter:
             )
 
         return denoise
+
+
+def ring_start(config: DiTConfig) -> int:
+    """The number that the first latent frame of a cut ring has for the model.
+
+    On a ring no frame stands alone. A model with positions in seconds has learned clips that begin
+    within a longer one; the others take every clip to begin with a single frame.
+    """
+    return 1 if config.metric else 0
 
 
 def clip_tokens(grid: Grid, patch: int = PATCH) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...sora_core.canvas import Canvas
 from ...sora_core.errors import ConfigError
-from ...sora_core.painting import RING_CUTS
+from ...sora_core.painting import RING_CUTS, ring_start
 from ...sora_core.pipeline import CHAIN, OVERLAP, clip_shift
 from ...sora_core.sampling.ring import ring_at
 from ...sora_core.sampling.schedules import shifted
@@ -43,6 +43,7 @@ class Sight:
     ring: bool
     shows: bool
     everywhere: bool  # whether a short ring is cut at each of its frames
+    first: int = 0  # the number of the first latent frame of a cut ring
 
     @classmethod
     def of(
@@ -56,7 +57,8 @@ class Sight:
         windows = Windows(length, min(OVERLAP, length - 1))
         ours = isinstance(patcher.model, HostModel)
         whole = Grid(*latent["samples"].shape[2:])
-        return cls(whole, windows, ring_of(latent), adapter.shows, ours)
+        first = ring_start(patcher.model.diffusion_model.config) if ours else 0
+        return cls(whole, windows, ring_of(latent), adapter.shows, ours, first)
 
     @property
     def long(self) -> bool:
@@ -102,10 +104,12 @@ class Sight:
             return self.windows.over(lambda i: call_at(i, start + i))
         cuts, context = self.cuts
         if not self.long:
-            return ring_at(lambda first: call_at(first, 0), self.whole.frames, cuts, context)
+            return ring_at(
+                lambda first: call_at(first, self.first), self.whole.frames, cuts, context
+            )
 
         def line(first: int) -> Denoise:
-            return self.windows.over(lambda i: call_at(first + i, i))
+            return self.windows.over(lambda i: call_at(first + i, self.first + i))
 
         return ring_at(line, self.whole.frames, cuts, context)
 

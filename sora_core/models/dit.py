@@ -63,7 +63,7 @@ each token's level; or equal runs of the row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class TokenSubset:
     """The tokens that the blocks from `first` to before `last` work on; the others skip them."""
 
     tokens: Int[Tensor, " k"]
@@ -303,7 +303,7 @@ class DiT(nn.Module):
         clips: Runs = None,
         given: Float[Tensor, "b n c1"] | None = None,
         features: Float[Tensor, "b #m f"] | None = None,
-        kept: Kept | None = None,
+        subset: TokenSubset | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
         all tokens, or where `clips` says so, of each clip's. `text_mask` says which words there
@@ -325,20 +325,20 @@ class DiT(nn.Module):
         cos, sin = angles.cos().to(x), angles.sin().to(x)
         shared = (level, words, seen, cos, sin, attend, attend_text, clips)
         whole, few = x, shared
-        if kept is not None:
+        if subset is not None:
             if not isinstance(clips, Tensor):
                 raise ConfigError("tokens can be dropped where each one's noise level has a number")
-            some = cos[:, :, kept.tokens], sin[:, :, kept.tokens]
-            told = seen if seen is None or seen.shape[2] == 1 else seen[:, :, kept.tokens]
-            few = (level, words, told, *some, attend, attend_text, clips[kept.tokens])
+            some = cos[:, :, subset.tokens], sin[:, :, subset.tokens]
+            words_mask = seen if seen is None or seen.shape[2] == 1 else seen[:, :, subset.tokens]
+            few = (level, words, words_mask, *some, attend, attend_text, clips[subset.tokens])
         for i, block in enumerate(self.blocks):
-            if kept is not None and i == kept.first:
-                whole, x = x, x[:, kept.tokens]
-            inside = kept is not None and kept.first <= i < kept.last
+            if subset is not None and i == subset.first:
+                whole, x = x, x[:, subset.tokens]
+            inside = subset is not None and subset.first <= i < subset.last
             now = few if inside else shared
             x = around(i, lambda y, block=block, now=now: block(y, *now), x)
-            if kept is not None and i == kept.last - 1:
-                x = whole.index_copy(1, kept.tokens, x.to(whole))
+            if subset is not None and i == subset.last - 1:
+                x = whole.index_copy(1, subset.tokens, x.to(whole))
         shift, scale = self.modulation(level).chunk(2, dim=-1)
         x = modulate(x, shift, scale, clips)
         clean = self.leave(x)
@@ -358,7 +358,7 @@ class DiT(nn.Module):
         fps: float | Float[Tensor, " #b"] = USUAL_FPS,
         attend: Attend = scaled_dot_product_attention,
         around: Around = lambda i, block, x: block(x),
-        kept: Kept | None = None,
+        subset: TokenSubset | None = None,
     ) -> Latent:
         """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
 
@@ -377,7 +377,7 @@ class DiT(nn.Module):
             each = rates(fps, len(latent), latent.device)
             places = metric_positions(grid, start, each, patch)
             features = format_features(grid, each)[:, None]
-            if levels.shape[1] == tokens.shape[1] or kept is not None:
+            if levels.shape[1] == tokens.shape[1] or subset is not None:
                 levels, runs = distinct(levels, tokens.shape[1])
         else:
             places = positions(grid, start, latent.device, patch)[None].expand(len(latent), -1, -1)
@@ -393,7 +393,7 @@ class DiT(nn.Module):
             clips=runs,
             given=given,
             features=features,
-            kept=kept,
+            subset=subset,
         )
         return unpatchify(clean, grid, patch)
 

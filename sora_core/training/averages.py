@@ -31,7 +31,7 @@ class Averages(Generic[Model]):
 
     @property
     def first(self) -> Model:
-        """The one that is shown while training goes on."""
+        """The one that is scored while training goes on."""
         return self.models[0]
 
     @property

@@ -15,19 +15,19 @@ QUIET = 0.05  # the mean square of a step in the latent below which clips count 
 
 
 def cell_error(
-    made: Latent,
+    predicted: Latent,
     clean: Latent,
     sigma: Float[Tensor, "#b 1 #t #y #x"],
-    sight: Float[Tensor, "c c"] | None = None,
+    channel_weight: Float[Tensor, "c c"] | None = None,
 ) -> Float[Tensor, "b 1 t y x"]:
     """The squared error of the velocity (x - clean) / sigma, the mean over channels.
 
-    Li and He 2025, "Back to basics", with sigma bounded below as there. `sight` maps an error of
-    the channels to one as large as the decoder shows it (`visible.py`).
+    Li and He 2025, "Back to basics", with sigma bounded below as there. `channel_weight` maps an
+    error of the channels to one as large as the decoder shows it (`sensitivity.py`).
     """
-    error = made.float() - clean
-    if sight is not None:
-        error = torch.einsum("dc,bctyx->bdtyx", sight, error)
+    error = predicted.float() - clean
+    if channel_weight is not None:
+        error = torch.einsum("dc,bctyx->bdtyx", channel_weight, error)
     return (error / sigma.clamp(min=LEAST_SIGMA)).square().mean(1, keepdim=True)
 
 
@@ -40,12 +40,12 @@ def weighted_mean(
 
 
 def frame_step_loss(
-    made: Latent,
+    predicted: Latent,
     clean: Latent,
     sigma: Float[Tensor, "#b 1 #t #y #x"],
     paint: Float[Tensor, "#b 1 #t #y #x"],
     weight: Float[Tensor, "b 1 t y x"],
-    sight: Float[Tensor, "c c"] | None = None,
+    channel_weight: Float[Tensor, "c c"] | None = None,
 ) -> Float[Tensor, ""]:
     """The error of the steps from latent frame to latent frame, to and from known footage too.
 
@@ -54,9 +54,9 @@ def frame_step_loss(
     """
     shape = (len(clean), 1, *clean.shape[2:])
     sigma, paint = sigma.expand(shape), paint.expand(shape)
-    joined = torch.where(paint > 0, made.float(), clean)
+    joined = torch.where(paint > 0, predicted.float(), clean)
     level, open_ = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
     steps = clean.diff(dim=2)
     usual = reduce(steps.square(), "b c t y x -> b 1 1 1 1", "mean")
-    error = cell_error(joined.diff(dim=2), steps, level, sight)
+    error = cell_error(joined.diff(dim=2), steps, level, channel_weight)
     return weighted_mean(error, open_ * weight[:, :, 1:] / (usual + QUIET))

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from ..models.autoencoder import Autoencoder
-from ..models.dit import DiT, Kept
+from ..models.dit import DiT, TokenSubset
 from ..models.packing import pad_texts
 from ..sampling.guidance import guide
 from ..sampling.noise import draw
@@ -44,7 +44,7 @@ SHEET_CLIPS = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixedLearning:
-    """What a step is made of. Shares are of steps, all clips of a step being of one kind."""
+    """The composition of a step. Shares are of steps, all clips of a step being of one kind."""
 
     levels: NoiseLevels = field(default_factory=NoiseLevels)
     known: float = 0.5  # some footage is known
@@ -53,7 +53,7 @@ class MixedLearning:
     window: float = 0.3  # of longer clips, a part of so many latent frames:
     window_frames: int = 5
     no_text: float = 0.1  # of clips
-    thing_weight: float = 2.0  # of the error in cells that show nothing but a thing
+    thing_weight: float = 2.0  # of the error in cells that a thing fills
     moving_weight: float = 0.0  # added for cells that a thing enters or leaves
     step_weight: float = 1.0
     truth_weight: float = 0.1  # of the maps, read at a third of the depth
@@ -73,7 +73,7 @@ class MixedBatch:
     start: float
     text: Float[Tensor, "b l e"]
     text_mask: Tensor
-    kept: Kept | None
+    subset: TokenSubset | None
 
     @property
     def noisy(self) -> Latent:
@@ -103,12 +103,12 @@ class MixedTask:
         learning: MixedLearning,
         batch: int,
         seed: int,
-        sight: Float[Tensor, "c c"] | None = None,
+        channel_weight: Float[Tensor, "c c"] | None = None,
     ) -> None:
         self.model, self.autoencoder = MixedLearner(dit), autoencoder
         self.buckets, self.weights, self.test = buckets, torch.tensor(weights), test
         self.empty, self.learning, self.batch, self.seed = empty, learning, batch, seed
-        self.sight = sight
+        self.channel_weight = channel_weight
 
     def matrices(self) -> set[str]:
         return {
@@ -155,7 +155,7 @@ class MixedTask:
             for i, row in enumerate(rows.tolist())
         ]
         noise = torch.randn(clean.shape, generator=own)
-        kept = self.kept_tokens(grid, shared) if learning.dropped else None
+        subset = self.token_subset(grid, shared) if learning.dropped else None
         return MixedBatch(
             clean,
             noise,
@@ -166,7 +166,7 @@ class MixedTask:
             bucket.fps[rows],
             float(first),
             *pad_texts(texts),
-            kept,
+            subset,
         )
 
     def noise_levels(
@@ -202,7 +202,7 @@ class MixedTask:
             return torch.where(half, level, other), paint
         return level, paint
 
-    def kept_tokens(self, grid: Grid, shared: Generator) -> Kept:
+    def token_subset(self, grid: Grid, shared: Generator) -> TokenSubset:
         """As many random tokens of each frame, the same ones for the whole batch."""
         blocks, patch = len(self.model.dit.blocks), self.model.dit.config.patch
         places = grid.rows * grid.columns // patch**2
@@ -210,7 +210,7 @@ class MixedTask:
         order = torch.rand(grid.frames, places, generator=shared).argsort(1)[:, :few].sort(1).values
         numbers = order + places * torch.arange(grid.frames)[:, None]
         first = min(max(1, blocks // 4), blocks - 1)
-        return Kept(numbers.flatten(), first, max(first + 1, blocks - max(1, blocks // 4)))
+        return TokenSubset(numbers.flatten(), first, max(first + 1, blocks - max(1, blocks // 4)))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         batch, learning = self.draw(step, ranks), self.learning
@@ -224,7 +224,7 @@ class MixedTask:
             return x
 
         tokens = batch.clean[0, 0].numel() // self.model.dit.config.patch**2
-        made = self.model.dit(
+        predicted = self.model.dit(
             batch.noisy,
             batch.sigma,
             batch.text,
@@ -233,26 +233,26 @@ class MixedTask:
             fps=batch.fps,
             attend=attention_for(tokens),
             around=watch,
-            kept=batch.kept,
+            subset=batch.subset,
         )
-        error = cell_error(made, batch.clean, batch.sigma, self.sight)
+        error = cell_error(predicted, batch.clean, batch.sigma, self.channel_weight)
         parts = {"flow": weighted_mean(error, batch.paint * batch.weight)}
         if features:
             parts["truth"] = learning.truth_weight * self.model.truth(features[0], batch.maps)
-        if made.shape[2] > 1 and learning.step_weight:
+        if predicted.shape[2] > 1 and learning.step_weight:
             steps = frame_step_loss(
-                made, batch.clean, batch.sigma, batch.paint, batch.weight, self.sight
+                predicted, batch.clean, batch.sigma, batch.paint, batch.weight, self.channel_weight
             )
             parts["steps"] = learning.step_weight * steps
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
     def show(self, average: MixedLearner, step: int, folder: Path) -> Mapping[str, float]:
-        """The flow loss on held-out clips at some levels, and a sheet of what is painted."""
+        """The flow loss on held-out clips at some levels, and a sheet of generated clips."""
         scores = {f"test/{level}": self.test_loss(average.dit, level) for level in TEST_LEVELS}
         test, count = self.test, min(SHEET_CLIPS, len(self.test.latents))
         text, mask = pad_texts([test.text(i, 0) for i in range(count)])
-        nothing = self.empty[None].expand(count, -1, -1)
+        empty = self.empty[None].expand(count, -1, -1)
         _, c, t, y, x = test.latents.shape
         noise = draw(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
 
@@ -260,13 +260,13 @@ class MixedTask:
             level = torch.as_tensor(sigma).view(1, 1, 1, 1, 1)
             return average.dit(x, level, text, mask, fps=test.fps[:count])
 
-        told, untold = (
+        cond, uncond = (
             partial(denoise, text=text, mask=mask),
-            partial(denoise, text=nothing, mask=None),
+            partial(denoise, text=empty, mask=None),
         )
         sigmas = shifted(20, shift_for_cells(test.grid.cells))
         with torch.autocast("cpu", torch.bfloat16):
-            latent = euler(guide(told, untold, 3.0), noise, sigmas)
+            latent = euler(guide(cond, uncond, 3.0), noise, sigmas)
         clips = [
             frames_from_video(self.autoencoder.decode(part[None].float())[0]) for part in latent
         ]
@@ -281,5 +281,5 @@ class MixedTask:
         sigma = torch.full((1, 1, 1, 1, 1), level)
         noisy = clean.lerp(torch.randn(clean.shape, generator=generator), level)
         text, mask = pad_texts([self.test.text(i, 0) for i in range(len(clean))])
-        made = dit(noisy, sigma, text, mask, fps=self.test.fps[: len(clean)])
-        return float(cell_error(made, clean, sigma).mean())
+        predicted = dit(noisy, sigma, text, mask, fps=self.test.fps[: len(clean)])
+        return float(cell_error(predicted, clean, sigma).mean())

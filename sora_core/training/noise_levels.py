@@ -14,7 +14,7 @@ from ..sampling.schedules import shift, shift_for_cells
 class NoiseLevels:
     """A logit-normal (Esser et al. 2024) of `mean` and `spread` before the shift for the size of a
     clip; shares of the clips that are `uniform` in [0, 1] before it, and `low`: below `low_end`,
-    where the layout is given and outlines are decided."""
+    where the layout stands and outlines are decided."""
 
     mean: float = 0.0
     spread: float = 1.0

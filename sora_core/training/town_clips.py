@@ -85,11 +85,11 @@ def write_pictures(folder: Path, shelf: TownShelf, share: float = 1.0) -> list[P
 
 
 def read_pictures(path: Path) -> Clips:
-    """What `write_pictures` wrote, with nothing told of the clips."""
+    """The clips that `write_pictures` wrote, without labels and captions."""
     with safe_open(path, "pt") as file:
         frames, segments = file.get_tensor("frames"), file.get_tensor("segments")
-    nothing = [[] for _ in frames]
-    return Clips(frames, segments, [{} for _ in frames], nothing, nothing)
+    empty = [[] for _ in frames]
+    return Clips(frames, segments, [{} for _ in frames], empty, empty)
 
 
 def write_shelf(

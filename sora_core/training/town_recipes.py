@@ -17,12 +17,13 @@ class TownRecipe:
     name: str
     transformer: DiTConfig
     pictures: tuple[TownShelf, ...]  # for the autoencoder
-    shown: TownShelf  # what the autoencoder is judged by
+    validation: TownShelf  # what the autoencoder is judged by
     shelves: tuple[TownShelf, ...]
     weights: tuple[float, ...]
     test: TownShelf
     learning: MixedLearning
-    visible: bool  # whether errors count by how large the decoder shows them
+    weigh_by_decoder: bool  # whether errors count by how large the decoder shows them
+    window: int  # latent frames that the model samples at a time
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
 
@@ -58,7 +59,7 @@ def wide() -> TownRecipe:
             TownShelf(Size(64, 112, 17), 192, 13_000_000),
             TownShelf(Size(128, 128, 17), 192, 14_000_000),
         ),
-        shown=TownShelf(Size(96, 96, 17), 64, 900_000_000, held_out=True),
+        validation=TownShelf(Size(96, 96, 17), 64, 900_000_000, held_out=True),
         shelves=tuple(
             TownShelf(size, clips, 100_000_000 + 10_000_000 * i)
             for i, (size, _, clips) in enumerate(SHELVES)
@@ -66,7 +67,8 @@ def wide() -> TownRecipe:
         weights=tuple(share for _, share, _ in SHELVES),
         test=TownShelf(Size(64, 64, 17), 64, 910_000_000, held_out=True),
         learning=MixedLearning(),
-        visible=False,
+        weigh_by_decoder=False,
+        window=9,
         autoencoder_training=TrainingConfig(
             steps=6000,
             batch=16,
@@ -101,12 +103,13 @@ def wide_smoke() -> TownRecipe:
         name="wide-smoke",
         transformer=DiTConfig(width=256, depth=9, positions=METRIC),
         pictures=(TownShelf(Size(64, 64, 5), 6, 5000),),
-        shown=TownShelf(Size(64, 64, 5), 2, 9000, held_out=True),
+        validation=TownShelf(Size(64, 64, 5), 2, 9000, held_out=True),
         shelves=clips,
         weights=(0.6, 0.2, 0.2),
         test=TownShelf(small, 4, 9100, held_out=True),
         learning=MixedLearning(two_levels=0.3, levels=NoiseLevels(low=0.2), moving_weight=1.0),
-        visible=True,
+        weigh_by_decoder=True,
+        window=5,
         autoencoder_training=short,
         transformer_training=short,
     )

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import torch
 
-from ..bundle import load_autoencoder, load_transformer, read_config, write_bundle
+from ..bundle import (
+    SamplingSettings,
+    load_autoencoder,
+    load_transformer,
+    read_config,
+    write_bundle,
+)
 from ..models.autoencoder import Autoencoder
 from ..models.text import TextEncoder, encode
 from ..models.tokens import Tokenizer
@@ -25,16 +31,16 @@ from .distributed import Ranks
 from .mixed_clips import read_buckets
 from .mixed_task import MixedTask
 from .run import AUTOENCODER, OnShard
+from .sensitivity import decoder_sensitivity
 from .town_clips import read_pictures, write_pictures, write_shelf
 from .town_recipes import TownRecipe
 from .trainer import Progress, train
-from .visible import visible
 from .warm_start import warm_started
 
 RELEASED = Path(__file__).resolve().parents[2] / "models" / "sora-mini.safetensors"
 TRANSFORMER = "transformer"
 COLOUR_CLIPS = 16
-VISIBLE_CLIPS = 64
+SENSITIVITY_CLIPS = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +85,7 @@ class TownRun(ABC):
 
 class TownAutoencoderRun(TownRun):
     def prepare(self, on_shard: OnShard) -> None:
-        shelves = (*self.recipe.pictures, self.recipe.shown)
+        shelves = (*self.recipe.pictures, self.recipe.validation)
         for i, shelf in enumerate(shelves):
             write_pictures(self.folder("pictures"), shelf, self.share)
             on_shard("rendering pictures", i + 1, len(shelves))
@@ -93,10 +99,10 @@ class TownAutoencoderRun(TownRun):
             for shelf in self.recipe.pictures
             for path in shelf.shards(pictures, self.share)
         ]
-        shown = read_pictures(self.recipe.shown.shards(pictures, self.share)[0])
+        validation = read_pictures(self.recipe.validation.shards(pictures, self.share)[0])
         before = with_one_decoder(load_autoencoder(self.model_file, read_config(self.model_file)))
         model = copy.deepcopy(before).train().requires_grad_(True)
-        task = AutoencoderTask(model, clips, shown, config.batch, config.seed)
+        task = AutoencoderTask(model, clips, validation, config.batch, config.seed)
         average = train(
             task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
         )
@@ -119,8 +125,8 @@ class TownTransformerRun(TownRun):
         write(self.recipe.test)
         for shelf in self.recipe.shelves:
             size = shelf.size
-            told = partial(on_shard, f"clips of {size.width}x{size.height}x{size.frames}")
-            write(shelf, share=self.share, on_shard=told)
+            report = partial(on_shard, f"clips of {size.width}x{size.height}x{size.frames}")
+            write(shelf, share=self.share, on_shard=report)
 
     def __call__(self, ranks: Ranks) -> None:
         recipe, config = self.recipe, self.recipe.transformer_training
@@ -131,9 +137,11 @@ class TownTransformerRun(TownRun):
         test = read_buckets(recipe.test.shards(clips))[0]
         autoencoder = self.autoencoder()
         empty = encode(TextEncoder.load(), Tokenizer.load(), [""]).states[0].clone()
-        sight = None
-        if recipe.visible:
-            sight = visible(autoencoder, buckets[0].latents[:VISIBLE_CLIPS].float())
+        channel_weight = None
+        if recipe.weigh_by_decoder:
+            channel_weight = decoder_sensitivity(
+                autoencoder, buckets[0].latents[:SENSITIVITY_CLIPS].float()
+            )
         trained = load_transformer(self.model_file, read_config(self.model_file))
         task = MixedTask(
             warm_started(trained, recipe.transformer).train().requires_grad_(True),
@@ -145,7 +153,7 @@ class TownTransformerRun(TownRun):
             recipe.learning,
             config.batch,
             config.seed,
-            sight,
+            channel_weight,
         )
         average = train(
             task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
@@ -156,6 +164,7 @@ class TownTransformerRun(TownRun):
                 average.dit,
                 autoencoder,
                 name=recipe.name,
+                sampling=SamplingSettings(window=recipe.window),
                 latents=test.latents[:COLOUR_CLIPS].float(),
             )
 

@@ -19,7 +19,7 @@ borders on something else; how near the cell is, as 1 / (1 + depth); shares of f
 
 THINGS, MOVING = MAPS.index("things"), MAPS.index("moving")
 HIDDEN = 128  # width of the head
-FLAT = 0.02  # deviation of a map within a frame below which there is nothing to tell
+FLAT = 0.02  # deviation of a map within a frame below which it counts as constant
 
 
 def maps_of(

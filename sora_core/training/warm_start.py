@@ -60,11 +60,11 @@ def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, T
     def going(weight: Tensor) -> Tensor:
         return rearrange(weight, "(s c) ... -> s c ...", s=times**2, c=channels).mean(0)
 
-    handed = weights["handed.weight"]
-    near = handed[:, -1:]
+    known = weights["handed.weight"]
+    near = known[:, -1:]
     return {
         "enter.weight": entering(weights["enter.weight"]),
-        "handed.weight": torch.cat([entering(handed[:, :-1]), near], dim=1),
+        "handed.weight": torch.cat([entering(known[:, :-1]), near], dim=1),
         **{
             f"{name}.{kind}": going(weights[f"{name}.{kind}"])
             for name in ("leave", "take")
@@ -80,7 +80,7 @@ def _as_identity(block: nn.Module) -> None:
 
 
 @torch.no_grad()
-def fit_leaving(
+def fit_output_layer(
     model: DiT, noisy: Tensor, clean: Tensor, sigma: Tensor, text: Tensor, ridge: float = 1e-3
 ) -> None:
     """Sets the last layer of `model` to what best predicts `clean`, by ridge regression on the

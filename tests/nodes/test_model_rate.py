@@ -43,8 +43,12 @@ def words(loaded):
     return [SoraEncodePrompt.execute(loaded[1], text).args[0] for text in (PROMPT, "")]
 
 
-def painted(loaded, words, fps):
-    latent = SoraEncodeCanvas.execute(NodeCanvas(**size(fps)), loaded[2]).args[0]
+def generated(loaded, words, fps):
+    return sampled_on(loaded, words, NodeCanvas(**size(fps)))
+
+
+def sampled_on(loaded, words, canvas):
+    latent = SoraEncodeCanvas.execute(canvas, loaded[2]).args[0]
     schedule = SoraSchedule.execute(latent, 2, 0.0, 1.0).args[0]
     guider = SoraGuider.execute(loaded[0], *words, 2.0, 0.0, 1.0, 0.0, latent, 1.0).args[0]
     noise = SoraNoise.execute(3).args[0]
@@ -57,11 +61,22 @@ def test_the_guider_paints_at_the_rate_of_the_canvas_as_the_core_does(path, load
         expected = core.generate(
             pipeline, PROMPT, Canvas(**size(fps)), 3, steps=2, guidance=2.0, interval=(0.0, 1.0)
         )
-        torch.testing.assert_close(painted(loaded, words, fps), expected, atol=2e-4, rtol=0)
+        torch.testing.assert_close(generated(loaded, words, fps), expected, atol=2e-4, rtol=0)
+
+
+def test_a_loop_is_the_same_in_both(path, loaded, words):
+    loop = {"width": 48, "height": 32, "seconds": 1.5, "fps": 8.0, "ring": True}
+    expected = core.generate(
+        core.load(path), PROMPT, Canvas(**loop), 3, steps=2, guidance=2.0, interval=(0.0, 1.0)
+    )
+    found = sampled_on(loaded, words, NodeCanvas(**loop))
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
 def test_another_rate_paints_another_clip(loaded, words):
-    assert not torch.allclose(painted(loaded, words, 8.0), painted(loaded, words, 24.0), atol=1e-3)
+    assert not torch.allclose(
+        generated(loaded, words, 8.0), generated(loaded, words, 24.0), atol=1e-3
+    )
 
 
 def sampled(loaded, positive, negative):

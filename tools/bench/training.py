@@ -27,7 +27,7 @@ WORDS = (12, 24, 18, 40)
 DEPTH, WIDTH, TEXT_WIDTH, CHANNELS = 10, 256, 384, 16
 
 Groups = Sequence[Sequence[PackedClip]]
-Way = Callable[[DiT, Groups], list[Tensor]]
+Step = Callable[[DiT, Groups], list[Tensor]]
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
@@ -46,38 +46,40 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         ]
         for shape, count in (SMOKE_MIX if smoke else MIX)
     ]
-    ways = {"bucketed": bucketed, "packed": packed}
+    steps_of = {"bucketed": bucketed, "packed": packed}
     expected = train(bucketed, model, groups)
     for name, found, wanted in zip(
         ("loss", "gradient"), train(packed, model, groups), expected, strict=True
     ):
         yield same(f"training/packed/{name}", found, wanted)
-    steps = {name: Candidate(partial(halved, way, model, groups)) for name, way in ways.items()}
+    steps = {
+        name: Candidate(partial(halved, step, model, groups)) for name, step in steps_of.items()
+    }
     done = race("training", steps, rounds)
     yield from done.figures()
     yield from done.verdict("training/packed_of_bucketed", "packed")
 
 
-def train(way: Way, model: DiT, groups: Groups) -> tuple[Tensor, Tensor]:
+def train(step: Step, model: DiT, groups: Groups) -> tuple[Tensor, Tensor]:
     """The loss and all gradients of a step, the gradients in one row."""
     model.zero_grad()
-    loss = torch.stack(way(model, groups)).mean()
+    loss = torch.stack(step(model, groups)).mean()
     loss.backward()
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     return loss.detach()[None], torch.cat(gradients)
 
 
-def halved(way: Way, model: DiT, groups: Groups) -> None:
+def halved(step: Step, model: DiT, groups: Groups) -> None:
     """A step in the precision that training has."""
     with torch.autocast("cpu", torch.bfloat16):
-        train(way, model, groups)
+        train(step, model, groups)
 
 
 def packed(model: DiT, groups: Groups) -> list[Tensor]:
     """The error of each clip, of one row that has all of them."""
     clips = [clip for group in groups for clip in group]
-    made = denoise_packed(model, clips)
-    return [(m - clip.latent).square().mean() for m, clip in zip(made, clips, strict=True)]
+    predicted = denoise_packed(model, clips)
+    return [(m - clip.latent).square().mean() for m, clip in zip(predicted, clips, strict=True)]
 
 
 def bucketed(model: DiT, groups: Groups) -> list[Tensor]:
@@ -86,7 +88,7 @@ def bucketed(model: DiT, groups: Groups) -> list[Tensor]:
     for group in groups:
         text, mask = pad_texts([clip.text[0] for clip in group])
         latent = torch.cat([clip.latent for clip in group])
-        made = model(
+        predicted = model(
             latent,
             torch.cat([clip.sigma for clip in group]),
             text,
@@ -94,5 +96,5 @@ def bucketed(model: DiT, groups: Groups) -> list[Tensor]:
             fps=torch.tensor([clip.fps for clip in group]),
             attend=written_out_attention,
         )
-        errors += (made - latent).square().flatten(1).mean(1).unbind()
+        errors += (predicted - latent).square().flatten(1).mean(1).unbind()
     return errors

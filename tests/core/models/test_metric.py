@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d
 
 from sora_core.errors import ConfigError
-from sora_core.models.dit import DiT, DiTConfig, Kept, rotary_angles
+from sora_core.models.dit import DiT, DiTConfig, TokenSubset, rotary_angles
 from sora_core.models.metric import (
     format_features,
     frame_seconds,
@@ -120,17 +120,21 @@ def test_a_level_of_each_cell_and_of_each_frame_are_the_same(model):
 
 
 def test_no_token_dropped_changes_nothing():
-    every = Kept(torch.arange(18), first=1, last=2)
+    every = TokenSubset(torch.arange(18), first=1, last=2)
     torch.testing.assert_close(
-        METRIC(LATENT, HALF, TEXT, kept=every), METRIC(LATENT, HALF, TEXT), atol=1e-5, rtol=0
+        METRIC(LATENT, HALF, TEXT, subset=every), METRIC(LATENT, HALF, TEXT), atol=1e-5, rtol=0
     )
 
 
 def test_a_dropped_token_is_not_heard_in_the_middle_blocks():
-    kept = Kept(torch.arange(12), first=0, last=3)  # the last latent frame is dropped throughout
-    made = METRIC(LATENT, HALF, TEXT, kept=kept)
-    other = METRIC(torch.cat([LATENT[:, :, :2], LATENT[:, :, 2:] + 1], 2), HALF, TEXT, kept=kept)
-    torch.testing.assert_close(made[:, :, :2], other[:, :, :2], atol=1e-5, rtol=0)
+    subset = TokenSubset(
+        torch.arange(12), first=0, last=3
+    )  # the last latent frame is dropped throughout
+    predicted = METRIC(LATENT, HALF, TEXT, subset=subset)
+    other = METRIC(
+        torch.cat([LATENT[:, :, :2], LATENT[:, :, 2:] + 1], 2), HALF, TEXT, subset=subset
+    )
+    torch.testing.assert_close(predicted[:, :, :2], other[:, :, :2], atol=1e-5, rtol=0)
 
 
 def test_every_weight_of_a_metric_model_moves():

@@ -46,6 +46,6 @@ def outputs():
 
 
 def test_the_released_transformer_gives_its_recorded_numbers():
-    for (total, size), made in zip(RECORDED.values(), outputs(), strict=True):
-        assert made.double().sum().item() == pytest.approx(total, abs=2e-3)
-        assert made.double().abs().sum().item() == pytest.approx(size, abs=2e-3)
+    for (total, size), predicted in zip(RECORDED.values(), outputs(), strict=True):
+        assert predicted.double().sum().item() == pytest.approx(total, abs=2e-3)
+        assert predicted.double().abs().sum().item() == pytest.approx(size, abs=2e-3)

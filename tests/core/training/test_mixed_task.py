@@ -16,9 +16,9 @@ from sora_core.training.flow_losses import cell_error, frame_step_loss, weighted
 from sora_core.training.mixed_clips import Bucket, RenderedClip, read_buckets, write_shard
 from sora_core.training.mixed_task import MixedLearning, MixedTask
 from sora_core.training.noise_levels import NoiseLevels
+from sora_core.training.sensitivity import decoder_sensitivity
 from sora_core.training.trainer import TrainingConfig, train
 from sora_core.training.truth_maps import MAPS, MOVING, THINGS, MapHead, maps_of, normalised
-from sora_core.training.visible import visible
 from sora_core.training.warm_start import warm_started
 from tests.tiny import tiny_autoencoder, tiny_transformer
 
@@ -116,10 +116,10 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_clips_one_by_one():
     mixed = task(model, known=1.0, partly=0.0)
     batches = [mixed.draw(step, Ranks()) for step in range(6)]
 
-    def error(made, batch, row):
+    def error(predicted, batch, row):
         clean, sigma = batch.clean[row : row + 1], batch.sigma[row : row + 1]
         weight = batch.paint * batch.weight[row : row + 1]
-        return weighted_mean(cell_error(made, clean, sigma), weight)
+        return weighted_mean(cell_error(predicted, clean, sigma), weight)
 
     def clip(batch, row):
         words = batch.text[row : row + 1, : int(batch.text_mask[row].sum())]
@@ -139,7 +139,7 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_clips_one_by_one():
     alone = []
     for batch in batches:
         one = clip(batch, 0)
-        made = model(
+        predicted = model(
             one.latent,
             one.sigma,
             one.text,
@@ -147,7 +147,7 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_clips_one_by_one():
             fps=one.fps,
             attend=written_out_attention,
         )
-        alone.append(error(made, batch, 0))
+        alone.append(error(predicted, batch, 0))
     separate = gradients(alone)
     assert together[0] == pytest.approx(separate[0], rel=1e-5)
     largest = max(g.abs().max().item() for g in separate[1])
@@ -181,11 +181,11 @@ def test_shares_of_noise_levels_that_cannot_be_are_refused(wrong):
 
 def test_the_error_is_that_of_the_velocity():
     generator = torch.Generator().manual_seed(1)
-    clean, made, noise = torch.randn(3, 2, 16, 3, 4, 4, generator=generator)
+    clean, predicted, noise = torch.randn(3, 2, 16, 3, 4, 4, generator=generator)
     sigma = torch.full((1, 1, 1, 1, 1), 0.4)
     x = clean.lerp(noise, 0.4)
-    velocity = ((x - made) / 0.4 - (x - clean) / 0.4).square().mean(1, keepdim=True)
-    torch.testing.assert_close(cell_error(made, clean, sigma), velocity, atol=1e-4, rtol=1e-4)
+    velocity = ((x - predicted) / 0.4 - (x - clean) / 0.4).square().mean(1, keepdim=True)
+    torch.testing.assert_close(cell_error(predicted, clean, sigma), velocity, atol=1e-4, rtol=1e-4)
 
 
 def test_an_error_that_stays_costs_no_steps():
@@ -313,5 +313,5 @@ def test_what_the_decoder_shows_most_weighs_most():
     with torch.no_grad():
         autoencoder.painted.enter.weight[:, 3:] *= 0.05
     latents = torch.randn(48, 16, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    weights = visible(autoencoder, latents)
+    weights = decoder_sensitivity(autoencoder, latents)
     assert weights.diagonal()[:3].min() > 1.5 * weights.diagonal()[3:].max()

@@ -46,7 +46,7 @@ def test_a_share_of_a_shelf_is_its_first_shards(tmp_path):
 @pytest.mark.parametrize("name", TOWN_RECIPES)
 def test_no_two_shelves_of_a_recipe_share_a_clip(name):
     recipe = TOWN_RECIPES[name]()
-    shelves = [*recipe.pictures, recipe.shown, *recipe.shelves, recipe.test]
+    shelves = [*recipe.pictures, recipe.validation, *recipe.shelves, recipe.test]
     spans = sorted((shelf.first_seed, shelf.first_seed + shelf.clips) for shelf in shelves)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 

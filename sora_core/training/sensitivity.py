@@ -15,7 +15,7 @@ PLAIN = 0.3  # share of an even weight, so that no direction is free
 
 
 @torch.no_grad()
-def visible(
+def decoder_sensitivity(
     autoencoder: Autoencoder, latents: Latent, draws: int = 8, seed: int = 0
 ) -> Float[Tensor, "c c"]:
     """A matrix that maps an error of a cell's channels to one as large as it is in pixels.
