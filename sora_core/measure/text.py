@@ -19,6 +19,7 @@ from ..training.thinning import thin_out
 from .report import Figure
 
 PROBED = 4_500_000_000  # scenes that no recipe trains on
+PROBES = 3000  # captions
 LEARNED = 2  # of three captions, so many fit the probes and the rest test them
 RIDGE = 1.0
 BATCH = 100
@@ -48,7 +49,7 @@ def text_figures(
         )
         if texts
     ]
-    texts, labels = zip(*labelled_captions(3 * count, PROBED), strict=True)
+    texts, labels = zip(*labelled_captions(PROBES, PROBED), strict=True)
     ours = probe_accuracies(pooled(student, tokenizer, texts), labels)
     theirs = probe_accuracies(pooled(teacher, tokenizer, texts), labels)
     gaps = {name: theirs[name] - ours[name] for name in theirs}

@@ -117,7 +117,7 @@ def _sides(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
     """`texts` in another order, the same for the same seed."""
     order = Generator(PCG64(seed)).permutation(len(texts))
-    return [texts[i] for i in order]
+    return [texts[int(i)] for i in order]
 
 
 def labelled_captions(scenes: int, first: int) -> Iterator[tuple[str, dict[str, str]]]:

@@ -55,7 +55,10 @@ def smoke_text() -> TextRecipe:
 
 
 def text_training() -> TrainingConfig:
-    """`batch` counts texts of 16 tokens: a step takes as many tokens, in texts of like length."""
+    """Half an hour on one free core.
+
+    `batch` counts texts of 16 tokens: a step takes as many tokens, in texts of like length.
+    """
     return TrainingConfig(
         steps=4000,
         batch=64,

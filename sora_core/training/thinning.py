@@ -7,11 +7,13 @@ directions in which its outputs vary most (reduced-rank regression, Izenman 1975
 so that a later map mends what earlier ones lost.
 """
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..models.text import TextEncoder
+from ..models.text import TextBlock, TextEncoder
 
 Calibration = list[Int[Tensor, "b n"]]
 """Token ids of typical texts, each entry of texts of one length."""
@@ -27,10 +29,11 @@ def thin_out(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> 
     `texts` should hold some 10,000 tokens or more.
     """
     _thin_words(student, teacher, texts)
-    student.positions.weight.copy_(teacher.positions.weight[: student.config.positions])
+    ours, theirs = (cast(nn.Embedding, encoder.positions) for encoder in (student, teacher))
+    ours.weight.copy_(theirs.weight[: student.config.positions])
     student.norm.load_state_dict(teacher.norm.state_dict())
     ours, theirs = [student.embed(ids) for ids in texts], [teacher.embed(ids) for ids in texts]
-    for block, whole in zip(student.blocks, teacher.blocks, strict=True):
+    for block, whole in zip(_blocks(student), _blocks(teacher), strict=True):
         block.norm_attn.load_state_dict(whole.norm_attn.state_dict())
         block.norm_mlp.load_state_dict(whole.norm_mlp.state_dict())
         _fit(block.attn.qkv, ours, [whole.attn.qkv(x) for x in theirs])
@@ -49,7 +52,11 @@ def thin_out(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> 
         theirs = [whole.norm_mlp(x + y) for x, y in zip(theirs, wanted, strict=True)]
 
 
-def _mixed(block: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+def _blocks(encoder: TextEncoder) -> list[TextBlock]:
+    return [cast(TextBlock, block) for block in encoder.blocks]
+
+
+def _mixed(block: TextBlock, inputs: list[Tensor]) -> list[Tensor]:
     """What enters the last map of the attention."""
     found: list[Tensor] = []
     out = block.attn.out
@@ -76,23 +83,24 @@ def _fit(linear: nn.Module, inputs: list[Tensor], outputs: list[Tensor]) -> None
         linear.bias.copy_(y_mean - weight @ x_mean)
         return
     fitted = weight @ square @ weight.T
-    rank = linear[0].out_features
+    thin, wide = (cast(nn.Linear, part) for part in cast(nn.Sequential, linear))
+    rank = thin.out_features
     directions = torch.linalg.eigh(fitted).eigenvectors[:, -rank:]
     scale = (directions.T @ fitted @ directions).diagonal().div(len(x)).clamp(min=1e-12).sqrt()
-    linear[0].weight.copy_((directions.T @ weight) / scale[:, None])
-    linear[1].weight.copy_(directions * scale)
-    linear[1].bias.copy_(y_mean - directions @ (directions.T @ weight @ x_mean))
+    thin.weight.copy_((directions.T @ weight) / scale[:, None])
+    wide.weight.copy_(directions * scale)
+    wide.bias.copy_(y_mean - directions @ (directions.T @ weight @ x_mean))
 
 
 def _thin_words(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> None:
     """Each band of words along the directions in which they vary most, by how often they occur."""
-    whole: Float[Tensor, "w d"] = teacher.words.tables[0].weight
+    whole: Float[Tensor, "w d"] = cast(nn.Embedding, teacher.words.tables[0]).weight
     counts = torch.bincount(torch.cat([ids.flatten() for ids in texts]), minlength=len(whole))
     weights = (counts.double() + 0.5).sqrt()
     first = 0
-    for rows, table, project in zip(
-        student.words.rows, student.words.tables, student.words.projections, strict=True
-    ):
+    tables = [cast(nn.Embedding, table) for table in student.words.tables]
+    projections = [cast(nn.Linear | nn.Identity, project) for project in student.words.projections]
+    for rows, table, project in zip(student.words.rows, tables, projections, strict=True):
         band, share = whole[first : first + rows].double(), weights[first : first + rows, None]
         first += rows
         if isinstance(project, nn.Identity):
