@@ -31,13 +31,17 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A scene with its caption, the true clip, and the colours by which its things are found."""
+    """A scene with its caption, the true clip, and the colours by which its things are found.
+
+    `things` are the segments that each of `tints` is of: of one thing, or of several alike.
+    """
 
     shot: Shot
     scene: Any
     caption: str
     clip: Any
     tints: tuple[Tint, ...]
+    things: tuple[tuple[int, ...], ...]
 
 
 @dataclass(slots=True)
@@ -78,13 +82,14 @@ class Clips:
         if shot not in self._samples:
             scene = self.world.scene(shot.kind, shot.number)
             clip = self.world.render(scene, shot.size, shot.fps)
-            tints = trackable(clip.frames, clip.segments, self.world.tracked(scene))
+            things = tuple(map(tuple, self.world.tracked(scene)))
+            tints = trackable(clip.frames, clip.segments, things)
             if tints is None and not usual:
                 known = self.sample(Shot(shot.kind, shot.number))
                 tints = known and known.tints
             caption = self.world.caption(scene, shot.kind, shot.number)
             self._samples[shot] = (
-                None if tints is None else Sample(shot, scene, caption, clip, tuple(tints))
+                None if tints is None else Sample(shot, scene, caption, clip, tuple(tints), things)
             )
         return self._samples[shot]
 

@@ -51,9 +51,10 @@ def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
 def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:  # noqa: ANN401
     """`scene`, a change of that of `sample`, as `shot`; None if its thing is not found there."""
     clip = clips.world.render(scene, shot.size, shot.fps)
-    tints = trackable(clip.frames, clip.segments, clips.world.tracked(scene))
+    things = tuple(map(tuple, clips.world.tracked(scene)))
+    tints = trackable(clip.frames, clip.segments, things)
     caption = clips.world.caption(scene, sample.shot.kind, sample.shot.number)
-    return Sample(shot, scene, caption, clip, tuple(tints)) if tints else None
+    return Sample(shot, scene, caption, clip, tuple(tints), things) if tints else None
 
 
 def _facts(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:

@@ -19,6 +19,7 @@ from .shape import CALIBRATION, centre
 from .tracker import Track, overlap, tint_of, track
 
 WHOLE, GONE = 0.6, 0.35  # of the area it has at first: in view, and out of sight
+ENTIRE = 0.94  # of its largest area: no part is hidden
 OUTSIDE = 0.05
 DOUBLED = 2  # frames with a second thing of its size
 
@@ -96,8 +97,11 @@ def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> li
 
 
 def _whole(found: Track, at: range) -> ndarray:
-    usual = np.median(np.sort(found.area)[len(found.area) // 2 :])
-    return np.array([t for t in at if found.inside[t] and found.area[t] >= 0.8 * usual], dtype=int)
+    """Frames in which the thing is wholly in view: nothing hides a part of its area."""
+    inside = np.array([t for t in at if found.inside[t]], dtype=int)
+    if not len(inside):
+        return inside
+    return inside[found.area[inside] >= ENTIRE * found.area[inside].max()]
 
 
 def _outline(found: Track, at: ndarray) -> Tensor:

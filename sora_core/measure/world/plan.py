@@ -48,6 +48,8 @@ class Plan:
         return max(least, round(share * self.clips))
 
 
+COUNTED = (("bounce", "pair", "collide"), ("bounce", "pair", "several"))
+
 FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * FPS)
 
 Ruler = Callable[[Clips, Plan], list[Row]]
@@ -64,7 +66,7 @@ RULERS: Mapping[str, Ruler] = {
     "change": lambda c, p: change.rows(c, p.clips),
     "identity": lambda c, p: identity.rows(c, p.clips, p.calibration),
     "count": lambda c, p: [
-        *count.rows(c, p.clips, ("bounce", "pair", "collide"), "clip", SIZE),
+        *count.rows(c, p.clips, COUNTED["several" in c.world.kinds], "clip", SIZE),
         *count.rows(c, p.some(0.1, 1), ("bounce",), "minute", Size(64, 64, p.frames)),
     ],
     "rate": lambda c, p: rate.rows(c, p.some(0.4, 4), p.calibration // 2),

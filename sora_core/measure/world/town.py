@@ -15,7 +15,7 @@ SPACING = 100_000
 SECONDS = 2.0
 FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey", "brick", "dirt", "tiles")
 SKIES = ("day", "sunset", "night")
-BOTH = ("collide", "push", "count")  # recipes whose first two things both matter
+BOTH = ("collide", "push", "relation")  # recipes whose first two things both matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "collide": Recipe("collide"),
     "push": Recipe("push"),
-    "pair": Recipe("count", PRIMITIVES, fixed={"count": 2}),
+    "pair": Recipe("relation", PRIMITIVES),
+    "several": Recipe("count", PRIMITIVES),
     "hide": Recipe("hidden"),
     "left": Recipe("left"),
     "stroke": Recipe("stroke"),
@@ -55,7 +56,8 @@ NO_CAMERA = ("hide", "left", "cut", "light")  # recipes that choose their own
 
 def town() -> World:
     """The world of the toy town."""
-    return World(_scene, _caption, render, _tracked, _changed, _floor, _sky, FLOORS, SKIES)
+    parts = (_scene, _caption, render, _tracked, _changed, _floor, _sky)
+    return World(*parts, tuple(RECIPES), FLOORS, SKIES)
 
 
 def _scene(kind: str, number: int) -> Scene:
@@ -78,10 +80,14 @@ def _seed(kind: str, number: int) -> int:
     return FIRST_SEED + SPACING * list(RECIPES).index(kind) + number
 
 
-def _tracked(scene: Scene) -> range:
+def _tracked(scene: Scene) -> list[tuple[int, ...]]:
+    if scene.kind == "count":  # several alike, and nothing else in their colour
+        main = scene.things[scene.subject]
+        alike = [t for t in scene.things if (t.kind, t.colour) == (main.kind, main.colour)]
+        return [tuple(FIRST_THING + thing.identity for thing in alike)]
     if scene.kind in BOTH:
-        return range(FIRST_THING, FIRST_THING + 2)
-    return range(FIRST_THING + scene.subject, FIRST_THING + scene.subject + 1)
+        return [(FIRST_THING,), (FIRST_THING + 1,)]
+    return [(FIRST_THING + scene.subject,)]
 
 
 def _changed(

@@ -131,16 +131,18 @@ def overlap(one: Bool[Tensor, "t y x"], other: Bool[Tensor, "t y x"]) -> Float[T
 
 
 def trackable(
-    frames: Frames, segments: UInt8[Tensor, "t y x"], things: Sequence[int]
+    frames: Frames, segments: UInt8[Tensor, "t y x"], things: Sequence[Sequence[int]]
 ) -> list[Tint] | None:
-    """The tint of each of `things` (segment numbers), or None if one is not found by its colour.
+    """The tint of each of `things`, or None if one is not found by its colour.
+
+    Each of `things` is the segment numbers of what looks alike: of one thing, or of several.
 
     Found means that the matte and the true outline overlap: 0.85 in the middle frame of all in
     which it is in view, 0.65 in the worst.
     """
     tints = []
-    for number in things:
-        truth = segments == number
+    for numbers in things:
+        truth = torch.isin(segments, torch.tensor(list(numbers), dtype=segments.dtype))
         large = truth.sum((1, 2)) > truth.sum((1, 2)).max() / 2
         if not large.any():
             return None

@@ -11,7 +11,7 @@ from ...shapes import Size
 from ...world.captions import describe
 from ...world.render import render
 from ...world.scene import FLOORS, SKIES, Scene
-from .kinds import drawn_from, scene_of
+from .kinds import DOMAINS, drawn_from, scene_of
 
 FIRST_THING = 3  # segments from here on are things, in the order of `scene.things`
 
@@ -22,18 +22,19 @@ class World:
 
     `render` takes a scene, a size, a rate and the second of the first frame, and returns a clip
     with `frames`, `segments` and a `truth` of `screen`, `visible`, `eye`, `axes` and `focal`.
-    `tracked` lists the segments of the things that matter. `changed` puts a colour on the first
-    thing, moves it `aside` (in world units), or puts another floor or sky around it; `floors` and
-    `skies` are those to choose from.
+    `tracked` lists the segments of the things that matter, of those that look alike together.
+    `changed` puts a colour on the first thing, moves it `aside` (in world units), or puts another
+    floor or sky around it; `floors` and `skies` are those to choose from.
     """
 
     scene: Callable[[str, int], Any]
     caption: Callable[[Any, str, int], str]
     render: Callable[..., Any]
-    tracked: Callable[[Any], Sequence[int]]
+    tracked: Callable[[Any], Sequence[Sequence[int]]]
     changed: Callable[..., Any]
     floor: Callable[[Any], str]
     sky: Callable[[Any], str]
+    kinds: tuple[str, ...] = tuple(DOMAINS)
     floors: tuple[str, ...] = FLOORS
     skies: tuple[str, ...] = SKIES
 
@@ -44,7 +45,7 @@ def first_world() -> World:
         scene_of,
         lambda scene, kind, n: describe(scene, drawn_from(kind, n)).long,
         render,
-        lambda scene: range(FIRST_THING, FIRST_THING + len(scene.things)),
+        lambda scene: [(FIRST_THING + k,) for k in range(len(scene.things))],
         _changed,
         lambda scene: scene.floor,
         lambda scene: scene.sky,
