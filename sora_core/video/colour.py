@@ -26,7 +26,7 @@ MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9:
 UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14: "ICtCp"}
 """Matrices that libswscale cannot invert."""
 
-RGB, RGB_16, RGBA = "rgb24", "rgb48le", "rgba"
+RGB, PLANAR_RGB, RGB_16, RGBA = "rgb24", "gbrp", "rgb48le", "rgba"
 
 
 class FrameConverter:
@@ -42,20 +42,24 @@ class FrameConverter:
 
     def rgb(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
         """The pixels of `frame`; what it says of its matrix, range and siting is followed."""
-        return self._converted(frame, RGB)
+        planes = self._reformatted(frame, PLANAR_RGB).planes  # thrice as fast as RGB in one plane
+        pixels = np.empty((self.height, self.width, 3), np.uint8)
+        for channel, plane in zip((1, 2, 0), planes, strict=True):  # green, blue, red
+            pixels[:, :, channel] = _pixels(plane, np.uint8)
+        return pixels
 
     def rgb_16(self, frame: av.VideoFrame) -> UInt16[np.ndarray, "y x 3"]:
         """The pixels of `frame` in 16 bits, of the transfer curve that the frame has."""
-        return self._converted(frame, RGB_16)
+        return self._reformatted(frame, RGB_16).to_ndarray()
 
     def alpha(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x"]:
         """How opaque the pixels of `frame` are; those of a format without alpha are, wholly."""
-        return self._converted(frame, RGBA)[..., 3]
+        return self._reformatted(frame, RGBA).to_ndarray()[..., 3]
 
-    def _converted(self, frame: av.VideoFrame, pixels: str) -> np.ndarray:
+    def _reformatted(self, frame: av.VideoFrame, pixels: str) -> av.VideoFrame:
         # RGB has no matrix, yet PyAV 16 skips the conversion where both sides name the same one.
         skipped = frame.format.name == pixels
-        picture = self.reformatter.reformat(
+        return self.reformatter.reformat(
             frame,
             self.width,  # some streams change size half-way
             self.height,
@@ -64,7 +68,6 @@ class FrameConverter:
             src_color_range=frame.color_range,
             interpolation=EXACT,
         )
-        return picture.to_ndarray()
 
 
 class YuvWriter:
@@ -82,8 +85,10 @@ class YuvWriter:
         luma, *chroma = self._converted(picture, "yuv444p16le").planes
         frame = av.VideoFrame(self.width, self.height, self.pixels)
         _pixels(frame.planes[0], np.uint8)[:] = _high_byte(_pixels(luma, np.uint16))
-        whole = np.stack([_pixels(plane, np.uint16) for plane in chroma])
-        halved = self.halving(torch.from_numpy(whole.astype(np.float32)).div_(256))
+        whole = np.empty((2, self.height, self.width), np.float32)
+        for values, plane in zip(whole, chroma, strict=True):
+            values[:] = _pixels(plane, np.uint16)
+        halved = self.halving(torch.from_numpy(whole)).div_(256)
         levels = halved.round_().clamp_(0, 255).byte().numpy()
         for plane, values in zip(frame.planes[1:], levels, strict=True):
             _pixels(plane, np.uint8)[:] = values

@@ -7,6 +7,7 @@ from statistics import median
 
 import av
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from .container import MAX_FILE_FPS, MAX_FPS, MAX_SECONDS, Source, media_error, media_errors
@@ -37,7 +38,7 @@ def rewind(container: InputContainer, stream: VideoStream) -> None:
     """Goes to the first frame. MPEG-TS needs a time before it, which others may refuse."""
     try:
         container.seek(int((origin(stream) - BEFORE) / tick(stream)), stream=stream)
-    except av.FFmpegError:
+    except FFmpegError:
         container.seek(stream.start_time or 0, stream=stream)
 
 

@@ -126,3 +126,13 @@ def test_memory_does_not_grow_with_the_length_of_the_video(tmp_path):
     print(f"streaming memory: 10 s {short['memory']:.0f} MiB, 10 min {long['memory']:.0f} MiB")
     assert (short["frames"], long["frames"]) == (80, 4800)
     assert growth <= 0.10
+
+
+def test_damaged_files_of_every_format_are_not_lost():
+    """20,000 by `python -m tests.hostile.media_havoc`; here a few of each kind."""
+    command = [sys.executable, "-m", "tests.hostile.media_havoc", "--count", str(FILES)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    assert "lost = 0" in done.stdout
