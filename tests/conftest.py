@@ -52,7 +52,7 @@ def client(server: Server) -> Client:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = terminalreporter.getreports("passed")
-    shown = ("tests/hostile/", "tests/host/", "tests/browser/")
+    shown = ("tests/hostile/", "tests/host/", "tests/browser/", "tests/tools/")
     figures = [report.capstdout for report in passed if report.nodeid.startswith(shown)]
     for line in "".join(figures).splitlines():
         terminalreporter.write_line(line)

@@ -1,7 +1,6 @@
 """Whatever a server does, a batch ends in time, in a sentence, with no wrong result on the disk."""
 
 import asyncio
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from tools.batch.server import Server, session
 from tools.batch.text import printable
 from tools.batch.workflow import PlanError
 from tools.host import ROOT
+
+resource = pytest.importorskip("resource", reason="memory is measured as Unix counts it")
 
 GRAPH = {
     "1": {"class_type": "Noise", "inputs": {"seed": 0}},
@@ -64,9 +65,8 @@ def outcomes(tmp_path_factory):
     """How each mode ends, several at once; and how many requests went to the other host."""
     base = tmp_path_factory.mktemp("servers")
     command = [sys.executable, "-m", "tests.hostile.batch_server"]
-    server = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, cwd=ROOT, **pipes, text=True)
     url = server.stdout.readline().strip()
 
     async def one(mode, url, slots):
@@ -128,6 +128,11 @@ def test_every_result_is_the_picture_that_was_asked_for_and_lies_in_its_folder(o
         assert [path.name for path in results] == expected, mode
         assert {path.read_bytes() for path in results} <= {PNG}
     assert sorted(path.name for path in base.iterdir()) == sorted(MODES)
+
+
+def test_the_promise_names_as_many_modes_as_there_are():
+    promise = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert f"a server of {len(MODES)} hostile modes" in promise
 
 
 def test_no_mode_fills_the_memory(outcomes):

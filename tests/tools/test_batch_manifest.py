@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from types import SimpleNamespace
 
@@ -223,6 +224,16 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(DiskError, match="no space is left"):
         save(tmp_path / "out", "j.png")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_goes_meanwhile_is_a_sentence(tmp_path):
+    async def pieces():
+        yield PNG
+        shutil.rmtree(tmp_path / "out")
+        yield PNG
+
+    with pytest.raises(DiskError, match="cannot be written"):
+        asyncio.run(Results(tmp_path / "out", 1 << 20).save("j.png", pieces(), None, "image/png"))
 
 
 def test_unfinished_files_of_a_killed_batch_are_removed_and_nothing_else(tmp_path):

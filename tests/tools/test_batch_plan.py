@@ -1,5 +1,6 @@
 """A table becomes exactly the jobs it describes, and the manifest forgets none of them."""
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -150,6 +151,13 @@ def test_a_job_changes_its_own_inputs_and_where_it_saves_and_nothing_else():
     assert job.graph["9"]["inputs"]["filename_prefix"] == "table/one"
     assert GRAPH["6"]["inputs"]["seed"] == 0
     assert {key: job.graph[key] for key in "23"} == {key: GRAPH[key] for key in "23"}
+
+
+def test_the_digest_of_a_job_is_that_of_its_graph():
+    rows = [{"prompt.text": ["a", 'b "c" \u7403'], "noise.seed": "1..3"}, {"name": "x"}]
+    for job in plan(GRAPH, rows, "table"):
+        text = json.dumps(job.graph, sort_keys=True)
+        assert job.digest() == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_csv_jsonl_and_yaml_give_the_same_plan(tmp_path):

@@ -55,6 +55,8 @@ def main(arguments: Sequence[str], stop: Stop) -> int:
         return report(console, str(error), 4)
     except sqlite3.Error as error:
         return report(console, f"the manifest cannot be written: {error}", 4)
+    except OSError as error:
+        return report(console, f"this computer fails: {error.strerror or error}", 4)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return report(console, WORDS, STOPPED)
 

@@ -158,7 +158,7 @@ class Manifest:
     def checked(self, row: tuple[Any, ...]) -> Entry:
         """The entry in a row of the file; PlanError unless this program wrote it."""
         name, state, prompt, tries, deaths, error, files, seconds = row
-        wrong = None
+        wrong, paths = None, relative_paths(files)
         if not isinstance(name, str):
             wrong = "a name that is no text"
         elif state not in STATES:
@@ -169,7 +169,7 @@ class Manifest:
             wrong = "a count that is no number"
         elif not isinstance(error, str | None) or not isinstance(seconds, int | float | None):
             wrong = "an error or a time of another type"
-        elif (paths := relative_paths(files)) is None:
+        elif paths is None:
             wrong = "files that are no paths below its folder"
         if wrong:
             job = printable(str(name), 80)

@@ -64,7 +64,9 @@ class Results:
             raise ContentError(
                 f"the result has more than {limit}: raise --max-mb to take it", final=True
             )
-        if size and shutil.disk_usage(self.out).free < SPARE_BYTES:  # before the disk is full
+        with disk(str(self.out)):
+            free = shutil.disk_usage(self.out).free
+        if free < SPARE_BYTES:  # before the disk is full
             raise DiskError(f"no space is left for results in {printable(str(self.out))}")
 
     @contextmanager
