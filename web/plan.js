@@ -32,12 +32,12 @@
  * @property {number} height
  * @property {boolean} ring
  * @property {Bar[]} bars
- * @property {import('./spans.js').Shot[]} prompts
+ * @property {import('./storyboard.js').Shot[]} prompts
  * @property {Handle[]} handles
  */
 
 import { curveOf, textOf } from './curve.js'
-import { moved, scriptOf, shotsOf, tidy } from './spans.js'
+import { moved, scriptOf, shotsOf, tidy } from './storyboard.js'
 
 const GUESS = 2 // seconds of footage that nobody can measure before a run
 const STEP = 0.05 // seconds, where no frame rate is known
