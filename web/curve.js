@@ -5,7 +5,7 @@
  * @typedef {[seconds: number, firmness: number][]} Curve
  */
 
-import { tidy } from './spans.js'
+import { tidy } from './storyboard.js'
 
 const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i
 

@@ -6,7 +6,7 @@
  * @property {string} type
  * @property {Record<string, any>} values  of its widgets; undefined where a link decides
  * @property {(input: string) => Look | null} from  the node that feeds an input
- * @property {{seconds: number, frames: CanvasImageSource[]} | null} media  what a loader shows
+ * @property {import('./media.js').Media | null} media  what a loader holds
  *
  * @typedef {object} Bar  footage on the canvas, in seconds of the canvas
  * @property {number} start
@@ -15,7 +15,9 @@
  * @property {import('./curve.js').Curve} curve  how firmly it is kept, since its start
  * @property {number} upper  share of the height at which it begins
  * @property {number} lower  and ends
- * @property {CanvasImageSource[]} frames
+ * @property {import('./media.js').Media | null} media  where its frames and its sound are
+ * @property {number} offset  second of the media at which it begins
+ * @property {number} rate  seconds of the media for each second of the canvas
  * @property {boolean} [open]  a hole in what lies beneath
  *
  * @typedef {object} Handle  what may be dragged: a border, or all between two
@@ -32,12 +34,13 @@
  * @property {number} height
  * @property {boolean} ring
  * @property {Bar[]} bars
- * @property {import('./spans.js').Shot[]} prompts
+ * @property {import('./storyboard.js').Shot[]} prompts
+ * @property {boolean} refused  whether a run would refuse the prompts as they are
  * @property {Handle[]} handles
  */
 
 import { curveOf, textOf } from './curve.js'
-import { moved, scriptOf, shotsOf, tidy } from './spans.js'
+import { endsWith, moved, scriptOf, shotsOf, tidy } from './storyboard.js'
 
 const GUESS = 2 // seconds of footage that nobody can measure before a run
 const STEP = 0.05 // seconds, where no frame rate is known
@@ -72,10 +75,8 @@ const PLANS = {
   SoraStoryboard: storyboard
 }
 
-/** The nodes on which there is something to drag. */
-export const TIMED_NODES = Object.keys(PLANS).filter(
-  (type) => !['SoraOutpaintVideo', 'SoraEncodeVideo'].includes(type)
-)
+/** The nodes that have a timeline: all that make a canvas. */
+export const TIMED_NODES = Object.keys(PLANS).filter((type) => type !== 'SoraEncodeVideo')
 
 /**
  * The plan of a node that makes a canvas; null for any other.
@@ -87,17 +88,6 @@ export function planOf(look) {
   if (!look || !(look.type in PLANS)) return null
   const plan = PLANS[look.type](look)
   return { ...plan, seconds: Math.max(plan.seconds, frame(plan)) } // even a still image lasts
-}
-
-/**
- * The nearest moment at which a frame of `plan` begins.
- *
- * @param {Plan} plan
- * @param {number} seconds
- */
-export function snapped(plan, seconds) {
-  const step = plan.fps ? 1 / plan.fps : STEP
-  return Math.round(seconds / step) * step
 }
 
 /** @param {Look} look @returns {Plan} */
@@ -126,7 +116,8 @@ function placeVideo(look) {
   const left = fromEnd ? plan.seconds - start - lasts : start
   const counted = (at, length) => tidy(fromEnd ? plan.seconds - at - length : at)
   const bends = curveOf(look.values.curve ?? '')
-  plan.bars.push({ ...clip, ...region(plan, look), start: left, end: left + lasts })
+  const part = { offset: skip, rate: speed, start: left, end: left + lasts }
+  plan.bars.push({ ...clip, ...region(plan, look), ...part })
   plan.handles = [
     { at: left, until: left + lasts, write: (at) => ({ start: counted(at, lasts) }) },
     {
@@ -214,7 +205,7 @@ function imageToVideo(look) {
 function extendVideo(look) {
   const plan = paced(look)
   const { seconds = GUESS, direction } = look.values
-  const clip = kept(look, 'video')
+  const clip = kept(look, 'video', direction === 'forward')
   const before = direction === 'forward' ? 0 : seconds
   plan.seconds = clip.seconds + seconds * (direction === 'both' ? 2 : 1)
   plan.known = clip.known
@@ -235,7 +226,7 @@ function extendVideo(look) {
 function connectVideos(look) {
   const plan = paced(look)
   const { seconds = GUESS } = look.values
-  const [first, second] = [kept(look, 'first'), kept(look, 'second')]
+  const [first, second] = [kept(look, 'first', true), kept(look, 'second', false)]
   const start = first.seconds + seconds
   plan.seconds = start + second.seconds
   plan.known = first.known && second.known
@@ -300,7 +291,7 @@ function editVideo(look) {
   plan.known = clip.known
   plan.bars = [
     { ...clip, curve: [[0, 1]], start: 0, end: clip.seconds },
-    { ...clip, frames: [], open: true, known: true, start, end }
+    { ...clip, media: null, open: true, known: true, start, end }
   ]
   plan.handles = [
     {
@@ -339,9 +330,12 @@ function outpaintVideo(look) {
 /** @param {Look} look @returns {Plan} */
 function storyboard(look) {
   const plan = beneath(look)
-  const shots = look.values.text === undefined ? null : shotsOf(look.values.text, plan.seconds)
-  if (!shots?.length) return plan
+  if (look.values.text === undefined) return plan
+  const shots = shotsOf(look.values.text, plan.seconds)
+  plan.refused = !shots
+  if (!shots) return plan
   if (!plan.known) plan.seconds = shots.at(-1).end
+  plan.refused = !endsWith(shots, plan.seconds)
   plan.prompts = shots
   plan.handles = shots.slice(1).map((shot, i) => ({
     at: shot.start,
@@ -357,8 +351,8 @@ function storyboard(look) {
 
 /** @returns {Plan} */
 function empty() {
-  const size = { width: 1, height: 1, fps: 0 }
-  return { ...size, seconds: GUESS, known: false, ring: false, bars: [], prompts: [], handles: [] }
+  const size = { width: 1, height: 1, fps: 0, seconds: GUESS }
+  return { ...size, known: false, ring: false, refused: false, bars: [], prompts: [], handles: [] }
 }
 
 /** The canvas to which a node adds something. @param {Look} look @returns {Plan} */
@@ -387,18 +381,28 @@ function frame(plan) {
 function footage(look, input) {
   let source = look.from(input)
   while (source && source.type in PASSES) source = source.from(PASSES[source.type])
-  const { seconds, frames = [], known = seconds !== undefined } =
-    source?.media ?? planOf(source) ?? {}
+  const media = source?.media ?? null
+  const { seconds, known = seconds !== undefined } = media ?? planOf(source) ?? {}
   const { firmness = 1 } = look.values
   const curve = curveOf(look.values.curve ?? '') ?? [[0, firmness]]
-  return { seconds: seconds ?? GUESS, known, frames, curve, upper: 0, lower: 1 }
+  return {
+    seconds: seconds ?? GUESS,
+    known,
+    media,
+    offset: 0,
+    rate: 1,
+    curve,
+    upper: 0,
+    lower: 1
+  }
 }
 
-/** Footage of which a node may keep a part. @param {Look} look @param {string} input */
-function kept(look, input) {
+/** Footage whose first or last seconds a node may keep. @param {Look} look @param {string} input */
+function kept(look, input, last) {
   const clip = footage(look, input)
   const keep = look.values.keep || clip.seconds
-  return { ...clip, seconds: clip.known ? Math.min(keep, clip.seconds) : keep }
+  const seconds = clip.known ? Math.min(keep, clip.seconds) : keep
+  return { ...clip, seconds, offset: last ? clip.seconds - seconds : 0 }
 }
 
 /** The rows that footage takes. @param {Plan} plan @param {Look} look */

@@ -1,234 +1,292 @@
 /**
- * A widget that draws a plan to scale and lets its borders be dragged. It has no value of its own:
- * a drag writes the node's other widgets, and only those are saved.
+ * A timeline: an element that draws a plan and takes the pointer and the keyboard. It has no value
+ * of its own: a drag writes the node's other widgets, and only those are saved.
  *
  * @typedef {import('./plan.js').Plan} Plan
  * @typedef {import('./plan.js').Handle} Handle
+ * @typedef {import('./draw.js').Theme} Theme
+ *
+ * @typedef {object} Owner  the node that a timeline belongs to, as the host adapter offers it
+ * @property {() => Plan | null} plan  what the node makes, as of now
+ * @property {(values: Record<string, number | string>) => void} write  sets widgets of the node
+ * @property {() => void} begin  opens one step of the page's undo
+ * @property {() => void} end  closes it
+ * @property {() => Theme} theme
+ * @property {Place} place
+ *
+ * @typedef {object} Place  where the user looks, remembered for the page and never saved
+ * @property {{start: number, seconds: number} | null} zoom  null shows everything
+ * @property {number | null} playhead
  */
 
-import { firmnessAt } from './curve.js'
-import { snapped } from './plan.js'
+import { drawTimeline, HEIGHT, RULER } from './draw.js'
+import { preview } from './preview.js'
+import * as views from './view.js'
 
-const HEIGHT = 72
-const AXIS = 14
-const WORDS = 18
-const MARGIN = 15 // as the host's own widgets
-const FADED = 0.85 // of footage that is not kept at all
-const GRIP = 7 // pixels from a border at which it is still taken
-const ROOM = 1.3 // seconds shown for each second of a canvas that may be made longer
-const COLOURS = ['#569cd6', '#d69d56', '#9c78c8', '#78b464'] // those of sora_core/picture.py
-const RING = '#78c8a0'
-const HOUR = 3600
-const TICKS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200]
+const WHEEL_ZOOM = 1.0015 // for each pixel of the wheel
+const KEY_ZOOM = 1.5
+const SHARPEST = 4 // pixels of the screen for one of the widget
 
 /**
- * The widget, to be added last to a node.
- *
- * @param {() => Plan | null} plan  what the node makes, as of now
- * @param {(values: Record<string, number | string>) => void} write  sets widgets of the node
- * @param {object} theme  LiteGraph, for the colours of the user's theme
+ * @param {Owner} owner
+ * @returns {{element: HTMLElement, refresh: () => void, remove: () => void, view: () => any}}
  */
-export function timeline(plan, write, theme) {
-  /** @type {{handle: Handle, view: number, by: number} | null} */
+export function timeline(owner) {
+  const { place } = owner
+  const element = document.createElement('div')
+  element.className = 'sora-timeline'
+  element.tabIndex = 0
+  element.setAttribute('role', 'application')
+  element.setAttribute('aria-label', 'timeline')
+  element.style.cssText = `width: 100%; height: ${HEIGHT}px; outline: none; touch-action: none`
+  const canvas = document.createElement('canvas')
+  canvas.style.cssText = `display: block; width: 100%; height: ${HEIGHT}px`
+  element.append(canvas)
+
+  const floating = preview()
+  /** @type {{handle: Handle, plan: Plan, by: number, values: object | null} | null} */
   let drag = null
+  let scrubbing = false
+  let line = null
   let hovered = null
+  let chosen = -1 // the handle that the keyboard moves
+  let drawn = ''
+
+  const widthOf = () => element.clientWidth || 1
+  const view = (plan = owner.plan()) => views.viewOf(plan, widthOf(), place.zoom)
+  const focused = () => document.activeElement === element
+
+  /** Draws if anything differs from what was drawn. */
+  function refresh() {
+    const plan = owner.plan()
+    if (!plan || !element.clientWidth) return
+    const theme = owner.theme()
+    const handle = plan.handles[chosen]
+    const marks = {
+      playhead: place.playhead,
+      hovered: handle ? handle.at : hovered,
+      line,
+      focused: focused()
+    }
+    const shown = view(plan)
+    const scale = scaleOf(canvas)
+    const state = JSON.stringify([plan, shown, marks, theme, scale, read(plan)], withoutMedia)
+    if (state === drawn) return
+    drawn = state
+    const [width, height] = [shown.width * scale, HEIGHT * scale].map(Math.round)
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
+    const ctx = canvas.getContext('2d')
+    ctx.setTransform(scale, 0, 0, scale, 0, 0)
+    drawTimeline(ctx, plan, shown, marks, theme)
+    if (scrubbing || (focused() && place.playhead !== null && chosen < 0)) float(plan, shown)
+    else floating.hide()
+  }
+
+  function float(plan, shown) {
+    const bounds = element.getBoundingClientRect()
+    const x = bounds.left + (views.xOf(shown, place.playhead) * bounds.width) / shown.width
+    floating.show(plan, place.playhead, bounds, x)
+  }
+
+  /** Where an event lies, in pixels of the widget. */
+  function spot(event) {
+    const bounds = element.getBoundingClientRect()
+    const scale = widthOf() / bounds.width
+    return [(event.clientX - bounds.left) * scale, (event.clientY - bounds.top) * scale]
+  }
+
+  function scrub(plan, x) {
+    const inside = Math.max(0, Math.min(plan.seconds, views.secondsAt(view(plan), x)))
+    place.playhead = views.onFrame(plan, inside)
+  }
+
+  function down(event) {
+    const plan = owner.plan()
+    if (!plan || event.button !== 0) return
+    const [x, y] = spot(event)
+    const handle = y < RULER ? null : views.handleAt(plan, view(plan), x)
+    chosen = -1
+    scrubbing = y < RULER
+    if (scrubbing) scrub(plan, x)
+    else if (handle) {
+      drag = { handle, plan, by: views.secondsAt(view(plan), x) - handle.at, values: null }
+      owner.begin()
+    } else return
+    event.stopPropagation()
+    element.focus({ preventScroll: true })
+    element.setPointerCapture(event.pointerId)
+    refresh()
+  }
+
+  function move(event) {
+    const plan = owner.plan()
+    if (!plan) return
+    const [x, y] = spot(event)
+    if (scrubbing) scrub(plan, x)
+    else if (drag) follow(x, event.altKey)
+    else {
+      const over = y < RULER ? null : views.handleAt(plan, view(plan), x)
+      hovered = over?.at ?? null
+      const border = over?.until === undefined ? 'ew-resize' : 'grab'
+      element.style.cursor = y < RULER ? 'col-resize' : over ? border : ''
+    }
+    if (scrubbing || drag) event.stopPropagation()
+    refresh()
+  }
+
+  /** Writes what the dragged handle asks for at `x`. */
+  function follow(x, free) {
+    const { handle, plan, by } = drag
+    const shown = views.viewOf(plan, widthOf(), place.zoom)
+    const aim = views.secondsAt(shown, x) - by
+    const loose = { at: views.onFrame(plan, aim), line: null }
+    const found = free ? loose : views.snapped(plan, shown, handle, aim, place.playhead)
+    line = found.line
+    const values = handle.write(found.at)
+    if (JSON.stringify(values) === JSON.stringify(drag.values)) return
+    drag.values = values
+    owner.write(values)
+  }
+
+  function up(event) {
+    if (!drag && !scrubbing) return
+    if (event.type === 'pointerup') event.stopPropagation()
+    if (drag) owner.end()
+    drag = null
+    scrubbing = false
+    line = null
+    refresh()
+  }
+
+  /** Leaves everything as it was before the drag. */
+  function giveUp() {
+    owner.write(drag.handle.write(drag.handle.at))
+    owner.end()
+    drag = null
+    line = null
+  }
+
+  function wheel(event) {
+    const plan = owner.plan()
+    if (!plan || !(event.ctrlKey || event.metaKey || event.shiftKey || focused())) return
+    event.preventDefault()
+    event.stopPropagation()
+    const by = event.deltaY || event.deltaX
+    const shown = view(plan)
+    const [x] = spot(event)
+    place.zoom = event.shiftKey
+      ? views.scrolled(plan, shown, by)
+      : views.zoomed(plan, shown, WHEEL_ZOOM ** -by, x)
+    refresh()
+  }
+
+  function key(event) {
+    const plan = owner.plan()
+    const press = plan && keys(plan)[event.key]
+    if (!press || event.ctrlKey || event.metaKey) return
+    event.preventDefault()
+    event.stopPropagation()
+    press(event)
+    refresh()
+  }
+
+  /** What each key does. @param {Plan} plan @returns {Record<string, (event: KeyboardEvent) => void>} */
+  function keys(plan) {
+    const shown = view(plan)
+    const last = plan.handles.length - 1
+    const choose = (index) => {
+      chosen = index
+      if (chosen >= 0) place.zoom = views.showing(plan, shown, plan.handles[chosen].at)
+    }
+    const step = (by) => (event) => {
+      const seconds = by * (event.shiftKey ? 1 : views.stepOf(plan))
+      if (chosen >= 0 && plan.handles[chosen]) nudge(plan, seconds)
+      else point(plan, (place.playhead ?? 0) + seconds)
+    }
+    const closer = (factor) => () => {
+      const middle = views.xOf(shown, place.playhead ?? shown.start + shown.seconds / 2)
+      place.zoom = views.zoomed(plan, shown, factor, middle)
+    }
+    return {
+      ArrowLeft: step(-1),
+      ArrowRight: step(1),
+      ArrowDown: () => choose(Math.min(last, chosen + 1)),
+      ArrowUp: () => choose(Math.max(-1, chosen - 1)),
+      Home: () => point(plan, 0),
+      End: () => point(plan, plan.seconds),
+      '+': closer(KEY_ZOOM),
+      '=': closer(KEY_ZOOM),
+      '-': closer(1 / KEY_ZOOM),
+      0: () => (place.zoom = null),
+      Escape: () => {
+        if (drag) giveUp()
+        else if (chosen >= 0) chosen = -1
+        else place.playhead = null
+      }
+    }
+  }
+
+  function nudge(plan, seconds) {
+    const handle = plan.handles[chosen]
+    owner.begin()
+    owner.write(handle.write(views.onFrame(plan, handle.at + seconds)))
+    owner.end()
+  }
+
+  function point(plan, seconds) {
+    place.playhead = views.onFrame(plan, Math.max(0, Math.min(plan.seconds, seconds)))
+    place.zoom = views.showing(plan, view(plan), place.playhead)
+  }
+
+  function leave() {
+    hovered = null
+    refresh()
+  }
+
+  element.addEventListener('pointerdown', down)
+  element.addEventListener('pointermove', move)
+  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
+    element.addEventListener(end, up)
+  }
+  element.addEventListener('pointerleave', leave)
+  element.addEventListener('wheel', wheel, { passive: false })
+  element.addEventListener('keydown', key)
+  element.addEventListener('focus', refresh)
+  element.addEventListener('blur', () => {
+    chosen = -1
+    refresh()
+  })
+  element.addEventListener('dblclick', () => {
+    place.zoom = null
+    refresh()
+  })
+  const sized = new ResizeObserver(refresh)
+  sized.observe(element)
 
   return {
-    type: 'sora_timeline',
-    name: 'timeline',
-    value: null,
-    serialize: false,
-    options: { serialize: false },
-    plan,
-    computeSize: (width) => [width ?? 0, HEIGHT],
-
-    draw(ctx, node, width, y) {
-      const shown = plan()
-      if (!shown) return
-      const scale = scaleOf(width, drag?.view ?? viewOf(shown))
-      ctx.save()
-      drawPlan(ctx, shown, scale, y, theme)
-      for (const handle of shown.handles) {
-        if (handle.until !== undefined) continue
-        drawBorder(ctx, scale.x(handle.at), y, handle.at === hovered, theme)
-      }
-      ctx.restore()
-    },
-
-    /** Whether something is to be taken at a place on the node. @param {number[]} pos */
-    hover([x], node) {
-      const shown = plan()
-      const taken = shown && handleAt(shown, scaleOf(node.size[0], viewOf(shown)), x)
-      hovered = taken?.at ?? null
-      return taken
-    },
-
-    onPointerDown(pointer, node) {
-      const shown = plan()
-      if (!shown) return false
-      const view = viewOf(shown)
-      const scale = scaleOf(node.size[0], view)
-      const place = (event) => scale.seconds(event.canvasX - node.pos[0])
-      const handle = handleAt(shown, scale, pointer.eDown.canvasX - node.pos[0])
-      if (!handle) return false
-      pointer.onDragStart = () => {
-        drag = { handle, view, by: place(pointer.eDown) - handle.at }
-      }
-      pointer.onDrag = (event) => {
-        if (drag) write(drag.handle.write(snapped(shown, place(event) - drag.by)))
-      }
-      pointer.finally = () => {
-        drag = null
-        node.setDirtyCanvas(true, true)
-      }
-      return true
+    element,
+    refresh,
+    view: () => view(),
+    remove() {
+      sized.disconnect()
+      floating.hide()
+      if (drag) owner.end()
+      drag = null
     }
   }
 }
 
-/** Seconds that are shown: more than the canvas has, where it may grow. @param {Plan} plan */
-export function viewOf(plan) {
-  return plan.seconds * (plan.handles.some((handle) => handle.grows) ? ROOM : 1)
+/** Pixels of the screen for one of the canvas: the graph around it may be scaled. */
+function scaleOf(canvas) {
+  const zoom = canvas.getBoundingClientRect().width / (canvas.clientWidth || 1)
+  return Math.min(SHARPEST, Math.max(1, Math.ceil(2 * zoom * devicePixelRatio) / 2))
 }
 
-/** From seconds to pixels of the node and back. @param {number} width @param {number} view */
-export function scaleOf(width, view) {
-  const room = width - 2 * MARGIN
-  return {
-    view,
-    room,
-    x: (seconds) => MARGIN + (Math.max(0, Math.min(view, seconds)) / view) * room,
-    seconds: (x) => ((x - MARGIN) / room) * view
-  }
+/** How much of the media of a plan is read. @param {Plan} plan */
+function read(plan) {
+  return plan.bars.map(({ media }) => media && [media.version, Boolean(media.peaks)])
 }
 
-/** The nearest border within reach, else what is under the pointer. */
-function handleAt(plan, scale, x) {
-  const reach = (handle) => Math.abs(scale.x(handle.at) - x)
-  const borders = plan.handles.filter((handle) => handle.until === undefined)
-  const near = borders.filter((handle) => reach(handle) <= GRIP)
-  if (near.length) return near.reduce((a, b) => (reach(b) < reach(a) ? b : a))
-  return plan.handles.find(
-    (handle) => handle.until !== undefined && x >= scale.x(handle.at) && x <= scale.x(handle.until)
-  )
-}
-
-function drawPlan(ctx, plan, scale, y, theme) {
-  const track = HEIGHT - AXIS - (plan.prompts.length ? WORDS : 0)
-  const [left, right] = [scale.x(0), scale.x(plan.seconds)]
-  ctx.fillStyle = theme.WIDGET_BGCOLOR
-  ctx.fillRect(left, y, right - left, track)
-  plan.bars.forEach((bar, i) => {
-    drawBar(ctx, bar, COLOURS[i % COLOURS.length], scale, y, track, theme)
-  })
-  ctx.strokeStyle = theme.WIDGET_OUTLINE_COLOR
-  ctx.setLineDash(plan.known ? [] : [3, 3])
-  ctx.strokeRect(left, y, right - left, track)
-  ctx.setLineDash([])
-  if (plan.ring) {
-    ctx.fillStyle = RING
-    for (const x of [left - 4, right]) ctx.fillRect(x, y, 4, track)
-  }
-  for (const shot of plan.prompts) drawShot(ctx, shot, scale, y + track, theme)
-  drawAxis(ctx, plan, scale, y + HEIGHT - AXIS, theme)
-}
-
-function drawBar(ctx, bar, colour, scale, y, track, theme) {
-  const [left, right] = [scale.x(bar.start), Math.max(scale.x(bar.end), scale.x(bar.start) + 2)]
-  const [top, height] = [y + bar.upper * track, (bar.lower - bar.upper) * track]
-  ctx.save()
-  ctx.beginPath()
-  ctx.rect(left, top, right - left, height)
-  ctx.clip()
-  if (!bar.open) {
-    ctx.fillStyle = colour
-    ctx.fillRect(left, top, right - left, height)
-    drawFrames(ctx, bar, scale, top, height)
-  }
-  drawFirmness(ctx, bar, scale, top, height, theme)
-  ctx.restore()
-  ctx.strokeStyle = colour
-  ctx.setLineDash(bar.open || !bar.known ? [3, 3] : [])
-  ctx.strokeRect(left, top, right - left, height)
-  ctx.setLineDash([])
-  if (bar.known) return
-  ctx.fillStyle = theme.WIDGET_TEXT_COLOR
-  ctx.font = '12px sans-serif'
-  ctx.textAlign = 'right'
-  ctx.fillText('?', right - 5, top + 14)
-}
-
-/** Covers what is not kept, and draws how much is, where that changes: the top keeps all. */
-function drawFirmness(ctx, bar, scale, top, height, theme) {
-  const [left, right] = [scale.x(bar.start), scale.x(bar.end)]
-  if (right <= left) return
-  const [first, last] = [left, right].map((x) => scale.seconds(x) - bar.start)
-  const within = bar.curve.filter(([seconds]) => seconds > first && seconds < last)
-  const ends = [first, last].map((seconds) => [seconds, firmnessAt(bar.curve, seconds)])
-  const bends = [ends[0], ...within, ends[1]]
-  const cover = ctx.createLinearGradient(left, 0, right, 0)
-  for (const [seconds, firmness] of bends) {
-    const share = (bar.open ? 1 : FADED) * (1 - firmness)
-    const colour = `color-mix(in srgb, ${theme.WIDGET_BGCOLOR} ${100 * share}%, transparent)`
-    cover.addColorStop((seconds - first) / (last - first), colour)
-  }
-  ctx.fillStyle = cover
-  ctx.fillRect(left, top, right - left, height)
-  if (bar.curve.length < 2) return
-  ctx.strokeStyle = theme.WIDGET_TEXT_COLOR
-  ctx.lineWidth = 2
-  ctx.beginPath()
-  for (const [seconds, firmness] of bends) {
-    ctx.lineTo(scale.x(bar.start + seconds), top + 1 + (1 - firmness) * (height - 2))
-  }
-  ctx.stroke()
-}
-
-/** As many whole frames as fit side by side, each near the moment that it shows. */
-function drawFrames(ctx, bar, scale, top, height) {
-  const { frames } = bar
-  if (!frames.length) return
-  const left = scale.x(bar.start)
-  const wide = (height * frames[0].width) / frames[0].height
-  const count = Math.max(1, Math.ceil((scale.x(bar.end) - left) / wide))
-  for (let i = 0; i < count; i++) {
-    const frame = frames[Math.floor(((i + 0.5) / count) * frames.length)]
-    ctx.drawImage(frame, left + i * wide, top, wide, height)
-  }
-}
-
-function drawShot(ctx, shot, scale, y, theme) {
-  const [left, right] = [scale.x(shot.start), scale.x(shot.end)]
-  ctx.save()
-  ctx.beginPath()
-  ctx.rect(left, y, right - left, WORDS)
-  ctx.clip()
-  ctx.strokeStyle = theme.WIDGET_OUTLINE_COLOR
-  ctx.strokeRect(left, y, right - left, WORDS)
-  ctx.fillStyle = theme.WIDGET_TEXT_COLOR
-  ctx.font = '11px sans-serif'
-  ctx.textAlign = 'left'
-  ctx.fillText(shot.text, left + 5, y + 13)
-  ctx.restore()
-}
-
-function drawAxis(ctx, plan, scale, y, theme) {
-  ctx.fillStyle = theme.WIDGET_SECONDARY_TEXT_COLOR
-  ctx.font = '9px sans-serif'
-  ctx.textAlign = 'center'
-  const least = (44 / scale.room) * scale.view
-  const step = TICKS.find((tick) => tick >= least) ?? Math.ceil(least / HOUR) * HOUR
-  for (let i = 0; i * step <= scale.view + 1e-6; i++) {
-    ctx.fillRect(scale.x(i * step), y, 1, 3)
-    ctx.fillText(`${Number((i * step).toFixed(2))}s`, scale.x(i * step), y + 12)
-  }
-}
-
-function drawBorder(ctx, x, y, hovered, theme) {
-  ctx.fillStyle = theme.WIDGET_TEXT_COLOR
-  ctx.globalAlpha = hovered ? 1 : 0.6
-  ctx.beginPath()
-  ctx.roundRect(x - 2, y - 1, 4, HEIGHT - AXIS + 2, 2)
-  ctx.fill()
-  ctx.globalAlpha = 1
+function withoutMedia(key, value) {
+  return key === 'media' ? undefined : value
 }

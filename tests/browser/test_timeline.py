@@ -7,48 +7,10 @@ import av
 import pytest
 
 from sora_core.canvas import Placement, curve_of
-from sora_core.errors import ConfigError, PromptError
-from sora_core.prompts.storyboard import storyboard
+from sora_core.errors import ConfigError
 from tests.browser.visit import drag, drop, keep_picture, open_template, run, widgets
 
 pytestmark = pytest.mark.browser
-
-SECONDS = 6.0
-BOARDS = [
-    "0-2s: a red ball rolls\n2-6s: it bounces",
-    "0:00-0:02 a red ball rolls\n0:02 to 0:06 it bounces",
-    "[0-2.5s] a red ball\n[2.5-6 s] - a cube",
-    "0-2s: a red ball; 2-6s: a cube",
-    "a red ball\na cube\n\na cone",
-    "1. a red ball\n2. a cube",
-    "- a red ball\n- then a cube",
-    "A red ball rolls. It bounces, then it stops; a cube falls",
-    "a red ball",
-    "Shot 1: a ball\nShot 2: a cube",
-    "0-2s: a red ball\nit bounces",
-    "0-2s: a red ball\n3-6s: it bounces",
-    "2-0s: a red ball\n0-6s: it bounces",
-    "0\u20132 sec: a ball\n2\u20136 seconds: a cube",
-]
-READ = """async ([text, seconds]) => {
-    const {shotsOf, scriptOf} = await import(app.api.fileURL('/extensions/sora_nodes/spans.js'))
-    const shots = shotsOf(text, seconds)
-    return shots && {shots, script: scriptOf(shots)}
-}"""
-
-
-@pytest.mark.parametrize("text", BOARDS)
-def test_a_storyboard_reads_the_same_on_the_page_and_in_the_core(page, text):
-    shown = page.evaluate(READ, [text, SECONDS])
-    try:
-        told = storyboard(text, SECONDS)
-    except PromptError:
-        assert shown is None
-        return
-    times = [shot[edge] for shot in shown["shots"] for edge in ("start", "end")]
-    assert times == pytest.approx([at for shot in told for at in (shot.start, shot.end)])
-    assert storyboard(shown["script"], SECONDS) == told
-
 
 CURVES = [
     "0: 1, 1.5: 0.3",
