@@ -21,6 +21,7 @@ from .place import SoraPlaceImage, SoraPlaceLatent, SoraPlaceVideo
 from .prompt import SoraEncodePrompt, SoraExpandPrompt, SoraStoryboard
 from .replaced import register
 from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
+from .search import searchable
 
 
 class SoraExtension(ComfyExtension):
@@ -30,7 +31,7 @@ class SoraExtension(ComfyExtension):
         await register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [
+        nodes = [
             SoraLoadModel,
             SoraExpandPrompt,
             SoraEncodePrompt,
@@ -58,3 +59,4 @@ class SoraExtension(ComfyExtension):
             SoraDecodeFrames,
             SoraMeasureSeams,
         ]
+        return searchable(nodes)

@@ -1,55 +1,19 @@
 /**
- * What is said of the nodes beyond what the oldest host can pass on: other words under which they
- * are searched for, and the inputs that the page shows where its user asks for more.
+ * Search words and rarely used inputs, for hosts whose schema does not take them, and translations.
+ * `search.json` is what `nodes/search.py` puts into the schema where the host does.
  */
-
-const ALIASES = {
-  SoraLoadModel: ['sora-mini', 'checkpoint', 'video model'],
-  SoraExpandPrompt: ['prompt enhancer', 'rewrite prompt', 'magic prompt'],
-  SoraEncodePrompt: ['clip text encode', 'positive', 'negative'],
-  SoraStoryboard: ['prompt travel', 'prompt schedule', 'multi shot', 'scenes'],
-  SoraCaptionVideo: ['describe', 'interrogate', 'video to text', 'caption'],
-  SoraCanvas: ['empty latent video', 'text to video', 'size', 'resolution', 'duration'],
-  SoraPlaceVideo: ['keyframes', 'timeline', 'inpaint', 'video guide'],
-  SoraPlaceImage: ['keyframe', 'first last frame', 'image guide'],
-  SoraPlaceLatent: ['continue latent', 'hand over', 'long video'],
-  SoraImageToVideo: ['i2v', 'animate image', 'first frame last frame', 'flf2v'],
-  SoraExtendVideo: ['continue video', 'longer', 'prepend', 'video extension'],
-  SoraConnectVideos: ['transition', 'join', 'bridge', 'in between', 'vace'],
-  SoraMorphVideos: ['blend', 'crossfade', 'dissolve'],
-  SoraLoopVideo: ['seamless', 'endless', 'cinemagraph', 'perfect loop'],
-  SoraEditVideo: ['video to video', 'v2v', 'inpaint', 'sdedit', 'restyle'],
-  SoraOutpaintVideo: ['widen', 'uncrop', 'expand canvas', 'aspect ratio'],
-  SoraEncodeCanvas: ['vae encode', 'noise mask', 'inpaint conditioning'],
-  SoraNoise: ['random noise', 'seed'],
-  SoraSchedule: ['sigmas', 'scheduler', 'steps', 'shift'],
-  SoraGuider: ['cfg', 'guidance', 'long video', 'context window'],
-  SoraSample: ['ksampler', 'sampler custom', 'euler', 'generate'],
-  SoraJobs: ['resume', 'continue job', 'clean up'],
-  SoraEncodeVideo: ['vae encode video', 'video to latent'],
-  SoraDecodeVideo: ['vae decode', 'create video', 'mp4', 'combine'],
-  SoraDecodeFrames: ['vae decode', 'frames', 'images'],
-  SoraMeasureSeams: ['metrics', 'quality', 'psnr', 'drift', 'loop check']
-}
-
-const PLACE = ['left', 'top', 'width', 'height']
-const ADVANCED = {
-  SoraPlaceVideo: PLACE,
-  SoraPlaceImage: PLACE,
-  SoraGuider: ['rescale', 'from_sigma', 'to_sigma', 'footage_scale'],
-  SoraSchedule: ['shift']
-}
 
 /**
- * Adds both to what the server says of its nodes, before the page reads it.
+ * Adds to the definitions of the server what its host could not pass on.
  *
- * @param {Record<string, object>} defs
+ * @param {Record<string, any>} defs
+ * @param {{search_aliases: Record<string, string[]>, advanced: Record<string, string[]>}} search
  */
-export function sayMore(defs) {
-  for (const [node, words] of Object.entries(ALIASES)) {
-    if (defs[node]) defs[node].search_aliases = words
+export function addSearch(defs, search) {
+  for (const [node, words] of Object.entries(search.search_aliases)) {
+    if (defs[node] && !defs[node].search_aliases?.length) defs[node].search_aliases = words
   }
-  for (const [node, names] of Object.entries(ADVANCED)) {
+  for (const [node, names] of Object.entries(search.advanced)) {
     const inputs = { ...defs[node]?.input.required, ...defs[node]?.input.optional }
     for (const name of names) if (inputs[name]) inputs[name][1].advanced = true
   }

@@ -2,7 +2,7 @@
 
 import { app } from '../../scripts/app.js'
 import { api } from '../../scripts/api.js'
-import { sayMore, translate } from './defs.js'
+import { addSearch, translate } from './defs.js'
 import { addTimeline, colourNode, madeHere, videoOf, watchGraph } from './litegraph.js'
 
 const PLAY = 'Sora.Results.Play'
@@ -21,7 +21,7 @@ app.registerExtension({
   ],
 
   async addCustomNodeDefs(defs) {
-    sayMore(defs)
+    addSearch(defs, await (await fetch(new URL('./search.json', import.meta.url))).json())
     const told = await api.getCustomNodesI18n?.()
     const words = told?.[app.ui.settings.getSettingValue('Comfy.Locale')]?.nodeDefs ?? {}
     const ours = Object.entries(words).filter(([node]) => node.startsWith('Sora'))

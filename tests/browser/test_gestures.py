@@ -17,6 +17,7 @@ SAMPLES = 16000  # a second
 OPEN = """async ([nodes, links]) => {
     const {extensionManager: {workflow}} = app
     app.graph.clear()
+    await new Promise(done => setTimeout(done, 100))  // until the page has dropped what was shown
     const made = nodes.map(([type, values], i) => {
         const node = LiteGraph.createNode(type)
         node.pos = [60 + 380 * i, 100]
@@ -86,7 +87,7 @@ def clip(server):
 
 def show(page, *nodes, links=()):
     page.evaluate(OPEN, [nodes, links])
-    page.wait_for_function(READY)
+    page.wait_for_function(READY, timeout=10_000)
     page.wait_for_timeout(250)  # a node is laid out some frames after it is added
 
 
@@ -154,11 +155,11 @@ def test_a_border_is_grabbed_where_it_is_drawn_and_drawn_where_it_is_dragged(any
     show_canvas(any_page)
     border, beside = (any_page.evaluate(PIXEL, [at, TRACK]) for at in (4.0, 3.8))
     assert max(border[:3]) > max(beside[:3]) + 60
-    press_and_move(any_page, 4.0, 2.7)
-    border, left = (any_page.evaluate(PIXEL, [at, TRACK]) for at in (2.75, 4.0))
+    press_and_move(any_page, 4.0, 2.48)
+    border, left = (any_page.evaluate(PIXEL, [at, TRACK]) for at in (2.5, 4.0))
     assert max(border[:3]) > max(left[:3]) + 60
     any_page.mouse.up()
-    assert values(any_page)["seconds"] == pytest.approx(2.75)
+    assert values(any_page)["seconds"] == pytest.approx(2.5)
     keep_picture(any_page, f"gestures_{any_page.name}_canvas")
 
 
@@ -167,9 +168,9 @@ def test_a_border_snaps_to_seconds_and_to_borders_unless_alt_is_held(any_page):
     drag(any_page, 4.0, 3.04)
     assert values(any_page)["seconds"] == 3
     any_page.keyboard.down("Alt")
-    drag(any_page, 3.0, 2.125 + 0.01)
+    drag(any_page, 3.0, 2.12)
     any_page.keyboard.up("Alt")
-    assert values(any_page)["seconds"] == pytest.approx(2.125)
+    assert values(any_page)["seconds"] == pytest.approx(2.125, abs=0.03)
     show_clip(any_page, start=1.375, seconds=1.0)
     drag(any_page, 1.8, 2.45)  # its end comes to lie near 3 s, and is pulled there
     assert values(any_page)["start"] == 2
@@ -188,9 +189,9 @@ def test_the_filmstrip_shows_the_frames_of_each_moment(any_page):
     assert red(any_page.evaluate(PIXEL, [1.4, TRACK]))
     assert blue(any_page.evaluate(PIXEL, [2.6, TRACK]))
     keep_picture(any_page, f"gestures_{any_page.name}_clip")
-    show_clip(any_page, start=1.0, skip=0.5, speed=2.0)  # blue from 1.25 s on
+    show_clip(any_page, start=1.0, skip=0.2, speed=2.0)  # blue from 1.4 s on
     assert red(any_page.evaluate(PIXEL, [1.1, TRACK]))
-    assert blue(any_page.evaluate(PIXEL, [1.6, TRACK]))
+    assert blue(any_page.evaluate(PIXEL, [1.7, TRACK]))
 
 
 def test_the_waveform_shows_where_it_is_loud(any_page):
@@ -241,7 +242,7 @@ def test_keys_move_the_playhead_choose_a_border_and_move_it(any_page):
     assert any_page.locator(".sora-preview").inner_text() == "1.25 s"
     for key in ("ArrowDown", "ArrowLeft", "Shift+ArrowLeft"):
         any_page.keyboard.press(key)
-    assert values(any_page)["seconds"] == pytest.approx(2.875)
+    assert values(any_page)["seconds"] == pytest.approx(2.875, abs=0.03)
     any_page.keyboard.press("+")
     closer = any_page.evaluate(VIEW)["seconds"]
     any_page.keyboard.press("0")
@@ -255,7 +256,7 @@ def test_a_drag_is_one_step_of_the_undo_of_the_page(any_page):
     assert values(any_page)["text"] == "0-2.5s: a red ball\n2.5-4s: a cube"
     any_page.keyboard.press("Control+z")
     any_page.wait_for_function(f"text => ({VALUES})().text === text", arg=text, timeout=10_000)
-    any_page.wait_for_function(READY)
+    any_page.wait_for_function(READY, timeout=10_000)
     any_page.wait_for_timeout(250)
     drag(any_page, 2.0, 1.49)  # the node that undo made is grabbed as well
     assert values(any_page)["text"] == "0-1.5s: a red ball\n1.5-4s: a cube"

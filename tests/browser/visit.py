@@ -37,11 +37,12 @@ DROP = """async ([file, name, type]) => {
 }"""
 
 PLACE = """async ([type, seconds]) => {
-    const {scaleOf, viewOf} = await import(app.api.fileURL('/extensions/sora_nodes/timeline.js'))
+    const {xOf} = await import(app.api.fileURL('/extensions/sora_nodes/view.js'))
     const node = app.graph.nodes.find(node => node.type === type)
-    const widget = node.widgets.find(widget => widget.name === 'timeline')
-    const x = scaleOf(node.size[0], viewOf(widget.plan())).x(seconds)
-    return app.canvasPosToClientPos([node.pos[0] + x, node.pos[1] + widget.y + 20])
+    const {element, view} = node.widgets.find(widget => widget.name === 'timeline')
+    const {left, top, width} = element.getBoundingClientRect()
+    const scale = width / element.clientWidth
+    return [left + xOf(view(), seconds) * scale, top + 32 * scale]
 }"""
 
 
@@ -78,7 +79,7 @@ def press_until(press: Callable[[], None], sign: Locator, state: SignState, wait
 
 def open_template(page: Page, name: str) -> None:
     page.locator(".templates-tab-button").click()
-    card = page.get_by_test_id(f"template-workflow-{name}")
+    card = page.get_by_test_id(f"template-workflow-sora_{name}")
     templates = page.get_by_test_id("template-workflows-content")
     press_until(partial(card.click, timeout=TEMPLATE_MS), templates, "hidden", TEMPLATE_MS)
 

@@ -15,7 +15,7 @@ from tools.host import ROOT
 CALL = """import * as module from './{name}'
 let text = ''
 for await (const part of process.stdin) text += part
-const results = JSON.parse(text).map(given => {body})
+const results = await Promise.all(JSON.parse(text).map(async given => {body}))
 process.stdout.write(JSON.stringify(results))
 """
 SECONDS = 60
