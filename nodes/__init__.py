@@ -4,24 +4,24 @@ from comfy_api.latest import ComfyExtension, io
 
 from .canvas import SoraCanvas
 from .caption import SoraCaptionVideo
-from .edits import SoraEditVideo, SoraOutpaintVideo
+from .decode import SoraDecodeFrames, SoraDecodeVideo
 from .encode import SoraEncodeCanvas, SoraEncodeVideo
-from .extend import (
+from .jobs import SoraJobs
+from .loaders import SoraLoadModel
+from .measure import SoraMeasureSeams
+from .node_replacements import register
+from .place import SoraPlaceImage, SoraPlaceLatent, SoraPlaceVideo
+from .prompt import SoraEncodePrompt, SoraExpandPrompt, SoraStoryboard
+from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
+from .search import searchable
+from .spatial_edits import SoraEditVideo, SoraOutpaintVideo
+from .temporal_edits import (
     SoraConnectVideos,
     SoraExtendVideo,
     SoraImageToVideo,
     SoraLoopVideo,
     SoraMorphVideos,
 )
-from .jobs import SoraJobs
-from .latent import SoraDecodeFrames, SoraDecodeVideo
-from .loaders import SoraLoadModel
-from .measure import SoraMeasureSeams
-from .place import SoraPlaceImage, SoraPlaceLatent, SoraPlaceVideo
-from .prompt import SoraEncodePrompt, SoraExpandPrompt, SoraStoryboard
-from .replaced import register
-from .sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
-from .search import searchable
 
 
 class SoraExtension(ComfyExtension):

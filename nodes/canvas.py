@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..sora_core.canvas import ASPECTS, Canvas, shaped
+from ..sora_core.canvas.canvas import ASPECTS, Canvas, shaped
 from ..sora_core.shapes import MAX_SIDE, MIN_SIDE
-from .host.choices import chosen
-from .inputs import SoraCanvasType, canvas_output, shown
+from .host.validation import checked_choice
+from .schema_inputs import SoraCanvasType, canvas_output, canvas_result
 
 __all__ = ["SoraCanvas", "SoraCanvasType"]
 
@@ -56,6 +56,6 @@ class SoraCanvas(io.ComfyNode):
 
     @classmethod
     def execute(cls, aspect, width, height, seconds, fps) -> io.NodeOutput:
-        if chosen("aspect", aspect, [CUSTOM, *ASPECTS]) != CUSTOM:
+        if checked_choice("aspect", aspect, [CUSTOM, *ASPECTS]) != CUSTOM:
             width, height = shaped(aspect, width, height)
-        return shown(Canvas(width=width, height=height, seconds=seconds, fps=fps))
+        return canvas_result(Canvas(width=width, height=height, seconds=seconds, fps=fps))

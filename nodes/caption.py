@@ -4,28 +4,28 @@ from functools import partial
 
 from comfy_api.latest import io, ui
 
-from ..sora_core.caption import (
+from ..sora_core.errors import ConfigError
+from ..sora_core.pipeline.caption import (
     Caption,
     caption,
-    footage_looks,
-    latent_looks,
+    footage_clips,
+    latent_clips,
     load_captioner,
     stills,
 )
-from ..sora_core.errors import ConfigError
-from ..sora_core.prompts.describe import captions, question
+from ..sora_core.prompts.rewrite import captions, question
 from ..sora_core.shapes import Latent
 from ..sora_core.video.frames import images_from_frames
-from .host.choices import chosen
-from .host.encoding import streamed
-from .host.footage import Video, footage
-from .host.generation import Writer, generate_text
+from .host.media import VideoInput, as_media
+from .host.models.vae import VAE, HostVAE
 from .host.sampling import progress
-from .host.video import VAE, HostVAE
+from .host.text_generation import Writer, generate_text
+from .host.vae.encode import encode_chunked
+from .host.validation import checked_choice
 from .prompt import seed_input
 
 OURS, MODEL = "sora", "language model"
-UNSAID = 0.0  # what a language model says of its own certainty
+NO_CERTAINTY = 0.0  # what a language model says of its own certainty
 
 
 class SoraCaptionVideo(io.ComfyNode):
@@ -76,37 +76,37 @@ class SoraCaptionVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, captioner, varied, seed, vae=None, clip=None) -> io.NodeOutput:
-        if chosen("captioner", captioner, [OURS, MODEL]) == OURS:
-            show, seen = progress(2), looks(video, vae)
+        if checked_choice("captioner", captioner, [OURS, MODEL]) == OURS:
+            show, clips = progress(2), caption_clips(video, vae)
             show(1)
-            told = caption(load_captioner(), seen, seed if varied else None)
+            result = caption(load_captioner(), clips, seed if varied else None)
             show(2)
         else:
-            told = asked(video, clip, seed)
-        text = f"{told.long}\n\ncertainty {told.certainty:.2f}"
-        return io.NodeOutput(told.long, told.short, told.certainty, ui=ui.PreviewText(text))
+            result = ask_model(video, clip, seed)
+        text = f"{result.long}\n\ncertainty {result.certainty:.2f}"
+        return io.NodeOutput(result.long, result.short, result.certainty, ui=ui.PreviewText(text))
 
 
-def looks(video: Video | dict[str, Latent], vae: VAE | None) -> list[Latent]:
+def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> list[Latent]:
     """What Sora's captioner is shown of `video`."""
     if isinstance(video, dict):
-        return latent_looks(video["samples"][:1])
+        return latent_clips(video["samples"][:1])
     if not isinstance(vae, HostVAE):
         raise ConfigError(
             "the captioner sora reads latents of its own: connect the VAE of Sora Load Model"
         )
-    clip = footage(video)
+    clip = as_media(video)
     size, channels = (clip.width, clip.height), vae.latent_channels
-    return footage_looks(clip.placement, size, clip.seconds, partial(streamed, vae), channels)
+    return footage_clips(clip.placement, size, clip.seconds, partial(encode_chunked, vae), channels)
 
 
-def asked(video: Video | dict[str, Latent], clip: Writer | None, seed: int) -> Caption:
+def ask_model(video: VideoInput | dict[str, Latent], clip: Writer | None, seed: int) -> Caption:
     """What the language model behind `clip` says of `video`."""
     if clip is None:
         raise ConfigError("captioner language model: connect one that can see to clip")
     if isinstance(video, dict):
         raise ConfigError("a language model sees pictures: decode the latent first")
-    shown = footage(video)
-    frames = stills(shown.placement, (shown.width, shown.height), shown.seconds)
+    media = as_media(video)
+    frames = stills(media.placement, (media.width, media.height), media.seconds)
     answer = generate_text(clip, question(), images_from_frames(frames), seed=seed)
-    return Caption(*captions(answer), UNSAID)
+    return Caption(*captions(answer), NO_CERTAINTY)

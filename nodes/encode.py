@@ -5,22 +5,23 @@ from dataclasses import replace
 import torch
 from comfy_api.latest import io, ui
 
-from ..sora_core.canvas import FITS, Canvas
-from ..sora_core.encode import Encode, encode_canvas
+from ..sora_core.canvas.canvas import FITS, Canvas
+from ..sora_core.canvas.encode import Encode, encode_canvas
+from ..sora_core.canvas.rasterize import visible_frames
 from ..sora_core.errors import SizeError
-from ..sora_core.footage import shown_frames
 from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE, Compression, Size
 from .canvas import SoraCanvasType
-from .host.choices import chosen
-from .host.encoding import Way, open_space, way
-from .host.files import free_memory
-from .host.footage import Footage, footage
+from .host.media import Media, as_media
+from .host.models.vae import VAE, HostVAE, video_compression
+from .host.paths import free_memory, zeros_on_disk
 from .host.sampling import counted
-from .host.stored import room
-from .host.video import VAE, HostVAE, video_compression
-from .inputs import fit_input, seconds_input, video_input
+from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
+from .host.validation import checked_choice
+from .schema_inputs import fit_input, seconds_input, video_input
 
-COPIES = 6  # latents alive at once while a sampler runs: what it has, sees, predicts and averages
+PIXEL_COPIES = (
+    6  # latents alive at once while a sampler runs: what it has, sees, predicts and averages
+)
 
 
 class SoraEncodeCanvas(io.ComfyNode):
@@ -49,20 +50,20 @@ class SoraEncodeCanvas(io.ComfyNode):
     def execute(cls, canvas, vae) -> io.NodeOutput:
         pressed = video_compression(vae)
         grid = canvas.grid(pressed)
-        painting = COPIES * 4 * vae.latent_channels * grid.cells
+        painting = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
         remembered = {"sora_canvas": canvas, "sora_compression": pressed}
         if not canvas.placements:
             check_memory(canvas, painting)
             samples = torch.zeros(1, vae.latent_channels, *grid.shape)
             return io.NodeOutput({"samples": samples} | remembered)
-        chosen_way = way_of(vae, canvas)
-        check_memory(canvas, painting, chosen_way)
-        encode = watched(chosen_way.encode, canvas, pressed)
-        known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, room)
+        encoder = encoder_for(vae, canvas)
+        check_memory(canvas, painting, encoder)
+        encode = watched(encoder.encode, canvas, pressed)
+        known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, zeros_on_disk)
         latent = {"samples": known, "noise_mask": mask} | remembered
         if not isinstance(vae, HostVAE):
-            latent["sora_open"] = open_space(vae, grid)
-        return io.NodeOutput(latent, ui=ui.PreviewText(f"Encoded {chosen_way.says}."))
+            latent["sora_open"] = grey_latent(vae, grid)
+        return io.NodeOutput(latent, ui=ui.PreviewText(f"Encoded {encoder.summary}."))
 
 
 class SoraEncodeVideo(io.ComfyNode):
@@ -128,30 +129,30 @@ class SoraEncodeVideo(io.ComfyNode):
         cls, video, vae, start=0.0, seconds=0.0, stride=1, fps=0.0, width=0, height=0, fit="crop"
     ) -> io.NodeOutput:
         pressed = video_compression(vae)
-        clip = footage(video)
+        clip = as_media(video)
         if start >= clip.seconds:
             raise SizeError(f"start {start:g} s of a video of {clip.seconds:g} s: choose less")
         clip = clip.last(clip.seconds - start).first(seconds)
-        canvas = canvas_for(clip, (fps or clip.fps) / stride, width, height)
-        canvas = canvas.place(clip.on(canvas, chosen("fit", fit, FITS)))
-        chosen_way = way_of(vae, canvas)
-        check_memory(canvas, 0, chosen_way)
-        encode = watched(chosen_way.encode, canvas, pressed)
-        samples, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, room)
+        canvas = canvas_of_clip(clip, (fps or clip.fps) / stride, width, height)
+        canvas = canvas.place(clip.on(canvas, checked_choice("fit", fit, FITS)))
+        encoder = encoder_for(vae, canvas)
+        check_memory(canvas, 0, encoder)
+        encode = watched(encoder.encode, canvas, pressed)
+        samples, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, zeros_on_disk)
         latent = {"samples": samples, "sora_canvas": canvas, "sora_compression": pressed}
         if bool(mask.any()):
             latent["noise_mask"] = mask
         size = canvas.size
-        told = f"{size.frames} frames of {size.width}x{size.height} at {canvas.fps:g} fps"
-        return io.NodeOutput(latent, ui=ui.PreviewText(f"{told}, encoded {chosen_way.says}."))
+        summary = f"{size.frames} frames of {size.width}x{size.height} at {canvas.fps:g} fps"
+        return io.NodeOutput(latent, ui=ui.PreviewText(f"{summary}, encoded {encoder.summary}."))
 
 
-def canvas_for(clip: Footage, fps: float, width: int, height: int) -> Canvas:
+def canvas_of_clip(clip: Media, fps: float, width: int, height: int) -> Canvas:
     """An empty canvas for all of `clip`; a side of 0 follows from the other, or is its own."""
     if not width and not height:
         width, height = clip.width, clip.height
-    width = width or even(height * clip.width / clip.height)
-    height = height or even(width * clip.height / clip.width)
+    width = width or even_side(height * clip.width / clip.height)
+    height = height or even_side(width * clip.height / clip.width)
     frames = clip.frames(fps)
     if frames > MAX_FRAMES:
         raise SizeError(
@@ -163,15 +164,15 @@ def canvas_for(clip: Footage, fps: float, width: int, height: int) -> Canvas:
     )
 
 
-def even(side: float) -> int:
+def even_side(side: float) -> int:
     return 2 * round(side / 2)
 
 
-def way_of(vae: VAE, canvas: Canvas) -> Way:
+def encoder_for(vae: VAE, canvas: Canvas) -> EncodeStrategy:
     """How `vae` encodes footage on `canvas`: pictures as large as the latent covers."""
     pressed = video_compression(vae)
     _, height, width = pressed.covered(canvas.grid(pressed))
-    return way(vae, Size(width, height, canvas.size.frames))
+    return encode_strategy(vae, Size(width, height, canvas.size.frames))
 
 
 def watched(encode: Encode, canvas: Canvas, pressed: Compression) -> Encode:
@@ -182,11 +183,11 @@ def watched(encode: Encode, canvas: Canvas, pressed: Compression) -> Encode:
 
 def latent_frames(canvas: Canvas, pressed: Compression) -> int:
     """How many latent frames all footage on `canvas` becomes."""
-    lengths = (shown_frames(canvas, each) for each in canvas.placements if not each.is_latent)
+    lengths = (visible_frames(canvas, each) for each in canvas.placements if not each.is_latent)
     return sum(map(pressed.latent_frames, lengths))
 
 
-def check_memory(canvas: Canvas, needed: int, encoding: Way | None = None) -> None:
+def check_memory(canvas: Canvas, needed: int, encoding: EncodeStrategy | None = None) -> None:
     """Refuses what takes more main memory than there is."""
     if encoding is not None:
         needed += encoding.memory(canvas.width, canvas.height)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
-from ..sora_core.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
-from ..sora_core.predictions import predictions
-from .host.choices import chosen
-from .host.keeping import jobs_folder
+from ..sora_core.resume.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
+from ..sora_core.resume.prediction_cache import prediction_files
+from .host.resume.segment_cache import jobs_folder
 from .host.sampling import progress
+from .host.validation import checked_choice
 
 NOTHING, FINISHED, ALL = "nothing", "finished", "all"
 
@@ -48,13 +48,13 @@ class SoraJobs(io.ComfyNode):
 
     @classmethod
     def execute(cls, clear) -> io.NodeOutput:
-        choice = chosen("clear", clear, clearable())
-        removed = [folder for folder in jobs(jobs_folder()) if goes(folder, choice)]
+        choice = checked_choice("clear", clear, clearable())
+        removed = [folder for folder in jobs(jobs_folder()) if is_cleared(folder, choice)]
         show = progress(len(removed))
         for i, folder in enumerate(removed):
             remove(folder)
             show(i + 1)
-        lines = [line(folder) for folder in jobs(jobs_folder())]
+        lines = [job_line(folder) for folder in jobs(jobs_folder())]
         text = "\n".join(lines) or "no jobs"
         return io.NodeOutput(text, ui={"text": (text,)})
 
@@ -64,20 +64,20 @@ def clearable() -> list[str]:
     return [NOTHING, FINISHED, ALL, *(folder.name for folder in jobs(jobs_folder()))]
 
 
-def goes(folder: Path, choice: str) -> bool:
+def is_cleared(folder: Path, choice: str) -> bool:
     """Whether the job in `folder` is to be removed."""
     manifest = read_manifest(folder)
     finished = manifest is not None and manifest.finished
     return choice in (ALL, folder.name) or (choice == FINISHED and finished)
 
 
-def line(folder: Path) -> str:
+def job_line(folder: Path) -> str:
     """What there is to say of the job in `folder`."""
     size = f"{size_on_disk(folder) / 1e6:.1f} MB"
     manifest = read_manifest(folder)
     if manifest is None:
         return f"{folder.name}  damaged  {size}"
-    state = state_of(manifest, len(list(predictions(folder))))
+    state = state_of(manifest, len(list(prediction_files(folder))))
     return f"{folder.name}  {manifest.begun[:16]}  {state}  {size}  {manifest.what}"
 
 

@@ -2,13 +2,13 @@
 
 from comfy_api.latest import io
 
-from ..sora_core.bundle import read_config
-from ..sora_core.pipeline import SHIPPED
-from .host.files import model_names, model_path
-from .host.model import load_model
+from ..sora_core.checkpoints.checkpoint import read_config
+from ..sora_core.pipeline.generate import SHIPPED
+from .host.models.clip import load_clip
+from .host.models.model import load_model
+from .host.models.vae import load_vae
+from .host.paths import model_names, model_path
 from .host.sampling import progress
-from .host.text import load_clip
-from .host.video import load_vae
 
 
 class SoraLoadModel(io.ComfyNode):

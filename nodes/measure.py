@@ -8,23 +8,22 @@ from functools import partial
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..sora_core.canvas import Source
-from ..sora_core.encode import openness
+from ..sora_core.canvas.canvas import Source
+from ..sora_core.canvas.encode import openness
 from ..sora_core.errors import ConfigError
-from ..sora_core.measure.curve import curve
 from ..sora_core.measure.drift import Drift
-from ..sora_core.measure.joins import joins_of, kept_frames
-from ..sora_core.measure.kept import placed_psnr
-from ..sora_core.measure.seams import Seams, steps
+from ..sora_core.measure.plots import seam_plot
+from ..sora_core.measure.reconstruction import placed_psnr
+from ..sora_core.measure.seams import Seams, mask_joins, preserved_frames, steps
 from ..sora_core.shapes import COMPRESSION, Frames
 from ..sora_core.video.frames import frames_from_images, images_from_frames
 from ..sora_core.video.reader import read_frames
-from .host.footage import footage
+from .host.media import as_media
+from .host.models.vae import compression
 from .host.sampling import counted
-from .host.video import compression
-from .inputs import SoraCanvasType, video_input
+from .schema_inputs import SoraCanvasType, video_input
 
-CHUNK = 16  # images that are turned into frames at a time
+MEASURED_TOGETHER = 16  # images that are turned into frames at a time
 
 
 class SoraMeasureSeams(io.ComfyNode):
@@ -77,16 +76,16 @@ class SoraMeasureSeams(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, joins, loop, canvas=None, vae=None) -> io.NodeOutput:
-        clip = footage(video, canvas.fps if canvas else 1.0)
+        clip = as_media(video, canvas.fps if canvas else 1.0)
         read = partial(chunks, clip.placement.source)
         pressed = compression(vae) if vae else COMPRESSION
-        found, kept = join_numbers(joins), ()
+        found, known_frames = join_numbers(joins), ()
         if canvas is not None:
             mask = openness(canvas, pressed)
-            found = found or joins_of(canvas, mask, pressed)
-            kept = kept_frames(canvas, mask, pressed)
+            found = found or mask_joins(canvas, mask, pressed)
+            known_frames = preserved_frames(canvas, mask, pressed)
             loop = loop or canvas.ring
-        passes = 1 + bool(found) + (len(canvas.placements) if canvas and kept else 0)
+        passes = 1 + bool(found) + (len(canvas.placements) if canvas and known_frames else 0)
         through = counted(passes * clip.frames(clip.fps), axis=0)
 
         def again() -> Iterator[Frames]:
@@ -96,9 +95,9 @@ class SoraMeasureSeams(io.ComfyNode):
         report = seams.summary()
         if found:
             report["drift"] = Drift.along(again(), found).summary()
-        if kept and canvas is not None:
-            report["kept_psnr_db"] = placed_psnr(canvas, again, kept)
-        drawn = images_from_frames(curve(seams)[None])
+        if known_frames and canvas is not None:
+            report["kept_psnr_db"] = placed_psnr(canvas, again, known_frames)
+        drawn = images_from_frames(seam_plot(seams)[None])
         return io.NodeOutput(drawn, json.dumps(report), video, ui=ui.PreviewImage(drawn))
 
 
@@ -115,5 +114,5 @@ def chunks(source: Source) -> Iterator[Frames]:
     if not isinstance(source, Tensor):
         yield from read_frames(source)
         return
-    for images in source.split(CHUNK):
+    for images in source.split(MEASURED_TOGETHER):
         yield frames_from_images(images)

@@ -4,22 +4,22 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..sora_core.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement, curve_of
+from ..sora_core.canvas.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement, curve_of
+from ..sora_core.canvas.rasterize import visible_frames
 from ..sora_core.errors import ConfigError, SizeError
-from ..sora_core.footage import shown_frames
 from ..sora_core.shapes import MAX_SIDE
-from .host.choices import chosen
-from .host.footage import mask_of, most_open
-from .inputs import (
-    MAX_SECONDS,
+from .host.media import mask_frames, most_open
+from .host.validation import checked_choice
+from .schema_inputs import (
+    MAX_CANVAS_SECONDS,
     canvas_input,
     canvas_output,
+    canvas_result,
     clip_of,
     curve_input,
     firmness_input,
     fit_input,
     seconds_input,
-    shown,
     video_input,
 )
 
@@ -45,7 +45,7 @@ class SoraPlaceVideo(io.ComfyNode):
                     0.0,
                     "When the footage appears, in seconds of the canvas. What lies before the "
                     "canvas or after it is cut off.",
-                    -MAX_SECONDS,
+                    -MAX_CANVAS_SECONDS,
                 ),
                 io.Combo.Input(
                     "counted_from",
@@ -95,19 +95,19 @@ class SoraPlaceVideo(io.ComfyNode):
         rate = canvas.fps / speed
         opened = clip.transparency(rate, skip, frames)
         if mask is not None:
-            opened = most_open(opened, mask_of(mask, clip, rate, skip, frames))
+            opened = most_open(opened, mask_frames(mask, clip, rate, skip, frames))
         placement = replace(
             clip.placement,
             start=from_edge(canvas, start, frames, counted_from),
             skip=skip,
             seconds=frames / canvas.fps,
             region=region(canvas, left, top, width, height),
-            fit=chosen("fit", fit, FITS),
+            fit=checked_choice("fit", fit, FITS),
             firmness=curve_of(curve) or firmness,
             mask=opened,
             speed=speed,
         )
-        return placed(canvas, placement)
+        return on_canvas(canvas, placement)
 
 
 class SoraPlaceImage(io.ComfyNode):
@@ -123,7 +123,10 @@ class SoraPlaceImage(io.ComfyNode):
                 canvas_input(),
                 io.Image.Input("image", tooltip="The image; of a batch, the first one."),
                 seconds_input(
-                    "start", 0.0, "When the image appears, in seconds of the canvas.", -MAX_SECONDS
+                    "start",
+                    0.0,
+                    "When the image appears, in seconds of the canvas.",
+                    -MAX_CANVAS_SECONDS,
                 ),
                 io.Combo.Input(
                     "counted_from",
@@ -157,11 +160,11 @@ class SoraPlaceImage(io.ComfyNode):
             start=from_edge(canvas, start, frames, counted_from),
             seconds=frames / canvas.fps,
             region=region(canvas, left, top, width, height),
-            fit=chosen("fit", fit, FITS),
+            fit=checked_choice("fit", fit, FITS),
             firmness=curve_of(curve) or firmness,
             mask=None if mask is None else mask[:1],
         )
-        return placed(canvas, placement)
+        return on_canvas(canvas, placement)
 
 
 class SoraPlaceLatent(io.ComfyNode):
@@ -196,18 +199,18 @@ class SoraPlaceLatent(io.ComfyNode):
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         firmness = curve_of(curve) or firmness
-        return placed(canvas, Placement(source=samples, start=start, firmness=firmness))
+        return on_canvas(canvas, Placement(source=samples, start=start, firmness=firmness))
 
 
-def placed(canvas: Canvas, placement: Placement) -> io.NodeOutput:
+def on_canvas(canvas: Canvas, placement: Placement) -> io.NodeOutput:
     """`placement` on top of `canvas`; SizeError where nothing of it falls on that."""
-    shown_frames(canvas, placement)
-    return shown(canvas.place(placement))
+    visible_frames(canvas, placement)
+    return canvas_result(canvas.place(placement))
 
 
 def region_inputs() -> list[io.Input]:
     """Where on the picture footage lies."""
-    told = {
+    tooltips = {
         "left": "Pixels from the left edge of the canvas; footage may reach beyond it.",
         "top": "Pixels from the upper edge of the canvas.",
         "width": "Width of its place in pixels; 0 is that of the canvas.",
@@ -221,7 +224,7 @@ def region_inputs() -> list[io.Input]:
             max=MAX_SIDE,
             tooltip=tooltip,
         )
-        for name, tooltip in told.items()
+        for name, tooltip in tooltips.items()
     ]
 
 
@@ -231,6 +234,6 @@ def region(canvas: Canvas, left: int, top: int, width: int, height: int) -> Box:
 
 def from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
     """When footage of so many `frames` starts that is `seconds` away from an end of `canvas`."""
-    if chosen("counted_from", edge, EDGES) == "start":
+    if checked_choice("counted_from", edge, EDGES) == "start":
         return seconds
     return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps

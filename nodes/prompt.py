@@ -4,19 +4,19 @@ from functools import partial
 
 from comfy_api.latest import io
 
-from ..sora_core import edits
-from ..sora_core.prompts.expansion import LEVELS, STYLES, expand, read_language
+from ..sora_core.canvas import edits
+from ..sora_core.prompts.expansion import EXPANSION_LEVELS, EXPANSION_STYLES, expand, read_language
 from ..sora_core.prompts.rewrite import TOKENS, rewrite
 from ..sora_core.prompts.sanitize import clean_prompt
-from ..sora_core.prompts.storyboard import expanded, script, storyboard
+from ..sora_core.prompts.storyboard import expanded, read_storyboard, script
 from ..sora_core.prompts.unknown import unknown_note
 from ..sora_core.prompts.vocabulary import read_world
-from ..sora_core.sampling.spans import SPAN
-from .host.choices import chosen
-from .host.generation import generate_text
+from ..sora_core.sampling.prompt_spans import SPAN_KEY
+from .host.models.clip import CLIP_NAME
 from .host.sampling import progress
-from .host.text import NAME
-from .inputs import canvas_input, canvas_output, shown
+from .host.text_generation import generate_text
+from .host.validation import checked_choice
+from .schema_inputs import canvas_input, canvas_output, canvas_result
 
 SHOTS = """\
 0-1s: a red ball rolls to the left on grass
@@ -49,7 +49,7 @@ class SoraEncodePrompt(io.ComfyNode):
     def execute(cls, clip, text) -> io.NodeOutput:
         text = clean_prompt(text)
         tokens = clip.tokenize(text)
-        note = unknown_note(text, read_world()) if NAME in tokens else ""
+        note = unknown_note(text, read_world()) if CLIP_NAME in tokens else ""
         encoded = clip.encode_from_tokens_scheduled(tokens)
         return io.NodeOutput(encoded, ui={"text": (note,)} if note else {})
 
@@ -83,14 +83,14 @@ class SoraExpandPrompt(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "style",
-                    options=[*STYLES],
-                    default=STYLES[0],
+                    options=[*EXPANSION_STYLES],
+                    default=EXPANSION_STYLES[0],
                     tooltip="The model that will read it; general suits most others.",
                 ),
                 io.Combo.Input(
                     "level",
-                    options=[*LEVELS],
-                    default=LEVELS[0],
+                    options=[*EXPANSION_LEVELS],
+                    default=EXPANSION_LEVELS[0],
                     tooltip="full says everything, light only the most needed, off adds nothing.",
                 ),
                 seed_input(),
@@ -112,15 +112,18 @@ class SoraExpandPrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, text, style, level, seed, clip=None) -> io.NodeOutput:
-        style, level = chosen("style", style, STYLES), chosen("level", level, LEVELS)
+        style, level = (
+            checked_choice("style", style, EXPANSION_STYLES),
+            checked_choice("level", level, EXPANSION_LEVELS),
+        )
         language = read_language()
         if clip is None:
-            told = expand(text, language, style=style, level=level, seed=seed)
+            expansion = expand(text, language, style=style, level=level, seed=seed)
         else:
             write = partial(generate_text, clip, max_tokens=TOKENS, seed=seed)
-            told = rewrite(text, language, write, style=style, level=level, seed=seed)
-        note = unknown_note(text, read_world()) if style == STYLES[0] else ""
-        return io.NodeOutput(told.text, told.diff(), ui={"text": (note,)} if note else {})
+            expansion = rewrite(text, language, write, style=style, level=level, seed=seed)
+        note = unknown_note(text, read_world()) if style == EXPANSION_STYLES[0] else ""
+        return io.NodeOutput(expansion.text, expansion.diff(), ui={"text": (note,)} if note else {})
 
 
 class SoraStoryboard(io.ComfyNode):
@@ -146,13 +149,13 @@ class SoraStoryboard(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "style",
-                    options=[*STYLES],
-                    default=STYLES[0],
+                    options=[*EXPANSION_STYLES],
+                    default=EXPANSION_STYLES[0],
                     tooltip="The model that will read it, if shots are to be said more fully.",
                 ),
                 io.Combo.Input(
                     "level",
-                    options=[*LEVELS],
+                    options=[*EXPANSION_LEVELS],
                     default="off",
                     tooltip="How much to add to each shot: off adds nothing. What one shot leaves "
                     "open is as in the shots before it.",
@@ -174,15 +177,22 @@ class SoraStoryboard(io.ComfyNode):
 
     @classmethod
     def execute(cls, canvas, clip, text, style, level, seed) -> io.NodeOutput:
-        style, level = chosen("style", style, STYLES), chosen("level", level, LEVELS)
-        shots = expanded(
-            storyboard(text, canvas.seconds), read_language(), style=style, level=level, seed=seed
+        style, level = (
+            checked_choice("style", style, EXPANSION_STYLES),
+            checked_choice("level", level, EXPANSION_LEVELS),
         )
-        told = edits.storyboard(canvas, [(shot.start, shot.text) for shot in shots])
+        shots = expanded(
+            read_storyboard(text, canvas.seconds),
+            read_language(),
+            style=style,
+            level=level,
+            seed=seed,
+        )
+        prompted = edits.place_storyboard(canvas, [(shot.start, shot.text) for shot in shots])
         prompts, show = [], progress(len(shots))
         for i, shot in enumerate(shots):
             tokens = clip.tokenize(clean_prompt(shot.text))
-            span = {SPAN: (shot.start, shot.end)}
+            span = {SPAN_KEY: (shot.start, shot.end)}
             prompts += clip.encode_from_tokens_scheduled(tokens, add_dict=span)
             show(i + 1)
-        return io.NodeOutput(told, prompts, script(shots), ui=shown(told).ui)
+        return io.NodeOutput(prompted, prompts, script(shots), ui=canvas_result(prompted).ui)

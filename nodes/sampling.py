@@ -3,13 +3,13 @@
 import torch
 from comfy_api.latest import io
 
-from ..sora_core.pipeline import SAMPLERS, clip_shift
+from ..sora_core.pipeline.generate import SAMPLERS, clip_shift
 from ..sora_core.sampling.noise import MAX_SEED
-from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted, truncate
+from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted_sigmas, truncate_sigmas
 from ..sora_core.shapes import Grid
 from .host import sampling as host
-from .host.choices import chosen
-from .host.painting import guider
+from .host.guidance.canvas_guider import make_guider
+from .host.validation import checked_choice
 
 
 class SoraNoise(io.ComfyNode):
@@ -83,8 +83,8 @@ class SoraSchedule(io.ComfyNode):
     def execute(cls, latent, steps, shift, strength) -> io.NodeOutput:
         *_, rows, columns = sides = latent["samples"].shape
         grid = Grid(sides[2] if len(sides) == 5 else 1, rows, columns)
-        sigmas = shifted(steps, shift or clip_shift(grid))
-        return io.NodeOutput(torch.tensor(truncate(sigmas, strength)))
+        sigmas = shifted_sigmas(steps, shift or clip_shift(grid))
+        return io.NodeOutput(torch.tensor(truncate_sigmas(sigmas, strength)))
 
 
 class SoraGuider(io.ComfyNode):
@@ -190,8 +190,8 @@ class SoraGuider(io.ComfyNode):
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
         led = (scale, rescale, interval)
-        made = guider(model, positive, negative, *led, latent, footage_scale, window, resume)
-        return io.NodeOutput(made, ui={"text": (made.says,)} if made.says else {})
+        result = make_guider(model, positive, negative, *led, latent, footage_scale, window, resume)
+        return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
 
 class SoraSample(io.ComfyNode):
@@ -222,7 +222,7 @@ class SoraSample(io.ComfyNode):
 
     @classmethod
     def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
-        name = chosen("sampler", sampler, SAMPLERS)
-        painted = host.sample(noise, guider, sigmas, latent, name)
+        name = checked_choice("sampler", sampler, SAMPLERS)
+        sampled = host.sample(noise, guider, sigmas, latent, name)
         report = getattr(guider, "report", "")  # of ours alone
-        return io.NodeOutput(painted, ui={"text": (report,)} if report else {})
+        return io.NodeOutput(sampled, ui={"text": (report,)} if report else {})

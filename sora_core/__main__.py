@@ -20,15 +20,15 @@ def command(name: str) -> ModuleType:
     """The module behind a command; each needs packages that the others do not."""
     match name:
         case "generate":
-            from . import generate as module
+            from .cli import generate as module
         case "caption":
-            from . import recaption as module
+            from .cli import caption as module
         case "world":
-            from .world import show as module
+            from .cli import world as module
         case "train":
-            from .training import command as module
+            from .cli import train as module
         case _:
-            from .measure import command as module
+            from .cli import measure as module
     return module
 
 

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from .checkpoints.safetensors_io import Header, read_header, read_tensors, write_tensors
 from .errors import ConfigError, WeightsError
-from .models.text import TextConfig, TextEncoder
-from .models.tokens import Tokenizer
-from .weights import Header, read, read_header, write
+from .models.text_encoder import TextConfig, TextEncoder
+from .models.tokenizer import Tokenizer
 
 FORMAT = "sora text 1"
 TEXT = "text."
@@ -85,7 +85,7 @@ def read_text_weights(
         raise WeightsError(f"{path.name[:60]!a} {problem} {name[:60]}: download it again")
     weights = {}
     for name, shape in shapes.items():
-        (tensor,) = read(path, {"": shape}, name).values()
+        (tensor,) = read_tensors(path, {"": shape}, name).values()
         weights[name.removeprefix(TEXT)] = tensor.to(dtype)
     return weights
 
@@ -103,7 +103,7 @@ def text_tensors(
 
 def write_text(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
     """Puts the text encoder alone into the file at `path`, in half precision."""
-    write(path, text_tensors(encoder, tokenizer), {"format": FORMAT})
+    write_tensors(path, text_tensors(encoder, tokenizer), {"format": FORMAT})
 
 
 def _tensor(data: bytes) -> UInt8[Tensor, " n"]:
@@ -117,7 +117,7 @@ def _bytes(path: Path, header: Header, name: str, most: int) -> bytes:
     dtype, shape = header.tensors[name]
     if dtype != torch.uint8 or len(shape) != 1 or shape[0] > most:
         raise ConfigError(f"{name} must be at most {most} bytes of U8")
-    return read(path, prefix=name)[""].numpy().tobytes()
+    return read_tensors(path, prefix=name)[""].numpy().tobytes()
 
 
 def _config(values: object) -> TextConfig:

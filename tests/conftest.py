@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.shapes
+import tests.support.shapes
 from tools.client import Client
 from tools.host import Server, bring_host
 from tools.run import own_python, tree
 
 CHECKED = ["sora_core.models", "sora_core.sampling", "sora_core.shapes"]  # numba compiles the world
 
-install_import_hook(CHECKED, f"{tests.shapes.__name__}.check")
+install_import_hook(CHECKED, f"{tests.support.shapes.__name__}.check")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +52,7 @@ def client(server: Server) -> Client:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = terminalreporter.getreports("passed")
-    shown = ("tests/hostile/", "tests/host/", "tests/browser/", "tests/tools/")
-    figures = [report.capstdout for report in passed if report.nodeid.startswith(shown)]
+    displayed = ("tests/hostile/", "tests/host/", "tests/browser/", "tests/tools/")
+    figures = [report.capstdout for report in passed if report.nodeid.startswith(displayed)]
     for line in "".join(figures).splitlines():
         terminalreporter.write_line(line)

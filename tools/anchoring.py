@@ -15,32 +15,38 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sora_core.canvas import Canvas
-from sora_core.measure.wander import COLOUR, CONTRAST, Wander
+from sora_core.canvas.canvas import Canvas
 from sora_core.models.dit import DiT
-from sora_core.painting import Painter
-from sora_core.pipeline import (
-    CHAIN,
+from sora_core.pipeline.denoiser import GuidedDenoiser
+from sora_core.pipeline.generate import (
     OVERLAP,
+    SEGMENT_SETTINGS,
     Pipeline,
     clip_shift,
     load,
     read_script,
     sampler_named,
 )
-from sora_core.sampling.anchor import Reading, Statistics, anchor
-from sora_core.sampling.chain import Link, chained
-from sora_core.sampling.hold import keep
-from sora_core.sampling.noise import draw
-from sora_core.sampling.schedules import shifted
-from sora_core.sampling.step import Denoise, Sigma
+from sora_core.sampling.drift import (
+    COLOUR,
+    CONTRAST,
+    SegmentDrift,
+    Statistics,
+    StatisticsProbe,
+    anchor,
+)
+from sora_core.sampling.inpaint import keep_known
+from sora_core.sampling.noise import seeded_noise
+from sora_core.sampling.samplers import Denoise, Sigma
+from sora_core.sampling.schedules import shifted_sigmas
+from sora_core.sampling.segments import Segment, generate_segments
 from sora_core.sampling.windows import Windows
 from sora_core.shapes import Latent
 
 SHOTS = ("a red ball rolls to the right on grass by day", "a blue cube slides to the left on sand")
 DRIFTS = {"as shipped": (1.0, 0.0), "brighter": (1.0, 0.12), "flatter": (0.9, 0.0)}
 
-Hold = Callable[[Denoise, Statistics, Reading], Denoise]
+Hold = Callable[[Denoise, Statistics, StatisticsProbe], Denoise]
 
 
 class Drifting(nn.Module):
@@ -50,8 +56,8 @@ class Drifting(nn.Module):
         super().__init__()
         self.network, self.gain, self.bias = network, gain, bias
 
-    def forward(self, x: Latent, level: Tensor, *told: Tensor | None, start: int) -> Latent:
-        clean = self.network(x, level, *told, start=start)
+    def forward(self, x: Latent, level: Tensor, *texts: Tensor | None, start: int) -> Latent:
+        clean = self.network(x, level, *texts, start=start)
         return clean * self.gain + self.bias if start else clean
 
 
@@ -59,9 +65,9 @@ class Drifting(nn.Module):
 class Found:
     """Of each link how far it lies from the first: as painted, by itself, and as that was read."""
 
-    painted: list[Wander]
-    free: list[Wander]
-    read: list[Wander]
+    generated_frames: list[SegmentDrift]
+    free: list[SegmentDrift]
+    read: list[SegmentDrift]
 
 
 def main() -> None:
@@ -75,7 +81,7 @@ def main() -> None:
             found = Found([], [], [])
             for seed, shot in enumerate(SHOTS):
                 paint_long(pipeline, drift, hold, shot, seed, options, colours, found)
-            print(f"{drift:11} {name:10} {most(found.painted)}", flush=True)
+            print(f"{drift:11} {name:10} {most(found.generated_frames)}", flush=True)
             if hold is fixed:
                 print(f"{drift:11} by itself  {most(found.free)}; read {most(found.read)}")
 
@@ -87,21 +93,21 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def unheld(denoise: Denoise, like: Statistics, reading: Reading) -> Denoise:
+def unheld(denoise: Denoise, like: Statistics, reading: StatisticsProbe) -> Denoise:
     return anchor(denoise, like, 0.0, reading)
 
 
-def fixed(denoise: Denoise, like: Statistics, reading: Reading) -> Denoise:
-    return anchor(denoise, like, CHAIN.anchor, reading)
+def fixed(denoise: Denoise, like: Statistics, reading: StatisticsProbe) -> Denoise:
+    return anchor(denoise, like, SEGMENT_SETTINGS.anchor, reading)
 
 
 def following(colours: Tensor) -> Hold:
     """Holds the more, the further a prediction has gone: wholly what would be far."""
 
-    def hold(denoise: Denoise, like: Statistics, reading: Reading) -> Denoise:
+    def hold(denoise: Denoise, like: Statistics, reading: StatisticsProbe) -> Denoise:
         def held(x: Latent, sigma: Sigma) -> Latent:
             clean = denoise(x, sigma)
-            wander = Wander.between(0, Statistics.of(clean), like, colours)
+            wander = SegmentDrift.between(0, Statistics.from_latent(clean), like, colours)
             strength = min(1.0, max(wander.colour / COLOUR, abs(wander.contrast) / CONTRAST))
             return anchor(lambda x, sigma: clean, like, strength, reading)(x, sigma)
 
@@ -126,36 +132,40 @@ def paint_long(
     settings = pipeline.config.sampling
     grid, length = canvas.grid(), settings.window
     network = cast(DiT, Drifting(pipeline.transformer, *DRIFTS[drift]))
-    sight, script = Windows(length, OVERLAP), read_script(pipeline, shot, "", canvas)
-    painter = Painter(
-        network, script, settings.guidance, 1.0, sight, settings.easing, (settings.guided_to, 1.0)
+    plan, script = Windows(length, OVERLAP), read_script(pipeline, shot, "", canvas)
+    painter = GuidedDenoiser(
+        network, script, settings.guidance, 1.0, plan, settings.easing, (settings.guided_to, 1.0)
     )
-    sigmas = shifted(options.steps, clip_shift(replace(grid, frames=length)))
-    noise = draw(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
+    sigmas = shifted_sigmas(options.steps, clip_shift(replace(grid, frames=length)))
+    noise = seeded_noise(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
 
-    def painted(link: Link, hold: Hold) -> tuple[Statistics, Latent, Reading]:
-        denoise, reading = painter.around((link.known, link.mask), link.start), Reading()
-        if link.like is not None:
-            denoise = keep(hold(denoise, link.like, reading), link.known, link.mask)
+    def generated(link: Segment, hold: Hold) -> tuple[Statistics, Latent, StatisticsProbe]:
+        denoise, reading = painter.around((link.known, link.mask), link.start), StatisticsProbe()
+        if link.reference is not None:
+            denoise = keep_known(hold(denoise, link.reference, reading), link.known, link.mask)
         part = noise[:, :, link.frames]
         latent = sampler_named("euler", seed + link.index, part)(denoise, part, sigmas)
-        return Statistics.of(latent), latent, reading
+        return Statistics.from_latent(latent), latent, reading
 
-    def paint(link: Link) -> Latent:
-        own, latent, reading = painted(link, hold)
-        if link.like is not None:
-            found.painted.append(Wander.between(link.index, own, link.like, colours))
+    def paint(link: Segment) -> Latent:
+        own, latent, reading = generated(link, hold)
+        if link.reference is not None:
+            found.generated_frames.append(
+                SegmentDrift.between(link.index, own, link.reference, colours)
+            )
             if hold is fixed and reading.like is not None:
-                free = painted(link, unheld)[0]
-                found.free.append(Wander.between(link.index, free, link.like, colours))
-                found.read.append(Wander.between(link.index, reading.like, link.like, colours))
+                free = generated(link, unheld)[0]
+                found.free.append(SegmentDrift.between(link.index, free, link.reference, colours))
+                found.read.append(
+                    SegmentDrift.between(link.index, reading.like, link.reference, colours)
+                )
         return latent
 
     known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)
-    chained(paint, known, mask, length, CHAIN)
+    generate_segments(paint, known, mask, length, SEGMENT_SETTINGS)
 
 
-def most(parts: Sequence[Wander]) -> str:
+def most(parts: Sequence[SegmentDrift]) -> str:
     colour = max(part.colour for part in parts)
     contrast = max((part.contrast for part in parts), key=abs)
     far = sum(part.far for part in parts)

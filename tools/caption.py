@@ -16,9 +16,9 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a portable Python looks nowhere else
 
-from sora_core.caption import Caption
+from sora_core.cli.caption import CAPTION_MANIFEST, Entry, entry_of, recaption
 from sora_core.errors import MediaError, SoraError
-from sora_core.recaption import MANIFEST, Entry, entry_of, recaption
+from sora_core.pipeline.caption import Caption
 from tools.client import Client, FailedError, GraphError
 from tools.graph import Graph, completed
 
@@ -52,7 +52,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--type", default="stable_diffusion", help="as Load CLIP takes it")
     parser.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI's address")
     parser.add_argument(
-        "--manifest", type=Path, help=f"JSON lines, gone on with; by default FOLDER/{MANIFEST}"
+        "--manifest",
+        type=Path,
+        help=f"JSON lines, gone on with; by default FOLDER/{CAPTION_MANIFEST}",
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed says it in other words")
     return parser.parse_args(arguments)
@@ -70,8 +72,8 @@ def asking(client: Client, loader: Node, seed: int) -> Callable[[Path], Entry]:
 
     def ask(footage: Node) -> Caption:
         run = client.run(completed(question(loader, footage, seed), known), seconds=None)
-        shown = run.outputs()
-        return Caption(shown["long"]["text"][0], shown["short"]["text"][0], UNSAID)
+        displayed = run.outputs()
+        return Caption(displayed["long"]["text"][0], displayed["short"]["text"][0], UNSAID)
 
     def tell(path: Path) -> Entry:
         name = f"{client.id}{path.suffix.lower()}"

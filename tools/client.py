@@ -54,8 +54,10 @@ class Run:
 
         With `nodes`, theirs alone; with a `kind`, those of that type, such as "output".
         """
-        shown = self.outputs()
-        found = files_of({node: shown[node] for node in shown if not nodes or node in nodes})
+        displayed = self.outputs()
+        found = files_of(
+            {node: displayed[node] for node in displayed if not nodes or node in nodes}
+        )
         return [file for file in found if kind in (None, file.get("type"))]
 
 

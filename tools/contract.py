@@ -2,7 +2,7 @@
 
 `python tools/contract.py record` writes down what has been added since the last time. What was
 written down once may not change: a node that must differ gets a new id, and the old one may go in
-a new version of the pack, once nodes/replaced.py says what stands in for it.
+a new version of the pack, once nodes/node_replacements.py says what stands in for it.
 """
 
 import argparse
@@ -162,7 +162,7 @@ def infos_of(pack: Any) -> list[dict[str, Any]]:  # noqa: ANN401
 
 def replaced_by(pack: Any) -> dict[str, str]:  # noqa: ANN401
     """By the id of a node that is gone: the one that the loaded pack puts in its place."""
-    found = importlib.import_module(f"{pack.__name__}.nodes.replaced").REPLACED
+    found = importlib.import_module(f"{pack.__name__}.nodes.node_replacements").REPLACED
     return {fields["old_node_id"]: fields["new_node_id"] for fields in found}
 
 

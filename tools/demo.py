@@ -89,9 +89,9 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
 def require_nodes(server: Server, graph: Graph) -> None:
     wanted = {node["class_type"] for node in graph.values()}
     if missing := sorted(wanted - set(server.client.nodes())):
-        said = [line for line in server.last_lines(1000).splitlines() if "sora_nodes" in line]
+        text = [line for line in server.last_lines(1000).splitlines() if "sora_nodes" in line]
         needs = f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
-        lines = [*said, f"ComfyUI lacks {', '.join(missing)}. Perhaps: {needs}"]
+        lines = [*text, f"ComfyUI lacks {', '.join(missing)}. Perhaps: {needs}"]
         raise HostError("\n".join(lines))
 
 
@@ -125,14 +125,14 @@ def say(line: str, end: str = "") -> None:
 
 def report(run: Run, started: float) -> None:
     stamps = {kind: data["timestamp"] for kind, data in run.events if "timestamp" in data}
-    made = (stamps["execution_success"] - stamps["execution_start"]) / 1000
+    result = (stamps["execution_success"] - stamps["execution_start"]) / 1000
     for file in run.files(kind="output"):
         path = OUTPUT / file["subfolder"] / file["filename"]
         with av.open(str(path)) as container:
             lasts = container.duration / av.time_base
             picture = container.streams.video[0]
             print(f"{path}: {lasts:.1f} s of {picture.width}x{picture.height} video")
-    print(f"made in {made:.1f} s, {time.time() - started:.1f} s with everything")
+    print(f"made in {result:.1f} s, {time.time() - started:.1f} s with everything")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ class Job:
     """A blueprint: the graph it is made of, what it says of itself, and the widgets it shows."""
 
     graph: str
-    says: str
-    shown: tuple[tuple[str, str], ...]
+    summary: str
+    displayed: tuple[tuple[str, str], ...]
 
 
 JOBS = {
@@ -107,16 +107,20 @@ def main() -> None:
 def folded(page: Page, name: str, job: Job) -> dict:
     """The blueprint of a job."""
     graph = json.loads((ROOT / "workflows" / "api" / f"{job.graph}.json").read_text("utf-8"))
-    made = fitted(graph)
-    return json.loads(page.evaluate(FOLD, [made, name, job.says, [*job.shown, *ALWAYS], OUTSIDE]))
+    result = fitted(graph)
+    return json.loads(
+        page.evaluate(FOLD, [result, name, job.summary, [*job.displayed, *ALWAYS], OUTSIDE])
+    )
 
 
 def fitted(graph: Graph) -> Graph:
     """`graph` without what measures it, and with a size of its own where footage has another."""
     (decoded,) = (key for key, node in graph.items() if node["class_type"] == "SoraDecodeVideo")
-    kept = {key: node for key, node in graph.items() if node["class_type"] != "SoraMeasureSeams"}
-    edited = any(node["class_type"] in ("LoadImage", "LoadVideo") for node in kept.values())
-    for node in kept.values():
+    preserved = {
+        key: node for key, node in graph.items() if node["class_type"] != "SoraMeasureSeams"
+    }
+    edited = any(node["class_type"] in ("LoadImage", "LoadVideo") for node in preserved.values())
+    for node in preserved.values():
         if node["class_type"] == "SaveVideo":
             node["inputs"]["video"] = [decoded, 0]
         if edited and node["class_type"] in (
@@ -125,7 +129,7 @@ def fitted(graph: Graph) -> Graph:
             "SoraEditVideo",
         ):
             node["inputs"]["canvas"] = [SIZE_ID, 0]
-    return kept | ({SIZE_ID: SIZE} if edited else {})
+    return preserved | ({SIZE_ID: SIZE} if edited else {})
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ def canvas_alone(graph: Graph) -> tuple[Graph, str]:
         key = waiting.pop()
         needed[key] = graph[key]
         waiting += [value[0] for value in graph[key]["inputs"].values() if isinstance(value, list)]
-    shown = {"class_type": "PreviewAny", "inputs": {"source": [canvas, 0]}}
-    return needed | {"shown": shown}, canvas
+    displayed = {"class_type": "PreviewAny", "inputs": {"source": [canvas, 0]}}
+    return needed | {"shown": displayed}, canvas
 
 
 def side_by_side(frames: list[Image.Image]) -> Image.Image:

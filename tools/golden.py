@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sora_core import edits
-from sora_core.canvas import Box, Canvas, Placement
-from sora_core.encode import openness
-from sora_core.pipeline import CHAIN, Pipeline, decode_frames, generate, load
-from sora_core.prompts.storyboard import storyboard
-from tests.tiny import NAME, write_tiny
+from sora_core.canvas import edits
+from sora_core.canvas.canvas import Box, Canvas, Placement
+from sora_core.canvas.encode import openness
+from sora_core.pipeline.generate import SEGMENT_SETTINGS, Pipeline, decode_frames, generate, load
+from sora_core.prompts.storyboard import read_storyboard
+from tests.support.tiny import NAME, write_tiny
 from tools.host import ROOT, bring_host
 
 RECORD = ROOT / "runs" / "golden.json"
@@ -105,7 +105,7 @@ def canvases() -> dict[str, Canvas]:
     first, second = (Placement(source=footage(i), fps=8) for i in (0, 1))
     hole = torch.zeros(1, SIDE, SIDE)
     hole[:, 8:24, 8:24] = 1
-    shots = [(shot.start, shot.text) for shot in storyboard(SHOTS, SECONDS)]
+    shots = [(shot.start, shot.text) for shot in read_storyboard(SHOTS, SECONDS)]
     wide = replace(empty, width=2 * SIDE)
     return {
         "text to image": replace(empty, seconds=0.0),
@@ -128,9 +128,9 @@ def canvases() -> dict[str, Canvas]:
         "outpaint": edits.outpaint(wide, first, Box(16, 0, SIDE, SIDE)),
         "video to video": edits.video_to_video(empty, replace(first, source=footage(0, 16)), 0.4),
         "slow footage": edits.extend_forward(empty, replace(first, speed=0.5, skip=0.25)),
-        "storyboard": edits.storyboard(empty, shots),
+        "storyboard": edits.place_storyboard(empty, shots),
         "long": edits.extend_forward(replace(empty, seconds=5.0), first),
-        "long storyboard": edits.storyboard(replace(empty, seconds=5.0), shots),
+        "long storyboard": edits.place_storyboard(replace(empty, seconds=5.0), shots),
         "long loop": edits.loop(replace(empty, seconds=5.0)),
     }
 
@@ -151,9 +151,9 @@ def core_results(pipeline: Pipeline) -> Results:
     latent = generate(pipeline, PROMPT, placed, 8, steps=STEPS, guidance=6.0, footage_guidance=1.5)
     yield "core/placed latent/latent", latent
     long = canvases()["long"]
-    yield "core/windows/latent", generate(pipeline, PROMPT, long, 7, steps=2, chain=None)
-    loose = replace(CHAIN, firmness=0.8, anchor=0.3)
-    yield "core/loose chain/latent", generate(pipeline, PROMPT, long, 7, steps=2, chain=loose)
+    yield "core/windows/latent", generate(pipeline, PROMPT, long, 7, steps=2, segments=None)
+    loose = replace(SEGMENT_SETTINGS, firmness=0.8, anchor=0.3)
+    yield "core/loose chain/latent", generate(pipeline, PROMPT, long, 7, steps=2, segments=loose)
     for sampler in ("heun", "dpmpp_2m"):
         latent = generate(pipeline, PROMPT, empty, 7, steps=2, sampler=sampler, negative="blue")
         yield f"core/{sampler}/latent", latent

@@ -10,8 +10,8 @@ def files_of(outputs: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
     """Every file that the output nodes show, in their order."""
     return [
         item
-        for shown in outputs.values()
-        for items in (shown or {}).values()
+        for displayed in outputs.values()
+        for items in (displayed or {}).values()
         if isinstance(items, list)
         for item in items
         if isinstance(item, dict) and "filename" in item

@@ -24,10 +24,10 @@ from pathlib import Path
 import aiohttp
 import torch
 
-from sora_core.jobs import jobs, read_manifest
-from sora_core.predictions import predictions
-from sora_core.weights import read
-from tests.tiny import NAME, write_tiny
+from sora_core.checkpoints.safetensors_io import read_tensors
+from sora_core.resume.jobs import jobs, read_manifest
+from sora_core.resume.prediction_cache import prediction_files
+from tests.support.tiny import NAME, write_tiny
 from tools.client import Graph, GraphError, Run
 from tools.host import CACHE, ROOT, Server, bring_host
 
@@ -49,17 +49,17 @@ def main() -> int:
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="kills-") as folder:
         moments = random.Random(options.seed)
-        return 0 if killed(Path(folder), options.kills, moments, options.way) else 1
+        return 0 if killed(Path(folder), options.kills, moments, options.method) else 1
 
 
-def killed(base: Path, kills: int, moments: random.Random, way: str) -> bool:
+def killed(base: Path, kills: int, moments: random.Random, variant: str) -> bool:
     """Whether every one of so many kills left no trace; prints what became of each."""
     write_tiny(base / "models" / "diffusion_models")
-    server, graph = Server(bring_host(), base, packs=PACKS), workflow(way)
+    server, graph = Server(bring_host(), base, packs=PACKS), workflow(variant)
     with server:
         whole, _ = ran(server, graph)
         took = lasted(server, graph)
-        print(f"{way}, unbroken: {finished(server)[0]} parts in {took:.1f} s", flush=True)
+        print(f"{variant}, unbroken: {finished(server)[0]} parts in {took:.1f} s", flush=True)
         moment, before = kill_after(server, graph, moments.uniform(0, took))
     fine = 0
     for number in range(1, kills + 1):
@@ -68,7 +68,7 @@ def killed(base: Path, kills: int, moments: random.Random, way: str) -> bool:
             same = torch.equal(latent, whole)
             fine += same and there >= before
             print(
-                f"kill {number} after {moment:.1f} s: {said(before)} were there, {said(there)} not "
+                f"kill {number} after {moment:.1f} s: {text(before)} were there, {text(there)} not "
                 f"made again, {'bit-identical' if same else 'ANOTHER LATENT'}",
                 flush=True,
             )
@@ -78,7 +78,7 @@ def killed(base: Path, kills: int, moments: random.Random, way: str) -> bool:
     return fine == kills
 
 
-def said(done: Done) -> str:
+def text(done: Done) -> str:
     return f"{done[0]} parts and {done[1]} predictions"
 
 
@@ -144,9 +144,9 @@ def windows() -> Nodes:
 WAYS = {"chain": chain, "windows": windows, "loop": loop}
 
 
-def workflow(way: str) -> Graph:
+def workflow(variant: str) -> Graph:
     """A long video painted in that way, with fresh noise at each step, as a latent file."""
-    nodes = WAYS[way]()
+    nodes = WAYS[variant]()
     nodes["guider"][1]["latent"] = ["latent", 0]
     nodes |= {
         "noise": ("SoraNoise", {"seed": 7}),
@@ -171,7 +171,7 @@ def ran(server: Server, graph: Graph) -> tuple[torch.Tensor, Done]:
     shutil.rmtree(server.output / LATENTS, ignore_errors=True)  # a kill may come after the end
     run = server.client.run(server.client.completed(graph))
     (path,) = (server.output / LATENTS).glob("*.latent")
-    return read(path)["latent_tensor"], there_already(run)
+    return read_tensors(path)["latent_tensor"], there_already(run)
 
 
 def there_already(run: Run) -> Done:
@@ -183,11 +183,11 @@ def there_already(run: Run) -> Done:
 def lasted(server: Server, graph: Graph) -> float:
     """For how many seconds the job runs, made anew by a server that has been at work before."""
     forget(server)
-    seen: list[float] = []
+    observed: list[float] = []
     server.client.run(
-        server.client.completed(graph), lambda kind, data: seen.append(time.monotonic())
+        server.client.completed(graph), lambda kind, data: observed.append(time.monotonic())
     )
-    return seen[-1] - seen[0]
+    return observed[-1] - observed[0]
 
 
 def forget(server: Server) -> None:
@@ -223,7 +223,9 @@ def finished(server: Server) -> Done:
         manifest = read_manifest(folder)
         parts = dict(manifest.done.values()) if manifest else {}
         names = {name.partition(".")[0] for name in parts}
-        waiting = [path for path in predictions(folder) if path.name.partition(".")[0] not in names]
+        waiting = [
+            path for path in prediction_files(folder) if path.name.partition(".")[0] not in names
+        ]
         done.append((len(parts), len(waiting)))
     return max(done)
 

@@ -26,12 +26,12 @@ Words = dict[str, Any]
 
 def english(infos: list[dict[str, Any]]) -> Words:
     """All that the nodes say of themselves."""
-    return {info["name"]: said_by(info) for info in sorted(infos, key=lambda info: info["name"])}
+    return {info["name"]: text_by(info) for info in sorted(infos, key=lambda info: info["name"])}
 
 
-def said_by(info: dict[str, Any]) -> Words:
+def text_by(info: dict[str, Any]) -> Words:
     inputs = info["input"].get("required", {}) | info["input"].get("optional", {})
-    names, told = info["output_name"], info["output_tooltips"] or []
+    names, texts = info["output_name"], info["output_tooltips"] or []
     return {
         "display_name": info["display_name"],
         "description": info["description"],
@@ -41,7 +41,7 @@ def said_by(info: dict[str, Any]) -> Words:
         },
         "outputs": {
             str(i): {"name": name, "tooltip": tooltip}
-            for i, (name, tooltip) in enumerate(zip(names, told, strict=True))
+            for i, (name, tooltip) in enumerate(zip(names, texts, strict=True))
         },
     }
 

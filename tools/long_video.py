@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from torch.nn.functional import avg_pool2d
 
-from sora_core.measure.drift import Drift, Look
-from sora_core.measure.seams import KINDS, Seams, steps
-from sora_core.pipeline import CHAIN
-from sora_core.sampling.chain import link_starts
+from sora_core.measure.drift import ColourStats, Drift
+from sora_core.measure.seams import SEAM_KINDS, Seams, steps
+from sora_core.pipeline.generate import SEGMENT_SETTINGS
+from sora_core.sampling.segments import segment_starts
 from sora_core.shapes import COMPRESSION, Frames, sides
 from sora_core.video.reader import read_frames
 from sora_core.world.sheet import contact_sheet
@@ -35,7 +35,7 @@ SHOTS = (
 )
 """The last is told what the first was: how far the one lies from the other is the drift."""
 
-SEEN = 5  # latent frames that sora-mini sees at a time
+OBSERVED = 5  # latent frames that sora-mini sees at a time
 UPSCALE = 4  # of the file; measured is what the model painted
 COLOUR, CONTRAST = 3.0, 0.08  # the most that the minute may drift, of 255 and as a share
 
@@ -50,13 +50,13 @@ def main() -> int:
         Server(host, Path(base), output=output) as server,
     ):
         resting = memory(server, "VmRSS")
-        began, shown = time.monotonic(), Shown()
-        run = server.client.run(server.client.completed(graph), shown, seconds=None)
+        began, displayed = time.monotonic(), Displayed()
+        run = server.client.run(server.client.completed(graph), displayed, seconds=None)
         seconds, peak = time.monotonic() - began, memory(server, "VmHWM")
         (saved,) = run.files(kind="output")
         path = options.out / saved["filename"]
         path.write_bytes(server.client.view(saved))
-    frames = painted(path)
+    frames = generated(path)
     print(f"\n{len(frames)} frames of {frames.shape[2]}x{frames.shape[1]} in {seconds:.0f} s")
     print(f"peak memory of the server {peak / 1e9:.2f} GB, {resting / 1e9:.2f} GB before")
     for text in texts(run.outputs()):
@@ -96,16 +96,16 @@ def asked(graph: Graph, options: argparse.Namespace) -> Graph:
     return {key: node for key, node in graph.items() if key != seams}
 
 
-class Shown:
+class Displayed:
     """Says now and then how far the run is."""
 
     def __init__(self) -> None:
-        self.began, self.said = time.monotonic(), 0.0
+        self.began, self.messages = time.monotonic(), 0.0
 
     def __call__(self, kind: str, data: dict[str, object]) -> None:
         now = time.monotonic()
-        if kind == "progress" and now - self.said > 20:
-            self.said = now
+        if kind == "progress" and now - self.messages > 20:
+            self.messages = now
             print(f"{now - self.began:5.0f} s  {data['value']} of {data['max']}", flush=True)
 
 
@@ -118,10 +118,10 @@ def memory(server: Server, kind: str) -> int:
 
 def texts(outputs: dict[str, dict[str, object]]) -> list[str]:
     """What nodes said."""
-    return [text for shown in outputs.values() for text in (shown or {}).get("text", ())]
+    return [text for displayed in outputs.values() for text in (displayed or {}).get("text", ())]
 
 
-def painted(path: Path) -> Frames:
+def generated(path: Path) -> Frames:
     """The frames of a file as the model painted them, before they were enlarged."""
     parts = []
     for chunk in read_frames(path):
@@ -132,11 +132,14 @@ def painted(path: Path) -> Frames:
 
 def seam_table(frames: Frames) -> None:
     latent = COMPRESSION.latent_frames(len(frames))
-    starts = [start + CHAIN.history for start in link_starts(latent, SEEN, CHAIN.history)[1:]]
+    starts = [
+        start + SEGMENT_SETTINGS.history
+        for start in segment_starts(latent, OBSERVED, SEGMENT_SETTINGS.history)[1:]
+    ]
     joins = tuple(COMPRESSION.pixel_frames(start) for start in starts)
     seams = Seams(steps([frames]), joins)
     print(f"\nseams: the step at {len(joins)} joins over the usual one")
-    for kind in KINDS:
+    for kind in SEAM_KINDS:
         ratios = torch.tensor([seams.ratio(kind, join) for join in joins])
         low, middle, high = ratios.quantile(torch.tensor([0.0, 0.5, 0.95])).tolist()
         print(
@@ -149,7 +152,7 @@ def drift_table(frames: Frames, shots: int) -> bool:
     print("\ndrift: mean red, green and blue, and contrast, of each fifth of a shot")
     parts = [shot.chunk(5) for shot in frames.chunk(shots)]
     for number, pieces in enumerate(parts, 1):
-        looks = [Look.of(piece) for piece in pieces]
+        looks = [ColourStats.from_frames(piece) for piece in pieces]
         for look in looks:
             colours = " ".join(f"{value:6.1f}" for value in look.colour)
             print(f"shot {number}  {colours}  {look.contrast:5.1f}")
@@ -158,7 +161,7 @@ def drift_table(frames: Frames, shots: int) -> bool:
     within = [(f"shot {i}", shot[1], shot[-1]) for i, shot in enumerate(parts, 1)]
     whole = [torch.cat(shot[1:]) for shot in (parts[0], parts[-1])]
     for name, first, last in [*within, ("the minute", *whole)]:
-        drift = Drift.of([first, last])
+        drift = Drift.from_segments([first, last])
         held = drift.colour <= COLOUR and abs(drift.contrast) <= CONTRAST
         fine = fine and (held or name != "the minute")
         print(f"{name}: colour {drift.colour:.2f} of 255, contrast {drift.contrast:+.1%}")

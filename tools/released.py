@@ -36,19 +36,23 @@ def keep(version: str, released: Path = RELEASED) -> Path:
 def unqueued(graph: Graph, infos: Infos, replaced: dict[str, str]) -> Iterator[str]:
     """A sentence for each part of a graph in API form that the nodes of the pack no longer take."""
     for key, node in graph.items():
-        kind, given = node["class_type"], node["inputs"]
+        kind, arguments = node["class_type"], node["inputs"]
         if kind.startswith("Sora") and kind not in replaced:
             if kind not in infos:
                 yield f"{kind} ({key}) is gone"
                 continue
             required = infos[kind]["input"].get("required", {})
             known = required | infos[kind]["input"].get("optional", {})
-            yield from (f"{kind} takes no {name}" for name in given if name not in known)
-            yield from (f"{kind} wants {name}" for name in required if name not in given)
-            for name in given.keys() & known.keys():
+            yield from (f"{kind} takes no {name}" for name in arguments if name not in known)
+            yield from (f"{kind} wants {name}" for name in required if name not in arguments)
+            for name in arguments.keys() & known.keys():
                 offered = choices(known[name])
-                if offered and not isinstance(given[name], list) and given[name] not in offered:
-                    yield f"{kind} does not offer {given[name]} as {name}"
+                if (
+                    offered
+                    and not isinstance(arguments[name], list)
+                    and arguments[name] not in offered
+                ):
+                    yield f"{kind} does not offer {arguments[name]} as {name}"
 
 
 def unloaded(drawn: dict[str, Any], infos: Infos, replaced: dict[str, str]) -> Iterator[str]:

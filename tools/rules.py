@@ -6,38 +6,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-GROUND = {"errors", "shapes", "config", "paths", "files", "state_keys"}
-PARTS = {"models", "sampling", "prompts", "video", "world", "canvas"}  # know nothing of each other
-MODEL_FILES = {"weights", "bundle", "presets", "language"}
-CANVAS_FILES = {"footage", "encode", "edits", "leaving", "meeting", "picture", "sound"}
-KEPT_FILES = {"digest", "kept", "predictions", "jobs", "staging"}
-GENERATING = GROUND | PARTS | MODEL_FILES | CANVAS_FILES | KEPT_FILES
-COMMANDS = {"generate", "caption", "recaption", "training", "measure"}
-EVERYTHING = GENERATING | COMMANDS | {"painting", "pipeline"}
+GROUND = {"errors", "shapes", "paths", "files"}
+PARTS = {"models", "sampling", "prompts", "video", "world"}  # know nothing of each other
+BELOW = GROUND | PARTS | {"canvas", "checkpoints"}
 REACHES = {
-    **dict.fromkeys(GROUND | PARTS | {"weights"}, GROUND),
-    "presets": GROUND | {"models"},
-    "bundle": GROUND | {"models", "presets", "weights"},
-    "language": GROUND | {"models", "weights"},
-    "footage": GROUND | {"canvas", "video"},
-    "encode": GROUND | {"canvas", "footage", "models"},
-    "edits": GROUND | {"canvas"},
-    "leaving": GROUND | {"canvas", "encode", "video"},
-    "meeting": GROUND | {"canvas", "encode", "leaving", "models", "video"},
-    "picture": GROUND | {"canvas"},
-    "sound": GROUND | {"canvas", "footage", "video"},
-    "kept": GROUND | {"digest", "staging", "weights"},
-    "predictions": GROUND | {"digest", "kept", "sampling"},
-    "jobs": GROUND | {"digest", "kept", "predictions", "staging"},
-    "training": GROUND | MODEL_FILES | {"models", "sampling", "video", "world"},
-    "measure": GENERATING | {"caption", "pipeline", "training"},  # the text encoder's teacher
-    "caption": GENERATING | {"pipeline"},
-    "recaption": GENERATING | {"caption", "pipeline"},
-    "painting": GROUND | {"canvas", "encode", "models", "sampling"},
-    "pipeline": GENERATING | {"painting"},
-    "generate": GENERATING | {"pipeline"},
-    "__init__": EVERYTHING,
-    "__main__": EVERYTHING,
+    **dict.fromkeys(GROUND | PARTS, GROUND),
+    "canvas": GROUND | {"models", "video"},
+    "checkpoints": GROUND | {"models"},
+    "resume": GROUND | {"checkpoints", "sampling"},
+    "training": GROUND | {"checkpoints", "models", "sampling", "video", "world"},
+    "pipeline": BELOW,
+    "measure": BELOW | {"pipeline"},
+    "cli": BELOW | {"measure", "pipeline", "training"},
+    "__init__": BELOW | {"pipeline"},
+    "__main__": GROUND | {"cli"},
 }
 """Which parts of sora_core each part may import, beside itself."""
 
@@ -183,13 +165,13 @@ def cycles(sources: dict[Path, str]) -> list[list[str]]:
 
 def ring_from(start: str, graph: dict[str, set[str]]) -> list[str]:
     """A shortest path from `start` back to itself, or nothing."""
-    paths, seen = [[start]], set()
+    paths, observed = [[start]], set()
     while paths:
         path = paths.pop(0)
         for following in sorted(graph.get(path[-1], ())):
             if following == start:
                 return [*path, start]
-            if following not in seen:
-                seen.add(following)
+            if following not in observed:
+                observed.add(following)
                 paths.append([*path, following])
     return []

@@ -1,5 +1,5 @@
 /**
- * Firmness over time, as `sora_core/canvas.py` reads it: points of seconds since the footage
+ * Firmness over time, as `sora_core/canvas/canvas.py` reads it: points of seconds since the footage
  * appears and the firmness there, straight lines between, level beyond the ends.
  *
  * @typedef {[seconds: number, firmness: number][]} Curve

@@ -12,13 +12,13 @@ import latent_preview
 from torch import Tensor
 
 from ...sora_core.errors import SizeError
-from ...sora_core.pipeline import sampler_named
+from ...sora_core.pipeline.generate import sampler_named
 from ...sora_core.sampling.guidance import guide
-from ...sora_core.sampling.noise import draw
-from ...sora_core.sampling.step import Sigma, Step
+from ...sora_core.sampling.noise import seeded_noise
+from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Latent
 
-Latents = dict[str, Any]
+LatentDict = dict[str, Any]
 """What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
 
 Conditioning = list[Any]
@@ -34,21 +34,21 @@ class Noise:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def generate_noise(self, latent: Latents) -> Tensor:
+    def generate_noise(self, latent: LatentDict) -> Tensor:
         batch, channels, *sides = latent["samples"].shape
         if len(sides) not in (2, 3):
             raise SizeError(
                 "Sora Noise is for pictures and videos, this latent is neither: use RandomNoise"
             )
         frames = sides[0] if len(sides) == 3 else 1
-        noise = draw(self.seed, (batch, channels, frames, *sides[-2:]))
+        noise = seeded_noise(self.seed, (batch, channels, frames, *sides[-2:]))
         return noise.reshape(batch, channels, *sides)
 
 
 class Guider(comfy.samplers.CFGGuider):
     """A GUIDER that asks for the unconditional prediction only within an interval of noise."""
 
-    says = ""  # what it does not honour, for the user
+    summary = ""  # what it does not honour, for the user
     report = ""  # and what it found while it painted
 
     def set_guidance(self, scale: float, rescale: float, interval: tuple[float, float]) -> None:
@@ -76,11 +76,11 @@ class Guider(comfy.samplers.CFGGuider):
             seed=seed,
         )
 
-    def combine(self, given: dict[str, Any]) -> Latent:
+    def combine(self, arguments: dict[str, Any]) -> Latent:
         """What is to be taken from the input: the host counts from there."""
-        towards, away = given["cond_denoised"], given["uncond_denoised"]
-        guided = guide(lambda *_: towards, lambda *_: away, given["cond_scale"], self.rescale)
-        return given["input"] - guided(given["input"], 1.0)
+        towards, away = arguments["cond_denoised"], arguments["uncond_denoised"]
+        guided = guide(lambda *_: towards, lambda *_: away, arguments["cond_scale"], self.rescale)
+        return arguments["input"] - guided(arguments["input"], 1.0)
 
 
 def no_model(x: Latent, sigma: Sigma) -> Latent:
@@ -98,25 +98,25 @@ def sampler(name: str) -> comfy.samplers.KSAMPLER:
         callback: Callable[[dict[str, Any]], None] | None = None,
         disable: bool | None = None,
     ) -> Latent:
-        given = extra_args or {}
+        inputs = extra_args or {}
         rows = x.new_ones(len(x))
 
         def denoise(x: Latent, sigma: Sigma) -> Latent:
-            return model(x, sigma * rows, **given)
+            return model(x, sigma * rows, **inputs)
 
         def on_step(step: Step) -> None:
             if callback is not None:
                 callback({"i": step.index, "denoised": step.clean, "x": step.clean})
 
-        method = sampler_named(name, given.get("seed") or 0, x)
+        method = sampler_named(name, inputs.get("seed") or 0, x)
         return method(denoise, x, sigmas.tolist(), on_step)
 
     return comfy.samplers.KSAMPLER(run)
 
 
 def sample(
-    noise: Noise, guider: comfy.samplers.CFGGuider, sigmas: Tensor, latent: Latents, name: str
-) -> Latents:
+    noise: Noise, guider: comfy.samplers.CFGGuider, sigmas: Tensor, latent: LatentDict, name: str
+) -> LatentDict:
     """`latent` painted along `sigmas`, with progress and previews, until done or cancelled."""
     start = comfy.sample.fix_empty_latent_channels(guider.model_patcher, latent["samples"])
     wanted = guider.model_patcher.get_model_object("latent_format").latent_channels
@@ -126,7 +126,7 @@ def sample(
             "VAE of this model"
         )
     latent = latent | {"samples": start}
-    painted = guider.sample(
+    sampled = guider.sample(
         noise.generate_noise(latent),
         start,
         sampler(name),
@@ -136,7 +136,7 @@ def sample(
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=noise.seed,
     )
-    return latent | {"samples": painted.to(devices.intermediate_device())}
+    return latent | {"samples": sampled.to(devices.intermediate_device())}
 
 
 def moving(callback: Callback) -> Callback:

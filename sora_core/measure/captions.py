@@ -4,33 +4,39 @@ Axes: n clips, c channels, t frames, y rows, x columns.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 
 import torch
 
-from ..canvas import Placement
-from ..caption import FPS, FRAMES, SIDE, Caption, caption, footage_looks
+from ..canvas.canvas import Placement
+from ..models.attribute_classifier import AttributeClassifier
 from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
-from ..models.streaming import encode_chunks
+from ..models.chunked_codec import encode_chunks
 from ..models.vocabulary import split
+from ..pipeline.caption import CAPTION_FPS, CAPTION_SIDE, FRAMES, Caption, caption, footage_clips
+from ..pipeline.generate import load
+from ..prompts.expansion import Language, expand
 from ..prompts.parse import parse
 from ..prompts.vocabulary import World
 from ..shapes import Frames, Latent, Size
+from ..world.captions import describe
 from ..world.render import render
 from ..world.scene import sample_scene
-from .reader import Labels, Reading, shares
+from .classifier import ClassifierResult, Labels, classify, right_shares
+from .fidelity import ClipRequest, SampleSettings, canvas_of_size, generated_clips
 from .report import Figure
 
-FIRST_SEED = 980_000_000
-GRAMS = (1, 2, 3)
+CAPTION_SEED = 980_000_000
+GRAM_LENGTHS = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class CaptionedClip:
     """A held-out clip: what it shows, what is told of it, twice, and how long that took."""
 
     labels: Labels
@@ -40,71 +46,136 @@ class Telling:
 
 
 @torch.inference_mode()
-def looked_at(autoencoder: Autoencoder, frames: Frames) -> list[Latent]:
+def caption_latents(autoencoder: Autoencoder, frames: Frames) -> list[Latent]:
     """`frames`, at the rate of the world, as the captioner is shown footage."""
-    size, seconds = (frames.shape[2], frames.shape[1]), len(frames) / FPS
+    size, seconds = (frames.shape[2], frames.shape[1]), len(frames) / CAPTION_FPS
     encode, channels = partial(encode_chunks, autoencoder), autoencoder.config.latent_channels
-    return footage_looks(Placement(source=frames, fps=FPS), size, seconds, encode, channels)
+    return footage_clips(Placement(source=frames, fps=CAPTION_FPS), size, seconds, encode, channels)
 
 
-def true_clip(seed: int) -> tuple[Labels, Frames]:
+def labelled_clip(seed: int) -> tuple[Labels, Frames]:
     """A held-out clip, and what it shows."""
     scene = sample_scene(seed, held_out=True)
-    return scene.labels, render(scene, Size(SIDE, SIDE, FRAMES), FPS).frames
+    return scene.labels, render(scene, Size(CAPTION_SIDE, CAPTION_SIDE, FRAMES), CAPTION_FPS).frames
 
 
-def tellings(
-    captioner: Captioner, autoencoder: Autoencoder, count: int, first: int = FIRST_SEED
-) -> Iterator[Telling]:
+def captioned_clips(
+    captioner: Captioner, autoencoder: Autoencoder, count: int, first: int = CAPTION_SEED
+) -> Iterator[CaptionedClip]:
     """Captions of `count` held-out world clips: the likeliest words, and drawn ones."""
     for seed in range(first, first + count):
-        labels, frames = true_clip(seed)
+        labels, frames = labelled_clip(seed)
         began = time.process_time()
-        looks = looked_at(autoencoder, frames)
-        told = caption(captioner, looks)
-        seconds = (time.process_time() - began) * FPS / len(frames)
-        yield Telling(labels, told, caption(captioner, looks, seed), seconds)
+        looks = caption_latents(autoencoder, frames)
+        result = caption(captioner, looks)
+        seconds = (time.process_time() - began) * CAPTION_FPS / len(frames)
+        yield CaptionedClip(labels, result, caption(captioner, looks, seed), seconds)
 
 
-def read_back(text: str, world: World) -> dict[str, str]:
+def stated_labels(text: str, world: World) -> dict[str, str]:
     """What `text` says of each question about the world; empty where it says nothing."""
     facts = parse(text, world)
     main = facts.things[0]
-    said = {"colour": main.colour, "shape": main.shape, "motion": main.motion}
-    return said | {"camera": facts.camera, "floor": facts.floor, "sky": facts.sky}
+    stated = {"colour": main.colour, "shape": main.shape, "motion": main.motion}
+    return stated | {"camera": facts.camera, "floor": facts.floor, "sky": facts.sky}
 
 
 def grammatical(text: str, world: World) -> bool:
     """Whether `text` is one whole scene in the very words of the world's own captions."""
     facts = parse(text, world)
-    return facts.understood and facts.trained and all(read_back(text, world).values())
+    return facts.understood and facts.trained and all(stated_labels(text, world).values())
 
 
-def distinct(captions: Sequence[str], count: int) -> float:
+def distinct_share(captions: Sequence[str], count: int) -> float:
     """The share of all runs of `count` words that are not a run said before."""
     words = [split(text) for text in captions]
-    runs = [tuple(said[i : i + count]) for said in words for i in range(len(said) - count + 1)]
+    runs = [tuple(line[i : i + count]) for line in words for i in range(len(line) - count + 1)]
     return len(set(runs)) / len(runs)
 
 
-def figures(told: Sequence[Telling], world: World) -> list[Figure]:
+def caption_figures(captioned: Sequence[CaptionedClip], world: World) -> list[Figure]:
     """Shares of captions that are right, grammatical and distinct; certainty; and the time."""
-    readings = [Reading(each.labels, read_back(each.caption.long, world)) for each in told]
-    drawn = [Reading(each.labels, read_back(each.drawn.long, world)) for each in told]
-    table = shares(readings, "caption_") + shares(drawn, "drawn_")[-1:]
+    readings = [
+        ClassifierResult(each.labels, stated_labels(each.caption.long, world)) for each in captioned
+    ]
+    drawn = [
+        ClassifierResult(each.labels, stated_labels(each.drawn.long, world)) for each in captioned
+    ]
+    table = right_shares(readings, "caption_") + right_shares(drawn, "drawn_")[-1:]
     for name, captions in (
-        ("caption", [each.caption.long for each in told]),
-        ("drawn", [each.drawn.long for each in told]),
+        ("caption", [each.caption.long for each in captioned]),
+        ("drawn", [each.drawn.long for each in captioned]),
     ):
         whole = fmean(grammatical(text, world) for text in captions)
         table.append(Figure(f"{name}_grammatical", whole))
         table.append(Figure(f"{name}_different", len(set(captions)) / len(captions)))
-        table += [Figure(f"{name}_distinct_{n}", distinct(captions, n)) for n in GRAMS]
-    certainty = [each.caption.certainty for each in told]
+        table += [Figure(f"{name}_distinct_{n}", distinct_share(captions, n)) for n in GRAM_LENGTHS]
+    certainty = [each.caption.certainty for each in captioned]
     right = [not reading.wrong for reading in readings]
     table.append(Figure("certainty", fmean(certainty)))
     for name, wanted in (("right", True), ("wrong", False)):
         some = [sure for sure, is_right in zip(certainty, right, strict=True) if is_right == wanted]
         if some:
             table.append(Figure(f"certainty_{name}", fmean(some)))
-    return [*table, Figure("core_seconds_per_second", fmean(each.seconds for each in told), "s")]
+    return [
+        *table,
+        Figure("core_seconds_per_second", fmean(each.seconds for each in captioned), "s"),
+    ]
+
+
+pass  # dropped
+
+ABLATION_SEED = 990_000_000
+STYLE = "sora-mini"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How often one question is answered right, by each transformer."""
+
+    question: str
+    found: Mapping[str, float]
+
+    def __str__(self) -> str:
+        numbers = "  ".join(f"{arm} {share:.3f}" for arm, share in self.found.items())
+        return f"{self.question:<8}{numbers}"
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [Figure(f"{arm}_{self.question}", share) for arm, share in self.found.items()]
+
+
+def expanded_wishes(count: int, language: Language) -> list[ClipRequest]:
+    """`count` short captions of held-out scenes, expanded; what is asked is all these then say."""
+    wanted = []
+    for seed in range(ABLATION_SEED, ABLATION_SEED + count):
+        short = describe(sample_scene(seed, held_out=True), seed).short
+        prompt = expand(short, language, style=STYLE, seed=seed).text
+        wanted.append(ClipRequest(prompt, stated_labels(prompt, language.world), seed))
+    return wanted
+
+
+def readings(
+    model: Path, reader: AttributeClassifier, wanted: Sequence[ClipRequest]
+) -> Iterator[ClassifierResult]:
+    """What the reader sees in what the model in the file at `model` paints of each wish."""
+    pipeline = load(model)
+    canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
+    for wish, frames in generated_clips(pipeline, wanted, canvas, SampleSettings()):
+        yield ClassifierResult(wish.asked, classify(reader, frames))
+
+
+def rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[Row]:
+    """A row for each question, and one for everything right and one for the mean of questions."""
+    tables = {
+        arm: {each.name: each.value for each in right_shares(all)} for arm, all in found.items()
+    }
+    questions = list(next(iter(tables.values())))
+    table_rows = [
+        Row(name, {arm: table[name] for arm, table in tables.items()}) for name in questions
+    ]
+    single = questions[:-1]
+    means = {
+        arm: sum(table[name] for name in single) / len(single) for arm, table in tables.items()
+    }
+    return [*table_rows, Row("mean", means)]

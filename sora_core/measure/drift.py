@@ -19,7 +19,7 @@ from .report import decibels
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ColourStats:
     """The mean colour of a clip, red, green and blue, and its contrast, in levels of 255.
 
     Contrast is how far grey levels lie from the mean of their own frame: the deviation, averaged
@@ -30,7 +30,7 @@ class Look:
     contrast: float
 
     @classmethod
-    def of(cls, frames: Frames) -> "Look":
+    def from_frames(cls, frames: Frames) -> "ColourStats":
         if not frames.numel():
             raise SizeError("a link of 0 frames: give one frame or more")
         red, green, blue = frames.float().mean(dim=(0, 1, 2)).tolist()
@@ -38,7 +38,7 @@ class Look:
         return cls((red, green, blue), grey.flatten(1).std(dim=1, correction=0).mean().item())
 
     @classmethod
-    def mean(cls, looks: Sequence["Look"]) -> "Look":
+    def mean(cls, looks: Sequence["ColourStats"]) -> "ColourStats":
         """The look of clips together, each counted once."""
         if not looks:
             raise SizeError("a link of 0 frames: give one frame or more")
@@ -52,25 +52,25 @@ class Look:
 class Drift:
     """The looks of the links of a chain, two or more, in order."""
 
-    looks: Sequence[Look]
+    looks: Sequence[ColourStats]
 
     def __post_init__(self) -> None:
         if len(self.looks) < 2:
             raise SizeError(f"{len(self.looks)} links: a chain has 2 or more")
 
     @classmethod
-    def of(cls, links: Iterable[Frames]) -> "Drift":
+    def from_segments(cls, links: Iterable[Frames]) -> "Drift":
         """One look is taken at a time, so a chain of any length fits into memory."""
-        return cls([Look.of(frames) for frames in links])
+        return cls([ColourStats.from_frames(frames) for frames in links])
 
     @classmethod
     def along(cls, chunks: Iterable[Frames], joins: Sequence[int]) -> "Drift":
         """The parts of a video that arrives in chunks, cut where `joins`, in order, begin."""
-        parts: list[list[Look]] = [[] for _ in range(len(joins) + 1)]
+        parts: list[list[ColourStats]] = [[] for _ in range(len(joins) + 1)]
         frames = (frame for chunk in chunks for frame in chunk.split(1))
         for number, frame in enumerate(frames):
-            parts[bisect_right(joins, number)].append(Look.of(frame))
-        return cls([Look.mean(looks) for looks in parts])
+            parts[bisect_right(joins, number)].append(ColourStats.from_frames(frame))
+        return cls([ColourStats.mean(looks) for looks in parts])
 
     @property
     def per_link(self) -> list[float]:
@@ -105,14 +105,16 @@ class Drift:
         }
 
 
-def kept_psnr(true: Frames, made: Frames, where: Float[Tensor, "#t #y #x"] | None = None) -> float:
+def preserved_psnr(
+    true: Frames, result: Frames, where: Float[Tensor, "#t #y #x"] | None = None
+) -> float:
     """The signal-to-noise ratio in dB of footage that was kept; 120 where it is exact.
 
     `where` is 1 for the pixels that count; all by default.
     """
-    if true.shape != made.shape:
-        raise SizeError(f"{tuple(made.shape)} frames for {tuple(true.shape)}: give as many")
-    error = (made.float() - true.float()).div(255).square().mean(-1)
+    if true.shape != result.shape:
+        raise SizeError(f"{tuple(result.shape)} frames for {tuple(true.shape)}: give as many")
+    error = (result.float() - true.float()).div(255).square().mean(-1)
     if where is None:
         return decibels(error.mean().item())
     counts = where.expand_as(error)
@@ -121,5 +123,5 @@ def kept_psnr(true: Frames, made: Frames, where: Float[Tensor, "#t #y #x"] | Non
     return decibels(((error * counts).sum() / counts.sum()).item())
 
 
-def _apart(a: Look, b: Look) -> float:
+def _apart(a: ColourStats, b: ColourStats) -> float:
     return sum(abs(x - y) for x, y in zip(a.colour, b.colour, strict=True)) / 3

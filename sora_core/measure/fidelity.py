@@ -9,25 +9,24 @@ from itertools import islice
 
 import torch
 
-from ..canvas import Canvas
-from ..models.text import TextStates, encode
-from ..pipeline import Pipeline, clip_shift, decode_frames
+from ..canvas.canvas import Canvas
+from ..models.text_encoder import TextStates, encode
+from ..pipeline.generate import Pipeline, clip_shift, decode_frames
 from ..sampling.guidance import guide
-from ..sampling.noise import draw
-from ..sampling.samplers import euler
-from ..sampling.schedules import shifted
-from ..sampling.step import Denoise, Sigma
+from ..sampling.noise import seeded_noise
+from ..sampling.samplers import Denoise, Sigma, euler
+from ..sampling.schedules import shifted_sigmas
 from ..shapes import Frames, Latent, Size
 from ..world.captions import describe
 from ..world.scene import sample_scene
-from .reader import Labels
+from .classifier import Labels
 
-FIRST_SEED = 970_000_000
-BATCH = 8  # clips at once: at this size a CPU is faster with several
+FIDELITY_SEED = 970_000_000
+FIDELITY_BATCH = 8  # clips at once: at this size a CPU is faster with several
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ClipRequest:
     """A prompt that states every answer, and the seed of the noise to start from."""
 
     prompt: str
@@ -36,38 +35,40 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SampleSettings:
     """How to sample; what is None is as the model was made for."""
 
     steps: int | None = None
     guidance: float | None = None
 
 
-def wishes(count: int, seed: int = 0) -> list[Wish]:
+def clip_requests(count: int, seed: int = 0) -> list[ClipRequest]:
     """`count` long captions of scenes with a held-out combination of shape, colour and motion.
 
     Long ones, for short ones leave out the floor, the sky or the camera as they please.
     """
-    chosen = range(FIRST_SEED + seed, FIRST_SEED + seed + count)
+    chosen = range(FIDELITY_SEED + seed, FIDELITY_SEED + seed + count)
     scenes = {i: sample_scene(i, held_out=True) for i in chosen}
-    return [Wish(describe(scene, i).long, scene.labels, i) for i, scene in scenes.items()]
+    return [ClipRequest(describe(scene, i).long, scene.labels, i) for i, scene in scenes.items()]
 
 
-def canvas_for(size: Size, fps: float) -> Canvas:
+def canvas_of_size(size: Size, fps: float) -> Canvas:
     """The canvas that comes out as exactly `size`."""
     return Canvas(width=size.width, height=size.height, seconds=size.frames / fps, fps=fps)
 
 
 @torch.inference_mode()
-def paint(pipeline: Pipeline, wanted: Sequence[Wish], canvas: Canvas, settings: Settings) -> Latent:
+def generate_batch(
+    pipeline: Pipeline, wanted: Sequence[ClipRequest], canvas: Canvas, settings: SampleSettings
+) -> Latent:
     """One latent for each of `wanted`, the same as `generate` makes of them one by one."""
     config, grid = pipeline.config, canvas.grid()
     shape = (1, config.transformer.latent_channels, *grid.shape)
-    noise = torch.cat([draw(wish.seed, shape) for wish in wanted])
+    noise = torch.cat([seeded_noise(wish.seed, shape) for wish in wanted])
     prompts = encode(pipeline.encoder, pipeline.tokenizer, [wish.prompt for wish in wanted])
     nothing = encode(pipeline.encoder, pipeline.tokenizer, [""])
 
-    def told(words: TextStates) -> Denoise:
+    def denoiser_of(words: TextStates) -> Denoise:
         states = words.states.expand(len(noise), -1, -1)
         mask = None if words.mask.all() else words.mask
 
@@ -78,18 +79,18 @@ def paint(pipeline: Pipeline, wanted: Sequence[Wish], canvas: Canvas, settings: 
         return denoise
 
     scale = config.sampling.guidance if settings.guidance is None else settings.guidance
-    sigmas = shifted(settings.steps or config.sampling.steps, clip_shift(grid))
+    sigmas = shifted_sigmas(settings.steps or config.sampling.steps, clip_shift(grid))
     within = (config.sampling.guided_to, 1.0)
-    guided = guide(told(prompts), told(nothing), scale, interval=within)
+    guided = guide(denoiser_of(prompts), denoiser_of(nothing), scale, interval=within)
     return euler(guided, noise, sigmas)
 
 
-def painted(
-    pipeline: Pipeline, wanted: Sequence[Wish], canvas: Canvas, settings: Settings
-) -> Iterator[tuple[Wish, Frames]]:
+def generated_clips(
+    pipeline: Pipeline, wanted: Sequence[ClipRequest], canvas: Canvas, settings: SampleSettings
+) -> Iterator[tuple[ClipRequest, Frames]]:
     """Each of `wanted` with its clip, as soon as it is painted."""
     queue = iter(wanted)
-    while batch := list(islice(queue, BATCH)):
-        latents = paint(pipeline, batch, canvas, settings)
+    while batch := list(islice(queue, FIDELITY_BATCH)):
+        latents = generate_batch(pipeline, batch, canvas, settings)
         for wish, latent in zip(batch, latents.split(1), strict=True):
             yield wish, torch.cat(list(decode_frames(pipeline, latent, canvas)))

@@ -10,14 +10,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ..canvas.canvas import Canvas
+from ..canvas.encode import Mask, openness, whole_frames
 from ..errors import SizeError
-from ..shapes import Frames
-from ..video.flow import flow
+from ..shapes import COMPRESSION, Compression, Frames
+from ..video.flow import optical_flow
 
 PAIRS = 8  # of frames that are compared at once
 
-KINDS = ("pixels", "flow", "colour")
-FLOORS = {"pixels": 0.25, "flow": 0.02, "colour": 0.25}
+SEAM_KINDS = ("pixels", "flow", "colour")
+MIN_STEPS = {"pixels": 0.25, "flow": 0.02, "colour": 0.25}
 """Steps that nobody sees; smaller ones count as these, so that a still video has ratios of 1."""
 
 
@@ -35,7 +37,7 @@ class Steps:
     colour: Float[Tensor, " n"]
 
     def of(self, kind: str) -> Float[Tensor, " n"]:
-        """The steps of one of `KINDS`."""
+        """The steps of one of `SEAM_KINDS`."""
         return {"pixels": self.pixels, "flow": self.flow, "colour": self.colour}[kind]
 
 
@@ -92,28 +94,28 @@ class Seams:
         """
         if join == 0 and not self.loop:
             raise SizeError("frame 0 is a join of a loop alone")
-        floor = FLOORS[kind]
+        floor = MIN_STEPS[kind]
         step = self.steps.of(kind)[join - 1].item()
         return max(step, floor) / max(self.usual(kind), floor)
 
     def ratios(self, join: int) -> dict[str, float]:
         """The ratio of each kind."""
-        return {kind: self.ratio(kind, join) for kind in KINDS}
+        return {kind: self.ratio(kind, join) for kind in SEAM_KINDS}
 
     def summary(self) -> dict[str, object]:
         """All numbers, ready for JSON: steps, usual steps, and the ratios of each join."""
         return {
             "frames": len(self.steps.pixels) + (not self.loop),
-            "usual_step": {kind: round(self.usual(kind), 4) for kind in KINDS},
+            "usual_step": {kind: round(self.usual(kind), 4) for kind in SEAM_KINDS},
             "joins": [{"frame": join} | _rounded(self.ratios(join)) for join in self.joins],
             "loop": _rounded(self.ratios(0)) if self.loop else None,
-            "steps": {kind: _rounded_all(self.steps.of(kind).tolist()) for kind in KINDS},
+            "steps": {kind: _rounded_all(self.steps.of(kind).tolist()) for kind in SEAM_KINDS},
         }
 
 
 def _between(before: Frames, after: Frames) -> Float[Tensor, "3 n"]:
     pixels = (after.float() - before.float()).abs().mean(dim=(1, 2, 3))
-    moved = flow(before, after).norm(dim=1).mean(dim=(1, 2))
+    moved = optical_flow(before, after).norm(dim=1).mean(dim=(1, 2))
     colour = [colour_distance(a, b) for a, b in zip(before, after, strict=True)]
     return torch.stack([pixels, moved, torch.tensor(colour)])
 
@@ -139,3 +141,34 @@ def _rounded(values: dict[str, float]) -> dict[str, float]:
 
 def _rounded_all(values: Sequence[float]) -> list[float]:
     return [round(value, 3) for value in values]
+
+
+GENERATED_SHARE = 0.5  # how much more or less open a place must become for a join
+
+
+def canvas_joins(canvas: Canvas, compression: Compression = COMPRESSION) -> tuple[int, ...]:
+    """The frames with which painted follows kept, or the reverse, anywhere in the picture.
+
+    Footage is read, as its length decides. A ring's own wrap, from its last frame to the first, is
+    not among them.
+    """
+    return mask_joins(canvas, openness(canvas, compression), compression)
+
+
+def mask_joins(
+    canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
+) -> tuple[int, ...]:
+    """The same from the mask that `encode_canvas` gave."""
+    jumps = (mask[:, :, 1:] - mask[:, :, :-1]).abs().amax(dim=(0, 1, 3, 4)) > GENERATED_SHARE
+    latent_frames = (jumps.nonzero().flatten() + 1).tolist()
+    starts = (canvas.frames_of(i, compression).start for i in latent_frames)
+    return tuple(frame for frame in starts if frame < canvas.size.frames)
+
+
+def preserved_frames(
+    canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
+) -> tuple[int, ...]:
+    """The frames that are kept whole."""
+    whole_latent_frames = (i for i, whole in enumerate(whole_frames(mask)[0]) if whole)
+    frames = (frame for i in whole_latent_frames for frame in canvas.frames_of(i, compression))
+    return tuple(frame for frame in frames if frame < canvas.size.frames)

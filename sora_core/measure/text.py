@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, one_hot
 
-from ..models.text import TextConfig, TextEncoder, encode
-from ..models.tokens import Tokenizer
+from ..models.text_encoder import TextConfig, TextEncoder, encode
+from ..models.tokenizer import Tokenizer
 from ..training.sentences import Sentences, labelled_captions, shuffled
 from ..training.texts import Texts, calibration_texts
 from ..training.thinning import thin_out

@@ -32,11 +32,17 @@ Past = list[Tensor]
 
 It is used up by the chunk that follows: at 1080p, old and new together would be 0.7 GB."""
 
-PATCH = 4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
-MERGE = COMPRESSION.rows // PATCH
-BAND = 2**21  # activations that a CPU passes through a block together, to stay in its cache
-FADING = 0.8  # from frame to frame, of what two decoders differ in where one takes over
-TOGETHER = 2**16  # places that pass through the blocks together, or one frame: bounds the memory
+PIXEL_PATCH = (
+    4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
+)
+MERGE = COMPRESSION.rows // PIXEL_PATCH
+BAND_ACTIVATIONS = (
+    2**21
+)  # activations that a CPU passes through a block together, to stay in its cache
+DECODER_FADE = 0.8  # from frame to frame, of what two decoders differ in where one takes over
+BLOCK_PLACES = (
+    2**16
+)  # places that pass through the blocks together, or one frame: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,15 +75,15 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
-        height = x.shape[2] if x.is_cuda else max(1, BAND // x[:, :, 0].numel())
+        height = x.shape[2] if x.is_cuda else max(1, BAND_ACTIVATIONS // x[:, :, 0].numel())
         bands = [
             self.band(x, past, row, min(row + height, x.shape[2]))
             for row in range(0, x.shape[2], height)
         ]
         if len(bands) == 1:
             return bands[0]
-        made, kept = zip(*bands, strict=True)
-        return torch.cat(made, dim=2), torch.cat(kept, dim=2)
+        outputs, pasts = zip(*bands, strict=True)
+        return torch.cat(outputs, dim=2), torch.cat(pasts, dim=2)
 
     def band(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None, first: int, end: int
@@ -86,28 +92,28 @@ class Block(nn.Module):
         above, below = max(first - 1, 0), min(end + 1, x.shape[2])  # what the convolution sees
         y, _ = self.space(silu(self.norm_space(x[:, :, above:below])))
         y = silu(self.norm_time(y[:, :, first - above : end - above]))
-        y, kept = self.time(y, None if past is None else past[:, :, first:end])
-        return x[:, :, first:end] + y, kept
+        y, past_out = self.time(y, None if past is None else past[:, :, first:end])
+        return x[:, :, first:end] + y, past_out
 
 
 def run_blocks(
     blocks: Iterable[nn.Module],
     x: Float[Tensor, "b t y x c"],
     past: Past | None,
-    leave: Callable[[Tensor], Tensor] = lambda part: part,
+    project: Callable[[Tensor], Tensor] = lambda part: part,
 ) -> tuple[Float[Tensor, "b t y x o"], Past]:
-    """`x` behind all `blocks` and `leave`, a few frames at a time, and the past of what follows.
+    """`x` behind all `blocks` and `project`, a few frames at a time, and the past of what follows.
 
     Of `past`, as much is used up as there are blocks.
     """
     parts = []
-    for part in x.split(max(1, TOGETHER // (x.shape[2] * x.shape[3])), dim=1):
-        kept = []
+    for part in x.split(max(1, BLOCK_PLACES // (x.shape[2] * x.shape[3])), dim=1):
+        pasts = []
         for block in blocks:
             part, last = block(part, past.pop(0) if past else None)
-            kept.append(last)
-        parts.append(leave(part))
-        past = kept
+            pasts.append(last)
+        parts.append(project(part))
+        past = pasts
     return torch.cat(parts, dim=1), past or []
 
 
@@ -115,12 +121,12 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderConfig, layers: Layers) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
-        self.enter = layers.Linear(3 * PATCH**2, fine)
+        self.proj_in = layers.Linear(3 * PIXEL_PATCH**2, fine)
         self.fine = nn.ModuleList(Block(fine, layers) for _ in range(config.fine_depth))
         self.merge = layers.Linear(fine * COMPRESSION.time * MERGE**2, coarse)
         self.coarse = nn.ModuleList(Block(coarse, layers) for _ in range(config.coarse_depth))
         self.norm = layers.LayerNorm(coarse)
-        self.leave = layers.Linear(coarse, config.latent_channels)
+        self.proj_out = layers.Linear(coarse, config.latent_channels)
 
     def forward(
         self, video: Video, past: Past | None = None
@@ -135,32 +141,32 @@ class Encoder(nn.Module):
             video = torch.cat(
                 [video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2
             )
-        x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PATCH, j=PATCH)
-        x, fine = run_blocks(self.fine, self.enter(x), past)
+        x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PIXEL_PATCH, j=PIXEL_PATCH)
+        x, fine = run_blocks(self.fine, self.proj_in(x), past)
         x = rearrange(
             x, "b (t f) (y i) (x j) c -> b t y x (f i j c)", f=COMPRESSION.time, i=MERGE, j=MERGE
         )
         x, coarse = run_blocks(self.coarse, self.merge(x), past)
-        return self.leave(silu(self.norm(x))), fine + coarse
+        return self.proj_out(silu(self.norm(x))), fine + coarse
 
 
 class Decoder(nn.Module):
     def __init__(self, config: AutoencoderConfig, layers: Layers) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
-        self.enter = layers.Linear(config.latent_channels, coarse)
+        self.proj_in = layers.Linear(config.latent_channels, coarse)
         self.coarse = nn.ModuleList(Block(coarse, layers) for _ in range(config.coarse_depth))
         self.split = layers.Linear(coarse, fine * COMPRESSION.time * MERGE**2)
         self.fine = nn.ModuleList(Block(fine, layers) for _ in range(config.fine_depth))
         self.norm = layers.LayerNorm(fine)
-        self.leave = layers.Linear(fine, 3 * PATCH**2)
+        self.proj_out = layers.Linear(fine, 3 * PIXEL_PATCH**2)
 
     def forward(
         self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
     ) -> tuple[Video, Past]:
         """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
         skipped = 0 if past else COMPRESSION.time - 1
-        x, coarse = run_blocks(self.coarse, self.enter(cells), past)
+        x, coarse = run_blocks(self.coarse, self.proj_in(cells), past)
         x = rearrange(
             self.split(x),
             "b t y x (f i j c) -> b (t f) (y i) (x j) c",
@@ -168,47 +174,47 @@ class Decoder(nn.Module):
             i=MERGE,
             j=MERGE,
         )
-        x, fine = run_blocks(self.fine, x, past, lambda part: self.leave(silu(self.norm(part))))
-        video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PATCH, j=PATCH)
+        x, fine = run_blocks(self.fine, x, past, lambda part: self.proj_out(silu(self.norm(part))))
+        video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PIXEL_PATCH, j=PIXEL_PATCH)
         return video[:, :, skipped:], coarse + fine
 
 
 def decode_both(
-    painted: Decoder,
+    generated: Decoder,
     encoded: Decoder,
     cells: Float[Tensor, "b t y x c"],
     known: Bool[Tensor, " t"] | None,
     past: Past | None,
 ) -> tuple[Video, Past]:
     """The frames of `cells`, shown by `encoded` from the first on as long as they are `known`, and
-    by `painted` after that; and the past of what follows.
+    by `generated` after that; and the past of what follows.
 
-    `painted` sees all, as the past of what it shows. By how much its last known frame differs from
-    the one that is shown, the frames after it are moved too, less and less.
+    `generated` sees all, as the past of what it shows. By how much its last known frame differs
+    from the one that is shown, the frames after it are moved too, less and less.
 
-    The past is that of `painted`; as long as all was known, that of `encoded`; and, once anything
+    The past is that of `generated`; as long as all was known, that of `encoded`; and, once anything
     was known, how far the next frame is to be moved.
     """
     past = [] if past is None else past
-    begun, blocks = bool(past), len(painted.coarse) + len(painted.fine)
+    begun, blocks = bool(past), len(generated.coarse) + len(generated.fine)
     gap = past.pop() if len(past) > blocks else None
     own, before = past[:blocks], past[blocks:]
     past.clear()
     count, done = 0, 0
     if known is not None and (before or not begun):
         count = int(known.cumprod(0).sum())
-    video, kept = painted(cells, own or None)
+    video, past_out = generated(cells, own or None)
     if count:
-        shown, before = encoded(cells[:, :count], before or None)
-        done = shown.shape[2]
-        gap = shown[:, :, -1:] - video[:, :, done - 1 : done]
-        video = torch.cat([shown, video[:, :, done:]], dim=2)
+        exact, before = encoded(cells[:, :count], before or None)
+        done = exact.shape[2]
+        gap = exact[:, :, -1:] - video[:, :, done - 1 : done]
+        video = torch.cat([exact, video[:, :, done:]], dim=2)
     if gap is None:
-        return video, kept
+        return video, past_out
     later = torch.arange(1, video.shape[2] - done + 1, device=video.device)
-    video[:, :, done:] += gap * (FADING**later).to(gap).view(-1, 1, 1)
-    gap = gap * FADING ** len(later)
-    return video, [*kept, *(before if count == cells.shape[1] else []), gap]
+    video[:, :, done:] += gap * (DECODER_FADE**later).to(gap).view(-1, 1, 1)
+    gap = gap * DECODER_FADE ** len(later)
+    return video, [*past_out, *(before if count == cells.shape[1] else []), gap]
 
 
 class Autoencoder(nn.Module):
@@ -225,17 +231,18 @@ class Autoencoder(nn.Module):
         self.config = config
         self.encoder = Encoder(config, layers)
         self.decoder = Decoder(config, layers)
-        self.painted = Decoder(config, layers) if config.decoders == 2 else None
+        self.generated_decoder = Decoder(config, layers) if config.decoders == 2 else None
         self.register_buffer("mean", torch.zeros(config.latent_channels))
         self.register_buffer("deviation", torch.ones(config.latent_channels))
 
     def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
-        cells, kept = self.encoder(video, past)
+        cells, past_out = self.encoder(video, past)
         cells = (cells - self.mean.to(cells)) / self.deviation.to(cells)
-        return rearrange(cells, "b t y x c -> b c t y x"), kept
+        return rearrange(cells, "b t y x c -> b c t y x"), past_out
 
     def decode_chunk(self, latent: Latent, past: Past | None) -> tuple[Video, Past]:
-        """The frames of `latent`, `marked` or taken as painted, and the past of what follows.
+        """The frames of `latent`, `with_mask_channel` or taken as painted, and the past of what
+        follows.
 
         With two decoders, encoded latent frames from the first one on are shown by `decoder`; the
         other sees them too, for they are the past of what is painted after them.
@@ -243,21 +250,21 @@ class Autoencoder(nn.Module):
         cells = rearrange(latent, "b c t y x -> b t y x c")
         cells, marks = cells.split([len(self.mean), cells.shape[-1] - len(self.mean)], dim=-1)
         cells = cells * self.deviation.to(cells) + self.mean.to(cells)
-        if self.painted is None:
+        if self.generated_decoder is None:
             return self.decoder(cells, past)
         known = (marks == 0).flatten(2).all(dim=2).all(dim=0) if marks.shape[-1] else None
-        return decode_both(self.painted, self.decoder, cells, known, past)
+        return decode_both(self.generated_decoder, self.decoder, cells, known, past)
 
-    def marked(
-        self, latent: Latent, painted: Float[Tensor, "#b 1 #t #y #x"]
+    def with_mask_channel(
+        self, latent: Latent, mask: Float[Tensor, "#b 1 #t #y #x"]
     ) -> Float[Tensor, "b c2 t y x"]:
-        """`latent` as `decode` wants it, told where it was `painted` (1) and where encoded (0).
+        """`latent` as `decode` wants it, told where it was `mask` (1) and where encoded (0).
 
         It stays as it is where there is one decoder for all.
         """
-        if self.painted is None:
+        if self.generated_decoder is None:
             return latent
-        return torch.cat([latent, painted.to(latent).expand_as(latent[:, :1])], dim=1)
+        return torch.cat([latent, mask.to(latent).expand_as(latent[:, :1])], dim=1)
 
     def encode(self, video: Video) -> Latent:
         """The latent of `video`, its last frame repeated until the frames are 1 + 4k."""
@@ -271,5 +278,6 @@ class Autoencoder(nn.Module):
         return self.encode_chunk(video, None)[0]
 
     def decode(self, latent: Latent) -> Video:
-        """The 1 + 4k frames that `latent` stands for: `marked`, or else taken as painted."""
+        """The 1 + 4k frames that `latent` stands for: `with_mask_channel`, or else taken as
+        painted."""
         return self.decode_chunk(latent, None)[0]

@@ -21,13 +21,13 @@ from torch.nn.functional import adaptive_avg_pool3d
 from ..errors import ConfigError, SizeError
 from ..shapes import Latent
 from .layers import written_out_attention
-from .vocabulary import END, UNCLEAR, Vocabulary
+from .vocabulary import END_SIGN, UNCLEAR_SIGN, Vocabulary
 
-FORMAT = "sora captioner 1"
-HEAD_WIDTH = 32
-PATCH = 2
+CAPTIONER_FORMAT = "sora captioner 1"
+CAPTIONER_HEAD_WIDTH = 32
+CAPTIONER_PATCH = 2
 WAVES = 4  # per axis: sines and cosines of one to eight half turns over the clip
-LONGEST = 72  # words
+MAX_CAPTION_WORDS = 72  # words
 WINDOW = 5  # latent frames that are seen at once, as in training
 LARGEST = 16  # latent cells a side that are seen one by one
 
@@ -40,15 +40,19 @@ class CaptionerConfig:
     saying: int = 2  # blocks that write
 
     def __post_init__(self) -> None:
-        if self.width < HEAD_WIDTH or self.width % HEAD_WIDTH or min(self.seeing, self.saying) < 1:
+        if (
+            self.width < CAPTIONER_HEAD_WIDTH
+            or self.width % CAPTIONER_HEAD_WIDTH
+            or min(self.seeing, self.saying) < 1
+        ):
             raise ConfigError(
                 f"captioner of width {self.width}, {self.seeing} and {self.saying} blocks: choose "
-                f"a multiple of {HEAD_WIDTH}, and at least one block of each"
+                f"a multiple of {CAPTIONER_HEAD_WIDTH}, and at least one block of each"
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CaptionPrediction:
     """A caption of one clip, the log odds of a word in it, and how likely it is that the clip shows
     nothing the captioner knows."""
 
@@ -57,7 +61,7 @@ class Told:
     unclear: float
 
 
-class Attention(nn.Module):
+class CaptionerAttention(nn.Module):
     """Each token of one row asks all tokens of another, or of its own."""
 
     def __init__(self, width: int) -> None:
@@ -70,12 +74,12 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b l d"],
-        seen: Float[Tensor, "b n d"],
+        features: Float[Tensor, "b n d"],
         mask: Bool[Tensor, "l n"] | None = None,
     ) -> Float[Tensor, "b l d"]:
         q, k, v = (
-            rearrange(part, "b n (h k) -> b h n k", k=HEAD_WIDTH)
-            for part in (self.q(x), self.k(seen), self.v(seen))
+            rearrange(part, "b n (h k) -> b h n k", k=CAPTIONER_HEAD_WIDTH)
+            for part in (self.q(x), self.k(features), self.v(features))
         )
         return self.out(rearrange(written_out_attention(q, k, v, mask), "b h l k -> b l (h k)"))
 
@@ -84,13 +88,13 @@ def mlp(width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
 
 
-class Seeing(nn.Module):
+class VideoBlock(nn.Module):
     """All tokens of the clip look at each other."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm_clip, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.clip = Attention(width)
+        self.clip = CaptionerAttention(width)
         self.mlp = mlp(width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
@@ -99,23 +103,23 @@ class Seeing(nn.Module):
         return x + self.mlp(self.norm_mlp(x))
 
 
-class Saying(nn.Module):
+class TextBlock(nn.Module):
     """Each word looks at the words before it, then at the clip."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm_words, self.norm_clip = nn.LayerNorm(width), nn.LayerNorm(width)
         self.norm_mlp = nn.LayerNorm(width)
-        self.words, self.clip = Attention(width), Attention(width)
+        self.words, self.clip = CaptionerAttention(width), CaptionerAttention(width)
         self.mlp = mlp(width)
 
     def forward(
-        self, x: Float[Tensor, "b l d"], seen: Float[Tensor, "b n d"]
+        self, x: Float[Tensor, "b l d"], features: Float[Tensor, "b n d"]
     ) -> Float[Tensor, "b l d"]:
         before = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
         y = self.norm_words(x)
         x = x + self.words(y, y, before)
-        x = x + self.clip(self.norm_clip(x), seen)
+        x = x + self.clip(self.norm_clip(x), features)
         return x + self.mlp(self.norm_mlp(x))
 
 
@@ -132,20 +136,24 @@ class Captioner(nn.Module):
         super().__init__()
         self.config, self.vocabulary = config, vocabulary
         width = config.width
-        self.enter = nn.Conv3d(  # each token knows the frames before and after it
-            config.channels, width, (3, 2 * PATCH, 2 * PATCH), (1, PATCH, PATCH), padding=1
+        self.proj_in = nn.Conv3d(  # each token knows the frames before and after it
+            config.channels,
+            width,
+            (3, 2 * CAPTIONER_PATCH, 2 * CAPTIONER_PATCH),
+            (1, CAPTIONER_PATCH, CAPTIONER_PATCH),
+            padding=1,
         )
-        self.place = nn.Linear(3 * 2 * WAVES, width)
-        self.seeing = nn.ModuleList(Seeing(width) for _ in range(config.seeing))
-        self.norm_seen = nn.LayerNorm(width)
+        self.pos_embed = nn.Linear(3 * 2 * WAVES, width)
+        self.video_blocks = nn.ModuleList(VideoBlock(width) for _ in range(config.seeing))
+        self.norm_video = nn.LayerNorm(width)
         self.words = nn.Embedding(len(vocabulary.words), width)
         nn.init.normal_(self.words.weight, std=width**-0.5)  # they are the logits' weights too
-        self.order = nn.Parameter(torch.randn(LONGEST, width) * width**-0.5)
-        self.saying = nn.ModuleList(Saying(width) for _ in range(config.saying))
-        self.norm_said = nn.LayerNorm(width)
+        self.order = nn.Parameter(torch.randn(MAX_CAPTION_WORDS, width) * width**-0.5)
+        self.text_blocks = nn.ModuleList(TextBlock(width) for _ in range(config.saying))
+        self.norm_text = nn.LayerNorm(width)
         self.register_buffer("certainty", torch.tensor([0.0, 1.0]))
 
-    def see(self, latent: Latent) -> Float[Tensor, "b n d"]:
+    def encode_video(self, latent: Latent) -> Float[Tensor, "b n d"]:
         """What the writer looks at. At most `LARGEST` cells a side are seen; more are averaged."""
         if latent.shape[1] != self.config.channels:
             raise SizeError(
@@ -153,43 +161,43 @@ class Captioner(nn.Module):
                 f"{self.config.channels}, of the autoencoder it was trained with"
             )
         frames, *sides = latent.shape[2:]
-        rows, columns = (min(max(side, PATCH), LARGEST) for side in sides)
+        rows, columns = (min(max(side, CAPTIONER_PATCH), LARGEST) for side in sides)
         if [rows, columns] != sides:
             latent = adaptive_avg_pool3d(latent, (frames, rows, columns))
-        x = self.enter(latent)
-        places = self.place(waves(x.shape[2:], x.device))
+        x = self.proj_in(latent)
+        places = self.pos_embed(waves(x.shape[2:], x.device))
         x = rearrange(x, "b d t y x -> b (t y x) d") + places
-        for block in self.seeing:
+        for block in self.video_blocks:
             x = block(x)
-        return self.norm_seen(x)
+        return self.norm_video(x)
 
-    def say(
-        self, words: Int[Tensor, "b l"], seen: Float[Tensor, "b n d"]
+    def next_words(
+        self, words: Int[Tensor, "b l"], features: Float[Tensor, "b n d"]
     ) -> Float[Tensor, "b l w"]:
         """The logits of the word after each of `words`, the first of which says which caption."""
         x = self.words(words) + self.order[: words.shape[1]]
-        for block in self.saying:
-            x = block(x, seen)
-        return self.norm_said(x) @ self.words.weight.T
+        for block in self.text_blocks:
+            x = block(x, features)
+        return self.norm_text(x) @ self.words.weight.T
 
     @torch.inference_mode()
-    def tell(
+    def generate(
         self, latent: Latent, kind: int, seeds: Sequence[int] | None = None, heat: float = 1.0
-    ) -> list[Told]:
+    ) -> list[CaptionPrediction]:
         """A caption of `kind`, `SHORT` or `LONG`, for each clip, each as if it were alone.
 
         Without `seeds`, one for each clip, the likeliest words; else drawn ones, more varied with
         more `heat`.
         """
-        seen = self.see(latent)
+        features = self.encode_video(latent)
         draws = [torch.Generator().manual_seed(seed) for seed in seeds or ()]
         words = torch.full((len(latent), 1), kind, device=latent.device)
         chances, unclear = [], torch.zeros(len(latent))
-        for place in range(LONGEST - 1):
-            logits = self.say(words, seen)[:, -1].float()
+        for place in range(MAX_CAPTION_WORDS - 1):
+            logits = self.next_words(words, features)[:, -1].float()
             if place == 0:
-                unclear = logits.softmax(dim=-1)[:, UNCLEAR]
-            logits[:, UNCLEAR] = -torch.inf
+                unclear = logits.softmax(dim=-1)[:, UNCLEAR_SIGN]
+            logits[:, UNCLEAR_SIGN] = -torch.inf
             likely = logits.softmax(dim=-1)
             following = likely.argmax(dim=-1)
             if draws:
@@ -201,22 +209,26 @@ class Captioner(nn.Module):
                 following = torch.cat(drawn).to(words)
             chances.append(likely.gather(1, following[:, None]))
             words = torch.cat([words, following[:, None]], dim=1)
-            if bool((words == END).any(dim=1).all()):
+            if bool((words == END_SIGN).any(dim=1).all()):
                 break
-        said, likely = words[:, 1:].tolist(), torch.cat(chances, dim=1).tolist()
-        return [self.told(*row) for row in zip(said, likely, unclear.tolist(), strict=True)]
+        sequences, likely = words[:, 1:].tolist(), torch.cat(chances, dim=1).tolist()
+        return [
+            self.prediction(*row) for row in zip(sequences, likely, unclear.tolist(), strict=True)
+        ]
 
-    def told(self, words: list[int], chances: list[float], unclear: float) -> Told:
+    def prediction(
+        self, words: list[int], chances: list[float], unclear: float
+    ) -> CaptionPrediction:
         """What was said up to the end."""
-        end = words.index(END) if END in words else len(words)
+        end = words.index(END_SIGN) if END_SIGN in words else len(words)
         chance = fmean(log(max(each, 1e-9)) for each in chances[: end + 1])
         odds = chance - log(max(1 - exp(chance), 1e-9))
-        return Told(self.vocabulary.caption(words[:end]), odds, unclear)
+        return CaptionPrediction(self.vocabulary.caption(words[:end]), odds, unclear)
 
-    def sure(self, told: Told) -> float:
-        """How likely all of `told` is true, as far as held-out clips have shown."""
+    def certainty_of(self, prediction: CaptionPrediction) -> float:
+        """How likely all of `prediction` is true, as far as held-out clips have shown."""
         offset, slope = self.certainty.tolist()
-        return (1 - told.unclear) / (1 + exp(-offset - slope * told.odds))
+        return (1 - prediction.unclear) / (1 + exp(-offset - slope * prediction.odds))
 
 
 def waves(grid: Sequence[int], device: torch.device) -> Float[Tensor, "n w"]:

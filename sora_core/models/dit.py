@@ -25,7 +25,7 @@ from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 
 from ..errors import ConfigError
 from ..shapes import COMPRESSION, Grid, Latent
-from .handed import handed
+from .conditioning_features import conditioning_features
 from .layers import Layers
 from .metric import (
     FORMAT_FEATURES,
@@ -35,21 +35,21 @@ from .metric import (
     metric_positions,
     rates,
 )
-from .patches import PATCH, patchify, positions, unpatchify
+from .patchify import LATENT_PATCH, patch_positions, patchify, unpatchify
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """Attention of queries, keys and values `b h n k` under a mask that broadcasts to `b h n n`: True
 to see, or a number to add to the score. Over whole rows, within packed clips, or a host's own."""
 
-Seen = Bool[Tensor, "b 1 1 l"] | Float[Tensor, "b 1 n l"]
+TextMask = Bool[Tensor, "b 1 1 l"] | Float[Tensor, "b 1 n l"]
 """Which words there are; or what to add to the score of each for each patch."""
 
-Around = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
+BlockWrapper = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """Calls block number `i` on its input; a host may replace, skip or watch it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clips:
+class PackedRow:
     """The clips of a packed row: how many tokens each has, and noise levels for equal runs of
     them."""
 
@@ -57,7 +57,7 @@ class Clips:
     levels: tuple[int, ...]
 
 
-Runs = Clips | Int[Tensor, " n"] | None
+Runs = PackedRow | Int[Tensor, " n"] | None
 """Which noise levels are for which tokens: equal runs of the clips of a packed row; the number of
 each token's level; or equal runs of the row."""
 
@@ -83,10 +83,10 @@ GRID, METRIC = "grid", "metric"
 
 PATCHES = (1, 2)  # latent cells a side; a canvas is a whole number of 2x2 cells
 
-HEAD_WIDTH = 64
-ROTARY = (8, 12, 12)  # frequencies for time, row and column: half of the head width
-ROTARY_BASE = 256.0
-PLACE_FREQUENCIES = 4
+DIT_HEAD_WIDTH = 64
+ROPE_FREQUENCIES = (8, 12, 12)  # frequencies for time, row and column: half of the head width
+ROPE_BASE = 256.0
+POSITION_FREQUENCIES = 4
 LATENT_SECONDS = COMPRESSION.time / USUAL_FPS
 
 
@@ -97,7 +97,7 @@ class DiTConfig:
     latent_channels: int = 16
     text_width: int = 384
     mlp_ratio: int = 4
-    patch: int = PATCH
+    patch: int = LATENT_PATCH
     positions: str = GRID
 
     def __post_init__(self) -> None:
@@ -105,8 +105,10 @@ class DiTConfig:
             raise ConfigError(f"patch {self.patch}: choose from {PATCHES}")
         if self.positions not in (GRID, METRIC):
             raise ConfigError(f"positions {self.positions[:20]!a}: choose {GRID} or {METRIC}")
-        if self.width < HEAD_WIDTH or self.width % HEAD_WIDTH:
-            raise ConfigError(f"transformer width {self.width}: choose a multiple of {HEAD_WIDTH}")
+        if self.width < DIT_HEAD_WIDTH or self.width % DIT_HEAD_WIDTH:
+            raise ConfigError(
+                f"transformer width {self.width}: choose a multiple of {DIT_HEAD_WIDTH}"
+            )
         if self.depth < 1:
             raise ConfigError(f"transformer depth {self.depth}: must be at least 1")
 
@@ -115,7 +117,7 @@ class DiTConfig:
         return self.positions == METRIC
 
 
-def sinusoid(sigma: Float[Tensor, "b m"], width: int) -> Float[Tensor, "b m d"]:
+def timestep_embedding(sigma: Float[Tensor, "b m"], width: int) -> Float[Tensor, "b m d"]:
     """Waves of `sigma`, from one period over [0, 1] to a thousand."""
     frequencies = torch.exp(
         torch.linspace(0, math.log(1000), width // 2, device=sigma.device, dtype=torch.float32)
@@ -124,28 +126,30 @@ def sinusoid(sigma: Float[Tensor, "b m"], width: int) -> Float[Tensor, "b m d"]:
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
-def rotary_angles(places: Float[Tensor, "b n 5"]) -> Float[Tensor, "b 1 n k"]:
+def rope_angles(positions: Float[Tensor, "b n 5"]) -> Float[Tensor, "b 1 n k"]:
     """The angle by which each pair of a token's query and key features is turned."""
     angles = [
-        places[..., axis, None]
-        * ROTARY_BASE ** -torch.linspace(0, 1, count, device=places.device, dtype=torch.float32)
-        for axis, count in enumerate(ROTARY)
+        positions[..., axis, None]
+        * ROPE_BASE ** -torch.linspace(0, 1, count, device=positions.device, dtype=torch.float32)
+        for axis, count in enumerate(ROPE_FREQUENCIES)
     ]
     return torch.cat(angles, dim=-1)[:, None]
 
 
-def turn(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tensor, "b h n k"]:
+def apply_rope(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tensor, "b h n k"]:
     """`x` with its first and second half of features turned as pairs. Su et al. 2021."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def place_features(places: Float[Tensor, "b n 5"], seconds: float = 1.0) -> Float[Tensor, "b n f"]:
+def position_features(
+    positions: Float[Tensor, "b n 5"], seconds: float = 1.0
+) -> Float[Tensor, "b n f"]:
     """Where a token is within the picture, as waves, and how near it is to the first frame, in
     parts of so many `seconds`."""
-    scales = math.pi / 2 * 2.0 ** torch.arange(PLACE_FREQUENCIES, device=places.device)
-    waves = rearrange(places[..., 3:, None] * scales, "b n a f -> b n (a f)")
-    nearness = 1 / (1 + places[..., :1].abs() / seconds)
+    scales = math.pi / 2 * 2.0 ** torch.arange(POSITION_FREQUENCIES, device=positions.device)
+    waves = rearrange(positions[..., 3:, None] * scales, "b n a f -> b n (a f)")
+    nearness = 1 / (1 + positions[..., :1].abs() / seconds)
     return torch.cat([waves.sin(), waves.cos(), nearness], dim=-1)
 
 
@@ -160,19 +164,19 @@ def modulate(
     def apply(runs: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         return torch.addcmul(shift, runs, 1 + scale)
 
-    return run_by_run(apply, layer_norm(x, x.shape[-1:]), (shift, scale), clips)
+    return per_segment(apply, layer_norm(x, x.shape[-1:]), (shift, scale), clips)
 
 
-def gated(
+def gated_residual(
     x: Float[Tensor, "b n d"],
     gate: Float[Tensor, "b m d"],
     y: Float[Tensor, "b n d"],
     clips: Runs = None,
 ) -> Float[Tensor, "b n d"]:
-    return x + run_by_run(torch.mul, y, (gate,), clips)
+    return x + per_segment(torch.mul, y, (gate,), clips)
 
 
-def run_by_run(
+def per_segment(
     apply: Callable[..., Tensor], x: Tensor, levels: tuple[Tensor, ...], clips: Runs
 ) -> Float[Tensor, "b n d"]:
     """`apply` of each run of the tokens `x` and of the rows of `levels` that are for it."""
@@ -181,7 +185,7 @@ def run_by_run(
     if clips is not None:
         rows = zip(*(level.split(clips.levels, dim=1) for level in levels), strict=True)
         parts = zip(x.split(clips.tokens, dim=1), rows, strict=True)
-        return torch.cat([run_by_run(apply, part, row, None) for part, row in parts], dim=1)
+        return torch.cat([per_segment(apply, part, row, None) for part, row in parts], dim=1)
     runs = rearrange(x, "b (m s) d -> b m s d", m=levels[0].shape[1])
     return apply(runs, *(level[:, :, None] for level in levels)).flatten(1, 2)
 
@@ -193,20 +197,20 @@ class TextAttention(nn.Module):
         super().__init__()
         self.norm = layers.LayerNorm(width)
         self.query = layers.Linear(width, width)
-        self.norm_query = layers.LayerNorm(HEAD_WIDTH)
+        self.norm_query = layers.LayerNorm(DIT_HEAD_WIDTH)
         self.key_value = layers.Linear(width, 2 * width)
-        self.norm_key = layers.LayerNorm(HEAD_WIDTH)
+        self.norm_key = layers.LayerNorm(DIT_HEAD_WIDTH)
         self.out = layers.Linear(width, width)
 
     def forward(
         self,
         x: Float[Tensor, "b n d"],
         text: Float[Tensor, "b l d"],
-        mask: Seen | None,
+        mask: TextMask | None,
         attend: Attend,
     ) -> Float[Tensor, "b n d"]:
-        q = rearrange(self.query(self.norm(x)), "b n (h k) -> b h n k", k=HEAD_WIDTH)
-        k, v = rearrange(self.key_value(text), "b l (s h k) -> s b h l k", s=2, k=HEAD_WIDTH)
+        q = rearrange(self.query(self.norm(x)), "b n (h k) -> b h n k", k=DIT_HEAD_WIDTH)
+        k, v = rearrange(self.key_value(text), "b l (s h k) -> s b h l k", s=2, k=DIT_HEAD_WIDTH)
         y = attend(self.norm_query(q).to(v), self.norm_key(k).to(v), v, mask)
         return x + self.out(rearrange(y, "b h n k -> b n (h k)"))
 
@@ -219,10 +223,10 @@ class DiTBlock(nn.Module):
         width, hidden = config.width, config.width * config.mlp_ratio
         self.modulation = layers.Linear(width, 6 * width)
         self.qkv = layers.Linear(width, 3 * width)
-        self.norm_query = layers.LayerNorm(HEAD_WIDTH)
-        self.norm_key = layers.LayerNorm(HEAD_WIDTH)
+        self.norm_query = layers.LayerNorm(DIT_HEAD_WIDTH)
+        self.norm_key = layers.LayerNorm(DIT_HEAD_WIDTH)
         self.out = layers.Linear(width, width)
-        self.text = TextAttention(width, layers)
+        self.cross_attn = TextAttention(width, layers)
         self.mlp = nn.Sequential(
             layers.Linear(width, hidden), nn.GELU("tanh"), layers.Linear(hidden, width)
         )
@@ -232,7 +236,7 @@ class DiTBlock(nn.Module):
         x: Float[Tensor, "b n d"],
         level: Float[Tensor, "b m d"],
         text: Float[Tensor, "b l d"],
-        text_mask: Seen | None,
+        text_mask: TextMask | None,
         cos: Float[Tensor, "b 1 n k"],
         sin: Float[Tensor, "b 1 n k"],
         attend: Attend,
@@ -242,14 +246,14 @@ class DiTBlock(nn.Module):
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(level).chunk(6, dim=-1)
 
         y = self.qkv(modulate(x, shift_a, scale_a, clips))
-        q, k, v = rearrange(y, "b n (s h k) -> s b h n k", s=3, k=HEAD_WIDTH)
-        q, k = turn(self.norm_query(q), cos, sin), turn(self.norm_key(k), cos, sin)
+        q, k, v = rearrange(y, "b n (s h k) -> s b h n k", s=3, k=DIT_HEAD_WIDTH)
+        q, k = apply_rope(self.norm_query(q), cos, sin), apply_rope(self.norm_key(k), cos, sin)
         y = rearrange(attend(q.to(v), k.to(v), v, None), "b h n k -> b n (h k)")
-        x = gated(x, gate_a, self.out(y), clips)
+        x = gated_residual(x, gate_a, self.out(y), clips)
 
-        x = self.text(x, text, text_mask, attend_text)
+        x = self.cross_attn(x, text, text_mask, attend_text)
 
-        return gated(x, gate_m, self.mlp(modulate(x, shift_m, scale_m, clips)), clips)
+        return gated_residual(x, gate_m, self.mlp(modulate(x, shift_m, scale_m, clips)), clips)
 
 
 class DiT(nn.Module):
@@ -259,21 +263,23 @@ class DiT(nn.Module):
         super().__init__()
         self.config = config
         width, patch = config.width, config.latent_channels * config.patch**2
-        self.enter = layers.Linear(patch, width)
-        self.handed = layers.Linear(patch + 1, width, bias=False)
-        self.place = layers.Linear(4 * PLACE_FREQUENCIES + 1, width)
-        self.level = nn.Sequential(
+        self.proj_in = layers.Linear(patch, width)
+        self.cond_proj = layers.Linear(patch + 1, width, bias=False)
+        self.pos_embed = layers.Linear(4 * POSITION_FREQUENCIES + 1, width)
+        self.time_in = nn.Sequential(
             layers.Linear(width, width), nn.SiLU(), layers.Linear(width, width)
         )
         self.format = layers.Linear(FORMAT_FEATURES, width) if config.metric else None
         self.norm_text = layers.LayerNorm(config.text_width)
-        self.text = layers.Linear(config.text_width, width)
+        self.text_in = layers.Linear(config.text_width, width)
         self.blocks = nn.ModuleList(DiTBlock(config, layers) for _ in range(config.depth))
         self.modulation = layers.Linear(width, 2 * width)
-        self.leave = layers.Linear(width, patch)
-        self.take = layers.Linear(width, patch)  # how much of what is handed over is shown as it is
+        self.proj_out = layers.Linear(width, patch)
+        self.copy_gate = layers.Linear(
+            width, patch
+        )  # how much of what is handed over is shown as it is
 
-    def start(self) -> None:
+    def init_weights(self) -> None:
         """Sets the weights a training begins with.
 
         Gates start at zero and what they gate does not: were both zero, neither would ever have a
@@ -286,7 +292,7 @@ class DiT(nn.Module):
                     nn.init.zeros_(module.bias)
         for block in self.blocks:
             nn.init.zeros_(block.get_parameter("modulation.weight"))
-        for linear in (self.modulation, self.leave, self.take, self.format):
+        for linear in (self.modulation, self.proj_out, self.copy_gate, self.format):
             if linear is not None:
                 nn.init.zeros_(linear.get_parameter("weight"))
 
@@ -294,58 +300,62 @@ class DiT(nn.Module):
         self,
         tokens: Float[Tensor, "b n c"],
         sigma: Float[Tensor, "b m"],
-        places: Float[Tensor, "b n 5"],
+        positions: Float[Tensor, "b n 5"],
         text: Float[Tensor, "b l e"],
         text_mask: Bool[Tensor, "b l"] | Float[Tensor, "b n l"] | None,
         attend: Attend,
         attend_text: Attend,
-        around: Around = lambda i, block, x: block(x),
+        block_wrapper: BlockWrapper = lambda i, block, x: block(x),
         clips: Runs = None,
-        given: Float[Tensor, "b n c1"] | None = None,
+        cond_features: Float[Tensor, "b n c1"] | None = None,
         features: Float[Tensor, "b #m f"] | None = None,
         subset: TokenSubset | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
         all tokens, or where `clips` says so, of each clip's. `text_mask` says which words there
-        are, or how much each counts for each token, as a logarithm. `given` is what known footage
-        hands to each token (`handed.py`), if there is any. `features` are the rate and size of each
-        clip (`metric.py`), for a model that has positions in seconds."""
+        are, or how much each counts for each token, as a logarithm. `cond_features` is what known
+        footage hands to each token (`conditioning_features.py`), if there is any. `features` are
+        the rate and size of each clip (`metric.py`), for a model that has positions in seconds."""
         metric = self.config.metric
-        waves = place_features(places, LATENT_SECONDS if metric else 1.0)
-        x = self.enter(tokens) + self.place(waves.to(tokens))
-        if given is not None:
-            x = x + self.handed(given)
-        level = self.level(sinusoid(sigma, self.config.width).to(tokens))
+        waves = position_features(positions, LATENT_SECONDS if metric else 1.0)
+        x = self.proj_in(tokens) + self.pos_embed(waves.to(tokens))
+        if cond_features is not None:
+            x = x + self.cond_proj(cond_features)
+        level = self.time_in(timestep_embedding(sigma, self.config.width).to(tokens))
         if self.format is not None and features is not None:
             level = level + self.format(features.to(tokens))
         level = silu(level)
-        words = self.text(self.norm_text(text))
-        seen = None if text_mask is None else rearrange(text_mask, "b ... l -> b 1 (...) l")
-        angles = metric_angles(places) if metric else rotary_angles(places)
+        words = self.text_in(self.norm_text(text))
+        cross_mask = None if text_mask is None else rearrange(text_mask, "b ... l -> b 1 (...) l")
+        angles = metric_angles(positions) if metric else rope_angles(positions)
         cos, sin = angles.cos().to(x), angles.sin().to(x)
-        shared = (level, words, seen, cos, sin, attend, attend_text, clips)
+        shared = (level, words, cross_mask, cos, sin, attend, attend_text, clips)
         whole, few = x, shared
         if subset is not None:
             if not isinstance(clips, Tensor):
                 raise ConfigError("tokens can be dropped where each one's noise level has a number")
             some = cos[:, :, subset.tokens], sin[:, :, subset.tokens]
-            words_mask = seen if seen is None or seen.shape[2] == 1 else seen[:, :, subset.tokens]
+            words_mask = (
+                cross_mask
+                if cross_mask is None or cross_mask.shape[2] == 1
+                else cross_mask[:, :, subset.tokens]
+            )
             few = (level, words, words_mask, *some, attend, attend_text, clips[subset.tokens])
         for i, block in enumerate(self.blocks):
             if subset is not None and i == subset.first:
                 whole, x = x, x[:, subset.tokens]
             inside = subset is not None and subset.first <= i < subset.last
             now = few if inside else shared
-            x = around(i, lambda y, block=block, now=now: block(y, *now), x)
+            x = block_wrapper(i, lambda y, block=block, now=now: block(y, *now), x)
             if subset is not None and i == subset.last - 1:
                 x = whole.index_copy(1, subset.tokens, x.to(whole))
         shift, scale = self.modulation(level).chunk(2, dim=-1)
         x = modulate(x, shift, scale, clips)
-        clean = self.leave(x)
-        if given is None:
+        clean = self.proj_out(x)
+        if cond_features is None:
             return clean
-        found, known = given[..., :-1].to(clean), given[..., -1:] > 0
-        return clean.lerp(found, self.take(x) * known)
+        nearest, known = cond_features[..., :-1].to(clean), cond_features[..., -1:] > 0
+        return clean.lerp(nearest, self.copy_gate(x) * known)
 
     def forward(
         self,
@@ -357,7 +367,7 @@ class DiT(nn.Module):
         start: float | Float[Tensor, " t"] = 0.0,
         fps: float | Float[Tensor, " #b"] = USUAL_FPS,
         attend: Attend = scaled_dot_product_attention,
-        around: Around = lambda i, block, x: block(x),
+        block_wrapper: BlockWrapper = lambda i, block, x: block(x),
         subset: TokenSubset | None = None,
     ) -> Latent:
         """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
@@ -372,26 +382,28 @@ class DiT(nn.Module):
                 text_mask, "b t l -> b (t s) l", s=grid.cells // patch**2 // grid.frames
             )
         tokens, levels = patchify(latent, patch), token_levels(sigma, len(latent), grid, patch)
-        given, runs, features = handed(tokens, levels, grid.frames), None, None
+        arguments, runs, features = conditioning_features(tokens, levels, grid.frames), None, None
         if self.config.metric:
             each = rates(fps, len(latent), latent.device)
-            places = metric_positions(grid, start, each, patch)
+            token_positions = metric_positions(grid, start, each, patch)
             features = format_features(grid, each)[:, None]
             if levels.shape[1] == tokens.shape[1] or subset is not None:
                 levels, runs = distinct(levels, tokens.shape[1])
         else:
-            places = positions(grid, start, latent.device, patch)[None].expand(len(latent), -1, -1)
+            token_positions = patch_positions(grid, start, latent.device, patch)[None].expand(
+                len(latent), -1, -1
+            )
         clean = self.transform(
             tokens,
             levels,
-            places,
+            token_positions,
             text.to(latent),
             text_mask,
             attend,
             attend,
-            around,
+            block_wrapper,
             clips=runs,
-            given=given,
+            cond_features=arguments,
             features=features,
             subset=subset,
         )
@@ -411,7 +423,7 @@ def distinct(
 
 
 def token_levels(
-    sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid, patch: int = PATCH
+    sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid, patch: int = LATENT_PATCH
 ) -> Float[Tensor, "b m"]:
     """The fewest noise levels a row that say what `sigma` says, the mean over a patch's cells."""
     if sigma.shape[3:] != (1, 1):

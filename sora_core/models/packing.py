@@ -18,10 +18,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import ConfigError
 from ..shapes import Grid, Latent
-from .dit import Attend, Clips, DiT, token_levels
-from .handed import handed
+from .conditioning_features import conditioning_features
+from .dit import Attend, DiT, PackedRow, token_levels
 from .metric import USUAL_FPS, format_features, metric_positions, rates
-from .patches import PATCH, patchify, positions, unpatchify
+from .patchify import LATENT_PATCH, patch_positions, patchify, unpatchify
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class PackedClip:
 
     @property
     def tokens(self) -> int:
-        return self.grid.cells // PATCH**2
+        return self.grid.cells // LATENT_PATCH**2
 
 
 def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
@@ -61,8 +61,8 @@ def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
             return torch.tensor([0, *lengths], dtype=torch.int32, device=q.device).cumsum(0).int()
 
         q, k, v = (rearrange(x, "1 h n k -> n h k") for x in (q, k, v))
-        made = varlen_attn(q, k, v, ends(queries), ends(keys), max(queries), max(keys))
-        return rearrange(cast(Tensor, made), "n h k -> 1 h n k")
+        attended = varlen_attn(q, k, v, ends(queries), ends(keys), max(queries), max(keys))
+        return rearrange(cast(Tensor, attended), "n h k -> 1 h n k")
 
     def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         fits_flash = q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
@@ -93,10 +93,10 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
             dim=1,
         )
     else:
-        places = [positions(clip.grid, clip.start, device, patch) for clip in clips]
-    given = [
-        handed(shown, level, clip.grid.frames)
-        for shown, level, clip in zip(tokens, levels, clips, strict=True)
+        places = [patch_positions(clip.grid, clip.start, device, patch) for clip in clips]
+    cond_rows = [
+        conditioning_features(row, level, clip.grid.frames)
+        for row, level, clip in zip(tokens, levels, clips, strict=True)
     ]
     lengths = [part.shape[1] for part in tokens]
     words = [clip.text.shape[1] for clip in clips]
@@ -108,8 +108,8 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
         None,
         attention_within(lengths, lengths),
         attention_within(lengths, words),
-        clips=Clips(tuple(lengths), tuple(level.shape[1] for level in levels)),
-        given=_in_a_row(given, tokens),
+        clips=PackedRow(tuple(lengths), tuple(level.shape[1] for level in levels)),
+        cond_features=_in_a_row(cond_rows, tokens),
         features=features,
     )
     parts = clean.split(lengths, dim=1)
@@ -117,14 +117,15 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
 
 
 def _in_a_row(
-    given: Sequence[Tensor | None], tokens: Sequence[Tensor]
+    features: Sequence[Tensor | None], tokens: Sequence[Tensor]
 ) -> Float[Tensor, "1 n c1"] | None:
     """What each clip's known footage hands it, nothing being zeros; None where no clip has any."""
-    if all(part is None for part in given):
+    if all(part is None for part in features):
         return None
     nothing = [pad(torch.zeros_like(part), (0, 1)) for part in tokens]
     return torch.cat(
-        [empty if part is None else part for part, empty in zip(given, nothing, strict=True)], dim=1
+        [empty if part is None else part for part, empty in zip(features, nothing, strict=True)],
+        dim=1,
     )
 
 

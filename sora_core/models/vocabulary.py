@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 
 SIGNS = ("<end>", "<unclear>", "<short>", "<long>")
-END, UNCLEAR, SHORT, LONG = range(len(SIGNS))
+END_SIGN, UNCLEAR_SIGN, SHORT_SIGN, LONG_SIGN = range(len(SIGNS))
 
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|[.,:]")
 _SENTENCE = re.compile(r"(?:^|(?<=\. ))[a-z]")
@@ -25,7 +25,7 @@ class Vocabulary:
             raise ConfigError("a vocabulary is the signs, then lower-case words and marks")
 
     @classmethod
-    def of(cls, captions: Iterable[str]) -> "Vocabulary":
+    def from_captions(cls, captions: Iterable[str]) -> "Vocabulary":
         """The words of `captions`."""
         return cls((*SIGNS, *sorted({word for text in captions for word in split(text)})))
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .parse import Facts, Thing
+from .parse import Facts, StatedThing
 from .vocabulary import World
-from .words import drawn, words
+from .words import seeded_choice, words
 
 SIDEWAYS = ("left", "right")
 DEPTH = ("toward", "away")
@@ -31,7 +31,7 @@ class Speaker:
             setattr(done, name, stated or known or self.choose(name, facts))
         for i, thing in enumerate(done.things):
             same = [known for known in earlier if known.shape == thing.shape or not thing.shape]
-            known = same[0] if same else Thing()
+            known = same[0] if same else StatedThing()
             thing.shape = thing.shape or known.shape or self.choose("shape", facts, f"{i}")
             taken = {("colour", other.colour) for other in done.things if other is not thing}
             thing.colour = (
@@ -61,23 +61,23 @@ class Speaker:
     ) -> str:
         barred = facts.excluded | (taken or set())
         free = [value for value in self.world.fill[slot] if (slot, value) not in barred]
-        return drawn(free or self.world.fill[slot], self.seed, slot + which)
+        return seeded_choice(free or self.world.fill[slot], self.seed, slot + which)
 
     def camera(self, facts: Facts) -> str:
         if ("camera", "static") not in facts.excluded:
             return self.choose("camera", facts)
         instead = self.world.fill["camera instead"]
         free = [value for value in instead if ("camera", value) not in facts.excluded]
-        return drawn(free or instead, self.seed, "camera")
+        return seeded_choice(free or instead, self.seed, "camera")
 
-    def motion(self, i: int, thing: Thing, facts: Facts) -> str:
+    def motion(self, i: int, thing: StatedThing, facts: Facts) -> str:
         if i and (facts.hit or facts.relation):
             return "still"
         free: list[str] = self.world.fill["motion"][facts.camera]
         if facts.wall or facts.hit or thing.verb in ("roll", "slide", "go"):
             free = list(SIDEWAYS)
         allowed = [move for move in free if ("motion", move) not in facts.excluded]
-        return drawn(allowed or ["still"], self.seed, f"motion{i}")
+        return seeded_choice(allowed or ["still"], self.seed, f"motion{i}")
 
     def caption(self, stated: Facts, facts: Facts) -> str:
         """Two to four sentences that say `facts`, of which only `stated` were given."""
@@ -88,7 +88,7 @@ class Speaker:
         forms = ["together", "sky first"]
         if self.full and not stated.sky:
             forms += ["light", "light", "ground"] if not stated.floor else ["light", "light"]
-        match drawn(forms, self.seed, "form"):
+        match seeded_choice(forms, self.seed, "form"):
             case "light":
                 parts = [f"{event} {floor}.", self.sentence("sky", "", facts.sky), camera]
             case "ground":
@@ -101,39 +101,47 @@ class Speaker:
                 parts = [f"{event} {floor} {sky}.", camera]
         return " ".join(part[0].upper() + part[1:] for part in parts)
 
-    def phrase(self, slot: str, stated: str, value: str, main: Thing) -> str:
-        ways = self.unrefused(self.world.table[slot][value]["trained"])
+    def phrase(self, slot: str, stated: str, value: str, main: StatedThing) -> str:
+        phrases = self.unrefused(self.world.table[slot][value]["trained"])
         if stated:
-            return ways[0]
-        fit = [way for way in ways if not way.startswith("across ") or main.motion in SIDEWAYS]
-        return drawn(fit, self.seed, f"{slot} phrase")
+            return phrases[0]
+        fit = [
+            phrase
+            for phrase in phrases
+            if not phrase.startswith("across ") or main.motion in SIDEWAYS
+        ]
+        return seeded_choice(fit, self.seed, f"{slot} phrase")
 
     def sentence(self, slot: str, stated: str, value: str) -> str:
-        ways = self.unrefused(self.world.table[slot][value]["alone"])
-        return ways[0] if stated else drawn(ways, self.seed, f"{slot} sentence")
+        phrases = self.unrefused(self.world.table[slot][value]["alone"])
+        return phrases[0] if stated else seeded_choice(phrases, self.seed, f"{slot} sentence")
 
-    def unrefused(self, ways: list[str]) -> list[str]:
-        """Those of `ways` that name nothing refused, if there are any."""
-        free = [way for way in ways if not any(w.text.startswith(self.refused) for w in words(way))]
-        return free or ways
+    def unrefused(self, phrases: list[str]) -> list[str]:
+        """Those of `phrases` that name nothing refused, if there are any."""
+        free = [
+            phrase
+            for phrase in phrases
+            if not any(w.text.startswith(self.refused) for w in words(phrase))
+        ]
+        return free or phrases
 
     def event(self, facts: Facts) -> str:
         main, *others = facts.things
-        said = f"{self.noun(main)} {self.moves(main)}"
+        clause = f"{self.noun(main)} {self.moves(main)}"
         if not others:
             behind = self.world.first("wall", "behind")
-            return f"{said} and {behind}" if facts.wall else said
+            return f"{clause} and {behind}" if facts.wall else clause
         second = self.noun(others[0])
         if facts.hit:
             hit = self.world.table["hit"]["hit"]
-            return f"{said} and {hit['trained'][0]} {second}, and {hit['alone'][0]}"
+            return f"{clause} and {hit['trained'][0]} {second}, and {hit['alone'][0]}"
         if facts.relation and others[0].motion == "still":
-            return f"{said} {facts.relation} {second}"
+            return f"{clause} {facts.relation} {second}"
         if main.motion == others[0].motion == "still":
             return f"{self.noun(main)} and {second} stand still"
-        return f"{said} while {second} {self.moves(others[0])}"
+        return f"{clause} while {second} {self.moves(others[0])}"
 
-    def noun(self, thing: Thing) -> str:
+    def noun(self, thing: StatedThing) -> str:
         pattern = self.world.first("pattern", thing.pattern) if thing.pattern else ""
         size = self.world.first("size", thing.size) if thing.size else ""
         colour, shape = (
@@ -143,7 +151,7 @@ class Speaker:
         phrase = " ".join(filter(None, (size, pattern, colour, shape)))
         return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
-    def moves(self, thing: Thing) -> str:
+    def moves(self, thing: StatedThing) -> str:
         where = self.world.first("motion", thing.motion)
         manner = f"{thing.manner} " if thing.manner else ""
         if thing.motion not in (*SIDEWAYS, *DEPTH):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .words import LEXICON, TEMPLATES, Meaning, Phrases, Word, drawn, read_data, words
+from .words import LEXICON, TEMPLATES, Meaning, Phrases, Word, read_data, seeded_choice, words
 
-STYLES = ("general", "wan", "ltx", "hunyuan")
+FILM_STYLES = ("general", "wan", "ltx", "hunyuan")
 SLOTS = ("shot", "camera", "lens", "light", "pace", "mood")
 
 
@@ -23,7 +23,7 @@ class Addition:
 class Cinema:
     """The vocabulary of filming; a phrase may mean several things, such as a place and a time."""
 
-    says: dict[str, Phrases]
+    phrases: dict[str, Phrases]
     adds: dict[str, list[Addition]]
     templates: dict[str, dict[str, Any]]
     negations: frozenset[str]
@@ -31,11 +31,11 @@ class Cinema:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FilmFacts:
     """The facts of a prompt as "slot:value", the words for each, and the words it refuses."""
 
     tags: frozenset[str]
-    said: tuple[tuple[str, str], ...]
+    mentions: tuple[tuple[str, str], ...]
     refused: frozenset[str]
 
     @property
@@ -46,8 +46,8 @@ class Shown:
 def read_cinema() -> Cinema:
     """The vocabulary and the conventions of each model, from the data files of this package."""
     data, english = read_data(LEXICON / "cinematic.json"), read_data(LEXICON / "english.json")
-    says = {
-        slot: Phrases.of(
+    phrases = {
+        slot: Phrases.from_pairs(
             (phrase, Meaning(slot, value))
             for value, phrases in values.items()
             for phrase in phrases
@@ -55,30 +55,32 @@ def read_cinema() -> Cinema:
         for slot, values in data["says"].items()
     }
     adds = {
-        slot: [Addition(tag, said, frozenset(n), frozenset(u)) for tag, said, n, u in options]
+        slot: [
+            Addition(tag, sentence, frozenset(n), frozenset(u)) for tag, sentence, n, u in options
+        ]
         for slot, options in data["adds"].items()
     }
-    templates = {name: read_data(TEMPLATES / f"{name}.json") for name in STYLES}
+    templates = {name: read_data(TEMPLATES / f"{name}.json") for name in FILM_STYLES}
     negations = frozenset(english["negations"])
-    return Cinema(says, adds, templates, negations, frozenset(english["enders"]))
+    return Cinema(phrases, adds, templates, negations, frozenset(english["enders"]))
 
 
-def look(text: str, cinema: Cinema) -> Shown:
+def film_facts(text: str, cinema: Cinema) -> FilmFacts:
     """What `text` says; what it says after "no" or "without" counts as refused, slot by slot."""
     heard = words(text)
     spans = _refusals(heard, len(text), cinema)
     tags: set[str] = set()
-    said: list[tuple[str, str]] = []
-    for slot, phrases in cinema.says.items():
+    mentions: list[tuple[str, str]] = []
+    for slot, phrases in cinema.phrases.items():
         for found in phrases.find(heard):
             if found.meaning is None:
                 continue
             denied = any(start <= found.start < end for start, end in spans)
             tags.add(f"{slot}:{'no ' if denied else ''}{found.meaning.value}")
             if not denied:
-                said.append((slot, found.text))
+                mentions.append((slot, found.text))
     refused = {w.text for w in heard if any(s <= w.start < e for s, e in spans)}
-    return Shown(frozenset(tags), tuple(said), frozenset(refused))
+    return FilmFacts(frozenset(tags), tuple(mentions), frozenset(refused))
 
 
 def _refusals(heard: list[Word], end: int, cinema: Cinema) -> list[tuple[int, int]]:
@@ -93,17 +95,18 @@ def _refusals(heard: list[Word], end: int, cinema: Cinema) -> list[tuple[int, in
     return [*spans, (start, end)] if start >= 0 else spans
 
 
-def fill(
-    shown: Shown, cinema: Cinema, style: str, full: bool, seed: int, setting: frozenset[str]
+def fill_template(
+    mentioned: FilmFacts, cinema: Cinema, style: str, full: bool, seed: int, setting: frozenset[str]
 ) -> list[str]:
-    """Words for the slots that `shown` leaves open, in the order and form of the model's prompts.
+    """Words for the slots that `mentioned` leaves open, in the order and form of the model's
+    prompts.
 
     `setting` holds facts from elsewhere, such as earlier shots, that must not be contradicted.
     """
     template = cinema.templates[style]
     wanted = template["full" if full else "light"]
-    tags = set(shown.tags) | set(setting)
-    stated = shown.slots
+    tags = set(mentioned.tags) | set(setting)
+    stated = mentioned.slots
     chosen: dict[str, str] = {}
     for slot in SLOTS:
         if slot not in wanted or slot in stated:
@@ -111,20 +114,23 @@ def fill(
         free = [
             add
             for add in cinema.adds[slot]
-            if add.needs <= tags and not add.unless & tags and not _refuses(shown, add)
+            if add.needs <= tags and not add.unless & tags and not _refuses(mentioned, add)
         ]
         fitting = [add for add in free if add.needs] or free
         if not fitting:
             continue
-        name = drawn([add.tag for add in fitting], seed, slot)
+        name = seeded_choice([add.tag for add in fitting], seed, slot)
         pick = next(add for add in fitting if add.tag == name)
-        said = pick.tag if template["as"] == "tags" else pick.sentence
-        chosen[slot] = said
+        addition = pick.tag if template["as"] == "tags" else pick.sentence
+        chosen[slot] = addition
         if slot == "shot":  # the lens is chosen to fit it
-            tags |= look(said, cinema).tags
+            tags |= film_facts(addition, cinema).tags
     return [chosen[slot] for slot in wanted if slot in chosen]
 
 
-def _refuses(shown: Shown, add: Addition) -> bool:
-    said = {word.text for word in words(f"{add.tag} {add.sentence}")}
-    return bool(shown.refused & (said - {"a", "the", "in", "is", "and", "of", "on", "with", "all"}))
+def _refuses(mentioned: FilmFacts, add: Addition) -> bool:
+    addition_words = {word.text for word in words(f"{add.tag} {add.sentence}")}
+    return bool(
+        mentioned.refused
+        & (addition_words - {"a", "the", "in", "is", "and", "of", "on", "with", "all"})
+    )

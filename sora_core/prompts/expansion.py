@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from ..errors import PromptError
 from . import cinematic
 from .caption import Speaker
-from .cinematic import Cinema, fill, look, read_cinema
+from .cinematic import Cinema, fill_template, film_facts, read_cinema
 from .parse import Facts, parse
 from .sanitize import plain_prompt
 from .vocabulary import World, read_world
 from .words import words
 
-LEVELS = ("full", "light", "off")
-STYLES = ("sora-mini", *cinematic.STYLES)
-LIMIT = 2000  # characters
+EXPANSION_LEVELS = ("full", "light", "off")
+EXPANSION_STYLES = ("sora-mini", *cinematic.FILM_STYLES)
+MAX_PROMPT_BYTES = 2000  # characters
 LATIN_SHARE = 0.7  # below it, a prompt is in another script
 
 
@@ -23,13 +23,15 @@ class Expansion:
     """The text for the model, and how it came about."""
 
     text: str
-    kept: tuple[str, ...] = ()
+    retained: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     note: str = ""
 
     def diff(self) -> str:
         """One line for each fact kept (=) and each thing added (+), and the note."""
-        lines = [f"= {kept}" for kept in self.kept] + [f"+ {added}" for added in self.added]
+        lines = [f"= {retained}" for retained in self.retained] + [
+            f"+ {added}" for added in self.added
+        ]
         return "\n".join([*lines, self.note] if self.note else lines)
 
 
@@ -62,22 +64,22 @@ def expand(
     contradicted. Text in another language comes back as it is, with a note.
     """
     check(style, level)
-    said = plain_prompt(text, LIMIT)
-    if level == "off" or not said:
-        return Expansion(said, note="" if said else "nothing was said")
-    if is_foreign(said, language.world):
-        return Expansion(said, note="not in English: left as it is")
+    prompt = plain_prompt(text, MAX_PROMPT_BYTES)
+    if level == "off" or not prompt:
+        return Expansion(prompt, note="" if prompt else "nothing was said")
+    if is_foreign(prompt, language.world):
+        return Expansion(prompt, note="not in English: left as it is")
     if style == "sora-mini":
-        return _as_caption(said, language.world, level == "full", seed, before)
-    return _as_film(said, language.cinema, style, level == "full", seed, before)
+        return _as_caption(prompt, language.world, level == "full", seed, before)
+    return _as_film(prompt, language.cinema, style, level == "full", seed, before)
 
 
 def check(style: str, level: str) -> None:
     """Raises PromptError unless both are known."""
-    if style not in STYLES:
-        raise PromptError(f"style {style[:20]!a}: choose one of {', '.join(STYLES)}")
-    if level not in LEVELS:
-        raise PromptError(f"level {level[:20]!a}: choose one of {', '.join(LEVELS)}")
+    if style not in EXPANSION_STYLES:
+        raise PromptError(f"style {style[:20]!a}: choose one of {', '.join(EXPANSION_STYLES)}")
+    if level not in EXPANSION_LEVELS:
+        raise PromptError(f"level {level[:20]!a}: choose one of {', '.join(EXPANSION_LEVELS)}")
 
 
 def is_foreign(text: str, world: World) -> bool:
@@ -90,37 +92,37 @@ def is_foreign(text: str, world: World) -> bool:
     latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
     if letters and latin < LATIN_SHARE * len(letters):
         return True
-    said = [word.text for word in words(text)]
-    foreign = sum(word in world.english["foreign"] for word in said)
-    return foreign > sum(word in world.english["function"] for word in said)
+    prompt_words = [word.text for word in words(text)]
+    foreign = sum(word in world.english["foreign"] for word in prompt_words)
+    return foreign > sum(word in world.english["function"] for word in prompt_words)
 
 
-def _as_caption(said: str, world: World, full: bool, seed: int, before: str) -> Expansion:
-    stated = parse(said, world)
+def _as_caption(prompt: str, world: World, full: bool, seed: int, before: str) -> Expansion:
+    stated = parse(prompt, world)
     speaker = Speaker(world, seed, full, stated.refused)
-    kept = tuple(f"{meaning.slot}: {text}" for text, meaning in stated.said)
+    retained = tuple(f"{meaning.slot}: {text}" for text, meaning in stated.mentions)
     if not stated.understood:
         added = _beside(stated, speaker, parse(before, world) if before else None)
         note = f"beyond the small world, so kept word for word: {', '.join(stated.beyond[:6])}"
-        return _joined(said, kept, added, note)
+        return _joined(prompt, retained, added, note)
     missing = speaker.missing(stated)
     if not missing and stated.trained:
-        return Expansion(said, kept)
+        return Expansion(prompt, retained)
     facts = speaker.completed(stated, parse(before, world) if before else None)
     caption = speaker.caption(stated, facts)
-    return Expansion(caption, _kept(stated, world, caption), _difference(stated, facts))
+    return Expansion(caption, _retained(stated, world, caption), _difference(stated, facts))
 
 
-def _kept(stated: Facts, world: World, caption: str) -> tuple[str, ...]:
+def _retained(stated: Facts, world: World, caption: str) -> tuple[str, ...]:
     """What was said, and as what it appears where the words are others."""
     heard = " ".join(word.text for word in words(caption))
-    kept = []
-    for text, meaning in stated.said:
+    retained = []
+    for text, meaning in stated.mentions:
         other = f" {text} " not in f" {heard} " and meaning.slot != "verb"
         known = f' as "{world.first(meaning.slot, meaning.value)}"' if other else ""
-        kept.append(f"{meaning.slot}: {text}{known}")
-    kept += [f"without {text}" for text in (*stated.denied, *stated.refused)]
-    return (*kept, *(f'spelling: {heard} as "{meant}"' for heard, meant in stated.misspelt))
+        retained.append(f"{meaning.slot}: {text}{known}")
+    retained += [f"without {text}" for text in (*stated.denied, *stated.refused)]
+    return (*retained, *(f'spelling: {heard} as "{meant}"' for heard, meant in stated.misspelt))
 
 
 def _difference(stated: Facts, facts: Facts) -> tuple[str, ...]:
@@ -151,28 +153,28 @@ def _beside(stated: Facts, speaker: Speaker, before: Facts | None) -> list[str]:
 
 
 def _as_film(
-    said: str, cinema: Cinema, style: str, full: bool, seed: int, before: str
+    prompt: str, cinema: Cinema, style: str, full: bool, seed: int, before: str
 ) -> Expansion:
-    shown = look(said, cinema)
-    setting = look(before, cinema).tags if before else frozenset()
-    added = fill(shown, cinema, style, full, seed, setting)
+    facts = film_facts(prompt, cinema)
+    setting = film_facts(before, cinema).tags if before else frozenset()
+    added = fill_template(facts, cinema, style, full, seed, setting)
     if cinema.templates[style]["as"] == "tags" and added:
         tags = ", ".join(added)
         added = [f"{tags[0].upper()}{tags[1:]}."]
-    return _joined(said, tuple(f"{slot}: {text}" for slot, text in shown.said), added)
+    return _joined(prompt, tuple(f"{slot}: {text}" for slot, text in facts.mentions), added)
 
 
-def _joined(said: str, kept: tuple[str, ...], added: list[str], note: str = "") -> Expansion:
-    """`said` as a sentence, then as much of `added` as the limit leaves room for."""
+def _joined(prompt: str, retained: tuple[str, ...], added: list[str], note: str = "") -> Expansion:
+    """`prompt` as a sentence, then as much of `added` as the limit leaves room for."""
     if not added:
-        return Expansion(said, kept, note=note)
-    text = said[0].upper() + said[1:]
+        return Expansion(prompt, retained, note=note)
+    text = prompt[0].upper() + prompt[1:]
     text = text if text[-1] in ".!?" else f"{text.rstrip(',;: ')}."
     fitting: list[str] = []
     for sentence in added:
-        if len(text) + 1 + len(sentence) <= LIMIT:
+        if len(text) + 1 + len(sentence) <= MAX_PROMPT_BYTES:
             text = f"{text} {sentence}"
             fitting.append(sentence)
     if not fitting:
-        return Expansion(said, kept, note=note)
-    return Expansion(text, kept, tuple(fitting), note)
+        return Expansion(prompt, retained, note=note)
+    return Expansion(text, retained, tuple(fitting), note)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from .vocabulary import World
-from .words import Meaning, Said, Word, words
+from .words import Meaning, Phrase, Word, words
 
 ATTRIBUTES = ("colour", "size", "pattern")
 AS_CAMERA = {
@@ -16,7 +16,7 @@ AS_CAMERA = {
 
 
 @dataclass(slots=True)
-class Thing:
+class StatedThing:
     """One object as far as it was described; what was not said is empty."""
 
     shape: str = ""
@@ -32,7 +32,7 @@ class Thing:
 class Facts:
     """All that was stated; `beyond` holds the words the world has no meaning for."""
 
-    things: list[Thing] = field(default_factory=list)
+    things: list[StatedThing] = field(default_factory=list)
     floor: str = ""
     sky: str = ""
     camera: str = ""
@@ -45,7 +45,7 @@ class Facts:
     trained: bool = True
     excluded: set[tuple[str, str]] = field(default_factory=set)
     beyond: list[str] = field(default_factory=list)
-    said: list[tuple[str, Meaning]] = field(default_factory=list)
+    mentions: list[tuple[str, Meaning]] = field(default_factory=list)
     misspelt: list[tuple[str, str]] = field(default_factory=list)
     denied: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -59,8 +59,8 @@ class Facts:
 def parse(text: str, world: World) -> Facts:
     """What `text` states, in the world's own terms."""
     reader = _Reader(world)
-    for said in world.phrases.find([reader.spelt(word) for word in words(text)]):
-        reader.read(said)
+    for phrase in world.phrases.find([reader.spelt(word) for word in words(text)]):
+        reader.read(phrase)
     return reader.finish()
 
 
@@ -71,8 +71,8 @@ class _Reader:
         self.world = world
         self.facts = Facts()
         self.pending: dict[str, str] = {}
-        self.coming = Thing()  # motion said before the thing that moves
-        self.group: list[Thing] = []
+        self.coming = StatedThing()  # motion said before the thing that moves
+        self.group: list[StatedThing] = []
         self.count = 0
         self.opened = True  # an article or "and" was said: adjectives belong to what follows
         self.referring = False
@@ -90,33 +90,33 @@ class _Reader:
             self.facts.misspelt.append((word.text, meant))
         return replace(word, text=meant)
 
-    def read(self, said: Said) -> None:
+    def read(self, phrase: Phrase) -> None:
         english = self.world.english
-        if said.text in ".,;:!?":
+        if phrase.text in ".,;:!?":
             self.settle()
             self.viewing = self.placing = False
             self.negated, self.paused = "", True
             return
-        if self.negated and said.text in english["enders"]:
+        if self.negated and phrase.text in english["enders"]:
             self.negated = ""
-        if self.viewing and self.view(said):
+        if self.viewing and self.view(phrase):
             return
-        if said.text in english["placing"]:
+        if phrase.text in english["placing"]:
             self.placing = True
-        slot = said.meaning.slot if said.meaning else "unknown"
-        match said.meaning:
+        slot = phrase.meaning.slot if phrase.meaning else "unknown"
+        match phrase.meaning:
             case Meaning("articles"):
                 self.settle()
-                if said.text not in ("and", "while") and not self.paused:
+                if phrase.text not in ("and", "while") and not self.paused:
                     self.forget()
                 self.opened = True
-                self.referring = said.text == "the"
+                self.referring = phrase.text == "the"
             case Meaning("count"):
                 self.settle()
-                self.opened, self.count = True, english["counts"][said.text]
+                self.opened, self.count = True, english["counts"][phrase.text]
             case Meaning("negations"):
                 self.settle()
-                self.negated = said.text
+                self.negated = phrase.text
             case Meaning("quiet"):
                 pass
             case Meaning("tails", value):
@@ -130,34 +130,34 @@ class _Reader:
                 for thing in self.group or [self.coming]:
                     thing.manner = value
             case None if self.negated:
-                self.facts.refused.append(said.text)
+                self.facts.refused.append(phrase.text)
             case None | Meaning("beyond"):
                 self.settle()
-                self.unknown(said.text)
+                self.unknown(phrase.text)
             case Meaning(slot, value) as meaning:
                 self.viewing = self.placing = False
                 if self.negated:
-                    self.facts.denied.append(f"{slot}: {said.text}")
+                    self.facts.denied.append(f"{slot}: {phrase.text}")
                     self.exclude(slot, value)
                 else:
-                    self.facts.said.append((said.text, meaning))
+                    self.facts.mentions.append((phrase.text, meaning))
                     self.facts.trained &= meaning.trained
-                    self.state(slot, value, said.text)
+                    self.state(slot, value, phrase.text)
         self.paused = False
 
-    def view(self, said: Said) -> bool:
+    def view(self, phrase: Phrase) -> bool:
         """Takes the words after "camera" as its movement; whether they were about it."""
         english = self.world.english
-        meaning = said.meaning
-        value = english["views_mean"].get(said.text, "")
+        meaning = phrase.meaning
+        value = english["views_mean"].get(phrase.text, "")
         if meaning and meaning.slot == "motion":
             value = AS_CAMERA.get(meaning.value, value)
         if value and not self.negated:
             self.facts.trained = False
-            self.facts.said.append((said.text, Meaning("camera", value)))
-            self.once("camera", value, said.text)
+            self.facts.mentions.append((phrase.text, Meaning("camera", value)))
+            self.once("camera", value, phrase.text)
             return True
-        if said.text in english["views_pass"] or (meaning and meaning.slot in ("verb", "manner")):
+        if phrase.text in english["views_pass"] or (meaning and meaning.slot in ("verb", "manner")):
             return True
         if meaning is None:
             self.facts.viewed = True
@@ -202,17 +202,17 @@ class _Reader:
             if not self.joined:
                 self.group = []
             for _ in range(self.count or (2 if plural else 1)):
-                made = Thing(value, **self.pending)
-                made.motion, made.verb = self.coming.motion, self.coming.verb
-                made.manner = self.coming.manner
-                self.group.append(made)
-                self.facts.things.append(made)
+                thing = StatedThing(value, **self.pending)
+                thing.motion, thing.verb = self.coming.motion, self.coming.verb
+                thing.manner = self.coming.manner
+                self.group.append(thing)
+                self.facts.things.append(thing)
             self.joined = not (self.coming.motion or self.inverted)
-            self.coming = Thing()
+            self.coming = StatedThing()
         self.pending, self.count = {}, 0
         self.opened = self.referring = False
 
-    def agrees(self, thing: Thing) -> bool:
+    def agrees(self, thing: StatedThing) -> bool:
         return all(getattr(thing, slot) == value for slot, value in self.pending.items())
 
     def settle(self) -> None:
@@ -252,12 +252,12 @@ class _Reader:
         self.settle()
         facts = self.facts
         if not facts.things:
-            for text, meaning in facts.said:
+            for text, meaning in facts.mentions:
                 if meaning.slot == "colour" and text in self.world.english["nominal"]:
                     self.unknown(text)
-            loose = Thing(**self.pending)
+            loose = StatedThing(**self.pending)
             loose.motion, loose.verb = self.coming.motion, self.coming.verb
-            loose.manner, self.coming, self.pending = self.coming.manner, Thing(), {}
+            loose.manner, self.coming, self.pending = self.coming.manner, StatedThing(), {}
             facts.things.append(loose)
         if not any(thing.motion or thing.verb for thing in self.group):
             for thing in self.group:
@@ -278,7 +278,7 @@ class _Reader:
         ):
             self.unknown("more than one simple scene")
         for thing in facts.things:
-            shown = [(slot, getattr(thing, slot)) for slot in ("shape", "motion", *ATTRIBUTES)]
-            if facts.excluded & set(shown):
+            mentioned = [(slot, getattr(thing, slot)) for slot in ("shape", "motion", *ATTRIBUTES)]
+            if facts.excluded & set(mentioned):
                 self.unknown("not what it is")
         return facts

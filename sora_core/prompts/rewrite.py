@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import PromptError
 from .check import film_faults, scene_faults
-from .expansion import LIMIT, Expansion, Language, check, expand, is_foreign
-from .sanitize import clean_prompt, plain_prompt
+from .expansion import MAX_PROMPT_BYTES, Expansion, Language, check, expand, is_foreign
+from .sanitize import MAX_BYTES, clean_prompt, plain_prompt
+from .words import TEMPLATES, read_data
 
 INSTRUCTIONS = Path(__file__).parent / "instructions"
 TOKENS = 512  # more than the longest paragraph that is asked for
@@ -38,21 +40,23 @@ def rewrite(
     other languages than English cannot be checked: the note says so.
     """
     check(style, level)
-    said = plain_prompt(text, LIMIT)
-    if level == "off" or not said:
+    prompt = plain_prompt(text, MAX_PROMPT_BYTES)
+    if level == "off" or not prompt:
         return expand(text, language, style=style, level=level, seed=seed)
     instruction = (INSTRUCTIONS / f"{style}.txt").read_text(encoding="utf-8")
-    told = answer(write(f"{instruction}\nRequest: {said}"), instruction)
-    if told and is_foreign(said, language.world):
-        return Expansion(told, added=(told,), note="not in English: its facts are not checked")
-    fault = faults(said, told, language, style) if told else "it said nothing"
-    built_in = expand(said, language, style=style, level=level, seed=seed)
+    answered = answer(write(f"{instruction}\nRequest: {prompt}"), instruction)
+    if answered and is_foreign(prompt, language.world):
+        return Expansion(
+            answered, added=(answered,), note="not in English: its facts are not checked"
+        )
+    fault = faults(prompt, answered, language, style) if answered else "it said nothing"
+    built_in = expand(prompt, language, style=style, level=level, seed=seed)
     if fault:
         notes = (f"language model not followed: {fault}", built_in.note)
         return replace(built_in, note="\n".join(filter(None, notes)))
     if style == "sora-mini":  # said again in the words that the model has learned
-        told = expand(told, language, style=style, level=level, seed=seed).text
-    return Expansion(told, built_in.kept, (told,), "by the language model")
+        answered = expand(answered, language, style=style, level=level, seed=seed).text
+    return Expansion(answered, built_in.retained, (answered,), "by the language model")
 
 
 def answer(written: str, instruction: str) -> str:
@@ -62,22 +66,45 @@ def answer(written: str, instruction: str) -> str:
     answer that recites its `instruction` is none.
     """
     visible = clean_prompt(written[:READ].encode("utf-8", "replace").decode(), READ)
-    told = plain_prompt(_UNOPENED.sub(" ", _REASONED.sub(" ", visible)), READ)
-    told = _PREFACE.sub("", told.replace("*", "")).strip(" \"'")
-    if any(line and line in told for line in clean_prompt(instruction, READ).split(". ")):
+    text = plain_prompt(_UNOPENED.sub(" ", _REASONED.sub(" ", visible)), READ)
+    text = _PREFACE.sub("", text.replace("*", "")).strip(" \"'")
+    if any(line and line in text for line in clean_prompt(instruction, READ).split(". ")):
         return ""
-    if len(told) <= LIMIT:
-        return told
-    whole, stop, _ = told[:LIMIT].rpartition(". ")
-    return f"{whole}." if stop else clean_prompt(told, LIMIT)
+    if len(text) <= MAX_PROMPT_BYTES:
+        return text
+    whole, stop, _ = text[:MAX_PROMPT_BYTES].rpartition(". ")
+    return f"{whole}." if stop else clean_prompt(text, MAX_PROMPT_BYTES)
 
 
-def faults(said: str, told: str, language: Language, style: str) -> str:
-    """In a few words what `told` loses or contradicts; empty if nothing."""
+def faults(prompt: str, answered: str, language: Language, style: str) -> str:
+    """In a few words what `answered` loses or contradicts; empty if nothing."""
     if style == "sora-mini":
-        found = scene_faults(said, told, language.world)
+        found = scene_faults(prompt, answered, language.world)
     else:
         english = language.world.english
         quiet = frozenset((*english["quiet"], *english["function"])) | language.cinema.negations
-        found = film_faults(said, told, language.cinema, quiet)
+        found = film_faults(prompt, answered, language.cinema, quiet)
     return f"it lost or contradicts {', '.join(found[:5])}" if found else ""
+
+
+MAX_WORDS = 1200  # characters of the full caption
+MIN_WORDS = 200  # and of the short one, at most
+BREAK = "\u00b6"  # stands for the end of a line while reasoning, which may be of many, is removed
+
+
+def question() -> str:
+    """What to ask, beside some moments of the footage."""
+    return read_data(TEMPLATES / "describe.json")["ask"]
+
+
+def captions(answer: str) -> tuple[str, str]:
+    """The full and the short caption in `answer`: its first line is the short one.
+
+    An answer of a single line is both. Raises PromptError where nothing was said.
+    """
+    plain = plain_prompt(f" {BREAK} ".join(answer.splitlines()), MAX_BYTES)
+    lines = [line for line in map(clean_prompt, plain.split(BREAK)) if line]
+    if not lines:
+        raise PromptError("the language model said nothing about the footage: try another seed")
+    short, *rest = lines
+    return clean_prompt(" ".join(rest) or short, MAX_WORDS), clean_prompt(short, MIN_WORDS)

@@ -38,8 +38,8 @@ def plain_prompt(text: str, limit: int = 2000) -> str:
     left, also wide ones that a tokenizer would fold into them, become spaces.
     """
     composed = clean_prompt(text, MAX_BYTES)
-    told = _without_markup(_REASONING.sub(" ", composed)) or _without_markup(composed)
-    return clean_prompt(told, limit)
+    plain = _without_markup(_REASONING.sub(" ", composed)) or _without_markup(composed)
+    return clean_prompt(plain, limit)
 
 
 def _without_markup(text: str) -> str:

@@ -87,7 +87,7 @@ def parse_shots(text: str, seconds: float) -> list[Shot]:
         timed.append(found)
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)
-    shots = [Shot(span.start, span.end, said) for span, said in timed]
+    shots = [Shot(span.start, span.end, message) for span, message in timed]
     _check(shots, seconds)
     return shots
 
@@ -114,10 +114,10 @@ def _time_of(piece: str) -> tuple[_Span, str] | None:
     if found := _TIME_BEFORE.match(piece):
         return _Span(_seconds(found[1]), _seconds(found[2]), False), found[3]
     if found := _TIME_BEHIND.match(piece):
-        said, start, end, unit = found.groups()
+        message, start, end, unit = found.groups()
         frames = not unit and start.isdigit() and end.isdigit()
-        said = _FIRST.sub("", _BULLET.sub("", said.strip())).strip(" ;,")
-        return _Span(_seconds(start), _seconds(end), frames), said
+        message = _FIRST.sub("", _BULLET.sub("", message.strip())).strip(" ;,")
+        return _Span(_seconds(start), _seconds(end), frames), message
     return None
 
 
@@ -144,8 +144,8 @@ def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
     total = timed[-1][0].end - first + (1 if ends_inside else 0)
     edges = [start / total * seconds for start in starts] + [float(seconds)]
     return [
-        Shot(start, end, said)
-        for (start, end), (_, said) in zip(pairwise(edges), timed, strict=True)
+        Shot(start, end, message)
+        for (start, end), (_, message) in zip(pairwise(edges), timed, strict=True)
     ]
 
 

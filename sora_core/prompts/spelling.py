@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-SHORT = 4  # letters: so many short words are one slip from another that only swaps are mended
+SHORT_WORD = 4  # letters: so many short words are one slip from another that only swaps are mended
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,16 @@ class Spelling:
     def of(cls, known: Iterable[str], others: Iterable[str]) -> "Spelling":
         """A spelling of `known` words; `others` are words too, though they look like known ones."""
         vocabulary = frozenset(known)
-        long = sorted(word for word in vocabulary if len(word) >= SHORT and word.isalpha())
+        long = sorted(word for word in vocabulary if len(word) >= SHORT_WORD and word.isalpha())
         return cls(tuple(long), vocabulary | frozenset(others))
 
     def mend(self, word: str) -> str:
         """The known word that `word` most likely was to be, or `word` itself."""
-        if word in self.correct or len(word) < SHORT or not word.isalpha():
+        if word in self.correct or len(word) < SHORT_WORD or not word.isalpha():
             return word
         near = [known for known in self.meant if known[0] == word[0] and one_slip(word, known)]
         swapped = [known for known in near if sorted(known) == sorted(word)]
-        long = [known for known in near if len(known) > SHORT]
+        long = [known for known in near if len(known) > SHORT_WORD]
         return [*swapped, *long, word][0]
 
 

@@ -14,7 +14,7 @@ ARTICLES = ("a", "an", "the")
 PRONOUNS = ("it", "he", "she")
 
 
-def storyboard(text: str, seconds: float) -> list[Shot]:
+def read_storyboard(text: str, seconds: float) -> list[Shot]:
     """The shots of `text`, in order and without gaps, of which the last ends at `seconds`.
 
     Shots without times share the seconds evenly. A thing that was described once is described in
@@ -25,11 +25,11 @@ def storyboard(text: str, seconds: float) -> list[Shot]:
         raise PromptError(f"a storyboard of {seconds:g} seconds: give the canvas more than 0")
     clean_prompt(text)  # refuses what is too large before any of it is read
     shots = parse_shots(text, seconds)
-    told = consistent([plain_prompt(shot.text) for shot in shots])
-    for i, said in enumerate(told, 1):
-        if not said:
+    texts = consistent([plain_prompt(shot.text) for shot in shots])
+    for i, shot_text in enumerate(texts, 1):
+        if not shot_text:
             raise PromptError(f"shot {i} says nothing: describe it, or leave it out")
-    return [replace(shot, text=said) for shot, said in zip(shots, told, strict=True)]
+    return [replace(shot, text=shot_text) for shot, shot_text in zip(shots, texts, strict=True)]
 
 
 def expanded(
@@ -41,12 +41,12 @@ def expanded(
         before = " ".join(earlier.text for earlier in done[: -RECENT - 1 : -1])  # the last counts
         fuller = expand(shot.text, language, style=style, level=level, seed=seed, before=before)
         done.append(replace(shot, text=fuller.text))
-    told = consistent([shot.text for shot in done])
-    return [replace(shot, text=said) for shot, said in zip(done, told, strict=True)]
+    texts = consistent([shot.text for shot in done])
+    return [replace(shot, text=text) for shot, text in zip(done, texts, strict=True)]
 
 
 def script(shots: list[Shot]) -> str:
-    """A line for each shot, which `storyboard` reads back."""
+    """A line for each shot, which `read_storyboard` reads back."""
     return "\n".join(f"{shot.start:.6g}-{shot.end:.6g}s: {shot.text}" for shot in shots)
 
 
@@ -57,11 +57,11 @@ class _Noun:
     start: int
     end: int
     article: str
-    said: tuple[str, ...]
+    words: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        return self.said[-1]
+        return self.words[-1]
 
 
 def consistent(texts: list[str]) -> list[str]:
@@ -84,12 +84,12 @@ def consistent(texts: list[str]) -> list[str]:
         for noun in reversed(nouns):
             full = known.get(noun.name)
             settled = noun.article != "the" or noun.name in scenery
-            if settled or not full or not set(noun.said) < set(full):
+            if settled or not full or not set(noun.words) < set(full):
                 continue
             text = f"{text[: noun.start]}{' '.join(full)}{text[noun.end :]}"
         nouns = _nouns(words(text), ends, known)
         for noun in nouns:
-            known.setdefault(noun.name, noun.said)
+            known.setdefault(noun.name, noun.words)
         if nouns and nouns[0].start <= 4:
             leading = " ".join(known[nouns[0].name])
         done.append(text)
@@ -105,16 +105,16 @@ def _nouns(heard: list[Word], ends: frozenset[str], known: Collection[str]) -> l
     for i, word in enumerate(heard):
         if word.text not in ARTICLES:
             continue
-        said: list[Word] = []
+        noun_words: list[Word] = []
         for after in heard[i + 1 : i + 7]:
             if after.is_mark or after.text in ends or after.text in ARTICLES:
                 break
-            if said and (after.text.endswith("ing") or after.text == "with"):
+            if noun_words and (after.text.endswith("ing") or after.text == "with"):
                 break
-            said.append(after)
+            noun_words.append(after)
             if word.text == "the" and after.text in known:
                 break
-        if said:
-            texts = tuple(each.text for each in said)
-            found.append(_Noun(said[0].start, said[-1].end, word.text, texts))
+        if noun_words:
+            texts = tuple(each.text for each in noun_words)
+            found.append(_Noun(noun_words[0].start, noun_words[-1].end, word.text, texts))
     return found

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from .parse import parse
 from .vocabulary import World
-from .words import LEXICON, Said, Word, read_data, words
+from .words import LEXICON, Phrase, Word, read_data, words
 
 NAMED = 12  # words in a note
 LONGEST = 40  # characters of a word in a note
@@ -30,7 +30,7 @@ def unknown_words(prompt: str, world: World) -> list[str]:
     known.update(*(world.english[name] for name in ("function", "placing", "views_pass", "views")))
     phrases = list(world.phrases.find([_mended(word, world) for word in words(text)]))
     found: dict[str, str] = {}
-    for phrase, following in pairwise([*phrases, Said("", len(text), len(text), None)]):
+    for phrase, following in pairwise([*phrases, Phrase("", len(text), len(text), None)]):
         if phrase.text in refused or not _is_beyond(phrase, following, world):
             continue
         for word in words(text[phrase.start : phrase.end]):
@@ -65,7 +65,7 @@ def _mended(word: Word, world: World) -> Word:
     return Word(meant, word.start, word.end)
 
 
-def _is_beyond(phrase: Said, following: Said, world: World) -> bool:
+def _is_beyond(phrase: Phrase, following: Phrase, world: World) -> bool:
     meaning = phrase.meaning
     if meaning is None or meaning.slot == "beyond":
         return True
@@ -74,7 +74,7 @@ def _is_beyond(phrase: Said, following: Said, world: World) -> bool:
     return phrase.text in world.english["settings"] and not meaning.trained
 
 
-def _names_a_thing(phrase: Said, following: Said, world: World) -> bool:
+def _names_a_thing(phrase: Phrase, following: Phrase, world: World) -> bool:
     """Whether an attribute that can be a noun ("orange", "giant") has nothing that it describes."""
     meaning = phrase.meaning
     can_name = phrase.text in world.english["nominal"] or phrase.text in ("giant", "mammoth")

@@ -8,8 +8,8 @@ from .spelling import Spelling
 from .words import LEXICON, Meaning, Phrases, inflected, read_data
 
 COMPANY = "fill"  # the part of the lexicon that lists what to choose from, not what to find
-VERBS = ("motion", "verb", "hit", "wall", "camera")
-AROUND = ("articles", "manner", "beyond", "negations", "views", "tails", "quiet")
+VERB_FORMS = ("motion", "verb", "hit", "wall", "camera")
+PLACE_WORDS = ("articles", "manner", "beyond", "negations", "views", "tails", "quiet")
 
 Table = dict[str, dict[str, dict[str, list[str]]]]
 """Phrases by slot, value and way: trained, alone as a sentence, or also understood."""
@@ -34,7 +34,7 @@ def read_world() -> World:
     """The vocabulary from the data files of this package."""
     table, english = read_data(LEXICON / "world.json"), read_data(LEXICON / "english.json")
     fill = table.pop(COMPANY)
-    phrases = Phrases.of([*_listed(table), *_around(english), *_formed(table, english)])
+    phrases = Phrases.from_pairs([*_listed(table), *_around(english), *_formed(table, english)])
     known = (word for phrase in phrases.meanings for word in phrase.split())
     lists = ("views_mean", "views_pass", "placing", "enders", "settings")
     others = [word for name in lists for word in english[name]]
@@ -45,13 +45,13 @@ def read_world() -> World:
 def _listed(table: Table) -> Iterator[tuple[str, Meaning]]:
     for slot, values in table.items():
         for value, ways in values.items():
-            for way, phrases in ways.items():
-                meaning = Meaning(slot, value, trained=way != "also")
+            for term, phrases in ways.items():
+                meaning = Meaning(slot, value, trained=term != "also")
                 yield from ((phrase, meaning) for phrase in phrases)
 
 
 def _around(english: dict[str, Any]) -> Iterator[tuple[str, Meaning]]:
-    for slot in AROUND:
+    for slot in PLACE_WORDS:
         yield from ((phrase, Meaning(slot, phrase, trained=True)) for phrase in english[slot])
     yield from ((phrase, Meaning("count", phrase)) for phrase in english["counts"])
 
@@ -60,6 +60,6 @@ def _formed(table: Table, english: dict[str, Any]) -> Iterator[tuple[str, Meanin
     """Shades of colours, and verbs in other forms than they are listed in."""
     for colour in table["colour"]:
         yield from ((f"{shade} {colour}", Meaning("colour", colour)) for shade in english["shades"])
-    for phrase, meaning in _listed({slot: table[slot] for slot in VERBS}):
+    for phrase, meaning in _listed({slot: table[slot] for slot in VERB_FORMS}):
         formed = Meaning(meaning.slot, meaning.value)
         yield from ((form, formed) for form in inflected(phrase))

@@ -39,7 +39,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Phrase:
     """Some words in a row and their meaning, if they have one."""
 
     text: str
@@ -56,7 +56,7 @@ class Phrases:
     longest: int
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, Meaning]]) -> "Phrases":
+    def from_pairs(cls, pairs: Iterable[tuple[str, Meaning]]) -> "Phrases":
         """Phrases from (phrase, meaning); of two meanings the first counts."""
         meanings: dict[str, Meaning] = {}
         for phrase, meaning in pairs:
@@ -64,15 +64,15 @@ class Phrases:
             meanings.setdefault(" ".join(word.text for word in heard), meaning)
         return cls(meanings, max((key.count(" ") + 1 for key in meanings), default=1))
 
-    def find(self, said: list[Word]) -> Iterator[Said]:
-        """All that was `said` in order, in known phrases where there are any, else by word."""
+    def find(self, text: list[Word]) -> Iterator[Phrase]:
+        """All that was `text` in order, in known phrases where there are any, else by word."""
         i = 0
-        while i < len(said):
-            for count in range(min(self.longest, len(said) - i), 0, -1):
-                run = said[i : i + count]
+        while i < len(text):
+            for count in range(min(self.longest, len(text) - i), 0, -1):
+                run = text[i : i + count]
                 key = " ".join(word.text for word in run)
                 if count == 1 or key in self.meanings:
-                    yield Said(key, run[0].start, run[-1].end, self.meanings.get(key))
+                    yield Phrase(key, run[0].start, run[-1].end, self.meanings.get(key))
                     i += count
                     break
 
@@ -104,7 +104,7 @@ def read_data(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def drawn(choices: list[str], seed: int, what: str) -> str:
+def seeded_choice(choices: list[str], seed: int, what: str) -> str:
     """One of `choices`, the same for the same `seed` and `what`."""
     digest = sha256(f"{seed} {what}".encode()).digest()
     return choices[int.from_bytes(digest[:8], "big") % len(choices)]

@@ -1,8 +1,8 @@
 """Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes.
 
 Beside known footage the text need not push: what goes on there is told by the footage, and pushed
-away from what the model makes of it the painted frames start with a jump. `eased` says how much of
-the text's push each latent frame gets.
+away from what the model makes of it the painted frames start with a jump. `ease_guidance` says how
+much of the text's push each latent frame gets.
 """
 
 import math
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
-from .hold import Mask
-from .step import Denoise, Sigma
+from .inpaint import SamplingMask
+from .samplers import Denoise, Sigma
 
 Share = float | Float[Tensor, "1 1 t 1 1"]
 """How much of what the text pushes each latent frame gets; a tensor of it lies on the CPU."""
@@ -66,8 +66,10 @@ def guide_both(
         raise ConfigError(f"guidance interval {low} to {high}: choose 0 <= low <= high <= 1")
     away = [
         (push, denoise)
-        for push, denoise in zip(pushes(text, footage, share), (footage_only, nothing), strict=True)
-        if pushes_any(push)
+        for push, denoise in zip(
+            guidance_weights(text, footage, share), (footage_only, nothing), strict=True
+        )
+        if any_guidance(push)
     ]
     if not away:
         return full
@@ -77,32 +79,32 @@ def guide_both(
         noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
         if not low <= noisiest <= high:
             return clean
-        pushed = lead(clean, [(push, denoise(x, sigma)) for push, denoise in away])
+        pushed = extrapolate(clean, [(push, denoise(x, sigma)) for push, denoise in away])
         if rescale == 0:
             return pushed
-        return pushed * (1 + rescale * (deviation(clean) / deviation(pushed) - 1))
+        return pushed * (1 + rescale * (standard_deviation(clean) / standard_deviation(pushed) - 1))
 
     return guided
 
 
-def lead(clean: Latent, away: Sequence[tuple[Share, Latent]]) -> Latent:
+def extrapolate(clean: Latent, away: Sequence[tuple[Share, Latent]]) -> Latent:
     """`clean` pushed so many times away from each of the other predictions."""
     for push, other in [(push, clean - other) for push, other in away]:
         clean = clean + (push.to(other) if isinstance(push, Tensor) else push) * other
     return clean
 
 
-def pushes(text: float, footage: float, share: Share = 1.0) -> tuple[Share, float]:
+def guidance_weights(text: float, footage: float, share: Share = 1.0) -> tuple[Share, float]:
     """How far the two scales push away from footage alone, and from nothing."""
     return text - footage - (text - 1) * (1 - share), footage - 1
 
 
-def pushes_any(push: Share) -> bool:
+def any_guidance(push: Share) -> bool:
     """Whether anything is pushed at all; a prediction that nothing is pushed from is not made."""
     return bool((push != 0).any()) if isinstance(push, Tensor) else push != 0
 
 
-def eased(mask: Mask, over: int, ring: bool = False) -> Share:
+def ease_guidance(mask: SamplingMask, over: int, ring: bool = False) -> Share:
     """None of the push in a latent frame next to one that is all known, all of it `over` frames
     further on; all of it everywhere where no frame is. On a ring the last frame is next to the
     first."""
@@ -115,6 +117,6 @@ def eased(mask: Mask, over: int, ring: bool = False) -> Share:
     return ((away.amin(dim=1) - 1) / over).clamp(0, 1)[None, None, :, None, None]
 
 
-def deviation(x: Latent) -> Float[Tensor, "b 1 1 1 1"]:
+def standard_deviation(x: Latent) -> Float[Tensor, "b 1 1 1 1"]:
     """Standard deviation of each sample, over everything but the batch."""
     return x.std(dim=(1, 2, 3, 4), keepdim=True)

@@ -14,7 +14,7 @@ from ..shapes import Latent
 MAX_SEED = 2**64 - 1
 
 
-def draw(
+def seeded_noise(
     seed: int,
     shape: tuple[int, int, int, int, int],
     step: int = 0,
@@ -31,11 +31,11 @@ def draw(
         raise ConfigError(f"seed {seed}: choose from 0 to {MAX_SEED}")
     if min(shape) < 1:
         raise SizeError(f"noise of shape {shape}: every side must be at least 1")
-    items = [draw_item(seed, step, item, *shape[1:]) for item in range(shape[0])]
+    items = [seeded_item(seed, step, item, *shape[1:]) for item in range(shape[0])]
     return torch.stack(items).to(device, dtype)
 
 
-def draw_item(
+def seeded_item(
     seed: int, step: int, item: int, channels: int, frames: int, rows: int, columns: int
 ) -> Float[Tensor, "c t y x"]:
     """The noise of one batch item, grown from the coarsest level that its sides halve to."""
@@ -52,11 +52,11 @@ def draw_item(
     noise = normal(0, frames, channels, rows, columns)
     for level in range(levels):
         detail = normal(level + 1, frames, 3, channels, rows << level, columns << level)
-        noise = refine(noise, *detail.unbind(1))
+        noise = refine_noise(noise, *detail.unbind(1))
     return rearrange(noise, "t c y x -> c t y x")
 
 
-def refine(
+def refine_noise(
     parent: Float[Tensor, "t c y x"],
     across: Float[Tensor, "t c y x"],
     down: Float[Tensor, "t c y x"],

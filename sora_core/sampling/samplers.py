@@ -7,11 +7,32 @@ model predicts. `on_step` is called once a step, after the model, and may raise 
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
-from .step import Denoise, Step
+
+Sigma = float | Float[Tensor, "#b 1 #t #y #x"]
+"""Noise level from 1 (noise) to 0 (clean): a number, or a tensor that broadcasts to the latent."""
+
+Denoise = Callable[[Latent, Sigma], Latent]
+"""The clean latent predicted from `x = (1 - sigma) * clean + sigma * noise`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a sampler: `index` of `total`, from 0, and the clean latent it predicts."""
+
+    index: int
+    total: int
+    clean: Latent
+
+
+pass  # dropped
 
 
 def euler(

@@ -14,19 +14,19 @@ MAX_SHIFT = 1000.0
 Level = TypeVar("Level", float, Tensor)
 
 
-def linear(steps: int) -> list[float]:
+def linear_sigmas(steps: int) -> list[float]:
     """`steps + 1` sigmas, evenly spaced."""
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"{steps} steps: choose from 1 to {MAX_STEPS}")
     return [1 - i / steps for i in range(steps + 1)]
 
 
-def shifted(steps: int, factor: float) -> list[float]:
+def shifted_sigmas(steps: int, factor: float) -> list[float]:
     """`steps + 1` sigmas that stay longer at high noise the larger `factor` is; 1 is linear."""
-    return [shift(sigma, factor) for sigma in linear(steps)]
+    return [shift_sigma(sigma, factor) for sigma in linear_sigmas(steps)]
 
 
-def shift(sigma: Level, factor: float) -> Level:
+def shift_sigma(sigma: Level, factor: float) -> Level:
     """`sigma` as seen at a signal-to-noise ratio `factor` squared times lower.
 
     Esser et al. 2024, equation 23, divided by `factor` above and below, so that 0 and 1 stay exact.
@@ -54,7 +54,7 @@ def shift_for_cells(cells: int) -> float:
     return shift_for_tokens(cells, base_tokens=320)
 
 
-def truncate(sigmas: Sequence[float], strength: float) -> list[float]:
+def truncate_sigmas(sigmas: Sequence[float], strength: float) -> list[float]:
     """The part of `sigmas` from exactly `strength` on, for footage that is noised only so far.
 
     Strength 1 is the whole schedule. Meng et al. 2022 (SDEdit).

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
-from .step import Denoise, Sigma
+from .samplers import Denoise, Sigma
 
 DenoiseAt = Callable[[int], Denoise]
 """The denoiser of a clip that begins at a latent frame of the whole video, which tells the model
@@ -34,12 +34,12 @@ class Windows:
                 f"window of {length}, overlap {overlap}: choose 0 <= overlap < length"
             )
 
-    def over(self, denoise_at: DenoiseAt) -> Denoise:
-        """`windows` of this kind."""
-        return windows(denoise_at, self.length, self.overlap)
+    def denoiser(self, denoise_at: DenoiseAt) -> Denoise:
+        """`windowed_denoiser` of this kind."""
+        return windowed_denoiser(denoise_at, self.length, self.overlap)
 
 
-def windows(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
+def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
     """A denoiser of any number of latent frames that sees `length` of them at a time.
 
     Neighbours share `overlap` frames or a little more, so that all windows are equally long. There
@@ -56,7 +56,9 @@ def windows(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
         for start in window_starts(frames, length, overlap):
             here = slice(start, start + length)
             weight = window_weights(frames, start, length, overlap).to(x)
-            total[:, :, here] += weight * denoise_at(start)(x[:, :, here], in_time(sigma, here))
+            total[:, :, here] += weight * denoise_at(start)(
+                x[:, :, here], sigma_frames(sigma, here)
+            )
             weights[here] += weight
         return total / weights
 
@@ -82,7 +84,7 @@ def window_weights(frames: int, start: int, length: int, overlap: int) -> Float[
     return weight.clamp(0, 1)[:, None, None]
 
 
-def in_time(
+def sigma_frames(
     sigma: Sigma, frames: slice | Tensor
 ) -> float | Float[Tensor, "#b 1 s #y #x"]:  # s: of the t, those chosen
     """The noise levels of some of the frames."""

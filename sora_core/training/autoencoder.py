@@ -15,22 +15,22 @@ from ..models.autoencoder import Autoencoder
 from ..shapes import Frames, Video
 from ..video.frames import frames_from_video, video_from_frames
 from ..world.sheet import contact_sheet
-from .dataset import FIRST_OBJECT, Clips
+from .dataset import FIRST_OBJECT, ClipShard
 from .distributed import Ranks
 
 CROP = 48
-STILLS = 0.06  # of the steps show images
-AROUND = 0.15  # of the crops are around an object; it is moving things that are hard
+STILL_SHARE = 0.06  # of the steps show images
+CROP_MARGIN = 0.15  # of the crops are around an object; it is moving things that are hard
 TWICE = 0.3  # of the clips begin with a frame that stands, as footage does after what was painted
-LATENT_NOISE = 0.005  # stands for a learned posterior variance: small, fixed, stable
+DECODE_NOISE = 0.005  # stands for a learned posterior variance: small, fixed, stable
 
 
 def cut_out(frames: Frames, segments: UInt8[Tensor, "t y x"], generator: torch.Generator) -> Frames:
     """A square part of one clip: around a randomly chosen pixel of an object, or anywhere."""
     sides = torch.tensor(segments.shape[1:])
-    shown = (segments.amax(0) >= FIRST_OBJECT).nonzero()
-    if len(shown) and torch.rand((), generator=generator) < AROUND:
-        centre = shown[int(torch.randint(len(shown), (), generator=generator))]
+    covered = (segments.amax(0) >= FIRST_OBJECT).nonzero()
+    if len(covered) and torch.rand((), generator=generator) < CROP_MARGIN:
+        centre = covered[int(torch.randint(len(covered), (), generator=generator))]
         jitter = torch.randint(-CROP // 3, CROP // 3 + 1, (2,), generator=generator)
         place = (centre + jitter - CROP // 2).clamp(torch.zeros(2), sides - CROP)
     else:
@@ -48,9 +48,14 @@ class AutoencoderTask:
     """Reconstruct clips through a slightly noisy latent."""
 
     def __init__(
-        self, model: Autoencoder, clips: Sequence[Clips], shown: Clips, batch: int, seed: int
+        self,
+        model: Autoencoder,
+        clips: Sequence[ClipShard],
+        preview_clips: ClipShard,
+        batch: int,
+        seed: int,
     ) -> None:
-        self.model, self.clips, self.shown = model, clips, shown
+        self.model, self.clips, self.preview_clips = model, clips, preview_clips
         self.batch, self.seed = batch, seed
 
     def matrices(self) -> set[str]:
@@ -64,7 +69,7 @@ class AutoencoderTask:
         """Cuts of clips, all of one length, and the generator for what else chance decides."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)  # as costly for all
-        still = torch.rand((), generator=shared) < STILLS
+        still = torch.rand((), generator=shared) < STILL_SHARE
         cuts = []
         for _ in range(self.batch // ranks.count):
             shard = self.clips[int(torch.randint(len(self.clips), (), generator=generator))]
@@ -82,9 +87,9 @@ class AutoencoderTask:
         video, generator = self.draw(step, ranks)
         latent = self.model.encode(video)
         noise = torch.randn(latent.shape, generator=generator)
-        made = self.model.decode(latent + LATENT_NOISE * noise).float()
+        decoded = self.model.decode(latent + DECODE_NOISE * noise).float()
         parts = {
-            "squared": 30 * (made - video).square().mean(),  # which is what PSNR says
+            "squared": 30 * (decoded - video).square().mean(),  # which is what PSNR says
             "latent": 1e-3 * latent.float().square().mean(),
         }
         return torch.stack(list(parts.values())).sum(), parts
@@ -92,15 +97,17 @@ class AutoencoderTask:
     @torch.no_grad()
     def show(self, average: Autoencoder, step: int, folder: Path) -> Mapping[str, float]:
         rows, errors, object_errors = [], [], []
-        for frames, segments in zip(self.shown.frames, self.shown.segments, strict=True):
+        for frames, segments in zip(
+            self.preview_clips.frames, self.preview_clips.segments, strict=True
+        ):
             video = video_from_frames(frames)[None]
-            made = average.decode(average.encode(video)).clamp(-1, 1)
-            squared = ((made - video) / 2).square().mean(1)[0]
+            decoded = average.decode(average.encode(video)).clamp(-1, 1)
+            squared = ((decoded - video) / 2).square().mean(1)[0]
             mask = segments >= FIRST_OBJECT
             errors.append(squared.mean())
             if mask.any():
                 object_errors.append(squared[mask].mean())
-            rows += [frames, frames_from_video(made[0])]
+            rows += [frames, frames_from_video(decoded[0])]
         contact_sheet(rows[:16], [""] * len(rows[:16]), folder / f"sheet-{step:06d}.png", scale=2)
         return {
             "psnr": float(-10 * torch.stack(errors).mean().log10()),
@@ -109,7 +116,7 @@ class AutoencoderTask:
 
 
 @torch.no_grad()
-def normalise(model: Autoencoder, clips: Sequence[Clips]) -> None:
+def normalise(model: Autoencoder, clips: Sequence[ClipShard]) -> None:
     """Sets the mean and deviation of each latent channel, so that latents are about unit normal."""
     cells = cells_of(model, clips)
     model.mean.add_(cells.mean(0) * model.deviation)
@@ -117,7 +124,9 @@ def normalise(model: Autoencoder, clips: Sequence[Clips]) -> None:
 
 
 @torch.no_grad()
-def cells_of(model: Autoencoder, clips: Sequence[Clips], count: int = 256) -> Float[Tensor, "n c"]:
+def cells_of(
+    model: Autoencoder, clips: Sequence[ClipShard], count: int = 256
+) -> Float[Tensor, "n c"]:
     """All latent cells of about `count` of `clips`."""
     latents = [
         model.encode(video_from_frames(frames)[None])

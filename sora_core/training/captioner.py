@@ -15,33 +15,33 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 from torch.nn.utils.rnn import pad_sequence
 
+from ..checkpoints.safetensors_io import write_tensors
 from ..models.autoencoder import Autoencoder
-from ..models.captioner import FORMAT, Attention, Captioner, CaptionerConfig
-from ..models.vocabulary import END, LONG, SHORT, UNCLEAR, Vocabulary
+from ..models.captioner import CAPTIONER_FORMAT, Captioner, CaptionerAttention, CaptionerConfig
+from ..models.vocabulary import END_SIGN, LONG_SIGN, SHORT_SIGN, UNCLEAR_SIGN, Vocabulary
 from ..shapes import Latent, Size, Video
-from ..weights import write
+from .classifier import WORDS
 from .dataset import Shelf, read_shards
 from .distributed import Ranks
-from .reader import WORDS
 from .trainer import Progress, TrainingConfig, train
 
-NOISE = 0.15  # generated latents are not quite those of true clips
+LATENT_SIGMA = 0.15  # generated latents are not quite those of true clips
 CUT = 0.35  # the share of batches whose clips are cut to some of their frames
-SHORTEST = 3  # latent frames; in fewer nobody sees what moves
+MIN_FRAMES = 3  # latent frames; in fewer nobody sees what moves
 STRANGE = 0.06  # the share of clips that show nothing of the world
 STRANGERS = 128
 TRUTH_WEIGHT = 0.25
 MOVING = ("motion", "camera")  # questions that a single frame does not answer
 IGNORED = -100
 
-Captions = list[list[str]]
+CaptionTokens = list[list[str]]
 """Of each clip: short, long, short, long."""
 
-Labels = list[dict[str, str]]
+LabelAnswers = list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tellings:
+class CaptionDataset:
     """Clips of one size, what is said of each, ended and filled, and the truth behind the words."""
 
     latents: Float16[Tensor, "n c t y x"]
@@ -49,14 +49,14 @@ class Tellings:
     answers: Int[Tensor, "n q"]
 
     @classmethod
-    def of(
-        cls, latents: Tensor, captions: Captions, labels: Labels, vocabulary: Vocabulary
-    ) -> "Tellings":
-        rows = [torch.tensor([*vocabulary.numbers(c), END]) for ways in captions for c in ways]
+    def from_latents(
+        cls, latents: Tensor, captions: CaptionTokens, labels: LabelAnswers, vocabulary: Vocabulary
+    ) -> "CaptionDataset":
+        rows = [torch.tensor([*vocabulary.numbers(c), END_SIGN]) for ways in captions for c in ways]
         words = pad_sequence(rows, batch_first=True, padding_value=IGNORED)
-        seen = [name for name in WORDS if latents.shape[2] > 1 or name not in MOVING]
+        answerable = [name for name in WORDS if latents.shape[2] > 1 or name not in MOVING]
         answers = [
-            [WORDS[name].index(of[name]) if name in seen else IGNORED for name in WORDS]
+            [WORDS[name].index(of[name]) if name in answerable else IGNORED for name in WORDS]
             for of in labels
         ]
         return cls(latents, words.view(len(captions), -1, words.shape[1]), torch.tensor(answers))
@@ -88,7 +88,7 @@ def captioner_training() -> TrainingConfig:
 
 def read_tellings(
     worlds: Sequence[Path], latents: Sequence[Path]
-) -> tuple[Float16[Tensor, "n c t y x"], Captions, Labels]:
+) -> tuple[Float16[Tensor, "n c t y x"], CaptionTokens, LabelAnswers]:
     """The latents of the shards of one shelf, their captions and what they show."""
     parts = []
     for path in latents:
@@ -112,7 +112,7 @@ def strangers(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> La
 
 def drift(size: Size, generator: torch.Generator) -> Video:
     """Noise of a few sizes and colours that flows, with a still part in it now and then."""
-    made = torch.zeros(3, size.frames, size.height, size.width)
+    frames = torch.zeros(3, size.frames, size.height, size.width)
     for cells in (2, 4, 8, 16, 32):
         strength = torch.rand((), generator=generator) ** 2
         steps = int(torch.randint(1, 6, (), generator=generator))
@@ -122,15 +122,15 @@ def drift(size: Size, generator: torch.Generator) -> Video:
         noise = torch.randn(shape, generator=generator)
         if torch.rand((), generator=generator) < 0.3:
             noise = noise.sign()
-        filled = interpolate(noise, made.shape[1:], mode="trilinear")[0]
-        made += strength * filled
+        filled = interpolate(noise, frames.shape[1:], mode="trilinear")[0]
+        frames += strength * filled
     tint = torch.randn(3, 1, 1, 1, generator=generator)
-    return (0.7 * made + 0.5 * tint).clamp(-1, 1)
+    return (0.7 * frames + 0.5 * tint).clamp(-1, 1)
 
 
 def train_captioner(
-    tellings: Sequence[Tellings],
-    test: Tellings,
+    tellings: Sequence[CaptionDataset],
+    test: CaptionDataset,
     strange: Latent,
     vocabulary: Vocabulary,
     config: TrainingConfig,
@@ -152,15 +152,15 @@ def save_captioner(captioner: Captioner, path: Path) -> None:
     """Puts the weights into the file at `path`, in half precision, with words and settings."""
     tensors = {name: tensor.half() for name, tensor in captioner.state_dict().items()}
     settings = {
-        "format": FORMAT,
+        "format": CAPTIONER_FORMAT,
         "config": json.dumps(asdict(captioner.config)),
         "words": json.dumps(captioner.vocabulary.words),
     }
-    write(path, tensors, settings)
+    write_tensors(path, tensors, settings)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class CaptionBatch:
     """Clips, and of each kind of caption one for each clip, ended and filled."""
 
     latent: Latent
@@ -169,7 +169,7 @@ class Batch:
     answers: Int[Tensor, "b q"]
 
 
-class Learner(nn.Module):
+class CaptionerModule(nn.Module):
     """The captioner, and questions about what it sees: they lead it to what words are about.
 
     Few words of a caption tell the shape or the motion, so that by words alone both are learned
@@ -181,18 +181,18 @@ class Learner(nn.Module):
         self.captioner: Captioner = captioner
         width = captioner.config.width
         self.questions = nn.Parameter(torch.randn(len(WORDS), width))
-        self.look = Attention(width)
+        self.look = CaptionerAttention(width)
         self.answers = nn.ModuleDict({n: nn.Linear(width, len(w)) for n, w in WORDS.items()})
 
-    def truth(self, seen: Float[Tensor, "b n d"], answers: Int[Tensor, "b q"]) -> Tensor:
+    def truth(self, features: Float[Tensor, "b n d"], answers: Int[Tensor, "b q"]) -> Tensor:
         """The cross-entropies of all questions together."""
-        found = self.look(self.questions.expand(len(seen), -1, -1), seen)
+        found = self.look(self.questions.expand(len(features), -1, -1), features)
         errors = []
         for i, head in enumerate(self.answers.children()):
             if bool((answers[:, i] != IGNORED).any()):
                 logits = head(found[:, i]).float()
                 errors.append(cross_entropy(logits, answers[:, i], ignore_index=IGNORED))
-        return torch.stack([seen.new_zeros(()), *errors]).sum()
+        return torch.stack([features.new_zeros(()), *errors]).sum()
 
 
 class CaptionerTask:
@@ -201,13 +201,13 @@ class CaptionerTask:
     def __init__(
         self,
         model: Captioner,
-        tellings: Sequence[Tellings],
-        test: Tellings,
+        tellings: Sequence[CaptionDataset],
+        test: CaptionDataset,
         strange: Latent,
         batch: int,
         seed: int,
     ) -> None:
-        self.model = Learner(model)
+        self.model = CaptionerModule(model)
         self.tellings, self.test, self.strange = tellings, test, strange
         self.batch, self.seed = batch, seed
         self.weights = torch.tensor([float(len(part.latents)) for part in tellings])
@@ -220,24 +220,24 @@ class CaptionerTask:
             and name.startswith(("captioner.seeing.", "captioner.saying.", "look."))
         }
 
-    def draw(self, step: int, ranks: Ranks) -> Batch:
+    def draw(self, step: int, ranks: Ranks) -> CaptionBatch:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         part = self.tellings[int(torch.multinomial(self.weights, 1, generator=generator))]
         rows = torch.randint(len(part.latents), (self.batch // ranks.count,), generator=generator)
         latent = part.latents[rows].float()
         frames = latent.shape[2]
-        if frames > SHORTEST and torch.rand((), generator=generator) < CUT:
-            length = int(torch.randint(SHORTEST, frames, (), generator=generator))
+        if frames > MIN_FRAMES and torch.rand((), generator=generator) < CUT:
+            length = int(torch.randint(MIN_FRAMES, frames, (), generator=generator))
             start = int(torch.randint(frames - length + 1, (), generator=generator))
             latent = latent[:, :, start : start + length]
-        way = 2 * int(torch.randint(part.words.shape[1] // 2, (), generator=generator))
-        words, answers = part.words[rows, way : way + 2].clone(), part.answers[rows]
+        row = 2 * int(torch.randint(part.words.shape[1] // 2, (), generator=generator))
+        words, answers = part.words[rows, row : row + 2].clone(), part.answers[rows]
         for i in torch.nonzero(torch.rand(len(rows), generator=generator) < STRANGE).flatten():
             latent[i] = self.stranger(latent[i], generator)
-            words[i, :, 1:], words[i, :, 0], answers[i] = IGNORED, UNCLEAR, IGNORED
-        level = NOISE * torch.rand(len(rows), 1, 1, 1, 1, generator=generator)
+            words[i, :, 1:], words[i, :, 0], answers[i] = IGNORED, UNCLEAR_SIGN, IGNORED
+        level = LATENT_SIGMA * torch.rand(len(rows), 1, 1, 1, 1, generator=generator)
         latent = latent + level * torch.randn(latent.shape, generator=generator)
-        return Batch(latent, words[:, 0], words[:, 1], answers)
+        return CaptionBatch(latent, words[:, 0], words[:, 1], answers)
 
     def stranger(self, clip: Tensor, generator: torch.Generator) -> Tensor:
         """Something of the size of `clip` that shows nothing: shuffled, mere noise, or another."""
@@ -256,21 +256,21 @@ class CaptionerTask:
         parts = self.errors(self.model, self.draw(step, ranks))
         return torch.stack(list(parts.values())).sum(), parts
 
-    def errors(self, model: Learner, batch: Batch) -> dict[str, Tensor]:
+    def errors(self, model: CaptionerModule, batch: CaptionBatch) -> dict[str, Tensor]:
         """The cross-entropy of a word of either caption, and of the questions."""
-        seen, errors = model.captioner.see(batch.latent), []
-        for kind, said in ((SHORT, batch.short), (LONG, batch.long)):
-            said = said[:, (said != IGNORED).any(0)]
-            before = said[:, :-1].clamp(min=END)
-            words = torch.cat([torch.full((len(said), 1), kind), before], dim=1)
-            logits = model.captioner.say(words, seen).flatten(0, 1).float()
-            errors.append(cross_entropy(logits, said.flatten(), ignore_index=IGNORED))
-        truth = model.truth(seen, batch.answers)
+        features, errors = model.captioner.encode_video(batch.latent), []
+        for kind, captions in ((SHORT_SIGN, batch.short), (LONG_SIGN, batch.long)):
+            captions = captions[:, (captions != IGNORED).any(0)]
+            before = captions[:, :-1].clamp(min=END_SIGN)
+            words = torch.cat([torch.full((len(captions), 1), kind), before], dim=1)
+            logits = model.captioner.next_words(words, features).flatten(0, 1).float()
+            errors.append(cross_entropy(logits, captions.flatten(), ignore_index=IGNORED))
+        truth = model.truth(features, batch.answers)
         return {"words": torch.stack(errors).mean(), "truth": TRUTH_WEIGHT * truth}
 
     @torch.inference_mode()
-    def show(self, average: Learner, step: int, folder: Path) -> Mapping[str, float]:
+    def show(self, average: CaptionerModule, step: int, folder: Path) -> Mapping[str, float]:
         """The losses on held-out clips."""
         test = self.test
-        batch = Batch(test.latents.float(), test.words[:, 0], test.words[:, 1], test.answers)
+        batch = CaptionBatch(test.latents.float(), test.words[:, 0], test.words[:, 1], test.answers)
         return {f"test/{name}": float(e) for name, e in self.errors(average, batch).items()}

@@ -10,16 +10,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..checkpoints.state_keys import current_key
 from ..errors import TrainingError
 from ..files import replacing
-from ..state_keys import current_key
 
 
-def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _named_tensors(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}.{name}": tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def save(
+def save_training(
     path: Path,
     step: int,
     model: nn.Module,
@@ -27,19 +27,19 @@ def save(
     optimizers: Sequence[Optimizer],
 ) -> None:
     """Writes the state of a run; `averages` have the names that they have in the file."""
-    tensors = _named("model", model.state_dict())
+    tensors = _named_tensors("model", model.state_dict())
     for name, average in averages.items():
-        tensors |= _named(name, average.state_dict())
+        tensors |= _named_tensors(name, average.state_dict())
     for i, optimizer in enumerate(optimizers):
         for j, state in optimizer.state_dict()["state"].items():
-            tensors |= _named(
+            tensors |= _named_tensors(
                 f"optimizer.{i}.{j}", {k: torch.as_tensor(v) for k, v in state.items()}
             )
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"step": json.dumps(step)})
 
 
-def load(
+def load_training(
     path: Path,
     model: nn.Module,
     averages: Mapping[str, nn.Module],

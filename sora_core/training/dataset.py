@@ -21,7 +21,7 @@ from ..world.captions import describe
 from ..world.render import render
 from ..world.scene import sample_scene
 
-FPS = 8.0
+DATASET_FPS = 8.0
 SHARD = 128
 FIRST_OBJECT = 3  # segments: floor, sky, wall, then the objects
 
@@ -42,7 +42,7 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Clips:
+class ClipShard:
     """One shard in memory."""
 
     frames: UInt8[Tensor, "n t y x 3"]
@@ -59,12 +59,12 @@ class Clips:
 
 def write_shard(path: Path, shelf: Shelf, seeds: Sequence[int], captions: int) -> None:
     scenes = [sample_scene(seed, held_out=shelf.held_out) for seed in seeds]
-    clips = [render(scene, shelf.size, FPS) for scene in scenes]
+    clips = [render(scene, shelf.size, DATASET_FPS) for scene in scenes]
     still = shelf.size.frames == 1
-    said = []
+    texts = []
     for seed, scene in zip(seeds, scenes, strict=True):
-        ways = [describe(scene, seed * captions + i, still=still) for i in range(captions)]
-        said.append([text for way in ways for text in (way.short, way.long)])
+        variants = [describe(scene, seed * captions + i, still=still) for i in range(captions)]
+        texts.append([text for variant in variants for text in (variant.short, variant.long)])
     tensors = {
         "frames": torch.stack([clip.frames for clip in clips]),
         "segments": torch.stack([clip.segments for clip in clips]),
@@ -72,7 +72,7 @@ def write_shard(path: Path, shelf: Shelf, seeds: Sequence[int], captions: int) -
     metadata = {
         "labels": json.dumps([scene.labels for scene in scenes]),
         "things": json.dumps([[(t.shape, t.colour) for t in scene.things] for scene in scenes]),
-        "captions": json.dumps(said),
+        "captions": json.dumps(texts),
     }
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata)
@@ -101,10 +101,10 @@ def render_shelf(
     return paths
 
 
-def read_shard(path: Path) -> Clips:
+def read_shard(path: Path) -> ClipShard:
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
-        return Clips(
+        return ClipShard(
             file.get_tensor("frames"),
             file.get_tensor("segments"),
             json.loads(metadata["labels"]),
@@ -113,5 +113,5 @@ def read_shard(path: Path) -> Clips:
         )
 
 
-def read_shards(paths: Sequence[Path]) -> Iterator[Clips]:
+def read_shards(paths: Sequence[Path]) -> Iterator[ClipShard]:
     return (read_shard(path) for path in paths)

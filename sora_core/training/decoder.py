@@ -20,36 +20,36 @@ from ..models.autoencoder import Autoencoder
 from ..shapes import COMPRESSION, Latent, Video
 from ..video.frames import video_from_frames
 from .autoencoder import AutoencoderTask
-from .dataset import Clips
+from .dataset import ClipShard
+from .decoder_dataset import DecoderSamples
 from .distributed import Ranks
-from .painted import Painted
 
 OBJECT_WEIGHT = 1.25
-NOISE = 0.01  # of latents as they are
+DECODER_NOISE = 0.01  # of latents as they are
 BORDER_WEIGHT = 8.0  # of steps from one latent frame into the next
 MOTION_WEIGHT = 0.6  # of steps from frame to frame
-PAINTED_MOTION_WEIGHT = 1.8  # of those of painted latents, which jump more than encoded ones
+GENERATED_MOTION_WEIGHT = 1.8  # of those of painted latents, which jump more than encoded ones
 
 
 def decoding_loss(
-    made: Video,
+    decoded: Video,
     true: Video,
     objects: Float[Tensor, "b 1 t y x"],
-    shown: Float[Tensor, "#b 1 #t 1 1"],
+    exact: Float[Tensor, "#b 1 #t 1 1"],
     motion: float,
 ) -> dict[str, Tensor]:
-    """Squared error, most of all, of frames that are `shown`; and, weighing `motion`, that of each
+    """Squared error, most of all, of frames that are `exact`; and, weighing `motion`, that of each
     step in time, into latent frames above all."""
-    error, weight = made - true, 1 + (OBJECT_WEIGHT - 1) * objects
-    shown = weight * shown
-    shown = shown / shown.mean()
+    error, weight = decoded - true, 1 + (OBJECT_WEIGHT - 1) * objects
+    exact = weight * exact
+    exact = exact / exact.mean()
     parts = {
-        "charbonnier": 0.2 * (shown * (error.square() + 1e-3).sqrt()).mean(),
-        "squared": 24 * (shown * error.square()).mean(),
+        "charbonnier": 0.2 * (exact * (error.square() + 1e-3).sqrt()).mean(),
+        "squared": 24 * (exact * error.square()).mean(),
         "edges": 0.1
         * (
-            (shown[..., 1:] * error.diff(dim=-1).abs()).mean()
-            + (shown[..., 1:, :] * error.diff(dim=-2).abs()).mean()
+            (exact[..., 1:] * error.diff(dim=-1).abs()).mean()
+            + (exact[..., 1:, :] * error.diff(dim=-2).abs()).mean()
         ),
     }
     if true.shape[2] > 1:
@@ -67,26 +67,28 @@ class DecoderTask(AutoencoderTask):
     def __init__(
         self,
         model: Autoencoder,
-        clips: Sequence[Clips],
-        scenes: Sequence[Clips],
-        painted: Sequence[Painted],
-        shown: Clips,
+        clips: Sequence[ClipShard],
+        scenes: Sequence[ClipShard],
+        generated: Sequence[DecoderSamples],
+        preview_clips: ClipShard,
         batch: int,
         seed: int,
     ) -> None:
-        super().__init__(model, clips, shown, batch, seed)
+        super().__init__(model, clips, preview_clips, batch, seed)
         model.requires_grad_(False)
-        for weight in (parameter for n, parameter in model.named_parameters() if "painted." in n):
+        for weight in (
+            parameter for n, parameter in model.named_parameters() if "generated_decoder." in n
+        ):
             weight.requires_grad_(True)
-        self.scenes = list(zip(scenes, painted, strict=True))
+        self.scenes = list(zip(scenes, generated, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         if step % 2:
             motion, batch = MOTION_WEIGHT, self.encoded(step, ranks)
         else:
-            motion, batch = PAINTED_MOTION_WEIGHT, self.drawn(step, ranks)
-        latent, video, objects, shown = batch
-        parts = decoding_loss(self.model.decode(latent).float(), video, objects, shown, motion)
+            motion, batch = GENERATED_MOTION_WEIGHT, self.drawn(step, ranks)
+        latent, video, objects, exact = batch
+        parts = decoding_loss(self.model.decode(latent).float(), video, objects, exact, motion)
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
@@ -94,7 +96,7 @@ class DecoderTask(AutoencoderTask):
         """Cuts of clips, their latents, no objects that weigh more, and that all is shown."""
         video, generator = self.draw(step, ranks)
         latent = self.model.encode(video).float()
-        noise = NOISE * torch.randn(latent.shape, generator=generator)
+        noise = DECODER_NOISE * torch.randn(latent.shape, generator=generator)
         return latent + noise, video, torch.zeros_like(video[:, :1]), torch.ones(1, 1, 1, 1, 1)
 
     def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
@@ -103,24 +105,26 @@ class DecoderTask(AutoencoderTask):
         They are whole clips, and so half as many as crops.
         """
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        clips, painted = self.scenes[int(torch.randint(len(self.scenes), (), generator=generator))]
+        clips, generated = self.scenes[
+            int(torch.randint(len(self.scenes), (), generator=generator))
+        ]
         count = max(1, self.batch // ranks.count // 2)
         rows = torch.randint(len(clips.frames), (count,), generator=generator)
         video = torch.stack([video_from_frames(clips.frames[i]) for i in rows])
         return (
-            painted.latents[rows].float(),
+            generated.latents[rows].float(),
             video,
             clips.objects[rows][:, None],
-            shown_frames(painted.known[rows]).float()[:, None, :, None, None],
+            exact_frames(generated.known[rows]).float()[:, None, :, None, None],
         )
 
 
-def shown_frames(known: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t2"]:
+def exact_frames(known: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t2"]:
     """The frames of latent frames, all but those that are given after painted ones."""
     after = ~known.cummin(dim=1).values
-    shown = ~(known & after)
-    later = shown[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
-    return torch.cat([shown[:, :1], later], dim=1)
+    exact = ~(known & after)
+    later = exact[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
+    return torch.cat([exact[:, :1], later], dim=1)
 
 
 def with_second_decoder(autoencoder: Autoencoder) -> Autoencoder:
@@ -128,7 +132,7 @@ def with_second_decoder(autoencoder: Autoencoder) -> Autoencoder:
     model = Autoencoder(replace(autoencoder.config, decoders=2))
     weights = autoencoder.state_dict()
     copies = {
-        name.replace("decoder.", "painted.", 1): weight
+        name.replace("decoder.", "generated_decoder.", 1): weight
         for name, weight in weights.items()
         if name.startswith("decoder.")
     }

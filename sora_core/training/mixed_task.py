@@ -21,16 +21,15 @@ from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, TokenSubset
 from ..models.packing import pad_texts
 from ..sampling.guidance import guide
-from ..sampling.noise import draw
-from ..sampling.samplers import euler
-from ..sampling.schedules import shift_for_cells, shifted
-from ..sampling.step import Sigma
+from ..sampling.noise import seeded_noise
+from ..sampling.samplers import Sigma, euler
+from ..sampling.schedules import shift_for_cells, shifted_sigmas
 from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.sheet import contact_sheet
+from .conditioning_masks import MASK_KINDS, draw_mask
 from .distributed import Ranks
 from .flow_losses import cell_error, frame_step_loss, weighted_mean
-from .known import KINDS, draw_mask
 from .mixed_clips import Bucket
 from .noise_levels import NoiseLevels
 from .transformer import attention_for
@@ -178,7 +177,7 @@ class MixedTask:
             learning.levels.draw(count, grid.cells, own).view(-1, 1, 1, 1, 1) for _ in range(2)
         )
         paint = torch.ones(1, 1, 1, 1, 1)
-        kind = KINDS[int(torch.randint(len(KINDS), (), generator=shared))]
+        kind = MASK_KINDS[int(torch.randint(len(MASK_KINDS), (), generator=shared))]
         known, partly, two = (
             bool(draw < share)
             for draw, share in zip(
@@ -254,7 +253,7 @@ class MixedTask:
         text, mask = pad_texts([test.text(i, 0) for i in range(count)])
         empty = self.empty[None].expand(count, -1, -1)
         _, c, t, y, x = test.latents.shape
-        noise = draw(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
+        noise = seeded_noise(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
 
         def denoise(x: Latent, sigma: Sigma, text: Tensor, mask: Tensor | None) -> Latent:
             level = torch.as_tensor(sigma).view(1, 1, 1, 1, 1)
@@ -264,7 +263,7 @@ class MixedTask:
             partial(denoise, text=text, mask=mask),
             partial(denoise, text=empty, mask=None),
         )
-        sigmas = shifted(20, shift_for_cells(test.grid.cells))
+        sigmas = shifted_sigmas(20, shift_for_cells(test.grid.cells))
         with torch.autocast("cpu", torch.bfloat16):
             latent = euler(guide(cond, uncond, 3.0), noise, sigmas)
         clips = [

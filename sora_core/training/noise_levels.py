@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from ..errors import ConfigError
-from ..sampling.schedules import shift, shift_for_cells
+from ..sampling.schedules import shift_for_cells, shift_sigma
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,5 +39,5 @@ class NoiseLevels:
         even, kind = torch.rand(2, count, generator=generator)
         level = torch.sigmoid(self.mean + self.spread * normal)
         level = torch.where(kind < self.uniform, even, level)
-        level = shift(level, shift_for_cells(cells))
+        level = shift_sigma(level, shift_for_cells(cells))
         return torch.where(kind > 1 - self.low, self.low_end * even, level)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from .. import presets
+from ..checkpoints import presets
 from ..models.autoencoder import AutoencoderConfig
 from ..models.dit import DiTConfig
 from ..shapes import Size
 from .captioner import captioner_shelves, captioner_training
+from .classifier import reader_shelves, reader_training
 from .dataset import Shelf
-from .reader import reader_shelves, reader_training
 from .text import TextRecipe, smoke_text, text_recipe, text_training
 from .trainer import TrainingConfig
 
@@ -29,7 +29,7 @@ class Recipe:
     weights: tuple[float, ...]
     fading: int  # of the first shelf of `clips`, how many turn into one another too
     fading_weight: float
-    painted: Shelf  # for the decoder, with what the transformer makes of them
+    generated: Shelf  # for the decoder, with what the transformer makes of them
     lessons: tuple[Shelf, ...]  # for the reader that measures the others
     tellings: tuple[Shelf, ...]  # for the captioner
     test: Shelf
@@ -45,7 +45,7 @@ class Recipe:
     text_training: TrainingConfig
 
 
-def mini() -> Recipe:
+def mini_recipe() -> Recipe:
     """The model that ships."""
     return Recipe(
         name="sora-mini",
@@ -66,7 +66,7 @@ def mini() -> Recipe:
         weights=(0.7, 0.1, 0.05, 0.05),
         fading=2560,
         fading_weight=0.1,
-        painted=Shelf(Size(64, 64, 17), 2560, 100_000_000),
+        generated=Shelf(Size(64, 64, 17), 2560, 100_000_000),
         lessons=reader_shelves(),
         tellings=captioner_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
@@ -117,7 +117,7 @@ def smoke() -> Recipe:
         weights=(0.8,),
         fading=8,
         fading_weight=0.2,
-        painted=clips,
+        generated=clips,
         lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
         tellings=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),
         test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
@@ -134,4 +134,4 @@ def smoke() -> Recipe:
     )
 
 
-RECIPES = {"mini": mini, "smoke": smoke}
+RECIPES = {"mini": mini_recipe, "smoke": smoke}

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from ..models.text import TextConfig, TextEncoder
-from ..models.tokens import CLS, SEP, Tokenizer
+from ..models.text_encoder import TextConfig, TextEncoder
+from ..models.tokenizer import CLS, SEP, Tokenizer
 from .distributed import Ranks
 from .sentences import Amounts, Sentences, shuffled
 from .texts import Texts, calibration_texts
@@ -89,14 +89,14 @@ def train_text(
     """An encoder that has learned the states of `teacher`; `folder` holds its cosines on `test`."""
     torch.manual_seed(config.seed)
     plain = Texts.of(sentences.plain, tokenizer, config.seed)
-    shown = Texts.of(sentences.captions + sentences.prompts, tokenizer, config.seed)
+    displayed = Texts.of(sentences.captions + sentences.prompts, tokenizer, config.seed)
     student = TextEncoder(recipe.config)
-    parts = [part for part in (plain, shown) if part.ids]
+    parts = [part for part in (plain, displayed) if part.ids]
     calibration = calibration_texts(parts, recipe.calibration, config.seed)
     if not (resume and (folder / "checkpoint.safetensors").exists()):
         thin_out(student, teacher, calibration)
     scale = spreads(teacher, calibration)
-    task = TextTask(student, teacher, tokenizer, plain, shown, test, scale, config)
+    task = TextTask(student, teacher, tokenizer, plain, displayed, test, scale, config)
     return train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
 
 
@@ -130,13 +130,13 @@ class TextTask:
         teacher: TextEncoder,
         tokenizer: Tokenizer,
         plain: Texts,
-        shown: Texts,
+        displayed: Texts,
         test: Sentences,
         scale: Float[Tensor, "block d"],
         config: TrainingConfig,
     ) -> None:
         self.model, self.teacher, self.tokenizer = model, teacher, tokenizer
-        self.plain, self.shown, self.scale = plain, shown, scale
+        self.plain, self.preview_clips, self.scale = plain, displayed, scale
         self.tokens, self.seed = 16 * config.batch, config.seed
         self.test = {
             "captions": [tokenizer.tokenize(text).ids for text in test.captions[:TESTED]],
@@ -154,7 +154,9 @@ class TextTask:
     def draw(self, step: int, ranks: Ranks) -> Int[Tensor, "b n"]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         plain = bool(torch.rand((), generator=generator) < PLAIN) and bool(self.plain.ids)
-        return (self.plain if plain else self.shown).batch(self.tokens // ranks.count, generator)
+        return (self.plain if plain else self.preview_clips).batch(
+            self.tokens // ranks.count, generator
+        )
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         block, final = self.errors(self.draw(step, ranks))

@@ -1,11 +1,11 @@
 """The run that trains the text encoder: `python -m sora_core train text RECIPE`."""
 
 from ..language import write_text
-from ..models.text import TextEncoder
+from ..models.text_encoder import TextEncoder
 from .dataset import Shelf
 from .distributed import Ranks
+from .experiment import Run
 from .minilm import load_teacher
-from .run import Run
 from .sentences import gather
 from .text import train_text
 

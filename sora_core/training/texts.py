@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ..models.tokens import Tokenizer
+from ..models.tokenizer import Tokenizer
 from .sentences import shuffled
 
 

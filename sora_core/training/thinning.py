@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..models.text import TextBlock, TextEncoder
+from ..models.text_encoder import BertBlock, TextEncoder
 
 Calibration = list[Int[Tensor, "b n"]]
 """Token ids of typical texts, each entry of texts of one length."""
@@ -52,11 +52,11 @@ def thin_out(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> 
         theirs = [whole.norm_mlp(x + y) for x, y in zip(theirs, wanted, strict=True)]
 
 
-def _blocks(encoder: TextEncoder) -> list[TextBlock]:
-    return [cast(TextBlock, block) for block in encoder.blocks]
+def _blocks(encoder: TextEncoder) -> list[BertBlock]:
+    return [cast(BertBlock, block) for block in encoder.blocks]
 
 
-def _mixed(block: TextBlock, inputs: list[Tensor]) -> list[Tensor]:
+def _mixed(block: BertBlock, inputs: list[Tensor]) -> list[Tensor]:
     """What enters the last map of the attention."""
     found: list[Tensor] = []
     out = block.attn.out

@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 
 from ..files import replacing
 from ..models.autoencoder import Autoencoder
-from ..models.text import TextEncoder
-from ..models.tokens import Tokenizer
+from ..models.text_encoder import TextEncoder
+from ..models.tokenizer import Tokenizer
 from ..shapes import Size
 from ..world.town.captions import describe
 from ..world.town.render import render
 from ..world.town.sample import RATE_WEIGHTS, RATES, sample_scene
-from .dataset import Clips
+from .dataset import ClipShard
 from .mixed_clips import RenderedClip, text_path, write_shard, write_text
 
 SHARD = 64
@@ -84,12 +84,12 @@ def write_pictures(folder: Path, shelf: TownShelf, share: float = 1.0) -> list[P
     return paths
 
 
-def read_pictures(path: Path) -> Clips:
+def read_pictures(path: Path) -> ClipShard:
     """The clips that `write_pictures` wrote, without labels and captions."""
     with safe_open(path, "pt") as file:
         frames, segments = file.get_tensor("frames"), file.get_tensor("segments")
     empty = [[] for _ in frames]
-    return Clips(frames, segments, [{} for _ in frames], empty, empty)
+    return ClipShard(frames, segments, [{} for _ in frames], empty, empty)
 
 
 def write_shelf(

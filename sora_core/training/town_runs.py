@@ -13,24 +13,24 @@ from pathlib import Path
 
 import torch
 
-from ..bundle import (
+from ..checkpoints.checkpoint import (
     SamplingSettings,
     load_autoencoder,
     load_transformer,
     read_config,
-    write_bundle,
+    write_checkpoint,
 )
+from ..checkpoints.safetensors_io import load_into, write_tensors
 from ..models.autoencoder import Autoencoder
-from ..models.text import TextEncoder, encode
-from ..models.tokens import Tokenizer
-from ..weights import load_into, write
-from .alignment import align
+from ..models.text_encoder import TextEncoder, encode
+from ..models.tokenizer import Tokenizer
 from .autoencoder import AutoencoderTask
 from .decoder import with_one_decoder
 from .distributed import Ranks
+from .experiment import AUTOENCODER_NAME, OnShard
+from .latent_alignment import align
 from .mixed_clips import read_buckets
 from .mixed_task import MixedTask
-from .run import AUTOENCODER, OnShard
 from .sensitivity import decoder_sensitivity
 from .town_clips import read_pictures, write_pictures, write_shelf
 from .town_recipes import TownRecipe
@@ -76,7 +76,7 @@ class TownRun(ABC):
 
     def autoencoder(self) -> Autoencoder:
         """The one that this recipe has trained; until then that of the model file."""
-        weights = self.folder(AUTOENCODER) / "weights.safetensors"
+        weights = self.folder(AUTOENCODER_NAME) / "weights.safetensors"
         model = with_one_decoder(load_autoencoder(self.model_file, read_config(self.model_file)))
         if weights.exists():
             load_into(model, weights)
@@ -91,7 +91,7 @@ class TownAutoencoderRun(TownRun):
             on_shard("rendering pictures", i + 1, len(shelves))
 
     def __call__(self, ranks: Ranks) -> None:
-        config, folder = self.recipe.autoencoder_training, self.folder(AUTOENCODER)
+        config, folder = self.recipe.autoencoder_training, self.folder(AUTOENCODER_NAME)
         torch.manual_seed(config.seed)
         pictures = self.folder("pictures")
         clips = [
@@ -108,7 +108,7 @@ class TownAutoencoderRun(TownRun):
         )
         if ranks.first:
             align(average, before, clips)
-            write(folder / "weights.safetensors", average.state_dict())
+            write_tensors(folder / "weights.safetensors", average.state_dict())
 
 
 class TownTransformerRun(TownRun):
@@ -159,7 +159,7 @@ class TownTransformerRun(TownRun):
             task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
         )
         if ranks.first:
-            write_bundle(
+            write_checkpoint(
                 folder / f"{recipe.name}.safetensors",
                 average.dit,
                 autoencoder,
@@ -169,4 +169,4 @@ class TownTransformerRun(TownRun):
             )
 
 
-TOWN_RUNS = {AUTOENCODER: TownAutoencoderRun, TRANSFORMER: TownTransformerRun}
+TOWN_RUNS = {AUTOENCODER_NAME: TownAutoencoderRun, TRANSFORMER: TownTransformerRun}

@@ -54,19 +54,19 @@ class TrainingConfig:
         return min(1.0, (step + 1) / self.warmup if self.warmup else 1.0, left)
 
 
-Model = TypeVar("Model", bound=nn.Module)
+TrainedModel = TypeVar("TrainedModel", bound=nn.Module)
 
 
-class Task(Protocol[Model]):
+class Task(Protocol[TrainedModel]):
     """What is trained: a model, its loss at a step, and a way to look at it."""
 
-    model: Model
+    model: TrainedModel
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]: ...
 
     def matrices(self) -> set[str]: ...
 
-    def show(self, average: Model, step: int, folder: Path) -> Mapping[str, float]: ...
+    def show(self, average: TrainedModel, step: int, folder: Path) -> Mapping[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ class Matrices:
             view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
 
-def optimizers_of(task: Task[Model], config: TrainingConfig) -> tuple[Matrices, list[Optimizer]]:
+def optimizers_of(
+    task: Task[TrainedModel], config: TrainingConfig
+) -> tuple[Matrices, list[Optimizer]]:
     """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of like size."""
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
@@ -108,21 +110,21 @@ def optimizers_of(task: Task[Model], config: TrainingConfig) -> tuple[Matrices, 
 
 
 def train(
-    task: Task[Model],
+    task: Task[TrainedModel],
     config: TrainingConfig,
     folder: Path,
     ranks: Ranks,
     *,
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> Model:
+) -> TrainedModel:
     """The averaged model after all steps. `folder` holds checkpoint, scalars and sheets."""
     model, averages = task.model, Averages(task.model, (config.average, *config.longer))
     matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     saved = folder / "checkpoint.safetensors"
     start = (
-        checkpoint.load(saved, model, averages.named, optimizers)
+        checkpoint.load_training(saved, model, averages.named, optimizers)
         if resume and saved.exists()
         else 0
     )
@@ -164,7 +166,7 @@ def train(
                 scalars.add_scalar(name, float(value.detach()), done)
         last = done == end
         if ranks.first and (done % config.save_every == 0 or last):
-            checkpoint.save(saved, done, model, averages.named, optimizers)
+            checkpoint.save_training(saved, done, model, averages.named, optimizers)
         if scalars and (done % config.show_every == 0 or last):
             for name, value in task.show(averages.first, done, folder).items():
                 scalars.add_scalar(name, value, done)

@@ -19,19 +19,18 @@ from ..models.autoencoder import Autoencoder
 from ..models.dit import Attend, DiT
 from ..models.layers import written_out_attention
 from ..models.packing import pad_texts
-from ..models.patches import PATCH, patchify
+from ..models.patchify import LATENT_PATCH, patchify
 from ..sampling.guidance import guide
-from ..sampling.noise import draw
-from ..sampling.samplers import euler
-from ..sampling.schedules import shift, shift_for_cells, shifted
-from ..sampling.step import Sigma
+from ..sampling.noise import seeded_noise
+from ..sampling.samplers import Sigma, euler
+from ..sampling.schedules import shift_for_cells, shift_sigma, shifted_sigmas
 from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.scene import COLOURS, SHAPES
 from ..world.sheet import contact_sheet
+from .conditioning_masks import MASK_KINDS, draw_mask, open_span
 from .distributed import Ranks
-from .known import KINDS, draw_mask, open_span
-from .latents import OBJECTS, Latents
+from .latent_dataset import OBJECTS, LatentShard
 
 LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
 QUIET = 0.05  # the mean square of a step in the latent below which clips count no more
@@ -54,7 +53,7 @@ class Mix:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LatentBatch:
     clean: Latent
     sigma: Float[Tensor, "b 1 t y x"]
     noise: Latent
@@ -70,20 +69,20 @@ class Batch:
 
 
 def flow_loss(
-    made: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
+    predicted: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
-    """The error of the velocity that `made` implies, over what is painted.
+    """The error of the velocity that `predicted` implies, over what is painted.
 
     The velocity is (x - clean) / sigma, so its error is that of the clean latent over sigma
     (Li and He 2025, "Back to basics", with sigma bounded below as there).
     """
-    error = ((made.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * paint
+    error = ((predicted.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * paint
     error = reduce(patchify(error), "b n d -> b n", "mean")
     return (error * weight).sum() / (weight * reduce(patchify(paint), "b n d -> b n", "mean")).sum()
 
 
 def step_loss(
-    made: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
+    predicted: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
     """The flow loss of the steps from frame to frame, to and from known footage too: what is
     painted joins it, and an error that stays is seen less than one that comes and goes.
@@ -91,13 +90,13 @@ def step_loss(
     In a clip in which little moves a small step is seen already: clips count by how small their
     own steps are."""
     frames = clean.shape[2]
-    shown = torch.where(paint > 0, made.float(), clean)
+    visible = torch.where(paint > 0, predicted.float(), clean)
     sigma = sigma.expand(-1, -1, frames, -1, -1)
     level, either = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
     steps = clean.diff(dim=2)
     usual = reduce(steps.square(), "b c t y x -> b 1", "mean")
     later = weight[:, weight.shape[1] // frames :] / (usual + QUIET)
-    return flow_loss(shown.diff(dim=2), steps, level, either, later)
+    return flow_loss(visible.diff(dim=2), steps, level, either, later)
 
 
 class TruthHead(nn.Module):
@@ -131,7 +130,7 @@ class TruthHead(nn.Module):
         return loss
 
 
-class Learner(nn.Module):
+class TransformerModule(nn.Module):
     """The transformer, and what only its training needs."""
 
     def __init__(self, dit: DiT) -> None:
@@ -147,15 +146,15 @@ class TransformerTask:
         self,
         dit: DiT,
         autoencoder: Autoencoder,
-        sizes: Sequence[Latents],
-        test: Latents,
+        sizes: Sequence[LatentShard],
+        test: LatentShard,
         test_captions: Sequence[str],
         empty: Float[Tensor, "l e"],
         mix: Mix,
         batch: int,
         seed: int,
     ) -> None:
-        self.model, self.autoencoder = Learner(dit), autoencoder
+        self.model, self.autoencoder = TransformerModule(dit), autoencoder
         self.sizes, self.test, self.test_captions, self.empty = sizes, test, test_captions, empty
         self.mix, self.batch, self.seed = mix, batch, seed
 
@@ -166,14 +165,14 @@ class TransformerTask:
             if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
         }
 
-    def draw(self, step: int, ranks: Ranks) -> Batch:
+    def draw(self, step: int, ranks: Ranks) -> LatentBatch:
         shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         own = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank + 1)
         which = int(torch.multinomial(torch.tensor(self.mix.weights), 1, generator=shared))
         data = self.sizes[which]
         frames, rows, columns = data.latents.shape[2:]
         grid = Grid(frames, rows, columns)
-        tokens = grid.cells // PATCH**2
+        tokens = grid.cells // LATENT_PATCH**2
         cost = max(1.0, (tokens / 80) ** 1.1)  # larger clips come in smaller batches
         count = (
             max(1, round(self.batch / ranks.count / cost))
@@ -187,13 +186,13 @@ class TransformerTask:
         level = torch.where(
             torch.rand(count, generator=own) < 0.1, torch.rand(count, generator=own), level
         )
-        level = shift(level, shift_for_cells(grid.cells)).view(-1, 1, 1, 1, 1)
+        level = shift_sigma(level, shift_for_cells(grid.cells)).view(-1, 1, 1, 1, 1)
         paint, sigma = torch.ones(1, 1, *grid.shape), level
         if data.span:
             paint = open_span(grid, data.span)[None]
             sigma = (level * paint)[..., :1, :1]
         elif frames > 1 and torch.rand((), generator=shared) < self.mix.known:
-            kind = KINDS[int(torch.randint(len(KINDS), (), generator=shared))]
+            kind = MASK_KINDS[int(torch.randint(len(MASK_KINDS), (), generator=shared))]
             mask = draw_mask(grid, kind, shared)[None]
             firmness = torch.zeros(count, 1, 1, 1, 1)
             if torch.rand((), generator=shared) < self.mix.partly:
@@ -204,29 +203,31 @@ class TransformerTask:
             if kind != "box":
                 sigma = sigma[..., :1, :1]
 
-        told = [i for i in range(data.lengths.shape[1]) if i % 2 in self.mix.captions]
-        choice = torch.randint(len(told), (count,), generator=own).tolist()
+        rows_used = [i for i in range(data.lengths.shape[1]) if i % 2 in self.mix.captions]
+        choice = torch.randint(len(rows_used), (count,), generator=own).tolist()
         silent = (torch.rand(count, generator=own) < self.mix.no_text).tolist()
         texts = [
-            self.empty if silent[i] else data.text(int(row), told[choice[i]]).float()
+            self.empty if silent[i] else data.text(int(row), rows_used[choice[i]]).float()
             for i, row in enumerate(rows_drawn.tolist())
         ]
         text, text_mask = pad_texts(texts)
         noise = torch.randn(clean.shape, generator=own)
         coverage = rearrange(data.coverage[rows_drawn].float() / 255, "b k t y x -> b k (t y x)")
-        return Batch(clean, sigma, noise, paint, text, text_mask, coverage, data.kinds[rows_drawn])
+        return LatentBatch(
+            clean, sigma, noise, paint, text, text_mask, coverage, data.kinds[rows_drawn]
+        )
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         batch = self.draw(step, ranks)
-        seen: list[Tensor] = []
+        features: list[Tensor] = []
 
         def watch(i: int, block: nn.Module, x: Tensor) -> Tensor:
             x = block(x)
             if self.mix.truth_weight and i == int(TRUTH_BLOCK * (len(self.model.dit.blocks) - 1)):
-                seen.append(x)
+                features.append(x)
             return x
 
-        made = self.model.dit(
+        predicted = self.model.dit(
             batch.noisy,
             batch.sigma,
             batch.text,
@@ -235,23 +236,23 @@ class TransformerTask:
             around=watch,
         )
         weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
-        wrong = made, batch.clean, batch.sigma, batch.paint, weight
+        wrong = predicted, batch.clean, batch.sigma, batch.paint, weight
         parts = {"flow": flow_loss(*wrong)}
-        if seen:
-            truth = self.model.truth(seen[0], batch.coverage, batch.kinds)
+        if features:
+            truth = self.model.truth(features[0], batch.coverage, batch.kinds)
             parts["truth"] = self.mix.truth_weight * truth
-        if made.shape[2] > 1:
+        if predicted.shape[2] > 1:
             parts["steps"] = self.mix.step_weight * step_loss(*wrong)
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
-    def show(self, average: Learner, step: int, folder: Path) -> Mapping[str, float]:
+    def show(self, average: TransformerModule, step: int, folder: Path) -> Mapping[str, float]:
         scores = {f"test/{level}": self.test_loss(average.dit, level) for level in (0.3, 0.7, 0.95)}
         count = min(16, len(self.test_captions))
         text, mask = pad_texts([self.test.text(i, 1).float() for i in range(count)])
         nothing = self.empty[None].expand(count, -1, -1)
         _, c, t, y, x = self.test.latents.shape
-        noise = draw(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
+        noise = seeded_noise(0, (1, c, t, y, x)).expand(count, -1, -1, -1, -1)
 
         def denoise(x: Latent, sigma: Sigma, text: Tensor, mask: Tensor | None) -> Latent:
             return average.dit(x, torch.as_tensor(sigma).view(1, 1, 1, 1, 1), text, mask)
@@ -263,7 +264,7 @@ class TransformerTask:
                 4.0,
             ),
             noise,
-            shifted(24, shift_for_cells(self.test.latents[0, 0].numel())),
+            shifted_sigmas(24, shift_for_cells(self.test.latents[0, 0].numel())),
         )
         clips = [frames_from_video(self.autoencoder.decode(part[None])[0]) for part in latent]
         contact_sheet(
@@ -278,10 +279,10 @@ class TransformerTask:
         sigma = torch.full((1, 1, 1, 1, 1), level)
         noisy = clean.lerp(torch.randn(clean.shape, generator=generator), level)
         text, mask = pad_texts([self.test.text(i, 1).float() for i in range(len(clean))])
-        made = dit(noisy, sigma, text, mask)
+        predicted = dit(noisy, sigma, text, mask)
         tokens = self.test.coverage.shape[2:].numel()
         ones = torch.ones(len(clean), tokens)
-        return float(flow_loss(made, clean, sigma, torch.ones(1, 1, *clean.shape[2:]), ones))
+        return float(flow_loss(predicted, clean, sigma, torch.ones(1, 1, *clean.shape[2:]), ones))
 
 
 def attention_for(tokens: int) -> Attend:

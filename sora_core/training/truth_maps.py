@@ -9,7 +9,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ..models.patches import patchify
+from ..models.patchify import patchify
 from ..shapes import COMPRESSION, Grid
 
 FIRST_THING = 3  # segments below it are floor, sky, and what belongs to neither
@@ -80,9 +80,9 @@ class MapHead(nn.Module):
         super().__init__()
         self.patch = patch
         self.norm = nn.LayerNorm(width)
-        self.enter = nn.Linear(width, HIDDEN)
+        self.proj_in = nn.Linear(width, HIDDEN)
         self.around = nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1)
-        self.leave = nn.Linear(HIDDEN, len(MAPS) * patch**2)
+        self.proj_out = nn.Linear(HIDDEN, len(MAPS) * patch**2)
 
     def forward(
         self, features: Float[Tensor, "b n d"], maps: Float[Tensor, "b f t y x"]
@@ -90,9 +90,9 @@ class MapHead(nn.Module):
         """The mean squared error of the normalised maps."""
         grid = Grid(*maps.shape[2:])
         rows, columns = grid.rows // self.patch, grid.columns // self.patch
-        x = self.enter(self.norm(features))
+        x = self.proj_in(self.norm(features))
         x = rearrange(x, "b (t y x) d -> (b t) d y x", y=rows, x=columns)
         x = nn.functional.silu(self.around(x))
         x = rearrange(x, "(b t) d y x -> b (t y x) d", b=len(maps))
         wanted = patchify(normalised(maps), self.patch)
-        return (self.leave(x).float() - wanted).square().mean()
+        return (self.proj_out(x).float() - wanted).square().mean()

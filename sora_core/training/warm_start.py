@@ -32,7 +32,7 @@ def warm_started(trained: DiT, config: DiTConfig) -> DiT:
             f"{old.depth} and patch {old.patch}; choose no fewer blocks and no larger patch"
         )
     model = DiT(config)
-    model.start()
+    model.init_weights()
     weights = {k: v for k, v in trained.state_dict().items() if not k.startswith("blocks.")}
     if config.patch < old.patch:
         weights |= _finer(weights, old.patch // config.patch, config.latent_channels)
@@ -60,11 +60,11 @@ def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, T
     def going(weight: Tensor) -> Tensor:
         return rearrange(weight, "(s c) ... -> s c ...", s=times**2, c=channels).mean(0)
 
-    known = weights["handed.weight"]
+    known = weights["cond_proj.weight"]
     near = known[:, -1:]
     return {
-        "enter.weight": entering(weights["enter.weight"]),
-        "handed.weight": torch.cat([entering(known[:, :-1]), near], dim=1),
+        "proj_in.weight": entering(weights["proj_in.weight"]),
+        "cond_proj.weight": torch.cat([entering(known[:, :-1]), near], dim=1),
         **{
             f"{name}.{kind}": going(weights[f"{name}.{kind}"])
             for name in ("leave", "take")
@@ -86,7 +86,7 @@ def fit_output_layer(
     """Sets the last layer of `model` to what best predicts `clean`, by ridge regression on the
     features of these clips, for finer tokens than those it was trained on."""
     features: list[Tensor] = []
-    hook = model.leave.register_forward_pre_hook(lambda _, args: features.append(args[0]))
+    hook = model.proj_out.register_forward_pre_hook(lambda _, args: features.append(args[0]))
     model(noisy, sigma, text)
     hook.remove()
     patch = model.config.patch
@@ -97,5 +97,5 @@ def fit_output_layer(
     gram = x.T @ x
     gram += ridge * gram.diagonal().mean() * torch.eye(len(gram))
     solution = torch.linalg.solve(gram, x.T @ wanted).float()
-    model.get_parameter("leave.weight").copy_(solution[:-1].T)
-    model.get_parameter("leave.bias").copy_(solution[-1])
+    model.get_parameter("proj_out.weight").copy_(solution[:-1].T)
+    model.get_parameter("proj_out.bias").copy_(solution[-1])

@@ -15,21 +15,21 @@ from av.container import InputContainer
 from ..errors import MediaError
 from .decoders import WHITELIST
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpegts,flv,mpeg"
+CONTAINER_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,gif,avi,mpegts,flv,mpeg"
 """The only formats opened: others may name further files, as a text beginning `ffconcat` does."""
 
 FORMAT_NAMES = "mp4, mov, mkv, webm, gif, avi, ts, m2ts, flv and mpg"
 
-MAX_SIDE = 8192
+MAX_FILE_SIDE = 8192
 MAX_PIXELS = 7680 * 4320
 MAX_FPS = 240  # asked for; cameras that slow down time write up to MAX_FILE_FPS
 MAX_FILE_FPS = 1000
-MAX_SECONDS = 6 * 3600
+MAX_FILE_SECONDS = 6 * 3600
 MAX_STREAMS = 32
 MAX_ATTACHED = 1000
 MAX_MESSAGE = 200
 
-Source = Path | BinaryIO
+FileSource = Path | BinaryIO
 """A media file: its path, or the file open for reading bytes."""
 
 NTSC = (24, 30, 48, 60, 120)
@@ -52,14 +52,14 @@ def frame_rate(fps: Fraction | float) -> Fraction:
     return rate
 
 
-def media_error(source: Source, problem: str) -> MediaError:
+def media_error(source: FileSource, problem: str) -> MediaError:
     """An error that names the file and the problem, never longer than `MAX_MESSAGE`."""
     name = f"{source.name[-80:]!a}" if isinstance(source, Path) else "the open file"
     return MediaError(f"{name}: {problem}"[:MAX_MESSAGE])
 
 
 @contextmanager
-def media_errors(source: Source, action: str, fix: str = "") -> Iterator[None]:
+def media_errors(source: FileSource, action: str, fix: str = "") -> Iterator[None]:
     """A block in which what the codecs and the disk raise becomes a MediaError about `source`."""
     try:
         yield
@@ -69,8 +69,8 @@ def media_errors(source: Source, action: str, fix: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[InputContainer]:
-    """The container in `source`, one of `FORMATS`, closed at the end of the block."""
+def opened(source: FileSource) -> Iterator[InputContainer]:
+    """The container in `source`, one of `CONTAINER_FORMATS`, closed at the end of the block."""
     with media_errors(source, "be opened", "; choose a video file that plays elsewhere"):
         if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
             raise media_error(source, "not a file; a folder, pipe or device holds no video")
@@ -78,7 +78,7 @@ def opened(source: Source) -> Iterator[InputContainer]:
             container = av.open(
                 str(source.absolute()) if isinstance(source, Path) else source,
                 options={
-                    "format_whitelist": FORMATS,
+                    "format_whitelist": CONTAINER_FORMATS,
                     "protocol_whitelist": "file",
                     "codec_whitelist": WHITELIST,  # for what is decoded to find the streams
                 },

@@ -11,22 +11,24 @@ from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 from ..shapes import Frames
 
 GREY = (0.299, 0.587, 0.114)
-LONGEST = 160  # pixels; larger pictures are shrunk first, for how far things move shows there too
+MAX_FLOW_SIDE = (
+    160  # pixels; larger pictures are shrunk first, for how far things move shows there too
+)
 SMALLEST = 12  # no coarser level than this many pixels
 ROUNDS = 4
 BLUR = (0.06, 0.12, 0.2, 0.24, 0.2, 0.12, 0.06)  # how much each neighbour counts, per direction
-NOISE = 2.0  # a slope per pixel, in levels of 255, that is no better than noise
+FLOW_NOISE = 2.0  # a slope per pixel, in levels of 255, that is no better than noise
 
 
-def flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
+def optical_flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
     """How many pixels what is seen in each pixel of `before` has moved right and down in `after`.
 
     Lucas and Kanade 1981 with a Gaussian window, from coarse to fine, warped anew in each round.
     Where nothing tells, as on a bare wall, it stays near 0. Pictures above 160 pixels a side come
     out smaller; the numbers still count pixels of the full size.
     """
-    shrunk = max(1.0, max(before.shape[1:3]) / LONGEST)
-    first, second = (_levels(_grey(frames), shrunk) for frames in (before, after))
+    shrunk = max(1.0, max(before.shape[1:3]) / MAX_FLOW_SIDE)
+    first, second = (_pyramid(_grey(frames), shrunk) for frames in (before, after))
     found = first[-1].new_zeros(len(before), 2, *first[-1].shape[2:])
     for here, there in zip(reversed(first), reversed(second), strict=True):
         if found.shape[2:] != here.shape[2:]:
@@ -34,7 +36,7 @@ def flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
             found = interpolate(found, here.shape[2:], mode="bilinear")
             found = found * here.new_tensor(finer)[:, None, None]
         for _ in range(ROUNDS):
-            found = found + _closer(here, moved(there, found))
+            found = found + _closer(here, warp(there, found))
     return found * shrunk
 
 
@@ -42,7 +44,7 @@ def _grey(frames: Frames) -> Float[Tensor, "n 1 y x"]:
     return (frames.float() @ torch.tensor(GREY))[:, None]
 
 
-def _levels(grey: Float[Tensor, "n 1 y x"], shrunk: float) -> list[Float[Tensor, "n 1 y2 x2"]]:
+def _pyramid(grey: Float[Tensor, "n 1 y x"], shrunk: float) -> list[Float[Tensor, "n 1 y2 x2"]]:
     """From fine to coarse, each half as large."""
     sides = [max(1, round(side / shrunk)) for side in grey.shape[2:]]
     levels = [interpolate(grey, sides, mode="area") if shrunk > 1 else grey]
@@ -59,7 +61,7 @@ def _closer(here: Tensor, there: Tensor) -> Float[Tensor, "n 2 y x"]:
     change = there - here
     products = (right * right, right * down, down * down, right * change, down * change)
     xx, xy, yy, xt, yt = _blurred(torch.cat(products, dim=1)).split(1, dim=1)
-    xx, yy = xx + NOISE, yy + NOISE
+    xx, yy = xx + FLOW_NOISE, yy + FLOW_NOISE
     area = xx * yy - xy * xy
     step = torch.cat([(xy * yt - yy * xt) / area, (xy * xt - xx * yt) / area], dim=1)
     return step.clamp(-2, 2)  # a slope says nothing of what lies farther away
@@ -79,7 +81,7 @@ def _blurred(pictures: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c y x"]:
     return planes.view_as(pictures)
 
 
-def moved(
+def warp(
     picture: Float[Tensor, "n c y x"], found: Float[Tensor, "n 2 y x"]
 ) -> Float[Tensor, "n c y x"]:
     """`picture` as it looks when each pixel shows what `found` leads to."""

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
 
-LEVELS = 256
-LIMIT = 4.0  # what differs more is something else that is seen, and not a matter of colour
+HISTOGRAM_LEVELS = 256
+MAX_LEVEL_SHIFT = (
+    4.0  # what differs more is something else that is seen, and not a matter of colour
+)
 SMOOTH = 9  # levels that move nearly alike, so that no two change places
 
 Shift = Float[Tensor, "3 level"]
@@ -18,40 +20,40 @@ Shift = Float[Tensor, "3 level"]
 
 
 def level_shift(here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]) -> Shift:
-    """What spreads the levels of `here` as those of `there` are, by at most `LIMIT`.
+    """What spreads the levels of `here` as those of `there` are, by at most `MAX_LEVEL_SHIFT`.
 
     Histogram matching (Gonzalez and Woods, Digital Image Processing, 3.3.2), smoothed.
     """
-    pairs = zip(_levels(here).unbind(1), _levels(there).unbind(1), strict=True)
+    pairs = zip(_histogram(here).unbind(1), _histogram(there).unbind(1), strict=True)
     shift = torch.stack([_matching(*pair) for pair in pairs])
     smooth = avg_pool1d(pad(shift, (SMOOTH // 2,) * 2, mode="replicate"), SMOOTH, stride=1)
-    return smooth.clamp(-LIMIT, LIMIT)
+    return smooth.clamp(-MAX_LEVEL_SHIFT, MAX_LEVEL_SHIFT)
 
 
-def shifted(picture: Float[Tensor, "b 3 y x"], shift: Shift) -> Float[Tensor, "b 3 y x"]:
+def shift_levels(picture: Float[Tensor, "b 3 y x"], shift: Shift) -> Float[Tensor, "b 3 y x"]:
     """`picture` with its levels moved by `shift`."""
     moves = [
         table.to(picture)[channel]
-        for table, channel in zip(shift, _levels(picture).unbind(1), strict=True)
+        for table, channel in zip(shift, _histogram(picture).unbind(1), strict=True)
     ]
-    return picture + torch.stack(moves, dim=1) * (2 / (LEVELS - 1))
+    return picture + torch.stack(moves, dim=1) * (2 / (HISTOGRAM_LEVELS - 1))
 
 
-def _levels(picture: Float[Tensor, "b 3 y x"]) -> Tensor:
-    levels = ((picture + 1) * ((LEVELS - 1) / 2)).nan_to_num()  # a host shows them black
-    return levels.round().clamp(0, LEVELS - 1).long()
+def _histogram(picture: Float[Tensor, "b 3 y x"]) -> Tensor:
+    levels = ((picture + 1) * ((HISTOGRAM_LEVELS - 1) / 2)).nan_to_num()  # a host shows them black
+    return levels.round().clamp(0, HISTOGRAM_LEVELS - 1).long()
 
 
 def _matching(here: Tensor, there: Tensor) -> Float[Tensor, " level"]:
     """How far each level `here` lies from the one of the same rank `there`."""
     (own, own_rank), (other, other_rank) = _ranks(here), _ranks(there)
     gap = np.interp(own_rank, other_rank, other) - own
-    return torch.from_numpy(np.interp(np.arange(LEVELS), own, gap)).float()
+    return torch.from_numpy(np.interp(np.arange(HISTOGRAM_LEVELS), own, gap)).float()
 
 
 def _ranks(channel: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The levels that occur, and which share of all lies below each, half of itself counted."""
-    counts = torch.bincount(channel.flatten(), minlength=LEVELS).cpu().numpy()
+    counts = torch.bincount(channel.flatten(), minlength=HISTOGRAM_LEVELS).cpu().numpy()
     ranks = (counts.cumsum() - counts / 2) / counts.sum()
     (levels,) = counts.nonzero()
     return levels, ranks[levels]

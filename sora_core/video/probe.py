@@ -10,14 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .colour import colour_notes, refused_matrix
-from .container import (
-    MAX_PIXELS,
-    MAX_SIDE,
-    Source,
-    media_error,
-    media_errors,
-    opened,
-)
+from .container import MAX_FILE_SIDE, MAX_PIXELS, FileSource, media_error, media_errors, opened
 from .hdr import NAMES as HDR_NAMES
 from .orientation import Orientation, orientation, square_pixels
 from .streams import video_stream
@@ -63,26 +56,26 @@ class Inspected:
     interlaced: bool
 
 
-def probe(source: Source) -> MediaInfo:
+def probe(source: FileSource) -> MediaInfo:
     """What `source` holds; MediaError where its first frame cannot be had within the limits."""
     with opened(source) as container:
         return inspect(source, container).info
 
 
-def lasting(source: Source) -> Fraction:
+def duration_of(source: FileSource) -> Fraction:
     """The seconds that the frames of `source` last; where no header counts them, they are."""
     with opened(source) as container:
         stream = video_stream(source, container)
         return measured_seconds(source, container, stream)
 
 
-def inspect(source: Source, container: InputContainer) -> Inspected:
+def inspect(source: FileSource, container: InputContainer) -> Inspected:
     """What an open container holds, and the frames of its video."""
     stream = video_stream(source, container)
     check_size(source, stream.codec_context.width, stream.codec_context.height)
     fps = frame_rate_of(source, container, stream)
     seconds = header_seconds(source, container, stream)
-    frames = decoded(source, container, stream)
+    frames = first_decoded(source, container, stream)
     first = next(frames, None)
     if first is None:
         raise media_error(source, "no frame can be read; the file is cut short or damaged")
@@ -118,18 +111,20 @@ def inspect(source: Source, container: InputContainer) -> Inspected:
     )
 
 
-def decoded(
-    source: Source, container: InputContainer, stream: VideoStream
+def first_decoded(
+    source: FileSource, container: InputContainer, stream: VideoStream
 ) -> Iterator[av.VideoFrame]:
     """The frames of `stream` from where `container` stands, in the order they are shown."""
     with media_errors(source, "be read further"):
         yield from container.decode(stream)
 
 
-def check_size(source: Source, width: int, height: int) -> None:
+def check_size(source: FileSource, width: int, height: int) -> None:
     """Refuses frames whose sides or area exceed the limits."""
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS):
-        limit = f"{MAX_SIDE} px a side and {MAX_PIXELS} px in all"
+    if not (
+        0 < width <= MAX_FILE_SIDE and 0 < height <= MAX_FILE_SIDE and width * height <= MAX_PIXELS
+    ):
+        limit = f"{MAX_FILE_SIDE} px a side and {MAX_PIXELS} px in all"
         raise media_error(source, f"frames of {width}x{height} px; at most {limit} are read")
 
 

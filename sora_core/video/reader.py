@@ -16,12 +16,12 @@ from torch import Tensor
 from ..errors import MediaError
 from ..shapes import Frames
 from .colour import FrameConverter
-from .container import Source, frame_rate, media_error, media_errors, opened
+from .container import FileSource, frame_rate, media_error, media_errors, opened
 from .deinterlace import deinterlaced
 from .frames import resize
 from .hdr import NAMES as HDR_CURVES
 from .hdr import ToneMapper
-from .probe import Inspected, MediaInfo, check_size, decoded, inspect
+from .probe import Inspected, MediaInfo, check_size, first_decoded, inspect
 from .streams import video_stream
 from .timing import frame_times, lasting_of, origin, rewind, tick
 
@@ -31,12 +31,12 @@ MAX_STILL_SECONDS = 600  # a damaged time stamp may claim that one frame stands 
 HEADER_TOLERANCE = 0.02  # some headers give only a duration and an average rate
 SEEK_BACK = 2  # seconds
 
-Timed = tuple[Fraction, Fraction, av.VideoFrame]
+TimedFrame = tuple[Fraction, Fraction, av.VideoFrame]
 """When a frame appears, counted from the asked start; how long it stays; the frame."""
 
 
 def read_frames(
-    source: Source,
+    source: FileSource,
     *,
     start: float = 0.0,
     seconds: float | None = None,
@@ -57,23 +57,23 @@ def read_frames(
         video = inspect(source, container)
         pixels = _Pixels(source, video)
         frames = chosen.frames(source, container, video, on_damage)
-        given = 0
-        shown = size or (video.info.width, video.info.height)
-        for chunk in _chunks(frames, pixels, shown, on_frame):
-            given += len(chunk)
+        yielded = 0
+        displayed = size or (video.info.width, video.info.height)
+        for chunk in _chunks(frames, pixels, displayed, on_frame):
+            yielded += len(chunk)
             yield chunk
-        if not given:
+        if not yielded:
             raise media_error(source, f"no frame at {start} s; it lasts {video.info.seconds:.2f} s")
 
 
-def read_times(source: Source) -> list[Fraction]:
+def read_times(source: FileSource) -> list[Fraction]:
     """When each frame of `source` is shown, in seconds from the first; none is decoded."""
     with opened(source) as container:
         return frame_times(source, container, video_stream(source, container))
 
 
 def read_alpha(
-    source: Source,
+    source: FileSource,
     *,
     start: float = 0.0,
     seconds: float | None = None,
@@ -103,7 +103,7 @@ class _Choice:
 
     def frames(
         self,
-        source: Source,
+        source: FileSource,
         container: InputContainer,
         video: Inspected,
         on_damage: Callable[[str], None],
@@ -121,13 +121,13 @@ class _Choice:
         return _at_rate(source, timed, self.span, self.rate)
 
 
-def in_a_chunk(width: int, height: int) -> int:
+def frames_per_chunk(width: int, height: int) -> int:
     """How many frames are given at a time: few, where they are large."""
     return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * width * height)))
 
 
 def _frames_from(
-    source: Source,
+    source: FileSource,
     container: InputContainer,
     stream: VideoStream,
     begin: Fraction,
@@ -141,7 +141,7 @@ def _frames_from(
             container.seek(ticks, stream=stream)
         else:
             rewind(container, stream)
-    frames = decoded(source, container, stream)
+    frames = first_decoded(source, container, stream)
     first = next(frames, None)
     # What comes just before an open key frame needs the key frame before it.
     if (first is None or first.pts is None or first.pts > ticks) and earlier < begin:
@@ -149,7 +149,9 @@ def _frames_from(
     return frames if first is None else chain([first], frames)
 
 
-def _timed(video: Inspected, frames: Iterator[av.VideoFrame], begin: Fraction) -> Iterator[Timed]:
+def _timed(
+    video: Inspected, frames: Iterator[av.VideoFrame], begin: Fraction
+) -> Iterator[TimedFrame]:
     start = origin(video.stream)
     expected = start
     for frame in frames:
@@ -162,8 +164,8 @@ def _timed(video: Inspected, frames: Iterator[av.VideoFrame], begin: Fraction) -
 
 
 def _watched(
-    timed: Iterator[Timed], info: MediaInfo, on_damage: Callable[[str], None]
-) -> Iterator[Timed]:
+    timed: Iterator[TimedFrame], info: MediaInfo, on_damage: Callable[[str], None]
+) -> Iterator[TimedFrame]:
     """`timed`, its end compared with what the header of the file promises."""
     count, backward, end = 0, 0, Fraction(0)
     for time, stays, frame in timed:
@@ -177,49 +179,49 @@ def _watched(
         on_damage(f"{count} frames can be read, the header promises {info.frames}")
 
 
-def _each_once(timed: Iterator[Timed], span: Fraction | None) -> Iterator[av.VideoFrame]:
+def _each_once(timed: Iterator[TimedFrame], span: Fraction | None) -> Iterator[av.VideoFrame]:
     """The frames whose middle lies in the span; if none does, the one on screen at its start."""
-    on_screen, given = None, False
+    on_screen, yielded = None, False
     for time, stays, frame in timed:
         middle = time + stays / 2
-        if span is not None and middle >= span and (given or time > 0):
+        if span is not None and middle >= span and (yielded or time > 0):
             break
         if on_screen is None and time + stays > 0:
             on_screen = frame
         if middle >= 0 and (span is None or middle < span):
             yield frame
-            given = True
-    if on_screen is not None and not given:
+            yielded = True
+    if on_screen is not None and not yielded:
         yield on_screen
 
 
 def _at_rate(
-    source: Source, timed: Iterator[Timed], span: Fraction | None, rate: Fraction
+    source: FileSource, timed: Iterator[TimedFrame], span: Fraction | None, rate: Fraction
 ) -> Iterator[av.VideoFrame]:
     """For each moment 0, 1 / rate, 2 / rate, ... the frame that appears nearest to it."""
     wanted = None if span is None else max(1, round(span * rate))
-    given, end, held = 0, Fraction(0), None
+    yielded, end, held = 0, Fraction(0), None
     for time, stays, frame in timed:
         if held is not None:
             if max(stays, time - held[0]) > MAX_STILL_SECONDS:
                 problem = f"one frame stays longer than {MAX_STILL_SECONDS} s; re-encode it"
                 raise media_error(source, problem)
-            while given / rate - held[0] <= time - given / rate:
-                if given == wanted:
+            while yielded / rate - held[0] <= time - yielded / rate:
+                if yielded == wanted:
                     return
                 yield held[1]
-                given += 1
+                yielded += 1
         held, end = (time, frame), time + stays
     if held is not None and end > 0:
         total = max(1, round(end * rate))
-        for _ in range(given, total if wanted is None else min(wanted, total)):
+        for _ in range(yielded, total if wanted is None else min(wanted, total)):
             yield held[1]
 
 
 class _Pixels:
     """Decoded frames of one file as pixels, upright, of SDR, or their alpha as one channel."""
 
-    def __init__(self, source: Source, video: Inspected, *, alpha: bool = False) -> None:
+    def __init__(self, source: FileSource, video: Inspected, *, alpha: bool = False) -> None:
         self.source, self.video, self.alpha = source, video, alpha
         self.converter = FrameConverter(*video.coded)
         self.tones: ToneMapper | None = None
@@ -248,7 +250,7 @@ def _chunks(
     on_frame: Callable[[int], None] = lambda count: None,
 ) -> Iterator[UInt8[Tensor, "t y x c"]]:
     width, height = size
-    limit = in_a_chunk(width, height)
+    limit = frames_per_chunk(width, height)
     chunk: list[UInt8[Tensor, "y x c"]] = []
     last, pixels = None, torch.empty(0, dtype=torch.uint8)
     for count, frame in enumerate(frames, start=1):

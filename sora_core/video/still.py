@@ -12,7 +12,7 @@ from ..shapes import Frames
 from .container import media_error
 from .probe import check_size
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+STILL_FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 256_000_000  # of a file: a picture of MAX_PIXELS takes 133 MB when nothing is packed
 
 
@@ -27,15 +27,15 @@ def read_still(path: Path) -> Frames:
         if path.stat().st_size > MAX_BYTES:
             raise media_error(path, f"a picture of more than {MAX_BYTES / 1e6:.0f} MB")
         # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
-        with Image.open(BytesIO(path.read_bytes()), formats=FORMATS) as image:
+        with Image.open(BytesIO(path.read_bytes()), formats=STILL_FORMATS) as image:
             check_size(path, *image.size)
             upright = ImageOps.exif_transpose(image).convert("RGBA")
     except UnidentifiedImageError as error:
-        raise media_error(path, f"no picture; {', '.join(FORMATS)} are read") from error
+        raise media_error(path, f"no picture; {', '.join(STILL_FORMATS)} are read") from error
     except Image.DecompressionBombError as error:
         raise media_error(path, "a picture of far too many pixels") from error
     except (OSError, SyntaxError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise media_error(path, f"cannot be read: {reason}") from error
-    shown = Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright)
-    return torch.from_numpy(np.array(shown.convert("RGB")))[None]
+    composited = Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright)
+    return torch.from_numpy(np.array(composited.convert("RGB")))[None]

@@ -6,13 +6,13 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from . import decoders
-from .container import FORMAT_NAMES, Source, media_error
+from .container import FORMAT_NAMES, FileSource, media_error
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Pictures that go with a film or a song: covers, and previews of chapters."""
 
 
-def video_stream(source: Source, container: InputContainer) -> VideoStream:
+def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
     """The video that a player would show: the default one, else the first; MediaError if none is
     there whose decoder is on the list."""
     moving = [stream for stream in container.streams.video if not stream.disposition & STILL]
@@ -29,7 +29,7 @@ def video_stream(source: Source, container: InputContainer) -> VideoStream:
     return stream
 
 
-def sound_stream(source: Source, container: InputContainer) -> AudioStream | None:
+def sound_stream(source: FileSource, container: InputContainer) -> AudioStream | None:
     """The sound that a player would play: the default one, else the first; None where there is
     none, MediaError where its decoder is not on the list."""
     streams = container.streams.audio

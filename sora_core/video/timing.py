@@ -10,7 +10,14 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from .container import MAX_FILE_FPS, MAX_FPS, MAX_SECONDS, Source, media_error, media_errors
+from .container import (
+    MAX_FILE_FPS,
+    MAX_FILE_SECONDS,
+    MAX_FPS,
+    FileSource,
+    media_error,
+    media_errors,
+)
 
 BEFORE = 10  # seconds: the first packet may be due some frames before the first picture
 SAMPLED = 300  # packets whose stamps stand for those of the whole file
@@ -42,7 +49,7 @@ def rewind(container: InputContainer, stream: VideoStream) -> None:
         container.seek(stream.start_time or 0, stream=stream)
 
 
-def frame_rate_of(source: Source, container: InputContainer, stream: VideoStream) -> Fraction:
+def frame_rate_of(source: FileSource, container: InputContainer, stream: VideoStream) -> Fraction:
     """The rate at which the frames of `stream` follow each other.
 
     Where the header gives none, or one that its own stamps contradict (recordings of browsers,
@@ -58,7 +65,7 @@ def frame_rate_of(source: Source, container: InputContainer, stream: VideoStream
     return average
 
 
-def header_seconds(source: Source, container: InputContainer, stream: VideoStream) -> float:
+def header_seconds(source: FileSource, container: InputContainer, stream: VideoStream) -> float:
     """How long the header says that the frames last; 0 where it does not say."""
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
@@ -82,7 +89,9 @@ def header_frames(
     return stream.frames or implied
 
 
-def measured_seconds(source: Source, container: InputContainer, stream: VideoStream) -> Fraction:
+def measured_seconds(
+    source: FileSource, container: InputContainer, stream: VideoStream
+) -> Fraction:
     """The seconds that the frames of `stream` last; where no header counts them, stamps do."""
     if stream.frames and stream.duration and container.format.name != GIF:
         seconds = stream.duration * tick(stream)
@@ -102,7 +111,9 @@ def lasting_of(stays: Fraction, step: Fraction) -> Fraction:
     return stays if 2 * stays >= step else step
 
 
-def frame_times(source: Source, container: InputContainer, stream: VideoStream) -> list[Fraction]:
+def frame_times(
+    source: FileSource, container: InputContainer, stream: VideoStream
+) -> list[Fraction]:
     """When each frame of `stream` is shown, in seconds from the first; none is decoded."""
     with media_errors(source, "be read further"):
         begin = origin(stream)
@@ -110,9 +121,9 @@ def frame_times(source: Source, container: InputContainer, stream: VideoStream) 
         return [time for time in times if time >= 0]  # an edit list hides what lies before
 
 
-def _checked(source: Source, seconds: float) -> float:
-    if not 0 <= seconds <= MAX_SECONDS:
-        raise media_error(source, f"{seconds:.0f} s long; at most {MAX_SECONDS} s are read")
+def _checked(source: FileSource, seconds: float) -> float:
+    if not 0 <= seconds <= MAX_FILE_SECONDS:
+        raise media_error(source, f"{seconds:.0f} s long; at most {MAX_FILE_SECONDS} s are read")
     return seconds
 
 
@@ -125,7 +136,7 @@ def _stamps(container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
 
 
 def _sampled_rate(
-    source: Source, container: InputContainer, stream: VideoStream
+    source: FileSource, container: InputContainer, stream: VideoStream
 ) -> Fraction | None:
     """The rate of most of the first frames by their stamps; one of `USUAL` if near to it."""
     with media_errors(source, "be read further"):

@@ -24,7 +24,7 @@ from ..shapes import Frames
 from .audio import Audio, Track
 from .codecs import MUXERS, Codec, codec_for
 from .colour import BT709, YuvWriter
-from .container import MAX_PIXELS, MAX_SIDE, frame_rate, media_error, media_errors
+from .container import MAX_FILE_SIDE, MAX_PIXELS, frame_rate, media_error, media_errors
 
 LIMITED_RANGE = 1
 WAITING_FRAMES = 8
@@ -122,8 +122,8 @@ class _Encoder:
         metadata: Mapping[str, str],
     ) -> None:
         height, width = first.shape[:2]
-        if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-            limit = f"{MAX_SIDE} px a side and {MAX_PIXELS} px in all"
+        if max(width, height) > MAX_FILE_SIDE or width * height > MAX_PIXELS:
+            limit = f"{MAX_FILE_SIDE} px a side and {MAX_PIXELS} px in all"
             raise media_error(path, f"{width}x{height} is too large; at most {limit}")
         if min(width, height) < settings.min_side:
             limit = f"at least {settings.min_side} px a side, or h264, which takes any"

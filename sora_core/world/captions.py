@@ -10,17 +10,17 @@ from .scene import Scene, Thing
 
 
 @dataclass(frozen=True, slots=True)
-class Captions:
+class SceneCaptions:
     """One scene, said twice."""
 
     short: str
     long: str
 
 
-def describe(scene: Scene, seed: int, still: bool = False) -> Captions:
+def describe(scene: Scene, seed: int, still: bool = False) -> SceneCaptions:
     """The captions of `scene`, phrased by `seed`; `still` is for one frame: nothing moves in it."""
     speaker = _Speaker(Generator(PCG64([seed, 1])), still)
-    return Captions(speaker.short(scene), speaker.long(scene))
+    return SceneCaptions(speaker.short(scene), speaker.long(scene))
 
 
 class _Speaker:
@@ -38,32 +38,32 @@ class _Speaker:
 
     def short(self, scene: Scene) -> str:
         """Colour, shape and motion, usually the floor, sometimes the sky and the camera."""
-        said = self.event(scene, rich=False)
+        text = self.event(scene, rich=False)
         if self.chance(0.85):
-            said = f"{said} {self.floor(scene)}"
+            text = f"{text} {self.floor(scene)}"
         if self.chance(0.45):
-            said = f"{said} {self.pick(words.SKIES[scene.sky])}"
+            text = f"{text} {self.pick(words.SKY_PHRASES[scene.sky])}"
         moving = scene.camera != "static"
         if not self.still and self.chance(0.85 if moving else 0.15):
-            said = f"{said}, {self.pick(words.WITH_CAMERA[scene.camera])}"
-        return said
+            text = f"{text}, {self.pick(words.WITH_CAMERA[scene.camera])}"
+        return text
 
     def long(self, scene: Scene) -> str:
         """Everything, in two to four sentences of varied order."""
         event = self.event(scene, rich=True)
-        camera = self.pick(words.CAMERAS[scene.camera])
+        camera = self.pick(words.CAMERA_SENTENCES[scene.camera])
         light = self.pick(words.LIGHTS[scene.sky])
         match self.rng.integers(4):
             case 0:
                 parts = [f"{event} {self.floor(scene)}.", light, camera]
             case 1:
-                sky = self.pick(words.SKIES[scene.sky])
+                sky = self.pick(words.SKY_PHRASES[scene.sky])
                 parts = [f"{event} {self.floor(scene)} {sky}.", camera]
             case 2:
                 ground = self.pick(words.GROUNDS[scene.floor])
                 parts = [f"{event}.", f"The ground is {ground}.", light, camera]
             case _:
-                sky = self.pick(words.SKIES[scene.sky])
+                sky = self.pick(words.SKY_PHRASES[scene.sky])
                 parts = [f"{sky}, {event} {self.floor(scene)}.", camera]
         if self.still:
             parts = parts[:-1]
@@ -72,9 +72,9 @@ class _Speaker:
         return " ".join(part[0].upper() + part[1:] for part in parts)
 
     def floor(self, scene: Scene) -> str:
-        said = self.pick(words.FLOORS[scene.floor])
+        text = self.pick(words.FLOOR_PHRASES[scene.floor])
         moves = scene.things[0].motion in ("left", "right") and not self.still
-        return said if moves else said.replace("across ", "on ")
+        return text if moves else text.replace("across ", "on ")
 
     def event(self, scene: Scene, rich: bool) -> str:
         """What happens, as a clause without its place."""
@@ -108,19 +108,22 @@ class _Speaker:
 
     def thing(self, thing: Thing, rich: bool) -> str:
         """A noun phrase with its article; size and look always when `rich`, else now and then."""
-        colour, shape = self.pick(words.COLOURS[thing.colour]), self.pick(words.SHAPES[thing.shape])
-        said, after = [colour, shape], ""
+        colour, shape = (
+            self.pick(words.COLOUR_WORDS[thing.colour]),
+            self.pick(words.SHAPE_WORDS[thing.shape]),
+        )
+        adjectives, after = [colour, shape], ""
         if thing.pattern == "striped" and (rich or self.chance(0.6)):
             if self.chance(0.5):
-                said = [self.pick(words.STRIPES), *said]
+                adjectives = [self.pick(words.STRIPES), *adjectives]
             else:
                 grey = thing.colour == "white"
                 after = f" {self.pick(words.STRIPED_WITH_GREY if grey else words.STRIPED_WITH)}"
         elif thing.pattern == "plain" and self.chance(0.6 if rich else 0.08):
-            said = [self.pick(words.LOOKS), *said]
+            adjectives = [self.pick(words.LOOKS), *adjectives]
         if rich or self.chance(0.0 if thing.size == "medium" else 0.3):
-            said = [self.pick(words.SIZES[thing.size]), *said]
-        phrase = " ".join(said)
+            adjectives = [self.pick(words.SIZE_WORDS[thing.size]), *adjectives]
+        phrase = " ".join(adjectives)
         return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}{after}"
 
     def rests(self, thing: Thing) -> str:
@@ -129,12 +132,12 @@ class _Speaker:
         return self.pick(words.STANDS)
 
     def moves(self, thing: Thing) -> str:
-        said = self.pick(words.MOTIONS[thing.motion])
+        text = self.pick(words.MOTION_PHRASES[thing.motion])
         if thing.motion not in ("left", "right", "toward", "away"):
-            return said
+            return text
         verbs = words.VERBS["roll" if thing.shape == "ball" else "slide"]
         if thing.motion in ("toward", "away") and self.chance(0.4):
             verbs = words.VERBS["go"]
-        if said.startswith(("closer", "nearer", "farther")):
+        if text.startswith(("closer", "nearer", "farther")):
             verbs = ("comes", "moves") if thing.motion == "toward" else ("moves", "drifts")
-        return f"{self.pick(verbs)} {said}"
+        return f"{self.pick(verbs)} {text}"

@@ -23,7 +23,7 @@ class CameraPath:
     focal: Float[ndarray, "t"]
 
 
-def positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3"]:
+def thing_positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3"]:
     """The centre of `thing` at each time."""
     clock = np.clip(seconds - thing.start, 0, thing.stop - thing.start)
     x, z = np.full_like(clock, thing.x), np.full_like(clock, thing.z)
@@ -46,7 +46,7 @@ def positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3
 
 def rotations(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
     """Turns of `thing` at each time, own axes to world axes. Balls roll, the rest slides."""
-    path = positions(thing, seconds)
+    path = thing_positions(thing, seconds)
     base = _about_y(np.full_like(seconds, thing.yaw))
     if thing.motion == "spin":
         return _about_y(thing.yaw + thing.pace * seconds)

@@ -24,7 +24,7 @@ THINGS: dict[str, RGB] = {
 SECOND: dict[str, RGB] = {colour: (244, 242, 236) for colour in THINGS} | {"white": (92, 94, 104)}
 BRICK: tuple[RGB, RGB] = ((158, 84, 66), (196, 182, 168))
 
-FLOORS: dict[str, tuple[RGB, RGB]] = {
+FLOOR_COLOURS: dict[str, tuple[RGB, RGB]] = {
     "grass": ((138, 172, 66), (64, 108, 40)),
     "sand": ((236, 212, 162), (190, 158, 108)),
     "checker": ((206, 204, 198), (58, 60, 72)),
@@ -52,16 +52,16 @@ class Sky:
 
     def table(self) -> Float[ndarray, "6 3"]:
         colours = (self.horizon, self.zenith, self.clouds, self.glow, self.hills)
-        return np.stack([*map(linear, colours), np.array(self.sun)])
+        return np.stack([*map(linear_light, colours), np.array(self.sun)])
 
     def lights(self, side: float) -> Float[ndarray, "5 3"]:
         """The direction to the light, which is at the left for `side` -1, and the four lights."""
         direction = np.array(self.slant) * (side, 1, 1)
         lights = (self.light, self.skylight, self.floor_light, self.floor_skylight)
-        return np.stack([direction / np.linalg.norm(direction), *map(linear, lights)])
+        return np.stack([direction / np.linalg.norm(direction), *map(linear_light, lights)])
 
 
-SKIES: dict[str, Sky] = {
+SKY_COLOURS: dict[str, Sky] = {
     "day": Sky(
         horizon=(196, 222, 244),
         zenith=(58, 124, 222),
@@ -104,6 +104,6 @@ SKIES: dict[str, Sky] = {
 }
 
 
-def linear(colour: RGB) -> Float[ndarray, "3"]:
+def linear_light(colour: RGB) -> Float[ndarray, "3"]:
     """Light from an 8-bit colour, 0 to 1."""
     return (np.array(colour) / 255) ** 2.2

@@ -185,7 +185,7 @@ def shade(
 
 
 @njit(nogil=True)
-def draw(
+def draw_frames(
     frames: ndarray,
     segments: ndarray,
     depth: ndarray,
@@ -265,7 +265,7 @@ def visible_share(
     if ahead < 0.1:
         return 0.0
     reach = 1.05 * sqrt(body[1] ** 2 + body[2] ** 2 + body[3] ** 2) * focal / ahead
-    whole = seen = 0
+    whole = visible = 0
     for row in range(24):
         for column in range(24):
             sx = right * focal / ahead + reach * (column - 11.5) / 12
@@ -284,5 +284,5 @@ def visible_share(
             for other in range(bodies.shape[0]):
                 if other != k:
                     hidden |= strike(bodies[other], eye[0], eye[1], eye[2], dx, dy, dz)[0] < own
-            seen += not hidden
-    return seen / whole if whole else 0.0
+            visible += not hidden
+    return visible / whole if whole else 0.0

@@ -10,13 +10,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from ..shapes import Frames, Size
-from .motion import CameraPath, camera_path, positions, rotations
-from .palette import BRICK, FLOORS, SECOND, SKIES, THINGS, linear
-from .raycast import BODY, draw, visible_share
+from .motion import CameraPath, camera_path, rotations, thing_positions
+from .palette import BRICK, FLOOR_COLOURS, SECOND, SKY_COLOURS, THINGS, linear_light
+from .raycast import BODY, draw_frames, visible_share
 from .scene import Scene, Thing, Wall
 
 FLOOR, SKY, WALL, FIRST_THING = range(4)
-KINDS = {"ball": 0, "cube": 1, "cylinder": 2, "cone": 3}
+SHAPE_KINDS = {"ball": 0, "cube": 1, "cylinder": 2, "cone": 3}
 FLOOR_KINDS = {"grass": 0, "sand": 1, "checker": 2, "snow": 3, "wood": 4, "grey": 5}
 FOG_RANGE = 24.0
 
@@ -40,7 +40,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class RenderedClip:
     """A rendered scene.
 
     Segments: 0 floor, 1 sky, 2 wall, 3 + k object k. Depth is along the camera's forward axis,
@@ -53,14 +53,14 @@ class Clip:
     truth: Truth
 
 
-def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Clip:
+def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> RenderedClip:
     """The clip of `scene`, exactly `size`, its first frame `start` seconds into the scene.
 
     Motion is a matter of seconds, not of length: a longer clip begins with the shorter one.
     """
     seconds = start + np.arange(size.frames) / fps
     camera = camera_path(scene, seconds)
-    centres = np.stack([positions(thing, seconds) for thing in scene.things])
+    centres = np.stack([thing_positions(thing, seconds) for thing in scene.things])
     rows = [
         _thing_rows(thing, seconds, centre, FIRST_THING + k)
         for k, (thing, centre) in enumerate(zip(scene.things, centres, strict=True))
@@ -72,8 +72,8 @@ def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Cl
     shape = (size.frames, size.height, size.width)
     frames, segments = np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8)
     depth = np.empty(shape, np.float32)
-    sky = SKIES[scene.sky]
-    draw(
+    sky = SKY_COLOURS[scene.sky]
+    draw_frames(
         frames,
         segments,
         depth,
@@ -85,23 +85,23 @@ def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Cl
         sky.lights(scene.light_side),
         sky.table(),
         FLOOR_KINDS[scene.floor],
-        np.stack([linear(colour) for colour in FLOORS[scene.floor]]),
+        np.stack([linear_light(colour) for colour in FLOOR_COLOURS[scene.floor]]),
     )
     truth = _truth(scene, size, centres, camera, bodies)
     pictures, labels, depths = map(torch.from_numpy, (frames, segments, depth))
-    return Clip(pictures, labels, depths, truth)
+    return RenderedClip(pictures, labels, depths, truth)
 
 
 def _thing_rows(
     thing: Thing, seconds: Float[ndarray, "t"], centres: Float[ndarray, "t 3"], segment: int
 ) -> Float[ndarray, "t body"]:
     rows = np.empty((len(seconds), BODY))
-    rows[:, 0] = KINDS[thing.shape]
+    rows[:, 0] = SHAPE_KINDS[thing.shape]
     rows[:, 1:4] = thing.half
     rows[:, 4:7] = centres
     rows[:, 7:16] = rearrange(rotations(thing, seconds), "t i j -> t (i j)")
-    rows[:, 16:19] = linear(THINGS[thing.colour])
-    rows[:, 19:22] = linear(SECOND[thing.colour])
+    rows[:, 16:19] = linear_light(THINGS[thing.colour])
+    rows[:, 19:22] = linear_light(SECOND[thing.colour])
     rows[:, 22] = thing.pattern == "striped"
     rows[:, 23] = segment
     return rows
@@ -111,7 +111,16 @@ def _wall_row(wall: Wall) -> Float[ndarray, "body"]:
     half = (wall.width / 2, wall.height / 2, 0.14)
     centre = (wall.x, half[1], wall.z)
     return np.array(
-        [1, *half, *centre, *np.eye(3).ravel(), *linear(BRICK[0]), *linear(BRICK[1]), 2, WALL]
+        [
+            1,
+            *half,
+            *centre,
+            *np.eye(3).ravel(),
+            *linear_light(BRICK[0]),
+            *linear_light(BRICK[1]),
+            2,
+            WALL,
+        ]
     )
 
 

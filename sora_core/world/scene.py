@@ -167,15 +167,17 @@ def sample_scene(seed: int, domain: Domain | None = None, held_out: bool = False
     domain = domain or Domain()
     rng = Generator(PCG64(seed))
     for _ in range(2000):
-        scene = _draw(rng, domain, alone=held_out)
-        kept = [is_held_out(thing.shape, thing.colour, thing.motion) for thing in scene.things]
-        if all(kept) if held_out else not any(kept):
+        scene = _draw_scene(rng, domain, alone=held_out)
+        held_out_combinations = [
+            is_held_out(thing.shape, thing.colour, thing.motion) for thing in scene.things
+        ]
+        if all(held_out_combinations) if held_out else not any(held_out_combinations):
             return scene
     kind = "held-out" if held_out else "training"
     raise ConfigError(f"the domain has no {kind} scene: allow more shapes, colours or motions")
 
 
-def _draw(rng: Generator, domain: Domain, alone: bool) -> Scene:
+def _draw_scene(rng: Generator, domain: Domain, alone: bool) -> Scene:
     kind = rng.random()
     sideways = [motion for motion in ("left", "right") if motion in domain.motions]
     if not alone and sideways and kind < domain.collisions:
@@ -288,8 +290,8 @@ def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thin
     """The first stops where it touches the second, which takes over most of its speed."""
     first = _thing(rng, domain, motion, ("small", "medium"))
     second = _thing(rng, domain, motion, ("small", "medium"), first)
-    way = 1.0 if motion == "right" else -1.0
-    start, target = -way * rng.uniform(1.35, 1.5), way * rng.uniform(0.15, 0.35)
+    direction = 1.0 if motion == "right" else -1.0
+    start, target = -direction * rng.uniform(1.35, 1.5), direction * rng.uniform(0.15, 0.35)
     pace = rng.uniform(1.1, 1.25)
     gap = abs(target - start) - first.half[0] - second.half[0]
     hit = max(gap, 0.2) / pace
@@ -301,8 +303,10 @@ def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thin
 
 def _hiding(rng: Generator, domain: Domain, motion: str) -> tuple[tuple[Thing], Wall]:
     """The thing goes behind a wall in the middle and comes out again."""
-    way = 1.0 if motion == "right" else -1.0
+    direction = 1.0 if motion == "right" else -1.0
     thing = _thing(rng, domain, motion, ("small", "medium"))
-    thing = replace(thing, x=-way * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6))
+    thing = replace(
+        thing, x=-direction * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6)
+    )
     wall = Wall(x=rng.uniform(-0.1, 0.1), z=-0.5, width=rng.uniform(1.2, 1.4), height=1.7)
     return (thing,), wall

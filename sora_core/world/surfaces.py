@@ -15,7 +15,7 @@ def scramble(i: int, j: int) -> float:
 
 
 @njit(nogil=True, fastmath=True)
-def noise(x: float, y: float) -> float:
+def hill_noise(x: float, y: float) -> float:
     """Smooth random hills in [0, 1], one unit wide."""
     i, j = floor(x), floor(y)
     u, v = x - i, y - j
@@ -39,14 +39,16 @@ def floor_tone(kind: int, x: float, z: float) -> float:
     Only joints of planks and slabs are finer than half a unit, a latent cell at 64 pixels.
     """
     if kind == 0:  # grass: large soft tufts
-        return ramp(0.3, 0.7, 0.75 * noise(x / 1.3, z / 1.6) + 0.25 * noise(x / 0.6 + 9, z / 0.8))
+        return ramp(
+            0.3, 0.7, 0.75 * hill_noise(x / 1.3, z / 1.6) + 0.25 * hill_noise(x / 0.6 + 9, z / 0.8)
+        )
     if kind == 1:  # sand: wind ripples
-        bend = 1.6 * noise(x / 2.1, z / 2.1)
+        bend = 1.6 * hill_noise(x / 2.1, z / 2.1)
         return 0.5 + 0.5 * sin(2 * pi * (z / 1.5 + 0.22 * x + bend))
     if kind == 2:  # checker
         return float((floor(x / 1.25) + floor(z / 1.25)) & 1)
     if kind == 3:  # snow: blue drifts
-        return ramp(0.3, 0.72, noise(x / 1.5 + 5, z / 1.8))
+        return ramp(0.3, 0.72, hill_noise(x / 1.5 + 5, z / 1.8))
     if kind == 4:  # wood: planks that run away from the camera
         plank = floor(x / 0.85)
         across = x / 0.85 - plank
@@ -82,7 +84,7 @@ def sky_colour(
     azimuth = atan2(dx, dz)
     up = max(dy, 0.0)
     height = 1 - exp(-up * 4.2)
-    cloud = 0.6 * noise(azimuth * 4.6 + heading * 5, up * 11 + 3) + 0.4 * noise(
+    cloud = 0.6 * hill_noise(azimuth * 4.6 + heading * 5, up * 11 + 3) + 0.4 * hill_noise(
         azimuth * 9 + heading * 7, up * 20
     )
     cloud = 0.75 * ramp(0.48, 0.78, cloud) * ramp(0.0, 0.12, up)
@@ -90,7 +92,7 @@ def sky_colour(
     away = sqrt(away_x * away_x + away_y * away_y)
     disc = 1 - ramp(0.8 * sky[5, 1], 1.2 * sky[5, 1], away)
     glow = min(disc + sky[5, 2] * exp(-away * away * 22), 1.0)
-    ridge = 0.018 + 0.075 * noise(azimuth * 5.5 + heading * 3, 0.5)
+    ridge = 0.018 + 0.075 * hill_noise(azimuth * 5.5 + heading * 3, 0.5)
     hill = 0.8 * (1 - ramp(ridge - 0.008, ridge + 0.008, up))
     red = sky[0, 0] + (sky[1, 0] - sky[0, 0]) * height
     green = sky[0, 1] + (sky[1, 1] - sky[0, 1]) * height

@@ -1,6 +1,6 @@
 """The words captions are made of: many ways to say each thing the world can show."""
 
-COLOURS = {
+COLOUR_WORDS = {
     "red": ("red", "red", "red", "bright red", "crimson", "scarlet", "ruby red"),
     "orange": ("orange", "orange", "orange", "bright orange", "tangerine", "pumpkin orange"),
     "yellow": ("yellow", "yellow", "yellow", "bright yellow", "lemon yellow", "golden yellow"),
@@ -9,13 +9,13 @@ COLOURS = {
     "purple": ("purple", "purple", "purple", "bright purple", "violet", "deep purple"),
     "white": ("white", "white", "white", "pure white", "clean white", "bright white"),
 }
-SHAPES = {
+SHAPE_WORDS = {
     "ball": ("ball", "ball", "ball", "sphere", "orb", "round ball"),
     "cube": ("cube", "cube", "cube", "box", "block", "square box"),
     "cylinder": ("cylinder", "cylinder", "cylinder", "drum", "tin can", "round pillar"),
     "cone": ("cone", "cone", "cone", "pointed cone", "pointy cone", "traffic cone"),
 }
-SIZES = {
+SIZE_WORDS = {
     "small": ("small", "little", "tiny"),
     "medium": ("medium-sized", "mid-sized", "medium"),
     "large": ("large", "big", "huge"),
@@ -30,7 +30,7 @@ VERBS = {
     "slide": ("slides", "glides", "moves", "is sliding"),
     "go": ("moves", "travels", "goes", "is moving"),
 }
-MOTIONS = {
+MOTION_PHRASES = {
     "left": ("to the left", "left", "leftwards", "from right to left", "toward the left side"),
     "right": ("to the right", "right", "rightwards", "from left to right", "toward the right side"),
     "toward": (
@@ -99,7 +99,7 @@ BEHIND = (
 )
 WALLS = ("beside a brick wall", "next to a brick wall", "near a wall of bricks")
 
-FLOORS = {
+FLOOR_PHRASES = {
     "grass": (
         "on grass",
         "on the grass",
@@ -160,7 +160,7 @@ GROUNDS = {
     "wood": ("brown wooden planks", "a wooden floor", "long brown floorboards"),
     "grey": ("grey concrete slabs", "a grey stone floor", "grey pavement"),
 }
-SKIES = {
+SKY_PHRASES = {
     "day": (
         "by day",
         "in daylight",
@@ -206,7 +206,7 @@ LIGHTS = {
         "Dim moonlight, with dark hills below the night sky.",
     ),
 }
-CAMERAS = {
+CAMERA_SENTENCES = {
     "static": (
         "The camera does not move.",
         "The camera is still.",

@@ -50,8 +50,8 @@ def any_page(
     browser: Browser, server: Server, newest: Path, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
     frontend, nodes = request.param
-    shown = newest if frontend == NEWEST else None
-    page = visit(browser, server.client, frontend=shown, nodes_2=nodes == NODES_2)
+    displayed = newest if frontend == NEWEST else None
+    page = visit(browser, server.client, frontend=displayed, nodes_2=nodes == NODES_2)
     page.name = f"{frontend}_{nodes}"
     yield page
     page.close()

@@ -19,8 +19,8 @@ from tests.browser.visit import (
     show,
     type_into,
 )
-from tests.smallest import CONTRACT, inputs, required, smallest, sockets
-from tests.tiny import write_tiny
+from tests.support.smallest import CONTRACT, inputs, required, smallest, sockets
+from tests.support.tiny import write_tiny
 from tools.client import Client
 from tools.graph import Graph, completed
 from tools.host import Server
@@ -72,7 +72,7 @@ CASES: list[Case] = [
     ),
 ]
 
-SAID = """() => {
+TEXT = """() => {
     const framed = app.graph.nodes.filter(node =>
         ['nodeError', 'executionError'].some(frame => node.strokeStyles[frame].call(node)))
     const nodes = framed.map(node => String(node.id))
@@ -113,20 +113,20 @@ def mistaken(case: Case) -> tuple[Graph, list[str]]:
     """A graph with what is wrong in its wires, files and choices; and the nodes to be blamed."""
     kind, wrong, name = case
     graph, blamed = smallest(kind), [NODE]
-    given = graph[NODE]["inputs"]
+    arguments = graph[NODE]["inputs"]
     if wrong == "unconnected":
         for socket in required(kind):
-            del given[socket]
+            del arguments[socket]
     elif wrong == "no choice":
-        given[name] = "no such thing"
+        arguments[name] = "no such thing"
     elif wrong in OTHERS:
         _, source, widgets = OTHERS[wrong]
-        given[name] = [str(len(graph) + 1), 0]
-        graph[given[name][0]] = {"class_type": source, "inputs": dict(widgets)}
+        arguments[name] = [str(len(graph) + 1), 0]
+        graph[arguments[name][0]] = {"class_type": source, "inputs": dict(widgets)}
     elif wrong in FILES and kind == "SoraLoadModel":
-        given[name] = f"{wrong}.safetensors"
+        arguments[name] = f"{wrong}.safetensors"
     elif wrong in FILES:
-        loader, _ = given[name]
+        loader, _ = arguments[name]
         graph[loader]["inputs"]["file"] = f"{wrong}.mp4"
         blamed.append(loader)
     return graph, blamed
@@ -160,13 +160,13 @@ def test_a_mistake_is_told_in_one_sentence_on_its_node(page, known, tally, case)
         left = type_into(page, NODE, name, BEYOND[wrong])
         tally["clamped by the page"] += left != float(BEYOND[wrong])
     press_run(page)
-    outcome = page.wait_for_function(SAID, polling=POLL_MS).json_value()
+    outcome = page.wait_for_function(TEXT, polling=POLL_MS).json_value()
     assert page.broken == []
     if outcome["ended"] == "execution_success":
         assert outcome["nodes"] == []
         tally["harmless"] += 1
         return
-    ours, shown = outcome["ended"] == "execution_error", read_dialog(page)
+    ours, displayed = outcome["ended"] == "execution_error", read_dialog(page)
     if ours:
         keep_picture(page, f"error {' '.join(case)}")
     close_dialog(page)
@@ -174,7 +174,7 @@ def test_a_mistake_is_told_in_one_sentence_on_its_node(page, known, tally, case)
     assert outcome["nodes"] and set(outcome["nodes"]) <= set(blamed)
     assert not ours or OURS in outcome["kind"], outcome
     for sentence in outcome["said"]:
-        assert sentence in shown
+        assert sentence in displayed
         assert len(sentence) <= LONGEST and sentence.isprintable(), sentence
 
 

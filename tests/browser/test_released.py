@@ -18,7 +18,7 @@ OPEN = """async drawn => {
 
 @pytest.mark.parametrize("path", DRAWN, ids=[str(path.relative_to(ROOT)) for path in DRAWN])
 def test_a_drawn_workflow_queues_the_graph_it_stands_for(page, path):
-    queued, kept = page.evaluate(OPEN, read(path)), read(path.parent / "api" / path.name)
-    for key, node in kept.items():
+    queued, preserved = page.evaluate(OPEN, read(path)), read(path.parent / "api" / path.name)
+    for key, node in preserved.items():
         assert queued[key]["class_type"] == node["class_type"]
         assert {name: queued[key]["inputs"].get(name) for name in node["inputs"]} == node["inputs"]

@@ -108,7 +108,7 @@ def test_footage_is_known_before_a_run(page):
 
 def test_nothing_but_ordinary_widgets_is_saved(page):
     open_template(page, "storyboard")
-    kept = page.evaluate("JSON.stringify([app.graph.serialize(), app.graph.nodes.length])")
-    assert "timeline" not in kept
+    preserved = page.evaluate("JSON.stringify([app.graph.serialize(), app.graph.nodes.length])")
+    assert "timeline" not in preserved
     prompt = page.evaluate("app.graphToPrompt().then(made => JSON.stringify(made.output))")
     assert "timeline" not in prompt

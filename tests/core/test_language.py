@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sora_core import language
+from sora_core.checkpoints.safetensors_io import write_tensors
 from sora_core.errors import WeightsError
 from sora_core.language import (
     SETTINGS,
@@ -14,9 +15,8 @@ from sora_core.language import (
     text_tensors,
     write_text,
 )
-from sora_core.models.text import TextConfig, TextEncoder, encode
-from sora_core.models.tokens import SPECIAL, Tokenizer
-from sora_core.weights import write
+from sora_core.models.text_encoder import TextConfig, TextEncoder, encode
+from sora_core.models.tokenizer import SPECIAL, Tokenizer
 
 CONFIG = TextConfig(
     words=((100, 8), (20, 4)),
@@ -53,14 +53,14 @@ def test_what_is_written_is_read_back_in_half_precision(small, tmp_path):
 
 def test_a_model_file_uses_its_own_text_encoder(small, tmp_path):
     path = tmp_path / "model.safetensors"
-    write(path, {"transformer.weight": torch.zeros(3)} | text_tensors(*small))
+    write_tensors(path, {"transformer.weight": torch.zeros(3)} | text_tensors(*small))
     assert holds_text(path) and load_text(path)[0].config == CONFIG
 
 
 def test_a_model_file_without_one_uses_the_one_that_ships(small, tmp_path, monkeypatch):
     shipped, model = tmp_path / "shipped.safetensors", tmp_path / "model.safetensors"
     write_text(shipped, *small)
-    write(model, {"transformer.weight": torch.zeros(3)})
+    write_tensors(model, {"transformer.weight": torch.zeros(3)})
     monkeypatch.setattr(language, "SHIPPED", shipped)
     assert load_text(model)[0].config == CONFIG
 
@@ -109,7 +109,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_file_is_refused_in_one_short_sentence(damage, small, tmp_path):
     tensors = {k: v for k, v in (text_tensors(*small) | damage).items() if v is not None}
-    write(tmp_path / "text.safetensors", tensors)
+    write_tensors(tmp_path / "text.safetensors", tensors)
     with pytest.raises(WeightsError, match=r"text\.safetensors") as refused:
         load_text(tmp_path / "text.safetensors")
     assert len(str(refused.value)) <= 260 and "\n" not in str(refused.value)

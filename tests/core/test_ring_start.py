@@ -3,8 +3,8 @@
 import torch
 
 from sora_core.models.metric import frame_seconds
-from sora_core.painting import ring_start
-from tests.tiny import tiny_transformer
+from sora_core.pipeline.denoiser import ring_start
+from tests.support.tiny import tiny_transformer
 
 
 def test_frames_of_a_loop_are_evenly_spaced_in_seconds():

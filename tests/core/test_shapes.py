@@ -14,11 +14,11 @@ lengths = st.integers(1, MAX_FRAMES)
 def test_the_grid_covers_what_is_asked_and_no_smaller_one_does(width, height, frames):
     size = Size(width, height, frames)
     grid = COMPRESSION.grid(size)
-    made = COMPRESSION.covered(grid)
+    result = COMPRESSION.covered(grid)
     asked = (frames, height, width)
     steps = (COMPRESSION.time, 2 * COMPRESSION.rows, 2 * COMPRESSION.columns)
     assert all(
-        have >= want > have - step for have, want, step in zip(made, asked, steps, strict=True)
+        have >= want > have - step for have, want, step in zip(result, asked, steps, strict=True)
     )
 
 

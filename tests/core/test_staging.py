@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sora_core.jobs import Job, jobs, remove
-from sora_core.kept import read_kept
+from sora_core.resume.jobs import Job, jobs, remove
+from sora_core.resume.tensor_cache import read_cached
 from sora_core.staging import is_staging, move_into_place, remove_stale, staging
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def test_a_job_that_is_cleared_while_it_is_painted_is_painted_to_its_end(tmp_pat
         while time.monotonic() < end:
             job = Job(tmp_path, "s", "k", "w", 1, 2)
             part, _ = job.part(0, "p", lambda predictions: {
-                "latent": predictions.over(lambda x, sigma: x)(torch.ones(4), torch.tensor(1.0))
+                "latent": predictions.cached(lambda x, sigma: x)(torch.ones(4), torch.tensor(1.0))
             })  # fmt: skip
             assert torch.equal(part["latent"], torch.ones(4))
             job.finish()
@@ -118,4 +118,4 @@ def test_a_job_that_is_cleared_while_it_is_painted_is_painted_to_its_end(tmp_pat
     assert failures == []
     for folder in jobs(tmp_path):
         for file in folder.glob("*.safetensors"):
-            assert read_kept(file, "another key") is None
+            assert read_cached(file, "another key") is None

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from sora_core import state_keys
+from sora_core.checkpoints import state_keys
+from sora_core.checkpoints.safetensors_io import load_into, read_tensors, write_tensors
+from sora_core.checkpoints.state_keys import current_key, current_keys
 from sora_core.errors import WeightsError
-from sora_core.state_keys import current_key, current_keys
-from sora_core.weights import load_into, read, write
 
 
 @pytest.fixture
@@ -21,16 +21,16 @@ def test_a_name_of_today_stays_as_it_is(renamed):
 
 
 def test_old_names_load_under_the_current_ones(renamed, tmp_path):
-    write(tmp_path / "a", {"x.old.w": torch.ones(2, 3), "x.old.bias": torch.zeros(2)})
+    write_tensors(tmp_path / "a", {"x.old.w": torch.ones(2, 3), "x.old.bias": torch.zeros(2)})
     module = nn.ModuleDict({"new": nn.Linear(3, 2)})
     load_into(module, tmp_path / "a", "x.")
     assert torch.equal(module["new"].weight, torch.ones(2, 3))
-    assert sorted(read(tmp_path / "a", prefix="x.")) == ["new.bias", "new.weight"]
+    assert sorted(read_tensors(tmp_path / "a", prefix="x.")) == ["new.bias", "new.weight"]
 
 
 def test_a_tensor_under_both_names_is_refused(renamed, tmp_path):
     with pytest.raises(WeightsError, match="same tensor"):
         current_keys(["old.w", "new.weight"])
-    write(tmp_path / "a", {"old.w": torch.ones(1), "new.weight": torch.ones(1)})
+    write_tensors(tmp_path / "a", {"old.w": torch.ones(1), "new.weight": torch.ones(1)})
     with pytest.raises(WeightsError, match="same tensor"):
-        read(tmp_path / "a")
+        read_tensors(tmp_path / "a")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tiny import NAME, write_tiny
+from tests.support.tiny import NAME, write_tiny
 from tools.client import Client, Graph
 from tools.host import Server
 

@@ -35,8 +35,8 @@ def served(client: Client, path: str) -> bytes:
 def test_all_nodes_are_there_with_their_words(installed):
     ours = {name for name in installed.nodes() if name.startswith("Sora")}
     assert ours == set(json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text("utf-8")))
-    told = installed.get("/i18n")
-    assert all(set(told[language]["nodeDefs"]) == ours for language in ("en", "ja", "zh"))
+    texts = installed.get("/i18n")
+    assert all(set(texts[language]["nodeDefs"]) == ours for language in ("en", "ja", "zh"))
 
 
 def test_pages_scripts_templates_and_blueprints_are_there(installed):
@@ -61,9 +61,9 @@ def test_it_paints(installed):
 
 def test_what_the_registry_asks_for_is_said():
     text = (ROOT / "pyproject.toml").read_text("utf-8")
-    said = dict(COMFY.findall(text.partition("[tool.comfy]")[2].partition("\n[")[0]))
-    assert {"PublisherId", "DisplayName", "Icon", "requires-comfyui"} <= set(said)
-    icon = ROOT / said["Icon"].partition("/main/")[2]
+    message = dict(COMFY.findall(text.partition("[tool.comfy]")[2].partition("\n[")[0]))
+    assert {"PublisherId", "DisplayName", "Icon", "requires-comfyui"} <= set(message)
+    icon = ROOT / message["Icon"].partition("/main/")[2]
     assert icon.suffix == ".svg" and 'width="400" height="400"' in icon.read_text("utf-8")
     size = sum((ROOT / file).stat().st_size for file in archive()) / 2**20
     print(f"archive {size:.1f} MB")

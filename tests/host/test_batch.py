@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.tiny import NAME, write_tiny
+from tests.support.tiny import NAME, write_tiny
 from tools.client import Client
 from tools.host import ROOT
 
@@ -115,8 +115,8 @@ def test_each_job_is_done_once_though_client_and_server_are_killed(begin, own, t
     own.process.wait()
     lost_at_most = before + read_until(client, "away", 1)
     own.__enter__()
-    told, _ = client.communicate(timeout=300)
-    assert client.returncode == 0, told
+    texts, _ = client.communicate(timeout=300)
+    assert client.returncode == 0, texts
 
     folders = {f"ball-{seed}" for seed in range(1, JOBS + 1)}
     pictures = first_pictures(tmp_path / "out")
@@ -147,9 +147,9 @@ def test_a_batch_that_is_done_runs_nothing_again(begin, own):
 def test_a_failed_job_keeps_its_error_and_is_tried_as_often_as_asked(begin, tmp_path):
     rows = [{"name": "good"}, {"name": "bad", "loader.model": "nothing.safetensors"}]
     process = begin(paint(), rows, "--retries=2")
-    told, _ = process.communicate(timeout=120)
+    texts, _ = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "nothing.safetensors" in told
+    assert "nothing.safetensors" in texts
     with sqlite3.connect(tmp_path / "out" / "batch.sqlite") as file:
         states = dict(file.execute("SELECT name, state FROM jobs"))
     assert states == {"good": "done", "bad": "failed"}

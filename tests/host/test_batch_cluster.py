@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.host.test_batch import first_pictures, paint
-from tests.tiny import write_tiny
+from tests.support.tiny import write_tiny
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
 from tools.host import ROOT

@@ -6,7 +6,7 @@ import av
 import pytest
 from PIL import Image
 
-from tests.hearing import lag, sound
+from tests.support.hearing import lag, sound
 from tools.client import GraphError
 from tools.host import FOOTAGE
 
@@ -73,7 +73,7 @@ EDITS = {
 }
 
 
-def painted(edit):
+def generated(edit):
     """A graph that paints and saves what `edit` makes, with what it needs."""
     graph = {
         "canvas": edit,
@@ -97,7 +97,7 @@ def run(client, sampled):
     sampled["schedule"]["inputs"]["steps"] = 2
 
     def run(edit, **changed):
-        graph = sampled | painted(edit)
+        graph = sampled | generated(edit)
         for name, inputs in changed.items():
             graph[name]["inputs"] |= inputs
         return client.run(client.completed(graph))
@@ -164,21 +164,23 @@ def test_another_frame_rate_of_the_decoder_retimes_the_sound(saved):
 
 @pytest.mark.parametrize("edit, size", EDITS.values(), ids=EDITS)
 def test_an_edit_shows_its_canvas_on_the_node(client, edit, size):
-    graph = {name: made for name, made in painted(edit).items() if name in (*LOADED, "canvas")}
+    graph = {
+        name: result for name, result in generated(edit).items() if name in (*LOADED, "canvas")
+    }
     graph["shown"] = node("PreviewAny", source=["canvas", 0])
     (file,) = client.run(client.completed(graph)).files("canvas")
     assert Image.open(io.BytesIO(client.view(file))).width == 512
 
 
 @pytest.mark.parametrize(
-    "edit, said",
+    "edit, text",
     [
         (node("SoraExtendVideo", video=["ball", 0], seconds=3000.0), "frames"),
         (node("SoraLoopVideo"), "connect"),
         (node("SoraMorphVideos", first=["ball", 0], second=["cube", 0], seconds=9.0), "shorter"),
     ],
 )
-def test_a_mistake_is_answered_with_one_clear_sentence(run, edit, said):
-    with pytest.raises(GraphError, match=said) as refused:
+def test_a_mistake_is_answered_with_one_clear_sentence(run, edit, text):
+    with pytest.raises(GraphError, match=text) as refused:
         run(edit)
     assert len(str(refused.value)) < 300

@@ -24,10 +24,10 @@ def demo(*options):
 
 
 def test_one_command_leaves_a_video_of_the_asked_size_and_length():
-    shown, _ = demo("--seed=1", "--steps=4", "--size=72x56", "--seconds=0.5").communicate(
+    displayed, _ = demo("--seed=1", "--steps=4", "--size=72x56", "--seconds=0.5").communicate(
         timeout=RUN_SECONDS
     )
-    path = re.search(r"^(.+\.mp4): ", shown, flags=re.M)[1]
+    path = re.search(r"^(.+\.mp4): ", displayed, flags=re.M)[1]
     with av.open(path) as video:
         stream = video.streams.video[0]
         assert (stream.width, stream.height) == (72, 56)

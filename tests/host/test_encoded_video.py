@@ -2,8 +2,8 @@
 
 import pytest
 
-from sora_core.video.probe import lasting, probe
-from tests.hearing import lag, sound
+from sora_core.video.probe import duration_of, probe
+from tests.support.hearing import lag, sound
 from tools.host import FOOTAGE
 
 pytestmark = pytest.mark.host
@@ -35,12 +35,12 @@ def saved(client, server, started):
 
 
 def test_it_keeps_its_size_rate_length_and_sound_and_says_how(saved):
-    path, said = saved()
+    path, text = saved()
     before, after = probe(BALL), probe(path)
     assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
-    assert lasting(path) == lasting(BALL)
+    assert duration_of(path) == duration_of(BALL)
     assert lag(sound(path), sound(BALL)) == 0
-    assert "17 frames of 64x64 at 8 fps, encoded in chunks that carry on exactly." in said
+    assert "17 frames of 64x64 at 8 fps, encoded in chunks that carry on exactly." in text
 
 
 def test_a_part_of_it_keeps_the_sound_of_that_part(saved):

@@ -38,10 +38,10 @@ def test_six_chained_extensions_keep_the_colours_of_the_first_clip(client, serve
         kinds["LoadVideo"]["inputs"]["file"] = Path(current).name
         kinds["SaveVideo"]["inputs"]["filename_prefix"] = f"chain/{n}"
         (file,) = client.run(client.completed(graph)).files(kind="output")
-        made = server.output / file["subfolder"] / file["filename"]
-        longer = frames_of(made)
+        result = server.output / file["subfolder"] / file["filename"]
+        longer = frames_of(result)
         assert len(longer) > len(now)
-        now, current = longer, shutil.copy(made, folder / f"chain_{n}.mp4")
+        now, current = longer, shutil.copy(result, folder / f"chain_{n}.mp4")
         shift = (now[: len(first)] - first).mean((0, 1, 2))
         apart = (now[: len(first)] - first).abs().mean()
         print(f"extension {n}: levels moved {shift.round(decimals=2).tolist()}, apart {apart:.2f}")

@@ -9,9 +9,9 @@ from tools.host import Server
 from tools.kill_long_job import JOBS, WAYS, killed, ran, workflow
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_killed_server_leaves_no_trace_in_the_result(tmp_path, way):
-    assert killed(tmp_path, 2 if way == "chain" else 1, random.Random(1), way)
+@pytest.mark.parametrize("variant", WAYS)
+def test_a_killed_server_leaves_no_trace_in_the_result(tmp_path, variant):
+    assert killed(tmp_path, 2 if variant == "chain" else 1, random.Random(1), variant)
 
 
 def listed(server: Server, clear: str = "nothing") -> str:

@@ -47,14 +47,14 @@ def run(client, graph):
 def pictures(client, graph):
     """Size and pixels of each frame that a graph shows; files carry the graph as well."""
     files = run(client, graph).files("shown")
-    shown = [Image.open(io.BytesIO(client.view(file))) for file in files]
-    return [(picture.size, picture.tobytes()) for picture in shown]
+    displayed = [Image.open(io.BytesIO(client.view(file))) for file in files]
+    return [(picture.size, picture.tobytes()) for picture in displayed]
 
 
 @pytest.mark.parametrize("upscale", [1, 3])
 def test_a_video_is_exactly_as_large_and_as_long_as_its_canvas(client, sampled, upscale):
-    made = run(client, changed(sampled | SAVED, video__upscale=upscale))
-    (file,) = made.files("saved")
+    result = run(client, changed(sampled | SAVED, video__upscale=upscale))
+    (file,) = result.files("saved")
     with av.open(io.BytesIO(client.view(file))) as container:
         stream = container.streams.video[0]
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
@@ -92,50 +92,50 @@ def test_the_same_seed_gives_the_same_picture(client, sampled):
 
 
 def test_previews_come_with_every_step_and_move(client, sampled):
-    made = run(client, changed(sampled | SAVED, noise__seed=105, schedule__steps=6))
-    assert len(made.previews) >= 6
-    assert len(set(made.previews)) >= 5
+    result = run(client, changed(sampled | SAVED, noise__seed=105, schedule__steps=6))
+    assert len(result.previews) >= 6
+    assert len(set(result.previews)) >= 5
 
 
 def test_progress_is_told_step_by_step(client, sampled):
-    made = run(client, changed(sampled | SAVED, noise__seed=106, schedule__steps=5))
-    told = [data["value"] for kind, data in made.events if kind == "progress"]
-    assert told[:5] == [1, 2, 3, 4, 5]
+    result = run(client, changed(sampled | SAVED, noise__seed=106, schedule__steps=5))
+    texts = [data["value"] for kind, data in result.events if kind == "progress"]
+    assert texts[:5] == [1, 2, 3, 4, 5]
 
 
 def test_cancel_stops_within_a_step(client, sampled):
     graph = changed(sampled | SAVED, noise__seed=107, schedule__steps=1000)
-    seen = []
+    observed = []
 
     def on_event(kind, data):
         if kind == "progress":
-            seen.append(data["value"])
-            if len(seen) == 1:
+            observed.append(data["value"])
+            if len(observed) == 1:
                 client.interrupt()
 
     began = time.monotonic()
     with pytest.raises(GraphError, match="interrupted"):
         client.run(client.completed(graph), on_event)
-    assert max(seen) < 100  # messages are throttled, the steps of a tiny model are not
+    assert max(observed) < 100  # messages are throttled, the steps of a tiny model are not
     assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m", "sde"])
 def test_every_sampler_paints_something_else(client, sampled, sampler):
-    made = pictures(client, changed(sampled | FRAMES, sample__sampler=sampler))
-    assert made != pictures(client, sampled | FRAMES)
+    result = pictures(client, changed(sampled | FRAMES, sample__sampler=sampler))
+    assert result != pictures(client, sampled | FRAMES)
 
 
 @pytest.mark.parametrize(
-    "widgets, said",
+    "widgets, text",
     [
         ({"canvas__seconds": 3000.0}, "frames"),
         ({"guider__from_sigma": 0.2, "guider__to_sigma": 0.5}, "interval"),
         ({"prompt__text": "(ball:9)"}, "weight"),
     ],
 )
-def test_a_mistake_is_answered_with_one_clear_sentence(client, sampled, widgets, said):
-    with pytest.raises(GraphError, match=said) as refused:
+def test_a_mistake_is_answered_with_one_clear_sentence(client, sampled, widgets, text):
+    with pytest.raises(GraphError, match=text) as refused:
         run(client, changed(sampled | SAVED, **widgets))
     assert len(str(refused.value)) < 300
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.hostile.test_paths import CONTAINED, REFUSED
-from tests.tiny import write_tiny
+from tests.support.tiny import write_tiny
 from tools.client import GraphError
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
@@ -74,17 +74,21 @@ def test_no_name_in_any_input_reads_or_writes_outside(client, server, graph, sec
     for template in NAMES:
         root = server.base / "models" / "diffusion_models"
         name = template.replace("{root}", str(root)).replace("{outside}", str(root.parent))
-        for key, given in inputs:
+        for key, arguments in inputs:
             tried += 1
-            inner = graph[key]["inputs"] | {given: name}
+            inner = graph[key]["inputs"] | {arguments: name}
             try:
                 client.run(graph | {key: graph[key] | {"inputs": inner}})
             except GraphError as error:
                 refused += 1
                 assert "root:" not in str(error)  # nothing of /etc/passwd
             else:
-                assert f"{graph[key]['class_type']}.{given}" in FREE
-    choices = [given for key, given in inputs if f"{graph[key]['class_type']}.{given}" not in FREE]
+                assert f"{graph[key]['class_type']}.{arguments}" in FREE
+    choices = [
+        arguments
+        for key, arguments in inputs
+        if f"{graph[key]['class_type']}.{arguments}" not in FREE
+    ]
     assert refused >= len(NAMES) * len(choices)
     assert outside(server) == before
     print(f"\npath_escapes /prompt: {tried} names, {refused} refused, 0 reads, 0 writes outside")
@@ -94,8 +98,8 @@ def test_no_name_in_any_input_reads_or_writes_outside(client, server, graph, sec
 def test_no_prefix_saves_what_we_made_outside(client, server, graph, secrets, saver):
     socket, link = SAVERS[saver]
     decoded = {"latent": ["sample", 0], "vae": ["loader", 2]}
-    made = {"video": {"class_type": "SoraDecodeVideo", "inputs": decoded}}
-    graph = client.completed({key: graph[key] for key in graph if key != "shown"} | made)
+    result = {"video": {"class_type": "SoraDecodeVideo", "inputs": decoded}}
+    graph = client.completed({key: graph[key] for key in graph if key != "shown"} | result)
     before, tried, saved = outside(server), 0, 0
     for template in NAMES:
         prefix = template.replace("{root}", str(server.output))

@@ -5,8 +5,8 @@ from collections import defaultdict
 
 import pytest
 
-from tests.smallest import CONTRACT
-from tests.tiny import write_tiny
+from tests.support.smallest import CONTRACT
+from tests.support.tiny import write_tiny
 from tools.kill_long_job import JOBS
 
 pytestmark = pytest.mark.host
@@ -59,12 +59,12 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
     }
     leaves = ("encoded", "caption", "board", "frames", "seams")
     graph |= {f"{leaf} shown": node("PreviewAny", source=[leaf, 0]) for leaf in leaves}
-    told = defaultdict(list)
+    texts = defaultdict(list)
     for kind, data in client.run(client.completed(graph)).events:
         if kind == "progress":
-            told[graph[data["node"]]["class_type"]].append(data["value"] / data["max"])
+            texts[graph[data["node"]]["class_type"]].append(data["value"] / data["max"])
     fresh.unlink()
-    assert sorted(told) == WAITS
-    for shares in told.values():
+    assert sorted(texts) == WAITS
+    for shares in texts.values():
         assert shares == sorted(shares)
         assert shares[-1] == 1

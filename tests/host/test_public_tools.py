@@ -1,7 +1,7 @@
 """What public validators say of the pack and its workflows, offline: nothing, or it is explained.
 
 `comfy-test` 0.4 runs as far as it reads source: its levels for the page's scripts and for syntax.
-Its coverage knows no V3 entry point (tests/core/test_readme.py and tests/host look at every
+Its coverage knows no V3 entry point (tests/tools/test_readme.py and tests/host look at every
 workflow), and its other levels fetch a ComfyUI and a Python of their own from the network.
 `comfy node validate` is ruff S102, S307 and E702, which tests/hostile/test_scanner.py runs on the
 same archive.
@@ -32,29 +32,29 @@ SAFE = {  # words that nodesafe looks for, and what they are part of here
 FIELDS = "fields of our own dataclasses, by their own names"
 LISTED = "attributes that a constant beside it lists"
 DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: never a user's
-    "nodes/host/causal.py": "two layers of a host's VAE, named in the same line",
-    "nodes/host/footage.py": "two methods, listed in the line above",
-    "nodes/host/identity.py": LISTED,
-    "nodes/host/seen.py": FIELDS,
-    "sora_core/canvas.py": FIELDS,
-    "sora_core/digest.py": FIELDS,
-    "sora_core/measure/command.py": "arguments of the command, listed in the line above",
+    "nodes/host/vae/wan_streaming.py": "two layers of a host's VAE, named in the same line",
+    "nodes/host/media.py": "two methods, listed in the line above",
+    "nodes/host/resume/fingerprint.py": LISTED,
+    "nodes/host/guidance/predict.py": FIELDS,
+    "sora_core/canvas/canvas.py": FIELDS,
+    "sora_core/resume/fingerprint.py": FIELDS,
+    "sora_core/cli/measure.py": "arguments of the command, listed in the line above",
     "sora_core/models/autoencoder.py": FIELDS,
     "sora_core/prompts/caption.py": FIELDS,
     "sora_core/prompts/check.py": FIELDS,
     "sora_core/prompts/expansion.py": FIELDS,
     "sora_core/prompts/parse.py": LISTED,
-    "sora_core/sampling/chain.py": FIELDS,
-    "sora_core/training/command.py": "the two parts of a recipe",
+    "sora_core/sampling/segments.py": FIELDS,
+    "sora_core/cli/train.py": "the two parts of a recipe",
     "sora_core/world/scene.py": FIELDS,
 }
 LONGEST_WORD = 24  # of a sentence; code in disguise has no spaces
 OWN_LAYERS = {  # comfy-test wants the host's layers, and no autocast: not where no host is
     "sora_core/training/": "trains, without a host",
     "sora_core/measure/": "measures, without a host",
-    "sora_core/models/reader.py": "reads clips for the measures alone",
+    "sora_core/models/attribute_classifier.py": "reads clips for the measures alone",
     "sora_core/models/captioner.py": "a small model, which runs where it is loaded",
-    "sora_core/models/text.py": "half precision on request, for training",
+    "sora_core/models/text_encoder.py": "half precision on request, for training",
 }
 LOADERS = {"UNETLoader", "CLIPLoader", "VAELoader"}
 OPTIONAL = {  # names of newer hosts, each asked for with another to fall back on

@@ -9,7 +9,7 @@ from importlib.metadata import files
 import av
 import pytest
 
-from tests.hearing import lag, sound
+from tests.support.hearing import lag, sound
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
@@ -91,14 +91,14 @@ def test_an_edit_of_real_footage_plays_in_full_and_in_sync(client, server, sampl
         }
     )
     (file,) = client.run(client.completed(graph)).files("saved")
-    made = server.output / file["subfolder"] / file["filename"]
-    with av.open(str(made)) as container:
+    result = server.output / file["subfolder"] / file["filename"]
+    with av.open(str(result)) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert container.streams.video[0].average_rate == FPS
     assert len(pictures) == frames
     assert {picture.shape for picture in pictures} == {(HEIGHT, WIDTH, 3)}
     if heard:
-        track, source = sound(made), sound(clip)
+        track, source = sound(result), sound(clip)
         assert len(track) == pytest.approx(frames / FPS * RATE, abs=1024)  # one AAC frame
         for at, of in heard:
             span = slice(round(at * RATE), round((at + 0.9) * RATE))

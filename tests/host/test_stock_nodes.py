@@ -14,7 +14,7 @@ def node(kind, **inputs):
     return {"class_type": kind, "inputs": inputs}
 
 
-def ksampler(model="loader", **given):
+def ksampler(model="loader", **arguments):
     return node(
         "KSampler",
         model=[model, 0],
@@ -22,11 +22,11 @@ def ksampler(model="loader", **given):
         negative=["negative", 0],
         latent_image=["latent", 0],
         **{"seed": 1, "steps": 4, "cfg": 4.0, "sampler_name": "euler", "scheduler": "simple"}
-        | given,
+        | arguments,
     )
 
 
-SHOWN = {
+DISPLAYED = {
     "decoded": node("VAEDecode", samples=["sample", 0], vae=["loader", 2]),
     "shown": node("PreviewImage", images=["decoded", 0]),
 }
@@ -34,22 +34,22 @@ SHOWN = {
 
 def pictures(client, graph):
     """The pixels a graph shows; it was accepted in every part."""
-    made = client.run(client.completed(graph))
-    files = made.files("shown")
-    shown = [Image.open(io.BytesIO(client.view(file))).tobytes() for file in files]
-    assert shown
-    return shown
+    result = client.run(client.completed(graph))
+    files = result.files("shown")
+    displayed = [Image.open(io.BytesIO(client.view(file))).tobytes() for file in files]
+    assert displayed
+    return displayed
 
 
 @pytest.fixture
 def plain(client, started):
-    return pictures(client, started | {"sample": ksampler()} | SHOWN)
+    return pictures(client, started | {"sample": ksampler()} | DISPLAYED)
 
 
 @pytest.mark.parametrize("name", ["heun", "uni_pc", "euler_ancestral"])
 def test_its_samplers_paint(client, started, name):
-    shown = pictures(client, started | {"sample": ksampler(sampler_name=name)} | SHOWN)
-    assert len(shown) == 13  # the whole latent: stock nodes do not crop
+    displayed = pictures(client, started | {"sample": ksampler(sampler_name=name)} | DISPLAYED)
+    assert len(displayed) == 13  # the whole latent: stock nodes do not crop
 
 
 def test_its_prompt_node_gives_what_ours_gives(client, started, plain):
@@ -58,7 +58,7 @@ def test_its_prompt_node_gives_what_ours_gives(client, started, plain):
         "prompt": node("CLIPTextEncode", clip=["loader", 1], text=text),
         "negative": node("CLIPTextEncode", clip=["loader", 1], text=""),
     }
-    assert pictures(client, started | stock | {"sample": ksampler()} | SHOWN) == plain
+    assert pictures(client, started | stock | {"sample": ksampler()} | DISPLAYED) == plain
 
 
 @pytest.mark.parametrize("guider", ["BasicGuider", "CFGGuider"])
@@ -69,7 +69,7 @@ def test_its_guiders_and_schedulers_drive_its_custom_sampler(client, started, gu
     pictures(
         client,
         started
-        | SHOWN
+        | DISPLAYED
         | {
             "guider": node(guider, model=["loader", 0], **words),
             "noise": node("RandomNoise", noise_seed=1),
@@ -93,13 +93,13 @@ def test_its_guiders_and_schedulers_drive_its_custom_sampler(client, started, gu
 def test_its_empty_latents_fit(client, started, empty):
     length = {"length": 9} if empty == "EmptyHunyuanLatentVideo" else {}
     latent = {"latent": node(empty, width=64, height=64, batch_size=1, **length)}
-    shown = pictures(client, started | latent | {"sample": ksampler()} | SHOWN)
-    assert len(shown) == (9 if length else 1)
+    displayed = pictures(client, started | latent | {"sample": ksampler()} | DISPLAYED)
+    assert len(displayed) == (9 if length else 1)
 
 
 def test_its_shift_changes_the_picture(client, started, plain):
     patch = {"patch": node("ModelSamplingSD3", model=["loader", 0], shift=6.0)}
-    assert pictures(client, started | patch | {"sample": ksampler("patch")} | SHOWN) != plain
+    assert pictures(client, started | patch | {"sample": ksampler("patch")} | DISPLAYED) != plain
 
 
 def test_its_context_windows_paint_long_videos(client, started):
@@ -117,8 +117,8 @@ def test_its_context_windows_paint_long_videos(client, started):
             dim=2,
         )
     }
-    shown = pictures(client, started | windows | {"sample": ksampler("patch")} | SHOWN)
-    assert len(shown) == 49
+    displayed = pictures(client, started | windows | {"sample": ksampler("patch")} | DISPLAYED)
+    assert len(displayed) == 49
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_its_context_windows_paint_long_videos(client, started):
 )
 def test_its_patches_take_effect(client, started, patch):
     patch = {"patch": patch | {"inputs": patch["inputs"] | {"model": ["loader", 0]}}}
-    plain = pictures(client, started | {"sample": ksampler(steps=10)} | SHOWN)
+    plain = pictures(client, started | {"sample": ksampler(steps=10)} | DISPLAYED)
     patched = {"sample": ksampler("patch", steps=10)}
-    assert pictures(client, started | patch | patched | SHOWN) != plain
+    assert pictures(client, started | patch | patched | DISPLAYED) != plain
 
 
 def test_its_lora_loader_changes_model_and_text(client, started, server, plain):
@@ -166,7 +166,7 @@ def test_its_lora_loader_changes_model_and_text(client, started, server, plain):
             strength_model=model,
             strength_clip=clip,
         )
-        graph = started | {"lora": lora, "sample": ksampler("lora")} | SHOWN
+        graph = started | {"lora": lora, "sample": ksampler("lora")} | DISPLAYED
         graph |= {
             key: node("CLIPTextEncode", clip=["lora", 1], text=started[key]["inputs"]["text"])
             for key in ("prompt", "negative")
@@ -183,10 +183,10 @@ def test_it_encodes_pictures_and_keeps_what_a_mask_protects(client, started):
         "latent": node("SetLatentNoiseMask", samples=["known", 0], mask=["mask", 0]),
         "sample": ksampler(),
     }
-    kept = pictures(client, graph | SHOWN)
+    preserved = pictures(client, graph | DISPLAYED)
     decoded = {"sample": node("VAEDecode", samples=["known", 0], vae=["loader", 2])}
-    shown = {"shown": node("PreviewImage", images=["sample", 0])}
-    assert kept == pictures(client, graph | decoded | shown)
+    displayed = {"shown": node("PreviewImage", images=["sample", 0])}
+    assert preserved == pictures(client, graph | decoded | displayed)
 
 
 def test_its_tiled_decoding_is_its_plain_decoding(client, started, plain):
@@ -199,7 +199,7 @@ def test_its_tiled_decoding_is_its_plain_decoding(client, started, plain):
         temporal_size=64,
         temporal_overlap=8,
     )
-    graph = started | {"sample": ksampler()} | SHOWN | {"decoded": tiled}
+    graph = started | {"sample": ksampler()} | DISPLAYED | {"decoded": tiled}
     assert len(pictures(client, graph)) == len(plain)
 
 
@@ -208,7 +208,7 @@ def test_what_it_saves_our_loader_loads(client, started, server, plain):
     client.run(client.completed({"loader": started["loader"]} | save))
     (saved,) = server.output.glob("diffusion_models/kept*.safetensors")
     started["loader"]["inputs"]["model"] = saved.name
-    assert pictures(client, started | {"sample": ksampler()} | SHOWN) == plain
+    assert pictures(client, started | {"sample": ksampler()} | DISPLAYED) == plain
 
 
 def test_it_saves_and_loads_our_latents(client, started, server):
@@ -218,11 +218,11 @@ def test_it_saves_and_loads_our_latents(client, started, server):
     (saved,) = server.output.glob("kept*.latent")
     (server.base / "input" / saved.name).write_bytes(saved.read_bytes())
     loaded = {"sample": node("LoadLatent", latent=saved.name)}
-    assert pictures(client, started | loaded | SHOWN) == pictures(client, graph | SHOWN)
+    assert pictures(client, started | loaded | DISPLAYED) == pictures(client, graph | DISPLAYED)
 
 
 def test_our_guider_and_noise_drive_its_custom_sampler(client, sampled):
-    graph = sampled | SHOWN
+    graph = sampled | DISPLAYED
     graph["sampler"] = node("KSamplerSelect", sampler_name="euler")
     graph["sample"] = node(
         "SamplerCustomAdvanced",

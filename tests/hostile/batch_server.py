@@ -140,8 +140,8 @@ def saved(*files):
     return {"history": history(outputs={"2": {"images": list(files)}})}
 
 
-def failure(**said):
-    status = {"status_str": "error", "messages": [["execution_error", said]]}
+def failure(**message):
+    status = {"status_str": "error", "messages": [["execution_error", message]]}
     return {"history": history(status=status)}
 
 
@@ -149,7 +149,7 @@ def messages(*found):
     return {"history": history(status={"status_str": "success", "messages": list(found)})}
 
 
-def socket_says(*texts, times=1, then="stay"):
+def socket_summary(*texts, times=1, then="stay"):
     """A websocket that sends the texts so often, and then stays open or ends."""
 
     async def answer(host, request):
@@ -195,7 +195,7 @@ def node(**inputs):
 
 def socket_data(kind="progress", **data):
     event = {"type": kind, "data": {"prompt_id": "PROMPT", **data}}
-    return {"ws": socket_says(json.dumps(event))}
+    return {"ws": socket_summary(json.dumps(event))}
 
 
 GOOD = {
@@ -325,18 +325,18 @@ MODES = {
     "ws_is_a_page": ("done", {"ws": html()}),
     "ws_redirect": ("done", {"ws": redirect("{other}ws")}),
     "ws_hang": ("done", {"ws": hang}),
-    "ws_closes": ("done", {"ws": socket_says(then="end")}),
-    "ws_bad_json": ("done", {"ws": socket_says("{", DEEP, HUGE, "\x1b[2J")}),
-    "ws_odd_values": ("done", {"ws": socket_says("[]", "null", '"x"', '{"type": 3}')}),
-    "ws_no_data": ("done", {"ws": socket_says('{"type": "executing"}')}),
-    "ws_data_list": ("done", {"ws": socket_says('{"type": "executing", "data": [1]}')}),
-    "ws_prompt_list": ("done", {"ws": socket_says('{"type": "x", "data": {"prompt_id": []}}')}),
+    "ws_closes": ("done", {"ws": socket_summary(then="end")}),
+    "ws_bad_json": ("done", {"ws": socket_summary("{", DEEP, HUGE, "\x1b[2J")}),
+    "ws_odd_values": ("done", {"ws": socket_summary("[]", "null", '"x"', '{"type": 3}')}),
+    "ws_no_data": ("done", {"ws": socket_summary('{"type": "executing"}')}),
+    "ws_data_list": ("done", {"ws": socket_summary('{"type": "executing", "data": [1]}')}),
+    "ws_prompt_list": ("done", {"ws": socket_summary('{"type": "x", "data": {"prompt_id": []}}')}),
     "ws_progress_text": ("done", socket_data(value="x", max=[])),
     "ws_progress_nan": ("done", socket_data(value=float("nan"), max=float("inf"))),
     "ws_node_escapes": ("done", socket_data("executing", node=ESCAPES.replace("\ud800", ""))),
-    "ws_large": ("done", {"ws": socket_says("x" * (40 << 20))}),
-    "ws_binary": ("done", {"ws": socket_says(bytes(1000), b"", bytes(8))}),
-    "ws_flood": ("done", {"ws": socket_says('{"type": "status", "data": {}}', times=5000)}),
+    "ws_large": ("done", {"ws": socket_summary("x" * (40 << 20))}),
+    "ws_binary": ("done", {"ws": socket_summary(bytes(1000), b"", bytes(8))}),
+    "ws_flood": ("done", {"ws": socket_summary('{"type": "status", "data": {}}', times=5000)}),
 }  # fmt: skip
 
 

@@ -74,16 +74,16 @@ TEXTS = {
 def make_corpus(folder: Path, count: int) -> list[Path]:
     """`count` entries in `folder`. What a name begins with says what was done to it."""
     seeds = _seeds(folder)
-    made = [*seeds.values(), *_whole(folder), *_other(folder, seeds), *_lying(folder, seeds)]
+    result = [*seeds.values(), *_whole(folder), *_other(folder, seeds), *_lying(folder, seeds)]
     random_source = random.Random(0)
     kinds = list(seeds.items())
-    for i in range(count - len(made)):
+    for i in range(count - len(result)):
         suffix, seed = kinds[i % len(kinds)]
         damage = (_cut, _flipped, _flipped)[i // len(kinds) % 3]
         path = folder / f"{damage.__name__[1:]}_{i}.{suffix}"
         path.write_bytes(damage(seed.read_bytes(), random_source))
-        made.append(path)
-    return made
+        result.append(path)
+    return result
 
 
 def _seeds(folder: Path) -> dict[str, Path]:

@@ -26,9 +26,9 @@ from PIL import Image
 
 from sora_core.errors import SoraError
 from sora_core.video.audio import Audio
-from sora_core.video.probe import lasting, probe
+from sora_core.video.audio_reader import probe_sound, read_sound
+from sora_core.video.probe import duration_of, probe
 from sora_core.video.reader import read_alpha, read_frames, read_times
-from sora_core.video.sound import probe_sound, read_sound
 from sora_core.video.still import read_still
 from sora_core.video.writer import write_video
 from tests.hostile.media_trial import SECONDS, limit_memory
@@ -115,9 +115,9 @@ def damaged(content: bytes, dice: random.Random) -> bytes:
     return bytes(data)
 
 
-def _place(data: bytearray, dice: random.Random, room: int = 1) -> int:
+def _place(data: bytearray, dice: random.Random, capacity: int = 1) -> int:
     """Half of the time where headers are."""
-    last = max(1, len(data) - room)
+    last = max(1, len(data) - capacity)
     return dice.randrange(min(last, 2000) if dice.random() < 0.5 else last)
 
 
@@ -168,7 +168,7 @@ def read_all(path: Path) -> int:
     """Frames that are read of `path` in every way in which the nodes read."""
     if path.suffix in STILLS:
         return len(read_still(path))
-    if not 0 <= lasting(path) <= 6 * 3600:
+    if not 0 <= duration_of(path) <= 6 * 3600:
         raise AssertionError("a length that no video has")
     info = probe(path)
     count = sum(len(chunk) for chunk in read_frames(path, on_damage=lambda sentence: None))

@@ -42,9 +42,9 @@ def in_child(work: Callable[[], dict[str, object]], seconds: float) -> dict[str,
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        said = pipe.read()
+        text = pipe.read()
     _, status = os.waitpid(child, 0)
-    report = json.loads(said or "{}")
+    report = json.loads(text or "{}")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         report = {"end": "time-out" if number == signal.SIGALRM else "signal", "message": number}

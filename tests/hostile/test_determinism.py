@@ -4,15 +4,15 @@ import av
 import pytest
 import torch
 
-from sora_core.canvas import Canvas
+from sora_core.canvas.canvas import Canvas
+from sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from sora_core.models.packing import PackedClip, denoise_packed
-from sora_core.models.streaming import decode_chunks, encode_chunks
-from sora_core.pipeline import SAMPLERS, Pipeline, decode_frames, generate, load
-from sora_core.sampling.noise import draw
+from sora_core.pipeline.generate import SAMPLERS, Pipeline, decode_frames, generate, load
+from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.samplers import euler
-from sora_core.sampling.schedules import shifted
+from sora_core.sampling.schedules import shifted_sigmas
 from sora_core.video.writer import write_video
-from tests.tiny import tiny_autoencoder, tiny_transformer, write_tiny
+from tests.support.tiny import tiny_autoencoder, tiny_transformer, write_tiny
 
 CANVAS = Canvas(width=50, height=34, seconds=1.4)
 RUNS = 5
@@ -61,18 +61,18 @@ def test_the_same_run_gives_the_same_bits(pipeline, tmp_path, sampler):
 def test_a_batch_of_four_is_four_singles(pipeline):
     """The noise of a batch, its path through the sampler, and its decoded frames."""
     model, words = pipeline.transformer, gaussian(1, 5, 384)
-    sigmas, shape = shifted(4, 3.0), (16, 4, 6, 8)
+    sigmas, shape = shifted_sigmas(4, 3.0), (16, 4, 6, 8)
 
-    def painted(noise):
+    def generated(noise):
         text = words.expand(len(noise), -1, -1)
         return euler(
             lambda x, sigma: model(x, x.new_full((1, 1, 1, 1, 1), sigma), text), noise, sigmas
         )
 
-    noise = draw(3, (4, *shape))
-    assert torch.equal(noise[:1], draw(3, (1, *shape)))
-    latent = painted(noise)
-    painting = largest(latent, torch.cat([painted(one) for one in noise.split(1)]))
+    noise = seeded_noise(3, (4, *shape))
+    assert torch.equal(noise[:1], seeded_noise(3, (1, *shape)))
+    latent = generated(noise)
+    painting = largest(latent, torch.cat([generated(one) for one in noise.split(1)]))
     decode = pipeline.autoencoder.decode
     decoding = largest(decode(latent), torch.cat([decode(one) for one in latent.split(1)]))
     assert max(painting, decoding) <= LIMIT
@@ -122,12 +122,14 @@ def vae(tmp_path):
     import tests.nodes.conftest  # noqa: F401  loads the pack as ComfyUI does
 
     # isort: split
-    from sora_nodes.nodes.host.video import load_vae
-    from sora_nodes.sora_core.bundle import read_config
+    from sora_nodes.nodes.host.models.vae import load_vae
+    from sora_nodes.sora_core.checkpoints.checkpoint import read_config
 
     path = write_tiny(tmp_path)
     vae = load_vae(path, read_config(path))
-    vae.first_stage_model.painted.leave.weight.div_(64)  # no pixel is cut off at black or white
+    vae.first_stage_model.generated_decoder.proj_out.weight.div_(
+        64
+    )  # no pixel is cut off at black or white
     return vae
 
 

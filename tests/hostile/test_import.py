@@ -81,9 +81,10 @@ def watched(modules):
 
 def test_importing_every_module_touches_nothing():
     modules = core_modules()
-    seen = watched(modules)
-    print(f"import: {len(modules)} modules, {seen['seconds']:.2f} s, {len(seen['events'])} events")
-    assert (seen["events"], seen["environment"], seen["cuda"]) == ([], False, False)
+    observed = watched(modules)
+    took, events = observed["seconds"], len(observed["events"])
+    print(f"import: {len(modules)} modules, {took:.2f} s, {events} events")
+    assert (observed["events"], observed["environment"], observed["cuda"]) == ([], False, False)
 
 
 @pytest.mark.parametrize(

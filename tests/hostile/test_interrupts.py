@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from sora_core.canvas import Canvas
-from sora_core.models.streaming import decode_chunks
-from sora_core.pipeline import SAMPLERS, Pipeline, decode_frames, generate, load
+from sora_core.canvas.canvas import Canvas
+from sora_core.models.chunked_codec import decode_chunks
+from sora_core.pipeline.generate import SAMPLERS, Pipeline, decode_frames, generate, load
 from sora_core.video.writer import write_video
-from tests.tiny import write_tiny
+from tests.support.tiny import write_tiny
 from tools.client import GraphError
 
 CANVAS = Canvas(width=50, height=34, seconds=4.5)
@@ -35,7 +35,7 @@ class Countdown:
     def __init__(self, n: int, interrupt: type[BaseException]) -> None:
         self.n, self.interrupt, self.count = n, interrupt, 0
 
-    def __call__(self, told: object = None) -> None:
+    def __call__(self, texts: object = None) -> None:
         self.count += 1
         if self.count == self.n:
             self.since = time.monotonic()
@@ -49,7 +49,7 @@ def pipeline(tmp_path_factory) -> Pipeline:
 
 def interrupted_everywhere(units: int, run: Callable, is_clean: Callable[[], bool]) -> None:
     """`run(on_unit)` stops at any of its units, leaves nothing, and then runs as if never begun."""
-    expected = run(lambda told: None)
+    expected = run(lambda texts: None)
     for n in range(1, units + 1):
         countdown = Countdown(n, (Interrupt, OlderInterrupt)[n % 2])
         with pytest.raises(countdown.interrupt):
@@ -57,7 +57,7 @@ def interrupted_everywhere(units: int, run: Callable, is_clean: Callable[[], boo
         assert time.monotonic() - countdown.since < WITHIN
         assert countdown.count == n
         assert is_clean()
-        assert run(lambda told: None) == expected
+        assert run(lambda texts: None) == expected
     beyond = Countdown(units + 1, Interrupt)
     assert run(beyond) == expected
     assert beyond.count == units
@@ -127,7 +127,7 @@ def test_a_server_stops_within_a_step_and_then_runs_as_before(client, server, sa
         files = client.run(graph).files("shown")
         return [Image.open(BytesIO(client.view(file))).tobytes() for file in files]
 
-    def told(kind, data):
+    def texts(kind, data):
         if kind == "progress" and data["value"] >= when and not since:
             since.append(time.monotonic())
             client.interrupt()
@@ -136,7 +136,7 @@ def test_a_server_stops_within_a_step_and_then_runs_as_before(client, server, sa
     assert expected
     schedule["steps"] = 1000
     with pytest.raises(GraphError, match="interrupted"):
-        client.run(graph, told)
+        client.run(graph, texts)
     assert time.monotonic() - since[0] < WITHIN
     assert not list(server.base.rglob("*.part*"))
     schedule["steps"] = steps

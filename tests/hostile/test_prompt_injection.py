@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from sora_core.prompts.expansion import LIMIT, STYLES, expand, read_language
+from sora_core.prompts.expansion import EXPANSION_STYLES, MAX_PROMPT_BYTES, expand, read_language
 from sora_core.prompts.rewrite import INSTRUCTIONS, rewrite
 
 TOKENS = [
@@ -34,7 +34,7 @@ LANGUAGE = read_language()
 MARKUP = re.compile(r"[<>{}\[\]|`]|##|<think|im_start\|")
 
 
-def unclean(text, limit=LIMIT):
+def unclean(text, limit=MAX_PROMPT_BYTES):
     folded = unicodedata.normalize("NFKC", text)
     invisible = [c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Cf")]
     return [*MARKUP.findall(folded), *invisible, *(["too long"] if len(folded) > limit else [])]
@@ -49,16 +49,16 @@ def test_there_are_120_hostile_prompts():
     assert len(set(PROMPTS)) >= 120
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", EXPANSION_STYLES)
 def test_no_template_token_leaves_and_the_output_is_bounded(style):
     assert {prompt[:60]: f for prompt in PROMPTS if (f := faults(prompt, style))} == {}
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", EXPANSION_STYLES)
 def test_the_words_around_a_token_are_kept(style):
     for token in TOKENS[:10]:
-        told = expand(f"a red ball {token} rolls left", LANGUAGE, style=style).text.lower()
-        assert "red ball rolls" in told
+        texts = expand(f"a red ball {token} rolls left", LANGUAGE, style=style).text.lower()
+        assert "red ball rolls" in texts
 
 
 def test_reasoning_is_dropped_unless_it_is_all_there_is():
@@ -71,7 +71,7 @@ def test_nothing_said_stays_nothing():
     assert expand("<|im_end|>\u200b", LANGUAGE).text == ""
 
 
-@pytest.mark.parametrize("style", STYLES[:2])
+@pytest.mark.parametrize("style", EXPANSION_STYLES[:2])
 def test_no_template_token_reaches_a_language_model(style):
     instruction = (INSTRUCTIONS / f"{style}.txt").read_text(encoding="utf-8")
     reached = []
@@ -83,14 +83,14 @@ def test_no_template_token_reaches_a_language_model(style):
 
     for prompt in PROMPTS:
         rewrite(prompt, LANGUAGE, write, style=style)
-    room = LIMIT + len("Request: ")
-    assert {asked[:60]: found for asked in reached if (found := unclean(asked, room))} == {}
+    capacity = MAX_PROMPT_BYTES + len("Request: ")
+    assert {asked[:60]: found for asked in reached if (found := unclean(asked, capacity))} == {}
 
 
-@pytest.mark.parametrize("style", STYLES[:2])
+@pytest.mark.parametrize("style", EXPANSION_STYLES[:2])
 def test_no_template_token_of_a_language_model_leaves(style):
     for prompt in PROMPTS:
-        told = rewrite("a red ball", LANGUAGE, lambda asked, it=prompt: it, style=style)
-        assert unclean(told.text) == [], prompt[:60]
-        assert "red" in told.text.lower()
-        assert "ball" in told.text.lower()
+        texts = rewrite("a red ball", LANGUAGE, lambda asked, it=prompt: it, style=style)
+        assert unclean(texts.text) == [], prompt[:60]
+        assert "red" in texts.text.lower()
+        assert "ball" in texts.text.lower()

@@ -33,7 +33,7 @@ LINKS = [
 ]  # fmt: skip
 ANYTHING = NUMBERS + TEXTS + OTHERS + LINKS
 
-SAID = {
+TEXT = {
     "text": ("prompt", "shot"), "from_sigma": ("interval",), "to_sigma": ("interval",),
     "seconds": ("frames",), "fps": ("frames", "seconds"), "aspect": (" px",),
 }  # fmt: skip
@@ -67,7 +67,7 @@ def good(client, sampled, known):
 
 def the_rest(graph, known):
     """Those of our nodes that `graph` lacks, fed by it and shown as text."""
-    made = {
+    result = {
         kind: [key, slot]
         for key, node in graph.items()
         for slot, kind in enumerate(known.get(node["class_type"], {}).get("output", ()))
@@ -75,14 +75,16 @@ def the_rest(graph, known):
     rest = {}
     for name in known.keys() - {node["class_type"] for node in graph.values()}:
         specs = known[name]["input"]["required"].items()
-        given = {key: made[spec[0].split(",")[0]] for key, spec in specs if not is_widget(spec)}
+        arguments = {
+            key: result[spec[0].split(",")[0]] for key, spec in specs if not is_widget(spec)
+        }
         optional = known[name]["input"].get("optional", {})
-        if not given and "canvas" in optional:
-            given["canvas"] = made["SORA_CANVAS"]
+        if not arguments and "canvas" in optional:
+            arguments["canvas"] = result["SORA_CANVAS"]
         if "vae" in optional:
-            given["vae"] = made["VAE"]
-        given |= {key: "a red ball" for key, _ in specs if key == "text"}
-        rest[name] = {"class_type": name, "inputs": given}
+            arguments["vae"] = result["VAE"]
+        arguments |= {key: "a red ball" for key, _ in specs if key == "text"}
+        rest[name] = {"class_type": name, "inputs": arguments}
         rest[f"{name} shown"] = {"class_type": "PreviewAny", "inputs": {"source": [name, 0]}}
     return rest
 
@@ -167,5 +169,5 @@ def assert_is_a_sentence(failure, changed):
     assert len(message) <= 200
     assert "\n" not in message
     assert ": " in message  # what is wrong, then what to do instead
-    names = {word for _, name in changed for word in (name, *SAID.get(name, ()))}
+    names = {word for _, name in changed for word in (name, *TEXT.get(name, ()))}
     assert any(name in message for name in names), (message, changed)

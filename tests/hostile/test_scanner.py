@@ -19,8 +19,8 @@ def archive():
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     ignored = (ROOT / ".comfyignore").read_text().splitlines()
-    kept_out = pathspec.PathSpec.from_lines("gitignore", ignored)
-    return [file for file in files.splitlines() if not kept_out.match_file(file)]
+    preserved_out = pathspec.PathSpec.from_lines("gitignore", ignored)
+    return [file for file in files.splitlines() if not preserved_out.match_file(file)]
 
 
 def scan(*paths):

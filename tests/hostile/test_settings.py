@@ -7,12 +7,12 @@ import resource
 import pytest
 import torch
 
-from sora_core.bundle import MAX_SETTINGS, SETTINGS, read_config, settings_tensor
-from sora_core.caption import CAPTIONER, load_captioner
+from sora_core.checkpoints.checkpoint import MAX_SETTINGS, SETTINGS, read_config, settings_tensor
+from sora_core.checkpoints.safetensors_io import read_header, read_tensors, write_tensors
 from sora_core.errors import WeightsError
-from sora_core.measure.reader import READER, load_reader
-from sora_core.weights import read, read_header, write
-from tests.tiny import write_tiny
+from sora_core.measure.classifier import CLASSIFIER_PATH, load_classifier
+from sora_core.pipeline.caption import CAPTIONER_PATH, load_captioner
+from tests.support.tiny import write_tiny
 
 NUMBER = (3_000_000_000).to_bytes(8, "little")
 GOOD = json.dumps({"format": "sora 1", "config": None}).encode()
@@ -60,12 +60,12 @@ def test_settings_as_a_tensor_are_those_that_were_written(tmp_path):
     config = read_config(path)
     copy = tmp_path / "copy.safetensors"
     assert settings_tensor(config).numel() < MAX_SETTINGS
-    write(copy, read(path) | {SETTINGS: settings_tensor(config)}, {})
+    write_tensors(copy, read_tensors(path) | {SETTINGS: settings_tensor(config)}, {})
     assert read_config(copy) == config
 
 
 @pytest.mark.parametrize(("shipped", "load", "keys"), [
-    (CAPTIONER, load_captioner, ("config", "words")), (READER, load_reader, ("words",)),
+    (CAPTIONER_PATH, load_captioner, ("config", "words")), (CLASSIFIER_PATH, load_classifier, ("words",)),
 ])  # fmt: skip
 def test_settings_of_the_small_models_end_in_a_model_or_a_sentence(tmp_path, shipped, load, keys):
     metadata = dict(read_header(shipped).metadata)
@@ -82,7 +82,7 @@ def test_settings_of_the_small_models_end_in_a_model_or_a_sentence(tmp_path, shi
         texts.append("".join(content))
     for key in keys:
         for text in texts:
-            write(path, {"x": torch.zeros(1)}, metadata | {key: text})
+            write_tensors(path, {"x": torch.zeros(1)}, metadata | {key: text})
             with pytest.raises(WeightsError) as refusal:
                 load(path)
             assert len(str(refusal.value)) <= 200 and str(refusal.value).isprintable()

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
+from sora_core.checkpoints.safetensors_io import MAX_HEADER, load_into, read_tensors, write_tensors
 from sora_core.errors import WeightsError
-from sora_core.weights import MAX_HEADER, load_into, read, write
 
 MALFORMED = 2000
 SIZES = {"BOOL": 1, "U8": 1, "F8_E4M3": 1, "I16": 2, "F16": 2, "I32": 4, "F32": 4, "I64": 8}
@@ -127,7 +127,7 @@ def is_refused(path, content):
     path.write_bytes(content)
     start = process_time()
     try:
-        found = read(path)
+        found = read_tensors(path)
     except WeightsError as refused:
         assert process_time() - start < 1
         assert len(str(refused)) <= 200
@@ -204,16 +204,16 @@ ENTRY = st.fixed_dictionaries(
     st.integers(0, 20),
 )
 @settings(max_examples=300, deadline=None)
-def test_any_header_is_refused_or_is_what_the_library_reads(tmp_path_factory, entries, room):
+def test_any_header_is_refused_or_is_what_the_library_reads(tmp_path_factory, entries, capacity):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
-    is_refused(path, claim(entries, bytes(room)))
+    is_refused(path, claim(entries, bytes(capacity)))
 
 
 MEMORY = """
 import sys
 from pathlib import Path
 from sora_core.errors import WeightsError
-from sora_core.weights import read_header
+from sora_core.checkpoints.safetensors_io import read_header
 
 def kibibytes(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -293,7 +293,9 @@ def test_wrong_weights_are_refused_and_the_first_wrong_tensor_is_named(tmp_path,
     tensors = {}
     for i, name in enumerate(NAMES):
         tensors |= WRONG[kind](name, state[name]) if i >= first else {name: state[name]}
-    write(tmp_path / "a", {f"transformer.{name}": tensor for name, tensor in tensors.items()})
+    write_tensors(
+        tmp_path / "a", {f"transformer.{name}": tensor for name, tensor in tensors.items()}
+    )
     extra = f"{min(NAMES[first:])}_extra"
     assert_refused(tmp_path / "a", extra if kind == "extra" else NAMES[first])
 
@@ -336,7 +338,7 @@ def assert_refused(path, named):
 
 def test_the_weights_that_the_others_spoil_are_loaded(tmp_path):
     state = model().state_dict()
-    write(tmp_path / "a", {f"transformer.{name}": tensor for name, tensor in state.items()})
+    write_tensors(tmp_path / "a", {f"transformer.{name}": tensor for name, tensor in state.items()})
     module = model()
     load_into(module, tmp_path / "a", "transformer.")
     assert all(torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items())

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from sora_core import files
+from sora_core.checkpoints.safetensors_io import read_tensors, write_tensors
 from sora_core.errors import MediaError, WeightsError
 from sora_core.files import replacing
 from sora_core.video.audio import Audio
 from sora_core.video.codecs import CODECS
 from sora_core.video.writer import write_video
-from sora_core.weights import read, write
 
 OLD = {"a": torch.zeros(3)}
 NEW = {"a": torch.ones(3), "b": torch.arange(5), "c": torch.ones(2, 2)}
@@ -69,7 +69,7 @@ def failing(monkeypatch):
 
 
 def save_weights(path):
-    write(path, NEW, {"config": "{}"})
+    write_tensors(path, NEW, {"config": "{}"})
 
 
 def save_text(path):
@@ -109,7 +109,7 @@ def test_whichever_operation_fails_the_old_file_stays(
             assert len(str(raised)) <= 200
             assert kind is OSError or path.name in str(raised)
         if new:
-            assert save is save_text or read(path).keys() == NEW.keys()
+            assert save is save_text or read_tensors(path).keys() == NEW.keys()
         failures += raised is not None
         if not disk.failed:
             break
@@ -134,7 +134,7 @@ from safetensors.torch import save_file
 from safetensors import SafetensorError
 from sora_core.errors import MediaError, WeightsError
 from sora_core.files import replacing
-from sora_core.weights import write
+from sora_core.checkpoints.safetensors_io import write_tensors
 
 folder, mode = Path(sys.argv[1]), sys.argv[2]
 limits = [2**20] if mode == "1 MiB" else range(0, 17 * 1024, 512)

@@ -4,17 +4,17 @@ import pytest
 import torch
 from comfy_api.latest import InputImpl
 from sora_nodes.nodes.caption import MODEL, OURS, SoraCaptionVideo
-from sora_nodes.nodes.host.video import load_vae
-from sora_nodes.sora_core.bundle import read_config
+from sora_nodes.nodes.host.models.vae import load_vae
+from sora_nodes.sora_core.checkpoints.checkpoint import read_config
 from sora_nodes.sora_core.errors import ConfigError, SizeError
-from sora_nodes.sora_core.pipeline import MODELS, SHIPPED
+from sora_nodes.sora_core.pipeline.generate import MODELS, SHIPPED
 from sora_nodes.sora_core.video.writer import write_video
 
 import nodes as stock
 from sora_core.shapes import Size
 from sora_core.world.render import render
 from sora_core.world.scene import sample_scene
-from tests.writer import Writer
+from tests.support.writer import Writer
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def frames():
     return render(sample_scene(970_000_005, held_out=True), Size(64, 64, 17)).frames
 
 
-def told(video, vae=None, clip=None, captioner=OURS, varied=False, seed=0):
+def texts(video, vae=None, clip=None, captioner=OURS, varied=False, seed=0):
     return SoraCaptionVideo.execute(video, captioner, varied, seed, vae, clip).result
 
 
@@ -35,7 +35,7 @@ def test_a_file_images_and_their_latent_are_told_alike(vae, frames, tmp_path):
     images = frames.float() / 255
     path = write_video(tmp_path / "clip.mp4", [frames], 8)
     captions = [
-        told(video, vae)
+        texts(video, vae)
         for video in (
             InputImpl.VideoFromFile(str(path)),
             images,
@@ -49,30 +49,30 @@ def test_a_file_images_and_their_latent_are_told_alike(vae, frames, tmp_path):
 
 def test_words_are_drawn_by_seed_if_asked_for(vae, frames):
     images = frames.float() / 255
-    drawn = [told(images, vae, varied=True, seed=seed)[0] for seed in (1, 1, 2, 3)]
+    drawn = [texts(images, vae, varied=True, seed=seed)[0] for seed in (1, 1, 2, 3)]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) > 1
-    assert told(images, vae, seed=1) == told(images, vae, seed=2)
+    assert texts(images, vae, seed=1) == texts(images, vae, seed=2)
 
 
 def test_the_vae_of_another_model_is_refused(frames):
     other = object.__new__(stock.comfy.sd.VAE)
     for vae in (None, other):
         with pytest.raises(ConfigError, match="Sora Load Model"):
-            told(frames.float() / 255, vae)
+            texts(frames.float() / 255, vae)
 
 
 def test_the_latent_of_another_model_is_refused(vae):
     with pytest.raises(SizeError, match="4 channels"):
-        told({"samples": torch.zeros(1, 4, 5, 8, 8)}, vae)
+        texts({"samples": torch.zeros(1, 4, 5, 8, 8)}, vae)
 
 
-SAID = "<think>hm</think>a fox runs\nA red fox runs left. The camera is still."
+TEXT = "<think>hm</think>a fox runs\nA red fox runs left. The camera is still."
 
 
 def test_a_language_model_is_shown_moments_and_asked(frames):
-    seer = Writer(lambda read: SAID)
-    long, short, certainty = told(frames.float() / 255, clip=seer, captioner=MODEL, seed=7)
+    seer = Writer(lambda read: TEXT)
+    long, short, certainty = texts(frames.float() / 255, clip=seer, captioner=MODEL, seed=7)
     assert (long, short) == ("A red fox runs left. The camera is still.", "a fox runs")
     assert certainty == 0
     (asked,) = seer.asked
@@ -82,20 +82,20 @@ def test_a_language_model_is_shown_moments_and_asked(frames):
 
 def test_a_language_model_that_sees_nothing_says_nothing(frames):
     with pytest.raises(ConfigError, match="sees no pictures"):
-        told(frames.float() / 255, clip=Writer(lambda read: SAID, blind=True), captioner=MODEL)
+        texts(frames.float() / 255, clip=Writer(lambda read: TEXT, blind=True), captioner=MODEL)
 
 
 @pytest.mark.parametrize("clip", [None, object()])
 def test_without_one_that_writes_the_choice_is_refused(frames, clip):
     with pytest.raises(ConfigError, match="clip"):
-        told(frames.float() / 255, clip=clip, captioner=MODEL)
+        texts(frames.float() / 255, clip=clip, captioner=MODEL)
 
 
 def test_a_language_model_is_not_asked_about_a_latent():
     with pytest.raises(ConfigError, match="decode"):
-        told({"samples": torch.zeros(1, 16, 5, 8, 8)}, clip=Writer(str), captioner=MODEL)
+        texts({"samples": torch.zeros(1, 16, 5, 8, 8)}, clip=Writer(str), captioner=MODEL)
 
 
 def test_a_captioner_that_is_not_offered_is_refused(frames):
     with pytest.raises(ConfigError, match="captioner"):
-        told(frames.float() / 255, captioner="other")
+        texts(frames.float() / 255, captioner="other")

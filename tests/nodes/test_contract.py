@@ -9,7 +9,7 @@ import comfy_api.latest
 import pytest
 import sora_nodes
 from sora_nodes.nodes import SoraExtension
-from sora_nodes.nodes.replaced import REPLACED
+from sora_nodes.nodes.node_replacements import REPLACED
 
 from tools.contract import (
     COMMAND,
@@ -111,7 +111,7 @@ def test_additions_at_the_end_are_no_break_but_have_to_be_recorded():
 
 def test_a_node_keeps_the_version_in_which_it_came():
     now = {"SoraPaint": described(INFO, "3.0.0"), "SoraNew": described(INFO, "3.0.0")}
-    assert {node: kept["since"] for node, kept in merged(OLD, now).items()} == {
+    assert {node: preserved["since"] for node, preserved in merged(OLD, now).items()} == {
         "SoraNew": "3.0.0",
         "SoraOld": "1.0.0",
         "SoraPaint": "1.0.0",
@@ -142,7 +142,7 @@ LINKS = SWAP["input_mapping"]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "text"),
     [
         ({}, []),
         ({"old_node_id": "SoraNever"}, ["SoraNever or SoraPaint never was"]),
@@ -162,27 +162,27 @@ LINKS = SWAP["input_mapping"]
         ),
     ],
 )
-def test_a_replacement_that_loses_something_is_found(wrong, said):
+def test_a_replacement_that_loses_something_is_found(wrong, text):
     found = list(astray(SWAP | wrong, OLD, OLD))
-    assert len(found) == len(said)
-    assert all(line.startswith(word) for line, word in zip(found, said, strict=True))
+    assert len(found) == len(text)
+    assert all(line.startswith(word) for line, word in zip(found, text, strict=True))
 
 
 def test_a_host_that_can_swap_nodes_is_told_of_each_replacement(monkeypatch):
-    told = []
+    texts = []
 
     class NodeReplacement:
         async def register(self, fields):
-            told.append(fields)
+            texts.append(fields)
 
     def api():
         return SimpleNamespace(node_replacement=NodeReplacement())
 
     monkeypatch.setattr(comfy_api.latest.io, "NodeReplace", dict, raising=False)
     monkeypatch.setattr(comfy_api.latest, "ComfyAPI", api)
-    monkeypatch.setattr("sora_nodes.nodes.replaced.REPLACED", [SWAP])
+    monkeypatch.setattr("sora_nodes.nodes.node_replacements.REPLACED", [SWAP])
     asyncio.run(SoraExtension().on_load())
-    assert told == [SWAP]
+    assert texts == [SWAP]
 
 
 def test_files_to_choose_from_are_no_part_of_the_contract():

@@ -9,22 +9,22 @@ import comfy.model_management
 import comfy.model_patcher
 import pytest
 import torch
-from sora_nodes.nodes.host import decoding, tiles
-from sora_nodes.nodes.host.causal import decoded_in_turn, streams
-from sora_nodes.nodes.host.decoding import Decoding, meetings_in
-from sora_nodes.nodes.host.encoding import way
-from sora_nodes.nodes.host.video import compression
-from sora_nodes.nodes.latent import video_of
-from sora_nodes.sora_core.canvas import Canvas
-from sora_nodes.sora_core.edits import extend_backward
-from sora_nodes.sora_core.encode import encode_canvas
-from sora_nodes.sora_core.leaving import Leaving, leave
+from sora_nodes.nodes.decode import video_of
+from sora_nodes.nodes.host.models.vae import compression
+from sora_nodes.nodes.host.vae import decode, temporal_tiling
+from sora_nodes.nodes.host.vae.decode import VideoDecoding, find_seam_joins
+from sora_nodes.nodes.host.vae.encode import encode_strategy
+from sora_nodes.nodes.host.vae.wan_streaming import decode_streaming, decodes_streaming
+from sora_nodes.sora_core.canvas.canvas import Canvas
+from sora_nodes.sora_core.canvas.edits import extend_backward
+from sora_nodes.sora_core.canvas.encode import encode_canvas
+from sora_nodes.sora_core.pipeline.seams import ColourFade, fade_colours
 from sora_nodes.sora_core.shapes import Size
 from sora_nodes.sora_core.video.frames import video_from_frames
 from torch import nn
 
 from tests.host.models.pack import TinyVAE
-from tests.memory import peak_memory
+from tests.support.memory import peak_memory
 
 NARROW = {"dim": 8, "temperal_downsample": [False, True, True], "num_res_blocks": 1}
 
@@ -61,11 +61,11 @@ def at_once(vae, latent):
 def test_vaes_that_remember_decode_frame_by_frame_to_the_same_pixels(kind):
     vae = kind()
     latent = noise(vae, 6)
-    decoding = Decoding(vae, latent)
+    decoding = VideoDecoding(vae, latent)
     parts = list(decoding)
     assert [part.shape[2] for part in parts] == [1, 4, 4, 4, 4, 4]
     torch.testing.assert_close(torch.cat(parts, dim=2), at_once(vae, latent), atol=1e-5, rtol=0)
-    assert "own memory" in decoding.says
+    assert "own memory" in decoding.summary
 
 
 @pytest.mark.parametrize("kind", [wan_2_1, wan_2_2])
@@ -73,15 +73,15 @@ def test_a_latent_frame_takes_half_the_memory_that_it_takes_the_host(kind):
     vae = kind()
     latent = torch.zeros(1, vae.latent_channels, 2, 16, 16)
     whole = peak_memory(lambda: vae.first_stage_model.decode(latent))
-    assert peak_memory(lambda: finished(decoded_in_turn(vae, latent))) < whole / 2
+    assert peak_memory(lambda: finished(decode_streaming(vae, latent))) < whole / 2
 
 
 def test_a_vae_that_remembers_otherwise_is_not_driven(monkeypatch):
     vae = wan_2_1()
     decode = vae.first_stage_model.decode
     monkeypatch.setattr(vae.first_stage_model, "decode", lambda latent: decode(latent) * 1.01)
-    assert not streams(vae)
-    assert "all at once" in finished(Decoding(vae, noise(vae, 3))).says
+    assert not decodes_streaming(vae)
+    assert "all at once" in finished(VideoDecoding(vae, noise(vae, 3))).summary
 
 
 def test_out_of_memory_midway_goes_on_by_the_hosts_own_means(monkeypatch):
@@ -92,8 +92,8 @@ def test_out_of_memory_midway_goes_on_by_the_hosts_own_means(monkeypatch):
         yield at_once(vae, latent)[:, :, :5]
         raise comfy.model_management.OOM_EXCEPTION
 
-    monkeypatch.setattr(decoding, "decoded_in_turn", short)
-    video = torch.cat(list(Decoding(vae, latent)), dim=2)
+    monkeypatch.setattr(decode, "decode_streaming", short)
+    video = torch.cat(list(VideoDecoding(vae, latent)), dim=2)
     torch.testing.assert_close(video, at_once(vae, latent))
 
 
@@ -120,29 +120,29 @@ class Reaching(nn.Module):
 def test_tiles_that_see_far_enough_are_exact_and_say_so(frames):
     vae = with_network(Reaching(1), 16, 8)
     latent = noise(vae, frames)
-    decoding = Decoding(vae, latent)
+    decoding = VideoDecoding(vae, latent)
     torch.testing.assert_close(torch.cat(list(decoding), dim=2), at_once(vae, latent))
-    assert "at most 0.0 of 255" in decoding.says
+    assert "at most 0.0 of 255" in decoding.summary
 
 
 def test_tiles_that_do_not_say_how_far_they_are_apart():
     vae = with_network(Reaching(8), 16, 8)
     latent = noise(vae, 41)
-    decoding = Decoding(vae, latent)
+    decoding = VideoDecoding(vae, latent)
     video = torch.cat(list(decoding), dim=2)
-    said = float(re.search(r"at most (.*) of 255", decoding.says)[1])
-    assert said > 5
+    text = float(re.search(r"at most (.*) of 255", decoding.summary)[1])
+    assert text > 5
     steps = [(b - a).abs().max().item() * 127.5 for a, b in pairwise(video[0].unbind(1))]
-    assert max(steps) < said / 2  # faded: no single step is the whole difference
+    assert max(steps) < text / 2  # faded: no single step is the whole difference
     assert video.shape == at_once(vae, latent).shape
 
 
 def test_a_tile_is_never_longer_than_stated():
-    vae, seen = with_network(Reaching(1), 16, 8), []
+    vae, observed = with_network(Reaching(1), 16, 8), []
     decode = vae.decode
-    vae.decode = lambda latent: seen.append(latent.shape[2]) or decode(latent)
-    finished(Decoding(vae, noise(vae, 50)))
-    assert max(seen) == tiles.TILE
+    vae.decode = lambda latent: observed.append(latent.shape[2]) or decode(latent)
+    finished(VideoDecoding(vae, noise(vae, 50)))
+    assert max(observed) == temporal_tiling.TILE
 
 
 @pytest.mark.parametrize("frames", [3, 30])
@@ -150,7 +150,8 @@ def test_a_loop_begins_and_ends_alike_in_every_way(frames):
     vae = with_network(Reaching(1), 16, 8)
     latent = noise(vae, frames)
     whole, turned = (
-        torch.cat(list(Decoding(vae, x, ring=True)), dim=2) for x in (latent, latent.roll(1, 2))
+        torch.cat(list(VideoDecoding(vae, x, ring=True)), dim=2)
+        for x in (latent, latent.roll(1, 2))
     )
     assert whole.shape[2] == 4 * frames
     torch.testing.assert_close(turned, whole.roll(4, 2))
@@ -163,30 +164,30 @@ def test_footage_after_what_was_painted_comes_out_as_it_was_encoded(kind):
     side = 2 * pressed.rows
     clip = torch.randint(0, 256, (4, side, side, 3), dtype=torch.uint8)
     canvas = extend_backward(Canvas(width=side, height=side, seconds=13 / 8), clip, 4 / 8)
-    encode = way(vae, Size(side, side, 13)).encode
+    encode = encode_strategy(vae, Size(side, side, 13)).encode
     known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed)
     latent = torch.where(mask > 0, noise(vae, 4)[..., :2, :2], known)
-    plain = torch.cat(list(Decoding(vae, latent)), dim=2)
-    decoding = Decoding(vae, latent, met=meetings_in(vae, latent, canvas, mask))
-    made = torch.cat(list(decoding), dim=2)
+    plain = torch.cat(list(VideoDecoding(vae, latent)), dim=2)
+    decoding = VideoDecoding(vae, latent, joins=find_seam_joins(vae, latent, canvas, mask))
+    result = torch.cat(list(decoding), dim=2)
     (first,) = encode([video_from_frames(clip[:1])[None]])
     alone = at_once(vae, torch.cat([first, latent[:, :, 3:]], dim=2))
-    torch.testing.assert_close(made[:, :, 9:], alone[:, :, 1:], atol=1e-5, rtol=0)
-    assert torch.equal(made[:, :, :1], plain[:, :, :1])
-    assert not torch.isclose(made[:, :, 1:9], plain[:, :, 1:9]).all()
-    assert "bends to the footage" in decoding.says
+    torch.testing.assert_close(result[:, :, 9:], alone[:, :, 1:], atol=1e-5, rtol=0)
+    assert torch.equal(result[:, :, :1], plain[:, :, :1])
+    assert not torch.isclose(result[:, :, 1:9], plain[:, :, 1:9]).all()
+    assert "bends to the footage" in decoding.summary
 
 
 @pytest.mark.parametrize("kind", [wan_2_1, lambda: with_network(Reaching(1), 16, 8)])
 def test_what_leaves_footage_begins_in_its_colours_whatever_the_vae(kind):
-    vae, left = kind(), [Leaving(5, 8)]
+    vae, left = kind(), [ColourFade(5, 8)]
     latent = noise(vae, 24)
-    plain = torch.cat(list(Decoding(vae, latent)), dim=2)
-    decoding = Decoding(vae, latent, left=left)
-    made = torch.cat(list(decoding), dim=2)
-    torch.testing.assert_close(made, torch.cat(list(leave([plain], left)), dim=2))
-    assert not torch.equal(made[:, :, 5:12], plain[:, :, 5:12])
-    assert "begins in the colours" in decoding.says
+    plain = torch.cat(list(VideoDecoding(vae, latent)), dim=2)
+    decoding = VideoDecoding(vae, latent, fades=left)
+    result = torch.cat(list(decoding), dim=2)
+    torch.testing.assert_close(result, torch.cat(list(fade_colours([plain], left)), dim=2))
+    assert not torch.equal(result[:, :, 5:12], plain[:, :, 5:12])
+    assert "begins in the colours" in decoding.summary
 
 
 def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
@@ -194,7 +195,7 @@ def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
     samples = torch.randn(1, 16, 4, 2, 2)
     latent = {"samples": samples, "sora_canvas": canvas, "noise_mask": torch.zeros(1, 1, 24, 16)}
     decoding = video_of(latent, samples, vae)
-    assert (decoding.met, decoding.left, decoding.painted) == ((), (), None)
+    assert (decoding.joins, decoding.fades, decoding.mask) == ((), (), None)
 
 
 def finished(decoding):

@@ -15,26 +15,27 @@ import folder_paths
 import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
+from sora_nodes.nodes.decode import SoraDecodeVideo
 from sora_nodes.nodes.encode import SoraEncodeCanvas, SoraEncodeVideo
-from sora_nodes.nodes.host import stored, tiles
-from sora_nodes.nodes.host.causal import continues
-from sora_nodes.nodes.host.encoding import way
-from sora_nodes.nodes.host.tiles import encoded_at_once
-from sora_nodes.nodes.host.video import load_vae
-from sora_nodes.nodes.latent import SoraDecodeVideo
-from sora_nodes.sora_core.bundle import read_config
-from sora_nodes.sora_core.canvas import Canvas, Placement
+from sora_nodes.nodes.host import paths
+from sora_nodes.nodes.host.models.vae import load_vae
+from sora_nodes.nodes.host.vae import temporal_tiling
+from sora_nodes.nodes.host.vae.encode import encode_strategy
+from sora_nodes.nodes.host.vae.temporal_tiling import encoded_at_once
+from sora_nodes.nodes.host.vae.wan_streaming import encodes_streaming
+from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
+from sora_nodes.sora_core.canvas.rasterize import placed_frames
+from sora_nodes.sora_core.checkpoints.checkpoint import read_config
 from sora_nodes.sora_core.errors import SizeError, SoraError, WeightsError
-from sora_nodes.sora_core.footage import pictures
 from sora_nodes.sora_core.shapes import Size
 from sora_nodes.sora_core.video.audio import Audio
+from sora_nodes.sora_core.video.audio_reader import probe_sound
 from sora_nodes.sora_core.video.frames import video_from_frames
-from sora_nodes.sora_core.video.probe import lasting, probe
-from sora_nodes.sora_core.video.sound import probe_sound
+from sora_nodes.sora_core.video.probe import duration_of, probe
 from sora_nodes.sora_core.video.writer import write_video
 
-from sora_core.weights import read
-from tests.tiny import write_tiny
+from sora_core.checkpoints.safetensors_io import read_tensors
+from tests.support.tiny import write_tiny
 
 TIMES = [False, True, True]  # which of Wan's stages halve the time
 
@@ -108,10 +109,10 @@ def latent_of(video, vae, **inputs):
     return SoraEncodeVideo.execute(video, vae, **inputs).args[0]
 
 
-def shown(latent):
+def displayed(latent):
     """The frames that a latent was made of."""
     canvas = latent["sora_canvas"]
-    return torch.cat(list(pictures(canvas, canvas.placements[0])))
+    return torch.cat(list(placed_frames(canvas, canvas.placements[0])))
 
 
 def parts(video, *lengths):
@@ -131,11 +132,11 @@ def test_size_rate_length_and_sound_come_back_exactly(tmp_path, vae, width, heig
     sound = Audio(torch.sin(torch.arange(22_050 * 2) / 20)[None].expand(2, -1), 22_050)
     video = file(tmp_path, clip(18, width, height), fps, sound)
     latent = latent_of(video, vae)
-    made = SoraDecodeVideo.execute(latent, vae, 0.0, 1).args[0].get_stream_source()
-    before, after = probe(tmp_path / "clip.mkv"), probe(made)
+    result = SoraDecodeVideo.execute(latent, vae, 0.0, 1).args[0].get_stream_source()
+    before, after = probe(tmp_path / "clip.mkv"), probe(result)
     assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
-    assert round(lasting(made) * after.fps) == 18
-    assert probe_sound(made) == probe_sound(tmp_path / "clip.mkv")
+    assert round(duration_of(result) * after.fps) == 18
+    assert probe_sound(result) == probe_sound(tmp_path / "clip.mkv")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_size_rate_length_and_sound_come_back_exactly(tmp_path, vae, width, heig
 def test_each_moment_asked_for_shows_the_frame_nearest_to_it(tmp_path, vae, inputs, count, fps):
     counted = torch.arange(33).mul(7).to(torch.uint8)[:, None, None, None].expand(-1, 32, 32, 3)
     latent = latent_of(file(tmp_path, counted), vae, **inputs)
-    found = shown(latent)[:, 0, 0, 0].float() / 7
+    found = displayed(latent)[:, 0, 0, 0].float() / 7
     asked = (inputs.get("start", 0.0) + torch.arange(count) / fps) * 8
     assert len(found) == count == latent["sora_canvas"].size.frames
     assert (found - asked).abs().max() <= 0.501
@@ -191,16 +192,16 @@ def test_pictures_and_components_are_encoded_as_a_file_is(tmp_path, vae):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "text"),
     [
         ({"start": 4.2}, "choose less"),
         ({"fps": 240.0, "seconds": 16.0}, "at most 3600"),
         ({"width": 8}, "width 8"),
     ],
 )
-def test_what_cannot_be_encoded_is_refused(tmp_path, vae, inputs, said):
+def test_what_cannot_be_encoded_is_refused(tmp_path, vae, inputs, text):
     frames = clip(33) if "fps" not in inputs else clip(1).expand(128, -1, -1, -1)
-    with pytest.raises(SoraError, match=said):
+    with pytest.raises(SoraError, match=text):
         latent_of(file(tmp_path, frames), vae, **inputs)
 
 
@@ -209,16 +210,18 @@ def test_what_cannot_be_encoded_is_refused(tmp_path, vae, inputs, said):
 def test_wans_vaes_carry_on_exactly(request, name, frames):
     vae = request.getfixturevalue(name)
     video = video_from_frames(clip(frames, 32, 32))[None]
-    assert continues(vae)
-    latent = torch.cat(list(way(vae, Size(32, 32, frames)).encode(video.split(3, dim=2))), dim=2)
+    assert encodes_streaming(vae)
+    latent = torch.cat(
+        list(encode_strategy(vae, Size(32, 32, frames)).encode(video.split(3, dim=2))), dim=2
+    )
     torch.testing.assert_close(latent, encoded_at_once(vae, video), atol=1e-5, rtol=0)
 
 
 def test_a_wan_whose_parts_are_not_its_whole_gets_the_whole(wan, monkeypatch):
     network = wan.first_stage_model
     monkeypatch.setattr(network, "encode", lambda x: network.encoder(x)[:, :16, ::4])
-    assert not continues(wan)
-    assert way(wan, Size(32, 32, 9)).says == "all at once"
+    assert not encodes_streaming(wan)
+    assert encode_strategy(wan, Size(32, 32, 9)).summary == "all at once"
 
 
 class Means(torch.nn.Module):
@@ -237,13 +240,13 @@ def means():
 
 @pytest.mark.parametrize("frames", [20, 21, 22, 37, 38, 60])
 def test_another_vae_gets_overlapping_parts_that_are_its_whole(means, frames, monkeypatch):
-    monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 25)
+    monkeypatch.setattr(temporal_tiling, "AT_ONCE", 12 * 32 * 32 * 25)
     video = video_from_frames(clip(frames, 32, 32))[None]
-    chosen = way(means, Size(32, 32, frames))
+    chosen = encode_strategy(means, Size(32, 32, frames))
     latent = torch.cat(list(chosen.encode(video.split(7, dim=2))), dim=2)
     torch.testing.assert_close(latent, encoded_at_once(means, video), atol=1e-6, rtol=0)
-    assert (chosen.says == "all at once") == (frames <= 25)
-    assert ("at most 0.0% of" in chosen.says) == (frames > 25)
+    assert (chosen.summary == "all at once") == (frames <= 25)
+    assert ("at most 0.0% of" in chosen.summary) == (frames > 25)
 
 
 class Sums(Means):
@@ -255,18 +258,18 @@ class Sums(Means):
 
 
 def test_parts_that_are_not_the_whole_say_how_far_they_are_apart(monkeypatch):
-    monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 25)
+    monkeypatch.setattr(temporal_tiling, "AT_ONCE", 12 * 32 * 32 * 25)
     vae, video = around(Sums(), 3, 8), video_from_frames(clip(60, 32, 32))[None]
-    chosen = way(vae, Size(32, 32, 60))
+    chosen = encode_strategy(vae, Size(32, 32, 60))
     for _ in chosen.encode([video]):
         pass
-    assert float(re.search(r"at most (.*)% of", chosen.says)[1]) > 1
+    assert float(re.search(r"at most (.*)% of", chosen.summary)[1]) > 1
 
 
 def test_a_vae_without_the_memory_for_any_part_is_refused(means, monkeypatch):
-    monkeypatch.setattr(tiles, "AT_ONCE", 12 * 32 * 32 * 20)
+    monkeypatch.setattr(temporal_tiling, "AT_ONCE", 12 * 32 * 32 * 20)
     with pytest.raises(SizeError, match="choose fewer pixels"):
-        way(means, Size(32, 32, 60))
+        encode_strategy(means, Size(32, 32, 60))
 
 
 @pytest.mark.parametrize("kind", ["video", "canvas"])
@@ -274,7 +277,7 @@ def test_a_large_latent_lies_in_a_file_that_goes_with_it(tmp_path, temp, vae, ki
     video = file(tmp_path, clip(17))
     small = latent_of(video, vae)["samples"]
     assert not list(temp.glob("*.safetensors"))
-    monkeypatch.setattr(stored, "LARGE", 100)
+    monkeypatch.setattr(paths, "LARGE_BYTES", 100)
     if kind == "video":
         latent = latent_of(video, vae)
     else:
@@ -283,7 +286,7 @@ def test_a_large_latent_lies_in_a_file_that_goes_with_it(tmp_path, temp, vae, ki
         latent = SoraEncodeCanvas.execute(placed, vae).args[0]
     (stands,) = temp.glob("*.safetensors")
     assert torch.equal(latent["samples"], small)
-    assert torch.equal(read(stands)["latent_tensor"], small)
+    assert torch.equal(read_tensors(stands)["latent_tensor"], small)
     part = latent["samples"][:, :, 1:]
     latent.clear()
     gc.collect()
@@ -299,7 +302,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, temp, vae, monkeypatch
         raise OSError(28, "No space left on device")
 
     video = file(tmp_path, clip(5))
-    monkeypatch.setattr(stored, "LARGE", 100)
+    monkeypatch.setattr(paths, "LARGE_BYTES", 100)
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(WeightsError, match="No space left"):
         latent_of(video, vae)
@@ -308,7 +311,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, temp, vae, monkeypatch
 
 def test_a_cancelled_encoding_leaves_no_file(tmp_path, temp, vae, monkeypatch):
     video = file(tmp_path, clip(33))
-    monkeypatch.setattr(stored, "LARGE", 100)
+    monkeypatch.setattr(paths, "LARGE_BYTES", 100)
     checks = iter(range(2))
 
     def cancelled():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from comfy_api.latest import InputImpl
-from sora_nodes.nodes.host.footage import Footage, footage, mask_of, most_open
+from sora_nodes.nodes.host.media import Media, as_media, mask_frames, most_open
 from sora_nodes.nodes.host.restorable import RestorableVideo
-from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.errors import MediaError
 from sora_nodes.sora_core.video.reader import read_frames
 from sora_nodes.sora_core.video.writer import write_video
@@ -32,7 +32,7 @@ def see_through(tmp_path):
 
 
 def test_transparent_footage_is_open_where_nothing_is_seen(see_through):
-    clip = footage(InputImpl.VideoFromFile(str(see_through)))
+    clip = as_media(InputImpl.VideoFromFile(str(see_through)))
     mask = clip.on(Canvas(width=64, height=48, seconds=0.5, fps=8.0)).mask
     assert mask.shape == (4, 48, 64)
     assert mask[:, 0, 0].tolist() == [0, 0, 0, 0]
@@ -43,7 +43,7 @@ def test_transparent_footage_is_open_where_nothing_is_seen(see_through):
 
 def test_opaque_footage_has_no_mask(tmp_path):
     path = write_video(tmp_path / "a.mp4", [torch.zeros(4, 48, 64, 3, dtype=torch.uint8)], 8)
-    clip = footage(InputImpl.VideoFromFile(str(path)))
+    clip = as_media(InputImpl.VideoFromFile(str(path)))
     assert clip.on(Canvas(width=64, height=48, seconds=0.5, fps=8.0)).mask is None
 
 
@@ -69,17 +69,17 @@ def uneven(tmp_path):
 
 @pytest.mark.parametrize(("rate", "skip"), [(10.0, 0.0), (10.0, 0.15), (25.0, 0.0), (3.0, 0.4)])
 def test_each_picture_of_a_mask_is_seen_with_its_frame(uneven, rate, skip):
-    clip = footage(InputImpl.VideoFromFile(str(uneven)))
+    clip = as_media(InputImpl.VideoFromFile(str(uneven)))
     frames = torch.cat(list(read_frames(uneven, start=skip, fps=rate)))
     numbers = (frames[:, 0, 0, 0] / 50).round()
     mask = torch.arange(5.0)[:, None, None].expand(-1, 4, 4)
-    assert torch.equal(mask_of(mask, clip, rate, skip, len(frames))[:, 0, 0], numbers)
+    assert torch.equal(mask_frames(mask, clip, rate, skip, len(frames))[:, 0, 0], numbers)
 
 
 def test_a_video_that_is_broken_is_refused_whether_file_or_bytes(tmp_path):
     for source in (BytesIO(b"no video at all" * 100), str(tmp_path / "gone.mp4")):
         with pytest.raises(MediaError) as refusal:
-            footage(InputImpl.VideoFromFile(source))
+            as_media(InputImpl.VideoFromFile(source))
         assert str(tmp_path) not in str(refusal.value)
 
 
@@ -93,8 +93,8 @@ def test_a_recording_without_a_header_is_footage(tmp_path):
         for _ in range(30):
             container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
         container.mux(stream.encode())
-    clip = footage(InputImpl.VideoFromFile(str(path)))
-    assert isinstance(clip, Footage) and clip.seconds == pytest.approx(1, abs=0.05)
+    clip = as_media(InputImpl.VideoFromFile(str(path)))
+    assert isinstance(clip, Media) and clip.seconds == pytest.approx(1, abs=0.05)
 
 
 def test_a_video_whose_file_is_gone_is_written_again(tmp_path):
@@ -112,7 +112,7 @@ def test_a_video_whose_file_is_gone_is_written_again(tmp_path):
         video.get_components,
         video.get_dimensions,
         video.get_duration,
-        lambda: footage(video),
+        lambda: as_media(video),
     ):
         path.unlink()
         path.parent.rmdir()

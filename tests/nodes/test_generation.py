@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from sora_nodes.nodes.host.generation import generate_text
-from sora_nodes.nodes.host.text import load_clip
+from sora_nodes.nodes.host.models.clip import load_clip
+from sora_nodes.nodes.host.text_generation import generate_text
 from sora_nodes.sora_core.errors import ConfigError
 
-from tests.writer import Writer
+from tests.support.writer import Writer
 
 
 def test_the_answer_is_what_the_model_writes_within_its_tokens():

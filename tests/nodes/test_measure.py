@@ -7,8 +7,8 @@ import pytest
 import torch
 from comfy_api.latest import InputImpl
 from sora_nodes.nodes.measure import SoraMeasureSeams, join_numbers
-from sora_nodes.sora_core import edits
-from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.canvas import edits
+from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError, SizeError
 from sora_nodes.sora_core.video.writer import write_video
 

@@ -9,19 +9,19 @@ import folder_paths
 import latent_preview
 import pytest
 import torch
+from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.latent import SoraDecodeFrames
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
-from sora_nodes.sora_core.canvas import Canvas as NodeCanvas
+from sora_nodes.sora_core.canvas.canvas import Canvas as NodeCanvas
 from sora_nodes.sora_core.errors import PromptError
 
 import nodes as stock
-import sora_core.pipeline as core
-from sora_core.canvas import Canvas
-from tests.memory import peak_memory
-from tests.tiny import NAME, write_tiny
+import sora_core.pipeline.generate as core
+from sora_core.canvas.canvas import Canvas
+from tests.support.memory import peak_memory
+from tests.support.tiny import NAME, write_tiny
 
 PROMPT = "a red ball rolls to the left on grass"
 SIZE = {"width": 50, "height": 34, "seconds": 1.4, "fps": 8.0}  # 11 frames; no side fits the grid
@@ -52,14 +52,14 @@ def words(loaded):
 @pytest.fixture
 def calls(model):
     """Batch size, sigma and text length of each call of the transformer."""
-    seen = []
+    observed = []
 
     def note(module, args, kwargs):
-        seen.append((len(args[0]), args[1].max().item() / 1000, kwargs["context"].shape[1]))
+        observed.append((len(args[0]), args[1].max().item() / 1000, kwargs["context"].shape[1]))
 
     with torch.inference_mode():
         hook = model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
-        yield seen
+        yield observed
         hook.remove()
 
 
@@ -71,7 +71,9 @@ def empty(vae):
     return SoraEncodeCanvas.execute(NodeCanvas(**SIZE), vae).args[0]
 
 
-def painted(model, words, latent, *, seed=3, steps=4, sampler="euler", scale=4.0, span=(1.0, 0.0)):
+def generated(
+    model, words, latent, *, seed=3, steps=4, sampler="euler", scale=4.0, span=(1.0, 0.0)
+):
     guider = SoraGuider.execute(model, *words, scale, 0.0, *span).args[0]
     sigmas = SoraSchedule.execute(latent, steps, 0.0, 1.0).args[0]
     noise = SoraNoise.execute(seed).args[0]
@@ -86,7 +88,7 @@ def sampled(model, words, latent, steps=4, cfg=4.0):
 
 @pytest.mark.parametrize("sampler", core.SAMPLERS)
 def test_the_nodes_paint_the_very_latent_that_the_core_paints(path, loaded, words, sampler):
-    latent = painted(loaded[0], words, empty(loaded[2]), sampler=sampler)["samples"]
+    latent = generated(loaded[0], words, empty(loaded[2]), sampler=sampler)["samples"]
     expected = core.generate(
         core.load(path),
         PROMPT,
@@ -101,7 +103,7 @@ def test_the_nodes_paint_the_very_latent_that_the_core_paints(path, loaded, word
 
 
 def test_the_decoded_frames_are_exactly_the_canvas(path, loaded, words):
-    latent = painted(loaded[0], words, empty(loaded[2]))
+    latent = generated(loaded[0], words, empty(loaded[2]))
     with torch.inference_mode():
         images = SoraDecodeFrames.execute(latent, loaded[2]).args[0]
     assert images.shape == (11, 34, 50, 3)
@@ -133,25 +135,25 @@ def test_foreign_conditioning_is_refused_with_advice(model, words, loaded):
 
 
 def test_both_prompts_of_a_small_clip_run_as_one_batch(model, words, loaded, calls):
-    painted(model, words, empty(loaded[2]))
+    generated(model, words, empty(loaded[2]))
     assert [batch for batch, _, _ in calls] == [2] * 4
 
 
 def test_no_unconditional_pass_at_scale_one(model, words, loaded, calls):
-    painted(model, words, empty(loaded[2]), scale=1.0)
+    generated(model, words, empty(loaded[2]), scale=1.0)
     assert [batch for batch, _, _ in calls] == [1] * 4
 
 
 def test_no_unconditional_pass_outside_of_the_interval(model, words, loaded, calls):
-    painted(model, words, empty(loaded[2]), steps=8, span=(0.9, 0.5))
+    generated(model, words, empty(loaded[2]), steps=8, span=(0.9, 0.5))
     assert {batch for batch, _, _ in calls} == {1, 2}
     assert all((batch == 2) == (0.5 <= sigma <= 0.9) for batch, sigma, _ in calls)
 
 
 def test_words_side_by_side_give_what_they_give_alone(model, words, loaded):
     latent = empty(loaded[2])
-    alone = painted(model, words, latent, scale=1.0)["samples"]
-    pair = painted(model, words, latent, scale=1.0 + 1e-6)["samples"]
+    alone = generated(model, words, latent, scale=1.0)["samples"]
+    pair = generated(model, words, latent, scale=1.0 + 1e-6)["samples"]
     torch.testing.assert_close(pair, alone, atol=1e-4, rtol=1e-4)
 
 
@@ -161,16 +163,16 @@ ROUNDING = 1e-5  # of ComfyUI's own samplers; ours have none
 
 
 @pytest.mark.parametrize("known", [FRAME, CORNER], ids=["frame", "corner"])
-@pytest.mark.parametrize("sample, error", [(sampled, ROUNDING), (painted, 0)])
+@pytest.mark.parametrize("sample, error", [(sampled, ROUNDING), (generated, 0)])
 def test_known_footage_is_kept_and_the_rest_is_painted(model, words, loaded, known, sample, error):
     latent = empty(loaded[2])
     footage = noise_like(latent["samples"])
     mask = torch.ones(1, 1, *footage.shape[2:])
     mask[known] = 0
-    made = sample(model, words, latent | {"samples": footage, "noise_mask": mask})["samples"]
-    kept = (mask == 0).expand_as(made)
-    assert (made - footage)[kept].abs().max() <= error
-    assert (made - footage)[~kept].abs().mean() > 0.1
+    result = sample(model, words, latent | {"samples": footage, "noise_mask": mask})["samples"]
+    preserved = (mask == 0).expand_as(result)
+    assert (result - footage)[preserved].abs().max() <= error
+    assert (result - footage)[~preserved].abs().mean() > 0.1
 
 
 def test_the_model_sees_known_footage_clean(model, words, loaded):
@@ -178,30 +180,30 @@ def test_the_model_sees_known_footage_clean(model, words, loaded):
     footage = noise_like(latent["samples"])
     mask = torch.ones(1, 1, *footage.shape[2:])
     mask[:, :, 0] = 0
-    seen = []
+    observed = []
 
-    def watch(apply, given):
-        seen.append((given["input"], given["c"]["denoise_mask"]))
-        return apply(given["input"], given["timestep"], **given["c"])
+    def watch(apply, arguments):
+        observed.append((arguments["input"], arguments["c"]["denoise_mask"]))
+        return apply(arguments["input"], arguments["timestep"], **arguments["c"])
 
     watched = model.clone()
     watched.set_model_unet_function_wrapper(watch)
     sampled(watched, words, latent | {"samples": footage, "noise_mask": mask})
-    for x, levels in seen:
+    for x, levels in observed:
         assert torch.equal(x[0, :, 0], footage[0, :, 0])
         assert levels.shape[3:] == (1, 1)  # one level a frame, not one a token
 
 
 def test_an_image_and_odd_sides_sample_too(model, words):
     for shape in [(1, 16, 1, 5, 7), (2, 16, 3, 3, 4), (1, 16, 1, 1, 1)]:
-        made = sampled(model, words, {"samples": torch.zeros(shape)})["samples"]
-        assert made.shape == shape
-        assert torch.isfinite(made).all()
+        result = sampled(model, words, {"samples": torch.zeros(shape)})["samples"]
+        assert result.shape == shape
+        assert torch.isfinite(result).all()
 
 
 def test_an_empty_image_latent_becomes_a_video_latent(model, words):
-    made = sampled(model, words, {"samples": torch.zeros(1, 4, 8, 8)})["samples"]
-    assert made.shape == (1, 16, 1, 8, 8)
+    result = sampled(model, words, {"samples": torch.zeros(1, 4, 8, 8)})["samples"]
+    assert result.shape == (1, 16, 1, 8, 8)
 
 
 def test_context_windows_paint_longer_videos_and_honour_masks(model, words):
@@ -211,20 +213,20 @@ def test_context_windows_paint_longer_videos_and_honour_masks(model, words):
     footage = noise_like(torch.empty(1, 16, 9, 4, 4))
     mask = torch.ones(1, 1, 9, 1, 1)
     mask[:, :, 0] = 0
-    made = sampled(windowed, words, {"samples": footage, "noise_mask": mask})["samples"]
-    assert (made - footage)[:, :, 0].abs().max() <= ROUNDING
-    assert (made - footage)[:, :, 1:].abs().mean() > 0.1
+    result = sampled(windowed, words, {"samples": footage, "noise_mask": mask})["samples"]
+    assert (result - footage)[:, :, 0].abs().max() <= ROUNDING
+    assert (result - footage)[:, :, 1:].abs().mean() > 0.1
 
 
 def test_a_window_knows_where_in_the_video_it_is(model, words):
     dit = model.model.diffusion_model
     x = noise_like(torch.empty(1, 16, 3, 4, 4))
     window = type("Window", (), {"index_list": [5, 6, 7]})()
-    given = (torch.full((1,), 500.0), words[0][0][0])
+    arguments = (torch.full((1,), 500.0), words[0][0][0])
     with torch.inference_mode():
         comfy.model_management.load_models_gpu([model])
-        first = dit(x, *given)
-        later = dit(x, *given, transformer_options={"context_window": window})
+        first = dit(x, *arguments)
+        later = dit(x, *arguments, transformer_options={"context_window": window})
     assert not torch.allclose(first, later)
 
 
@@ -233,8 +235,8 @@ def test_skipped_layers_change_the_picture(model, words, loaded):
         model, 3.0, 0.0, 1.0, double_layers="1", single_layers=""
     ).args[0]
     latent = empty(loaded[2])
-    made, plain = (sampled(m, words, latent)["samples"] for m in (skipping, model))
-    assert not torch.allclose(made, plain)
+    result, plain = (sampled(m, words, latent)["samples"] for m in (skipping, model))
+    assert not torch.allclose(result, plain)
 
 
 def test_a_cached_step_is_skipped(model, words, loaded, calls):
@@ -301,17 +303,17 @@ def test_previews_show_one_frame_after_the_other(model):
         format.latent_rgb_factors_reshape,
     )
     latent = 200 * noise_like(torch.empty(1, 16, 3, 4, 4))
-    shown = [previewer.decode_latent_to_preview(latent).tobytes() for _ in range(6)]
-    assert len(set(shown[:3])) == 3
-    assert shown[:3] == shown[3:]
+    displayed = [previewer.decode_latent_to_preview(latent).tobytes() for _ in range(6)]
+    assert len(set(displayed[:3])) == 3
+    assert displayed[:3] == displayed[3:]
 
 
 def test_what_the_stock_nodes_save_loads_again(model, loaded, words, path, tmp_path):
     saved = path.with_name("saved.safetensors")
     comfy.sd.save_checkpoint(str(saved), model, metadata={"made by": "the host"})
     again = SoraLoadModel.execute(saved.name).args
-    expected = painted(model, words, empty(loaded[2]))["samples"]
-    assert torch.equal(painted(again[0], words, empty(again[2]))["samples"], expected)
+    expected = generated(model, words, empty(loaded[2]))["samples"]
+    assert torch.equal(generated(again[0], words, empty(again[2]))["samples"], expected)
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 5, 8, 8), (2, 16, 9, 16, 16)])

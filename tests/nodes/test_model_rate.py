@@ -7,13 +7,13 @@ from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
-from sora_nodes.sora_core.canvas import Canvas as NodeCanvas
+from sora_nodes.sora_core.canvas.canvas import Canvas as NodeCanvas
 
 import nodes as stock
-import sora_core.pipeline as core
-from sora_core.bundle import write_bundle
-from sora_core.canvas import Canvas
-from tests.tiny import tiny_autoencoder, tiny_transformer
+import sora_core.pipeline.generate as core
+from sora_core.canvas.canvas import Canvas
+from sora_core.checkpoints.checkpoint import write_checkpoint
+from tests.support.tiny import tiny_autoencoder, tiny_transformer
 
 PROMPT = "a red ball rolls to the left on grass"
 NAME = "metric.safetensors"
@@ -28,7 +28,7 @@ def path(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp(f"metric{request.param}")
     path = folder / f"{request.param}-{NAME}"
     transformer = tiny_transformer(patch=request.param, positions="metric")
-    write_bundle(path, transformer, tiny_autoencoder(), name="metric")
+    write_checkpoint(path, transformer, tiny_autoencoder(), name="metric")
     folder_paths.add_model_folder_path("diffusion_models", str(folder))
     return path
 

@@ -28,17 +28,17 @@ def test_every_page_is_of_a_node():
 @pytest.mark.parametrize("node", INFOS)
 def test_a_page_shows_a_picture_explains_every_input_and_gives_an_example(node):
     text, inputs = page(node), INFOS[node]["input"]
-    said = set(re.findall(r"\*\*(\w+)\*\*", text))
+    message = set(re.findall(r"\*\*(\w+)\*\*", text))
     assert text.startswith(f"# {INFOS[node]['display_name']}\n")
     assert PICTURE.findall(text)
-    assert set(inputs.get("required", {}) | inputs.get("optional", {})) - said == set()
+    assert set(inputs.get("required", {}) | inputs.get("optional", {})) - message == set()
     assert "\n## Example\n" in text
 
 
 def test_every_picture_is_there_small_and_shown():
-    shown = {name for node in INFOS for name in PICTURE.findall(page(node))}
+    displayed = {name for node in INFOS for name in PICTURE.findall(page(node))}
     there = {path.name: path.stat().st_size for path in DOCS.iterdir() if path.suffix != ".md"}
-    assert shown == set(there)
+    assert displayed == set(there)
     assert sum(there.values()) < MEGABYTES * 2**20
 
 
@@ -55,8 +55,8 @@ def test_a_language_lacks_nothing_and_holds_nothing_in_vain(language, file):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_language_is_more_than_the_english_again(language):
     there = dict(flat(read(language, NODES)))
-    told = {key: text for key, text in there.items() if key.endswith(("tooltip", "description"))}
-    assert all(any(ord(letter) > 0x2E80 for letter in text) for text in told.values())
+    texts = {key: text for key, text in there.items() if key.endswith(("tooltip", "description"))}
+    assert all(any(ord(letter) > 0x2E80 for letter in text) for text in texts.values())
 
 
 def test_no_text_holds_what_the_page_would_take_for_a_command():

@@ -32,8 +32,8 @@ def test_the_values_of_a_drawn_workflow_still_fall_to_their_widgets(path):
 
 
 def test_every_version_that_the_changelog_dates_has_its_workflows():
-    said = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    dated = re.findall(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)", said, re.MULTILINE)
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    dated = re.findall(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)", text, re.MULTILINE)
     assert [version for version in dated if not (RELEASED / version / "api").is_dir()] == []
 
 
@@ -70,13 +70,13 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize("said", BREAKS)
-def test_what_a_graph_would_miss_is_found(said):
-    node, change = BREAKS[said]
+@pytest.mark.parametrize("text", BREAKS)
+def test_what_a_graph_would_miss_is_found(text):
+    node, change = BREAKS[text]
     infos = copy.deepcopy(INFOS)
     change(infos[node])
     found = list(unqueued(read(WORKFLOWS / "api" / "text_to_video.json"), infos, {}))
-    assert any(line.startswith(said) for line in found)
+    assert any(line.startswith(text) for line in found)
 
 
 @pytest.mark.parametrize("change", [renamed, reordered], ids=["renamed", "reordered"])

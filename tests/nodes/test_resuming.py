@@ -6,16 +6,16 @@ import folder_paths
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.keeping import FOLDER
+from sora_nodes.nodes.host.resume.segment_cache import JOBS_FOLDER
 from sora_nodes.nodes.jobs import SoraJobs
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSchedule
-from sora_nodes.sora_core.canvas import Canvas
+from sora_nodes.sora_core.canvas.canvas import Canvas
 
-from sora_core.jobs import jobs
-from sora_core.predictions import predictions
-from tests.tiny import NAME, write_tiny
+from sora_core.resume.jobs import jobs
+from sora_core.resume.prediction_cache import prediction_files
+from tests.support.tiny import NAME, write_tiny
 
 STEPS = 3
 WINDOW = 17 / 8  # seconds of 5 latent frames
@@ -47,7 +47,7 @@ WAYS = {
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS)
-def way(request):
+def variant(request):
     """A model, the VAE and words that suit it, and a canvas it paints all at a time."""
     model, canvas = request.param
     return *request.getfixturevalue(model), canvas
@@ -57,9 +57,9 @@ class Killed(BaseException):
     """What nothing may catch."""
 
 
-def painted(way, sampler="euler", kill=None, seed=3, resume=True):
+def generated(variant, sampler="euler", kill=None, seed=3, resume=True):
     """The latent, what is said of it, and how often the network ran; killed after so many."""
-    model, vae, words, canvas = way
+    model, vae, words, canvas = variant
     latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
     guider = SoraGuider.execute(
         model, *words, 4.0, 0.0, 1.0, 0.0, latent, 1.0, WINDOW, resume
@@ -75,7 +75,7 @@ def painted(way, sampler="euler", kill=None, seed=3, resume=True):
 
     hook = model.model.diffusion_model.register_forward_pre_hook(count)
     try:
-        made = guider.sample(
+        result = guider.sample(
             noise,
             latent["samples"],
             comfy.samplers.sampler_object(sampler),
@@ -87,82 +87,86 @@ def painted(way, sampler="euler", kill=None, seed=3, resume=True):
         return None, "", len(ran)
     finally:
         hook.remove()
-    return made, guider.report, len(ran)
+    return result, guider.report, len(ran)
 
 
-def kept(output):
+def preserved(output):
     """How many predictions are kept."""
-    return sum(len(list(predictions(job))) for job in jobs(output / FOLDER))
+    return sum(len(list(prediction_files(job))) for job in jobs(output / JOBS_FOLDER))
 
 
-def test_killed_at_any_step_it_goes_on_to_the_same_bits_and_the_model_does_the_rest(way, output):
-    whole, _, ran = painted(way, resume=False)
+def test_killed_at_any_step_it_goes_on_to_the_same_bits_and_the_model_does_the_rest(
+    variant, output
+):
+    whole, _, ran = generated(variant, resume=False)
     step = ran // STEPS
     for done in range(STEPS):
-        painted(way, kill=done * step + step // 2)
-        there = kept(output)
-        again, said, rest = painted(way)
+        generated(variant, kill=done * step + step // 2)
+        there = preserved(output)
+        again, message, rest = generated(variant)
         assert torch.equal(again, whole)
         assert (there, rest) == (done, ran - done * step)
-        assert f"0 parts and {done} predictions" in said or done == 0
+        assert f"0 parts and {done} predictions" in message or done == 0
         SoraJobs.execute("all")
 
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m_sde", "uni_pc", "euler_ancestral"])
 def test_samplers_of_the_host_go_on_to_the_same_bits(ours, output, sampler):
-    way = (*ours, WAYS["loop"][1])
-    once = painted(way, resume=False)[2] // STEPS  # how often the network runs for a prediction
-    whole, _, ran = painted(way, sampler, resume=False)
-    painted(way, sampler, kill=ran // 2)
-    there = kept(output)
-    again, said, rest = painted(way, sampler)
+    variant = (*ours, WAYS["loop"][1])
+    once = (
+        generated(variant, resume=False)[2] // STEPS
+    )  # how often the network runs for a prediction
+    whole, _, ran = generated(variant, sampler, resume=False)
+    generated(variant, sampler, kill=ran // 2)
+    there = preserved(output)
+    again, message, rest = generated(variant, sampler)
     assert torch.equal(again, whole)
     assert (there, rest) == (ran // 2 // once, ran - there * once)
-    assert "were there already" in said
+    assert "were there already" in message
 
 
 def test_what_is_done_is_kept_as_its_latent_alone_and_not_painted_again(ours, output):
-    way = (*ours, WAYS["loop"][1])
-    whole, *_ = painted(way)
-    (job,) = jobs(output / FOLDER)
+    variant = (*ours, WAYS["loop"][1])
+    whole, *_ = generated(variant)
+    (job,) = jobs(output / JOBS_FOLDER)
     assert len(list(job.iterdir())) == 2  # the manifest and the latent
-    again, said, ran = painted(way)
+    again, message, ran = generated(variant)
     assert torch.equal(again, whole)
-    assert ran == 0 and "1 parts" in said
+    assert ran == 0 and "1 parts" in message
 
 
 def test_another_seed_is_another_job(ours, output):
-    way = (*ours, WAYS["loop"][1])
-    *_, ran = painted(way, resume=False)
-    painted(way, kill=ran - 1)
-    *_, again = painted(way, seed=4)
+    variant = (*ours, WAYS["loop"][1])
+    *_, ran = generated(variant, resume=False)
+    generated(variant, kill=ran - 1)
+    *_, again = generated(variant, seed=4)
     assert again == ran
-    assert len(jobs(output / FOLDER)) == 2
+    assert len(jobs(output / JOBS_FOLDER)) == 2
 
 
 def test_a_loop_is_not_what_a_line_of_the_same_frames_is(ours):
     loop = Canvas(width=32, height=32, seconds=20 / 8, fps=8, ring=True)
     line = Canvas(width=32, height=32, seconds=17 / 8, fps=8)
     assert loop.grid() == line.grid()
-    made = [painted((*ours, canvas))[0] for canvas in (loop, line)]
-    assert not torch.equal(*made)
+    result = [generated((*ours, canvas))[0] for canvas in (loop, line)]
+    assert not torch.equal(*result)
 
 
 def test_nothing_is_kept_where_that_is_not_wanted_nor_of_what_is_painted_at_once(ours, output):
-    painted((*ours, WAYS["loop"][1]), resume=False)
-    painted((*ours, Canvas(width=32, height=32, seconds=1, fps=8)))
-    assert not (output / FOLDER).exists()
+    generated((*ours, WAYS["loop"][1]), resume=False)
+    generated((*ours, Canvas(width=32, height=32, seconds=1, fps=8)))
+    assert not (output / JOBS_FOLDER).exists()
 
 
 def test_sora_jobs_says_how_far_it_is(ours):
-    way = (*ours, WAYS["loop"][1])
-    *_, ran = painted(way, resume=False)
-    painted(way, kill=ran - 1)
+    variant = (*ours, WAYS["loop"][1])
+    *_, ran = generated(variant, resume=False)
+    generated(variant, kill=ran - 1)
     assert f"0 of 1 parts and {STEPS - 1} predictions" in SoraJobs.execute("nothing").args[0]
 
 
 def test_the_guider_says_what_a_restart_needs(ours):
     model, vae, words = ours
     latent = SoraEncodeCanvas.execute(WAYS["loop"][1], vae).args[0]
-    said = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).ui["text"][0]
-    assert "Each prediction, 0.0 MB, is kept for a restart" in said
+    message = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).ui["text"][0]
+    assert "Each prediction, 0.0 MB, is kept for a restart" in message

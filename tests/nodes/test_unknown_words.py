@@ -1,5 +1,5 @@
 import pytest
-from sora_nodes.nodes.host.text import load_clip
+from sora_nodes.nodes.host.models.clip import load_clip
 from sora_nodes.nodes.prompt import SoraEncodePrompt, SoraExpandPrompt
 
 TOKYO = "a stylish woman walks down a Tokyo street"

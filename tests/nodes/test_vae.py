@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from sora_nodes.nodes.host.video import HostVAE, load_vae
-from sora_nodes.sora_core.bundle import read_config
+from sora_nodes.nodes.host.models.vae import HostVAE, load_vae
+from sora_nodes.sora_core.checkpoints.checkpoint import read_config
 
 import nodes as stock
-from sora_core.bundle import load_autoencoder
-from sora_core.bundle import read_config as read_plain
-from tests.memory import peak_memory
-from tests.tiny import write_tiny
+from sora_core.checkpoints.checkpoint import load_autoencoder
+from sora_core.checkpoints.checkpoint import read_config as read_plain
+from tests.support.memory import peak_memory
+from tests.support.tiny import write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,15 @@ def images():
 
 
 def test_decoding_is_the_autoencoders_own(vae, autoencoder, latent):
-    made = stock.VAEDecode().decode(vae, {"samples": latent})[0]
+    result = stock.VAEDecode().decode(vae, {"samples": latent})[0]
     expected = autoencoder.decode(latent)[0].permute(1, 2, 3, 0).add(1).div(2).clamp(0, 1)
-    torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(result, expected, atol=1e-5, rtol=0)
 
 
 def test_encoding_is_the_autoencoders_own(vae, autoencoder, images):
-    made = stock.VAEEncode().encode(vae, images)[0]["samples"]
+    result = stock.VAEEncode().encode(vae, images)[0]["samples"]
     expected = autoencoder.encode(images.permute(3, 0, 1, 2)[None] * 2 - 1)
-    torch.testing.assert_close(made, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("frames", range(1, 11))

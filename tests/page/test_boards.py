@@ -6,7 +6,7 @@ import pytest
 
 from sora_core.errors import PromptError
 from sora_core.prompts.shots import parse_shots
-from sora_core.prompts.storyboard import storyboard
+from sora_core.prompts.storyboard import read_storyboard
 from tests.page.modules import call
 from tools.host import ROOT
 
@@ -36,7 +36,7 @@ def near(shots):
 def test_the_core_reads_the_shots_of_the_table(board):
     if not board["shots"]:
         with pytest.raises(PromptError):
-            storyboard(board["text"], board["seconds"])
+            read_storyboard(board["text"], board["seconds"])
         return
     read = parse_shots(board["text"], board["seconds"])
     assert [(shot.start, shot.end, shot.text) for shot in read] == near(shots_of(board))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sora_core.canvas import Placement, curve_of
+from sora_core.canvas.canvas import Placement, curve_of
 from sora_core.errors import ConfigError
 from tests.page.modules import call
 
@@ -36,15 +36,15 @@ READ = """{
 
 
 def test_a_curve_is_the_same_on_the_page_and_in_the_core():
-    for text, shown in zip(
+    for text, displayed in zip(
         CURVES, call("curve.js", READ, [[text, MOMENTS] for text in CURVES]), strict=True
     ):
         try:
             placed = Placement(source=Path("clip.mp4"), firmness=curve_of(text))
         except ConfigError:
-            assert shown is None, text
+            assert displayed is None, text
             continue
-        for later, firmness in zip((0, 0.5), shown, strict=True):
+        for later, firmness in zip((0, 0.5), displayed, strict=True):
             assert firmness == pytest.approx([placed.firmness_at(at + later) for at in MOMENTS])
 
 
@@ -181,10 +181,10 @@ VIEWS = """{
 
 
 def test_a_zoom_holds_its_moment_and_a_scroll_its_length():
-    for seen in call("view.js", VIEWS, [12, 300, 612]):
-        assert seen["after"] == pytest.approx(seen["before"])
-        assert seen["later"]["seconds"] == seen["close"]["seconds"] == 2.5
-        assert seen["aims"] == [3.3, 6, 7.5]
+    for observed in call("view.js", VIEWS, [12, 300, 612]):
+        assert observed["after"] == pytest.approx(observed["before"])
+        assert observed["later"]["seconds"] == observed["close"]["seconds"] == 2.5
+        assert observed["aims"] == [3.3, 6, 7.5]
 
 
 PEAKS = "[...module.peaksOf(Float32Array.from(given), 2)]"

@@ -25,7 +25,7 @@ def board(tmp_path):
         return Board(jobs, manifest.entries())
 
 
-def shown(board):
+def displayed(board):
     console = Console(file=io.StringIO(), width=100)
     console.print(board.draw())
     return console.file.getvalue()
@@ -39,12 +39,12 @@ def begin(board, name):
 
 def test_a_job_that_runs_shows_its_node_and_how_far_it_is(board):
     begin(board, "j-1")
-    before = shown(board)
+    before = displayed(board)
     assert all(part in before for part in ("j-1", "running", "The noise", "1 of 4"))
     board("j-1", "progress", {"value": 5, "max": 10})
-    half = shown(board)
+    half = displayed(board)
     board("j-1", "progress", {"value": 10, "max": 10})
-    assert len({before, half, shown(board)}) == 3
+    assert len({before, half, displayed(board)}) == 3
 
 
 def test_the_last_line_counts_what_is_done_and_what_failed(board):
@@ -52,16 +52,16 @@ def test_the_last_line_counts_what_is_done_and_what_failed(board):
     board("j-1", "done", {"files": ["j-1.png"], "seconds": 1.5})
     begin(board, "j-2")
     board("j-2", "failed", {"error": "Noise: no luck"})
-    text = shown(board)
+    text = displayed(board)
     assert "3 of 4, 1 failed" in text and "s left" in text
     assert "j-1.png" in text and "no luck" in text
 
 
 def test_an_absent_server_is_named_until_it_is_back(board):
     board("", "away", {"error": "refused"})
-    assert "waiting for ComfyUI: refused" in shown(board)
+    assert "waiting for ComfyUI: refused" in displayed(board)
     board("", "here", {})
-    assert "waiting" not in shown(board)
+    assert "waiting" not in displayed(board)
 
 
 def test_elsewhere_each_ending_is_a_line(board):

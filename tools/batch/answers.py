@@ -64,8 +64,8 @@ def parse(content: bytes | str, source: str) -> Any:  # noqa: ANN401
         text = content.decode(errors="replace") if isinstance(content, bytes) else content
         start = printable(text[:200].lstrip(), 60)
         page = text[:2000].lstrip().lower().startswith(("<!doctype", "<html"))
-        seen = "an HTML page" if page else f"no JSON: {start!r}" if start else "nothing"
-        raise AnswerError(f"{source} answers {seen}") from error
+        observed = "an HTML page" if page else f"no JSON: {start!r}" if start else "nothing"
+        raise AnswerError(f"{source} answers {observed}") from error
 
 
 def table(value: object, source: str) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def parse_accepted(status: int, content: bytes, prompt: str) -> None:
     errors = answer.get("node_errors") or {}
     if status != 200 or errors:
         raise RejectedError(rejection(answer))
-    given = string(answer.get("prompt_id"), "prompt_id of /prompt", MAX_ID)
-    if given != prompt:
+    arguments = string(answer.get("prompt_id"), "prompt_id of /prompt", MAX_ID)
+    if arguments != prompt:
         raise AnswerError("/prompt took the job under an id of its own: update that ComfyUI")
 
 
@@ -223,8 +223,8 @@ def parse_result(entry: object) -> Result:
 def parse_files(outputs: object) -> list[SavedFile]:
     """The files of a run, in the order of its nodes; previews count only if nothing is saved."""
     files = []
-    for shown in table(outputs, "the job's outputs").values():
-        for listed in table(shown or {}, "a node's output").values():
+    for displayed in table(outputs, "the job's outputs").values():
+        for listed in table(displayed or {}, "a node's output").values():
             for item in listed if isinstance(listed, list) else ():
                 if isinstance(item, dict) and "filename" in item:
                     files.append(parse_file(item))

@@ -42,8 +42,8 @@ def main() -> int:
         began = time.monotonic()
         gaps = run_through_kills([*command, f"--server={server.client.url}"], server, len(jobs))
         seconds = time.monotonic() - began
-        made = len(list((server.output / table.stem).glob("*.mp4")))
-    report_counts(results, jobs, made, seconds)
+        result = len(list((server.output / table.stem).glob("*.mp4")))
+    report_counts(results, jobs, result, seconds)
     report_idle(gaps)
     with Server(bring_host(), options.out / "alone") as server:
         return 1 if report_differences(server, jobs, results) else 0
@@ -118,12 +118,12 @@ def idle(server: Server) -> list[float]:
     return [later[0] - earlier[1] for earlier, later in pairwise(sorted(spans))]
 
 
-def report_counts(results: Path, jobs: list[Job], made: int, seconds: float) -> None:
+def report_counts(results: Path, jobs: list[Job], result: int, seconds: float) -> None:
     expected = {results / job.name for job in jobs}
     found = {path for path in results.iterdir() if path.is_dir()}
     whole = [job for job in found if sorted(p.suffix for p in job.iterdir()) == sorted(KINDS)]
     missing, more = len(expected - set(whole)), len(found - expected)
-    print(f"{len(whole)} outputs of {len(jobs)} jobs in {seconds:.0f} s, {made} made in all")
+    print(f"{len(whole)} outputs of {len(jobs)} jobs in {seconds:.0f} s, {result} made in all")
     print(f"{missing} missing, {more} unasked for")
 
 

@@ -1,1 +1,1 @@
-"""Speed, measured against named peers on the same weights; `python tools/bench.py` runs it."""
+"""Speed, measured against named peers on the same weights; `python -m tools.bench` runs it."""

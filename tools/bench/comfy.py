@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 import torch
 
-from sora_core.canvas import Canvas
+from sora_core.canvas.canvas import Canvas
 from sora_core.measure.report import Figure
-from sora_core.pipeline import decode_frames, generate, load
+from sora_core.pipeline.generate import decode_frames, generate, load
 from sora_core.video.frames import resize
 from sora_core.video.writer import write_video
 from tools.client import Graph, Run

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from torch.nn.functional import interpolate
 
-from sora_core.bundle import load_autoencoder, read_config
+from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
 from sora_core.models.autoencoder import Autoencoder
-from sora_core.models.streaming import decode_chunks
-from sora_core.pipeline import MODELS, cropped
+from sora_core.models.chunked_codec import decode_chunks
+from sora_core.pipeline.generate import MODELS, cropped
 from sora_core.shapes import COMPRESSION, Frames, Latent, Size, Video
 from sora_core.video.frames import frames_from_video
 from sora_core.video.writer import write_video
@@ -27,7 +27,7 @@ from sora_core.video.writer import write_video
 FPS = 24
 CHANNELS = 16
 WAN_WIDTH = 8  # the narrowest layers of a small VAE of the Wan kind
-SAID_EVERY = 60  # seconds
+TEXT_EVERY = 60  # seconds
 
 Decode = Callable[[Latent], Iterable[Video]]
 
@@ -90,15 +90,15 @@ def diffusers() -> Decode:
     return lambda latent: [autoencoder.decode(latent).sample]
 
 
-WAYS = {way.__name__: way for way in (ours, ours_whole, wan, wan_whole, diffusers)}
+WAYS = {variant.__name__: variant for variant in (ours, ours_whole, wan, wan_whole, diffusers)}
 
 
-def spend(way: str, size: Size) -> Spent:
-    """What `way` takes for a video of `size`; says on standard error how far it is."""
+def spend(variant: str, size: Size) -> Spent:
+    """What `variant` takes for a video of `size`; says on standard error how far it is."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
-        decode = WAYS[way]()
+        decode = WAYS[variant]()
         loaded = memory("VmRSS")
         clock = Clock(loaded)
         chunks = cropped(clock.decoding(decode(some_latent(size))), size)
@@ -122,7 +122,7 @@ class Clock:
 
     def __init__(self, loaded: float) -> None:
         self.loaded, self.began, self.cpu = loaded, time.perf_counter(), time.process_time()
-        self.beside, self.said = self.encoder(), self.began
+        self.concat, self.messages = self.encoder(), self.began
         self.overlapped, self.depth = 0.0, 0
 
     @staticmethod
@@ -144,8 +144,8 @@ class Clock:
             yield chunk
 
     def say(self, frames: int) -> None:
-        if time.perf_counter() - self.said > SAID_EVERY:
-            self.said = time.perf_counter()
+        if time.perf_counter() - self.messages > TEXT_EVERY:
+            self.messages = time.perf_counter()
             print(f"# {frames} frames, {asdict(self.spent())}", file=sys.stderr, flush=True)
 
     def spent(self) -> Spent:
@@ -153,7 +153,7 @@ class Clock:
             megabytes=memory("VmHWM") - self.loaded,
             wall=time.perf_counter() - self.began,
             cpu=time.process_time() - self.cpu,
-            overlap=self.overlapped / max(self.encoder() - self.beside, 1e-9),
+            overlap=self.overlapped / max(self.encoder() - self.concat, 1e-9),
         )
 
 
@@ -170,7 +170,7 @@ def main() -> None:
         parser.add_argument(name, type=int)
     options = parser.parse_args()
     size = Size(options.width, options.height, options.frames)
-    print(json.dumps(asdict(spend(options.way, size))))
+    print(json.dumps(asdict(spend(options.method, size))))
 
 
 if __name__ == "__main__":

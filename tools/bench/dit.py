@@ -42,6 +42,6 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
     yield from done.verdict("dit/forward_vs_wan", "ours")
 
     done = race("dit/train", {"wan": Candidate(train_peer), "ours": Candidate(train_ours)}, rounds)
-    yield same("dit/train", ours.leave.weight.grad, peer.proj_out.weight.grad)
+    yield same("dit/train", ours.proj_out.weight.grad, peer.proj_out.weight.grad)
     yield from done.figures()
     yield from done.verdict("dit/train_vs_wan", "ours")

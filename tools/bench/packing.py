@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from sora_core.measure.report import Figure
 from sora_core.models.dit import DiT, DiTConfig
 from sora_core.models.packing import PackedClip, denoise_packed, pad_texts
-from sora_core.models.patches import patchify, positions, unpatchify
+from sora_core.models.patchify import patch_positions, patchify, unpatchify
 from sora_core.shapes import Latent
 
 from .peers import TEXT_WIDTH, WIDTH, stirred
@@ -26,7 +26,7 @@ SMOKE_GRIDS = ((1, 8, 8), (3, 6, 10), (3, 10, 6), (4, 8, 8))
 WORDS = (12, 24, 36, 64)
 DEPTH = 4
 
-Way = Callable[[DiT, Sequence[PackedClip]], list[Latent]]
+Variant = Callable[[DiT, Sequence[PackedClip]], list[Latent]]
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
@@ -41,27 +41,29 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         )
         for grid, words in zip(SMOKE_GRIDS if smoke else GRIDS, WORDS, strict=True)
     ]
-    ways: dict[str, Way] = {"padded": padded, "packed": denoise_packed, "alone": alone}
+    ways: dict[str, Variant] = {"padded": padded, "packed": denoise_packed, "alone": alone}
     expected, gradients = train(padded, model, clips)
     for name in ("packed", "alone"):
-        made, made_gradients = train(ways[name], model, clips)
-        yield same(f"packing/{name}/output", made, expected)
-        yield same(f"packing/{name}/gradient", made_gradients, gradients)
+        result, result_gradients = train(ways[name], model, clips)
+        yield same(f"packing/{name}/output", result, expected)
+        yield same(f"packing/{name}/gradient", result_gradients, gradients)
 
-    steps = {name: Candidate(partial(train, way, model, clips)) for name, way in ways.items()}
+    steps = {
+        name: Candidate(partial(train, variant, model, clips)) for name, variant in ways.items()
+    }
     done = race("packing", steps, rounds)
     yield from done.figures()
     yield from done.verdict("packing/vs_padded", "packed")
     yield from done.verdict("packing/alone_vs_padded", "alone")
 
 
-def train(way: Way, model: DiT, clips: Sequence[PackedClip]) -> tuple[Tensor, Tensor]:
+def train(variant: Variant, model: DiT, clips: Sequence[PackedClip]) -> tuple[Tensor, Tensor]:
     """All clean latents and all gradients of a step of training, each in one row."""
     model.zero_grad()
-    made = torch.cat([latent.flatten() for latent in way(model, clips)])
-    made.square().mean().backward()
+    result = torch.cat([latent.flatten() for latent in variant(model, clips)])
+    result.square().mean().backward()
     gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-    return made.detach(), torch.cat(gradients)
+    return result.detach(), torch.cat(gradients)
 
 
 def alone(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
@@ -80,7 +82,7 @@ def padded(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
     clean = model.transform(
         pad_sequence([patchify(clip.latent)[0] for clip in clips], True),
         torch.cat([clip.sigma[:, 0, :, 0, 0] for clip in clips]),
-        pad_sequence([positions(clip.grid) for clip in clips], True),
+        pad_sequence([patch_positions(clip.grid) for clip in clips], True),
         words,
         words_mask,
         attend,

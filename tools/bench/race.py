@@ -156,9 +156,9 @@ def flops(run: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def same(name: str, made: Tensor, expected: Tensor, limit: float = 1e-5) -> Figure:
+def same(name: str, result: Tensor, expected: Tensor, limit: float = 1e-5) -> Figure:
     """The largest difference as a share of the largest value; DifferentError above `limit`."""
-    error = ((made - expected).abs().max() / expected.abs().max()).item()
+    error = ((result - expected).abs().max() / expected.abs().max()).item()
     if not error <= limit:
         raise DifferentError(f"{name}: {error:.2g} apart, at most {limit:g} is the same work")
     return Figure(f"{name}/error", error)

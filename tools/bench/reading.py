@@ -17,26 +17,26 @@ from tempfile import TemporaryDirectory
 import av
 import torch
 
-from sora_core.bundle import load_autoencoder, read_config
-from sora_core.canvas import Canvas, Placement
-from sora_core.edits import extend_forward
-from sora_core.encode import encode_canvas
-from sora_core.footage import pictures
-from sora_core.models.streaming import encode_chunks
-from sora_core.pipeline import MODELS, SHIPPED, generate, load
+from sora_core.canvas.canvas import Canvas, Placement
+from sora_core.canvas.edits import extend_forward
+from sora_core.canvas.encode import encode_canvas
+from sora_core.canvas.rasterize import placed_frames
+from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
+from sora_core.checkpoints.safetensors_io import mapped_tensor
+from sora_core.models.chunked_codec import encode_chunks
+from sora_core.pipeline.generate import MODELS, SHIPPED, generate, load
 from sora_core.shapes import Frames, Latent, Video, sides
 from sora_core.video.container import opened
-from sora_core.video.probe import lasting, probe
+from sora_core.video.probe import duration_of, probe
 from sora_core.video.writer import write_video
-from sora_core.weights import mapped
 from tools.bench.resident import Resident
 
 FPS = 24
 MINUTE = 60 * FPS
 TIMES = 60  # a minute's file, again and again, is an hour's
-TOLD_EVERY = 12  # latent frames
+TEXTS_EVERY = 12  # latent frames
 SMALL = Canvas(width=64, height=64, seconds=4.0)
-KEPT = 2.0  # seconds of the file at the start of the small canvas
+PRESERVED = 2.0  # seconds of the file at the start of the small canvas
 STEPS = 2
 
 
@@ -56,7 +56,7 @@ def main() -> None:
                 else:
                     hour = joined(path, Path(folder) / "hour.mp4", TIMES)
                     for file in (path, hour):
-                        measured("extend", file, folder, start=float(lasting(file)) * 11 / 12)
+                        measured("extend", file, folder, start=float(duration_of(file)) * 11 / 12)
 
 
 def parse() -> argparse.Namespace:
@@ -90,7 +90,7 @@ def joined(path: Path, longer: Path, times: int) -> Path:
                 again.pts, again.dts = packet.pts + time * period, packet.dts + time * period
                 again.duration, again.is_keyframe = packet.duration, packet.is_keyframe
                 target.mux(again)
-    print(f"# {float(lasting(longer)):.0f} s, {longer.stat().st_size / 1e6:.0f} MB", flush=True)
+    print(f"# {float(duration_of(longer)):.0f} s, {longer.stat().st_size / 1e6:.0f} MB", flush=True)
     return longer
 
 
@@ -124,14 +124,14 @@ def encode(path: Path, folder: Path) -> None:
     autoencoder = load_autoencoder(MODELS / SHIPPED, config)
     info = probe(path)
     canvas = Canvas(
-        width=info.width, height=info.height, seconds=float(lasting(path)), fps=float(info.fps)
+        width=info.width, height=info.height, seconds=float(duration_of(path)), fps=float(info.fps)
     )
     before, began, done = Resident.read(), time.monotonic(), 0
 
-    def told(chunks: Iterator[Video]) -> Iterator[Latent]:
+    def texts(chunks: Iterator[Video]) -> Iterator[Latent]:
         nonlocal done
         for latent in encode_chunks(autoencoder, chunks):
-            if done // TOLD_EVERY != (done := done + latent.shape[2]) // TOLD_EVERY:
+            if done // TEXTS_EVERY != (done := done + latent.shape[2]) // TEXTS_EVERY:
                 tell(f"{done} latent frames")
             yield latent
 
@@ -144,13 +144,13 @@ def encode(path: Path, folder: Path) -> None:
             flush=True,
         )
 
-    room = partial(mapped, folder / "latent.safetensors", "samples")
+    capacity = partial(mapped_tensor, folder / "latent.safetensors", "samples")
     with torch.inference_mode():
         known, mask = encode_canvas(
             canvas.place(Placement(source=path)),
-            told,
+            texts,
             config.autoencoder.latent_channels,
-            room=room,
+            allocate=capacity,
         )
     tell(f"{canvas.size.frames} frames of {info.width}x{info.height} to {tuple(known.shape)}")
     if bool(mask.any()) or not bool(known[:, :, -1].any()):
@@ -161,14 +161,15 @@ def extend(path: Path, start: float) -> None:
     """Prints memory and time while two seconds from `start` on are extended on a small canvas."""
     pipeline = load()
     before, began = Resident.read(), time.monotonic()
-    placement = Placement(source=path, skip=start, seconds=KEPT, fit="crop")
+    placement = Placement(source=path, skip=start, seconds=PRESERVED, fit="crop")
     canvas = extend_forward(SMALL, placement)
-    shown = sum(len(frames) for frames in pictures(canvas, placement))
+    displayed = sum(len(frames) for frames in placed_frames(canvas, placement))
     read = time.monotonic() - began
     latent = generate(pipeline, "a drifting sky", canvas, steps=STEPS)
     now = Resident.read()
     print(
-        f"{KEPT:g} s from second {start:.0f} of {float(lasting(path)):.0f}: {shown} frames read in "
+        f"{PRESERVED:g} s from second {start:.0f} of {float(duration_of(path)):.0f}: "
+        f"{displayed} frames read in "
         f"{read:.1f} s; extended to {tuple(latent.shape)}: peak {now.peak - before.now:.0f} MB "
         f"above the model, {time.monotonic() - began:.0f} s",
         flush=True,

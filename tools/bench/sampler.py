@@ -8,9 +8,8 @@ from torch import Tensor
 
 from sora_core.measure.report import Figure
 from sora_core.sampling.guidance import guide
-from sora_core.sampling.samplers import euler
-from sora_core.sampling.schedules import shifted
-from sora_core.sampling.step import Sigma
+from sora_core.sampling.samplers import Sigma, euler
+from sora_core.sampling.schedules import shifted_sigmas
 from sora_core.shapes import Latent
 
 from .peers import DEPTH, TEXT_TOKENS, TEXT_WIDTH, wan_transformer
@@ -31,7 +30,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
     scheduler = FlowMatchEulerDiscreteScheduler(shift=SHIFT)
     noise = torch.randn(1, 16, 5, side, side)
     towards, away = torch.randn(2, 1, TEXT_TOKENS, TEXT_WIDTH)
-    sigmas = shifted(steps, SHIFT)
+    sigmas = shifted_sigmas(steps, SHIFT)
 
     def run_peer() -> Latent:
         x = noise

@@ -29,28 +29,30 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
     length, (short, long) = SMOKE if smoke else (LENGTH, SLOPE)
 
     @cache
-    def point(way: str, frames: int) -> Spent:
-        return spent(way, frames, SIDE, SIDE)
+    def point(variant: str, frames: int) -> Spent:
+        return spent(variant, frames, SIDE, SIDE)
 
-    def usual(way: str, frames: int) -> float:
-        return median(spent(way, frames, SIDE, SIDE).megabytes for _ in range(1 if smoke else RUNS))
+    def usual(variant: str, frames: int) -> float:
+        return median(
+            spent(variant, frames, SIDE, SIDE).megabytes for _ in range(1 if smoke else RUNS)
+        )
 
     peer = point(PEER, length).megabytes
     yield Figure(f"streaming/{PEER}_{length}", peer, "MB")
-    for way, whole in STREAMED.items():
-        own, once = point(way, length), point(whole, length)
-        grown = usual(way, long) - usual(way, short)
-        yield Figure(f"streaming/{way}_{length}", own.megabytes, "MB")
-        yield Figure(f"streaming/{way}_of_peer", own.megabytes / peer, "x")
-        yield Figure(f"streaming/{way}_slope", grown / (long - short) / RAW)
-        yield Figure(f"streaming/{way}_overlap", own.overlap)
-        yield Figure(f"streaming/{way}_vs_whole/wall", once.wall / own.wall, "x")
-        yield Figure(f"streaming/{way}_vs_whole/cpu", once.cpu / own.cpu, "x")
+    for variant, whole in STREAMED.items():
+        own, once = point(variant, length), point(whole, length)
+        grown = usual(variant, long) - usual(variant, short)
+        yield Figure(f"streaming/{variant}_{length}", own.megabytes, "MB")
+        yield Figure(f"streaming/{variant}_of_peer", own.megabytes / peer, "x")
+        yield Figure(f"streaming/{variant}_slope", grown / (long - short) / RAW)
+        yield Figure(f"streaming/{variant}_overlap", own.overlap)
+        yield Figure(f"streaming/{variant}_vs_whole/wall", once.wall / own.wall, "x")
+        yield Figure(f"streaming/{variant}_vs_whole/cpu", once.cpu / own.cpu, "x")
 
 
-def spent(way: str, frames: int, width: int, height: int) -> Spent:
-    """What `way` takes in a process of its own."""
-    asked = (way, str(frames), str(width), str(height))
+def spent(variant: str, frames: int, width: int, height: int) -> Spent:
+    """What `variant` takes in a process of its own."""
+    asked = (variant, str(frames), str(width), str(height))
     done = subprocess.run(
         [sys.executable, "-m", "tools.bench.decoding", *asked],
         cwd=ROOT,

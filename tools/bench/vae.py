@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from sora_core.checkpoints.presets import mini_autoencoder
 from sora_core.measure.report import Figure
 from sora_core.models.autoencoder import Autoencoder
-from sora_core.presets import mini_autoencoder
 from sora_core.shapes import COMPRESSION, Latent
 
 from .peers import wan_autoencoder
@@ -65,8 +65,8 @@ def against_wan(name: str, batch: int, frames: int, side: int, rounds: int) -> I
         return ours.encode(video), ours.decode(latent)
 
     place = f"vae/wan_{name}"
-    for what, made, expected in zip(("encode", "decode"), run_ours(), run_peer(), strict=True):
-        yield same(f"{place}/{what}", made, expected)
+    for what, result, expected in zip(("encode", "decode"), run_ours(), run_peer(), strict=True):
+        yield same(f"{place}/{what}", result, expected)
     work = flops(run_peer)
     candidates = {"wan": Candidate(run_peer, work), "ours": Candidate(run_ours, work)}
     done = race(place, candidates | {GEMM: gemm()}, rounds)

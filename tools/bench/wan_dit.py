@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 
-from sora_core.models.dit import HEAD_WIDTH, gated, modulate, turn
-from sora_core.models.patches import PATCH, patchify, unpatchify
+from sora_core.models.dit import DIT_HEAD_WIDTH, apply_rope, gated_residual, modulate
+from sora_core.models.patchify import LATENT_PATCH, patchify, unpatchify
 from sora_core.shapes import Grid, Latent
 
 EPSILON = 1e-5  # of our norms; Wan takes any
@@ -39,7 +39,10 @@ def halves(weights: Weights, *names: str) -> dict[str, Tensor]:
     """`weights`, where those in `names` turn first and second halves of a head, not neighbours."""
     moved = {
         f"{name}.{kind}": rearrange(
-            weights[f"{name}.{kind}"], "(h k two) ... -> (h two k) ...", k=HEAD_WIDTH // 2, two=2
+            weights[f"{name}.{kind}"],
+            "(h k two) ... -> (h two k) ...",
+            k=DIT_HEAD_WIDTH // 2,
+            two=2,
         )
         for name in names
         for kind in ("weight", "bias")
@@ -55,7 +58,7 @@ def rms_norm(weights: Weights, name: str) -> nn.RMSNorm:
 
 
 def heads(x: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n k"]:
-    return rearrange(x, "b n (h k) -> b h n k", k=HEAD_WIDTH)
+    return rearrange(x, "b n (h k) -> b h n k", k=DIT_HEAD_WIDTH)
 
 
 def attend(
@@ -97,15 +100,15 @@ class WanBlock(nn.Module):
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation
 
         q, k, v = self.qkv(modulate(x, shift_a, scale_a)).chunk(3, dim=-1)
-        q = turn(heads(self.norm_query(q)), cos, sin)
-        k = turn(heads(self.norm_key(k)), cos, sin)
-        x = gated(x, gate_a, self.out(attend(q, k, heads(v))))
+        q = apply_rope(heads(self.norm_query(q)), cos, sin)
+        k = apply_rope(heads(self.norm_key(k)), cos, sin)
+        x = gated_residual(x, gate_a, self.out(attend(q, k, heads(v))))
 
         q = self.norm_text_query(self.text_query(self.norm_text(x)))
         k, v = self.text_key_value(text).chunk(2, dim=-1)
         x = x + self.text_out(attend(heads(q), heads(self.norm_text_key(k)), heads(v)))
 
-        return gated(x, gate_m, self.mlp(modulate(x, shift_m, scale_m)))
+        return gated_residual(x, gate_m, self.mlp(modulate(x, shift_m, scale_m)))
 
 
 class WanDiT(nn.Module):
@@ -114,9 +117,9 @@ class WanDiT(nn.Module):
     def __init__(self, weights: Weights) -> None:
         super().__init__()
         stem = weights["patch_embedding.weight"]
-        self.enter = nn.Linear(1, 1)
-        self.enter.weight = nn.Parameter(rearrange(stem, "d c 1 i j -> d (i j c)"))
-        self.enter.bias = nn.Parameter(weights["patch_embedding.bias"])
+        self.proj_in = nn.Linear(1, 1)
+        self.proj_in.weight = nn.Parameter(rearrange(stem, "d c 1 i j -> d (i j c)"))
+        self.proj_in.bias = nn.Parameter(weights["patch_embedding.bias"])
         embed = "condition_embedder"
         self.level = nn.Sequential(
             linear(weights, f"{embed}.time_embedder.linear_1"),
@@ -132,7 +135,7 @@ class WanDiT(nn.Module):
         depth = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("blocks."))
         self.blocks = nn.ModuleList(WanBlock(below(weights, f"blocks.{i}.")) for i in range(depth))
         self.modulation = nn.Parameter(weights["scale_shift_table"])
-        self.leave = linear(weights, "proj_out")
+        self.proj_out = linear(weights, "proj_out")
 
     def forward(
         self, latent: Latent, timestep: Float[Tensor, " b"], text: Float[Tensor, "b l e"]
@@ -143,11 +146,11 @@ class WanDiT(nn.Module):
         words = self.text(text)
         angles = rotary_angles(grid)
         cos, sin = angles.cos(), angles.sin()
-        x = self.enter(patchify(latent))
+        x = self.proj_in(patchify(latent))
         for block in self.blocks:
             x = block(x, levels, words, cos, sin)
         shift, scale = (self.modulation + level[:, None]).chunk(2, dim=1)
-        return unpatchify(self.leave(modulate(x, shift, scale)), grid)
+        return unpatchify(self.proj_out(modulate(x, shift, scale)), grid)
 
 
 def below(weights: Weights, prefix: str) -> Weights:
@@ -162,7 +165,10 @@ def waves(timestep: Float[Tensor, " b"]) -> Float[Tensor, "b f"]:
 
 def rotary_angles(grid: Grid) -> Float[Tensor, "n k"]:
     """The angle of each pair of a head's features; counted from a corner, as Wan does."""
-    axes = [torch.arange(side) for side in (grid.frames, grid.rows // PATCH, grid.columns // PATCH)]
+    axes = [
+        torch.arange(side)
+        for side in (grid.frames, grid.rows // LATENT_PATCH, grid.columns // LATENT_PATCH)
+    ]
     turns = [
         place.flatten()[:, None] * PERIOD ** -(torch.arange(0, width, 2).double() / width)
         for place, width in zip(torch.meshgrid(*axes, indexing="ij"), ROTARY, strict=True)

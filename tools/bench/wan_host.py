@@ -26,7 +26,7 @@ def wan_vae(width: int) -> tuple[Any, Callable[[Any, Latent], Iterable[Video]]]:
         raise ModuleNotFoundError(name="sora_nodes")
     sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sora_nodes"])
-    decoding = importlib.import_module("sora_nodes.nodes.host.decoding")
+    decoding = importlib.import_module("sora_nodes.nodes.host.vae.decode")
 
     network = WanVAE(dim=width, z_dim=16, temperal_downsample=[False, True, True])
     weights = {

@@ -60,18 +60,18 @@ class Causal(nn.Module):
         self.two = Pair(weight, bias) if weight.shape[-1] > 1 else None
 
     def forward(self, x: Activations, memory: Memory) -> Activations:
-        past, made = memory.get(self, x[:, :0]), []
+        past, result = memory.get(self, x[:, :0]), []
         while x.shape[1]:
             if self.two is not None and past.shape[1] and x.shape[1] > 1:
                 few, x = x[:, :2], x[:, 2:]
-                made.append(self.two(few, past))
+                result.append(self.two(few, past))
                 past = few
             else:
                 few, x = x[:, :1], x[:, 1:]
-                made.append(self.one[past.shape[1]](few, past)[0])
+                result.append(self.one[past.shape[1]](few, past)[0])
                 past = torch.cat([past[:, -1:], few], dim=1)
         memory[self] = past
-        return torch.cat(made, dim=1) if len(made) > 1 else made[0]
+        return torch.cat(result, dim=1) if len(result) > 1 else result[0]
 
 
 class Pair(nn.Module):
@@ -92,12 +92,12 @@ class Pair(nn.Module):
         c, d = x.split(1, dim=1)
         b = past[:, -1:]
         a = past[:, -2:-1] if past.shape[1] > 1 else torch.zeros_like(b)
-        seen = (a - c, b + c, c - b, b - d)
-        p, q, r, s = (self.product(i, frame) for i, frame in enumerate(seen))
-        made = torch.empty_like(p.expand(-1, 2, -1, -1, -1))
-        torch.add(p.add_(q), r, out=made[:, :1])
-        torch.sub(q.sub_(r), s, out=made[:, 1:])
-        return made
+        observed = (a - c, b + c, c - b, b - d)
+        p, q, r, s = (self.product(i, frame) for i, frame in enumerate(observed))
+        result = torch.empty_like(p.expand(-1, 2, -1, -1, -1))
+        torch.add(p.add_(q), r, out=result[:, :1])
+        torch.sub(q.sub_(r), s, out=result[:, 1:])
+        return result
 
     def product(self, i: int, frame: Activations) -> Activations:
         kernel, bias = self.kernels[i], self.bias if i == 1 else None  # the one that both contain

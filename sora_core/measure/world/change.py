@@ -45,8 +45,8 @@ def light_stays(sample: Sample, frames: Frames) -> bool:
     begins, ends = _ends(true)
     first, last = _ends(found)
     turned = abs(first - begins) < abs(first - ends) and abs(last - ends) < abs(last - begins)
-    way = np.sign(ends - begins) * (found - first)
-    return bool(turned and _ends(way)[1] >= STAYS * way.max())
+    variant = np.sign(ends - begins) * (found - first)
+    return bool(turned and _ends(variant)[1] >= STAYS * variant.max())
 
 
 def push_stays(sample: Sample, frames: Frames) -> bool:
@@ -56,8 +56,8 @@ def push_stays(sample: Sample, frames: Frames) -> bool:
         return False
     x = found.x[found.found]
     rest = np.median(true.x[: max(2, len(true.x) // 5)])
-    way = np.sign(true.x[-1] - rest)
-    moved = way * (x - np.median(x[:2]))
+    variant = np.sign(true.x[-1] - rest)
+    moved = variant * (x - np.median(x[:2]))
     needed = ENOUGH * abs(true.x[-1] - rest)
     return bool(moved[-1] >= needed and moved[-1] >= STAYS * moved.max())
 
@@ -74,7 +74,7 @@ def rows(clips: Clips, count: int, kinds: Sequence[str] = tuple(READS)) -> list[
     found = []
     for kind in kinds:
         trio = read_all(clips, clips.samples(kind, count), READS[kind])
-        found.append(share_row(f"change/{kind}", trio.true, trio.limit, trio.made))
+        found.append(share_row(f"change/{kind}", trio.true, trio.limit, trio.reconstructed))
     return found
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from ...canvas import Canvas
-from ...encode import Mask
-from ...pipeline import Pipeline, decode_frames, generate
+from ...canvas.canvas import Canvas
+from ...canvas.encode import Mask
+from ...pipeline.generate import Pipeline, decode_frames, generate
 from ...shapes import Frames, Size
 from ..reconstruction import through
 from .kinds import drawn_from
@@ -57,7 +57,7 @@ class Clips:
     progress: Callable[[str], None] = lambda text: None
     _samples: dict[Shot, Sample | None] = field(default_factory=dict)
     _through: dict[Shot, Frames] = field(default_factory=dict)
-    _made: dict[tuple[Shot, str], Frames] = field(default_factory=dict)
+    _rendered: dict[tuple[Shot, str], Frames] = field(default_factory=dict)
 
     def samples(
         self, kind: str, count: int, first: int = 0, size: Size = SIZE, fps: float = FPS
@@ -96,26 +96,26 @@ class Clips:
     def limit(self, sample: Sample) -> Frames:
         """The true clip, encoded and decoded: the best that a model of this autoencoder can do."""
         if sample.shot not in self._through:
-            self._through[sample.shot] = self.through(sample.clip.frames)
+            self._through[sample.shot] = self.transformed(sample.clip.frames)
         return self._through[sample.shot]
 
-    def through(self, frames: Frames) -> Frames:
+    def transformed(self, frames: Frames) -> Frames:
         """`frames` of any length, encoded and decoded."""
         return through(self.pipeline.autoencoder, frames)
 
-    def made(self, sample: Sample) -> Frames:
+    def reconstructed(self, sample: Sample) -> Frames:
         """The clip that the model generates of the caption, from the noise of the scene's seed."""
         key = (sample.shot, sample.caption)
-        if key not in self._made:
+        if key not in self._rendered:
             size, fps = sample.shot.size, sample.shot.fps
             seed = drawn_from(sample.shot.kind, sample.shot.number)
-            self._made[key] = self.generate(sample.caption, canvas_of(size, fps), seed)
-            self.progress(f"generated {len(self._made)} clips: {sample.shot.kind}")
-        return self._made[key]
+            self._rendered[key] = self.generate(sample.caption, canvas_of(size, fps), seed)
+            self.progress(f"generated {len(self._rendered)} clips: {sample.shot.kind}")
+        return self._rendered[key]
 
     def generated(self) -> list[tuple[Shot, Frames]]:
         """Every clip that `made` has generated, in order."""
-        return [(shot, frames) for (shot, _), frames in self._made.items()]
+        return [(shot, frames) for (shot, _), frames in self._rendered.items()]
 
     def generate(
         self,
@@ -145,7 +145,7 @@ class Trio:
 
     true: list[Any]
     limit: list[Any]
-    made: list[Any]
+    reconstructed: list[Any]
 
 
 def read_all(
@@ -155,7 +155,7 @@ def read_all(
     return Trio(
         [read(sample, sample.clip.frames) for sample in samples],
         [read(sample, clips.limit(sample)) for sample in samples],
-        [read(sample, clips.made(sample)) for sample in samples],
+        [read(sample, clips.reconstructed(sample)) for sample in samples],
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ...pipeline import MODELS, SHIPPED, load
+from ...pipeline.generate import MODELS, SHIPPED, load
 from ...shapes import Frames
 from ...world.sheet import contact_sheet
 from .clips import Clips, Shot

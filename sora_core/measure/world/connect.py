@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ... import edits
+from ...canvas import edits
 from ...shapes import Frames, Size
 from .clips import Clips, Sample, Shot, canvas_of
 from .edit import sample_of
@@ -45,9 +45,9 @@ def score(frames: Frames, first: Track, last: Track, tints: tuple[Tint, Tint]) -
     needed = SOLID * min(first.area[-1], last.area[0])
     right = (found.pieces == 1) & (found.area >= needed)
     start = np.array([first.x[-1], first.y[-1]])
-    way = np.array([last.x[0], last.y[0]]) - start
+    variant = np.array([last.x[0], last.y[0]]) - start
     places = np.stack([found.x[right], found.y[right]], axis=-1) - start
-    passed = places @ way / max(float(way @ way), 1e-6)
+    passed = places @ variant / max(float(variant @ variant), 1e-6)
     if np.abs(np.diff(np.r_[0.0, passed, 1.0])).max() > JUMP:
         return 0.0
     return float(right.mean())
@@ -79,9 +79,9 @@ def rows(clips: Clips, count: int) -> list[Row]:
         first, last = change.first.clip.frames, change.last.clip.frames[:AFTER]
         canvas = edits.connect(canvas, first, last, BEFORE / FPS, AFTER / FPS)
         prompt = f"{change.first.caption} {change.last.caption}"
-        made = clips.generate(prompt, canvas, change.first.shot.number)
-        limit = clips.through(change.true)
-        for side, frames in zip(sides, (change.true, limit, made), strict=True):
+        result = clips.generate(prompt, canvas, change.first.shot.number)
+        limit = clips.transformed(change.true)
+        for side, frames in zip(sides, (change.true, limit, result), strict=True):
             side.append(_score(change, frames[BEFORE:-AFTER]))
     return [mean_row("connect/change", *sides)]
 

@@ -67,13 +67,13 @@ def rows(clips: Clips, count: int, references: int) -> list[Row]:
     known = [s.clip.frames for kind in KINDS for s in clips.samples(kind, references, CALIBRATION)]
     true = distance([s.clip.frames for s in samples], known)
     limit = distance([clips.limit(s) for s in samples], known)
-    made = [clips.made(s) for s in samples]
+    result = [clips.reconstructed(s) for s in samples]
     rng = np.random.Generator(np.random.PCG64(0))
-    draws = [rng.integers(len(made), size=len(made)) for _ in range(RESAMPLES // 100)]
-    spread = np.std([distance([made[i] for i in draw], known) for draw in draws])
-    value = distance(made, known)
+    draws = [rng.integers(len(result), size=len(result)) for _ in range(RESAMPLES // 100)]
+    spread = np.std([distance([result[i] for i in draw], known) for draw in draws])
+    value = distance(result, known)
     low, high = value - 2 * float(spread), value + 2 * float(spread)
-    return [Row("distance", true, limit, value, len(made), low, high)]
+    return [Row("distance", true, limit, value, len(result), low, high)]
 
 
 def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y x"]:

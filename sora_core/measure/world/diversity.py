@@ -24,8 +24,10 @@ def rows(clips: Clips, count: int) -> list[Row]:
     usual = sum(spread([s.clip.frames for s in samples])) / len(samples)
     limit = sum(spread([clips.limit(s) for s in samples])) / len(samples) / usual
     prompt = samples[0].caption
-    made = [
+    result = [
         clips.generate(prompt, canvas_of(s.shot.size, s.shot.fps), s.shot.number) for s in samples
     ]
-    shares = [value / usual for value in spread(made)]
-    return [Row("diversity", 1.0, limit, sum(shares) / len(shares), len(made), *bootstrap(shares))]
+    shares = [value / usual for value in spread(result)]
+    return [
+        Row("diversity", 1.0, limit, sum(shares) / len(shares), len(result), *bootstrap(shares))
+    ]

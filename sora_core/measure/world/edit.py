@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import edits
+from ...canvas import edits
 from ...shapes import Frames
 from .clips import Clips, Sample, Shot, canvas_of
 from .row import Row, mean_row
@@ -26,8 +26,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
             continue
         canvas = canvas_of(sample.shot.size, sample.shot.fps)
         canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
-        made = clips.generate(other.caption, canvas, sample.shot.number)
-        frames = (other.clip.frames, clips.limit(other), made)
+        result = clips.generate(other.caption, canvas, sample.shot.number)
+        frames = (other.clip.frames, clips.limit(other), result)
         for side, one in zip(sides, frames, strict=True):
             side.append(_facts(clips, known, other, one))
     return [mean_row("edit/setting", *sides)]
@@ -48,7 +48,8 @@ def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
     return None
 
 
-def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:  # noqa: ANN401
+# noqa: ANN401
+def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:
     """`scene`, a change of that of `sample`, as `shot`; None if its thing is not found there."""
     clip = clips.world.render(scene, shot.size, shot.fps)
     things = tuple(map(tuple, clips.world.tracked(scene)))

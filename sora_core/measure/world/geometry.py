@@ -106,7 +106,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str] = CAME
         ]
         bar = float(np.quantile(bars, PASSING))
         trio = read_all(clips, clips.samples(kind, count), read)
-        sides = (trio.true, trio.limit, trio.made)
+        sides = (trio.true, trio.limit, trio.reconstructed)
         name = f"geometry/{kind}"
         found += [
             mean_row(name, *([c.correlation for c in side] for side in sides)),

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ... import edits
+from ...canvas import edits
 from ...shapes import Frames
 from .clips import Clips, Sample, canvas_of
 from .connect import COLOURS, TURNS
@@ -34,10 +34,10 @@ def asked(sample: Sample, other: Sample, frames: Frames) -> float:
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`guidance/curve`; the true one leads from the footage to the true clip of the prompt."""
-    true, limit, made = [], [], []
+    true, limit, result = [], [], []
     for sample in clips.samples("still", 3 * count):
         other = _recoloured(clips, sample)
-        if other is None or len(made) == count:
+        if other is None or len(result) == count:
             continue
         canvas = canvas_of(sample.shot.size, sample.shot.fps)
         canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
@@ -47,10 +47,10 @@ def rows(clips: Clips, count: int) -> list[Row]:
                 other.caption, canvas, sample.shot.number, guidance=text, footage_guidance=footage
             )
             shares.append(asked(sample, other, frames))
-        made.append(curve(shares))
+        result.append(curve(shares))
         true.append(curve([asked(sample, other, s.clip.frames) for s in (sample, other)]))
         limit.append(curve([asked(sample, other, clips.limit(s)) for s in (sample, other)]))
-    return [mean_row("guidance/curve", true, limit, made)]
+    return [mean_row("guidance/curve", true, limit, result)]
 
 
 def _recoloured(clips: Clips, sample: Sample) -> Sample | None:

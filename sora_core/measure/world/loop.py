@@ -25,15 +25,15 @@ def step(sample: Sample, frames: Frames) -> float:
 def rows(clips: Clips, count: int) -> list[Row]:
     """`loop/flow`: the looped clip's step as a share of the free one's, from 0 to 1."""
     samples = clips.samples("roll", count)
-    limit, made = [], []
+    limit, result = [], []
     for sample in samples:
         usual = step(sample, sample.clip.frames)
         limit.append(_share(step(sample, clips.limit(sample)), usual))
         size = Size(sample.shot.size.width, sample.shot.size.height, FRAMES)
         ring = replace(canvas_of(size, sample.shot.fps), ring=True)
         looped = clips.generate(sample.caption, ring, sample.shot.number)
-        made.append(_share(step(sample, looped), step(sample, clips.made(sample))))
-    return [mean_row("loop/flow", [1.0] * len(samples), limit, made)]
+        result.append(_share(step(sample, looped), step(sample, clips.reconstructed(sample))))
+    return [mean_row("loop/flow", [1.0] * len(samples), limit, result)]
 
 
 def _share(value: float, usual: float) -> float:

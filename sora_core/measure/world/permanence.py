@@ -61,14 +61,14 @@ def absence(found: Track) -> tuple[int, int] | None:
     """The first frame without the thing, and the first with it again; None if there is none."""
     share = found.area / max(float(np.median(np.sort(found.area)[len(found.area) // 2 :])), 1e-6)
     share = np.nan_to_num(share)
-    seen = np.flatnonzero(share >= WHOLE)
-    if not len(seen):
+    observed = np.flatnonzero(share >= WHOLE)
+    if not len(observed):
         return None
     missing = np.flatnonzero(share <= GONE)
-    missing = missing[missing > seen[0]]
+    missing = missing[missing > observed[0]]
     if not len(missing):
         return None
-    again = seen[seen > missing[0]]
+    again = observed[observed > missing[0]]
     return (int(missing[0]), int(again[0])) if len(again) else None
 
 
@@ -87,7 +87,7 @@ def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> li
         return bool(fits and r.hue <= hue and r.place <= place and not r.doubled)
 
     trio = read_all(clips, clips.samples(kind, count), returned)
-    sides = (trio.true, trio.limit, trio.made)
+    sides = (trio.true, trio.limit, trio.reconstructed)
     scored = ([same(r) for r in side if r is not None] for side in sides)
     returns = ([r is not None for r in side] for side in sides)
     return [

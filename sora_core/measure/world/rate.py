@@ -31,7 +31,7 @@ def rows(clips: Clips, count: int, calibration: int, rates: Sequence[int] = RATE
         ]
         low, high = min(usual) * (1 - TOLERANCE), max(usual) * (1 + TOLERANCE)
         trio = read_all(clips, clips.samples("roll", count, size=size, fps=fps), speed)
-        sides = (trio.true, trio.limit, trio.made)
+        sides = (trio.true, trio.limit, trio.reconstructed)
         middle = float(np.median(usual))
         found += [
             share_row(f"rate/{fps}", *([low <= v <= high for v in side] for side in sides)),

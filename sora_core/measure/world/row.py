@@ -12,15 +12,16 @@ NONE = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`true`, `limit` (true clips through the autoencoder) and `made`; nan where there is none.
+    """`true`, `limit` (true clips through the autoencoder) and `reconstructed`; nan where there is
+    none.
 
-    `low` and `high` are the 95 % interval of `made`, which `n` clips decide.
+    `low` and `high` are the 95 % interval of `reconstructed`, which `n` clips decide.
     """
 
     name: str
     true: float
     limit: float
-    made: float
+    reconstructed: float
     n: int
     low: float
     high: float
@@ -28,7 +29,7 @@ class Row:
     @property
     def figures(self) -> list[Figure]:
         """The flat keys `NAME/true`, `NAME/limit`, `NAME/made` and `NAME/n`, where there are."""
-        values = {"true": self.true, "limit": self.limit, "made": self.made}
+        values = {"true": self.true, "limit": self.limit, "made": self.reconstructed}
         found = [Figure(f"{self.name}/{k}", v) for k, v in values.items() if not isnan(v)]
         return [*found, Figure(f"{self.name}/n", self.n, "clips")]
 
@@ -38,24 +39,26 @@ class Row:
 
     @property
     def _numbers(self) -> tuple[float, float, float]:
-        return self.true, self.limit, self.made
+        return self.true, self.limit, self.reconstructed
 
 
 HEADER = f"{'':<26}{'true':>8} {'limit':>8} {'made':>8}   95 % of made"
 
 
-def share_row(name: str, true: Sequence[bool], limit: Sequence[bool], made: Sequence[bool]) -> Row:
+def share_row(
+    name: str, true: Sequence[bool], limit: Sequence[bool], result: Sequence[bool]
+) -> Row:
     """A row of shares; the interval is Wilson's."""
-    low, high = wilson(sum(made), len(made))
-    return Row(name, _mean(true), _mean(limit), _mean(made), len(made), low, high)
+    low, high = wilson(sum(result), len(result))
+    return Row(name, _mean(true), _mean(limit), _mean(result), len(result), low, high)
 
 
 def mean_row(
-    name: str, true: Sequence[float], limit: Sequence[float], made: Sequence[float]
+    name: str, true: Sequence[float], limit: Sequence[float], result: Sequence[float]
 ) -> Row:
     """A row of means; the interval is bootstrapped."""
-    low, high = bootstrap(list(made))
-    return Row(name, _mean(true), _mean(limit), _mean(made), len(made), low, high)
+    low, high = bootstrap(list(result))
+    return Row(name, _mean(true), _mean(limit), _mean(result), len(result), low, high)
 
 
 def _mean(values: Sequence[float]) -> float:

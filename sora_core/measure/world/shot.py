@@ -2,7 +2,7 @@
 
 import torch
 
-from ... import edits
+from ...canvas import edits
 from ...shapes import Size
 from .clips import Clips, canvas_of
 from .edit import elsewhere
@@ -23,11 +23,11 @@ def rows(clips: Clips, count: int) -> list[Row]:
         if other is None:
             continue
         canvas = canvas_of(Size(64, 64, 2 * each), FPS)
-        canvas = edits.storyboard(canvas, [(0.0, sample.caption), (SECONDS, other.caption)])
-        made = clips.generate(sample.caption, canvas, sample.shot.number)
+        canvas = edits.place_storyboard(canvas, [(0.0, sample.caption), (SECONDS, other.caption)])
+        result = clips.generate(sample.caption, canvas, sample.shot.number)
         true = torch.cat([sample.clip.frames, other.clip.frames])
         limit = torch.cat([clips.limit(sample), clips.limit(other)])
-        for side, frames in zip(sides, (true, limit, made), strict=True):
+        for side, frames in zip(sides, (true, limit, result), strict=True):
             facts = []
             for part, shot in ((frames[:each], sample), (frames[each:], other)):
                 floor, sky = known.read(part[each // 2 :])

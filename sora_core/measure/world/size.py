@@ -30,7 +30,7 @@ def rows(clips: Clips, count: int, sizes: Sequence[tuple[int, int]] = SIZES) -> 
     for width, height in sizes:
         samples = clips.samples("still", count, size=Size(width, height, FRAMES))
         trio = read_all(clips, samples, relative)
-        sides, name = (trio.true, trio.limit, trio.made), f"size/{width}x{height}"
+        sides, name = (trio.true, trio.limit, trio.reconstructed), f"size/{width}x{height}"
         right = ([NEAREST <= v <= FARTHEST for v in side] for side in sides)
         found += [share_row(name, *right), mean_row(f"{name}_width", *sides)]
     return found

@@ -86,9 +86,9 @@ def bounce(d: Draw) -> Scene:
     moves = [Move("bounce", amount=d.uniform(0.8, 1.15), phase=d.uniform(0, 1))]
     x = d.uniform(-0.6, 0.6)
     if d.chance(0.25):
-        way = d.side()
-        moves.append(d.go(d.uniform(0.5, 0.8), (way, 0.0)))
-        x = -way * d.uniform(0.7, 1.0)
+        variant = d.side()
+        moves.append(d.go(d.uniform(0.5, 0.8), (variant, 0.0)))
+        x = -variant * d.uniform(0.7, 1.0)
     return single(d, bystander(d, [replace(thing, x=x, moves=tuple(moves))]))
 
 
@@ -145,14 +145,14 @@ def sway(d: Draw) -> Scene:
 def sequence(d: Draw) -> Scene:
     """First one motion, then another, or a halt."""
     thing = d.thing(MOVERS)
-    speed, way = d.pace(thing), d.side()
+    speed, variant = d.pace(thing), d.side()
     turn = d.beat(0.4, 0.55)
-    first = d.go(speed, (way, 0.0), stop=turn)
+    first = d.go(speed, (variant, 0.0), stop=turn)
     second = d.pick(("stop", "stop", "back", "jump", "bounce", "spin", "away"))
     moves = [first]
     match second:
         case "back":
-            moves.append(d.go(speed, (-way, 0.0), start=turn))
+            moves.append(d.go(speed, (-variant, 0.0), start=turn))
         case "away":
             moves.append(d.go(speed, AWAY, start=turn))
         case "jump":
@@ -161,16 +161,16 @@ def sequence(d: Draw) -> Scene:
             moves.append(Move("bounce", turn, amount=d.uniform(0.5, 0.8)))
         case "spin":
             moves.append(Move("spin", turn, amount=d.uniform(1.8, 2.4)))
-    x = -way * min(0.9, 0.6 * speed * turn + 0.3)
+    x = -variant * min(0.9, 0.6 * speed * turn + 0.3)
     return single(d, bystander(d, [replace(thing, x=x, moves=tuple(moves))]))
 
 
 def meeting(d: Draw, thing: Thing, target: Thing, hit: float) -> tuple[float, float, float, float]:
     """Which way, how fast, and where two things start that touch at `hit` seconds."""
-    way, speed = d.side(), d.uniform(1.1, 1.3)
-    spot = way * d.uniform(0.15, 0.35)
-    start = spot - way * (half_across(thing) + half_across(target) + speed * hit)
-    return way, speed, start, spot
+    variant, speed = d.side(), d.uniform(1.1, 1.3)
+    spot = variant * d.uniform(0.15, 0.35)
+    start = spot - variant * (half_across(thing) + half_across(target) + speed * hit)
+    return variant, speed, start, spot
 
 
 def collide(d: Draw) -> Scene:
@@ -180,9 +180,9 @@ def collide(d: Draw) -> Scene:
     target = d.thing(("ball", "cube", "cylinder"), ("small", "medium"), [thing], asked=False)
     target = replace(target, yaw=0.0)
     hit = d.beat(0.3, 0.45)
-    way, speed, x, spot = meeting(d, thing, target, hit)
-    first = d.go(speed, (way, 0.0), stop=hit)
-    second = d.go(0.7 * speed, (way, 0.0), start=hit)
+    variant, speed, x, spot = meeting(d, thing, target, hit)
+    first = d.go(speed, (variant, 0.0), stop=hit)
+    second = d.go(0.7 * speed, (variant, 0.0), start=hit)
     things = [replace(thing, x=x, moves=(first,)), replace(target, x=spot, moves=(second,))]
     return single(d, things, contacts=(Contact("hit", hit, 0, 1),))
 
@@ -194,9 +194,9 @@ def push(d: Draw) -> Scene:
     target = d.thing(("cube", "cylinder", "cone", "table"), ("small",), [thing], asked=False)
     target = replace(target, yaw=0.0)
     hit = d.beat(0.25, 0.4)
-    way, speed, x, spot = meeting(d, thing, target, hit)
-    first = d.go(speed, (way, 0.0), stop=hit)
-    on = d.go(0.65 * speed, (way, 0.0), start=hit)
+    variant, speed, x, spot = meeting(d, thing, target, hit)
+    first = d.go(speed, (variant, 0.0), stop=hit)
+    on = d.go(0.65 * speed, (variant, 0.0), start=hit)
     things = [replace(thing, x=x, moves=(first, on)), replace(target, x=spot, moves=(on,))]
     return single(d, things, contacts=(Contact("push", hit, 0, 1),))
 
@@ -208,14 +208,14 @@ def knock_over(d: Draw) -> Scene:
     target = d.thing(kinds, ("small", "medium"), [thing], asked=False)
     target = replace(target, yaw=pi / 2)
     hit = d.beat(0.25, 0.4)
-    way, speed, x, spot = meeting(d, thing, target, hit)
+    variant, speed, x, spot = meeting(d, thing, target, hit)
     edge = (
         half_extents(target)[2] if target.kind in ("robot", "snowman") else half_extents(target)[0]
     )
-    x = spot - way * (half_across(thing) + edge + speed * hit)
-    first = d.go(speed, (way, 0.0), stop=hit)
+    x = spot - variant * (half_across(thing) + edge + speed * hit)
+    first = d.go(speed, (variant, 0.0), stop=hit)
     verb = "scatter" if target.kind == "tower" else "topple"
-    second = Move(verb, hit, dx=way)
+    second = Move(verb, hit, dx=variant)
     things = [replace(thing, x=x, moves=(first,)), replace(target, x=spot, moves=(second,))]
     return single(d, things, contacts=(Contact("knock over", hit, 0, 1),))
 
@@ -225,13 +225,13 @@ def stack_fall(d: Draw) -> Scene:
     under = d.thing(("table", "cube", "cylinder"), ("medium", "large"), asked=False)
     under = replace(under, yaw=0.0, x=d.uniform(-0.2, 0.2))
     thing = d.thing(("ball", "ball", "cube"), ("small",), [under])
-    way, speed = d.side(), d.uniform(0.9, 1.2)
+    variant, speed = d.side(), d.uniform(0.9, 1.2)
     edge = half_across(under) + 0.1
     start = d.beat(0.0, 0.15)
     over = start + edge / speed
     tall = height(under)
     rest = over + fall_seconds(tall) * 2
-    first = d.go(speed, (way, 0.0), start=start, stop=rest)
+    first = d.go(speed, (variant, 0.0), start=start, stop=rest)
     drop = Move("drop", over + 0.15 * half_across(thing) / speed, amount=tall)
     thing = replace(thing, x=under.x, base=tall, yaw=0.0, moves=(first, drop))
     stage = d.stage([thing, under])
@@ -244,10 +244,10 @@ def hidden(d: Draw) -> Scene:
     thing = d.thing(kinds, ("small",) if d.chance(0.7) else ("medium",))
     wall = d.thing(("wall",), ("medium",), [thing], asked=False)
     wall = replace(wall, size="large", x=d.uniform(-0.1, 0.1), z=-0.5)
-    way = d.side()
+    variant = d.side()
     middle = min(d.seconds, 4.0) * 0.5
     speed = min(max(1.75 / middle, 0.9), 3.2)
-    thing = replace(thing, x=-way * speed * middle, z=0.9, moves=(d.go(speed, (way, 0.0)),))
+    thing = replace(thing, x=-variant * speed * middle, z=0.9, moves=(d.go(speed, (variant, 0.0)),))
     scene = single(d, [thing, wall])
     shot = scene.shots[0]
     return Scene((replace(shot, view=replace(d.view([thing], camera="static"), framing="medium")),))
@@ -261,16 +261,16 @@ def _outside(thing: Thing, z: float) -> float:
 def leaves_and_returns(d: Draw) -> Scene:
     """Leaves the frame at one side, and comes back from there."""
     thing = d.thing(("ball", "ball", "cube", "car", "man", "woman", "dog", "cat"), ("small",))
-    z, way = -0.9, d.side()
+    z, variant = -0.9, d.side()
     edge = _outside(thing, z)
     span = min(d.seconds, 6.0)
-    x = way * d.uniform(0.3, 0.8)
+    x = variant * d.uniform(0.3, 0.8)
     out = span * 0.4
     speed = (edge + 0.25 - abs(x)) / out
     stay = span * 0.08
-    away = d.go(speed, (way, 0.0), stop=out)
+    away = d.go(speed, (variant, 0.0), stop=out)
     home = edge + 0.25 - d.uniform(-0.3, 0.3)
-    back = Move("go", out + stay, out + stay + home / speed, dx=-way * home)
+    back = Move("go", out + stay, out + stay + home / speed, dx=-variant * home)
     thing = replace(thing, x=x, z=z, moves=(away, back))
     stage = d.stage(bystander(d, [thing]))
     return Scene((Shot(stage, d.view(stage.things, camera="static")),))
@@ -279,11 +279,11 @@ def leaves_and_returns(d: Draw) -> Scene:
 def gone(d: Draw) -> Scene:
     """Leaves the frame and does not return."""
     thing = d.thing(("ball", "cube", "car", "man", "woman", "dog", "cat"), ("small", "medium"))
-    z, way = -0.9, d.side()
-    x = way * d.uniform(-0.2, 0.6)
+    z, variant = -0.9, d.side()
+    x = variant * d.uniform(-0.2, 0.6)
     out = min(d.seconds, 5.0) * d.uniform(0.6, 0.75)
-    distance = _outside(thing, z) + 0.3 - way * x
-    move = Move("go", 0.0, out, dx=way * distance)
+    distance = _outside(thing, z) + 0.3 - variant * x
+    move = Move("go", 0.0, out, dx=variant * distance)
     stage = d.stage(bystander(d, [replace(thing, x=x, z=z, moves=(move,))], 0.6))
     return Scene((Shot(stage, d.view(stage.things, camera="static")),))
 
@@ -291,8 +291,8 @@ def gone(d: Draw) -> Scene:
 def enter(d: Draw) -> Scene:
     """Comes into the frame from one side and stops."""
     thing = d.thing(("ball", "cube", "car", "man", "woman", "dog", "cat"), ("small", "medium"))
-    z, way = -0.9, d.side()
-    x = -way * (_outside(thing, z) + 0.2)
+    z, variant = -0.9, d.side()
+    x = -variant * (_outside(thing, z) + 0.2)
     goal = d.uniform(-0.4, 0.4)
     move = Move("go", 0.0, min(d.seconds, 5.0) * d.uniform(0.7, 0.85), dx=goal - x, brake=True)
     stage = d.stage(bystander(d, [replace(thing, x=x, z=z, moves=(move,))], 0.6))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy import cos, ndarray, sin
 
 from .motion import BOUNCE_GRAVITY, Pose, about_x, about_y, about_z, pose, progress
-from .palette import HUB, LIT, MATERIALS, MORTAR, SECOND, linear, mixed
+from .palette import HUB, LIT, MATERIALS, MORTAR, SECOND, linear_light, mixed
 from .palette import THINGS as COLOURS
 from .raycast import GROUP, ROW, STROKE
 from .scene import STROKES, Move, Stage, Thing
@@ -76,8 +76,8 @@ def thing_rows(thing: Thing, clock: Float[ndarray, "t"], segment: int) -> Float[
         if part.pattern == 0 and thing.pattern == "striped" and part.role == "main":
             rows[:, k, 22] = STRIPED
         if part.role == "bulb":
-            bulb = linear(MATERIALS["bulb"])
-            rows[:, k, 16:19] = bulb + (linear(LIT) - bulb) * lit[:, None]
+            bulb = linear_light(MATERIALS["bulb"])
+            rows[:, k, 16:19] = bulb + (linear_light(LIT) - bulb) * lit[:, None]
             rows[:, k, 24] = lit
         rows[:, k, 23] = segment
     return rows
@@ -132,8 +132,10 @@ def _scatter(
 
 def _material(role: str, thing: Thing) -> Float[ndarray, "3"]:
     if role == "second":
-        return linear(SECOND[thing.colour] if thing.kind == "tower" else _darker(thing.colour))
-    return linear(MATERIALS[role])
+        return linear_light(
+            SECOND[thing.colour] if thing.kind == "tower" else _darker(thing.colour)
+        )
+    return linear_light(MATERIALS[role])
 
 
 def _darker(colour: str) -> tuple[int, int, int]:
@@ -145,8 +147,8 @@ def _darker(colour: str) -> tuple[int, int, int]:
 
 def _second(part: Part, thing: Thing) -> Float[ndarray, "3"]:
     if part.pattern == BRICKS:
-        return linear(MORTAR)
-    return linear(HUB if part.role == "tyre" else SECOND[thing.colour])
+        return linear_light(MORTAR)
+    return linear_light(HUB if part.role == "tyre" else SECOND[thing.colour])
 
 
 def _group(thing: Thing, rows: Float[ndarray, "t k row"], first: int) -> Float[ndarray, "t group"]:
@@ -183,7 +185,7 @@ def stroke_rows(
             done = np.maximum(done, begun)
             row[:, 2], row[:, 3] = x + move.dx * done, z + move.dz * done
             row[:, 4] = stroke.width * thing.scale / 2
-            row[:, 5:8] = linear(COLOURS[stroke.colour])
+            row[:, 5:8] = linear_light(COLOURS[stroke.colour])
             row[:, 8] = STROKES.index(stroke.style)
             row[:, 9] = hypot(move.dx, move.dz) * (done - begun)
             area += row[:, 9] * 2 * row[:, 4]

@@ -12,7 +12,7 @@ TRACKS = {"man": "footprints", "woman": "footprints", "dog": "footprints", "cat"
 
 def _crossing(d: Draw, thing: Thing) -> Thing:
     """Over the floor in front, at a pace that leaves a long mark within the clip."""
-    way = d.side()
+    variant = d.side()
     span = min(d.seconds, 3.5)
     speed = min(max(2.2 / span, 0.7), 1.6)
     stop = span * d.uniform(0.7, 0.95)
@@ -20,9 +20,9 @@ def _crossing(d: Draw, thing: Thing) -> Thing:
     z = d.uniform(-0.9, -0.2)
     return replace(
         thing,
-        x=-way * 0.5 * speed * stop,
+        x=-variant * 0.5 * speed * stop,
         z=z,
-        moves=(d.go(speed, (way, lean), stop=stop),),
+        moves=(d.go(speed, (variant, lean), stop=stop),),
     )
 
 

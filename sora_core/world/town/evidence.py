@@ -116,22 +116,22 @@ def relation_holds(
     resting = (level < 0.06) & (apart < footprint(second))
     match relation:
         case "left of":
-            seen = (across < -0.35) & (np.abs(depth) < 1.3 * np.abs(across) + 0.2)
+            observed = (across < -0.35) & (np.abs(depth) < 1.3 * np.abs(across) + 0.2)
         case "right of":
-            seen = (across > 0.35) & (np.abs(depth) < 1.3 * np.abs(across) + 0.2)
+            observed = (across > 0.35) & (np.abs(depth) < 1.3 * np.abs(across) + 0.2)
         case "behind":
-            seen = (depth > 0.6) & (np.abs(across) < 1.3 * depth)
+            observed = (depth > 0.6) & (np.abs(across) < 1.3 * depth)
         case "in front of":
-            seen = (depth < -0.6) & (np.abs(across) < -1.3 * depth)
+            observed = (depth < -0.6) & (np.abs(across) < -1.3 * depth)
         case "on":
-            seen = resting
+            observed = resting
         case "near":
-            seen = (apart < footprint(first) + footprint(second) + 0.6) & ~resting
+            observed = (apart < footprint(first) + footprint(second) + 0.6) & ~resting
         case _:
             low, high = np.minimum(right[1], right[2]), np.maximum(right[1], right[2])
             spread = np.abs(ahead - ahead[0]).max(axis=0)
-            seen = (right[0] > low + 0.3) & (right[0] < high - 0.3) & (spread < 0.7)
-    return bool(seen.all())
+            observed = (right[0] > low + 0.3) & (right[0] < high - 0.3) & (spread < 0.7)
+    return bool(observed.all())
 
 
 def _top(thing: Thing, centre: Float[ndarray, "t"]) -> Float[ndarray, "t"]:

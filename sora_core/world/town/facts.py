@@ -50,16 +50,16 @@ class Fact:
 def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
     """Everything that a clip of `seconds` shows; for 0, a single frame, nothing moves."""
     found: list[Fact] = []
-    shown: set[int] = set()
+    displayed: set[int] = set()
     for i, (shot, length) in enumerate(shot_lengths(scene, seconds)):
         if i:
             found.append(Fact("cut", f"{shot.start:g}", shot=i))
             found += [
                 Fact("same", "", thing=t.identity, shot=i)
                 for t in shot.stage.things
-                if t.identity in shown
+                if t.identity in displayed
             ]
-        shown |= {thing.identity for thing in shot.stage.things}
+        displayed |= {thing.identity for thing in shot.stage.things}
         found += _looks(shot, i) + _counts(shot, i) + _place(shot, i, length)
         found += _relations(shot, i, length)
         if length:
@@ -79,25 +79,25 @@ def holds(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
 def motions_within(thing: Thing, shot: Shot, length: float) -> list[tuple[str, int]]:
     """Names and order of the motions that a shot shows of a thing; [("still", 0)] if none."""
     begin, end = shot.offset, shot.offset + length
-    shown: list[tuple[str, float, float]] = []
+    displayed: list[tuple[str, float, float]] = []
     for move in sorted(thing.moves, key=lambda move: move.start):
         start, stop = max(move.start, begin), min(_active_until(move), end)
         enough = min(LEAST, 0.45 * length)
         if stop - start >= enough and _is_plain(move, start, stop):
-            if shown and shown[-1][0] == move.name and move.verb == "go":
-                shown[-1] = (move.name, shown[-1][1], stop)
+            if displayed and displayed[-1][0] == move.name and move.verb == "go":
+                displayed[-1] = (move.name, displayed[-1][1], stop)
             else:
-                shown.append((move.name, start, stop))
-    if not shown:
+                displayed.append((move.name, start, stop))
+    if not displayed:
         return [("still", 0)] if not thing.moves else []
     ordered, order = [], 0
-    for k, (name, start, _) in enumerate(shown):
-        order += k > 0 and start > shown[k - 1][1] + 0.1
+    for k, (name, start, _) in enumerate(displayed):
+        order += k > 0 and start > displayed[k - 1][1] + 0.1
         ordered.append((name, order))
     goes = [m for m in thing.moves if m.verb == "go"]
     if goes and goes[-1].stop < end - 0.25 and goes[-1].name in [name for name, _ in ordered]:
-        later = [name for name, start, _ in shown if start >= goes[-1].stop - 0.05]
-        if not later and max(stop for _, _, stop in shown) < end - 0.25:
+        later = [name for name, start, _ in displayed if start >= goes[-1].stop - 0.05]
+        if not later and max(stop for _, _, stop in displayed) < end - 0.25:
             ordered.append(("stop", order + 1))
     return ordered
 
@@ -222,12 +222,12 @@ def _visibility(scene: Scene, shot: Shot, i: int, length: float) -> list[Fact]:
     found = []
     for verb in verbs.get(scene.kind, ()):
         fact = Fact("visible", verb, scene.subject, shot=i)
-        if _seen(verb, shot, scene.subject, length):
+        if _is_visible(verb, shot, scene.subject, length):
             found.append(fact)
     return found
 
 
-def _seen(verb: str, shot: Shot, identity: int, length: float) -> bool:
+def _is_visible(verb: str, shot: Shot, identity: int, length: float) -> bool:
     """Whether a thing is hidden and comes back, leaves, returns or enters, in a square view."""
     number = [thing.identity for thing in shot.stage.things].index(identity)
     times = np.linspace(0, length, max(int(length * 16), 6))
@@ -322,7 +322,7 @@ def _watched(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
             area = stroke_rows(stage, end)[1]
             return bool(own) and bool(area[1] > area[0] + 0.1)
         case "visible":
-            return _seen(fact.value, shot, fact.thing, length)
+            return _is_visible(fact.value, shot, fact.thing, length)
     return False
 
 

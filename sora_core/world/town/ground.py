@@ -5,7 +5,7 @@ from math import floor, pi, sin
 from numba import njit
 from numpy import ndarray
 
-from ..surfaces import floor_tone, noise, ramp, scramble
+from ..surfaces import floor_tone, hill_noise, ramp, scramble
 
 FLOOR_KINDS = {
     "grass": 0,
@@ -29,14 +29,14 @@ def ground_tone(kind: int, x: float, z: float, seconds: float) -> float:
     if kind < 6:
         return floor_tone(kind, x, z)
     if kind == 6:  # water: waves that run toward the camera
-        bend = 2.2 * noise(x / 1.7, z / 1.7)
+        bend = 2.2 * hill_noise(x / 1.7, z / 1.7)
         wave = 0.5 + 0.5 * sin(2 * pi * (z / 1.1 + 0.3 * seconds) + 2.4 * bend)
         return wave * wave
     if kind == 7:  # road: a dashed line along x
         if abs(abs(z - LANE) - ROAD_HALF) < 0.09:
             return 1.0
         dash = x / 1.9 - floor(x / 1.9)
-        return 0.95 if abs(z - LANE) < 0.1 and dash < 0.55 else 0.1 * noise(x / 0.7, z / 0.7)
+        return 0.95 if abs(z - LANE) < 0.1 and dash < 0.55 else 0.1 * hill_noise(x / 0.7, z / 0.7)
     if kind == 8:  # brick: a running bond
         course = floor(z / 0.55)
         along = x / 1.1 + 0.5 * (course % 2)
@@ -44,7 +44,9 @@ def ground_tone(kind: int, x: float, z: float, seconds: float) -> float:
         joint = z / 0.55 - course < 0.13 or along - brick < 0.07
         return 1.0 if joint else 0.3 * scramble(int(brick), int(course))
     if kind == 9:  # dirt
-        return ramp(0.25, 0.75, 0.6 * noise(x / 0.9, z / 1.1) + 0.4 * noise(x / 0.35, z / 0.4))
+        return ramp(
+            0.25, 0.75, 0.6 * hill_noise(x / 0.9, z / 1.1) + 0.4 * hill_noise(x / 0.35, z / 0.4)
+        )
     across, along = x / 0.9 - floor(x / 0.9), z / 0.9 - floor(z / 0.9)  # tiles
     return 1.0 if across < 0.1 or along < 0.1 else 0.12 * scramble(floor(x / 0.9), floor(z / 0.9))
 

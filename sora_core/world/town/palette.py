@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from .. import palette as toy
-from ..palette import RGB, Sky, linear
+from ..palette import RGB, Sky, linear_light
 
 THINGS: dict[str, RGB] = toy.THINGS | {
     "pink": (250, 122, 176),
@@ -37,7 +37,7 @@ MORTAR: RGB = (206, 196, 184)
 HUB: RGB = (176, 178, 184)
 LIT: RGB = (255, 226, 140)
 
-FLOORS: dict[str, tuple[RGB, RGB]] = toy.FLOORS | {
+FLOORS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
     "water": ((40, 124, 176), (96, 178, 208)),
     "road": ((84, 86, 92), (236, 236, 226)),
     "brick": ((164, 88, 66), (206, 188, 168)),
@@ -45,7 +45,7 @@ FLOORS: dict[str, tuple[RGB, RGB]] = toy.FLOORS | {
     "tiles": ((150, 202, 212), (244, 246, 246)),
 }
 
-SKIES: dict[str, Sky] = toy.SKIES | {
+SKIES: dict[str, Sky] = toy.SKY_COLOURS | {
     "dawn": Sky(
         horizon=(255, 198, 190),
         zenith=(112, 142, 206),
@@ -98,5 +98,5 @@ def light_at(sky: str, later: str, share: Float[ndarray, "t"], side: float) -> L
 
 def mixed(colour: str, later: str, share: Float[ndarray, "t"]) -> Float[ndarray, "t 3"]:
     """A colour turning into another, in linear light."""
-    first, last = linear(THINGS[colour]), linear(THINGS[later or colour])
+    first, last = linear_light(THINGS[colour]), linear_light(THINGS[later or colour])
     return first + (last - first) * share[:, None]

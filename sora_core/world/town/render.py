@@ -19,7 +19,7 @@ from .cameras import camera_path
 from .ground import FLOOR_KINDS, precipitate
 from .happenings import Happening, happenings
 from .motion import centres, pose
-from .palette import FLOORS, LIT, Light, light_at, linear
+from .palette import FLOORS, LIT, Light, light_at, linear_light
 from .raycast import FLOOR, MARK, SKY, draw
 from .scene import Scene, Shot, Stage
 from .silhouette import visible_share
@@ -169,7 +169,7 @@ def _render_shot(
     bodies: Bodies = stage_bodies(stage, clock, FIRST_THING)
     strokes, area = stroke_rows(stage, clock)
     lamp = _lamp(stage, clock)
-    colours = np.stack([linear(colour) for colour in FLOORS[stage.floor]])
+    colours = np.stack([linear_light(colour) for colour in FLOORS[stage.floor]])
     shift_z = 0.0 if stage.floor == "road" else stage.floor_shift[1]
     for i, t in enumerate(chosen):
         place = np.array(
@@ -236,6 +236,6 @@ def _lamp(stage: Stage, clock: Float[ndarray, "t"]) -> Float[ndarray, "t 7"]:
             at = pose(thing, clock)
             lamp[:, :3] = at.origin + 1.84 * thing.scale * at.turn[:, :, 1]
             lamp[:, 3] = lamp_level(thing, clock)
-            lamp[:, 4:] = linear(LIT)
+            lamp[:, 4:] = linear_light(LIT)
             break
     return lamp

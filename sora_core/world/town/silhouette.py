@@ -42,7 +42,7 @@ def visible_share(
         ):
             others[blockers] = k
             blockers += 1
-    whole = shown = 0
+    whole = displayed = 0
     for row in range(16):
         for column in range(16):
             sx = bounds[g, 0] + (bounds[g, 1] - bounds[g, 0]) * (column + 0.5) / 16
@@ -62,5 +62,5 @@ def visible_share(
             whole += 1
             if abs(sx) > wide or abs(sy) > tall:
                 continue
-            shown += blockers == 0 or nearest(bodies, groups, others, blockers, ray)[0] > reach
-    return shown / whole if whole else 0.0
+            displayed += blockers == 0 or nearest(bodies, groups, others, blockers, ray)[0] > reach
+    return displayed / whole if whole else 0.0

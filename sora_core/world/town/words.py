@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
 DRESSED = ("man", "woman")
 DRESSES = {"man": ("shirt", "jacket", "sweater"), "woman": ("dress", "dress", "skirt")}
 
-COLOURS = toy.COLOURS | {
+COLOURS = toy.COLOUR_WORDS | {
     "pink": ("pink", "pink", "pink", "rose pink", "bright pink"),
     "brown": ("brown", "brown", "brown", "dark brown", "chocolate brown"),
     "turquoise": ("turquoise", "turquoise", "cyan", "teal", "aqua"),
@@ -174,7 +174,7 @@ LIGHTS = {
 
 FLOORS = {
     kind: tuple(p for p in phrases if not p.startswith("across"))
-    for kind, phrases in toy.FLOORS.items()
+    for kind, phrases in toy.FLOOR_PHRASES.items()
 } | {
     "water": ("on water", "on blue water", "on the sea", "on a lake"),
     "road": ("on a road", "on the street", "on an asphalt road", "on a street"),
@@ -195,7 +195,7 @@ FLOOR_NAMES = {
     "dirt": ("dirt", "bare earth"),
     "tiles": ("blue tiles", "tiled floor"),
 }
-SKIES = {sky: toy.SKIES[sky] for sky in ("day", "sunset", "night")} | {
+SKIES = {sky: toy.SKY_PHRASES[sky] for sky in ("day", "sunset", "night")} | {
     "dawn": ("at dawn", "in the early morning", "under a pink morning sky", "at sunrise"),
     "cloudy": ("under a cloudy sky", "on a grey day", "under grey clouds", "on an overcast day"),
 }

@@ -3,23 +3,24 @@
 import pytest
 import torch
 
-from sora_core.bundle import load_autoencoder, read_config
-from sora_core.caption import CAPTIONER, Caption, caption, load_captioner
+from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
+from sora_core.measure.calibration import calibrated, fades, pixel_noise, tiles, write_certainty
 from sora_core.measure.captions import (
-    Telling,
-    distinct,
-    figures,
+    CaptionedClip,
+    caption_figures,
+    caption_latents,
+    distinct_share,
+    expanded_wishes,
     grammatical,
-    looked_at,
-    read_back,
-    true_clip,
+    labelled_clip,
+    rows,
+    stated_labels,
 )
-from sora_core.measure.certainty import calibrated, fades, noise, tiles, write_certainty
-from sora_core.measure.reader import Reading
-from sora_core.measure.recaptioning import expanded_wishes, rows
+from sora_core.measure.classifier import ClassifierResult
 from sora_core.models.captioner import Captioner, CaptionerConfig
 from sora_core.models.vocabulary import Vocabulary
-from sora_core.pipeline import MODELS, SHIPPED
+from sora_core.pipeline.caption import CAPTIONER_PATH, Caption, caption, load_captioner
+from sora_core.pipeline.generate import MODELS, SHIPPED
 from sora_core.prompts.expansion import read_language
 from sora_core.training.captioner import save_captioner
 from sora_core.world.captions import describe
@@ -33,7 +34,7 @@ WORLD = LANGUAGE.world
 def test_the_worlds_own_captions_are_read_back_as_they_were_meant(seed):
     scene = sample_scene(seed, held_out=True)
     text = describe(scene, seed).long
-    assert read_back(text, WORLD) == scene.labels
+    assert stated_labels(text, WORLD) == scene.labels
     assert grammatical(text, WORLD)
 
 
@@ -45,9 +46,9 @@ def test_what_is_no_whole_scene_is_not_grammatical(text):
 
 
 def test_runs_of_words_are_distinct_until_they_are_said_again():
-    assert distinct(["a red ball", "a red cube"], 1) == 4 / 6
-    assert distinct(["a red ball", "a red cube"], 2) == 3 / 4
-    assert distinct(["a red ball", "a blue cube"], 3) == 1
+    assert distinct_share(["a red ball", "a red cube"], 1) == 4 / 6
+    assert distinct_share(["a red ball", "a red cube"], 2) == 3 / 4
+    assert distinct_share(["a red ball", "a blue cube"], 3) == 1
 
 
 def test_figures_count_the_captions_that_are_right():
@@ -55,13 +56,13 @@ def test_figures_count_the_captions_that_are_right():
     first, second, third, fourth = (
         Caption(describe(scene, 0).long, "", certainty=0.9) for scene in scenes
     )
-    told = [
-        Telling(scenes[0].labels, first, first, 0.1),
-        Telling(scenes[1].labels, second, second, 0.1),
-        Telling(scenes[2].labels, fourth, third, 0.1),
-        Telling(scenes[3].labels, third, fourth, 0.1),
+    texts = [
+        CaptionedClip(scenes[0].labels, first, first, 0.1),
+        CaptionedClip(scenes[1].labels, second, second, 0.1),
+        CaptionedClip(scenes[2].labels, fourth, third, 0.1),
+        CaptionedClip(scenes[3].labels, third, fourth, 0.1),
     ]
-    found = {figure.name: figure.value for figure in figures(told, WORLD)}
+    found = {figure.name: figure.value for figure in caption_figures(texts, WORLD)}
     assert found["caption_all"] == 0.5
     assert found["drawn_all"] == 1.0
     assert found["caption_grammatical"] == 1.0
@@ -79,27 +80,29 @@ def test_certainty_is_fitted_to_how_often_captions_are_right():
 
 def test_certainty_is_written_into_the_file_and_nothing_else_changes(tmp_path):
     path = tmp_path / "captioner.safetensors"
-    made = Captioner(CaptionerConfig(width=32, seeing=1, saying=1), Vocabulary.of(["a ball"]))
-    save_captioner(made, path)
+    result = Captioner(
+        CaptionerConfig(width=32, seeing=1, saying=1), Vocabulary.from_captions(["a ball"])
+    )
+    save_captioner(result, path)
     before = load_captioner(path).state_dict()
     write_certainty(path, torch.tensor([-0.5, 1.5]))
     after = load_captioner(path).state_dict()
     assert after.pop("certainty").tolist() == [-0.5, 1.5]
     before.pop("certainty")
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert load_captioner(path).vocabulary == made.vocabulary
+    assert load_captioner(path).vocabulary == result.vocabulary
 
 
 def test_expanded_wishes_ask_for_all_six_answers():
     for wish in expanded_wishes(6, LANGUAGE):
         assert all(wish.asked.values())
-        assert read_back(wish.prompt, WORLD) == wish.asked
+        assert stated_labels(wish.prompt, WORLD) == wish.asked
 
 
 def test_a_table_has_a_row_for_each_question_and_one_column_for_each_model():
     asked = {"colour": "red", "shape": "ball"}
     wrong = {"colour": "red", "shape": "cube"}
-    table = rows({"a": [Reading(asked, asked)], "b": [Reading(asked, wrong)]})
+    table = rows({"a": [ClassifierResult(asked, asked)], "b": [ClassifierResult(asked, wrong)]})
     found = {row.question: dict(row.found) for row in table}
     assert found["colour"] == {"a": 1.0, "b": 1.0}
     assert found["all"] == {"a": 1.0, "b": 0.0}
@@ -112,14 +115,16 @@ def shipped():
     return load_captioner(), load_autoencoder(path, read_config(path))
 
 
-@pytest.mark.parametrize("strange", [noise, tiles, fades])
+@pytest.mark.parametrize("strange", [pixel_noise, tiles, fades])
 def test_the_captioner_that_ships_is_surer_of_the_world_than_of_anything_else(shipped, strange):
     captioner, autoencoder = shipped
-    known = [true_clip(seed)[1] for seed in range(3)]
-    sure = [caption(captioner, looked_at(autoencoder, clip)).certainty for clip in known]
-    unsure = [caption(captioner, looked_at(autoencoder, strange(i))).certainty for i in range(3)]
+    known = [labelled_clip(seed)[1] for seed in range(3)]
+    sure = [caption(captioner, caption_latents(autoencoder, clip)).certainty for clip in known]
+    unsure = [
+        caption(captioner, caption_latents(autoencoder, strange(i))).certainty for i in range(3)
+    ]
     assert max(unsure) < min(sure)
 
 
 def test_the_captioner_that_ships_is_small():
-    assert CAPTIONER.stat().st_size <= 3_000_000
+    assert CAPTIONER_PATH.stat().st_size <= 3_000_000

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sora_core.errors import SizeError
-from sora_core.measure.drift import Drift, Look, kept_psnr
+from sora_core.measure.drift import ColourStats, Drift, preserved_psnr
 
 
 def clip(seed=0):
@@ -13,37 +13,37 @@ def clip(seed=0):
 
 
 def test_the_same_clip_again_and_again_does_not_drift():
-    drift = Drift.of([clip()] * 4)
+    drift = Drift.from_segments([clip()] * 4)
     assert (drift.colour, drift.net_colour, drift.contrast) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("shift", [1, 6])
 def test_a_shift_in_brightness_with_every_link_is_that_drift(shift):
-    drift = Drift.of(clip() + shift * i for i in range(5))
+    drift = Drift.from_segments(clip() + shift * i for i in range(5))
     assert drift.colour == pytest.approx(shift, abs=1e-3)
     assert drift.net_colour == pytest.approx(shift, abs=1e-3)
     assert drift.contrast == pytest.approx(0, abs=1e-4)
 
 
 def test_what_goes_and_comes_back_counts_per_link_but_not_in_the_end():
-    drift = Drift.of([clip(), clip() + 8, clip()])
+    drift = Drift.from_segments([clip(), clip() + 8, clip()])
     assert drift.colour == pytest.approx(8, abs=1e-3)
     assert drift.net_colour == 0
 
 
 def test_halved_deviations_are_half_the_contrast():
     grey = (clip().float() - 110).div(2).add(110).round().to(torch.uint8)
-    assert Drift.of([clip(), clip(), grey]).contrast == pytest.approx(-0.5, abs=0.02)
+    assert Drift.from_segments([clip(), clip(), grey]).contrast == pytest.approx(-0.5, abs=0.02)
 
 
 def test_a_blank_clip_has_no_contrast_to_lose():
     blank = torch.full((2, 8, 8, 3), 90, dtype=torch.uint8)
-    assert Drift.of([blank, clip()[:, :8, :8]]).contrast == 0
+    assert Drift.from_segments([blank, clip()[:, :8, :8]]).contrast == 0
 
 
 def test_a_video_cut_at_its_joins_drifts_as_its_parts_do():
     whole = torch.cat([clip(seed) for seed in range(3)])
-    parts = Drift.of([whole[:4], whole[4:9], whole[9:]])
+    parts = Drift.from_segments([whole[:4], whole[4:9], whole[9:]])
     along = Drift.along(whole.split(5), (4, 9))
     assert along.per_link == pytest.approx(parts.per_link, abs=1e-3)
     assert along.contrast == pytest.approx(parts.contrast, abs=1e-4)
@@ -51,30 +51,30 @@ def test_a_video_cut_at_its_joins_drifts_as_its_parts_do():
 
 @pytest.mark.parametrize("dims", [(0,), (1,), (2,), (1, 2)])
 def test_looks_do_not_depend_on_where_things_are(dims):
-    seen, turned = Look.of(clip()), Look.of(clip().flip(dims))
-    assert (*turned.colour, turned.contrast) == pytest.approx((*seen.colour, seen.contrast))
+    observed, turned = ColourStats.from_frames(clip()), ColourStats.from_frames(clip().flip(dims))
+    assert (*turned.colour, turned.contrast) == pytest.approx((*observed.colour, observed.contrast))
 
 
 def test_one_link_is_no_chain():
     with pytest.raises(SizeError, match="2 or more"):
-        Drift.of([clip()])
+        Drift.from_segments([clip()])
     with pytest.raises(SizeError, match="0 frames"):
-        Look.of(clip()[:0])
+        ColourStats.from_frames(clip()[:0])
 
 
 def test_kept_footage_loses_six_decibels_with_twice_the_error():
-    once, twice = (kept_psnr(clip(), clip() + error) for error in (4, 8))
+    once, twice = (preserved_psnr(clip(), clip() + error) for error in (4, 8))
     assert once - twice == pytest.approx(6.02, abs=0.01)
-    assert kept_psnr(clip(), clip()) == 120
+    assert preserved_psnr(clip(), clip()) == 120
 
 
 def test_only_pixels_that_count_are_compared():
-    made, where = clip(), torch.ones(1, 24, 32)
-    made[:, :, :8] += 50
-    assert kept_psnr(clip(), made) < 30
+    result, where = clip(), torch.ones(1, 24, 32)
+    result[:, :, :8] += 50
+    assert preserved_psnr(clip(), result) < 30
     where[:, :, :8] = 0
-    assert kept_psnr(clip(), made, where) == 120
+    assert preserved_psnr(clip(), result, where) == 120
     with pytest.raises(SizeError, match="no pixel"):
-        kept_psnr(clip(), made, torch.zeros(1, 24, 32))
+        preserved_psnr(clip(), result, torch.zeros(1, 24, 32))
     with pytest.raises(SizeError, match="give as many"):
-        kept_psnr(clip(), made[:2])
+        preserved_psnr(clip(), result[:2])

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from sora_core import edits
-from sora_core.canvas import Canvas, Placement
-from sora_core.encode import openness
-from sora_core.measure.joins import joins, kept_frames
+from sora_core.canvas import edits
+from sora_core.canvas.canvas import Canvas, Placement
+from sora_core.canvas.encode import openness
+from sora_core.measure.seams import canvas_joins, preserved_frames
 from sora_core.shapes import Compression
 
 EMPTY = Canvas(width=32, height=32, seconds=17 / 8, fps=8)
@@ -30,29 +30,29 @@ def footage(frames):
     ],
 )
 def test_joins_are_where_something_new_begins(canvas, expected):
-    assert joins(canvas) == expected
+    assert canvas_joins(canvas) == expected
 
 
 def test_footage_counts_in_whole_latent_frames():
-    assert joins(edits.extend_forward(EMPTY, footage(11))) == (9,)
-    assert joins(edits.extend_forward(EMPTY, footage(11)), Compression(2, 8, 8)) == (11,)
+    assert canvas_joins(edits.extend_forward(EMPTY, footage(11))) == (9,)
+    assert canvas_joins(edits.extend_forward(EMPTY, footage(11)), Compression(2, 8, 8)) == (11,)
 
 
 def test_a_hole_that_opens_half_way_is_a_join():
     hole = torch.zeros(1, 32, 32)
     hole[:, :16] = 1
-    assert joins(edits.inpaint(EMPTY, footage(17), hole, start=9 / 8)) == (9,)
+    assert canvas_joins(edits.inpaint(EMPTY, footage(17), hole, start=9 / 8)) == (9,)
 
 
 def test_the_wrap_of_a_ring_is_no_join_of_its_own():
     ring = edits.loop(Canvas(width=32, height=32, seconds=2, fps=8), footage(8))
-    assert joins(ring) == (8,)
+    assert canvas_joins(ring) == (8,)
 
 
 def test_kept_frames_are_those_before_or_after_a_join():
-    def kept(canvas):
-        return kept_frames(canvas, openness(canvas))
+    def preserved(canvas):
+        return preserved_frames(canvas, openness(canvas))
 
-    assert kept(edits.extend_forward(EMPTY, footage(9))) == tuple(range(9))
-    assert kept(edits.extend_backward(EMPTY, footage(8), 1)) == tuple(range(9, 17))
-    assert kept(EMPTY.place(Placement(source=footage(17), firmness=0.9))) == ()
+    assert preserved(edits.extend_forward(EMPTY, footage(9))) == tuple(range(9))
+    assert preserved(edits.extend_backward(EMPTY, footage(8), 1)) == tuple(range(9, 17))
+    assert preserved(EMPTY.place(Placement(source=footage(17), firmness=0.9))) == ()

@@ -3,11 +3,16 @@
 import pytest
 import torch
 
-from sora_core.measure.reconstruction import Pair, figures, pairs, through
+from sora_core.measure.reconstruction import (
+    ReconstructedClip,
+    reconstructed_clips,
+    reconstruction_figures,
+    through,
+)
 from sora_core.measure.report import decibels
 from sora_core.shapes import Size
 from sora_core.world.render import FIRST_THING
-from tests.tiny import tiny_autoencoder
+from tests.support.tiny import tiny_autoencoder
 
 SHAPE = (5, 16, 16)
 
@@ -17,13 +22,13 @@ def pair(where, error):
     segments = torch.zeros(SHAPE, dtype=torch.uint8)
     segments[..., :8] = FIRST_THING
     true = torch.full((*SHAPE, 3), 100, dtype=torch.uint8)
-    made = true.clone()
-    made[(segments == FIRST_THING) == (where == "object")] += error
-    return Pair(true, made, segments)
+    result = true.clone()
+    result[(segments == FIRST_THING) == (where == "object")] += error
+    return ReconstructedClip(true, result, segments)
 
 
-def values(*seen):
-    return [figure.value for figure in figures(seen)]
+def values(*observed):
+    return [figure.value for figure in reconstruction_figures(observed)]
 
 
 def test_twice_the_error_costs_six_decibels():
@@ -41,17 +46,20 @@ def test_an_error_elsewhere_leaves_the_object_perfect():
 
 
 def test_a_clip_without_an_object_in_view_counts_in_the_whole_alone():
-    seen = pair("object", 10)
-    empty = Pair(seen.true, seen.true, torch.zeros_like(seen.segments))
-    whole, thing = values(seen, empty)
-    assert (whole, thing) == (pytest.approx(values(seen)[0] + 3.01, abs=0.01), values(seen)[1])
+    observed = pair("object", 10)
+    empty = ReconstructedClip(observed.true, observed.true, torch.zeros_like(observed.segments))
+    whole, thing = values(observed, empty)
+    assert (whole, thing) == (
+        pytest.approx(values(observed)[0] + 3.01, abs=0.01),
+        values(observed)[1],
+    )
 
 
 def test_clips_come_back_in_their_own_size_and_held_out_ones_differ():
     size = Size(32, 48, 6)
-    seen = list(pairs(tiny_autoencoder(), size, count=2))
-    assert [tuple(p.made.shape) for p in seen] == [(6, 48, 32, 3)] * 2
-    assert not torch.equal(seen[0].true, seen[1].true)
+    observed = list(reconstructed_clips(tiny_autoencoder(), size, count=2))
+    assert [tuple(p.reconstructed.shape) for p in observed] == [(6, 48, 32, 3)] * 2
+    assert not torch.equal(observed[0].true, observed[1].true)
 
 
 def test_what_comes_back_depends_on_what_went_in():

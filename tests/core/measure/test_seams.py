@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sora_core.errors import SizeError
-from sora_core.measure.seams import FLOORS, KINDS, Seams, colour_distance, steps
-from sora_core.video.flow import flow
+from sora_core.measure.seams import MIN_STEPS, SEAM_KINDS, Seams, colour_distance, steps
+from sora_core.video.flow import optical_flow
 
 SIDE = 48
 
@@ -36,21 +36,21 @@ def ratios(frames, join, loop=False):
 @pytest.mark.parametrize("right, down", [(1, 0), (0, -2), (3, 2), (-4, 1)])
 def test_flow_finds_how_far_a_picture_moved(right, down):
     first, second = moving(2, right, down)
-    inside = flow(first[None], second[None])[0, :, 8:-8, 8:-8]
+    inside = optical_flow(first[None], second[None])[0, :, 8:-8, 8:-8]
     assert inside.mean(dim=(1, 2)).tolist() == pytest.approx([right, down], abs=0.15)
 
 
 def test_flow_of_a_large_picture_counts_its_own_pixels():
     picture = texture(0, side=640)
     moved = picture.roll(8, dims=1)
-    found = flow(picture[None, :480], moved[None, :480])[0]
+    found = optical_flow(picture[None, :480], moved[None, :480])[0]
     assert found.shape[2] < 200
     assert found[0, 4:-4, 4:-4].mean().item() == pytest.approx(8, rel=0.05)
 
 
 @pytest.mark.parametrize("join", [1, 4, 9])
 def test_even_motion_has_a_ratio_of_one_at_every_frame(join):
-    assert ratios(moving(10), join) == {kind: pytest.approx(1, abs=0.2) for kind in KINDS}
+    assert ratios(moving(10), join) == {kind: pytest.approx(1, abs=0.2) for kind in SEAM_KINDS}
 
 
 def test_a_hard_cut_stands_out_in_pixels_and_colour():
@@ -82,30 +82,30 @@ def test_a_shift_in_brightness_is_that_far_in_colour_and_motion_is_not_far():
 def test_a_still_video_has_ratios_of_one():
     still = moving(1).expand(6, -1, -1, -1)
     measured = Seams(steps([still], loop=True), (3,), loop=True)
-    assert measured.ratios(3) == measured.ratios(0) == dict.fromkeys(KINDS, 1.0)
-    assert measured.usual("pixels") == 0 < FLOORS["pixels"]
+    assert measured.ratios(3) == measured.ratios(0) == dict.fromkeys(SEAM_KINDS, 1.0)
+    assert measured.usual("pixels") == 0 < MIN_STEPS["pixels"]
 
 
 def test_a_flash_in_a_still_video_is_seen():
     still = moving(1).clamp(0, 200).expand(6, -1, -1, -1).clone()
     still[3:] += 10
-    assert ratios(still, 3)["pixels"] == pytest.approx(10 / FLOORS["pixels"])
+    assert ratios(still, 3)["pixels"] == pytest.approx(10 / MIN_STEPS["pixels"])
 
 
 @pytest.mark.parametrize("dims", [1, 2, (1, 2)])
 def test_a_mirrored_video_has_the_same_steps(dims):
     clip = moving(6, 2, 1)
     dims = (dims,) if isinstance(dims, int) else dims
-    seen, mirrored = steps([clip]), steps([clip.flip(dims)])
-    for kind in KINDS:
-        assert torch.allclose(seen.of(kind), mirrored.of(kind), rtol=1e-3, atol=1e-3)
+    observed, mirrored = steps([clip]), steps([clip.flip(dims)])
+    for kind in SEAM_KINDS:
+        assert torch.allclose(observed.of(kind), mirrored.of(kind), rtol=1e-3, atol=1e-3)
 
 
 def test_played_backwards_pixels_and_colours_step_as_far():
     clip = torch.cat([moving(4), moving(3, seed=1)])
-    seen, reversed_ = steps([clip]), steps([clip.flip(0)])
-    assert torch.allclose(seen.pixels, reversed_.pixels.flip(0))
-    assert torch.allclose(seen.colour, reversed_.colour.flip(0), atol=1e-5)
+    observed, reversed_ = steps([clip]), steps([clip.flip(0)])
+    assert torch.allclose(observed.pixels, reversed_.pixels.flip(0))
+    assert torch.allclose(observed.colour, reversed_.colour.flip(0), atol=1e-5)
 
 
 def test_chunks_of_any_length_give_the_same_steps():
@@ -113,14 +113,14 @@ def test_chunks_of_any_length_give_the_same_steps():
     whole = steps([clip], loop=True)
     for length in (1, 3, 10):
         parts = steps(clip.split(length), loop=True)
-        assert all(torch.allclose(whole.of(k), parts.of(k), atol=1e-4) for k in KINDS)
+        assert all(torch.allclose(whole.of(k), parts.of(k), atol=1e-4) for k in SEAM_KINDS)
 
 
 def test_turning_a_loop_turns_its_steps():
     clip = torch.cat([moving(4), moving(5, seed=1)])
     around = steps([clip], loop=True)
     turned = steps([clip.roll(3, dims=0)], loop=True)
-    for kind in KINDS:
+    for kind in SEAM_KINDS:
         assert torch.allclose(around.of(kind).roll(3), turned.of(kind), atol=1e-3)
 
 

@@ -3,10 +3,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sora_core.models.autoencoder import FADING
-from sora_core.models.streaming import decode_chunks, encode_chunks
+from sora_core.models.autoencoder import DECODER_FADE
+from sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from sora_core.training.decoder import with_one_decoder
-from tests.tiny import tiny_autoencoder
+from tests.support.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
 
@@ -53,22 +53,22 @@ def test_what_comes_later_changes_nothing_before():
 
 def test_what_is_not_marked_is_taken_as_painted():
     latent = AUTOENCODER.encode(video(9))
-    painted = AUTOENCODER.marked(latent, torch.ones(1, 1, 1, 1, 1))
-    torch.testing.assert_close(AUTOENCODER.decode(latent), AUTOENCODER.decode(painted))
+    generated = AUTOENCODER.with_mask_channel(latent, torch.ones(1, 1, 1, 1, 1))
+    torch.testing.assert_close(AUTOENCODER.decode(latent), AUTOENCODER.decode(generated))
 
 
 def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_painted():
     alone = with_one_decoder(AUTOENCODER)
     latent, marks = AUTOENCODER.encode(video(17)), torch.zeros(1, 1, 5, 1, 1)
-    encoded = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
+    encoded = AUTOENCODER.decode(AUTOENCODER.with_mask_channel(latent, marks))
     torch.testing.assert_close(encoded, alone.decode(latent))
     marks[:, :, 2] = 1
-    made = AUTOENCODER.decode(AUTOENCODER.marked(latent, marks))
-    torch.testing.assert_close(made[:, :, :5], encoded[:, :, :5])
-    painted = AUTOENCODER.decode(latent)  # which has the same past
-    gap = (encoded - painted)[:, :, 4:5]
-    fading = FADING ** torch.arange(1, 13).view(1, 1, -1, 1, 1)
-    torch.testing.assert_close(made[:, :, 5:], painted[:, :, 5:] + fading * gap)
+    result = AUTOENCODER.decode(AUTOENCODER.with_mask_channel(latent, marks))
+    torch.testing.assert_close(result[:, :, :5], encoded[:, :, :5])
+    generated = AUTOENCODER.decode(latent)  # which has the same past
+    gap = (encoded - generated)[:, :, 4:5]
+    fading = DECODER_FADE ** torch.arange(1, 13).view(1, 1, -1, 1, 1)
+    torch.testing.assert_close(result[:, :, 5:], generated[:, :, 5:] + fading * gap)
     assert gap.abs().max() > 0.1
 
 
@@ -77,7 +77,7 @@ def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_painted():
 def test_decoding_marked_latents_in_chunks_of_any_length_is_decoding_at_once(encoded, chunk):
     marks = torch.ones(1, 1, 7, 1, 1)
     marks[:, :, :encoded] = 0
-    latent = AUTOENCODER.marked(AUTOENCODER.encode(video(25)), marks)
+    latent = AUTOENCODER.with_mask_channel(AUTOENCODER.encode(video(25)), marks)
     parts = list(decode_chunks(AUTOENCODER, latent, chunk))
     torch.testing.assert_close(
         torch.cat(parts, dim=2), AUTOENCODER.decode(latent), atol=1e-5, rtol=0
@@ -86,7 +86,7 @@ def test_decoding_marked_latents_in_chunks_of_any_length_is_decoding_at_once(enc
 
 def test_one_decoder_for_all_takes_latents_as_they_are():
     alone, latent = with_one_decoder(AUTOENCODER), torch.randn(1, 16, 2, 2, 3)
-    assert alone.marked(latent, torch.zeros(1, 1, 1, 1, 1)) is latent
+    assert alone.with_mask_channel(latent, torch.zeros(1, 1, 1, 1, 1)) is latent
     assert alone.decode(latent).shape == (1, 3, 5, 16, 24)
 
 

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from sora_core import presets
+from sora_core.checkpoints import presets
 from sora_core.errors import ConfigError
-from sora_core.models.dit import DiT, DiTConfig, rotary_angles, token_levels, turn
+from sora_core.models.dit import DiT, DiTConfig, apply_rope, rope_angles, token_levels
 from sora_core.models.layers import written_out_attention
-from sora_core.models.patches import patchify, positions, unpatchify
+from sora_core.models.patchify import patch_positions, patchify, unpatchify
 from sora_core.shapes import Grid
-from tests.tiny import tiny_transformer
+from tests.support.tiny import tiny_transformer
 
 DIT = tiny_transformer().requires_grad_(False)
 GENERATOR = torch.Generator().manual_seed(3)
@@ -74,9 +74,10 @@ def test_turned_queries_and_keys_meet_by_their_distance_alone():
 
     def product(a, b):
         (p, q_), places = (q, k), torch.tensor([[a, b]], dtype=torch.float32)
-        angles = [rotary_angles(place[None, None]) for place in places[0]]
+        angles = [rope_angles(place[None, None]) for place in places[0]]
         turned = [
-            turn(x, angle.cos(), angle.sin()) for x, angle in zip((p, q_), angles, strict=True)
+            apply_rope(x, angle.cos(), angle.sin())
+            for x, angle in zip((p, q_), angles, strict=True)
         ]
         return (turned[0] * turned[1]).sum()
 
@@ -86,14 +87,14 @@ def test_turned_queries_and_keys_meet_by_their_distance_alone():
 
 
 def test_a_window_that_starts_later_has_the_positions_of_the_whole():
-    whole, window = positions(Grid(5, 4, 4)), positions(Grid(2, 4, 4), start=3)
+    whole, window = patch_positions(Grid(5, 4, 4)), patch_positions(Grid(2, 4, 4), start=3)
     assert torch.equal(whole[-len(window) :], window)
 
 
 def test_every_weight_has_moved_after_a_few_steps():
     torch.manual_seed(0)
     model = DiT(DiTConfig(width=64, depth=2))
-    model.start()
+    model.init_weights()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0)
     sigma = torch.rand(2, 1, 3, 1, 1)

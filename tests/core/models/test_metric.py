@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d
 
 from sora_core.errors import ConfigError
-from sora_core.models.dit import DiT, DiTConfig, TokenSubset, rotary_angles
+from sora_core.models.dit import DiT, DiTConfig, TokenSubset, rope_angles
 from sora_core.models.metric import (
     format_features,
     frame_seconds,
@@ -13,7 +13,7 @@ from sora_core.models.metric import (
     rates,
 )
 from sora_core.models.packing import PackedClip, denoise_packed
-from sora_core.models.patches import positions
+from sora_core.models.patchify import patch_positions
 from sora_core.shapes import COMPRESSION, Grid
 
 
@@ -68,7 +68,7 @@ def test_the_smaller_side_is_one_unit_whatever_the_shape():
 def test_tokens_of_the_usual_size_and_rate_meet_as_those_of_models_that_count_them():
     grid = Grid(4, 8, 8)
     metric = metric_angles(metric_positions(grid, 1.0, torch.tensor([8.0]), 2))[0, 0]
-    counted = rotary_angles(positions(grid, 1.0)[None])[0, 0]
+    counted = rope_angles(patch_positions(grid, 1.0)[None])[0, 0]
     shared = [*range(6), *range(8, 17), *range(20, 29)]
     torch.testing.assert_close(
         (metric - metric[:1])[:, shared], (counted - counted[:1])[:, shared], atol=1e-5, rtol=1e-5
@@ -140,7 +140,7 @@ def test_a_dropped_token_is_not_heard_in_the_middle_blocks():
 def test_every_weight_of_a_metric_model_moves():
     torch.manual_seed(0)
     model = DiT(DiTConfig(width=64, depth=2, positions="metric", patch=1))
-    model.start()
+    model.init_weights()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0)
     sigma = torch.rand(2, 1, 3, 1, 1)

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sora_core.models.packing import PackedClip, denoise_packed
-from tests.tiny import tiny_transformer
+from tests.support.tiny import tiny_transformer
 
 grids = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
 
@@ -42,8 +42,8 @@ def test_packed_clips_come_out_as_one_by_one(shapes):
 def test_the_packed_loss_has_the_gradients_of_one_by_one():
     clips = clips_of([(1, 2, 2), (3, 2, 3), (2, 1, 2)])
     packed, single = tiny_transformer(), tiny_transformer()
-    made = denoise_packed(packed, clips)
-    sum((m - c.latent).square().mean() for m, c in zip(made, clips, strict=True)).backward()
+    result = denoise_packed(packed, clips)
+    sum((m - c.latent).square().mean() for m, c in zip(result, clips, strict=True)).backward()
     for clip in clips:
         (alone(single, clip) - clip.latent).square().mean().backward()
     scale = max(p.grad.abs().max() for p in single.parameters())

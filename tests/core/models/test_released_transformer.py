@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from sora_core.bundle import load_transformer, read_config
+from sora_core.checkpoints.checkpoint import load_transformer, read_config
 from sora_core.models.packing import PackedClip, denoise_packed
-from sora_core.pipeline import MODELS, SHIPPED
+from sora_core.pipeline.generate import MODELS, SHIPPED
 
 # Recorded from the code that the file was released with: sum, and sum of magnitudes. Other
 # processors and numbers of threads add up in another order.

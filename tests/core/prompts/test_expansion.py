@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sora_core.errors import PromptError
-from sora_core.measure.prompts import trials
-from sora_core.prompts.expansion import STYLES, expand, read_language
+from sora_core.measure.expansion import expansion_trials
+from sora_core.prompts.expansion import EXPANSION_STYLES, expand, read_language
 from sora_core.world.captions import describe
 from sora_core.world.scene import sample_scene
 
@@ -16,7 +16,7 @@ LANGUAGE = read_language()
 
 
 def test_what_a_known_prompt_states_is_kept_and_not_contradicted():
-    assert [str(trial) for trial in trials(LANGUAGE, KNOWN, [0, 1]) if trial.wrong] == []
+    assert [str(trial) for trial in expansion_trials(LANGUAGE, KNOWN, [0, 1]) if trial.wrong] == []
 
 
 def test_the_captions_a_model_was_trained_on_come_back_unchanged():
@@ -26,15 +26,15 @@ def test_the_captions_a_model_was_trained_on_come_back_unchanged():
 
 
 def test_a_seed_gives_the_same_words_and_other_seeds_give_others():
-    told = {expand("a red ball", LANGUAGE, seed=seed).text for seed in [*range(20), *range(20)]}
-    assert 10 < len(told) <= 20
+    texts = {expand("a red ball", LANGUAGE, seed=seed).text for seed in [*range(20), *range(20)]}
+    assert 10 < len(texts) <= 20
 
 
 def test_terse_words_become_the_trained_ones_and_the_diff_says_so():
-    told = expand("crimson orb drifts west", LANGUAGE)
-    assert "red ball rolls to the left" in told.text
-    assert '= colour: crimson as "red"' in told.diff()
-    assert "+ camera: static" in told.diff()
+    texts = expand("crimson orb drifts west", LANGUAGE)
+    assert "red ball rolls to the left" in texts.text
+    assert '= colour: crimson as "red"' in texts.diff()
+    assert "+ camera: static" in texts.diff()
 
 
 def test_off_changes_nothing():
@@ -52,16 +52,16 @@ def test_off_changes_nothing():
         "\u0643\u0631\u0629 \u062d\u0645\u0631\u0627\u0621",
     ],
 )
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", EXPANSION_STYLES)
 def test_other_languages_come_back_as_they_are_with_a_note(text, style):
-    told = expand(text, LANGUAGE, style=style)
-    assert (told.text, told.note) == (text, "not in English: left as it is")
+    texts = expand(text, LANGUAGE, style=style)
+    assert (texts.text, texts.note) == (text, "not in English: left as it is")
 
 
 def test_negated_values_are_never_filled_in():
     for seed in range(40):
-        told = expand("a ball, not red, not at night, not on snow", LANGUAGE, seed=seed).text
-        assert not re.search(r"\b(red|night|moon|snow\w*)\b", told), told
+        texts = expand("a ball, not red, not at night, not on snow", LANGUAGE, seed=seed).text
+        assert not re.search(r"\b(red|night|moon|snow\w*)\b", texts), texts
 
 
 @pytest.mark.parametrize("bad", [{"style": "sora"}, {"level": "most"}])

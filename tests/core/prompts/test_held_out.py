@@ -2,14 +2,20 @@
 
 import pytest
 
-from sora_core.measure.facts import Case, Faults, cases, general_faults, world_faults
-from sora_core.measure.prompts import HELD_OUT, figures, trials
+from sora_core.measure.expansion import HELD_OUT, expansion_figures, expansion_trials
+from sora_core.measure.prompt_facts import (
+    Faults,
+    PromptCase,
+    general_faults,
+    read_cases,
+    world_faults,
+)
 from sora_core.prompts.expansion import Expansion, read_language
 
 
 @pytest.fixture(scope="module")
 def tried():
-    return list(trials(read_language()))
+    return list(expansion_trials(read_language()))
 
 
 def test_no_expansion_loses_or_contradicts_a_fact_or_changes_when_expanded_again(tried):
@@ -17,13 +23,13 @@ def test_no_expansion_loses_or_contradicts_a_fact_or_changes_when_expanded_again
 
 
 def test_300_prompts_are_expanded_in_under_5_ms_each(tried):
-    found = {figure.name: figure.value for figure in figures(tried)}
+    found = {figure.name: figure.value for figure in expansion_figures(tried)}
     assert found["prompts"] == 300
     assert found["slowest"] < 5
 
 
 def test_most_scenes_are_said_anew_in_trained_words(tried):
-    found = {figure.name: figure.value for figure in figures(tried)}
+    found = {figure.name: figure.value for figure in expansion_figures(tried)}
     assert found["said_anew"] > 0.75
 
 
@@ -42,18 +48,18 @@ def test_most_scenes_are_said_anew_in_trained_words(tried):
     ],
 )
 def test_the_judge_sees_what_is_lost_and_what_is_against_it(stated, text, against, lost):
-    found = world_faults(Case("a prompt", stated), Expansion(text))
+    found = world_faults(PromptCase("a prompt", stated), Expansion(text))
     assert (len(found.against), len(found.lost)) == (against, lost)
 
 
 def test_the_judge_sees_what_is_added_against_a_general_prompt():
-    case = Case("a city at night, no people", "night !people")
+    case = PromptCase("a city at night, no people", "night !people")
     bright = Expansion(f"{case.prompt}. Daylight, people.", added=("Daylight, people.",))
     assert general_faults(case, bright) == Faults(("night", "people"), ())
     assert general_faults(case, Expansion("a city")).lost == ("words",)
 
 
 def test_the_prompts_to_paint_state_what_the_reader_can_answer():
-    for case in cases(HELD_OUT / "terse.txt"):
+    for case in read_cases(HELD_OUT / "terse.txt"):
         assert len(case.things) == 1
         assert len(case.things[0]) >= 3, case.prompt

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sora_core.prompts.cinematic import STYLES, look, read_cinema
+from sora_core.prompts.cinematic import FILM_STYLES, film_facts, read_cinema
 from sora_core.prompts.vocabulary import read_world
 from sora_core.prompts.words import words as heard
 from sora_core.world import scene, words
@@ -11,9 +11,9 @@ WORLD = read_world()
 TOGETHER = {"stand still", "rest side by side", "do not move"}
 CLOSER = {
     "toward": {
-        f"{verb} {way}"
+        f"{verb} {variant}"
         for verb in ("comes", "moves")
-        for way in ("closer to the camera", "nearer and nearer")
+        for variant in ("closer to the camera", "nearer and nearer")
     },
     "away": {"moves farther away", "drifts farther away"},
 }
@@ -24,30 +24,30 @@ def on(phrases):
 
 
 @pytest.mark.parametrize(
-    "slot, way, theirs",
+    "slot, variant, theirs",
     [
-        ("colour", "trained", words.COLOURS),
-        ("shape", "trained", words.SHAPES),
-        ("size", "trained", words.SIZES),
+        ("colour", "trained", words.COLOUR_WORDS),
+        ("shape", "trained", words.SHAPE_WORDS),
+        ("size", "trained", words.SIZE_WORDS),
         ("verb", "trained", words.VERBS),
-        ("sky", "trained", words.SKIES),
+        ("sky", "trained", words.SKY_PHRASES),
         ("sky", "alone", words.LIGHTS),
         ("floor", "alone", words.GROUNDS),
         ("camera", "trained", words.WITH_CAMERA),
-        ("camera", "alone", words.CAMERAS),
-        ("floor", "trained", {name: on(ways) for name, ways in words.FLOORS.items()}),
+        ("camera", "alone", words.CAMERA_SENTENCES),
+        ("floor", "trained", {name: on(ways) for name, ways in words.FLOOR_PHRASES.items()}),
         (
             "motion",
             "trained",
             {
                 name: {*ways, *CLOSER.get(name, ()), *(TOGETHER if name == "still" else ())}
-                for name, ways in words.MOTIONS.items()
+                for name, ways in words.MOTION_PHRASES.items()
             },
         ),
     ],
 )
-def test_trained_words_are_the_words_of_the_world(slot, way, theirs):
-    ours = {value: set(ways[way]) for value, ways in WORLD.table[slot].items()}
+def test_trained_words_are_the_words_of_the_world(slot, variant, theirs):
+    ours = {value: set(ways[variant]) for value, ways in WORLD.table[slot].items()}
     assert ours == {value: set(ways) for value, ways in theirs.items()}
 
 
@@ -74,12 +74,12 @@ def test_each_addition_speaks_of_its_own_slot():
     cinema = read_cinema()
     for slot, adds in cinema.adds.items():
         for add in adds:
-            assert slot in look(add.tag, cinema).slots, add.tag
-            assert slot in look(add.sentence, cinema).slots, add.sentence
+            assert slot in film_facts(add.tag, cinema).slots, add.tag
+            assert slot in film_facts(add.sentence, cinema).slots, add.sentence
 
 
 def test_templates_name_known_slots():
     cinema = read_cinema()
-    for style in STYLES:
+    for style in FILM_STYLES:
         template = cinema.templates[style]
         assert {*template["full"], *template["light"]} <= set(cinema.adds)

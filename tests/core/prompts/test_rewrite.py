@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sora_core.prompts.expansion import LIMIT, STYLES, expand, read_language
+from sora_core.prompts.expansion import EXPANSION_STYLES, MAX_PROMPT_BYTES, expand, read_language
 from sora_core.prompts.rewrite import INSTRUCTIONS, answer, rewrite
 
 LANGUAGE = read_language()
@@ -15,18 +15,18 @@ def by(written):
     return lambda asked: written
 
 
-def told(prompt, written, style="general"):
+def texts(prompt, written, style="general"):
     return rewrite(prompt, LANGUAGE, by(written), style=style)
 
 
 def test_an_answer_that_keeps_all_facts_is_used():
-    expansion = told("red fox runs left, snow, night", FOX)
+    expansion = texts("red fox runs left, snow, night", FOX)
     assert (expansion.text, expansion.note) == (FOX, "by the language model")
 
 
 def test_a_scene_of_the_small_world_is_said_in_trained_words():
     written = "A crimson orb drifts west on a meadow in moonlight. The camera stays still."
-    text = told("red ball left", written, "sora-mini").text
+    text = texts("red ball left", written, "sora-mini").text
     assert re.match(r"(At night, a|A) ?.*red ball rolls to the left", text), text
 
 
@@ -53,14 +53,14 @@ def test_a_scene_of_the_small_world_is_said_in_trained_words():
 def test_a_lost_or_contradicted_fact_gives_the_built_in_expansion_and_says_so(
     prompt, written, style
 ):
-    expansion = told(prompt, written, style)
+    expansion = texts(prompt, written, style)
     assert expansion.text == expand(prompt, LANGUAGE, style=style).text
     assert "not followed: it lost or contradicts" in expansion.diff()
 
 
 @pytest.mark.parametrize("written", ["", " \u200b", "<think>red fox</think>", "<think>A red fox"])
 def test_an_empty_answer_gives_the_built_in_expansion(written):
-    expansion = told("a red fox", written)
+    expansion = texts("a red fox", written)
     assert expansion.text == expand("a red fox", LANGUAGE, style="general").text
     assert "it said nothing" in expansion.note
 
@@ -82,11 +82,11 @@ def test_reasoning_prefaces_and_markup_are_removed(written):
 
 def test_an_answer_is_cut_after_a_sentence():
     cut = answer(FOX + " " + "It runs on. " * 1000, "Describe.")
-    assert len(cut) <= LIMIT
+    assert len(cut) <= MAX_PROMPT_BYTES
     assert cut.endswith("It runs on.")
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", EXPANSION_STYLES)
 def test_reciting_the_instructions_is_no_answer(style):
     instruction = (INSTRUCTIONS / f"{style}.txt").read_text(encoding="utf-8")
     recited = rewrite("a red ball", LANGUAGE, lambda asked: asked, style=style)
@@ -95,7 +95,7 @@ def test_reciting_the_instructions_is_no_answer(style):
 
 
 def test_another_language_is_written_anew_and_said_to_be_unchecked():
-    expansion = told("ein roter Fuchs rennt nach links", FOX)
+    expansion = texts("ein roter Fuchs rennt nach links", FOX)
     assert (expansion.text, expansion.note[:14]) == (FOX, "not in English")
 
 

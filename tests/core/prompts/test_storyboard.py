@@ -2,7 +2,7 @@ import pytest
 
 from sora_core.errors import PromptError
 from sora_core.prompts.expansion import read_language
-from sora_core.prompts.storyboard import Shot, consistent, expanded, script, storyboard
+from sora_core.prompts.storyboard import Shot, consistent, expanded, read_storyboard, script
 
 LANGUAGE = read_language()
 
@@ -20,7 +20,7 @@ LANGUAGE = read_language()
     ],
 )
 def test_shots_with_times_keep_them(text):
-    assert storyboard(text, 5) == [Shot(0, 2, "a fox runs"), Shot(2, 5, "a fox sleeps")]
+    assert read_storyboard(text, 5) == [Shot(0, 2, "a fox runs"), Shot(2, 5, "a fox sleeps")]
 
 
 @pytest.mark.parametrize(
@@ -36,18 +36,20 @@ def test_shots_with_times_keep_them(text):
     ],
 )
 def test_shots_without_times_share_the_seconds(text):
-    told = ["a fox runs", "a cat sits", "a dog barks"]
-    assert storyboard(text, 6) == [Shot(2 * i, 2 * i + 2, said) for i, said in enumerate(told)]
+    texts = ["a fox runs", "a cat sits", "a dog barks"]
+    assert read_storyboard(text, 6) == [
+        Shot(2 * i, 2 * i + 2, message) for i, message in enumerate(texts)
+    ]
 
 
 def test_a_script_is_read_back_as_the_same_shots():
-    shots = storyboard("a small red fox runs. Then it sleeps. The fox wakes.", 6)
-    assert storyboard(script(shots), 6) == shots
+    shots = read_storyboard("a small red fox runs. Then it sleeps. The fox wakes.", 6)
+    assert read_storyboard(script(shots), 6) == shots
 
 
 def test_a_thing_keeps_its_description_and_another_one_gets_none():
-    told = ["a small red fox runs", "it sleeps", "the fox meets a fox", "the grey fox leaves"]
-    assert consistent(told) == [
+    texts = ["a small red fox runs", "it sleeps", "the fox meets a fox", "the grey fox leaves"]
+    assert consistent(texts) == [
         "a small red fox runs",
         "The small red fox sleeps",
         "the small red fox meets a fox",
@@ -56,8 +58,8 @@ def test_a_thing_keeps_its_description_and_another_one_gets_none():
 
 
 def test_a_verb_after_a_known_thing_is_no_part_of_its_name():
-    told = ["an old fisherman in a coat rows a boat", "the fisherman casts his net", "he pulls"]
-    assert consistent(told)[1:] == ["the old fisherman casts his net", "The old fisherman pulls"]
+    texts = ["an old fisherman in a coat rows a boat", "the fisherman casts his net", "he pulls"]
+    assert consistent(texts)[1:] == ["the old fisherman casts his net", "The old fisherman pulls"]
 
 
 @pytest.mark.parametrize("style", ["sora-mini", "general"])
@@ -70,12 +72,14 @@ def test_a_verb_after_a_known_thing_is_no_part_of_its_name():
     ],
 )
 def test_an_expanded_script_is_read_back_as_the_same_shots(text, style):
-    shots = expanded(storyboard(text, 6), LANGUAGE, style=style, level="full", seed=1)
-    assert storyboard(script(shots), 6) == shots
+    shots = expanded(read_storyboard(text, 6), LANGUAGE, style=style, level="full", seed=1)
+    assert read_storyboard(script(shots), 6) == shots
 
 
 def test_what_a_shot_leaves_open_goes_on_as_before():
-    board = storyboard("a red cone spins on snow at dusk; a dog watches; the camera zooms out", 6)
+    board = read_storyboard(
+        "a red cone spins on snow at dusk; a dog watches; the camera zooms out", 6
+    )
     last = expanded(board, LANGUAGE, style="sora-mini", level="full", seed=0)[-1].text
     assert "red cone spins" in last
     assert "snow" in last
@@ -84,7 +88,9 @@ def test_what_a_shot_leaves_open_goes_on_as_before():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_expanded_shots_share_thing_and_place(seed):
-    board = storyboard("a striped crimson orb rolls left on snow; the ball bounces; it spins", 6)
+    board = read_storyboard(
+        "a striped crimson orb rolls left on snow; the ball bounces; it spins", 6
+    )
     shots = expanded(board, LANGUAGE, style="sora-mini", level="full", seed=seed)
     for shot in shots:
         assert "striped red ball" in shot.text
@@ -93,7 +99,7 @@ def test_expanded_shots_share_thing_and_place(seed):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "without shots"),
         ("0-2s: a fox; 3-4s: a cat", "gap"),
@@ -106,7 +112,7 @@ def test_expanded_shots_share_thing_and_place(seed):
         ("a fox\n" * 65, "65 shots"),
     ],
 )
-def test_a_mistake_is_named(text, said):
-    with pytest.raises(PromptError, match=said) as error:
-        storyboard(text, 4)
+def test_a_mistake_is_named(text, message):
+    with pytest.raises(PromptError, match=message) as error:
+        read_storyboard(text, 4)
     assert len(str(error.value)) <= 200

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from sora_core.sampling.guidance import eased, guide_both
+from sora_core.sampling.guidance import ease_guidance, guide_both
 from tests.core.sampling.test_two_guidances import SCALES, close, models, normal
 
 SHARE = torch.tensor([0, 0.25, 0.5, 1, 1], dtype=torch.float64).view(1, 1, 5, 1, 1)
@@ -19,7 +19,7 @@ def mask_of(frames):
 
 @given(masks, some.integers(1, 4), some.booleans())
 def test_the_push_rises_with_the_distance_to_what_is_known(known, over, ring):
-    share, length = eased(mask_of(known), over, ring), len(known)
+    share, length = ease_guidance(mask_of(known), over, ring), len(known)
     if not any(known):
         assert share == 1.0
         return
@@ -34,17 +34,17 @@ def test_a_frame_that_is_known_in_part_or_softly_eases_nothing():
     mask = mask_of([False] * 4).clone()
     mask[:, :, 0] = 0.3
     mask[:, :, 1, :, 0] = 0
-    assert eased(mask, 2) == 1.0
-    assert eased(mask_of([True, False]), 0) == 1.0
+    assert ease_guidance(mask, 2) == 1.0
+    assert ease_guidance(mask_of([True, False]), 0) == 1.0
 
 
 @settings(deadline=None, max_examples=20)
 @given(SCALES, SCALES)
 def test_each_frame_is_led_by_its_own_scale(text, footage):
-    made = guide_both(*models(), text, footage, share=SHARE)(normal(0), 0.5)
+    result = guide_both(*models(), text, footage, share=SHARE)(normal(0), 0.5)
     for t, share in enumerate(SHARE.flatten().tolist()):
         alone = guide_both(*models(), 1 + (text - 1) * share, footage)(normal(0), 0.5)
-        close(made[:, :, t], alone[:, :, t])
+        close(result[:, :, t], alone[:, :, t])
 
 
 def test_where_no_frame_is_pushed_nothing_is_evaluated_to_push_from():

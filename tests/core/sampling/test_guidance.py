@@ -6,7 +6,7 @@ import torch
 from sora_core.errors import ConfigError
 from sora_core.sampling.guidance import guide
 from sora_core.sampling.samplers import euler
-from sora_core.sampling.schedules import linear
+from sora_core.sampling.schedules import linear_sigmas
 
 SHAPE = (3, 2, 4, 5, 6)
 
@@ -59,7 +59,7 @@ def test_guiding_clean_predictions_is_guiding_velocities():
 def test_outside_the_interval_the_unconditional_model_is_not_called():
     unconditional = Counted()
     guided = guide(conditional, unconditional, 4.0, interval=(0.25, 0.75))
-    euler(guided, normal(0), linear(8))
+    euler(guided, normal(0), linear_sigmas(8))
     assert unconditional.sigmas == [0.75, 0.625, 0.5, 0.375, 0.25]
     assert torch.equal(guided(normal(0), 0.8), conditional(normal(0), 0.8))
 
@@ -93,7 +93,7 @@ def test_rescale_blends_between_plain_and_fully_rescaled():
 
 
 @pytest.mark.parametrize(
-    ("setting", "says"),
+    ("setting", "summary"),
     [
         ({"rescale": 1.5}, "rescale 1.5: choose"),
         ({"rescale": math.nan}, "rescale nan: choose"),
@@ -101,8 +101,8 @@ def test_rescale_blends_between_plain_and_fully_rescaled():
         ({"interval": (0.0, 2.0)}, "interval 0.0 to 2.0: choose"),
     ],
 )
-def test_settings_outside_their_range_are_refused(setting, says):
-    with pytest.raises(ConfigError, match=says):
+def test_settings_outside_their_range_are_refused(setting, summary):
+    with pytest.raises(ConfigError, match=summary):
         guide(conditional, Counted(), 4.0, **setting)
 
 

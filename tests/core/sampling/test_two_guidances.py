@@ -9,9 +9,9 @@ from hypothesis import strategies as some
 
 from sora_core.errors import ConfigError
 from sora_core.sampling.guidance import guide, guide_both
-from sora_core.sampling.hold import hold, keep, reveal
+from sora_core.sampling.inpaint import hold_known, keep_known, show_known
 from sora_core.sampling.samplers import euler
-from sora_core.sampling.schedules import linear
+from sora_core.sampling.schedules import linear_sigmas
 
 SHAPE = (2, 3, 5, 4, 6)
 SCALES = some.floats(-2, 10)
@@ -96,22 +96,22 @@ def test_kept_footage_is_exact_whatever_the_scales():
     known, mask = normal(4), torch.ones(1, 1, 5, 1, 1, dtype=torch.float64)
     mask[:, :, :2] = 0
     text, empty = Model(1), Model(2)
-    views = reveal(text, known, mask), reveal(empty, known, mask), empty
-    led = keep(guide_both(*views, 4.0, 2.0), known, mask)
-    made = euler(led, normal(0), linear(5))
-    assert torch.equal(made[:, :, :2], known[:, :, :2])
-    plain = euler(hold(guide(text, empty, 4.0), known, mask), normal(0), linear(5))
-    assert not torch.isclose(made[:, :, 2], plain[:, :, 2]).all()  # footage did lead
+    views = show_known(text, known, mask), show_known(empty, known, mask), empty
+    led = keep_known(guide_both(*views, 4.0, 2.0), known, mask)
+    result = euler(led, normal(0), linear_sigmas(5))
+    assert torch.equal(result[:, :, :2], known[:, :, :2])
+    plain = euler(hold_known(guide(text, empty, 4.0), known, mask), normal(0), linear_sigmas(5))
+    assert not torch.isclose(result[:, :, 2], plain[:, :, 2]).all()  # footage did lead
 
 
 def test_without_footage_the_model_sees_what_the_sampler_has():
     known, mask = normal(4), torch.zeros(1, 1, 5, 1, 1, dtype=torch.float64)
-    seen = []
-    nothing = lambda x, sigma: seen.append((x, sigma)) or x  # noqa: E731
-    reveal(nothing, known, mask)(normal(0), 0.5)
+    observed = []
+    nothing = lambda x, sigma: observed.append((x, sigma)) or x  # noqa: E731
+    show_known(nothing, known, mask)(normal(0), 0.5)
     nothing(normal(0), 0.5)
-    (shown, level), (bare, sigma) = seen
-    assert torch.equal(shown, known)
+    (displayed, level), (bare, sigma) = observed
+    assert torch.equal(displayed, known)
     assert not level.any()
     assert torch.equal(bare, normal(0))
     assert sigma == 0.5

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from sora_core.errors import ConfigError
-from sora_core.sampling.hold import hold
+from sora_core.sampling.inpaint import hold_known
 from sora_core.sampling.samplers import euler
-from sora_core.sampling.schedules import linear
-from sora_core.sampling.windows import window_starts, window_weights, windows
+from sora_core.sampling.schedules import linear_sigmas
+from sora_core.sampling.windows import window_starts, window_weights, windowed_denoiser
 
 quick = settings(deadline=None, max_examples=20)
 LENGTHS = some.integers(1, 9).flatmap(
@@ -51,12 +51,12 @@ def test_windows_equal_the_whole_when_the_model_is_local(window, frames, sigma):
     length, overlap = window
     model = local(reach=overlap // 4)
     x = normal(frames)
-    close(windows(model, length, overlap)(x, sigma), model(0)(x, sigma))
+    close(windowed_denoiser(model, length, overlap)(x, sigma), model(0)(x, sigma))
 
 
 def test_a_model_that_looks_further_than_the_windows_is_not_the_whole():
     x, model = normal(12), local(reach=3)
-    assert not torch.allclose(windows(model, 4, 1)(x, 0.5), model(0)(x, 0.5))
+    assert not torch.allclose(windowed_denoiser(model, 4, 1)(x, 0.5), model(0)(x, 0.5))
 
 
 @quick
@@ -94,17 +94,21 @@ def test_each_window_is_told_its_own_noise_levels():
     levels = torch.linspace(0.1, 1, 11, dtype=torch.float64).reshape(1, 1, 11, 1, 1)
     model = local(reach=0)
     x = normal(11)
-    close(windows(model, 4, 2)(x, levels), model(0)(x, levels))
+    close(windowed_denoiser(model, 4, 2)(x, levels), model(0)(x, levels))
 
 
 def test_held_footage_comes_back_exactly_through_windows():
     known, mask = normal(11, seed=1), torch.ones(1, 1, 11, 1, 1, dtype=torch.float64)
     mask[:, :, 3:6] = 0
-    sample = euler(hold(windows(local(reach=1), 4, 2), known, mask), normal(11), linear(4))
+    sample = euler(
+        hold_known(windowed_denoiser(local(reach=1), 4, 2), known, mask),
+        normal(11),
+        linear_sigmas(4),
+    )
     assert torch.equal(sample[:, :, 3:6], known[:, :, 3:6])
 
 
 @pytest.mark.parametrize("length, overlap", [(4, 4), (4, -1), (0, 0)])
 def test_windows_that_never_advance_are_refused(length, overlap):
     with pytest.raises(ConfigError):
-        windows(local(reach=0), length, overlap)
+        windowed_denoiser(local(reach=0), length, overlap)

@@ -4,21 +4,21 @@ import pytest
 import torch
 
 from sora_core.models.captioner import Captioner, CaptionerConfig
-from sora_core.models.vocabulary import END, UNCLEAR, Vocabulary
+from sora_core.models.vocabulary import END_SIGN, UNCLEAR_SIGN, Vocabulary
 from sora_core.shapes import Size
-from sora_core.training.captioner import IGNORED, CaptionerTask, Tellings, drift
+from sora_core.training.captioner import IGNORED, CaptionDataset, CaptionerTask, drift
+from sora_core.training.classifier import WORDS
 from sora_core.training.distributed import Ranks
-from sora_core.training.reader import WORDS
 
 CAPTIONS = [[f"a {colour} ball", f"A {colour} ball rolls."] * 2 for colour in ("red", "blue")]
 LABELS = [{name: words[i] for name, words in WORDS.items()} for i in range(2)]
-VOCABULARY = Vocabulary.of(text for ways in CAPTIONS for text in ways)
+VOCABULARY = Vocabulary.from_captions(text for ways in CAPTIONS for text in ways)
 
 
 def tellings(frames):
     """Two clips; every cell of the first is 1, of the second 2."""
     latents = torch.ones(2, 16, frames, 4, 4) * torch.tensor([1, 2]).view(2, 1, 1, 1, 1)
-    return Tellings.of(latents.half(), CAPTIONS, LABELS, VOCABULARY)
+    return CaptionDataset.from_latents(latents.half(), CAPTIONS, LABELS, VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,14 @@ def test_a_clip_comes_with_its_own_words_and_a_strange_one_with_none(task):
         for clip, short, long, answers in zip(
             batch.latent, batch.short, batch.long, batch.answers, strict=True
         ):
-            if short[0] == UNCLEAR:
+            if short[0] == UNCLEAR_SIGN:
                 unclear += 1
-                assert long[0] == UNCLEAR
+                assert long[0] == UNCLEAR_SIGN
                 assert (answers == IGNORED).all()
                 continue
             which = round(clip.mean().item()) - 1
-            for said, text in ((short, CAPTIONS[which][0]), (long, CAPTIONS[which][1])):
-                assert said[said != IGNORED].tolist() == [*VOCABULARY.numbers(text), END]
+            for message, text in ((short, CAPTIONS[which][0]), (long, CAPTIONS[which][1])):
+                assert message[message != IGNORED].tolist() == [*VOCABULARY.numbers(text), END_SIGN]
     assert lengths == {1, 3, 4, 5}
     assert 0 < unclear < 60
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from sora_core.models.text import encode
+from sora_core.models.text_encoder import encode
 from sora_core.training.minilm import load_teacher
 
 

@@ -8,7 +8,7 @@ from sora_core.errors import ConfigError
 from sora_core.models.dit import DiT, DiTConfig
 from sora_core.models.layers import written_out_attention
 from sora_core.models.packing import PackedClip, denoise_packed
-from sora_core.sampling.schedules import shift, shift_for_cells
+from sora_core.sampling.schedules import shift_for_cells, shift_sigma
 from sora_core.shapes import Grid
 from sora_core.training.averages import Averages
 from sora_core.training.distributed import Ranks
@@ -20,7 +20,7 @@ from sora_core.training.sensitivity import decoder_sensitivity
 from sora_core.training.trainer import TrainingConfig, train
 from sora_core.training.truth_maps import MAPS, MOVING, THINGS, MapHead, maps_of, normalised
 from sora_core.training.warm_start import warm_started
-from tests.tiny import tiny_autoencoder, tiny_transformer
+from tests.support.tiny import tiny_autoencoder, tiny_transformer
 
 SHAPES = ((5, 4, 4), (9, 4, 8), (1, 8, 4))
 
@@ -169,8 +169,8 @@ def test_larger_clips_are_noised_more_by_their_cells():
         NoiseLevels(uniform=0).draw(20001, cells, torch.Generator().manual_seed(0)).median()
         for cells in (320, 1280)
     ]
-    assert medians[0].item() == pytest.approx(shift(0.5, shift_for_cells(320)), abs=0.01)
-    assert medians[1].item() == pytest.approx(shift(0.5, 3.0), abs=0.01)
+    assert medians[0].item() == pytest.approx(shift_sigma(0.5, shift_for_cells(320)), abs=0.01)
+    assert medians[1].item() == pytest.approx(shift_sigma(0.5, 3.0), abs=0.01)
 
 
 @pytest.mark.parametrize("wrong", [{"low": -0.1}, {"low": 0.6, "uniform": 0.6}, {"spread": 0.0}])
@@ -261,14 +261,15 @@ def test_shards_come_back_in_buckets_of_one_shape(tmp_path):
 
 def test_an_average_is_in_eval_mode_and_longer_ones_move_less():
     model = DiT(DiTConfig(width=64, depth=1))
-    model.start()
+    model.init_weights()
     averages = Averages(model, (0.5, 0.9))
-    before = averages.first.state_dict()["enter.weight"].clone()
+    before = averages.first.state_dict()["proj_in.weight"].clone()
     with torch.no_grad():
-        model.get_parameter("enter.weight").add_(1)
+        model.get_parameter("proj_in.weight").add_(1)
     averages.update(model, 1000)
     moved = [
-        (average.state_dict()["enter.weight"] - before).mean().item() for average in averages.models
+        (average.state_dict()["proj_in.weight"] - before).mean().item()
+        for average in averages.models
     ]
     assert moved == pytest.approx([0.5, 0.1], abs=1e-4)
     assert not any(average.training for average in averages.models)
@@ -311,7 +312,7 @@ def test_a_start_from_a_model_of_another_width_is_refused():
 def test_what_the_decoder_shows_most_weighs_most():
     autoencoder = tiny_autoencoder()
     with torch.no_grad():
-        autoencoder.painted.enter.weight[:, 3:] *= 0.05
+        autoencoder.generated_decoder.proj_in.weight[:, 3:] *= 0.05
     latents = torch.randn(48, 16, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     weights = decoder_sensitivity(autoencoder, latents)
     assert weights.diagonal()[:3].min() > 1.5 * weights.diagonal()[3:].max()

@@ -7,7 +7,7 @@ import torch
 
 from sora_core.errors import TrainingError
 from sora_core.language import load_text
-from sora_core.models.text import TextConfig, TextEncoder
+from sora_core.models.text_encoder import TextConfig, TextEncoder
 from sora_core.training import sentences
 from sora_core.training.distributed import Ranks
 from sora_core.training.phrasing import prompt, read_phrases

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sora_core.models.text import TextConfig, TextEncoder
+from sora_core.models.text_encoder import TextConfig, TextEncoder
 from sora_core.training.thinning import thin_out
 
 WIDTH, WORDS, LENGTH = 24, 60, 7

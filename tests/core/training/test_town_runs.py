@@ -6,24 +6,24 @@ from itertools import pairwise
 import pytest
 import torch
 
-from sora_core.bundle import load_transformer, read_config
+from sora_core.checkpoints.checkpoint import load_transformer, read_config
+from sora_core.checkpoints.safetensors_io import read_tensors
+from sora_core.cli import train
 from sora_core.errors import ConfigError, TrainingError
 from sora_core.shapes import Size
-from sora_core.training import command
-from sora_core.training.checkpoint import load
+from sora_core.training.checkpoint import load_training
 from sora_core.training.mixed_clips import captions_of, read_buckets, text_path
 from sora_core.training.mixed_task import MixedLearner
 from sora_core.training.town_clips import TownShelf, read_pictures, town_clip, write_pictures
 from sora_core.training.town_recipes import TOWN_RECIPES, wide
-from sora_core.weights import read
 
 SMALL = Size(32, 32, 9)
 
 
 def run(*words):
     parser = ArgumentParser()
-    command.add_arguments(parser)
-    command.run(parser.parse_args([*map(str, words), "--processes", "1"]))
+    train.add_arguments(parser)
+    train.run(parser.parse_args([*map(str, words), "--processes", "1"]))
 
 
 def test_a_clip_follows_from_its_seed():
@@ -90,9 +90,9 @@ def test_both_parts_train_into_a_file_that_loads_and_go_on_after_a_stop(tmp_path
     model = load_transformer(path, config)
     assert (config.transformer.positions, config.transformer.depth) == ("metric", 9)
     learner = MixedLearner(model)
-    assert load(folder / "transformer" / "checkpoint.safetensors", learner, {}, []) == 4
-    weights = read(folder / "autoencoder" / "weights.safetensors")
-    released = read(path, prefix="autoencoder.")
+    assert load_training(folder / "transformer" / "checkpoint.safetensors", learner, {}, []) == 4
+    weights = read_tensors(folder / "autoencoder" / "weights.safetensors")
+    released = read_tensors(path, prefix="autoencoder.")
     for name, weight in released.items():
         torch.testing.assert_close(weight, weights[name].half())
 

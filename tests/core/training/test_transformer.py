@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sora_core.shapes import Grid
-from sora_core.training.known import KINDS, draw_mask
-from sora_core.training.latents import coverage_of
+from sora_core.training.conditioning_masks import MASK_KINDS, draw_mask
+from sora_core.training.latent_dataset import coverage_of
 from sora_core.training.transformer import LEAST_SIGMA, TruthHead, flow_loss, step_loss
 
 ONES = torch.ones(1, 1, 1, 1, 1)
@@ -13,7 +13,7 @@ ONES = torch.ones(1, 1, 1, 1, 1)
 @settings(deadline=None)
 @given(
     st.builds(Grid, st.integers(2, 6), st.sampled_from([4, 6, 8]), st.sampled_from([4, 8])),
-    st.sampled_from(KINDS),
+    st.sampled_from(MASK_KINDS),
     st.integers(0, 1000),
 )
 def test_a_mask_leaves_something_open_in_whole_patches(grid, kind, seed):
@@ -27,42 +27,42 @@ def test_a_mask_leaves_something_open_in_whole_patches(grid, kind, seed):
 
 def test_the_loss_of_a_clean_patch_is_that_of_the_velocity_it_implies():
     clean, noise = torch.randn(2, 2, 16, 1, 4, 4)
-    made, sigma = (
+    result, sigma = (
         clean + 0.1 * torch.randn_like(clean),
         torch.tensor([0.4, 0.9]).view(2, 1, 1, 1, 1),
     )
     noisy = clean.lerp(noise, sigma)
-    velocity_error = ((noisy - made) / sigma - (noisy - clean) / sigma).square().mean()
+    velocity_error = ((noisy - result) / sigma - (noisy - clean) / sigma).square().mean()
     paint, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(2, 4)
-    torch.testing.assert_close(flow_loss(made, clean, sigma, paint, weight), velocity_error)
+    torch.testing.assert_close(flow_loss(result, clean, sigma, paint, weight), velocity_error)
 
 
 def test_known_footage_has_no_part_in_the_loss():
-    clean, made = torch.zeros(1, 16, 2, 4, 4), torch.zeros(1, 16, 2, 4, 4)
-    made[:, :, 0] = 5
+    clean, result = torch.zeros(1, 16, 2, 4, 4), torch.zeros(1, 16, 2, 4, 4)
+    result[:, :, 0] = 5
     paint = torch.ones(1, 1, 2, 4, 4)
     paint[:, :, 0] = 0
-    assert flow_loss(made, clean, ONES, paint, torch.ones(1, 8)) == 0
+    assert flow_loss(result, clean, ONES, paint, torch.ones(1, 8)) == 0
 
 
 def test_an_error_that_stays_is_no_step_except_from_known_footage():
     clean, paint, weight = torch.zeros(1, 16, 4, 4, 4), torch.ones(1, 1, 4, 4, 4), torch.ones(1, 16)
-    made = torch.ones_like(clean)
-    assert step_loss(made, clean, ONES, paint, weight) == 0
+    result = torch.ones_like(clean)
+    assert step_loss(result, clean, ONES, paint, weight) == 0
     paint[:, :, 0] = 0
-    made[:, :, 0] = 9  # nobody sees what is painted there
-    assert step_loss(made, clean, ONES, paint, weight) == torch.tensor(1 / 3)
-    made[:, :, 1:] = torch.tensor([1.0, -1, 1]).view(1, 1, 3, 1, 1)
-    assert step_loss(made, clean, ONES, paint, weight) == 3
+    result[:, :, 0] = 9  # nobody sees what is painted there
+    assert step_loss(result, clean, ONES, paint, weight) == torch.tensor(1 / 3)
+    result[:, :, 1:] = torch.tensor([1.0, -1, 1]).view(1, 1, 3, 1, 1)
+    assert step_loss(result, clean, ONES, paint, weight) == 3
 
 
 def test_a_step_counts_more_where_little_moves():
     clean, paint = torch.zeros(2, 16, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
     clean[1, :, 1] = 1  # moves, the other one does not
-    made = clean.clone()
+    result = clean.clone()
 
     def wrong(clip):
-        worse = made.clone()
+        worse = result.clone()
         worse[clip, :, 1] += 0.1
         return step_loss(worse, clean, ONES, paint, torch.ones(2, 8))
 
@@ -79,16 +79,18 @@ def test_between_two_ends_something_of_each_is_known(frames, seed):
 
 
 def test_a_token_of_more_weight_counts_more():
-    clean, made = torch.zeros(1, 16, 1, 4, 4), torch.zeros(1, 16, 1, 4, 4)
-    made[..., :2, :2] = 1
+    clean, result = torch.zeros(1, 16, 1, 4, 4), torch.zeros(1, 16, 1, 4, 4)
+    result[..., :2, :2] = 1
     paint, weight = torch.ones(1, 1, 1, 4, 4), torch.tensor([[3.0, 1, 1, 1]])
-    assert torch.isclose(flow_loss(made, clean, ONES, paint, weight), torch.tensor(0.5))
+    assert torch.isclose(flow_loss(result, clean, ONES, paint, weight), torch.tensor(0.5))
 
 
 def test_below_the_least_level_the_weight_grows_no_more():
-    clean, made = torch.zeros(1, 16, 1, 4, 4), torch.ones(1, 16, 1, 4, 4)
+    clean, result = torch.zeros(1, 16, 1, 4, 4), torch.ones(1, 16, 1, 4, 4)
     paint, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(1, 4)
-    losses = [flow_loss(made, clean, level * ONES, paint, weight) for level in (0, LEAST_SIGMA / 2)]
+    losses = [
+        flow_loss(result, clean, level * ONES, paint, weight) for level in (0, LEAST_SIGMA / 2)
+    ]
     assert losses[0] == losses[1] == 1 / LEAST_SIGMA**2
 
 

@@ -73,9 +73,9 @@ def test_flat_colours_are_within_a_level_of_the_standard(matrix, color_range, la
         chroma = {"yuv420p": halved, "yuv422p": [HEIGHT, halved[1]]}.get(layout, shape)
         planes = np.full(shape, y), np.full(chroma, cb), np.full(chroma, cr)
         frame = frame_of(*planes, pixels, matrix, color_range)
-        seen = FrameConverter(WIDTH, HEIGHT).rgb(frame)
+        observed = FrameConverter(WIDTH, HEIGHT).rgb(frame)
         right = rgb_of(np.array([y, cb, cr]), matrix, color_range == LIMITED, bits)
-        worst = max(worst, abs(seen - right).max())
+        worst = max(worst, abs(observed - right).max())
     # libswscale, and so every FFmpeg, divides full range of 10 bits by 1020 and not by 1023.
     assert worst <= (1.2 if (color_range, bits) == (FULL, 10) else 1)
 
@@ -90,12 +90,12 @@ def test_halved_chroma_lies_where_the_file_puts_it(location, offsets):
     cb = np.broadcast_to(across, (HEIGHT // 2, WIDTH // 2)).round()
     cr = np.broadcast_to(down[:, None], (HEIGHT // 2, WIDTH // 2)).round()
     frame = frame_of(np.full((HEIGHT, WIDTH), 128), cb, cr, "yuv420p", 1, LIMITED)
-    seen = FrameConverter(WIDTH, HEIGHT).rgb(sited(frame, location))
+    observed = FrameConverter(WIDTH, HEIGHT).rgb(sited(frame, location))
     whole_cb = cb @ enlarging(WIDTH // 2, WIDTH, columns).T
     whole_cb = enlarging(HEIGHT // 2, HEIGHT, rows) @ whole_cb
     whole_cr = enlarging(HEIGHT // 2, HEIGHT, rows) @ cr @ enlarging(WIDTH // 2, WIDTH, columns).T
     right = rgb_of(np.stack([np.full((HEIGHT, WIDTH), 128), whole_cb, whole_cr]), 1, True, 8)
-    assert abs(seen - right)[2:-2, 2:-2].max() <= 1
+    assert abs(observed - right)[2:-2, 2:-2].max() <= 1
 
 
 @pytest.mark.parametrize("rows", [480, 720, 1280])
@@ -103,9 +103,9 @@ def test_a_matrix_that_is_not_named_is_that_of_the_host_at_every_height(rows):
     planes = np.full((rows, 64), 120), np.full((rows // 2, 32), 90), np.full((rows // 2, 32), 180)
     frame = frame_of(*planes, "yuv420p", UNNAMED, 0)
     host = frame.to_ndarray(format="rgb24")  # what ComfyUI 0.3.75 asks of PyAV
-    seen = FrameConverter(64, rows).rgb(frame)
-    assert abs(seen.astype(int) - host).max() <= 2  # the host rounds down
-    assert abs(seen[0, 0] - rgb_of(np.array([120, 90, 180]), 5, True, 8)).max() <= 1
+    observed = FrameConverter(64, rows).rgb(frame)
+    assert abs(observed.astype(int) - host).max() <= 2  # the host rounds down
+    assert abs(observed[0, 0] - rgb_of(np.array([120, 90, 180]), 5, True, 8)).max() <= 1
 
 
 def test_what_is_not_named_is_noted(tmp_path):

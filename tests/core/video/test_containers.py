@@ -12,7 +12,7 @@ from av.codec.codec import UnknownCodecError
 
 from sora_core.errors import MediaError
 from sora_core.video import decoders
-from sora_core.video.probe import lasting, probe
+from sora_core.video.probe import duration_of, probe
 from sora_core.video.reader import read_alpha, read_frames, read_times
 from sora_core.video.writer import write_video
 
@@ -55,7 +55,7 @@ def test_files_of_cameras_tuners_and_capture_are_read(tmp_path, suffix, codec, p
     frames = whole(path, on_damage=sentences.append)
     assert len(frames) == 25 and sentences == []
     assert probe(path).fps == 25
-    assert float(lasting(path)) == pytest.approx(1, abs=0.05)
+    assert float(duration_of(path)) == pytest.approx(1, abs=0.05)
     greys = frames[:, 24, 32].float().mean(1)
     assert greys.tolist() == pytest.approx([8 * i for i in range(25)], abs=6)
     part = whole(path, start=0.4, seconds=0.2, fps=25)
@@ -88,7 +88,7 @@ def test_a_recording_of_a_browser_has_the_rate_of_its_stamps(tmp_path):
     path.write_bytes(content)
     info = probe(path)
     assert abs(info.fps - 30) <= 1
-    assert float(lasting(path)) == pytest.approx(times[-1] / 1000 + 1 / 30, abs=0.05)
+    assert float(duration_of(path)) == pytest.approx(times[-1] / 1000 + 1 / 30, abs=0.05)
     frames = whole(path, fps=30)
     assert len(frames) == pytest.approx(30 * (times[-1] / 1000 + 1 / 30), abs=2)
 
@@ -98,10 +98,10 @@ def test_a_pause_does_not_set_the_rate_of_a_gif(tmp_path):
     path = film(tmp_path / "a.gif", "gif", count=11, times=times, base=Fraction(1, 100),
                 rate=100, pixels="rgb8")  # fmt: skip
     assert probe(path).fps == 10
-    each, kept = whole(path)[:, 24, 32], whole(path, fps=10)[:, 24, 32]
-    assert len(kept) == 30
-    shown = [round(time / 10) for time in times]
-    assert torch.equal(kept[shown], each)
+    each, preserved = whole(path)[:, 24, 32], whole(path, fps=10)[:, 24, 32]
+    assert len(preserved) == 30
+    displayed = [round(time / 10) for time in times]
+    assert torch.equal(preserved[displayed], each)
 
 
 @pytest.mark.parametrize("begin", [100, 50_000])
@@ -115,7 +115,7 @@ def test_a_clock_that_does_not_begin_at_0_changes_nothing(tmp_path, begin, suffi
     frames = whole(path, on_damage=sentences.append)
     assert (len(frames), sentences) == (75, [])
     assert info.seconds == pytest.approx(3, abs=0.1)
-    assert float(lasting(path)) == pytest.approx(3, abs=0.05)
+    assert float(duration_of(path)) == pytest.approx(3, abs=0.05)
     assert torch.equal(whole(path, start=1, fps=25), frames[25:])
 
 
@@ -263,6 +263,6 @@ def test_a_length_that_no_video_has_is_refused(tmp_path):
     content[at : at + 8] = struct.pack(">q", -(2**62))
     path.write_bytes(content)
     try:
-        assert 0 <= lasting(path) <= 6 * 3600
+        assert 0 <= duration_of(path) <= 6 * 3600
     except MediaError as refusal:
         assert len(str(refusal)) <= 200

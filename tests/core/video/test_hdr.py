@@ -12,9 +12,9 @@ CURVES = {"HLG": HLG, "PQ": PQ}
 
 
 def frame(curve, primaries=9):
-    made = av.VideoFrame(16, 16, "yuv420p10le")
-    made.color_trc, made.color_primaries = curve, primaries
-    return made
+    result = av.VideoFrame(16, 16, "yuv420p10le")
+    result.color_trc, result.color_primaries = curve, primaries
+    return result
 
 
 def mapped(curve, signal, primaries=9):

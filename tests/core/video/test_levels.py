@@ -5,7 +5,7 @@ import torch
 
 from sora_core.measure.seams import colour_distance
 from sora_core.video.frames import frames_from_video
-from sora_core.video.levels import LIMIT, level_shift, shifted
+from sora_core.video.levels import MAX_LEVEL_SHIFT, level_shift, shift_levels
 
 LEVEL = 2 / 255
 
@@ -22,7 +22,7 @@ def apart(first, second):
 
 
 def test_a_picture_like_itself_is_left_alone():
-    assert torch.equal(shifted(picture(), level_shift(picture(), picture())), picture())
+    assert torch.equal(shift_levels(picture(), level_shift(picture(), picture())), picture())
 
 
 def test_what_moves_is_left_alone():
@@ -35,12 +35,12 @@ def test_a_shift_in_brightness_is_found_and_undone(levels):
     brighter = picture() + levels * LEVEL
     shift = level_shift(brighter, picture())
     torch.testing.assert_close(shift, torch.full_like(shift, -levels))
-    torch.testing.assert_close(shifted(brighter, shift), picture())
+    torch.testing.assert_close(shift_levels(brighter, shift), picture())
 
 
 def test_a_loss_of_contrast_is_undone_as_well():
     true, pale = picture(), picture() * 0.97
-    assert apart(shifted(pale, level_shift(pale, true)), true) < 0.3 * apart(pale, true)
+    assert apart(shift_levels(pale, level_shift(pale, true)), true) < 0.3 * apart(pale, true)
 
 
 def test_each_channel_has_a_shift_of_its_own():
@@ -52,7 +52,7 @@ def test_each_channel_has_a_shift_of_its_own():
 @pytest.mark.parametrize("other", [-picture(), torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 1, 1)])
 def test_a_picture_of_something_else_moves_no_level_far(other):
     shift = level_shift(picture(), other)
-    assert shift.isfinite().all() and 0 < shift.abs().max() <= LIMIT
+    assert shift.isfinite().all() and 0 < shift.abs().max() <= MAX_LEVEL_SHIFT
     places = torch.arange(256) + shift
     assert (places.diff(dim=1) > -1e-3).all()  # no two change places
 

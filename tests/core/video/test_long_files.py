@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from sora_core.canvas import Canvas, Placement
-from sora_core.encode import encode_canvas
-from sora_core.models.streaming import encode_chunks
+from sora_core.canvas.canvas import Canvas, Placement
+from sora_core.canvas.encode import encode_canvas
+from sora_core.models.chunked_codec import encode_chunks
 from sora_core.video import probe, reader
-from sora_core.video.probe import lasting
+from sora_core.video.probe import duration_of
 from sora_core.video.reader import read_frames
 from sora_core.video.writer import write_video
-from tests.tiny import tiny_autoencoder
+from tests.support.tiny import tiny_autoencoder
 from tools.bench.reading import joined
 from tools.bench.resident import Resident
 
@@ -28,13 +28,13 @@ def files(tmp_path_factory):
 
 
 def test_the_longer_file_is_longer(files):
-    short, long = map(lasting, files)
+    short, long = map(duration_of, files)
     assert long == TIMES * short
 
 
 def test_its_last_second_is_that_of_the_short_one(files):
     short, long = (
-        torch.cat(list(read_frames(path, start=float(lasting(path)) - 1))) for path in files
+        torch.cat(list(read_frames(path, start=float(duration_of(path)) - 1))) for path in files
     )
     assert torch.equal(short, long)
 
@@ -49,9 +49,9 @@ def test_no_more_frames_are_decoded_of_a_longer_file(files, monkeypatch):
                 count += 1
                 yield frame
 
-        frames = probe.decoded
+        frames = probe.first_decoded
         with monkeypatch.context() as patch:
-            patch.setattr(reader, "decoded", counted)
+            patch.setattr(reader, "first_decoded", counted)
             encoded(path)
         return count
 
@@ -73,7 +73,9 @@ def test_no_more_memory_is_taken_by_a_longer_file(files):
 
 def encoded(path):
     """Half a second from eleven twelfths of a file on, on a small canvas."""
-    placement = Placement(source=path, skip=float(lasting(path)) * 11 / 12, seconds=0.5, fit="crop")
+    placement = Placement(
+        source=path, skip=float(duration_of(path)) * 11 / 12, seconds=0.5, fit="crop"
+    )
     canvas = Canvas(width=32, height=32, seconds=2.0).place(placement)
     autoencoder = tiny_autoencoder().requires_grad_(False)
     return encode_canvas(canvas, lambda chunks: encode_chunks(autoencoder, chunks), 16)

@@ -41,9 +41,9 @@ def guarded(call: ast.Call) -> bool:
     options = [word.value for word in call.keywords if word.arg == "options"]
     names = {
         key.value
-        for given in options
-        if isinstance(given, ast.Dict)
-        for key in given.keys
+        for arguments in options
+        if isinstance(arguments, ast.Dict)
+        for key in arguments.keys
         if isinstance(key, ast.Constant)
     }
     return {"format_whitelist", "protocol_whitelist", "codec_whitelist"} <= names

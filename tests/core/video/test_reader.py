@@ -89,8 +89,8 @@ def test_the_rate_of_the_file_itself_changes_nothing(tmp_path, numbered, read, r
 
 def test_uneven_frames_are_shown_when_their_time_comes(tmp_path, numbered, read):
     path = encoded(tmp_path / "a.mkv", numbered(6, 16, 16), [0, 100, 200, 700, 800, 900])
-    shown = greys(read(path, fps=10))
-    assert shown[:9] == [0, 1, 2, 2, 2, 3, 3, 3, 4]  # 0.5 s and 0.6 s lie nearer to 0.7 s
+    displayed = greys(read(path, fps=10))
+    assert displayed[:9] == [0, 1, 2, 2, 2, 3, 3, 3, 4]  # 0.5 s and 0.6 s lie nearer to 0.7 s
 
 
 def test_uneven_frames_come_once_each_without_a_rate(tmp_path, numbered, read):
@@ -111,9 +111,9 @@ def test_turned_videos_are_read_upright(tmp_path, read, rotation):
     lying[:, :8, :8] = 255
     path = encoded(tmp_path / "a.mp4", lying, [0, 40, 80], rotation=rotation)
     upright = torch.rot90(lying, rotation // 90, dims=(1, 2))  # counterclockwise
-    shown, info = read(path), probe(path)
-    assert (info.height, info.width) == shown.shape[1:3] == upright.shape[1:3]
-    assert (shown.int() - upright.int()).abs().float().mean() < 8
+    displayed, info = read(path), probe(path)
+    assert (info.height, info.width) == displayed.shape[1:3] == upright.shape[1:3]
+    assert (displayed.int() - upright.int()).abs().float().mean() < 8
 
 
 def test_resizing_while_reading_is_resizing_what_was_read(tmp_path, smooth, read):
@@ -122,11 +122,11 @@ def test_resizing_while_reading_is_resizing_what_was_read(tmp_path, smooth, read
 
 
 def test_chunks_are_small_and_only_made_when_asked_for(film):
-    seen = []
-    chunks = read_frames(film, on_frame=seen.append)
-    assert len(next(chunks)) == len(seen) == CHUNK_FRAMES
+    observed = []
+    chunks = read_frames(film, on_frame=observed.append)
+    assert len(next(chunks)) == len(observed) == CHUNK_FRAMES
     assert max(len(chunk) for chunk in chunks) <= CHUNK_FRAMES
-    assert seen == list(range(1, FRAMES + 1))
+    assert observed == list(range(1, FRAMES + 1))
 
 
 def test_large_frames_come_in_smaller_chunks(film):

@@ -149,10 +149,12 @@ def test_sound_comes_along_and_ends_with_the_video(tmp_path, smooth):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, Stopped, OSError])
-@pytest.mark.parametrize("made", [0, 1, 3, 30])
-def test_what_the_producer_raises_passes_through_and_no_file_is_left(tmp_path, smooth, error, made):
+@pytest.mark.parametrize("result", [0, 1, 3, 30])
+def test_what_the_producer_raises_passes_through_and_no_file_is_left(
+    tmp_path, smooth, error, result
+):
     def produce():
-        yield from smooth(made, 16, 16).split(1)
+        yield from smooth(result, 16, 16).split(1)
         raise error("stop")
 
     with pytest.raises(error, match="stop"):

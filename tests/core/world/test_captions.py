@@ -10,7 +10,7 @@ SEEDS = range(400)
 VARIED = Domain(collisions=0.08, walls=0.08)
 
 
-def said(phrases, text):
+def message(phrases, text):
     return any(re.search(rf"\b{re.escape(phrase)}\b", text, re.I) for phrase in phrases)
 
 
@@ -23,34 +23,34 @@ def pairs(still=False):
 
 
 def floors_of(floor):
-    phrases = words.FLOORS[floor] + words.GROUNDS[floor]
+    phrases = words.FLOOR_PHRASES[floor] + words.GROUNDS[floor]
     return phrases + tuple(phrase.replace("across ", "on ") for phrase in phrases)
 
 
 def test_every_caption_names_the_colour_and_shape_of_everything():
     for scene, text in pairs():
         for thing in scene.things:
-            assert said(words.COLOURS[thing.colour], text), text
-            assert said(words.SHAPES[thing.shape], text), text
+            assert message(words.COLOUR_WORDS[thing.colour], text), text
+            assert message(words.SHAPE_WORDS[thing.shape], text), text
 
 
 def test_every_caption_names_the_motion_of_the_main_thing():
     for scene, text in pairs():
         together = ("stand still", "rest side by side", "do not move")
-        phrases = words.MOTIONS[scene.things[0].motion] + together * (len(scene.things) == 2)
-        assert said(phrases, text), text
+        phrases = words.MOTION_PHRASES[scene.things[0].motion] + together * (len(scene.things) == 2)
+        assert message(phrases, text), text
 
 
 def test_long_captions_say_everything():
     for seed in SEEDS:
         scene = sample_scene(seed, VARIED)
         text = describe(scene, seed).long
-        assert said(floors_of(scene.floor), text), text
-        assert said(words.SKIES[scene.sky] + words.LIGHTS[scene.sky], text.replace(".", "")) or any(
-            light in text for light in words.LIGHTS[scene.sky]
-        ), text
-        assert any(camera in text for camera in words.CAMERAS[scene.camera]), text
-        assert all(said(words.SIZES[thing.size], text) for thing in scene.things), text
+        assert message(floors_of(scene.floor), text), text
+        assert message(
+            words.SKY_PHRASES[scene.sky] + words.LIGHTS[scene.sky], text.replace(".", "")
+        ) or any(light in text for light in words.LIGHTS[scene.sky]), text
+        assert any(camera in text for camera in words.CAMERA_SENTENCES[scene.camera]), text
+        assert all(message(words.SIZE_WORDS[thing.size], text) for thing in scene.things), text
         assert not scene.wall or "wall" in text
 
 
@@ -58,21 +58,21 @@ def test_most_short_captions_name_the_floor():
     named = 0
     for seed in SEEDS:
         scene = sample_scene(seed)
-        named += said(floors_of(scene.floor), describe(scene, seed).short)
+        named += message(floors_of(scene.floor), describe(scene, seed).short)
     assert 0.75 < named / len(SEEDS) < 0.95
 
 
 def test_no_caption_names_a_shape_floor_sky_or_camera_that_is_not_there():
     for scene, text in pairs():
         shapes = {thing.shape for thing in scene.things}
-        for shape in set(words.SHAPES) - shapes:
-            assert not said(words.SHAPES[shape], text), text
-        for floor in set(words.FLOORS) - {scene.floor}:
-            assert not said(floors_of(floor), text), text
-        for sky in set(words.SKIES) - {scene.sky}:
-            assert not said(words.SKIES[sky], text), text
-        for camera in set(words.CAMERAS) - {scene.camera}:
-            named = words.CAMERAS[camera] + words.WITH_CAMERA[camera]
+        for shape in set(words.SHAPE_WORDS) - shapes:
+            assert not message(words.SHAPE_WORDS[shape], text), text
+        for floor in set(words.FLOOR_PHRASES) - {scene.floor}:
+            assert not message(floors_of(floor), text), text
+        for sky in set(words.SKY_PHRASES) - {scene.sky}:
+            assert not message(words.SKY_PHRASES[sky], text), text
+        for camera in set(words.CAMERA_SENTENCES) - {scene.camera}:
+            named = words.CAMERA_SENTENCES[camera] + words.WITH_CAMERA[camera]
             assert not any(phrase.lower() in text.lower() for phrase in named), text
 
 
@@ -87,7 +87,7 @@ def test_no_caption_names_a_motion_that_does_not_happen():
         for motion, pattern in only_word.items():
             assert motion in moving or not re.search(rf"\b({pattern})\b", text, re.I), text
         for motion in {"bounce", "fall", "spin"} - moving:
-            assert not said(words.MOTIONS[motion], text), text
+            assert not message(words.MOTION_PHRASES[motion], text), text
 
 
 def test_a_still_caption_tells_of_no_motion():

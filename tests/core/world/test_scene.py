@@ -26,8 +26,8 @@ def test_a_seed_always_gives_the_same_scene_and_another_seed_another():
 
 def test_training_never_shows_a_held_out_combination():
     domain = Domain(two_objects=0.4, collisions=0.1, walls=0.1)
-    shown = {what for seed in SEEDS for what in combinations(sample_scene(seed, domain))}
-    assert not [what for what in shown if is_held_out(*what)]
+    displayed = {what for seed in SEEDS for what in combinations(sample_scene(seed, domain))}
+    assert not [what for what in displayed if is_held_out(*what)]
 
 
 def test_held_out_scenes_show_one_thing_in_a_held_out_combination():
@@ -38,11 +38,11 @@ def test_held_out_scenes_show_one_thing_in_a_held_out_combination():
 
 def test_about_an_eighth_is_held_out_and_every_word_of_it_is_known_from_training():
     every = [(s, c, m) for s in SHAPES for c in COLOURS for m in MOTIONS]
-    kept = [what for what in every if is_held_out(*what)]
-    shown = {what for seed in SEEDS for what in combinations(sample_scene(seed))}
-    assert 0.08 < len(kept) / len(every) < 0.16
+    preserved = [what for what in every if is_held_out(*what)]
+    displayed = {what for seed in SEEDS for what in combinations(sample_scene(seed))}
+    assert 0.08 < len(preserved) / len(every) < 0.16
     for place in range(3):
-        assert {what[place] for what in kept} <= {what[place] for what in shown}
+        assert {what[place] for what in preserved} <= {what[place] for what in displayed}
 
 
 def test_the_shares_of_the_domain_are_kept():

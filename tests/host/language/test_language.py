@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sora_core.recaption import MANIFEST, recaption
+from sora_core.cli.caption import CAPTION_MANIFEST, recaption
 from tools.caption import asking
 from tools.client import GraphError
 from tools.host import FOOTAGE, ROOT
@@ -35,21 +35,21 @@ def node(kind, **inputs):
     return {"class_type": kind, "inputs": inputs}
 
 
-def told(client, asked, **nodes):
+def texts(client, asked, **nodes):
     """Both texts that the node `asked` puts out."""
     graph = {"asked": asked, **nodes}
     graph |= {str(index): node("PreviewAny", source=["asked", index]) for index in range(2)}
-    shown = client.run(client.completed(graph)).outputs()
-    return [shown[str(index)]["text"][0] for index in range(2)]
+    displayed = client.run(client.completed(graph)).outputs()
+    return [displayed[str(index)]["text"][0] for index in range(2)]
 
 
 def expanded(client, clip=None, style="sora-mini"):
     """The text and the changes."""
     asked = node("SoraExpandPrompt", text=PROMPT, style=style, seed=5)
     if clip is None:
-        return told(client, asked)
+        return texts(client, asked)
     asked["inputs"]["clip"] = ["clip", 0]
-    return told(client, asked, clip=clip)
+    return texts(client, asked, clip=clip)
 
 
 def captioned(client, clip, color=0xFF0000):
@@ -57,12 +57,12 @@ def captioned(client, clip, color=0xFF0000):
     footage = node("EmptyImage", width=64, height=48, batch_size=9, color=color)
     asked = node("SoraCaptionVideo", video=["footage", 0], captioner="language model", seed=5)
     asked["inputs"]["clip"] = ["clip", 0]
-    return told(client, asked, footage=footage, clip=clip)
+    return texts(client, asked, footage=footage, clip=clip)
 
 
 def test_a_faithful_answer_is_taken_without_its_reasoning(writing):
-    says = f"<think>\nThe ball must stay red.\n</think>\nSure, here is the prompt: {FAITHFUL}"
-    text, changes = expanded(writing, node("TestWriter", says=says), style="general")
+    summary = f"<think>\nThe ball must stay red.\n</think>\nSure, here is the prompt: {FAITHFUL}"
+    text, changes = expanded(writing, node("TestWriter", says=summary), style="general")
     assert text == FAITHFUL
     assert changes.endswith("by the language model")
 
@@ -80,8 +80,8 @@ def test_a_random_answer_falls_back_and_says_so(writing):
 
 
 def test_a_caption_is_what_it_says_of_what_it_sees(writing):
-    says = "a red wall\nA plain red wall fills the frame. <|im_start|> The camera is still."
-    long, short = captioned(writing, node("TestWriter", says=says))
+    summary = "a red wall\nA plain red wall fills the frame. <|im_start|> The camera is still."
+    long, short = captioned(writing, node("TestWriter", says=summary))
     assert short == "a red wall"
     assert long == "A plain red wall fills the frame. The camera is still."
 
@@ -104,7 +104,7 @@ def test_a_folder_of_clips_is_captioned_into_a_manifest(writing, tmp_path):
     (tmp_path / "c.mp4").write_bytes(b"no video")
     clip = node("TestWriter", says="a ball\nA red ball rolls on grass.")
     recaption(tmp_path, None, asking(writing, clip, 5))
-    *good, bad = map(json.loads, (tmp_path / MANIFEST).read_text().splitlines())
+    *good, bad = map(json.loads, (tmp_path / CAPTION_MANIFEST).read_text().splitlines())
     assert [entry["file"] for entry in good] == ["a.mp4", "b.MP4"]
     assert all(entry["long"] == "A red ball rolls on grass." for entry in good)
     assert all(entry["width"] == entry["height"] == 64 for entry in good)
@@ -119,4 +119,4 @@ def test_one_that_sees_nothing_is_refused(writing):
 def test_an_encoder_that_writes_nothing_is_refused(writing):
     asked = node("SoraExpandPrompt", text=PROMPT, clip=["loader", 1])
     with pytest.raises(GraphError, match="writes no text"):
-        told(writing, asked, loader=node("SoraLoadModel", model="sora-mini.safetensors"))
+        texts(writing, asked, loader=node("SoraLoadModel", model="sora-mini.safetensors"))

@@ -24,7 +24,7 @@ MODELS = {  # channels and compression of the VAE; width, pooled width and mask 
     "ltxv": ((128, 8, 32), (64, 0, True)),
     "hunyuan": ((16, 4, 8), (64, 768, False)),
 }
-SHOWN = {
+DISPLAYED = {
     "wan21_t2v": "One noise level",
     "wan21_i2v": "channels",
     "wan22_5b": "One noise level a latent frame",
@@ -138,23 +138,23 @@ def test_every_operation_keeps_footage_exactly_and_copies_none_of_it(models, nam
         graph |= painting(f"{name}.{edit}", edit)
     client = Client(models.client.url)
     run = client.run(client.completed(graph))
-    said = run.outputs()[f"{name}.forward.guider"]["text"][0]
-    assert SHOWN[name] in said
+    message = run.outputs()[f"{name}.forward.guider"]["text"][0]
+    assert DISPLAYED[name] in message
     for edit in edits:
         before, after = (
             load_file(models.output / f"{name}.{edit}.{when}.safetensors")
             for when in ("before", "after")
         )
-        footage, painted = before["samples"], after["samples"]
+        footage, generated = before["samples"], after["samples"]
         mask = before.get("noise_mask", torch.ones(1)).expand_as(footage)
-        kept = same(painted[mask == 0], footage[mask == 0])
-        painted_over = mask > 1 / 3  # the level of the last step: what is firmer stays
-        copied = same(painted[painted_over], footage[painted_over])
+        preserved = same(generated[mask == 0], footage[mask == 0])
+        generated_over = mask > 1 / 3  # the level of the last step: what is firmer stays
+        copied = same(generated[generated_over], footage[generated_over])
         print(f"host_{name}_{edit}_known {(mask == 0).float().mean():.2f}")
-        print(f"host_{name}_{edit}_known_exact {kept:.3f}")
+        print(f"host_{name}_{edit}_known_exact {preserved:.3f}")
         print(f"host_{name}_{edit}_rest_copied {copied:.3f}")
-        assert painted.isfinite().all()
-        assert (kept, copied) == (1, 0)
+        assert generated.isfinite().all()
+        assert (preserved, copied) == (1, 0)
 
 
 STORYBOARDS = {

@@ -23,10 +23,10 @@ def sample(kind, number=0, size=USUAL, fps=8.0):
 def backdrop(clip):
     """The scene without its things, as far as any frame shows it; elsewhere the mean of rows."""
     frames, empty = clip.frames.float(), clip.segments < 3
-    seen = empty[..., None] * frames
+    observed = empty[..., None] * frames
     count = empty.sum(0).clamp(min=1)[..., None]
-    behind = seen.sum(0) / count
-    rows = seen.sum((0, 2)) / empty.sum((0, 2)).clamp(min=1)[:, None]
+    behind = observed.sum(0) / count
+    rows = observed.sum((0, 2)) / empty.sum((0, 2)).clamp(min=1)[:, None]
     return torch.where((empty.sum(0) > 0)[..., None], behind, rows[:, None])
 
 

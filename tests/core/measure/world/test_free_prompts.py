@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from sora_core.errors import ConfigError
-from sora_core.measure.prompts import HELD_OUT
+from sora_core.measure.expansion import HELD_OUT
 from sora_core.measure.world.free_prompts import GROUPS, free_prompts
 from sora_core.world import words
 
@@ -40,8 +40,8 @@ def left_over(prompt):
 
 
 def test_each_group_has_thirty_prompts_that_the_world_can_show():
-    shown = Counter(prompt.group for prompt in free_prompts() if prompt.shows)
-    assert all(shown[group] >= 30 for group in GROUPS)
+    displayed = Counter(prompt.group for prompt in free_prompts() if prompt.accepts_footage)
+    assert all(displayed[group] >= 30 for group in GROUPS)
 
 
 def test_each_group_has_prompts_that_the_world_cannot_show_and_names_the_words():

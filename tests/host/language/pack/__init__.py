@@ -17,7 +17,7 @@ WORDS = {
     "num_attention_heads": 1,
     "num_key_value_heads": 1,
 }
-SIGHT = {"hidden_size": 64, "intermediate_size": 64, "depth": 2, "deepstack_visual_indexes": [0]}
+PLAN = {"hidden_size": 64, "intermediate_size": 64, "depth": 2, "deepstack_visual_indexes": [0]}
 
 
 class TestWriter(io.ComfyNode):
@@ -31,10 +31,10 @@ class TestWriter(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, says: str, sees: bool) -> io.NodeOutput:
+    def execute(cls, summary: str, sees: bool) -> io.NodeOutput:
         clip = writer()
-        if says:
-            recite(clip, says)
+        if summary:
+            recite(clip, summary)
         if not sees:
             clip.tokenizer.tokenize_with_weights = blind(clip.tokenizer.tokenize_with_weights)
         return io.NodeOutput(clip)
@@ -43,7 +43,7 @@ class TestWriter(io.ComfyNode):
 def writer() -> comfy.sd.CLIP:
     """The host's model and tokenizer, with the sizes above."""
     whole = qwen3vl.QWEN3VL_VISION[FAMILY]
-    qwen3vl.QWEN3VL_VISION[FAMILY] = SIGHT
+    qwen3vl.QWEN3VL_VISION[FAMILY] = PLAN
     target = ClipTarget(qwen3vl.tokenizer(FAMILY), qwen3vl.te(model_type=FAMILY))
     try:
         clip = comfy.sd.CLIP(target, model_options={f"{FAMILY}_model_config": WORDS})
@@ -58,8 +58,8 @@ def writer() -> comfy.sd.CLIP:
 def recite(clip: comfy.sd.CLIP, text: str) -> None:
     """Has the model draw the tokens of `text`, one after the other, each time it is asked."""
     network = getattr(clip.cond_stage_model, FAMILY).transformer
-    (said,) = clip.tokenize(text, skip_template=True)[FAMILY]
-    tokens = cycle([token for token, _ in said] + network.model.config.stop_tokens[:1])
+    (message,) = clip.tokenize(text, skip_template=True)[FAMILY]
+    tokens = cycle([token for token, _ in message] + network.model.config.stop_tokens[:1])
     network.sample_token = lambda *_, **__: torch.tensor([[next(tokens)]])
 
 

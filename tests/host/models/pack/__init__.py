@@ -215,7 +215,7 @@ class Words:
         return crc32(text.encode())
 
     def encode_from_tokens_scheduled(self, tokens: int, add_dict: dict[str, Any]) -> list[Any]:
-        return [[states, told | add_dict] for states, told in conditioning(*self.kind, tokens)]
+        return [[states, texts | add_dict] for states, texts in conditioning(*self.kind, tokens)]
 
 
 class TestWords:
@@ -257,10 +257,12 @@ class TestKeepLatent:
         return {"required": {"latent": ("LATENT",), "name": ("STRING", {"default": ""})}}
 
     def run(self, latent: dict[str, Any], name: str) -> dict[str, Any]:
-        kept = {key: latent[key].contiguous() for key in ("samples", "noise_mask") if key in latent}
+        preserved = {
+            key: latent[key].contiguous() for key in ("samples", "noise_mask") if key in latent
+        }
         folder = Path(folder_paths.get_output_directory())
         folder.mkdir(exist_ok=True)
-        save_file(kept, folder / f"{name}.safetensors")
+        save_file(preserved, folder / f"{name}.safetensors")
         return {}
 
 

@@ -1,0 +1,238 @@
+"""Nodes that turn a finished latent into something to look at."""
+
+import torch
+from comfy_api.latest import io, ui
+from einops import rearrange
+from torch import Tensor
+
+from ..sora_core.canvas.canvas import Canvas
+from ..sora_core.canvas.soundtrack import canvas_sound, retimed, sound_alone
+from ..sora_core.errors import ConfigError, SizeError, SoraError
+from ..sora_core.pipeline.generate import cropped
+from ..sora_core.pipeline.seams import colour_fades
+from ..sora_core.shapes import Latent, Size
+from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
+from ..sora_core.video.frames import frames_from_video, resize
+from ..sora_core.video.writer import write_video
+from .host.media import sound_from_audio
+from .host.models.vae import VAE, HostVAE, compression
+from .host.paths import free_memory, unused_video, workflow_notes
+from .host.restorable import RestorableVideo
+from .host.sampling import LatentDict, progress
+from .host.vae.decode import VideoDecoding, find_seam_joins
+from .host.validation import checked_choice
+
+DEFAULT_FPS = 8.0  # of a latent that no canvas made
+
+
+def canvas_of(latent: LatentDict, vae: VAE) -> Canvas | None:
+    """The canvas of `latent`, where it still remembers one that it covers."""
+    canvas, samples = latent.get("sora_canvas"), latent["samples"]
+    if canvas is not None and canvas.grid(compression(vae)).shape == tuple(samples.shape[2:]):
+        return canvas
+    return None
+
+
+def check_channels(samples: Tensor, vae: VAE) -> None:
+    """ConfigError where `samples` are of another kind than `vae` decodes."""
+    channels, wanted = samples.shape[1], vae.latent_channels
+    timeless = isinstance(vae, HostVAE) and samples.ndim != 5
+    if channels != wanted or timeless:
+        raise ConfigError(
+            f"a latent of {channels} channels{' without time' if timeless else ''}, for a VAE of "
+            f"{wanted}: connect the VAE of the model that painted it"
+        )
+
+
+def decoded_size(latent: LatentDict, vae: VAE) -> Size:
+    """What to crop the decoded video to: the canvas, where there is one."""
+    canvas, samples, pressed = canvas_of(latent, vae), latent["samples"], compression(vae)
+    if canvas is not None:
+        return canvas.size
+    height, width = samples.shape[-2] * pressed.rows, samples.shape[-1] * pressed.columns
+    frames = pressed.pixel_frames(samples.shape[2] if samples.ndim == 5 else 1)
+    return Size(width, height, frames)
+
+
+def video_of(latent: LatentDict, samples: Latent, vae: VAE) -> VideoDecoding:
+    """The video of `samples`, some of `latent`: a loop where the canvas is one."""
+    canvas, mask = canvas_of(latent, vae), latent.get("noise_mask")
+    if canvas is None:
+        return VideoDecoding(vae, samples)
+    if mask is None or mask.shape[2:] != samples.shape[2:]:  # another's, which says nothing of it
+        return VideoDecoding(vae, samples, ring=canvas.ring)
+    joins, fades = (
+        find_seam_joins(vae, samples, canvas, mask),
+        colour_fades(canvas, mask, compression(vae)),
+    )
+    return VideoDecoding(vae, samples, ring=canvas.ring, joins=joins, fades=fades, mask=mask)
+
+
+def file_suffix(codec: object, container: object) -> str:
+    """The suffix of the file to be written; SoraError where that cannot be."""
+    container = checked_choice("container", container, CONTAINERS)
+    return suffix_for(checked_choice("codec", codec, list(CODECS)), container)
+
+
+class SoraDecodeVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraDecodeVideo",
+            display_name="Sora Decode Video",
+            category="Sora/latent",
+            description="Decodes a latent straight into a video file, a few frames at a time: any "
+            "length in the same memory, cropped to exactly the canvas.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="A finished latent."),
+                io.Vae.Input("vae", tooltip="The VAE of the model that painted it."),
+                io.Float.Input(
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=240.0,
+                    step=0.5,
+                    tooltip="Frames per second; 0 takes what the canvas says.",
+                ),
+                io.Int.Input(
+                    "upscale",
+                    default=1,
+                    min=1,
+                    max=8,
+                    tooltip="Enlarges the frames (bicubic): small models paint small.",
+                ),
+                io.Boolean.Input(
+                    "sound",
+                    default=True,
+                    optional=True,
+                    tooltip="The sound of the footage, where it lies on the canvas; else silent.",
+                ),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="Another sound instead, from the start of the video on, cut to it.",
+                ),
+                io.Combo.Input(
+                    "codec",
+                    options=list(CODECS),
+                    default="h264",
+                    optional=True,
+                    tooltip="h264 plays everywhere, h265 and av1 make smaller files and take "
+                    "longer, ffv1 loses nothing.",
+                ),
+                io.Combo.Input(
+                    "quality",
+                    options=list(QUALITIES),
+                    default="standard",
+                    optional=True,
+                    tooltip="Each makes about twice the file of the one before. Standard shows no "
+                    "loss to the eye.",
+                ),
+                io.Combo.Input(
+                    "container",
+                    options=list(CONTAINERS),
+                    default="auto",
+                    optional=True,
+                    tooltip="auto is mp4, and mkv for ffv1. Save Video copies the stream into an "
+                    "mp4 of its own; ComfyUI reads workflows from mp4 and mov.",
+                ),
+            ],
+            outputs=[io.Video.Output(tooltip="For Save Video.")],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+        )
+
+    @classmethod
+    def validate_inputs(cls, codec="h264", container="auto") -> bool | str:
+        """Whether this build can write that, said before anything is painted."""
+        try:
+            file_suffix(codec, container)
+        except SoraError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(
+        cls,
+        latent,
+        vae,
+        fps,
+        upscale,
+        sound=True,
+        audio=None,
+        codec="h264",
+        quality="standard",
+        container="auto",
+    ) -> io.NodeOutput:
+        suffix = file_suffix(codec, container)
+        crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
+        samples = latent["samples"]
+        check_channels(samples, vae)
+        size = decoded_size(latent, vae)
+        if len(samples) > 1:
+            raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
+        canvas, origin = canvas_of(latent, vae), latent.get("sora_canvas")
+        rate = fps or (origin.fps if origin else DEFAULT_FPS)
+        notes, path = workflow_notes(cls.hidden), unused_video(suffix)
+
+        def write() -> str:
+            """Writes the video and returns how it was decoded."""
+            track = None
+            if sound and audio is not None:
+                track = sound_alone(sound_from_audio(audio), size.frames, rate)
+            elif sound and canvas is not None:
+                track = retimed(canvas_sound(canvas), rate / canvas.fps)
+            decoding = video_of(latent, samples, vae)
+            frames = (
+                resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
+                for chunk in cropped(decoding, size)
+            )
+            write_video(
+                path,
+                frames,
+                rate,
+                codec=codec,
+                crf=crf,
+                audio=track,
+                metadata=notes,
+                on_frame=progress(size.frames),
+            )
+            return decoding.summary
+
+        summary = write()
+        return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
+
+
+class SoraDecodeFrames(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraDecodeFrames",
+            display_name="Sora Decode Frames",
+            category="Sora/latent",
+            description="Decodes a latent into images, all in memory, cropped to exactly the "
+            "canvas. For long videos use Sora Decode Video.",
+            inputs=[
+                io.Latent.Input("latent", tooltip="A finished latent."),
+                io.Vae.Input("vae", tooltip="The VAE of the model that painted it."),
+            ],
+            outputs=[io.Image.Output(tooltip="One image for each frame.")],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae) -> io.NodeOutput:
+        samples = latent["samples"]
+        check_channels(samples, vae)
+        size = decoded_size(latent, vae)
+        needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
+        if needed > free_memory():
+            raise SizeError(
+                f"{size.frames} frames of {size.width}x{size.height} need {needed / 1e9:.1f} GB, "
+                f"{free_memory() / 1e9:.1f} GB are free: use Sora Decode Video"
+            )
+        show = progress(len(samples) * size.frames)
+        images = []
+        for clip in samples.split(1):
+            for video in cropped(video_of(latent, clip, vae), size):
+                images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
+                show(len(images))
+        return io.NodeOutput(torch.stack(images))

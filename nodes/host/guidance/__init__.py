@@ -1,0 +1,1 @@
+"""Any MODEL of the host, guided over a canvas."""

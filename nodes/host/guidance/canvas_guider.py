@@ -1,0 +1,271 @@
+"""Painting a canvas with any video model of the host, by the same functions as the core's pipeline.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+
+Some of the host's models count noise from 0 to far above 1: `x = clean + sigma * noise`. Here it is
+brought to rectified flow on the way in, and back on the way out.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+import comfy.model_patcher
+import comfy.model_sampling
+import comfy.samplers
+import comfy.utils
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ....sora_core.canvas.canvas import Canvas
+from ....sora_core.errors import ConfigError, SizeError
+from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
+from ....sora_core.resume.fingerprint import fingerprint
+from ....sora_core.resume.prediction_cache import PredictionCache
+from ....sora_core.resume.tensor_cache import Tensors
+from ....sora_core.sampling.drift import StatisticsProbe, anchor
+from ....sora_core.sampling.guidance import ease_guidance, guide_both
+from ....sora_core.sampling.inpaint import keep_known
+from ....sora_core.sampling.prompt_spans import SPAN_KEY
+from ....sora_core.sampling.segments import Segment
+from ....sora_core.shapes import Latent
+from ..conditioning import cond_weights
+from ..models.model import FRAME_RATE, HostModel
+from ..resume.fingerprint import (
+    conds_fingerprint,
+    model_fingerprint,
+    pack_fingerprint,
+    sampler_fingerprint,
+)
+from ..resume.progress import SamplingProgress
+from ..resume.segment_cache import SegmentJob, open_job, segment_tensors
+from ..resume.segments import SegmentRunner
+from ..sampling import Callback, Conditioning, Guider, LatentDict, no_model
+from .conditioning_support import concat_channels, conditioning_support
+from .predict import (
+    GuidanceScale,
+    GuidedCall,
+    ModelOptions,
+    SegmentContext,
+    check_latent,
+    empty_footage,
+    is_loop,
+    to_device,
+)
+from .temporal_plan import TemporalPlan
+
+IMAGE_KEYS = ("concat_latent_image", "noise_concat")
+"""Keys of conditioning that fill a model's channels for footage."""
+
+BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
+
+
+class CanvasGuider(Guider):
+    """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model.
+
+    A video longer than the model sees at a time is painted in a chain of links, if the model can be
+    shown what is there already; else, and where it is a loop, in windows.
+    """
+
+    context: SegmentContext
+    predictions: PredictionCache | None
+    probe: StatisticsProbe
+
+    def set_canvas(
+        self, latent: LatentDict, footage_scale: float, window: float, resume: bool
+    ) -> None:
+        model = self.model_patcher.model
+        self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
+        self.support = conditioning_support(model)
+        guide_both(no_model, no_model, no_model, self.scale, footage_scale)
+        check_latent(model, latent)
+        placed, looped = "noise_mask" in latent, is_loop(latent)
+        if placed and footage_scale != 1 and not self.support.accepts_footage:
+            raise ConfigError(
+                f"footage_scale {footage_scale:g}: {type(model).__name__} cannot be shown footage, "
+                "only made to keep it; set footage_scale to 1"
+            )
+        cond_keys = {
+            name for conds in self.original_conds.values() for cond in conds for name in cond
+        }
+        if (placed or looped) and not cond_keys.isdisjoint(IMAGE_KEYS):
+            raise ConfigError(
+                "the conditioning already holds an image: place it on the canvas instead, and "
+                "connect the conditioning without it"
+            )
+        self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
+        canvas: Canvas | None = latent.get("sora_canvas")
+        if canvas is not None and isinstance(model, HostModel) and model.metric:
+            self.original_conds = {
+                name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
+                for name, conds in self.original_conds.items()
+            }
+
+    @property
+    def guidance(self) -> GuidanceScale:
+        return GuidanceScale(self.scale, self.footage_scale, self.rescale, self.interval)
+
+    @property
+    def summary(self) -> str:
+        """What this model honours of the canvas, for the user."""
+        parts = [self.support.summary] if "noise_mask" in self.latent else []
+        parts += self.plan.summary
+        if self.resume and self.plan.resumable and not self.plan.segmented:
+            size = prod(self.latent["samples"].shape) * BYTES_PER_VALUE / 1e6
+            parts.append(f"Each prediction, {size:.1f} MB, is kept for a restart until it is done.")
+        return " ".join(parts)
+
+    def sample(
+        self,
+        noise: Latent,
+        latent_image: Latent,
+        sampler: comfy.samplers.Sampler,
+        sigmas: Tensor,
+        denoise_mask: Tensor | None = None,
+        callback: Callback | None = None,
+        disable_pbar: bool = False,
+        seed: int | None = None,
+    ) -> Latent:
+        """`latent_image`, painted; bit for bit itself where the mask is 0."""
+        if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
+            raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
+        mask = latent_image.new_ones(1, 1, *latent_image.shape[2:])
+        if denoise_mask is not None:
+            mask = comfy.utils.reshape_mask(denoise_mask, latent_image.shape)[:, :1]
+        mask = mask.to(latent_image)
+
+        sigmas = self.plan.sigmas(sigmas)
+        weights = cond_weights(self.original_conds["positive"], self.latent)
+        steps = super().sample
+
+        def generate(
+            segment: Segment,
+            fresh: int | None,
+            on_step: Callable[..., None],
+            predictions: PredictionCache | None,
+        ) -> Tensors:
+            self.context = self.segment_context(segment, weights)
+            self.predictions, self.probe = predictions, StatisticsProbe()
+            sampled = steps(
+                noise[:, :, segment.frames],
+                segment.known,
+                sampler,
+                sigmas,
+                callback=on_step,
+                disable_pbar=disable_pbar,
+                seed=fresh,
+            )
+            latent = torch.where(segment.mask == 0, segment.known, sampled.to(segment.known))
+            return segment_tensors(latent, self.probe.statistics)
+
+        positive = self.original_conds["positive"]
+        segment_job = SegmentJob(latent_image, mask, noise, seed, positive, weights)
+        runner = SegmentRunner(
+            self.model_patcher.model, segment_job, SEGMENT_SETTINGS, self.plan.segment_frames
+        )
+        job, uncached = None, ""
+        if self.resume and self.plan.resumable:
+            try:
+                job = open_job(self.shared(sampler, sigmas), segment_job, self.latent, runner.total)
+            except ConfigError as problem:
+                uncached = f"A restart begins anew: {problem}."
+        whole, messages = runner.run(generate, job, SamplingProgress(callback, len(sigmas) - 1))
+        self.report = f"{messages} {uncached}".strip()
+        return whole
+
+    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor) -> str:
+        """What makes every link of a painting; ConfigError where a restart could not know it."""
+        return fingerprint(
+            pack_fingerprint(),
+            model_fingerprint(self.model_patcher),
+            sampler_fingerprint(sampler),
+            sigmas,
+            self.guidance,
+            conds_fingerprint(self.original_conds["negative"]),
+            self.latent.get("sora_open"),
+            self.plan.windows,
+            self.plan.ring,
+            SEGMENT_SETTINGS,
+            self.model_patcher.load_device,
+        )
+
+    def segment_context(self, segment: Segment, weights: Float[Tensor, "p t"]) -> SegmentContext:
+        model, latent, mask = self.model_patcher.model, segment.known, segment.mask
+        placed, looped = bool((mask < 1).any()), self.plan.ring
+        model_mask = self.support.model_mask(mask)
+        concat = concat_empty = None
+        if (self.support.images or self.support.marks) and (placed or looped):
+            empty = empty_footage(self.latent, latent)
+            closed = (mask if model_mask is None else model_mask).gt(0)
+            concat = concat_channels(model, torch.where(closed, empty, latent), closed.to(latent))
+            concat_empty = concat_channels(model, empty, torch.ones_like(mask))
+        context = SegmentContext(
+            known=model.process_latent_in(latent),
+            mask=mask,
+            model_mask=model_mask if placed else None,
+            concat=concat,
+            concat_empty=concat_empty,
+            prompts=weights,
+            start=segment.start,
+            reference=segment.reference and segment.reference.transformed(model.process_latent_in),
+            anchored=SEGMENT_SETTINGS.anchor * segment.overlap,
+        )
+        easing = model.easing if isinstance(model, HostModel) else 0
+        share = ease_guidance(mask, easing, looped)
+        return replace(to_device(context, self.model_patcher.load_device), share=share)
+
+    def predict_noise(
+        self,
+        x: Latent,
+        timestep: Tensor,
+        model_options: ModelOptions | None = None,
+        seed: int | None = None,
+    ) -> Latent:
+        context, sigma = self.context, timestep.max().item()
+        counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
+        far = 0.0 if counts_flow else sigma
+        call = GuidedCall(
+            self.inner_model,
+            self.support,
+            self.conds,
+            self.guidance,
+            context,
+            timestep,
+            1 + far,
+            model_options or {},
+            seed,
+        )
+        denoise = self.plan.denoiser(call.denoiser, context.start)
+        if self.predictions is not None:
+            denoise = self.predictions.cached(denoise)
+        if context.reference is not None and context.anchored > 0:
+            denoise = anchor(denoise, context.reference, context.anchored, self.probe)
+        denoise = keep_known(denoise, context.known, context.mask)
+        return denoise(x / (1 + far), sigma / (1 + far))
+
+
+def make_guider(
+    model: comfy.model_patcher.ModelPatcher,
+    positive: Conditioning,
+    negative: Conditioning,
+    scale: float,
+    rescale: float,
+    interval: tuple[float, float],
+    latent: LatentDict | None,
+    footage_scale: float,
+    window: float,
+    resume: bool,
+) -> Guider:
+    """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
+    if latent is None:
+        if any(SPAN_KEY in options for _, options in positive):
+            raise ConfigError("prompts over spans of time: connect `latent` of Sora Guider too")
+        if footage_scale != 1:
+            raise ConfigError("footage_scale needs footage: connect `latent` of Sora Guider too")
+    result = Guider(model) if latent is None else CanvasGuider(model)
+    result.set_conds(positive, negative)
+    result.set_guidance(scale, rescale, interval)
+    if isinstance(result, CanvasGuider) and latent is not None:
+        result.set_canvas(latent, footage_scale, window, resume)
+    return result

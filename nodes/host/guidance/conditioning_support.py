@@ -1,0 +1,127 @@
+"""How a model of the host can be shown footage: asked of the model itself, by trying it.
+
+A model may take a noise level for each token or each latent frame, and footage in channels beside
+the latent; any other sees footage as noisy as the rest. Axes: b batch, c channels, t latent frames,
+y rows, x columns.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import comfy.model_base
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ....sora_core.errors import ConfigError
+from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.shapes import Latent
+from ..models.model import HostModel
+
+BaseModel = comfy.model_base.BaseModel
+
+Levels = Literal["token", "frame", "one"]
+"""What of a latent may have a noise level of its own."""
+
+IMAGES_ONLY = ("QwenImage", "HunyuanImage21Refiner")  # though their latents have a time axis
+
+SUPPORT_BY_LEVEL = {
+    "token": "Footage is shown clean, at a noise level of its own for each token.",
+    "frame": "One noise level a latent frame: footage that fills a frame is shown clean; other "
+    "footage is kept, but shown as noisy as the rest.",
+    "one": "One noise level: footage is kept, but shown as noisy as the rest, so joins may be "
+    "rough, and footage_scale must be 1.",
+}
+SUPPORT_BY_CHANNELS = (
+    "Footage is shown in the channels this model has for it; footage of a firmness below 1 is not, "
+    "and held as noisy as the rest."
+)
+SUPPORT_BY_MASK = "Footage that fills a latent frame is shown clean; other footage is merely kept."
+
+
+@dataclass(frozen=True, slots=True)
+class ConditioningSupport:
+    """What a model can be shown of footage."""
+
+    levels: Levels
+    images: bool = False  # it has channels for the footage
+    marks: bool = False  # it has a channel that says where footage is
+
+    @property
+    def accepts_footage(self) -> bool:
+        """Whether the model can tell footage from what it paints."""
+        return self.levels != "one" or self.images or self.marks
+
+    @property
+    def summary(self) -> str:
+        """What is honoured and what is not, for the user."""
+        if self.images:
+            return SUPPORT_BY_CHANNELS
+        return (
+            SUPPORT_BY_MASK
+            if self.marks and self.levels == "one"
+            else SUPPORT_BY_LEVEL[self.levels]
+        )
+
+    def model_mask(self, mask: SamplingMask) -> SamplingMask | None:
+        """The levels at which the model may see held tokens, each at its own or noisier.
+
+        None where all are to be seen as noisy as the sampler has them.
+        """
+        if self.levels == "token":
+            return mask
+        if self.levels == "one" and (self.images or not self.marks):
+            return None
+        frames = mask.amax((3, 4), keepdim=True)
+        return (frames if self.levels == "frame" else frames.ceil()).expand_as(mask)
+
+
+def conditioning_support(model: BaseModel) -> ConditioningSupport:
+    """How to show footage to `model`; ConfigError where it is of no use for a canvas."""
+    kind, latents = type(model).__name__, model.latent_format
+    if getattr(latents, "latent_dimensions", 2) != 3 or kind in IMAGES_ONLY:
+        raise ConfigError(
+            f"{kind} does not paint videos: connect a video model, or leave `latent` of Sora "
+            "Guider unconnected"
+        )
+    empty, anywhere = torch.zeros(1, latents.latent_channels, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
+    unasked = model.concat_cond(noise=empty, device=empty.device, latent_image=empty)
+    if unasked is None:
+        return ConditioningSupport(_sigma_levels(model))
+    nothing = concat_channels(model, empty, anywhere)
+    if nothing.shape != unasked.shape:
+        raise ConfigError(
+            f"the channels of {kind} take a control video, not footage: leave `latent` of Sora "
+            "Guider unconnected and use the nodes made for this model"
+        )
+    images = not torch.equal(nothing, concat_channels(model, empty + 1, anywhere))
+    marks = not torch.equal(nothing, concat_channels(model, empty, 0 * anywhere))
+    return ConditioningSupport(_sigma_levels(model), images, marks)
+
+
+def concat_channels(
+    model: BaseModel, footage: Latent, mask: SamplingMask
+) -> Float[Tensor, "b c t y x"]:
+    """What `model` sees beside the latent: `footage`, as its VAE gave it, where `mask` is 0."""
+    result: Any = model.concat_cond(
+        noise=footage,
+        device=footage.device,
+        latent_image=footage,
+        concat_latent_image=footage.clone(),  # some models scale it in place
+        concat_mask=mask.expand(len(mask), 1, *footage.shape[2:]),
+    )
+    return result
+
+
+def _sigma_levels(model: BaseModel) -> Levels:
+    if isinstance(model, HostModel):
+        return "token"
+    if type(model).process_timestep is BaseModel.process_timestep:
+        return "one"
+    half = torch.ones(1, 1, 2, 4, 4)
+    half[..., :2] = 0
+    timesteps: Any = model.process_timestep(torch.ones(1), x=half, denoise_mask=half)
+    levels = set(timesteps.flatten().tolist())
+    if levels == {1.0}:
+        return "one"
+    return "token" if levels == {0.0, 1.0} else "frame"

@@ -1,0 +1,270 @@
+"""One call of the host's model on a painting: what it sees, is told, and is led by.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any
+
+import comfy.model_management as devices
+import comfy.samplers
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ....sora_core.canvas.canvas import Canvas
+from ....sora_core.errors import ConfigError, SizeError
+from ....sora_core.sampling.drift import Statistics
+from ....sora_core.sampling.guidance import Share, any_guidance, guidance_weights, guide_both
+from ....sora_core.sampling.inpaint import SamplingMask, model_view
+from ....sora_core.sampling.prompt_spans import blend_denoisers, weights_at
+from ....sora_core.sampling.samplers import Denoise, Sigma
+from ....sora_core.shapes import Latent
+from ..conditioning import Conds, by_span, merged_cond
+from ..models.model import HostModel
+from ..sampling import LatentDict
+from .conditioning_support import BaseModel, ConditioningSupport
+
+ModelOptions = dict[str, Any]
+"""What the host calls model options."""
+
+HostArguments = dict[str, Any]
+"""What the host hands on: the input of a model, or the predictions to be combined."""
+
+ConcatChannels = Float[Tensor, "1 c2 t y x"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentContext:
+    """What is known of a latent that is being painted, on the device that paints it."""
+
+    known: Latent  # as the model has it, not as the VAE gave it
+    mask: SamplingMask
+    model_mask: SamplingMask | None  # at which levels the model may see held tokens
+    concat: ConcatChannels | None  # what it sees in its channels for footage
+    concat_empty: ConcatChannels | None  # and there, were nothing known
+    prompts: Float[Tensor, "p t"]  # how much each counts in each frame of the canvas
+    start: int = 0  # the first of its frames that is painted now
+    reference: Statistics | None = None  # what an earlier part was like
+    anchored: float = 0.0  # and how far this one is brought back to it
+    share: Share = 1.0  # of what the text pushes, for each frame; said on the CPU
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPositions:
+    """Where the frames of a call stand, as the windows of each host's version say it to a model."""
+
+    index_list: list[int]
+    dim: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """What the model sees beside the latent frames that it is called on."""
+
+    whole: int  # latent frames that are painted together
+    place: int  # of the first, as the model is to take it
+    sigma_ratio: SamplingMask | None  # of what it sees, over the sampler's
+    concat: ConcatChannels | None
+
+    def wrap(self, options: ModelOptions) -> ModelOptions:
+        """`options` with the model called so, and by whatever called it before."""
+        before = options.get("model_function_wrapper", call_model)
+
+        def call(apply: Callable[..., Latent], arguments: HostArguments) -> Latent:
+            return before(apply, self.apply(arguments))
+
+        return options | {"model_function_wrapper": call}
+
+    def apply(self, arguments: HostArguments) -> HostArguments:
+        x, conds = arguments["input"], dict(arguments["c"])
+        window = conds["transformer_options"].get("context_window")  # of the host's own windows
+        part = slice(None) if window is None else window.index_list
+        if window is None and x.shape[2] != self.whole:
+            for name, cond in conds.items():
+                timed = isinstance(cond, Tensor) and cond.ndim > 4 and cond.shape[-3] == self.whole
+                if timed and name != "c_concat":
+                    raise ConfigError(f"{name} lies along time: it cannot be led around a loop")
+        for name, value in (("denoise_mask", self.sigma_ratio), ("c_concat", self.concat)):
+            if value is not None:
+                conds[name] = value[:, :, part].repeat(len(x) // len(value), 1, 1, 1, 1)
+        if self.place and window is None:
+            places = list(range(self.place, self.place + x.shape[2]))
+            here = {"context_window": WindowPositions(places)}
+            conds["transformer_options"] = conds["transformer_options"] | here
+        return arguments | {"c": conds}
+
+
+def call_model(apply: Callable[..., Latent], arguments: HostArguments) -> Latent:
+    return apply(arguments["input"], arguments["timestep"], **arguments["c"])
+
+
+def check_latent(model: BaseModel, latent: LatentDict) -> None:
+    """ConfigError or SizeError where `model` would not see what `latent` holds."""
+    samples, wanted = latent["samples"], model.latent_format.latent_channels
+    if samples.ndim != 5:
+        raise SizeError("`latent` of Sora Guider has no time: encode a canvas for a video model")
+    if samples.shape[1] != wanted:
+        raise ConfigError(
+            f"a latent of {samples.shape[1]} channels for a model of {wanted}: encode the canvas "
+            "with the VAE of this model"
+        )
+
+
+def is_loop(latent: LatentDict) -> bool:
+    canvas: Canvas | None = latent.get("sora_canvas")
+    return canvas is not None and canvas.ring
+
+
+def empty_footage(latent: LatentDict, like: Latent) -> Latent:
+    """What a model that has channels for footage is used to see where there is none."""
+    grey: Latent | None = latent.get("sora_open")
+    if grey is None or grey.shape[3:] != like.shape[3:]:
+        return torch.zeros_like(like)
+    first = grey.shape[2] - 1 if is_loop(latent) else 0
+    return grey[:, :, (first + torch.arange(like.shape[2])).clamp(max=grey.shape[2] - 1)].to(like)
+
+
+def to_device(context: SegmentContext, device: torch.device) -> SegmentContext:
+    """`context` on `device`."""
+    on_device = {
+        field.name: part.to(device)
+        for field in fields(context)
+        if isinstance(part := getattr(context, field.name), Tensor)
+    }
+    return replace(context, **on_device)
+
+
+pass  # dropped
+
+
+@dataclass(frozen=True, slots=True)
+class GuidanceScale:
+    """How strictly a model follows text and footage, and within which interval of noise."""
+
+    text: float
+    footage: float
+    rescale: float
+    interval: tuple[float, float]
+
+    def scales_at(self, sigma: float) -> tuple[float, float]:
+        """The scales of text and of footage at a noise level."""
+        low, high = self.interval
+        return (self.text, self.footage) if low <= sigma <= high else (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class GuidedCall:
+    """One call of the host's model at one noise level, on any of the latent's frames."""
+
+    model: BaseModel
+    support: ConditioningSupport
+    conds: dict[str, Conds]
+    guidance: GuidanceScale
+    context: SegmentContext
+    timestep: Tensor
+    scale: float  # of what the host has, over rectified flow
+    options: ModelOptions
+    seed: int | None
+
+    def __post_init__(self) -> None:
+        if "sampler_calc_cond_batch_function" in self.options:
+            raise ConfigError(
+                "a patch of this MODEL predicts in a way of its own: leave `latent` of Sora Guider "
+                "unconnected, or remove the patch"
+            )
+
+    def denoiser(self, first: int, place: int) -> Denoise:
+        """The denoiser of frames from `first` on, which the model takes to be at `place`."""
+        return partial(self.predict, first=first, place=place)
+
+    def predict(self, x: Latent, sigma: Sigma, *, first: int, place: int) -> Latent:
+        """The clean latent, led by text and by footage."""
+        devices.throw_exception_if_processing_interrupted()  # a step may be many windows
+        context, negative = self.context, self.conds["negative"]
+        frames = (first + torch.arange(x.shape[2], device=x.device)) % context.known.shape[2]
+        x_in, inputs, inputs_empty = self.model_inputs(x, sigma, frames, place)
+        text, footage = self.guidance.scales_at(float(sigma))
+        if context.model_mask is None and context.concat is None:
+            footage = 1.0  # nothing is placed
+        share = context.share
+        if isinstance(share, Tensor):
+            share = share[:, :, frames.cpu()]
+        weights = weights_at(context.prompts, context.start + first, len(frames))
+
+        def predictions(arguments: HostArguments) -> list[Latent]:
+            positive, opposed = arguments["conds"]
+            counting = [i for i, row in enumerate(weights) if bool(row.any())]
+            spoken = [conds for i, conds in enumerate(by_span(positive)) if i in counting]
+            ours = isinstance(self.model, HostModel)
+            whole = merged_cond(spoken, weights[counting]) if ours else None
+            if whole is not None:
+                return self.batch([whole, opposed], x_in, inputs)
+            *prompted, away = self.batch([*spoken, opposed], x_in, inputs)
+            prompts = [lambda *_, one=one: one for one in prompted]
+            return [blend_denoisers(prompts, weights[counting])(0)(x, sigma), away]
+
+        def combine(arguments: HostArguments) -> Latent:
+            towards, away = arguments["cond_denoised"], arguments["uncond_denoised"]
+
+            def without(x: Latent, sigma: Sigma) -> Latent:
+                return self.batch([negative], x, inputs_empty)[0]
+
+            guided = guide_both(
+                lambda *_: towards,
+                lambda *_: away,
+                without,
+                text,
+                footage,
+                self.guidance.rescale,
+                share=share,
+            )
+            return arguments["input"] - guided(x, 1.0)
+
+        own = {
+            "sampler_calc_cond_batch_function": predictions,
+            "sampler_cfg_function": combine,
+            "disable_cfg1_optimization": True,
+        }
+        return comfy.samplers.sampling_function(
+            self.model,
+            x_in * self.scale,
+            self.timestep,
+            negative if any_guidance(guidance_weights(text, footage, share)[0]) else None,
+            self.conds["positive"],
+            text,
+            model_options=self.options | own,
+            seed=self.seed,
+        )
+
+    def model_inputs(
+        self, x: Latent, sigma: Sigma, frames: Tensor, place: int
+    ) -> tuple[Latent, ModelInputs, ModelInputs]:
+        """What the model sees of `x`, and beside it: with footage, and as if there were none."""
+        context, level, x_in = self.context, None, x
+        if context.model_mask is not None:
+            known, clear = context.known[:, :, frames], context.model_mask[:, :, frames]
+            x_in, levels = model_view(x, sigma, known, clear)
+            level = levels / sigma if self.support.levels != "one" else None
+        concat, concat_empty = (
+            None if part is None else part[:, :, frames]
+            for part in (context.concat, context.concat_empty)
+        )
+        whole = context.known.shape[2]
+        return (
+            x_in,
+            ModelInputs(whole, place, level, concat),
+            ModelInputs(whole, place, None, concat_empty),
+        )
+
+    def batch(self, conds: list[Any], x: Latent, view: ModelInputs) -> list[Latent]:
+        """The predictions for several conditionings, side by side where that is faster."""
+        return comfy.samplers.calc_cond_batch(
+            self.model,
+            conds,
+            x * self.scale,
+            self.timestep,
+            view.wrap(self.options),
+        )

@@ -1,0 +1,195 @@
+"""The host's VIDEO, IMAGE, MASK and AUDIO as footage for a canvas.
+
+Axes: t frames, y rows, x columns.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from av.error import FFmpegError
+from comfy_api.latest import Input, InputImpl
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ...sora_core.canvas.canvas import Canvas, Placement, Sound
+from ...sora_core.errors import ConfigError, MediaError
+from ...sora_core.video.probe import duration_of, probe
+from ...sora_core.video.reader import read_alpha, read_times
+from .paths import unused_video
+
+ROUNDING = 1e-6  # seconds: moments and times are sums of fractions
+ALPHA_SIDE = 512  # pixels of the longer side of a mask: finer than the cells of any latent
+IMAGE_FPS = 8.0  # of images, where no canvas says more
+
+VideoInput = Input.Video | Tensor
+"""What an input for footage takes: a VIDEO of the host, or its IMAGE, a batch of pictures."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Media:
+    """Something to place, and what it brings along: its size, its rate and how long it lasts."""
+
+    placement: Placement
+    width: int
+    height: int
+    fps: float
+    seconds: float
+    has_alpha: bool = False  # then it is open where it is transparent
+
+    def frames(self, fps: float) -> int:
+        """How many frames of a canvas at `fps` it fills."""
+        return max(1, round(self.seconds * fps))
+
+    def canvas(self, like: Canvas | None) -> Canvas:
+        """An empty canvas as large, as fast and as long; size and rate are rather those of `like`.
+
+        What lies on `like` stays.
+        """
+        if like is None:
+            like = Canvas(width=self.width, height=self.height, fps=self.fps)
+        return canvas_of_frames(like, self.frames(like.fps))
+
+    def first(self, seconds: float) -> "Media":
+        """Its beginning; all of it where it is no longer, or for 0 seconds."""
+        return replace(self, seconds=min(seconds or self.seconds, self.seconds))
+
+    def last(self, seconds: float) -> "Media":
+        """Its end; all of it where it is no longer, or for 0 seconds."""
+        shortened = self.first(seconds)
+        skip = self.placement.skip + self.seconds - shortened.seconds
+        return replace(shortened, placement=replace(self.placement, skip=skip))
+
+    def on(self, canvas: Canvas, fit: str = "pad") -> Placement:
+        """All of it from the start of `canvas`, in whole frames."""
+        frames = self.frames(canvas.fps)
+        mask = self.transparency(canvas.fps, self.placement.skip, frames)
+        return replace(self.placement, seconds=frames / canvas.fps, fit=fit, mask=mask)
+
+    def transparency(self, rate: float, skip: float, frames: int) -> Float[Tensor, "t y x"] | None:
+        """1 where it is transparent, 0 where it is opaque: a picture for each of `frames` at
+        `rate` from `skip` seconds on; None where all of it is opaque."""
+        source = self.placement.source
+        if not self.has_alpha or isinstance(source, Tensor):
+            return None
+        shrink = min(1.0, ALPHA_SIDE / max(self.width, self.height))
+        size = max(1, round(self.width * shrink)), max(1, round(self.height * shrink))
+        chunks = read_alpha(source, start=skip, seconds=frames / rate, fps=rate, size=size)
+        mask = 1 - torch.cat(list(chunks)).float() / 255
+        return mask if bool(mask.any()) else None
+
+
+def canvas_of_frames(canvas: Canvas, frames: int) -> Canvas:
+    """`canvas` made exactly so long."""
+    return replace(canvas, seconds=frames / canvas.fps)
+
+
+def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:
+    """`video` for a canvas; pictures play at `fps`, files and components at their own rate."""
+    if isinstance(video, Tensor):
+        return _from_images(video, fps, None)
+    path = _source_file(video)
+    if path is None:
+        components = video.get_components()
+        sound = None if components.audio is None else sound_from_audio(components.audio)
+        return _from_images(components.images, float(components.frame_rate), sound)
+    info = probe(path)
+    for note in info.notes:
+        logging.getLogger(__name__).info("%s: %s", path.name, note)
+    return Media(
+        placement=Placement(source=path),
+        width=info.width,
+        height=info.height,
+        fps=float(info.fps),
+        seconds=float(duration_of(path)),
+        has_alpha=info.has_alpha,
+    )
+
+
+def _from_images(images: Tensor, fps: float, sound: Sound | None) -> Media:
+    placement = Placement(source=images[..., :3], fps=fps, sound=sound)
+    count, height, width = images.shape[:3]
+    return Media(placement=placement, width=width, height=height, fps=fps, seconds=count / fps)
+
+
+def _source_file(video: Input.Video) -> Path | None:
+    """The file that `video` is the whole of; None where it was made, trimmed or cropped."""
+    if not isinstance(video, InputImpl.VideoFromFile):
+        return None
+    source: Any = video.get_stream_source()
+    # What is no video is refused in our words, not in those of the host.
+    probe(Path(source) if isinstance(source, str) else source)
+    whole = InputImpl.VideoFromFile(source)
+    for side in ("get_duration", "get_dimensions"):
+        if _asked(whole, side) != _asked(video, side):
+            return None
+    if isinstance(source, str):
+        return Path(source)
+    path = unused_video()  # what is read piece by piece needs a file
+    path.write_bytes(source.getvalue())
+    return path
+
+
+def _asked(video: Input.Video, question: str) -> object:
+    """What `video` answers; None where the host cannot tell, as of recordings without a header."""
+    try:
+        return getattr(video, question)()
+    except (ValueError, FFmpegError):
+        return None
+
+
+def sound_from_audio(audio: Mapping[str, Any]) -> Sound:
+    """An AUDIO of the host as sound; of a batch, which no video has, none."""
+    waveform, rate = audio["waveform"], int(audio["sample_rate"])
+    if waveform.ndim != 3 or len(waveform) != 1:
+        shape = "x".join(map(str, waveform.shape))
+        raise MediaError(f"sound of {shape}: give one AUDIO, 1 x channels x samples")
+    return waveform[0], rate
+
+
+def mask_frames(
+    mask: Float[Tensor, "t y x"], clip: Media, rate: float, skip: float, frames: int
+) -> Float[Tensor, "t2 y x"]:
+    """`mask` with a picture for each of `frames` at `rate`, from `skip` seconds of `clip` on.
+
+    One that stands still stays as it is. Others hold a picture for each frame of the clip's file,
+    shown when that frame is, or a picture for each frame counted at the clip's rate or at `rate`.
+    """
+    mask = rearrange(mask, "... y x -> (...) y x")
+    if len(mask) == 1:
+        return mask
+    moments = skip + torch.arange(frames, dtype=torch.float64) / rate
+    source = clip.placement.source
+    times = [] if isinstance(source, Tensor) else read_times(source)
+    if len(mask) == len(times):
+        return mask[_nearest(torch.tensor([float(time) for time in times]), moments)]
+    for fps in (clip.fps, rate):
+        if len(mask) == clip.frames(fps):
+            return mask[(moments * fps).round().long().clamp(max=len(mask) - 1)]
+    count = len(times) or clip.frames(clip.fps)
+    raise ConfigError(
+        f"mask of {len(mask)} pictures for footage of {count} frames: give 1, or one for each frame"
+    )
+
+
+def _nearest(times: Float[Tensor, " n"], moments: Float[Tensor, " m"]) -> Int[Tensor, " m"]:
+    """The number of the time nearest to each moment; the earlier of two, as frames are read."""
+    after = torch.searchsorted(times.to(moments), moments).clamp(max=len(times) - 1)
+    before = (after - 1).clamp(min=0)
+    nearer = (moments - times[before]).abs() <= (times[after] - moments).abs() + ROUNDING
+    return torch.where(nearer, before, after)
+
+
+def most_open(
+    transparent: Float[Tensor, "t y x"] | None, mask: Float[Tensor, "t2 y2 x2"]
+) -> Float[Tensor, "t3 y2 x2"]:
+    """Where either of two masks of the same footage is open; one of 1 picture stands still."""
+    if transparent is None:
+        return mask
+    sized = interpolate(transparent[:, None], mask.shape[1:], mode="bilinear")[:, 0]
+    return torch.maximum(sized, mask.to(sized))

@@ -1,0 +1,1 @@
+"""Our networks as the host's MODEL, VAE and CLIP."""

@@ -1,0 +1,90 @@
+"""Where the host keeps its files."""
+
+import json
+import secrets
+from math import prod
+from pathlib import Path
+from typing import Any, Protocol
+
+import comfy.model_management as devices
+import folder_paths
+import torch
+from comfy.cli_args import args
+from torch import Tensor
+
+from ...sora_core.checkpoints.safetensors_io import mapped_tensor
+from ...sora_core.errors import ConfigError
+from ...sora_core.paths import inside
+from ...sora_core.pipeline.generate import MODELS
+from .validation import checked_choice
+
+MODEL_SUFFIX = ".safetensors"
+MODELS_FOLDER = "diffusion_models"
+
+
+class HiddenInputs(Protocol):
+    """What the host tells a node of the graph that it stands in."""
+
+    prompt: Any
+    extra_pnginfo: Any
+
+
+def model_names() -> list[str]:
+    """Models to choose from: those that ship with the pack, then the host's."""
+    shipped = shipped_names()
+    hosted = folder_paths.get_filename_list(MODELS_FOLDER)
+    return shipped + [
+        name for name in hosted if name.endswith(MODEL_SUFFIX) and name not in shipped
+    ]
+
+
+def model_path(name: str) -> Path:
+    """The file of a model to choose from; ConfigError for any other name."""
+    name = checked_choice("model", name, model_names())
+    if name in shipped_names():
+        return inside(MODELS, name)
+    path = folder_paths.get_full_path(MODELS_FOLDER, name)
+    if path is None:  # a link whose file is gone is listed too
+        raise ConfigError(f"model {name[:60]!a} is listed, but its file is gone: choose another")
+    return Path(path)
+
+
+def shipped_names() -> list[str]:
+    return sorted(file.name for file in MODELS.glob(f"sora-*{MODEL_SUFFIX}"))
+
+
+def unused_video(suffix: str = ".mp4") -> Path:
+    """A name for a video that lasts until the host ends."""
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"sora_{secrets.token_hex(8)}{suffix}"
+
+
+def workflow_notes(hidden: HiddenInputs | None) -> dict[str, str]:
+    """What Save Video notes in a file, from which ComfyUI restores the graph; nothing if not to."""
+    if args.disable_metadata or hidden is None:
+        return {}
+    notes = dict(hidden.extra_pnginfo or {})
+    if hidden.prompt is not None:
+        notes["prompt"] = hidden.prompt
+    return {name: json.dumps(note) for name, note in notes.items()}
+
+
+def free_memory() -> int:
+    """Bytes of main memory that images may still take."""
+    free: Any = devices.get_free_memory(torch.device("cpu"))
+    return int(free)
+
+
+LARGE_BYTES = 256 * 2**20  # bytes
+
+
+def zeros_on_disk(shape: tuple[int, ...]) -> Tensor:
+    """Zeros of `shape`: in memory, or on the disk where they take more than `LARGE_BYTES`."""
+    if 4 * prod(shape) <= LARGE_BYTES:
+        return torch.zeros(shape)
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return mapped_tensor(
+        folder / f"sora_{secrets.token_hex(8)}.safetensors", "latent_tensor", shape
+    )

@@ -1,0 +1,1 @@
+"""Long videos segment by segment, cached in the output folder."""

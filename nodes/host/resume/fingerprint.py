@@ -1,0 +1,65 @@
+"""What makes a painting: the model, the sampler and the prompts, told apart after a restart too."""
+
+from pathlib import Path
+from typing import Any
+
+import comfy.model_patcher
+import comfy.samplers
+import comfy.weight_adapter
+import torch
+from torch import Tensor
+
+from ....sora_core.resume.fingerprint import tensor_sample
+from ....sora_core.sampling.prompt_spans import SPAN_KEY
+from ..conditioning import Conds
+
+PATCHED = (
+    "object_patches",
+    "model_options",
+    "wrappers",
+    "callbacks",
+    "injections",
+    "additional_models",
+    "hook_patches",
+    "weight_wrapper_patches",
+)
+"""Where the host's keeper of a model holds what nodes have changed, beside weights."""
+
+FLEETING = ("uuid", SPAN_KEY)  # the one is another each time; the other is known by its weights
+
+
+def pack_fingerprint() -> list[bytes]:
+    """The pack's own source: another version may paint another video."""
+    folder = Path(__file__).resolve().parents[3]
+    files = sorted([*folder.glob("sora_core/**/*.py"), *folder.glob("nodes/**/*.py")])
+    return [file.read_bytes() for file in files]
+
+
+def model_fingerprint(patcher: comfy.model_patcher.ModelPatcher) -> list[object]:
+    """What `digest` needs to tell this MODEL from any other: its weights, by a sample of each, and
+    all that nodes have patched. The host's own number for its patches is another each time."""
+    model = patcher.model
+    weights = {
+        name: [_weight(weight[0]), *map(_weight, patches)]
+        for name, (weight, *patches) in patcher.get_key_patches().items()
+    }
+    patched = {name: getattr(patcher, name, None) for name in PATCHED}
+    sampling = patcher.get_model_object("model_sampling")
+    return [type(model), type(model.latent_format), sampling, weights, patched, torch.__version__]
+
+
+def sampler_fingerprint(sampler: comfy.samplers.Sampler) -> list[object]:
+    return [type(sampler), vars(sampler)]
+
+
+def conds_fingerprint(conds: Conds) -> list[dict[str, Any]]:
+    return [{key: one for key, one in cond.items() if key not in FLEETING} for cond in conds]
+
+
+def _weight(value: object) -> object:
+    """`value` of a patch, its tensors by a sample of each."""
+    if isinstance(value, Tensor):
+        return tensor_sample(value)
+    if isinstance(value, comfy.weight_adapter.WeightAdapterBase):
+        return [type(value), _weight(list(value.weights))]
+    return [_weight(one) for one in value] if isinstance(value, list | tuple) else value

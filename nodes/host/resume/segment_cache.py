@@ -1,0 +1,98 @@
+"""Links of a long painting, kept in the output folder: queued again, it goes on where it stopped.
+
+Axes: p prompts, q of different words, t latent frames.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import folder_paths
+from jaxtyping import Float
+from torch import Tensor
+
+from ....sora_core.canvas.canvas import Canvas
+from ....sora_core.resume.fingerprint import fingerprint
+from ....sora_core.resume.jobs import Job
+from ....sora_core.resume.tensor_cache import Tensors
+from ....sora_core.sampling.drift import Statistics
+from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.sampling.segments import Segment
+from ....sora_core.shapes import Latent
+from ..conditioning import Conds, by_span, by_wording
+from ..sampling import LatentDict
+from .fingerprint import conds_fingerprint
+
+JOBS_FOLDER = "sora-jobs"
+LATENT_KEY, MEAN_KEY, DEVIATION_KEY = "latent", "unheld_mean", "unheld_deviation"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """What makes a long painting, beside what is the same in all of its links."""
+
+    known: Latent
+    mask: SamplingMask
+    noise: Latent
+    seed: int | None
+    positive: Conds
+    weights: Float[Tensor, "p t"]
+
+    @property
+    def key(self) -> str:
+        rest = (self.known, self.mask, self.noise, self.seed, self.weights)
+        return fingerprint(conds_fingerprint(self.positive), *rest)
+
+    @property
+    def words(self) -> Float[Tensor, "q t"]:
+        """How much each wording counts in each frame: what is said again is the same scene."""
+        return by_wording(self.positive, self.weights)
+
+    def key_of(self, segment: Segment, seed: int | None) -> str:
+        """What makes one link: the footage and history it begins with, and what it is told."""
+        here = self.weights[:, segment.frames]
+        spoken = [
+            [conds_fingerprint(conds), row]
+            for conds, row in zip(by_span(self.positive), here, strict=True)
+            if bool(row.any())
+        ]
+        around = (segment.start, segment.known, segment.mask, segment.reference, segment.overlap)
+        return fingerprint(spoken, self.noise[:, :, segment.frames], seed, *around)
+
+
+def segment_tensors(latent: Latent, unheld: Statistics | None) -> Tensors:
+    """What is kept of a link: its latent, and what it would be like were it not anchored."""
+    if unheld is None:
+        return {LATENT_KEY: latent}
+    return {LATENT_KEY: latent, MEAN_KEY: unheld.mean, DEVIATION_KEY: unheld.deviation}
+
+
+def free_statistics(part: Tensors) -> Statistics | None:
+    """What a link that is kept would be like were it not anchored."""
+    return Statistics(part[MEAN_KEY], part[DEVIATION_KEY]) if MEAN_KEY in part else None
+
+
+def jobs_folder() -> Path:
+    """Where long jobs are kept, in the host's output folder."""
+    return Path(folder_paths.get_output_directory()) / JOBS_FOLDER
+
+
+def open_job(shared: str, segment_job: SegmentJob, latent: LatentDict, total: int) -> Job:
+    """The job of a painting of `total` links, gone on with if it was begun before. `shared` is what
+    makes every link; ConfigError where a restart could not know what makes them."""
+    return Job(
+        jobs_folder(),
+        shared,
+        segment_job.key,
+        describe_latent(latent),
+        segment_job.seed or 0,
+        total,
+    )
+
+
+def describe_latent(latent: LatentDict) -> str:
+    """What a latent will show, for people."""
+    canvas: Canvas | None = latent.get("sora_canvas")
+    if canvas is None:
+        return "x".join(str(side) for side in latent["samples"].shape[2:]) + " latent"
+    shot = f": {canvas.prompts[0].prompt[:60]}" if canvas.prompts else ""
+    return f"{canvas.width}x{canvas.height}, {canvas.seconds:g} s{shot}"

@@ -1,0 +1,1 @@
+"""Encoding and decoding through any VAE of the host."""

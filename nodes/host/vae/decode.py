@@ -1,0 +1,135 @@
+"""The frames of a latent, through any VAE of the host. Axes: c channels, t frames, y x pixels."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import comfy.model_management as devices
+import torch
+
+from ....sora_core.canvas.canvas import Canvas
+from ....sora_core.canvas.encode import Mask
+from ....sora_core.models.chunked_codec import decode_chunks, decode_ring, frame_range
+from ....sora_core.pipeline.seams import (
+    ColourFade,
+    SeamJoin,
+    decode_joined,
+    fade_colours,
+    seam_joins,
+)
+from ....sora_core.shapes import Latent, Size, Video
+from ..models.vae import VAE, HostVAE, compression, interruptible
+from .encode import encode_strategy
+from .temporal_tiling import TILE, decoded_at_once, decoded_in_tiles
+from .wan_streaming import decode_streaming, decodes_streaming
+
+LOOP_BEFORE, LOOP_AFTER = 12, 1  # latent frames that another VAE sees beyond both ends of a ring
+
+
+class VideoDecoding:
+    """The video of a latent in [-1, 1], in chunks; and, when they were made, how exact it is.
+
+    On a `ring` every latent frame stands for as many frames, and the last leads to the first: exact
+    in our VAE. Others get `LOOP_BEFORE` latent frames of the ring's end before it, and its start
+    after it. One that looks further back, as Wan's 33 frames, decodes the start a little as if the
+    video began there: by 0.06 root mean square in a random network, where nothing fades with
+    distance.
+
+    Footage that was `met`, after what was painted, is decoded as it was encoded by a VAE that looks
+    back alone: ours, and those that remember. Ours has a decoder of its own for what was `painted`.
+    What `left` footage goes on in its colours, whatever the VAE.
+    """
+
+    def __init__(
+        self,
+        vae: VAE,
+        latent: Latent,
+        *,
+        ring: bool = False,
+        joins: Sequence[SeamJoin] = (),
+        fades: Sequence[ColourFade] = (),
+        mask: Mask | None = None,
+    ) -> None:
+        self.vae, self.latent, self.ring, self.joins = vae, latent, ring, joins
+        self.fades, self.mask = fades, mask
+        self.method, self.apart = "", 0.0
+
+    def __iter__(self) -> Iterator[Video]:
+        return fade_colours(self.chunks(), self.fades)
+
+    def chunks(self) -> Iterator[Video]:
+        """The video as the VAE decodes it."""
+        if isinstance(self.vae, HostVAE):
+            self.method = "in chunks, each from where the one before ended: as all at once"
+            yield from self.by_our_vae(self.vae)
+            return
+        if not self.ring:
+            yield from interruptible(self.by_host_vae(self.latent))
+            return
+        frames, step = self.latent.shape[2], compression(self.vae).time
+        around = torch.arange(-LOOP_BEFORE, frames + LOOP_AFTER) % frames
+        before = compression(self.vae).pixel_frames(LOOP_BEFORE)
+        video = self.by_host_vae(self.latent[:, :, around])
+        yield from interruptible(frame_range(video, before, before + frames * step))
+
+    @property
+    def summary(self) -> str:
+        """How the latent was decoded, in sentences for the user."""
+        begins = " What is painted begins in the colours of the footage before it."
+        bends = " What is painted bends to the footage after it."
+        return f"Decoded {self.method}.{begins if self.fades else ''}{bends if self.joins else ''}"
+
+    def by_our_vae(self, vae: HostVAE) -> Iterator[Video]:
+        needed = vae.memory_used_decode(self.latent[:, :, :2].shape, vae.vae_dtype)
+        devices.load_models_gpu([vae.patcher], memory_required=needed)
+        latent = self.latent.to(vae.device, vae.vae_dtype)
+        if self.mask is not None:
+            latent = vae.first_stage_model.with_mask_channel(latent, self.mask)
+        decode = partial(decode_ring if self.ring else decode_chunks, vae.first_stage_model)
+        for video in interruptible(decode_joined(decode, latent, self.joins)):
+            yield video.float().to(vae.output_device)
+
+    def by_host_vae(self, latent: Latent) -> Iterator[Video]:
+        """Frame by frame through a VAE that remembers, in tiles of time through any other."""
+        ratio, yielded = self.vae.upscale_ratio, 0
+        frames = latent.shape[2] if latent.ndim == 5 else 1
+        if frames > 1 and decodes_streaming(self.vae):
+            self.method = "latent frame by latent frame, by the VAE's own memory: as all at once"
+            try:
+                decode = partial(decode_streaming, self.vae)
+                for video in decode_joined(decode, latent, self.joins, compression(self.vae)):
+                    yield video
+                    yielded += video.shape[2]
+                return
+            except devices.OOM_EXCEPTION:  # the host decodes tiles of space then
+                devices.soft_empty_cache()
+        pressed = compression(self.vae)
+        regular = isinstance(ratio, tuple) and ratio[0](TILE) == pressed.pixel_frames(TILE)
+        if frames <= TILE or not regular:
+            self.method, self.joins = "all at once", ()
+            yield decoded_at_once(self.vae, latent)[:, :, yielded:]
+            return
+        self.joins = ()
+        self.overlapped(0.0)
+        total = pressed.pixel_frames(frames)
+        yield from frame_range(decoded_in_tiles(self.vae, latent, self.overlapped), yielded, total)
+
+    def overlapped(self, apart: float) -> None:
+        self.apart = max(self.apart, apart)
+        levels = self.apart * 255 / 2
+        self.method = (
+            f"in tiles of {TILE} latent frames, which differ by at most {levels:.1f} of 255 levels "
+            "where they overlap: that far it may be from all at once"
+        )
+
+
+def decode_video(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
+    """The video of `latent` in [-1, 1], in chunks."""
+    return iter(VideoDecoding(vae, latent, ring=ring))
+
+
+def find_seam_joins(vae: VAE, latent: Latent, canvas: Canvas, mask: Mask) -> list[SeamJoin]:
+    """Where in `latent` footage follows what was painted: the `mask` is that of the canvas."""
+    pressed = compression(vae)
+    _, height, width = pressed.covered(canvas.grid(pressed))
+    encode = encode_strategy(vae, Size(width, height)).encode
+    return seam_joins(canvas, mask, encode, vae.latent_channels, pressed)

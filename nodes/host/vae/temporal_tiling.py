@@ -1,0 +1,120 @@
+"""VAEs of the host that see all frames at once, in tiles of time that overlap.
+
+Axes: b batch, c channels, t frames, y rows, x columns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from math import prod
+from typing import Any
+
+import comfy.model_management as devices
+import torch
+from einops import rearrange
+
+from ....sora_core.errors import SizeError
+from ....sora_core.shapes import Latent, Size, Video
+from ..models.vae import VAE, compression, interruptible
+
+TILE = 20  # latent frames that are decoded together
+MARGIN, BLEND = 2, 2  # of them, what is only looked at, before and after; and what two tiles show
+TILE_OVERLAP = 4  # latent frames that encoding sees again before those it adds
+EVEN_RANGE = 1e-6  # a latent whose range is less is of one colour
+AT_ONCE = 2**30  # bytes of pixels that are encoded together
+BYTES = 3 * 4  # of a pixel
+
+
+def decoded_at_once(vae: VAE, latent: Latent) -> Video:
+    """The video of `latent` in [-1, 1], by the host's own decoding."""
+    images: Any = vae.decode(latent)
+    return rearrange(images, "... y x c -> 1 c (...) y x").mul_(2).sub_(1)
+
+
+def decoded_in_tiles(
+    vae: VAE, latent: Latent, on_overlap: Callable[[float], None]
+) -> Iterator[Video]:
+    """The video of `latent` in [-1, 1], tile by tile, each faded into the next.
+
+    `on_overlap` gets the largest difference of two tiles where both show the same frames: 0 where
+    a tile sees all that matters to the frames that it gives.
+    """
+    step, total, first, held = compression(vae).time, latent.shape[2], 0, None
+    shared = step * (BLEND - 1) + 1  # frames
+    while True:
+        end = min(first + TILE, total)
+        video = decoded_at_once(vae, latent[:, :, first:end])
+        if held is not None:
+            video = video[:, :, step * MARGIN :]
+            apart = video[:, :, :shared] - held
+            on_overlap(apart.abs().max().item())
+            share = torch.arange(1, shared + 1, device=apart.device) / (shared + 1)
+            video[:, :, :shared] = held + apart * rearrange(share, "t -> t 1 1")
+        if end == total:
+            yield video
+            return
+        video = video[:, :, : -step * MARGIN]
+        yield video[:, :, :-shared]
+        held = video[:, :, -shared:].clone()
+        first = end - MARGIN - BLEND - MARGIN
+
+
+def encoded_at_once(vae: VAE, video: Video) -> Latent:
+    """The latent of all of `video`, its last frame repeated until its last group is whole."""
+    missing = (1 - video.shape[2]) % compression(vae).time
+    if missing:
+        video = torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
+    latent: Any = vae.encode(rearrange(video, "1 c t y x -> t y x c").add(1).div(2))
+    return latent
+
+
+def encoded_in_tiles(
+    vae: VAE, chunks: Iterable[Video], length: int, on_overlap: Callable[[float], None]
+) -> Iterator[Latent]:
+    """The latent of a video in parts of `length` frames, at once where it is no longer.
+
+    A part begins with the last frame of a latent frame, alone as a first frame is, and sees
+    `TILE_OVERLAP` latent frames again before it adds any. `on_overlap` gets how far apart the last
+    of them is from what the part before made of the same frames, at most, as a share of its range.
+    """
+    step = compression(vae).time
+    waiting = held = None
+
+    def added(latent: Latent) -> Latent:
+        if held is None:
+            return latent
+        apart = (latent[:, :, TILE_OVERLAP : TILE_OVERLAP + 1] - held).abs().max()
+        on_overlap((apart / (held.max() - held.min()).clamp(min=EVEN_RANGE)).item())
+        return latent[:, :, TILE_OVERLAP + 1 :]
+
+    for chunk in interruptible(iter(chunks)):
+        waiting = chunk if waiting is None else torch.cat([waiting, chunk], dim=2)
+        while waiting.shape[2] > length:
+            latent = added(encoded_at_once(vae, waiting[:, :, :length]))
+            yield latent
+            waiting, held = (
+                waiting[:, :, length - 1 - TILE_OVERLAP * step :],
+                latent[:, :, -1:].clone(),
+            )
+    if waiting is not None:
+        yield added(encoded_at_once(vae, waiting))
+
+
+def most_frames(vae: VAE, size: Size) -> int:
+    """How many frames of `size` the memory allows `vae` together; SizeError for too few."""
+    step, total = compression(vae).time, devices.get_total_memory(vae.device)
+
+    def fits(frames: int) -> bool:
+        shape = (1, 3, frames, size.height, size.width)
+        return BYTES * prod(shape[2:]) <= AT_ONCE and (
+            vae.memory_used_encode(shape, vae.vae_dtype) <= total
+        )
+
+    least = 1 + step * (TILE_OVERLAP + 1)
+    frames = least
+    while frames < size.frames and fits(frames + step):
+        frames += step
+    if not fits(min(frames, size.frames)):
+        raise SizeError(
+            f"{min(frames, size.frames)} frames of {size.width}x{size.height} are too large for "
+            "this VAE to encode together: choose fewer pixels"
+        )
+    return frames

@@ -1,0 +1,127 @@
+"""VAEs of the host that remember what went before: a latent frame at a time, both ways.
+
+Those of the Wan kind keep the last features of each causal convolution in a list, which their own
+`encode` and `decode` fill while they go through a whole video. Axes: b batch, c channels, t frames,
+y rows, x columns.
+"""
+
+from collections.abc import Iterable, Iterator
+from inspect import signature
+from math import prod
+from typing import Any
+
+import comfy.ldm.wan.vae
+import comfy.ldm.wan.vae2_2
+import comfy.model_management as devices
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ....sora_core.models.chunked_codec import whole_groups
+from ....sora_core.shapes import Latent, Video
+from ..models.vae import VAE, compression, interruptible
+from .onednn_conv3d import Direct
+from .temporal_tiling import encoded_at_once
+
+TRIAL_LATENT = (
+    3,
+    4,
+    4,
+)  # frames, rows and columns of the latent that shows whether decoding is the same
+TRIAL_VIDEO = (9, 16, 16)  # frames, rows and columns of the video that shows it for encoding
+TOLERANCE = (
+    1e-3  # of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size
+)
+CHANNELS = 3
+
+
+def decodes_streaming(vae: VAE) -> bool:
+    """Whether `vae` decodes a little noise frame by frame to what it decodes at once."""
+    network: Any = vae.first_stage_model
+    if not has_feat_cache(network):
+        return False
+    devices.load_models_gpu([vae.patcher])
+    noise = torch.randn(
+        1, vae.latent_channels, *TRIAL_LATENT, generator=torch.Generator().manual_seed(0)
+    )
+    noise = noise.to(vae.device, vae.vae_dtype)
+    whole = network.decode(noise)
+    parts = torch.cat(list(frame_by_frame(network, noise)), dim=2)
+    return outputs_agree(vae, parts, whole)
+
+
+def outputs_agree(vae: VAE, parts: Tensor, whole: Tensor) -> bool:
+    """Whether `parts` are `whole`, as far as the precision of `vae` lets them."""
+    error = max(TOLERANCE, 8 * torch.finfo(vae.vae_dtype).eps)
+    return parts.shape == whole.shape and (parts - whole).abs().max().item() <= error
+
+
+def has_feat_cache(network: nn.Module) -> bool:
+    """Whether `network` has the parts that `frame_by_frame` drives."""
+    decoder, enter = (getattr(network, name, None) for name in ("decoder", "conv2"))
+    if not isinstance(decoder, nn.Module) or not isinstance(enter, nn.Module):
+        return False
+    return {"feat_cache", "feat_idx"} <= signature(decoder.forward).parameters.keys()
+
+
+def frame_by_frame(network: nn.Module, latent: Latent) -> Iterator[Video]:
+    """The frames of each latent frame, in the network's own precision and on its device."""
+    enter, decoder = network.get_submodule("conv2"), network.get_submodule("decoder")
+    begins = "first_chunk" in signature(decoder.forward).parameters
+    memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than are used
+    for index, part in enumerate(latent.split(1, dim=2)):
+        arguments = {"first_chunk": index == 0} if begins else {}
+        with Direct():
+            frames = decoder(enter(part), feat_cache=memory, feat_idx=[0], **arguments)
+        frames = torch.cat(frames, dim=2) if isinstance(frames, list) else frames
+        if frames.shape[1] > CHANNELS:  # 2x2 pixels lie in the channels, columns before rows
+            frames = rearrange(frames, "b (c j i) t y x -> b c t (y i) (x j)", i=2, j=2)
+        yield frames
+
+
+def decode_streaming(vae: VAE, latent: Latent) -> Iterator[Video]:
+    """The video of `latent` in [-1, 1], a latent frame at a time, of a `vae` that
+    `decodes_streaming`."""
+    needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
+    devices.load_models_gpu([vae.patcher], memory_required=needed)
+    network: Any = vae.first_stage_model
+    for part in frame_by_frame(network, latent.to(vae.device, vae.vae_dtype)):
+        images = vae.process_output(part.to(vae.output_device).float())
+        yield images.mul(2).sub(1)
+
+
+def encodes_streaming(vae: VAE) -> bool:
+    """Whether `vae` is one of Wan's, and its chunks are shown to be its whole, on a small video."""
+    network = vae.first_stage_model
+    if not isinstance(network, comfy.ldm.wan.vae.WanVAE | comfy.ldm.wan.vae2_2.WanVAE):
+        return False
+    video = torch.linspace(-1, 1, 3 * prod(TRIAL_VIDEO)).reshape(1, 3, *TRIAL_VIDEO)
+    whole = encoded_at_once(vae, video)
+    try:
+        parts = torch.cat(list(encode_streaming(vae, [video])), dim=2)
+    except TypeError:  # another version of the host gives its network other arguments
+        return False
+    return outputs_agree(vae, parts, whole)
+
+
+def encode_streaming(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
+    """The latent of Wan's VAEs, whose layers remember the frames before when they are asked to."""
+    network: Any = vae.first_stage_model
+    step = compression(vae).time
+    past = [None] * sum(1 for _ in network.encoder.modules())
+    for groups in whole_groups(chunks, step):
+        for group in interruptible(iter(groups.split(step, dim=2))):
+            used = vae.memory_used_encode(group.shape, vae.vae_dtype)
+            devices.load_models_gpu([vae.patcher], memory_required=used)
+            pixels = vae.process_input(group.add(1).div(2)).to(vae.device, vae.vae_dtype)
+            with Direct():
+                cells = network.encoder(patchified(network, pixels), feat_cache=past, feat_idx=[0])
+            mean, _ = network.conv1(cells).chunk(2, dim=1)
+            yield mean.float().to(vae.output_device)
+
+
+def patchified(network: nn.Module, pixels: Tensor) -> Tensor:
+    """`pixels` as the network begins with them: Wan 2.2 folds 2x2 of them into channels."""
+    if isinstance(network, comfy.ldm.wan.vae2_2.WanVAE):
+        return comfy.ldm.wan.vae2_2.patchify(pixels, patch_size=2)
+    return pixels

@@ -1,0 +1,96 @@
+"""What nodes that make a canvas have in common: their inputs, and the picture they show."""
+
+from comfy_api.latest import io, ui
+
+from ..sora_core.canvas.canvas import FITS, Canvas
+from ..sora_core.canvas.thumbnail import picture
+from ..sora_core.video.frames import images_from_frames
+from .host.media import IMAGE_FPS, Media, VideoInput, as_media
+
+MAX_CANVAS_SECONDS = 3600.0
+
+FOOTAGE_TOOLTIP = (
+    "A VIDEO, or a batch of images: these play at the rate of the canvas, or at 8 fps."
+)
+
+SoraCanvasType = io.Custom("SORA_CANVAS")
+
+
+def canvas_result(canvas: Canvas) -> io.NodeOutput:
+    """The output of a node that makes `canvas`, and its picture on the node."""
+    drawn = images_from_frames(picture(canvas)[None])
+    return io.NodeOutput(canvas, ui=ui.PreviewImage(drawn))
+
+
+def canvas_input() -> io.Input:
+    return SoraCanvasType.Input("canvas", tooltip="From Sora Canvas or any node that edits.")
+
+
+def canvas_output() -> io.Output:
+    return SoraCanvasType.Output(
+        display_name="canvas", tooltip="For Sora Encode Canvas, or to place more on it."
+    )
+
+
+def video_input(name: str, tooltip: str, optional: bool = False) -> io.Input:
+    return io.MultiType.Input(name, [io.Video, io.Image], optional=optional, tooltip=tooltip)
+
+
+def fit_input(default: str = "pad", optional: bool = False) -> io.Input:
+    return io.Combo.Input(
+        "fit",
+        options=list(FITS),
+        default=default,
+        optional=optional,
+        tooltip="Footage of another shape than its place: pad shows all of it and paints what is "
+        "left beside it, crop fills the place and cuts off the rest, stretch distorts.",
+    )
+
+
+def seconds_input(
+    name: str, default: float, tooltip: str, least: float = 0.0, optional: bool = False
+) -> io.Input:
+    return io.Float.Input(
+        name,
+        default=default,
+        min=least,
+        max=MAX_CANVAS_SECONDS,
+        step=0.05,
+        optional=optional,
+        tooltip=tooltip,
+    )
+
+
+def firmness_input(default: float, tooltip: str) -> io.Input:
+    return io.Float.Input("firmness", default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
+
+
+def curve_input() -> io.Input:
+    return io.String.Input(
+        "curve",
+        default="",
+        optional=True,
+        tooltip='Firmness over time instead, such as "0: 1, 1.5: 0.3": seconds after its start, '
+        "and the firmness there; straight lines between.",
+    )
+
+
+def overlap_input(what: str) -> io.Input:
+    return seconds_input(
+        "keep", 0.0, f"How many seconds {what} stay on the canvas; 0 keeps all. Less is faster."
+    )
+
+
+def size_input(tooltip: str = "") -> io.Input:
+    return SoraCanvasType.Input(
+        "canvas",
+        optional=True,
+        tooltip=tooltip
+        or "Gives another size and frame rate than the footage has; small models want small "
+        "videos. Its length is not used.",
+    )
+
+
+def clip_of(video: VideoInput, canvas: Canvas | None) -> Media:
+    """`video` as footage; a batch of images plays at the rate of `canvas`."""
+    return as_media(video, canvas.fps if canvas else IMAGE_FPS)

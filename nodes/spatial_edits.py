@@ -1,0 +1,124 @@
+"""The ready-made edits in space: what footage shows, and what lies around it.
+
+The canvas is as large and as fast as the footage, and exactly as long as the footage and what is
+asked for; a canvas that is given decides on size and rate instead.
+"""
+
+from dataclasses import replace
+
+import torch
+from comfy_api.latest import io
+
+from ..sora_core.canvas import edits
+from ..sora_core.canvas.canvas import FITS, Box
+from ..sora_core.errors import ConfigError
+from ..sora_core.shapes import MAX_SIDE
+from .host.media import mask_frames
+from .host.validation import checked_choice
+from .schema_inputs import (
+    FOOTAGE_TOOLTIP,
+    canvas_output,
+    canvas_result,
+    clip_of,
+    firmness_input,
+    fit_input,
+    seconds_input,
+    size_input,
+    video_input,
+)
+
+
+class SoraEditVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraEditVideo",
+            display_name="Sora Edit Video",
+            category="Sora/edits",
+            description="Paints over footage, as the prompt says: all of it, or what a mask and a "
+            "span of time leave open. Its sound stays.",
+            inputs=[
+                video_input("video", FOOTAGE_TOOLTIP),
+                firmness_input(
+                    0.3,
+                    "How much of the footage shines through where it is painted over: 0 paints "
+                    "anew (inpainting), 1 changes nothing.",
+                ),
+                seconds_input("start", 0.0, "The second at which the change begins."),
+                seconds_input("seconds", 0.0, "How long the change lasts; 0 is to the end."),
+                fit_input(),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White where to paint; black stays. One that stands still, or one for "
+                    "each frame of the footage. Without a mask the whole picture is painted.",
+                ),
+                size_input(),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, video, firmness, start, seconds, fit, mask=None, canvas=None) -> io.NodeOutput:
+        clip = clip_of(video, canvas)
+        blank = clip.canvas(canvas)
+        frames = blank.size.frames - blank.frame_at(start)
+        if frames < 1:
+            lasts = f"{clip.seconds:g} s"
+            raise ConfigError(f"start {start:g} s of footage that lasts {lasts}: start earlier")
+        hole = torch.ones(1, 1, 1)
+        if mask is not None:
+            hole = mask_frames(mask, clip, blank.fps, start, frames)
+        placed = clip.on(blank, checked_choice("fit", fit, FITS))
+        opened = hole * (1 - firmness)
+        return canvas_result(edits.inpaint(blank, placed, opened, start, seconds or None))
+
+
+class SoraOutpaintVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        sides = ("left", "top", "right", "bottom")
+        return io.Schema(
+            node_id="SoraOutpaintVideo",
+            display_name="Sora Outpaint Video",
+            category="Sora/edits",
+            description="Footage with a wider view: paints what lies around it. Its sound stays.",
+            inputs=[
+                video_input("video", FOOTAGE_TOOLTIP),
+                *(
+                    io.Int.Input(
+                        side,
+                        default=16 if side in ("left", "right") else 0,
+                        min=0,
+                        max=MAX_SIDE,
+                        tooltip=f"Pixels to paint at the {side} of the footage.",
+                    )
+                    for side in sides
+                ),
+                fit_input(),
+                size_input(
+                    "Gives the size of the whole picture, margins included, and the rate. Its "
+                    "length is not used."
+                ),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, video, left, top, right, bottom, fit, canvas=None) -> io.NodeOutput:
+        clip = clip_of(video, canvas)
+        if canvas is None:
+            wider = replace(
+                clip, width=clip.width + left + right, height=clip.height + top + bottom
+            )
+            blank = wider.canvas(None)
+        else:
+            blank = clip.canvas(canvas)
+        width, height = blank.width - left - right, blank.height - top - bottom
+        if width < 1 or height < 1:
+            raise ConfigError(
+                f"margins leave {width}x{height} px of a canvas of {blank.width}x{blank.height} "
+                "px: choose smaller ones"
+            )
+        placed = clip.on(blank, checked_choice("fit", fit, FITS))
+        return canvas_result(edits.outpaint(blank, placed, Box(left, top, width, height)))

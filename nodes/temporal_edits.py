@@ -1,0 +1,235 @@
+"""The ready-made edits in time: what comes before, after and between footage.
+
+The canvas is as large and as fast as the footage, and exactly as long as the footage and what is
+asked for; a canvas that is given decides on size and rate instead.
+"""
+
+from dataclasses import replace
+
+import torch
+from comfy_api.latest import io
+
+from ..sora_core.canvas import edits
+from ..sora_core.canvas.canvas import FITS
+from ..sora_core.errors import ConfigError
+from ..sora_core.shapes import COMPRESSION
+from .host.media import canvas_of_frames
+from .host.validation import checked_choice
+from .schema_inputs import (
+    FOOTAGE_TOOLTIP,
+    canvas_output,
+    canvas_result,
+    clip_of,
+    firmness_input,
+    fit_input,
+    overlap_input,
+    seconds_input,
+    size_input,
+    video_input,
+)
+
+DIRECTIONS = ("forward", "backward", "both")
+
+
+class SoraImageToVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraImageToVideo",
+            display_name="Sora Image To Video",
+            category="Sora/edits",
+            description="A video that begins with an image, and may end with another.",
+            inputs=[
+                io.Image.Input("image", tooltip="The first frame."),
+                seconds_input("seconds", 2.0, "How long the video lasts, the image included."),
+                fit_input("crop"),
+                io.Image.Input("last_image", optional=True, tooltip="The last frame, if any."),
+                size_input(),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, image, seconds, fit, last_image=None, canvas=None) -> io.NodeOutput:
+        blank = clip_of(image[:1], canvas).canvas(canvas)
+        blank = replace(blank, seconds=seconds)
+        images = [(0.0, still(image))]
+        if last_image is not None:
+            images.append((blank.last, still(last_image)))
+        return canvas_result(edits.key_frames(blank, images, checked_choice("fit", fit, FITS)))
+
+
+def still(image: torch.Tensor) -> torch.Tensor:
+    """The first image of a batch, without its transparency."""
+    return image[:1, ..., :3]
+
+
+class SoraExtendVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraExtendVideo",
+            display_name="Sora Extend Video",
+            category="Sora/edits",
+            description="Footage that goes on, or that shows what came before. What was there "
+            "stays, and its sound with it.",
+            inputs=[
+                video_input("video", FOOTAGE_TOOLTIP),
+                seconds_input("seconds", 2.0, "How much to add; with both, at each end."),
+                io.Combo.Input(
+                    "direction",
+                    options=list(DIRECTIONS),
+                    default=DIRECTIONS[0],
+                    tooltip="forward adds what comes after, backward what came before.",
+                ),
+                overlap_input("next to the new part"),
+                fit_input(),
+                size_input(),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, video, seconds, direction, keep, fit, canvas=None) -> io.NodeOutput:
+        direction = checked_choice("direction", direction, DIRECTIONS)
+        clip = clip_of(video, canvas)
+        clip = clip.last(keep) if direction == "forward" else clip.first(keep)
+        blank = clip.canvas(canvas)
+        frames, added = blank.size.frames, blank.frame_at(seconds)
+        blank = canvas_of_frames(blank, frames + added * (2 if direction == "both" else 1))
+        placed = clip.on(blank, checked_choice("fit", fit, FITS))
+        known_seconds = frames / blank.fps
+        match direction:
+            case "forward":
+                return canvas_result(edits.extend_forward(blank, placed))
+            case "backward":
+                return canvas_result(edits.extend_backward(blank, placed, known_seconds))
+        return canvas_result(edits.extend_both(blank, placed, known_seconds))
+
+
+class SoraConnectVideos(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraConnectVideos",
+            display_name="Sora Connect Videos",
+            category="Sora/edits",
+            description="One video that begins with the first footage and ends with the second. "
+            "The model paints what leads from one to the other.",
+            inputs=[
+                video_input("first", "What the video begins with. " + FOOTAGE_TOOLTIP),
+                video_input("second", "What the video ends with."),
+                seconds_input("seconds", 1.0, "How long the part between them lasts."),
+                overlap_input("of each, next to the new part,"),
+                fit_input(),
+                size_input(),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, first, second, seconds, keep, fit, canvas=None) -> io.NodeOutput:
+        fit = checked_choice("fit", fit, FITS)
+        clip = clip_of(first, canvas).last(keep)
+        blank = clip.canvas(canvas)
+        ending = clip_of(second, blank).first(keep)
+        lengths = clip.frames(blank.fps), ending.frames(blank.fps)
+        blank = canvas_of_frames(blank, sum(lengths) + blank.frame_at(seconds))
+        clips = clip.on(blank, fit), ending.on(blank, fit)
+        return canvas_result(
+            edits.connect(blank, *clips, *(frames / blank.fps for frames in lengths))
+        )
+
+
+class SoraMorphVideos(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraMorphVideos",
+            display_name="Sora Morph Videos",
+            category="Sora/edits",
+            description="One video that turns into another while both go on. The sound changes in "
+            "the middle.",
+            inputs=[
+                video_input("first", "What the video begins as. " + FOOTAGE_TOOLTIP),
+                video_input("second", "What the video becomes."),
+                seconds_input(
+                    "seconds",
+                    1.0,
+                    "How long the change takes: the end of the first and the beginning of the "
+                    "second, laid over each other.",
+                ),
+                firmness_input(0.4, "How much of the footage stays in the middle of the change."),
+                fit_input(),
+                size_input(),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, first, second, seconds, firmness, fit, canvas=None) -> io.NodeOutput:
+        fit = checked_choice("fit", fit, FITS)
+        clip = clip_of(first, canvas)
+        blank = clip.canvas(canvas)
+        ending = clip_of(second, blank)
+        over, lengths = blank.frame_at(seconds), (blank.size.frames, ending.frames(blank.fps))
+        if not 2 <= over <= min(lengths):
+            longest = min(lengths) / blank.fps
+            raise ConfigError(
+                f"seconds {seconds:g} of a change: choose {2 / blank.fps:g} or more, and at most "
+                f"{longest:g}, which the shorter footage lasts"
+            )
+        blank = canvas_of_frames(blank, sum(lengths) - over)
+        begin = lengths[0] - over
+        becoming = replace(ending.on(blank, fit), start=begin / blank.fps)
+        middle = (begin + over // 2) / blank.fps
+        lasts = over / blank.fps
+        return canvas_result(
+            edits.morph(blank, clip.on(blank, fit), becoming, lasts, firmness, middle)
+        )
+
+
+class SoraLoopVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SoraLoopVideo",
+            display_name="Sora Loop Video",
+            category="Sora/edits",
+            description="A video without beginning or end: either what a prompt says, or footage "
+            "whose end leads back to its start.",
+            inputs=[
+                seconds_input(
+                    "seconds",
+                    1.0,
+                    "With footage: how long the way from its end back to its start lasts, made "
+                    "longer by up to three frames so that the loop closes.",
+                ),
+                firmness_input(1.0, "1 keeps the footage, less paints over it."),
+                fit_input(),
+                video_input("video", "The footage, if any. " + FOOTAGE_TOOLTIP, optional=True),
+                size_input(
+                    "Without footage: the size, length and rate of the loop. With footage: another "
+                    "size and rate."
+                ),
+            ],
+            outputs=[canvas_output()],
+        )
+
+    @classmethod
+    def execute(cls, seconds, firmness, fit, video=None, canvas=None) -> io.NodeOutput:
+        if video is None:
+            if canvas is None:
+                raise ConfigError("a loop needs footage or a canvas: connect one of the two")
+            return canvas_result(edits.loop(canvas))
+        clip = clip_of(video, canvas)
+        blank = clip.canvas(canvas)
+        blank = canvas_of_frames(blank, whole(blank.size.frames + blank.frame_at(seconds)))
+        return canvas_result(
+            edits.loop(blank, clip.on(blank, checked_choice("fit", fit, FITS)), firmness)
+        )
+
+
+def whole(frames: int) -> int:
+    """The next length of a loop whose latent frames stand for as many frames each."""
+    return -(-frames // COMPRESSION.time) * COMPRESSION.time

@@ -1,0 +1,1 @@
+"""Model files: safe reading and writing, settings, presets."""

@@ -1,0 +1,310 @@
+"""Weights in safetensors files: every claim of a file is checked before it is believed.
+
+One file holds several models, told apart by a prefix such as `transformer.`, and their settings as
+strings in its metadata.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import prod
+from os import SEEK_END
+from pathlib import Path
+from typing import BinaryIO, TypeGuard
+from weakref import finalize
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from ..errors import WeightsError
+from ..files import replacing
+from .state_keys import current_keys
+
+MAX_HEADER = 4_000_000  # bytes, for MAX_TENSORS long names and as much metadata; parsed under 1 s
+MAX_TENSORS = 20_000
+MAX_BRACKETS = 100_000  # three a tensor, more in the metadata; each would cost a Python object
+MAX_DIMENSIONS = 8
+PIECE_BYTES = 2**24  # bytes written at a time
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_KINDS = ", ".join(DTYPES)
+_AGAIN = "download or train it again"
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_TENSOR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says it holds: dtype and shape of each tensor, and its metadata."""
+
+    tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]]
+    metadata: dict[str, str]
+
+
+def read_header(path: Path) -> Header:
+    """The contents of the file at `path`; WeightsError unless every byte of it is accounted for."""
+    path = Path(path)
+    try:
+        if not path.is_file():  # a pipe would wait for ever
+            raise _shape_refusal(path, "is not a file: choose a .safetensors file")
+        with path.open("rb") as file:
+            text, data_bytes = _header_text(path, file)
+        return _checked(path, _parsed(path, text), data_bytes)
+    except OSError as problem:
+        raise _shape_refusal(path, f"cannot be read ({problem.strerror})") from problem
+
+
+def read_tensors(
+    path: Path, expected: Mapping[str, Sequence[int]] | None = None, prefix: str = ""
+) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it, on the CPU, every value finite.
+
+    Names that a parameter had in older files become its current one (`state_keys`).
+
+    With `expected`, from name to shape, they must be exactly those, and floating point. Raises
+    WeightsError that names the first tensor that is missing, unexpected, of another shape or kind,
+    or not finite.
+    """
+    path = Path(path)
+    header = read_header(path)
+    try:
+        names = current_keys(k.removeprefix(prefix) for k in header.tensors if k.startswith(prefix))
+    except WeightsError as problem:
+        raise _shape_refusal(path, str(problem)) from problem
+    found = {name: header.tensors[prefix + stored] for name, stored in names.items()}
+    if expected is not None:
+        _compare(path, found, expected, prefix)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(prefix + stored) for key, stored in names.items()}
+    except (OSError, SafetensorError) as problem:
+        raise _shape_refusal(path, f"cannot be read ({problem!s:.60})") from problem
+    for name in expected or found:
+        if not bool(torch.isfinite(tensors[name]).all()):
+            raise _shape_refusal(path, f"{_short(prefix + name)} holds NaN or infinity: {_AGAIN}")
+    return tensors
+
+
+def load_into(module: nn.Module, path: Path, prefix: str = "") -> None:
+    """Gives `module`, which may be on the meta device, the weights under `prefix`, on the CPU.
+
+    They take the dtypes that `module` has. Raises WeightsError as `read_tensors` does.
+    """
+    state = module.state_dict()
+    tensors = read_tensors(path, {name: tensor.shape for name, tensor in state.items()}, prefix)
+    fitting = {name: tensor.to(state[name].dtype) for name, tensor in tensors.items()}
+    module.load_state_dict(fitting, assign=True)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Puts `tensors` and `metadata` into the file at `path`, whole or not at all.
+
+    Raises WeightsError for a name or dtype that `read_tensors` would refuse, and for what the disk
+    refuses.
+    """
+    ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
+    with _begun(Path(path), ordered, metadata or {}) as file:
+        for tensor in ordered.values():
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            file.write(flat.view(torch.uint8).numpy().data)
+
+
+def mapped_tensor(path: Path, name: str, shape: Sequence[int]) -> Tensor:
+    """Zeros of float32 that lie in a new file at `path`: what is written into them is in it.
+
+    They take no memory that the system could not use for something else. Every byte is on the disk
+    before the first is used: where it is full, WeightsError says so. The file is removed with the
+    last view of the tensor; where the system keeps open files, it stays.
+    """
+    path = Path(path)
+    with _begun(path, {name: torch.empty(shape, device="meta")}, {}) as file:
+        begin = file.tell()
+        for left in range(4 * prod(shape), 0, -PIECE_BYTES):
+            file.write(bytes(min(left, PIECE_BYTES)))
+    array = np.memmap(path, np.float32, "r+", offset=begin, shape=tuple(shape))
+    finalize(array, _removed, path)
+    return torch.from_numpy(array)
+
+
+def _removed(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _begun(
+    path: Path, ordered: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> Iterator[BinaryIO]:
+    """A file with the header of tensors that the block writes in their order, whole or not at all.
+
+    The widest kind comes first.
+    """
+    entries: dict[str, object] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name, tensor in ordered.items():
+        if tensor.dtype not in _NAMES:
+            raise _shape_refusal(path, f"{_short(name)} is {tensor.dtype}: choose one of {_KINDS}")
+        begin, end = end, end + tensor.nbytes
+        entries[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the values begin aligned
+    if len(text) > MAX_HEADER:
+        raise _shape_refusal(path, f"gets a header of {len(text)} bytes: at most {MAX_HEADER}")
+    _checked(path, entries, end)
+    try:
+        with replacing(path) as unfinished, unfinished.open("xb") as file:
+            file.write(len(text).to_bytes(8, "little"))
+            file.write(text)
+            yield file
+    except OSError as problem:
+        raise _shape_refusal(
+            path, f"cannot be written ({problem.strerror}): free space there?"
+        ) from problem
+
+
+def _shape_refusal(path: Path, problem: str) -> WeightsError:
+    return WeightsError(f"{_short(path.name)} {problem}"[:200])
+
+
+def _short(name: object) -> str:
+    text = ascii(name)
+    return text if len(text) <= 60 else f"{text[:40]}...{text[-17:]}"
+
+
+def _header_text(path: Path, file: BinaryIO) -> tuple[bytes, int]:
+    """The header and the number of bytes that follow it."""
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    if size < 8:
+        raise _shape_refusal(path, f"has {size} bytes, too few for a safetensors file: {_AGAIN}")
+    length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise _shape_refusal(path, f"is no safetensors file, or its header is too long: {_AGAIN}")
+    if length > size - 8:
+        raise _shape_refusal(path, f"is cut off: {size} bytes, its header alone {length}; {_AGAIN}")
+    return file.read(length), size - 8 - length
+
+
+def _parsed(path: Path, text: bytes) -> dict[str, object]:
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        entries: dict[str, object] = {}
+        for name, entry in pairs:
+            if name in entries:
+                raise _shape_refusal(path, f"holds {_short(name)} twice")
+            entries[name] = entry
+        return entries
+
+    brackets = text.count(b"[") + text.count(b"{")
+    if brackets > MAX_BRACKETS:
+        raise _shape_refusal(path, f"has a header with {brackets} brackets: at most {MAX_BRACKETS}")
+    try:
+        entries = json.loads(text.decode(), object_pairs_hook=unique)
+    except (ValueError, RecursionError) as problem:
+        raise _shape_refusal(path, f"is damaged or no safetensors file: {_AGAIN}") from problem
+    if not isinstance(entries, dict):
+        raise _shape_refusal(path, "has a header that is not a table of tensors")
+    return entries
+
+
+def _checked(path: Path, entries: Mapping[str, object], data_bytes: int) -> Header:
+    """`entries` as a Header; their values must fill exactly the `data_bytes` bytes after it."""
+    metadata = entries.get("__metadata__", {})
+    described = len(entries) - ("__metadata__" in entries)
+    if described > MAX_TENSORS:
+        raise _shape_refusal(path, f"holds {described} tensors: at most {MAX_TENSORS}")
+    if not _is_text_table(metadata):
+        raise _shape_refusal(path, "has metadata that is not a table of texts")
+    tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
+    extents: list[tuple[int, int, str]] = []
+    for name, entry in entries.items():
+        if name == "__metadata__":
+            continue
+        if not _TENSOR_NAME.fullmatch(name) or ".." in name:
+            raise _shape_refusal(
+                path, f"names a tensor {_short(name)}: use letters, digits, _ . and -"
+            )
+        dtype, shape, begin, end = _entry(path, name, entry)
+        if prod(shape) * dtype.itemsize != end - begin:
+            raise _shape_refusal(
+                path, f"gives {_short(name)} {end - begin} bytes, not as its shape says"
+            )
+        tensors[name] = dtype, shape
+        extents.append((begin, end, name))
+    reached = 0
+    for begin, end, name in sorted(extents):
+        if begin != reached:
+            raise _shape_refusal(
+                path, f"has {_short(name)} at byte {begin}, not at {reached}: {_AGAIN}"
+            )
+        reached = end
+    if reached != data_bytes:
+        raise _shape_refusal(
+            path, f"has {data_bytes} bytes of values where {reached} belong: {_AGAIN}"
+        )
+    return Header(tensors, metadata)
+
+
+def _entry(path: Path, name: str, entry: object) -> tuple[torch.dtype, tuple[int, ...], int, int]:
+    match entry:
+        case {"dtype": str(kind), "shape": list(shape), "data_offsets": [begin, end], **rest} if (
+            not rest and len(shape) <= MAX_DIMENSIONS and _are_counts([*shape, begin, end])
+        ):
+            if kind not in DTYPES:
+                raise _shape_refusal(
+                    path, f"has {_short(name)} as {_short(kind)}, not one of {_KINDS}"
+                )
+            return DTYPES[kind], tuple(shape), begin, end
+    raise _shape_refusal(
+        path, f"describes {_short(name)} in a way that is not safetensors: {_AGAIN}"
+    )
+
+
+def _are_counts(values: Iterable[object]) -> bool:
+    return all(type(value) is int and 0 <= value < 2**63 for value in values)
+
+
+def _is_text_table(value: object) -> TypeGuard[dict[str, str]]:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def _compare(
+    path: Path,
+    found: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
+    expected: Mapping[str, Sequence[int]],
+    prefix: str,
+) -> None:
+    for name, shape in expected.items():
+        label = _short(prefix + name)
+        if name not in found:
+            raise _shape_refusal(path, f"lacks {label}: it is of another model or version")
+        dtype, held = found[name]
+        if held != tuple(shape):
+            raise _shape_refusal(path, f"has {label} as {list(held)}, but {list(shape)} is needed")
+        if not dtype.is_floating_point:
+            raise _shape_refusal(path, f"has {label} as {_NAMES[dtype]}: choose F32, F16 or BF16")
+    for name in found:
+        if name not in expected:
+            raise _shape_refusal(
+                path, f"holds {_short(prefix + name)}, which the model does not have"
+            )

@@ -1,0 +1,135 @@
+"""The command that paints a prompt, alone or around footage, into a video file."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from ..canvas import edits
+from ..canvas.canvas import Canvas
+from ..canvas.encode import openness
+from ..canvas.soundtrack import canvas_sound
+from ..errors import ConfigError, MediaError
+from ..pipeline.generate import (
+    MODELS,
+    SAMPLERS,
+    SEGMENT_SETTINGS,
+    SHIPPED,
+    decode_frames,
+    generate,
+    load,
+)
+from ..prompts.storyboard import read_storyboard
+from ..prompts.unknown import unknown_note
+from ..prompts.vocabulary import read_world
+from ..shapes import COMPRESSION, sides
+from ..video.frames import resize
+from ..video.probe import duration_of
+from ..video.still import read_still
+from ..video.writer import write_video
+
+SECONDS = 2.0
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `run` reads."""
+    parser.add_argument(
+        "prompt", nargs="?", default="", help='such as "a red ball rolls to the left on grass"'
+    )
+    parser.add_argument("--out", type=Path, default=Path("sora.mp4"), help="the video to write")
+    parser.add_argument("--size", type=sides, default=(64, 64), metavar="WIDTHxHEIGHT")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help=f"how long, by default {SECONDS:g}, or as long as the video to edit; how much to add "
+        "to the video to extend; 0 is a single frame",
+    )
+    parser.add_argument("--fps", type=float, help="frames per second; as trained by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="more is slower and cleaner")
+    parser.add_argument("--guidance", type=float, help="how strictly to follow the prompt")
+    parser.add_argument(
+        "--footage-guidance", type=float, default=1.0, help="how strictly to follow the footage"
+    )
+    parser.add_argument("--negative", default="", help="what to steer away from")
+    parser.add_argument("--sampler", choices=SAMPLERS, default="euler")
+    parser.add_argument("--scale", type=int, default=1, help="how much to enlarge the frames")
+    parser.add_argument("--model", type=Path, default=MODELS / SHIPPED)
+    parser.add_argument(
+        "--windows", action="store_true", help="paint a long video in windows instead of a chain"
+    )
+    placed = parser.add_argument_group("what is placed on the canvas")
+    placed.add_argument("--first", type=Path, metavar="IMAGE", help="what the video begins with")
+    placed.add_argument("--last", type=Path, metavar="IMAGE", help="what the video ends with")
+    video = placed.add_mutually_exclusive_group()
+    video.add_argument("--extend", type=Path, metavar="VIDEO", help="what is to go on")
+    video.add_argument("--edit", type=Path, metavar="VIDEO", help="what is to be painted over")
+    placed.add_argument("--backward", action="store_true", help="extend to what came before")
+    placed.add_argument(
+        "--firmness", type=float, default=0.4, help="of the video to edit: 1 keeps, 0 ignores it"
+    )
+    placed.add_argument("--loop", action="store_true", help="let the end lead to the start")
+    placed.add_argument(
+        "--storyboard",
+        default="",
+        metavar="TEXT",
+        help='shots, such as "0-1s: a red ball rolls; 1-2s: it bounces"',
+    )
+
+
+def run(args: Namespace) -> str:
+    """The path of the video, once it is written."""
+    if not 1 <= args.scale <= 8:
+        raise MediaError(f"scale {args.scale}: choose from 1 to 8")
+    pipeline = load(args.model)
+    canvas = placed_footage(args, pipeline.config.fps if args.fps is None else args.fps)
+    if not (args.prompt or canvas.prompts):
+        raise ConfigError("nothing to paint: give a prompt or a --storyboard")
+    if pipeline.config.name == Path(SHIPPED).stem:  # of the world of other models nothing is known
+        texts = [args.prompt, *(span.prompt for span in canvas.prompts)]
+        if note := unknown_note("\n".join(texts), read_world()):
+            sys.stderr.write(f"{note}\n")
+    latent = generate(
+        pipeline,
+        args.prompt,
+        canvas,
+        args.seed,
+        steps=args.steps,
+        guidance=args.guidance,
+        footage_guidance=args.footage_guidance,
+        negative=args.negative,
+        sampler=args.sampler,
+        segments=None if args.windows else SEGMENT_SETTINGS,
+    )
+    frames = decode_frames(pipeline, latent, canvas, openness(canvas))
+    width, height = canvas.width * args.scale, canvas.height * args.scale
+    larger = (resize(chunk, width, height) for chunk in frames)
+    return str(write_video(args.out, larger, canvas.fps, audio=canvas_sound(canvas)))
+
+
+def placed_footage(args: Namespace, fps: float) -> Canvas:
+    """The canvas that the arguments describe, with everything on it."""
+    width, height = args.size
+    video = args.extend or args.edit
+    lasts = 0.0 if video is None else float(duration_of(video))
+    seconds = SECONDS if args.seconds is None else args.seconds
+    if args.edit and args.seconds is None:
+        seconds = lasts
+    if args.extend:
+        seconds += lasts
+    if args.loop:  # of as many frames as whole latent frames stand for
+        seconds = -(-round(seconds * fps) // COMPRESSION.time) * COMPRESSION.time / fps
+    canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)
+    if args.edit:
+        canvas = edits.video_to_video(canvas, args.edit, args.firmness)
+    elif args.extend and args.backward:
+        canvas = edits.extend_backward(canvas, args.extend, lasts)
+    elif args.extend:
+        canvas = edits.extend_forward(canvas, args.extend)
+    for image, second in ((args.first, 0.0), (args.last, canvas.last)):
+        if image is not None:
+            canvas = edits.key_frames(canvas, [(second, read_still(image))])
+    if args.storyboard:
+        shots = read_storyboard(args.storyboard, canvas.seconds)
+        canvas = edits.place_storyboard(canvas, [(shot.start, shot.text) for shot in shots])
+    return replace(canvas, ring=args.loop)

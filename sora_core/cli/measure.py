@@ -1,0 +1,261 @@
+"""The commands that measure a model, its captioner and the expansion of prompts."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import torch
+
+from ..checkpoints.checkpoint import load_autoencoder, read_config
+from ..errors import ConfigError, SizeError
+from ..language import SHIPPED as TEXT_ENCODER
+from ..language import load_text
+from ..measure import expansion
+from ..measure.calibration import calibrated, calibration_trials, strange_figures, write_certainty
+from ..measure.captions import (
+    Row,
+    caption_figures,
+    captioned_clips,
+    expanded_wishes,
+    readings,
+    rows,
+)
+from ..measure.classifier import (
+    CLASSIFIER_PATH,
+    ClassifierResult,
+    classify,
+    load_classifier,
+    right_shares,
+    true_results,
+)
+from ..measure.edit_report import EDITS, Claim, claims
+from ..measure.edit_runner import EditRunner
+from ..measure.fidelity import SampleSettings, canvas_of_size, clip_requests, generated_clips
+from ..measure.heldout_clips import heldout_clips
+from ..measure.prompt_facts import read_cases
+from ..measure.reconstruction import reconstructed_clips, reconstruction_figures
+from ..measure.report import Figure, write_json
+from ..measure.text import size_figures, text_figures
+from ..measure.world import command as world
+from ..models.attribute_classifier import AttributeClassifier
+from ..pipeline.caption import CAPTIONER_PATH, load_captioner
+from ..pipeline.generate import MODELS, SHIPPED, Pipeline, load
+from ..prompts.expansion import read_language
+from ..prompts.vocabulary import read_world
+from ..shapes import Size, sides
+from ..training.minilm import load_teacher
+from ..training.sentences import Amounts, gather
+from ..world.sheet import contact_sheet
+
+TEXTS = Amounts(scenes=16_000, prompts=16_000, plain=None)  # one in 43 is held out
+SHEET_CLIPS = 24  # unpicked clips on a sheet
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `run` reads."""
+    what = parser.add_subparsers(dest="what", required=True)
+    autoencoder = what.add_parser("autoencoder", help="held-out clips, encoded and decoded")
+    autoencoder.add_argument("--clips", type=int, default=64)
+    autoencoder.add_argument("--frames", type=int, default=17)
+    autoencoder.add_argument(
+        "--size", type=sides, action="append", metavar="WIDTHxHEIGHT", help="64x64; may be repeated"
+    )
+    fidelity = what.add_parser("fidelity", help="held-out prompts, painted and read back")
+    fidelity.add_argument("--prompts", type=int, default=200)
+    fidelity.add_argument("--reader", type=Path, default=CLASSIFIER_PATH)
+    fidelity.add_argument("--reader-clips", type=int, default=400, help="true clips to test it on")
+    fidelity.add_argument("--steps", type=int, help="as the model was made for by default")
+    fidelity.add_argument("--guidance", type=float, help="as the model was made for by default")
+    fidelity.add_argument("--seed", type=int, default=0, help="other prompts and other noise")
+    edits = what.add_parser("edits", help="held-out clips, extended, looped, connected and changed")
+    edits.add_argument("--clips", type=int, default=20)
+    edits.add_argument("--operations", nargs="+", choices=EDITS, default=EDITS)
+    edits.add_argument("--steps", type=int, help="as the model was made for by default")
+    edits.add_argument("--firmness", type=float, help="of a change of colour; found by default")
+    edits.add_argument("--threads", type=int, default=1, help="clips that are painted at once")
+    edits.add_argument("--sheets", type=Path, metavar="DIR", help="four of each, to look at")
+    captions = what.add_parser("captions", help="held-out clips, captioned and read back")
+    captions.add_argument("--clips", type=int, default=200)
+    captions.add_argument("--captioner", type=Path, default=CAPTIONER_PATH)
+    captions.add_argument(
+        "--calibrate", type=int, metavar="CLIPS", help="fit its certainty first, in its file"
+    )
+    recaptioning = what.add_parser(
+        "recaptioning", help="two models that learned short and descriptive captions"
+    )
+    for arm in ("short", "descriptive"):
+        recaptioning.add_argument(arm, type=Path, help=f"the model file of the {arm} captions")
+    recaptioning.add_argument("--prompts", type=int, default=48)
+    expansion = what.add_parser("prompts", help="held-out prompts, expanded: what they keep")
+    expansion.add_argument("--fidelity", action="store_true", help="paint terse ones, with and not")
+    expansion.add_argument("--seed", type=int, default=0, help="other noise, for --fidelity")
+    expansion.add_argument("--steps", type=int, help="as the model was made for by default")
+    text = what.add_parser("text", help="held-out sentences, encoded by MiniLM and its student")
+    text.add_argument("--encoder", type=Path, default=TEXT_ENCODER, help="or a model file")
+    text.add_argument("--texts", type=int, default=400, help="of each source, at most")
+    text.add_argument("--sizes", action="store_true", help="other sizes too, fitted, not trained")
+    rulers = what.add_parser("world", help="rulers that know the world: shape, physics, and so on")
+    world.add_arguments(rulers)
+    for measured in (autoencoder, fidelity, edits, captions, expansion):
+        measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
+    whole = (autoencoder, fidelity, edits, captions, recaptioning, expansion, text, rulers)
+    for measured in whole:
+        measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
+    for measured in (autoencoder, fidelity):
+        measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
+
+
+def run(args: Namespace) -> str:
+    """One line for each figure: name, value, unit."""
+    match args.what:
+        case "autoencoder":
+            lines = measured = measure_autoencoder(args)
+        case "fidelity":
+            lines = measured = measure_fidelity(args)
+        case "captions":
+            lines = measured = measure_captions(args)
+        case "recaptioning":
+            lines = measure_recaptioning(args)
+            measured = [figure for row in lines for figure in row.figures]
+        case "prompts":
+            lines = measured = measure_prompts(args)
+        case "text":
+            lines = measured = measure_text(args)
+        case "world":
+            rows = world.run(args, show_progress)
+            lines, measured = [world.table(rows)], [f for row in rows for f in row.figures]
+        case _:
+            lines = measure_edits(args)
+            measured = [claim.figure for claim in lines]
+    if args.json:
+        write_json(measured, args.json)
+    return "\n".join(map(str, lines))
+
+
+def measure_autoencoder(args: Namespace) -> list[Figure]:
+    """Signal-to-noise ratios; sizes after the first have their size in the name."""
+    config = read_config(args.model)
+    autoencoder = load_autoencoder(args.model, config)
+    measured, clips, captions = [], [], []
+    for i, (width, height) in enumerate(args.size or [(64, 64)]):
+        size = Size(width, height, args.frames)
+        reconstructed = list(reconstructed_clips(autoencoder, size, args.clips, config.fps))
+        measured += reconstruction_figures(reconstructed, f"_{width}x{height}" if i else "")
+        for pair in reconstructed[: SHEET_CLIPS // 2]:
+            clips += [pair.true, pair.reconstructed]
+            captions += ["true", "decoded"]
+    if args.sheet:
+        contact_sheet(clips, captions, args.sheet, scale=2, across=2)
+    return measured
+
+
+def measure_fidelity(args: Namespace) -> list[Figure]:
+    """Shares of prompts read back right, and of true clips through the autoencoder."""
+    pipeline, reader = load(args.model), load_classifier(args.reader)
+    canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
+    settings = SampleSettings(args.steps, args.guidance)
+    readings, clips, captions = [], [], []
+    for wish, frames in generated_clips(
+        pipeline, clip_requests(args.prompts, args.seed), canvas, settings
+    ):
+        reading = ClassifierResult(wish.asked, classify(reader, frames))
+        readings.append(reading)
+        if len(clips) < SHEET_CLIPS:
+            clips.append(frames)
+            captions.append(wish.prompt + missed(reading))
+        show_progress(f"painted {len(readings)} of {args.prompts}")
+    if args.sheet:
+        contact_sheet(clips, captions, args.sheet, scale=2, across=2)
+    return right_shares(readings) + reader_figures(pipeline, reader, args.reader_clips)
+
+
+def measure_captions(args: Namespace) -> list[Figure]:
+    """Shares of captions that say what held-out clips show, and how sure they are."""
+    autoencoder = load_autoencoder(args.model, read_config(args.model))
+    captioner, world = load_captioner(args.captioner), read_world()
+    if args.calibrate:
+        tried = list(calibration_trials(captioner, autoencoder, world, args.calibrate))
+        write_certainty(args.captioner, calibrated(tried))
+        captioner = load_captioner(args.captioner)
+    captioned = []
+    for clip in captioned_clips(captioner, autoencoder, args.clips):
+        captioned.append(clip)
+        show_progress(f"captioned {len(captioned)} of {args.clips}")
+    return caption_figures(captioned, world) + strange_figures(captioner, autoencoder)
+
+
+def measure_recaptioning(args: Namespace) -> list[Row]:
+    """How often each question is answered right by what either model paints."""
+    reader, wanted = load_classifier(), expanded_wishes(args.prompts, read_language())
+    found: dict[str, list[ClassifierResult]] = {}
+    for arm in ("short", "descriptive"):
+        found[arm] = []
+        for reading in readings(getattr(args, arm), reader, wanted):
+            found[arm].append(reading)
+            show_progress(f"{arm}: painted {len(found[arm])} of {args.prompts}")
+    return rows(found)
+
+
+def measure_prompts(args: Namespace) -> list[Figure]:
+    """What expansion keeps of prompts, or what it gains where clips are painted of them."""
+    language = read_language()
+    if not args.fidelity:
+        return expansion.expansion_figures(list(expansion.expansion_trials(language)))
+    terse, reader = read_cases(expansion.HELD_OUT / "terse.txt"), load_classifier()
+    settings, pipeline = SampleSettings(args.steps), load(args.model)
+    return expansion.gain_figures(
+        expansion.gain_pairs(pipeline, reader, terse, language, settings, args.seed, show_progress)
+    )
+
+
+def measure_text(args: Namespace) -> list[Figure]:
+    """How near the states of the text encoder are to those of MiniLM, and what they still tell."""
+    if not 10 <= args.texts <= 4000:
+        raise ConfigError(f"{args.texts} texts: choose from 10 to 4000")
+    student, tokenizer = load_text(args.encoder)
+    teacher, _ = load_teacher()
+    learned, held_out = gather(TEXTS)
+    measured = text_figures(student, teacher, tokenizer, held_out, args.texts)
+    if args.sizes:
+        measured += size_figures(teacher, tokenizer, learned, held_out, args.texts)
+    return measured
+
+
+def measure_edits(args: Namespace) -> list[Claim]:
+    """Every figure of the edits, with what it should be."""
+    if args.clips < 2:
+        raise SizeError(f"{args.clips} clips: choose 2 or more, for two are connected")
+    if not 1 <= args.threads <= 64:
+        raise ConfigError(f"{args.threads} threads: choose from 1 to 64")
+    if args.threads > 1:
+        torch.set_num_threads(1)
+    bench = EditRunner(
+        load(args.model),
+        load_classifier(),
+        list(heldout_clips(args.clips)),
+        args.steps,
+        args.threads,
+        show_progress,
+    )
+    return claims(bench, args.operations, args.firmness, args.sheets)
+
+
+def reader_figures(pipeline: Pipeline, reader: AttributeClassifier, count: int) -> list[Figure]:
+    """How often the reader is right about true clips through the autoencoder."""
+    readings = []
+    for reading in true_results(reader, pipeline.autoencoder, count):
+        readings.append(reading)
+        show_progress(f"read {len(readings)} of {count} true clips")
+    return right_shares(readings, "reader_") if readings else []
+
+
+def missed(reading: ClassifierResult) -> str:
+    """What the reader saw instead, as a remark."""
+    wrong = ", ".join(reading.read[name] for name in reading.wrong)
+    return f" [read as {wrong}]" if wrong else ""
+
+
+def show_progress(progress: str) -> None:
+    """Shows how far a long measurement is, in place, if anyone is there to see."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{progress}\033[K")

@@ -1,0 +1,136 @@
+"""The command that trains: `python -m sora_core train PART RECIPE`."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..training import distributed
+from ..training.experiment import AUTOENCODER_NAME, prepare
+from ..training.experiments import (
+    CAPTIONER_FILE,
+    CLASSIFIER_FILE,
+    DECODER,
+    RECAPTIONING,
+    TRANSFORMER_NAME,
+    AutoencoderRun,
+    CaptionerRun,
+    DecoderRun,
+    ReaderRun,
+    RecaptioningRun,
+    TransformerRun,
+)
+from ..training.recipes import RECIPES
+from ..training.text_run import TEXT, TextRun
+from ..training.town_recipes import TOWN_RECIPES
+from ..training.town_runs import TOWN_RUNS
+from ..training.trainer import Progress
+
+RUNS = {
+    AUTOENCODER_NAME: AutoencoderRun,
+    TRANSFORMER_NAME: TransformerRun,
+    DECODER: DecoderRun,
+    CLASSIFIER_FILE: ReaderRun,
+    CAPTIONER_FILE: CaptionerRun,
+    RECAPTIONING: RecaptioningRun,
+    TEXT: TextRun,
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `run` reads."""
+    parser.add_argument("part", choices=RUNS, help="the autoencoder comes first")
+    parser.add_argument("recipe", choices=[*RECIPES, *TOWN_RECIPES], help="which model")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one thread each")
+    parser.add_argument(
+        "--root", type=Path, default=Path("runs"), help="clips, checkpoints, sheets"
+    )
+    parser.add_argument("--steps", type=int, help="instead of the recipe's number")
+    parser.add_argument(
+        "--until",
+        type=int,
+        metavar="STEP",
+        help="stop there, to go on with --resume as if it had not stopped",
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the clips of a recipe of the toy town: a run can go on with more",
+    )
+    parser.add_argument(
+        "--prepare", action="store_true", help="render and encode what is missing, train nothing"
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="go on from the autoencoder or transformer of a model file, not from chance",
+    )
+
+
+def run(args: Namespace) -> None:
+    """Renders what is missing, then trains; --resume takes a killed run to the same numbers."""
+    if args.recipe in TOWN_RECIPES:
+        return run_town(args)
+    if args.share != 1 or args.until:
+        raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} take them")
+    recipe = RECIPES[args.recipe]()
+    if args.start and args.part not in (AUTOENCODER_NAME, TRANSFORMER_NAME):
+        raise ConfigError(
+            f"--start {args.start}: only {AUTOENCODER_NAME} and {TRANSFORMER_NAME} take one"
+        )
+    if args.steps:
+        field = f"{args.part}_training"
+        recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
+    job = RUNS[args.part](
+        recipe=recipe,
+        root=args.root,
+        resume=args.resume,
+        on_progress=partial(say_progress, args.part),
+        start=args.start,
+    )
+    prepare(job, args.processes, say_shard)
+    if not args.prepare:
+        distributed.run(job, args.processes)
+
+
+def run_town(args: Namespace) -> None:
+    """The same for a recipe of the toy town."""
+    if args.part not in TOWN_RUNS:
+        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(TOWN_RUNS)}")
+    if not 0 < args.share <= 1:
+        raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
+    recipe = TOWN_RECIPES[args.recipe]()
+    field = f"{args.part}_training"
+    training = getattr(recipe, field)
+    training = replace(training, steps=args.steps or training.steps, until=args.until)
+    recipe = replace(recipe, **{field: training})
+    job = TOWN_RUNS[args.part](
+        recipe=recipe,
+        root=args.root,
+        resume=args.resume,
+        on_progress=partial(say_progress, args.part),
+        start=args.start,
+        share=args.share,
+    )
+    job.prepare(say_shard)
+    if not args.prepare:
+        distributed.run(job, args.processes)
+
+
+def say_shard(what: str, done: int, total: int) -> None:
+    sys.stdout.write(f"\r{what} {done}/{total}" + ("\n" if done == total else ""))
+    sys.stdout.flush()
+
+
+def say_progress(part: str, progress: Progress) -> None:
+    sys.stdout.write(
+        f"{part} {progress.step}/{progress.steps}  loss {progress.loss:.4f}  "
+        f"{progress.samples_a_second:.1f} samples/s  {progress.seconds_left / 60:.1f} min left\n"
+    )
+    sys.stdout.flush()

@@ -1,0 +1,81 @@
+"""The command that shows what the worlds look like: captioned clips on one sheet."""
+
+from argparse import ArgumentParser, Namespace
+
+from ..errors import ConfigError
+from ..shapes import Size
+from ..world.captions import describe
+from ..world.render import render
+from ..world.scene import sample_scene
+from ..world.sheet import contact_sheet
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds what `run` reads."""
+    parser.add_argument("--show", metavar="OUT.png", help="the picture to write")
+    parser.add_argument(
+        "--world",
+        choices=("first", "town", "recipes", "things"),
+        default="first",
+        help="the world of sora-mini; or of the town: seeds, every recipe, every thing",
+    )
+    parser.add_argument("--bench", action="store_true", help="clips a second of the town")
+    parser.add_argument("--count", type=int, default=12, help="how many clips")
+    parser.add_argument("--seed", type=int, default=0, help="the first clip's seed")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--height", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=17)
+    parser.add_argument("--fps", type=float, default=8.0)
+    parser.add_argument("--scale", type=int, default=3, help="how much to enlarge the frames")
+    parser.add_argument("--across", type=int, default=1, help="clips side by side")
+    parser.add_argument("--long", action="store_true", help="print the long captions")
+    parser.add_argument("--held-out", action="store_true", help="only what training never shows")
+
+
+def run(args: Namespace) -> str | None:
+    """Writes the asked sheet, or returns the lines of the benchmark."""
+    if args.bench:
+        from ..world.town.bench import bench
+
+        return "\n".join(bench())
+    if not args.show:
+        raise ConfigError("nothing to do: name a picture with --show OUT.png, or use --bench")
+    size = Size(args.width, args.height, args.frames)
+    if args.world == "first":
+        _first(args, size)
+    elif args.world == "town":
+        _town(args, size)
+    else:
+        from ..world.town.sheets import recipe_sheet, thing_sheet
+
+        if args.world == "recipes":
+            recipe_sheet(args.show, args.seed, size, args.fps, args.scale, args.across)
+        else:
+            thing_sheet(args.show, size, args.scale, args.across)
+    return None
+
+
+def _first(args: Namespace, size: Size) -> None:
+    """Renders the scenes of `count` seeds from `seed` on, and writes them as one picture."""
+    clips, texts = [], []
+    for seed in range(args.seed, args.seed + args.count):
+        scene = sample_scene(seed, held_out=args.held_out)
+        captions = describe(scene, seed, still=args.frames == 1)
+        clips.append(render(scene, size, args.fps).frames)
+        texts.append(captions.long if args.long else captions.short)
+    contact_sheet(clips, texts, args.show, scale=args.scale, across=args.across)
+
+
+def _town(args: Namespace, size: Size) -> None:
+    from ..world.town.captions import describe as describe_town
+    from ..world.town.render import render as render_town
+    from ..world.town.sample import sample_scene as sample_town
+
+    clips, texts = [], []
+    seconds = size.frames / args.fps if size.frames > 1 else 0.0
+    for seed in range(args.seed, args.seed + args.count):
+        scene = sample_town(seed, max(seconds, 0.25), args.held_out)
+        clips.append(render_town(scene, size, args.fps).frames)
+        style = "long" if args.long else None
+        texts.append(describe_town(scene, seed, seconds, style).text)
+    contact_sheet(clips, texts, args.show, scale=args.scale, across=args.across)

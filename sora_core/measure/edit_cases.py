@@ -1,0 +1,215 @@
+"""Edits of held-out world clips, and what can be told of each: exactness, seams, drift, reading.
+
+Axes: b batch, c channels, t frames, y rows, x columns.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from ..canvas import edits
+from ..canvas.canvas import Canvas
+from ..canvas.encode import Mask, encode_canvas
+from ..models.chunked_codec import encode_chunks
+from ..pipeline.generate import Pipeline, decode_frames, generate
+from ..sampling.segments import SegmentSettings
+from ..shapes import COMPRESSION, Frames, Latent, Size
+from .drift import preserved_psnr
+from .heldout_clips import CLIP_FPS, CLIP_SIZE, HeldOutClip, empty_canvas
+from .reconstruction import through
+from .seams import Seams, mask_joins, preserved_frames, steps
+
+MIDDLE = CLIP_SIZE.frames // 2
+LOOP = Size(CLIP_SIZE.width, CLIP_SIZE.height, 16)
+CHAIN_LENGTH = 10
+BLENDED = 2  # frames in which the decoder passes from painted to kept footage
+CARRIED_FRAMES = 2  # latent frames that a link of a chain begins with: the end of the one before
+
+
+@dataclass(frozen=True, slots=True)
+class EditJob:
+    """An edit to be made: `first` and `last` are the true clips of its two halves."""
+
+    clip: HeldOutClip
+    canvas: Canvas
+    prompt: str
+    first: Frames
+    last: Frames
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A finished edit.
+
+    `known_frames` are the frames that were given; there, `latent_error` is how far the latent is
+    from the one given, at most, `psnr` how near the frames are to the truth, and `own_loss` how
+    much nearer those are that the autoencoder gives back of the true clip, in dB; `settled_loss` is
+    the same without the two frames after what was painted.
+    """
+
+    job: EditJob
+    frames: Frames
+    known_frames: tuple[int, ...]
+    seams: Seams
+    latent_error: float = 0.0
+    psnr: float = 0.0
+    own_loss: float = 0.0
+    settled_loss: float = 0.0
+
+
+Operation = Callable[[HeldOutClip, HeldOutClip], EditJob]
+"""The edit of a clip; the second one is for edits that need two."""
+
+
+def image_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
+    """A video that begins with the clip's first frame."""
+    return _job(clip, edits.image_to_video(empty_canvas(), clip.frames[:1]))
+
+
+def forward_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
+    """What comes after the first half of the clip."""
+    return _job(clip, edits.extend_forward(empty_canvas(), clip.frames[: MIDDLE + 1]))
+
+
+def backward_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
+    """What came before the second half of the clip."""
+    half = clip.frames[MIDDLE + 1 :]
+    return _job(clip, edits.extend_backward(empty_canvas(), half, len(half) / CLIP_FPS))
+
+
+def fill_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
+    """What lies between the beginning and the end of the clip."""
+    return _job(clip, _connected(clip, clip))
+
+
+def connect_case(clip: HeldOutClip, other: HeldOutClip) -> EditJob:
+    """What leads from the beginning of the clip to the end of another."""
+    canvas, prompt = _connected(clip, other), f"{clip.caption} {other.caption}"
+    return EditJob(clip, canvas, prompt, clip.frames, other.frames)
+
+
+def loop_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
+    """An endless video of what the caption says."""
+    return _job(clip, edits.loop(empty_canvas(LOOP)))
+
+
+def recolour_case(firmness: float) -> Operation:
+    """The clip painted over from `firmness`, with another colour in its caption."""
+
+    def job(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
+        canvas = edits.video_to_video(empty_canvas(), clip.frames, firmness)
+        return replace(_job(clip, canvas), prompt=clip.recoloured_caption)
+
+    return job
+
+
+OPERATIONS: dict[str, Operation] = {
+    "image": image_case,
+    "forward": forward_case,
+    "backward": backward_case,
+    "fill": fill_case,
+    "connect": connect_case,
+    "loop": loop_case,
+}
+
+
+def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit:
+    """The edit that `job` asks for, painted and measured."""
+    canvas = job.canvas
+    latent = generate(pipeline, job.prompt, canvas, job.clip.seed, steps=count)
+    known, mask = encoded(pipeline, canvas)
+    frames = torch.cat(list(decode_frames(pipeline, latent, canvas, mask)))
+    known_frames = preserved_frames(canvas, mask)
+    seams = Seams(steps([frames], canvas.ring), mask_joins(canvas, mask), canvas.ring)
+    edit = Edit(job, frames, known_frames, seams)
+    if not known_frames:
+        return edit
+    settled = settled_frames(known_frames)
+    halves = slice(None, MIDDLE), slice(MIDDLE, None)
+    own = [through(pipeline.autoencoder, clip) for clip in (job.first, job.last)]
+    truth, best = (
+        torch.cat([clip[half] for clip, half in zip(clips, halves, strict=True)])
+        for clips in ((job.first, job.last), own)
+    )
+
+    def losses(at: list[int]) -> tuple[float, float]:
+        psnr = preserved_psnr(truth[at], frames[at])
+        return psnr, preserved_psnr(truth[at], best[at]) - psnr
+
+    psnr, loss = losses(list(known_frames))
+    return replace(
+        edit,
+        latent_error=largest_error(latent, known, mask),
+        psnr=psnr,
+        own_loss=loss,
+        settled_loss=losses(settled)[1],
+    )
+
+
+def settled_frames(known_frames: Sequence[int]) -> list[int]:
+    """Of the frames `known_frames`, those that the decoder makes of kept ones alone, as good as.
+
+    A causal decoder blends the first frames after a join with what was painted before it.
+    """
+    return [
+        t
+        for t in known_frames
+        if all(max(0, t - back) in known_frames for back in range(BLENDED + 1))
+    ]
+
+
+def largest_error(latent: Latent, known: Latent, mask: Mask) -> float:
+    """How far `latent` is from what was known, at most, where that was to be kept."""
+    return ((latent - known).abs() * (mask == 0)).max().item()
+
+
+@torch.inference_mode()
+def encoded(pipeline: Pipeline, canvas: Canvas) -> tuple[Latent, Mask]:
+    """The known latent of `canvas` and its mask."""
+    channels = pipeline.config.transformer.latent_channels
+    return encode_canvas(canvas, partial(encode_chunks, pipeline.autoencoder), channels)
+
+
+def run_chain(
+    pipeline: Pipeline, clip: HeldOutClip, links: int = CHAIN_LENGTH, count: int | None = None
+) -> list[Frames]:
+    """The clip, and `links` extensions, each painted from the latent of the one before.
+
+    Nothing is decoded and encoded between; the whole is decoded once.
+    """
+    lengths = link_lengths(links)
+    size = Size(CLIP_SIZE.width, CLIP_SIZE.height, sum(lengths))
+    canvas = edits.extend_forward(empty_canvas(size), clip.frames)
+    hand_over = SegmentSettings(history=CARRIED_FRAMES)
+    latent = generate(pipeline, clip.caption, canvas, clip.seed, steps=count, segments=hand_over)
+    _, mask = encoded(pipeline, canvas)
+    return list(torch.cat(list(decode_frames(pipeline, latent, canvas, mask))).split(lengths))
+
+
+def link_lengths(links: int = CHAIN_LENGTH) -> list[int]:
+    """How many frames the clip and each link of its chain have."""
+    new = COMPRESSION.latent_frames(CLIP_SIZE.frames) - CARRIED_FRAMES
+    return [CLIP_SIZE.frames] + [new * COMPRESSION.time] * links
+
+
+def seam_ratios(done: Sequence[Edit], kind: str) -> list[float]:
+    """The ratios at every join of all edits; of loops, at their wraps."""
+    return [
+        edit.seams.ratio(kind, join)
+        for edit in done
+        for join in (*edit.seams.joins, *([0] if edit.seams.loop else []))
+    ]
+
+
+def _job(clip: HeldOutClip, canvas: Canvas) -> EditJob:
+    return EditJob(clip, canvas, clip.caption, clip.frames, clip.frames)
+
+
+def _connected(first: HeldOutClip, last: HeldOutClip) -> Canvas:
+    """The first five frames of one clip, and the last four of another."""
+    beginning, end = first.frames[: 1 + COMPRESSION.time], last.frames[-COMPRESSION.time :]
+    return edits.connect(
+        empty_canvas(), beginning, end, len(beginning) / CLIP_FPS, len(end) / CLIP_FPS
+    )

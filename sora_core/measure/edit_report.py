@@ -1,0 +1,207 @@
+"""What the edits claim, as a table: each figure with what it should be.
+
+Axes: t frames, y rows, x columns.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ..shapes import Frames
+from .classifier import classify
+from .drift import Drift
+from .edit_cases import OPERATIONS, Edit, link_lengths, seam_ratios
+from .edit_runner import NEW_COLOUR, SAME_MOTION, EditRunner
+from .heldout_clips import CLIP_SIZE, heldout_clips, to_and_fro
+from .plots import write_chains, write_edits
+from .reconstruction import through
+from .report import Figure
+from .seams import SEAM_KINDS, Seams, steps
+
+WORST_LOSS = 0.2  # dB
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A figure, and the most (or with `at_least`, the least) that it should be; None if it only
+    informs."""
+
+    figure: Figure
+    bound: float | None = None
+    at_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as it should be."""
+        if self.bound is None:
+            return True
+        value = self.figure.value
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def __str__(self) -> str:
+        line = f"{self.figure.name:<36}{self.figure.value:>9.3f} {self.figure.unit:<6}"
+        if self.bound is None:
+            return line.rstrip()
+        wanted = f"{'>=' if self.at_least else '<='} {self.bound:g}"
+        return f"{line}{wanted:<9}{'holds' if self.holds else 'falls short'}"
+
+
+def preservation_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
+    """Known footage: exact in the latent, and in pixels as good as the autoencoder can."""
+    worst = max(edit.latent_error for edit in edits)
+    loss = mean(edit.own_loss for edit in edits)
+    settled = mean(edit.settled_loss for edit in edits)
+    return [
+        Claim(Figure(f"{name}_kept_latent_error", worst), 0.0),
+        Claim(Figure(f"{name}_kept_psnr", mean(edit.psnr for edit in edits), "dB")),
+        Claim(Figure(f"{name}_kept_loss", loss, "dB"), WORST_LOSS),
+        Claim(Figure(f"{name}_kept_loss_settled", settled, "dB"), WORST_LOSS),
+    ]
+
+
+def seam_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
+    """Ratios at every join of an edit, or at the wraps of loops."""
+    loop = edits[0].seams.loop
+    bounds = ((0.5, "median", 1.15 if loop else 1.25), (0.95, "p95", None if loop else 2.0))
+    return [
+        Claim(Figure(f"{name}_seam_{kind}_{word}", quantile(seam_ratios(edits, kind), q)), bound)
+        for kind in SEAM_KINDS
+        for q, word, bound in bounds
+    ]
+
+
+def untouched_claims(bench: EditRunner, joins: Sequence[int]) -> list[Claim]:
+    """Ratios at `joins` of clips without a join: what even they do not stay under."""
+
+    found = {name: {kind: [] for kind in SEAM_KINDS} for name in ("true", "reconstructed")}
+    for take in bench.clips:
+        own = through(bench.pipeline.autoencoder, take.frames)
+        for name, frames in (("true", take.frames), ("reconstructed", own)):
+            measured = steps([frames])
+            for join in joins:
+                for kind in SEAM_KINDS:
+                    found[name][kind].append(Seams(measured, (join,)).ratio(kind, join))
+    return [
+        Claim(Figure(f"{name}_seam_{kind}_{word}", quantile(values, q)))
+        for name, kinds in found.items()
+        for kind, values in kinds.items()
+        for q, word in ((0.5, "median"), (0.95, "p95"))
+    ]
+
+
+def drift_claims(bench: EditRunner, chains: Sequence[Sequence[Frames]]) -> list[Claim]:
+    """Drift of chains, and of the true scenes over the same time."""
+    lengths = link_lengths(len(chains[0]) - 1)
+    size = replace(CLIP_SIZE, frames=sum(lengths))
+    first = bench.clips[0].seed
+    true = (take.frames.split(lengths) for take in heldout_clips(len(bench.clips), first, size))
+    claims = []
+    for name, drifts, bounds in (
+        ("chain", [Drift.from_segments(links) for links in chains], (1.5, 0.05)),
+        ("true_chain", [Drift.from_segments(links) for links in true], (None, None)),
+    ):
+        colour = mean(drift.colour for drift in drifts)
+        net = mean(drift.net_colour for drift in drifts)
+        contrast = mean(abs(drift.contrast) for drift in drifts)
+        growth = mean(drift.contrast for drift in drifts)
+        claims += [
+            Claim(Figure(f"{name}_colour_drift_per_link", colour, "/255"), bounds[0]),
+            Claim(Figure(f"{name}_net_colour_drift_per_link", net, "/255")),
+            Claim(Figure(f"{name}_contrast_change", contrast), bounds[1]),
+            Claim(Figure(f"{name}_contrast_growth", growth)),
+        ]
+    return claims
+
+
+def appearing_claims(bench: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
+    """Of what was painted before the clip: whether it shows the same object, by the reader.
+
+    The reader sees nothing of the clip itself; `true` is what it says of the true frames.
+    """
+    generated, true = [], []
+    for edit in edits:
+        new = [t for t in range(len(edit.frames)) if t not in edit.known_frames]
+        own = through(bench.pipeline.autoencoder, edit.job.first)
+        for clip, answers in ((edit.frames, generated), (own, true)):
+            reading = classify(bench.reader, to_and_fro(clip[new], CLIP_SIZE.frames))
+            labels = edit.job.clip.scene.labels
+            answers.append(all(reading[name] == labels[name] for name in ("colour", "shape")))
+    return [
+        Claim(Figure("backward_same_object", share(generated)), 0.8, at_least=True),
+        Claim(Figure("true_same_object", share(true))),
+    ]
+
+
+def colour_claims(bench: EditRunner, edits: Sequence[Edit], firmness: float) -> list[Claim]:
+    """Whether another colour came and the motion stayed."""
+    new, same = bench.colour_shares(edits)
+    motions = []
+    for take in bench.clips:
+        own = through(bench.pipeline.autoencoder, take.frames)
+        motions.append(classify(bench.reader, own)["motion"] == take.scene.labels["motion"])
+    return [
+        Claim(Figure("colour_firmness", firmness)),
+        Claim(Figure("colour_new", new), NEW_COLOUR, at_least=True),
+        Claim(Figure("colour_same_motion", same), SAME_MOTION, at_least=True),
+        Claim(Figure("true_motion_read", share(motions))),
+    ]
+
+
+def mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
+def share(answers: Sequence[bool]) -> float:
+    return sum(answers) / len(answers)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    return torch.tensor(values).quantile(q).item()
+
+
+pass  # dropped
+
+EDITS = (*OPERATIONS, "chain", "colour")
+
+
+def claims(
+    bench: EditRunner,
+    operations: Collection[str] = EDITS,
+    firmness: float | None = None,
+    sheets: Path | None = None,
+) -> list[Claim]:
+    """What each of `operations` was found to do; pictures of the first four go to `sheets`.
+
+    Without a `firmness`, the one for the change of colour is found on other clips first.
+    """
+    table, joins = [], set()
+    for name in OPERATIONS:
+        if name not in operations:
+            continue
+        edits = bench.edits(name)
+        if edits[0].known_frames:
+            table += preservation_claims(name, edits)
+        table += seam_claims(name, edits)
+        if name == "backward":
+            table += appearing_claims(bench, edits)
+        joins.update(edits[0].seams.joins)
+        if sheets:
+            write_edits(name, edits, sheets)
+    if joins:
+        table += untouched_claims(bench, sorted(joins))
+    if "chain" in operations:
+        chains = bench.chains()
+        table += drift_claims(bench, chains)
+        if sheets:
+            write_chains(chains, [take.caption for take in bench.clips], sheets)
+    if "colour" in operations:
+        if firmness is None:
+            firmness = bench.best_firmness(max(1, len(bench.clips) // 2))
+        edits = bench.recoloured(bench.clips, firmness)
+        table += colour_claims(bench, edits, firmness)
+        if sheets:
+            write_edits("colour", edits, sheets)
+    return table

@@ -1,0 +1,142 @@
+"""Steps as a picture: one curve for each kind, its joins marked with their ratios."""
+
+from collections.abc import Collection, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..files import replacing
+from ..shapes import Frames
+from ..world.sheet import contact_sheet
+from .edit_cases import Edit
+from .seams import MIN_STEPS, SEAM_KINDS, Seams
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+PLOT_WIDTH, PLOT_BAND, PLOT_EDGE, PLOT_TOP = 640, 96, 12, 18
+MAX_RATIO = 4.0  # usual steps; what is higher is cut off, and its number tells
+PLOT_PAPER, PLOT_FIELD, PLOT_INK, PLOT_FAINT = (
+    (24, 24, 28),
+    (36, 36, 42),
+    (225, 225, 230),
+    (90, 90, 100),
+)
+CURVES = {"pixels": (86, 156, 214), "flow": (120, 200, 160), "colour": (214, 157, 86)}
+JOIN_COLOUR = (230, 90, 90)
+
+
+def seam_plot(seams: Seams) -> UInt8[Tensor, "y x 3"]:
+    """For pixels, flow and colour each step over the usual one, from left to right.
+
+    The line across is 1, the usual step. Joins are red, and at each stands its ratio; that of a
+    loop's wrap is at the right end.
+    """
+    image = Image.new(
+        "RGB", (PLOT_WIDTH, len(SEAM_KINDS) * (PLOT_BAND + PLOT_TOP) + PLOT_EDGE), PLOT_PAPER
+    )
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(11)
+    for i, kind in enumerate(SEAM_KINDS):
+        _draw_curve(pen, font, seams, kind, i * (PLOT_BAND + PLOT_TOP) + PLOT_TOP)
+    return torch.from_numpy(np.array(image))
+
+
+def _draw_curve(pen: ImageDraw.ImageDraw, font: Font, seams: Seams, kind: str, top: int) -> None:
+    usual, floor = seams.usual(kind), MIN_STEPS[kind]
+    heights = (seams.steps.of(kind).clamp(min=floor) / max(usual, floor)).tolist()
+    pen.rectangle(
+        (PLOT_EDGE, top, PLOT_WIDTH - PLOT_EDGE - 1, top + PLOT_BAND - 1), fill=PLOT_FIELD
+    )
+    pen.line(
+        (PLOT_EDGE, _ratio_y(1, top), PLOT_WIDTH - PLOT_EDGE - 1, _ratio_y(1, top)), fill=PLOT_FAINT
+    )
+    unit = "px" if kind == "flow" else "/255"
+    pen.text(
+        (PLOT_EDGE, top - PLOT_TOP + 3), f"{kind}: usual step {usual:.2f} {unit}", PLOT_INK, font
+    )
+    joins = [*seams.joins, *([len(heights)] if seams.loop else [])]
+    for join in joins:
+        x = _step_x(join, heights)
+        pen.line((x, top, x, top + PLOT_BAND - 1), fill=JOIN_COLOUR)
+    points = [(_step_x(i + 1, heights), _ratio_y(height, top)) for i, height in enumerate(heights)]
+    pen.line(points, fill=CURVES[kind], width=2)
+    for join in joins:
+        label = f"{heights[join - 1]:.2f}"
+        x = min(
+            _step_x(join, heights) + 3,
+            PLOT_WIDTH - PLOT_EDGE - round(pen.textlength(label, font)) - 2,
+        )
+        pen.text((x, top + 2), label, JOIN_COLOUR, font)
+
+
+def _step_x(step: int, heights: Sequence[float]) -> int:
+    return PLOT_EDGE + round(
+        (step - 1) / max(1, len(heights) - 1) * (PLOT_WIDTH - 2 * PLOT_EDGE - 1)
+    )
+
+
+def _ratio_y(ratio: float, top: int) -> int:
+    return top + round((1 - min(ratio, MAX_RATIO) / MAX_RATIO) * (PLOT_BAND - 1))
+
+
+SHEET_ROWS = 4
+BAR_HEIGHT = 4  # pixels
+MOST = 16  # frames side by side that are enlarged
+KNOWN_COLOUR, GENERATED_COLOUR = (70, 160, 90), (225, 150, 60)
+
+
+def write_edits(name: str, edits: Sequence[Edit], folder: Path) -> Path:
+    """A sheet of the first four of `edits`: on the left the true clip, on the right what was made.
+
+    Under each frame a bar says whether it was given (green) or painted (orange). Of loops, the
+    wrap is in the middle, and nothing true is beside them.
+    """
+    clips, captions = [], []
+    for edit in edits[:SHEET_ROWS]:
+        frames, job = with_bars(edit.frames, edit.known_frames), edit.job
+        if edit.seams.loop:
+            clips.append(frames.roll(len(frames) // 2, dims=0))
+            captions.append(job.prompt)
+            continue
+        half = len(job.first) // 2
+        true = torch.cat([job.first[:half], job.last[half:]])
+        clips += [with_bars(true, range(len(true))), frames]
+        captions += ["true", job.prompt]
+    columns = 16 if edits[0].seams.loop else 9
+    return _write(clips, captions, folder / f"{name}.png", columns, 1 if columns == 16 else 2)
+
+
+def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], folder: Path) -> Path:
+    """A sheet of the first four chains, two frames of each link; the clip itself is green."""
+    clips = []
+    for links in chains[:SHEET_ROWS]:
+        rows = [link[[len(link) // 2, -1]] for link in links]
+        clips.append(with_bars(torch.cat(rows), (0, 1)))
+    return _write(clips, captions[:SHEET_ROWS], folder / "chain.png", len(clips[0]), 1)
+
+
+def with_bars(frames: Frames, known_frames: Collection[int]) -> Frames:
+    """`frames` with a bar beneath each: green where it was given, orange where it was painted."""
+    count, _, width, _ = frames.shape
+    colours = torch.tensor(
+        [KNOWN_COLOUR if t in known_frames else GENERATED_COLOUR for t in range(count)]
+    )
+    bar = colours.to(torch.uint8)[:, None, None].expand(-1, BAR_HEIGHT, width, -1)
+    return torch.cat([frames, bar], dim=1)
+
+
+def _write(
+    clips: Sequence[Frames], captions: Sequence[str], path: Path, columns: int, across: int
+) -> Path:
+    drawn = BytesIO()
+    contact_sheet(
+        clips, captions, drawn, columns=columns, scale=1 if columns > 16 else 2, across=across
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished, Image.open(drawn) as sheet:
+        sheet.quantize(256, dither=Image.Dither.NONE).save(unfinished, format="PNG", optimize=True)
+    return path

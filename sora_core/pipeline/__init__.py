@@ -1,0 +1,1 @@
+"""The whole model at work: generate, decode, caption."""

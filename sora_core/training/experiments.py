@@ -1,0 +1,292 @@
+"""What `python -m sora_core train` trains: each part with its data and its settings.
+
+A run is a plain object that each training process calls with its rank.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from ..checkpoints.checkpoint import (
+    load_autoencoder,
+    load_transformer,
+    read_config,
+    write_checkpoint,
+)
+from ..checkpoints.safetensors_io import write_tensors
+from ..errors import TrainingError
+from ..language import load_text
+from ..models.autoencoder import Autoencoder
+from ..models.dit import DiT, DiTConfig
+from ..models.text_encoder import encode
+from ..models.vocabulary import Vocabulary
+from ..video.frames import video_from_frames
+from .autoencoder import AutoencoderTask, normalise
+from .captioner import (
+    STRANGERS,
+    CaptionDataset,
+    read_tellings,
+    save_captioner,
+    strangers,
+    train_captioner,
+)
+from .classifier import ClassifierDataset, save_reader, train_reader
+from .conditioning_masks import KnownSpan
+from .crossfade_dataset import SPANS, read_fading
+from .dataset import Shelf, read_shards
+from .decoder import DecoderTask, with_one_decoder, with_second_decoder
+from .decoder_dataset import paint_shards, read_samples
+from .distributed import Ranks
+from .experiment import AUTOENCODER_NAME, OnShard, Run
+from .latent_alignment import align
+from .latent_dataset import LatentShard, encode_shards, read_latents
+from .trainer import TrainingConfig, train
+from .transformer import Mix, TransformerTask
+
+TRANSFORMER_NAME, DECODER, CLASSIFIER_FILE = "transformer", "decoder", "reader"
+CAPTIONER_FILE, RECAPTIONING = "captioner", "recaptioning"
+ARMS = {"short": (0,), "descriptive": (1,)}
+"""Which captions each transformer of the re-captioning experiment learns from."""
+
+
+class AutoencoderRun(Run):
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.pictures
+
+    def __call__(self, ranks: Ranks) -> None:
+        config, folder = self.recipe.autoencoder_training, self.folder(AUTOENCODER_NAME)
+        torch.manual_seed(config.seed)
+        clips = list(read_shards(self.shards(*self.recipe.pictures)))
+        preview_clips = next(read_shards(self.shards(self.recipe.test)))
+        before = None
+        if self.start:
+            before = with_one_decoder(load_autoencoder(self.start, read_config(self.start)))
+        model = copy.deepcopy(before) if before else Autoencoder(self.recipe.autoencoder)
+        model.train().requires_grad_(True)
+        task = AutoencoderTask(model, clips, preview_clips, config.batch, config.seed)
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            if before:
+                align(average, before, clips)
+            else:
+                normalise(average, clips)
+            write_tensors(folder / "weights.safetensors", average.state_dict())
+
+
+class TransformerRun(Run):
+    sees_latents = True
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.clips
+
+    @property
+    def fading(self) -> dict[KnownSpan, list[Path]]:
+        """The rendered shards whose clips turn into one another, by when they do."""
+        shards = self.shards(replace(self.recipe.clips[0], clips=self.recipe.fading))
+        groups = {span: shards[i :: len(SPANS)] for i, span in enumerate(SPANS)}
+        return {span: paths for span, paths in groups.items() if paths}
+
+    def derive(self, on_shard: OnShard) -> None:
+        Run.derive(self, on_shard)
+        for span, paths in self.fading.items():
+            encode_shards(
+                paths,
+                self.folder("fading"),
+                self.trained_autoencoder(),
+                partial(on_shard, "fading"),
+                read=partial(read_fading, span=span),
+            )
+
+    def __call__(self, ranks: Ranks) -> None:
+        recipe, config = self.recipe, self.recipe.transformer_training
+        fading = [
+            read_latents([self.folder("fading") / path.name for path in paths], span)
+            for span, paths in self.fading.items()
+        ]
+        shares = (recipe.fading_weight / len(fading) for _ in fading)
+        mix = Mix(weights=(*recipe.weights, *shares))
+        if self.start:  # no model file holds the head that reads the truth: it would begin anew
+            mix = replace(mix, truth_weight=0.0)
+        self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER_NAME), ranks, fading)
+
+    def learn(
+        self,
+        model: DiTConfig,
+        mix: Mix,
+        config: TrainingConfig,
+        folder: Path,
+        ranks: Ranks,
+        fading: Sequence[LatentShard] = (),
+    ) -> None:
+        """Trains a transformer on what is needed, and leaves a whole model file in `folder`."""
+        torch.manual_seed(config.seed)
+        encoder, tokenizer = load_text()
+        sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
+        test = read_latents(self.latent_shards(self.recipe.test))
+        captions = [
+            ways[1]
+            for clips in read_shards(self.shards(self.recipe.test))
+            for ways in clips.captions
+        ]
+        transformer = self.begun(model)
+        autoencoder = self.trained_autoencoder()
+        task = TransformerTask(
+            transformer,
+            autoencoder,
+            [*sizes, *fading],
+            test,
+            captions,
+            encode(encoder, tokenizer, [""]).states[0],
+            mix,
+            config.batch,
+            config.seed,
+        )
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            target = folder / f"{self.recipe.name}.safetensors"
+            latents = test.latents[:16].float()
+            write_checkpoint(
+                target, average.dit, autoencoder, name=self.recipe.name, latents=latents
+            )
+
+    def begun(self, model: DiTConfig) -> DiT:
+        """The transformer that is trained, as it is before."""
+        if self.start:
+            transformer = load_transformer(self.start, read_config(self.start))
+            return transformer.train().requires_grad_(True)
+        transformer = DiT(model)
+        transformer.init_weights()
+        return transformer
+
+
+class DecoderRun(Run):
+    """A second decoder, on what the trained transformer paints. Latents stay as they are."""
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return (*self.recipe.pictures, self.recipe.generated)
+
+    @property
+    def generated_shards(self) -> list[Path]:
+        return [self.folder("painted") / path.name for path in self.shards(self.recipe.generated)]
+
+    def trained_transformer(self) -> DiT:
+        path = self.folder(TRANSFORMER_NAME) / f"{self.recipe.name}.safetensors"
+        if not path.exists():
+            raise TrainingError("there is no trained transformer yet: train that first")
+        return load_transformer(path, read_config(path))
+
+    def derive(self, on_shard: OnShard) -> None:
+        paint_shards(
+            self.shards(self.recipe.generated),
+            self.folder("painted"),
+            self.trained_transformer(),
+            self.trained_autoencoder(),
+            partial(on_shard, "painting"),
+        )
+
+    def __call__(self, ranks: Ranks) -> None:
+        recipe, config, folder = self.recipe, self.recipe.decoder_training, self.folder(DECODER)
+        torch.manual_seed(config.seed)
+        preview_clips = next(read_shards(self.shards(recipe.test)))
+        task = DecoderTask(
+            with_second_decoder(self.trained_autoencoder()),
+            list(read_shards(self.shards(*recipe.pictures))),
+            list(read_shards(self.shards(recipe.generated))),
+            read_samples(self.generated_shards),
+            preview_clips,
+            config.batch,
+            config.seed,
+        )
+        average = train(
+            task, config, folder, ranks, resume=self.resume, on_progress=self.on_progress
+        )
+        if ranks.first:
+            write_tensors(folder / "weights.safetensors", average.state_dict())
+            video = torch.stack([video_from_frames(clip) for clip in preview_clips.frames[:16]])
+            target = folder / f"{recipe.name}.safetensors"
+            latents = average.encode(video)
+            write_checkpoint(
+                target, self.trained_transformer(), average, name=recipe.name, latents=latents
+            )
+
+
+class RecaptioningRun(TransformerRun):
+    """The same small transformer twice, from the same start and on the same clips and noise: once
+    told what they show in short captions, once in descriptive ones."""
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return (self.recipe.learned,)
+
+    @property
+    def fading(self) -> dict[KnownSpan, list[Path]]:
+        return {}
+
+    def __call__(self, ranks: Ranks) -> None:
+        for arm, captions in ARMS.items():
+            mix = Mix(weights=(1.0,), captions=captions, known=0.0)
+            folder = self.folder(f"{RECAPTIONING}/{arm}")
+            self.learn(self.recipe.learner, mix, self.recipe.recaptioning_training, folder, ranks)
+
+
+class ReaderRun(Run):
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.lessons
+
+    def __call__(self, ranks: Ranks) -> None:
+        autoencoder, folder = self.trained_autoencoder(), self.folder(CLASSIFIER_FILE)
+        reader = train_reader(
+            ClassifierDataset.from_latents(read_shards(self.shards(*self.needed)), autoencoder),
+            ClassifierDataset.from_latents(read_shards(self.shards(self.recipe.test)), autoencoder),
+            self.recipe.reader_training,
+            folder,
+            ranks,
+            resume=self.resume,
+            on_progress=self.on_progress,
+        )
+        if ranks.first:
+            save_reader(reader, folder / "reader.safetensors")
+
+
+class CaptionerRun(Run):
+    sees_latents = True
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return self.recipe.tellings
+
+    def __call__(self, ranks: Ranks) -> None:
+        autoencoder, folder = self.trained_autoencoder(), self.folder(CAPTIONER_FILE)
+        *shelves, test = (
+            read_tellings(self.shards(shelf), self.latent_shards(shelf))
+            for shelf in (*self.needed, self.recipe.test)
+        )
+        vocabulary = Vocabulary.from_captions(
+            text for _, captions, _ in (*shelves, test) for ways in captions for text in ways
+        )
+        config = self.recipe.captioner_training
+        captioner = train_captioner(
+            [CaptionDataset.from_latents(*shelf, vocabulary) for shelf in shelves],
+            CaptionDataset.from_latents(*test, vocabulary),
+            strangers(autoencoder, self.recipe.test.size, STRANGERS, config.seed),
+            vocabulary,
+            config,
+            folder,
+            ranks,
+            resume=self.resume,
+            on_progress=self.on_progress,
+        )
+        if ranks.first:
+            save_captioner(captioner, folder / "captioner.safetensors")

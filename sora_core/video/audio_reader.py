@@ -1,0 +1,142 @@
+"""Sound out of a media file as it is needed, in step with its frames.
+
+Axes: c channels, n samples.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import torch
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from einops import repeat
+
+from .audio import LAYOUTS, Samples
+from .container import FileSource, media_error, media_errors, opened
+from .streams import sound_stream, video_stream
+from .timing import origin
+
+MAX_FILE_RATE = 768_000
+SYNC_TOLERANCE = Fraction(1, 20)  # of a second; containers round times, and only gaps count
+PIECE_SAMPLES = 48_000  # samples of silence, or of sound in memory, at a time
+
+
+@dataclass(frozen=True, slots=True)
+class SoundInfo:
+    """What is heard of a file: samples a second, and 1, 2 or 6 channels."""
+
+    rate: int
+    channels: int
+
+
+def probe_sound(source: FileSource) -> SoundInfo | None:
+    """What is heard of `source`; None where it is silent."""
+    with opened(source) as container:
+        stream = sound_stream(source, container)
+        return None if stream is None else _audio_info(source, stream)
+
+
+def read_sound(source: FileSource, start: Fraction = Fraction(0)) -> Iterator[Samples]:
+    """The sound of `source` at its own rate, from `start` seconds after its first video frame.
+
+    It is read from the beginning, for only so every sample has its place; what begins late or has
+    gaps is filled with silence.
+    """
+    with opened(source) as container:
+        stream = sound_stream(source, container)
+        if stream is None:
+            return
+        rate = _audio_info(source, stream).rate
+        left = round(start * rate)  # to leave out
+        for samples in _in_step(_sample_pieces(source, container, stream), rate):
+            count = samples.shape[1]
+            if left < count:
+                yield samples[:, left:]
+            left = max(0, left - count)
+
+
+def resampled(chunks: Iterable[Samples], rate: Fraction, wanted: int) -> Iterator[Samples]:
+    """`chunks` at `rate` samples a second as they sound at `wanted`; the same where these agree.
+
+    The first sample stays the first, and the length in seconds the same.
+    """
+    if rate == wanted:
+        yield from chunks
+        return
+    resampler = None
+    for chunk in chunks:
+        resampler = resampler or AudioResampler("fltp", LAYOUTS[len(chunk)], wanted)
+        pieces = chunk.float().cpu().contiguous().numpy()
+        frame = av.AudioFrame.from_ndarray(pieces, format="fltp", layout=LAYOUTS[len(chunk)])
+        frame.sample_rate = round(rate)
+        yield from _tensors(resampler.resample(frame))
+    if resampler is not None:
+        yield from _tensors(resampler.resample(None))
+
+
+def in_channels(samples: Samples, channels: int) -> Samples:
+    """`samples` in `channels` channels, no fewer than they have: one is heard left and right."""
+    if len(samples) == 1 and channels > 1:
+        samples = repeat(samples, "1 n -> 2 n")
+    silent = samples.new_zeros(channels - len(samples), samples.shape[1])
+    return torch.cat([samples, silent])
+
+
+def _audio_info(source: FileSource, stream: AudioStream) -> SoundInfo:
+    if not 0 < stream.rate <= MAX_FILE_RATE:
+        raise media_error(source, f"sound at {stream.rate} Hz; up to {MAX_FILE_RATE} Hz are read")
+    return SoundInfo(stream.rate, stream.channels if stream.channels in LAYOUTS else 2)
+
+
+TimedSamples = tuple[Fraction | None, Samples]
+"""When a piece is heard, counted from the first frame of the video, and the piece."""
+
+
+def _sample_pieces(
+    source: FileSource, container: InputContainer, stream: AudioStream
+) -> Iterator[TimedSamples]:
+    info = _audio_info(source, stream)
+    resampler = AudioResampler("fltp", LAYOUTS[info.channels], info.rate)
+    begin = origin(video_stream(source, container)) if container.streams.video else Fraction(0)
+    first = None
+    with media_errors(source, "be heard further"):
+        for frame in container.decode(stream):
+            form = frame.format.name, frame.layout.name, frame.sample_rate
+            first = first or form
+            if form != first:
+                raise media_error(source, "its sound changes its format half-way; re-encode it")
+            time = None
+            if frame.pts is not None and frame.time_base is not None:
+                time = frame.pts * frame.time_base - begin
+            frame.pts = None
+            for samples in _tensors(resampler.resample(frame)):
+                yield time, samples
+                time = None
+
+
+def _in_step(pieces: Iterator[TimedSamples], rate: int) -> Iterator[Samples]:
+    """The pieces one after the other: what is too early left out, what is missing silent."""
+    yielded, begun = 0, False
+    for time, samples in pieces:
+        ahead = 0 if time is None else round(time * rate) - yielded
+        if not begun and ahead < 0:
+            samples = samples[:, -ahead:]
+            begun = samples.shape[1] > 0
+        elif not begun or ahead > SYNC_TOLERANCE * rate:
+            begun = True
+            while ahead > 0:
+                silent = samples.new_zeros(len(samples), min(ahead, PIECE_SAMPLES))
+                ahead -= silent.shape[1]
+                yielded += silent.shape[1]
+                yield silent
+        yielded += samples.shape[1]
+        if samples.shape[1]:
+            yield samples
+
+
+def _tensors(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
+    for frame in frames:
+        yield torch.from_numpy(frame.to_ndarray())

@@ -1,0 +1,62 @@
+"""What a part has wandered is told in levels of colour and as a share of contrast."""
+
+import pytest
+import torch
+
+from sora_core.sampling.drift import DriftMonitor, SegmentDrift, Statistics
+
+RED_GREEN_BLUE = [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]
+
+
+def statistics(mean, deviation):
+    shape = (1, 3, 1, 1, 1)
+    return Statistics(torch.tensor(mean).reshape(shape), torch.tensor(deviation).reshape(shape))
+
+
+LIKE = statistics([0.0, 0.1, 0.2], [0.5, 0.5, 0.5])
+
+
+def test_a_part_that_is_the_same_has_not_wandered():
+    wander = SegmentDrift.between(3, LIKE, LIKE, torch.tensor(RED_GREEN_BLUE))
+    assert (wander.colour, wander.contrast, wander.far) == (0, 0, False)
+
+
+def test_colour_is_told_in_levels_and_contrast_as_a_share():
+    own = statistics([6 / 127.5, 0.1 - 6 / 127.5, 0.2], [0.6, 0.6, 0.6])
+    wander = SegmentDrift.between(3, own, LIKE, torch.tensor(RED_GREEN_BLUE))
+    assert wander.colour == pytest.approx(4.0, abs=1e-4)
+    assert wander.contrast == pytest.approx(0.2, abs=1e-5)
+    assert wander.far
+
+
+FAR, NEAR = statistics([0.1, 0.2, 0.3], [0.5, 0.5, 0.5]), statistics([0.01, 0.1, 0.2], [0.5] * 3)
+
+
+def test_the_user_is_told_what_the_model_would_do_and_what_is_left_and_nothing_between_scenes():
+    wandering = DriftMonitor.from_factors(RED_GREEN_BLUE)
+    wandering.note(0, FAR, FAR, LIKE, 0.5)
+    assert wandering.summary == ""
+    wandering.note(1, NEAR, LIKE, LIKE, 1.0)
+    assert "More than" not in wandering.summary
+    wandering.note(2, FAR, NEAR, LIKE, 1.0)
+    assert "within scenes: colour up to 12.8 of 255 (part 3)" in wandering.summary
+    assert "held back: colour up to 0.4 of 255 (part 3)" in wandering.summary
+    assert "by itself: part 3." in wandering.summary and "Still" not in wandering.summary
+    wandering.note(3, FAR, FAR, LIKE, 1.0)
+    assert "by itself: part 3, 4." in wandering.summary
+    assert "Still so: part 4; try" in wandering.summary
+
+
+def test_statistics_go_through_what_scales_and_shifts_each_channel():
+    latent = torch.randn(1, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+    scale, shift = torch.tensor([2.0, 3, 4]), torch.tensor([1.0, 0, -1])
+
+    def affine(x):
+        return x * scale.reshape(1, 3, 1, 1, 1) + shift.reshape(1, 3, 1, 1, 1)
+
+    found, expected = (
+        Statistics.from_latent(latent).transformed(affine),
+        Statistics.from_latent(affine(latent)),
+    )
+    torch.testing.assert_close(found.mean, expected.mean)
+    torch.testing.assert_close(found.deviation, expected.deviation)

@@ -1,0 +1,72 @@
+"""The smallest graph that holds a node: what feeds its sockets, and something that shows it."""
+
+import json
+from typing import Any
+
+from tests.support.tiny import NAME
+from tools.client import Graph
+from tools.host import ROOT
+
+CONTRACT = json.loads((ROOT / "tests" / "contract.json").read_text("utf-8"))["nodes"]
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+SOUGHT = ("VIDEO,IMAGE", "VAE")  # connected where they are optional too
+
+SET = {"SoraEncodeVideo": {"width": 64, "height": 64}}  # so that one side alone is never huge
+
+SOURCES = {  # of each type: a node, its output, and what is set in it
+    "MODEL": ("SoraLoadModel", 0, {"model": NAME}),
+    "CLIP": ("SoraLoadModel", 1, {"model": NAME}),
+    "VAE": ("SoraLoadModel", 2, {"model": NAME}),
+    "SORA_CANVAS": ("SoraCanvas", 0, {}),
+    "LATENT": ("SoraEncodeCanvas", 0, {}),
+    "CONDITIONING": ("SoraEncodePrompt", 0, {"text": "a red ball rolls"}),
+    "NOISE": ("SoraNoise", 0, {}),
+    "GUIDER": ("SoraGuider", 0, {}),
+    "SIGMAS": ("SoraSchedule", 0, {"steps": 1}),
+    "IMAGE": ("LoadImage", 0, {"image": "sora_still.png"}),
+    "VIDEO": ("LoadVideo", 0, {"file": "sora_cube.mp4"}),
+}
+
+
+def inputs(kind: str, *types: str) -> list[str]:
+    """The inputs of a node that take one of `types`."""
+    return [name for name, one in CONTRACT[kind]["inputs"].items() if one in types]
+
+
+def sockets(kind: str, *types: str) -> list[str]:
+    """Its inputs that are to be connected; those that take one of `types`, where some are given."""
+    found = CONTRACT[kind]["inputs"].items()
+    return [
+        name
+        for name, one in found
+        if one not in WIDGETS and (not types or set(types) & set(one.split(",")))
+    ]
+
+
+def required(kind: str) -> list[str]:
+    """Its sockets without which it does not run."""
+    return [name for name in sockets(kind) if name not in CONTRACT[kind]["optional"]]
+
+
+def smallest(kind: str) -> Graph:
+    """A graph whose node 1 is a `kind`."""
+    graph: Graph = {}
+    result: dict[str, str] = {}
+
+    def add(kind: str, arguments: dict[str, Any]) -> str:
+        key = result[kind] = str(len(graph) + 1)
+        graph[key] = {"class_type": kind, "inputs": dict(arguments)}
+        for name, one in CONTRACT.get(kind, {"inputs": {}})["inputs"].items():
+            if name in required(kind) or one in SOUGHT:
+                source, output, arguments = SOURCES[one.split(",")[0]]
+                graph[key]["inputs"][name] = [result.get(source) or add(source, arguments), output]
+        return key
+
+    add(
+        kind,
+        next(
+            (arguments for one, _, arguments in SOURCES.values() if one == kind), SET.get(kind, {})
+        ),
+    )
+    add("PreviewAny", {"source": ["1", 0]})
+    return graph

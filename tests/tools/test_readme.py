@@ -1,0 +1,102 @@
+"""The front page is short, its pictures are there, and each command on it is taken by its program.
+
+Here its words go through the program's own parser. That the commands do what the page says is
+held by tests/host/test_demo.py, test_batch.py and test_batch_cluster.py, by
+tests/core/cli/test_generate.py, and by the tests of training and measuring.
+"""
+
+import importlib.util
+import re
+import shlex
+from types import SimpleNamespace
+
+import pytest
+
+import sora_core.__main__ as core
+from tools import caption, run
+from tools.batch import command as batch
+from tools.batch.jobs import plan, read_rows
+from tools.batch.workflow import read_workflow
+from tools.host import ROOT
+
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCED = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = [line for block in FENCED for line in block.splitlines()]
+COMMANDS += re.findall(r"`(python3? [^`]+)`", PAGE)
+PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def take(line, monkeypatch):
+    """Hands the words of a command to whatever reads them; SystemExit if it refuses them."""
+    arguments = []
+
+    def parts(name):
+        return SimpleNamespace(add_arguments=real(name).add_arguments, run=arguments.append)
+
+    real = core.command
+    monkeypatch.setattr(core, "command", parts)
+    match shlex.split(line):
+        case ["python" | "python3", "tools/run.py", *words]:
+            run.parse(words)
+        case ["python", "-m", "tools.batch", *words]:
+            batch.parse(words)
+        case ["python", "tools/caption.py", *words]:
+            caption.parse(words)
+        case ["python", "-m", "sora_core", *words]:
+            assert core.main(words) == 0 and arguments
+        case ["python", "-m", "pip", "install", "-r", path]:
+            assert (ROOT / path).is_file()
+        case ["python", "-m", module]:
+            assert importlib.util.find_spec(module)
+        case ["git", "clone", address, _]:
+            assert f'\nRepository = "{address}"\n' in PROJECT
+        case ["comfy", "node", "install", name]:
+            assert f'\nname = "{name}"\n' in PROJECT
+        case _:
+            raise AssertionError(f"no test reads {line!r}")
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_is_one_that_its_program_takes(line, monkeypatch):
+    take(line, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python3 tools/run.py demo --colour red",
+        "python -m tools.batch workflow.json",
+        "python -m sora_core paint a ball",
+        "python -m sora_core generate a ball --size big",
+        "python -m pip install -r nothing.txt",
+        "python -m tools.nothing",
+        "rm -r ComfyUI",
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line, monkeypatch):
+    with pytest.raises((SystemExit, AssertionError)):
+        take(line, monkeypatch)
+
+
+def test_the_page_is_short_and_has_the_two_commands():
+    assert len(PAGE.splitlines()) < 250
+    assert {"demo", "test"} <= {words.split()[2] for words in COMMANDS if "tools/run.py" in words}
+
+
+def test_everything_it_shows_and_links_to_is_there():
+    places = re.findall(r"\]\(([^)]+)\)", PAGE)
+    assert len(places) > 20
+    assert [place for place in places if not (ROOT / place).is_file()] == []
+
+
+def test_every_workflow_is_in_the_gallery():
+    names = sorted(path.stem for path in ROOT.glob("workflows/*.json"))
+    assert [name for name in names if f"![](workflows/{name}.jpg) `{name}`: " not in PAGE] == []
+
+
+def test_the_table_of_jobs_is_a_plan_of_the_workflow_beside_it(tmp_path):
+    (command,) = (line for line in COMMANDS if "--server" in line)
+    workflow, table = shlex.split(command)[3:5]
+    (rows,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / table).write_text(rows)
+    assert len(plan(read_workflow(ROOT / workflow), read_rows(tmp_path / table), "t")) == 2 * 4 + 3
