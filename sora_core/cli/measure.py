@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from ..checkpoints.checkpoint import load_autoencoder, read_config
+from ..checkpoints.text_file import SHIPPED as TEXT_ENCODER
+from ..checkpoints.text_file import load_text
 from ..errors import ConfigError, SizeError
-from ..language import SHIPPED as TEXT_ENCODER
-from ..language import load_text
 from ..measure import expansion
 from ..measure.calibration import calibrated, calibration_trials, strange_figures, write_certainty
 from ..measure.captions import (

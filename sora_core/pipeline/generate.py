@@ -19,8 +19,8 @@ from ..checkpoints.checkpoint import (
     load_transformer,
     read_config,
 )
+from ..checkpoints.text_file import load_text
 from ..errors import ConfigError
-from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.chunked_codec import decode_chunks, decode_ring, encode_chunks
 from ..models.dit import DiT

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..staging import is_staging, remove_stale
 from .fingerprint import fingerprint
 from .prediction_cache import PredictionCache
+from .staging import is_staging, remove_stale
 from .tensor_cache import Tensors, read_cached, refusing, size_of, write_cached, write_text_kept
 
 JOB_MANIFEST = "job.json"

@@ -9,8 +9,8 @@ from torch import Tensor
 from ..checkpoints.safetensors_io import read_header, read_tensors, write_tensors
 from ..errors import MediaError, SoraError
 from ..files import replacing
-from ..staging import move_into_place, staging
 from .fingerprint import fingerprint
+from .staging import move_into_place, staging
 
 KEY, HASH = "key", "sha256"
 

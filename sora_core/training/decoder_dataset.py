@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, Float16
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..checkpoints.text_file import load_text
 from ..files import replacing
-from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT
 from ..models.packing import pad_texts

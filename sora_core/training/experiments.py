@@ -18,8 +18,8 @@ from ..checkpoints.checkpoint import (
     write_checkpoint,
 )
 from ..checkpoints.safetensors_io import write_tensors
+from ..checkpoints.text_file import load_text
 from ..errors import TrainingError
-from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
 from ..models.text_encoder import encode

@@ -15,8 +15,8 @@ from jaxtyping import Float, Float16, Int, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..checkpoints.text_file import load_text
 from ..files import replacing
-from ..language import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.patchify import LATENT_PATCH
 from ..models.text_encoder import TextEncoder, encode

@@ -1,6 +1,6 @@
 """The run that trains the text encoder: `python -m sora_core train text RECIPE`."""
 
-from ..language import write_text
+from ..checkpoints.text_file import write_text
 from ..models.text_encoder import TextEncoder
 from .dataset import Shelf
 from .distributed import Ranks

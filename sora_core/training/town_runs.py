@@ -21,9 +21,9 @@ from ..checkpoints.checkpoint import (
     write_checkpoint,
 )
 from ..checkpoints.safetensors_io import load_into, write_tensors
+from ..checkpoints.text_file import load_text
 from ..models.autoencoder import Autoencoder
-from ..models.text_encoder import TextEncoder, encode
-from ..models.tokenizer import Tokenizer
+from ..models.text_encoder import encode
 from .autoencoder import AutoencoderTask
 from .decoder import with_one_decoder
 from .distributed import Ranks
@@ -114,7 +114,7 @@ class TownAutoencoderRun(TownRun):
 class TownTransformerRun(TownRun):
     def prepare(self, on_shard: OnShard) -> None:
         autoencoder = self.autoencoder()
-        encoder, tokenizer = TextEncoder.load(), Tokenizer.load()
+        encoder, tokenizer = load_text()
         write = partial(
             write_shelf,
             self.folder("clips"),
@@ -136,7 +136,7 @@ class TownTransformerRun(TownRun):
         buckets = [read_buckets(paths)[0] for paths in shards]
         test = read_buckets(recipe.test.shards(clips))[0]
         autoencoder = self.autoencoder()
-        empty = encode(TextEncoder.load(), Tokenizer.load(), [""]).states[0].clone()
+        empty = encode(*load_text(), [""]).states[0].clone()
         channel_weight = None
         if recipe.weigh_by_decoder:
             channel_weight = decoder_sensitivity(

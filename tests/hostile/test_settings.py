@@ -65,7 +65,8 @@ def test_settings_as_a_tensor_are_those_that_were_written(tmp_path):
 
 
 @pytest.mark.parametrize(("shipped", "load", "keys"), [
-    (CAPTIONER_PATH, load_captioner, ("config", "words")), (CLASSIFIER_PATH, load_classifier, ("words",)),
+    (CAPTIONER_PATH, load_captioner, ("config", "words")),
+    (CLASSIFIER_PATH, load_classifier, ("words",)),
 ])  # fmt: skip
 def test_settings_of_the_small_models_end_in_a_model_or_a_sentence(tmp_path, shipped, load, keys):
     metadata = dict(read_header(shipped).metadata)

@@ -13,7 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ....sora_core.language import SHIPPED, holds_text, read_text_config, read_text_weights
+from ....sora_core.checkpoints.text_file import (
+    SHIPPED,
+    holds_text,
+    read_text_config,
+    read_text_weights,
+)
 from ....sora_core.models.text_encoder import TextConfig, TextEncoder, encode_tokens
 from ....sora_core.models.tokenizer import TokenizedText, Tokenizer
 

@@ -48,8 +48,7 @@ def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
     return None
 
 
-# noqa: ANN401
-def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:
+def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:  # noqa: ANN401
     """`scene`, a change of that of `sample`, as `shot`; None if its thing is not found there."""
     clip = clips.world.render(scene, shot.size, shot.fps)
     things = tuple(map(tuple, clips.world.tracked(scene)))

@@ -79,8 +79,7 @@ class View:
     focal: Float[Tensor, "t"]
 
 
-# noqa: ANN401
-def camera_of(world: World, scene: Any, size: Size, fps: float, pace: float = 1.0) -> View:
+def camera_of(world: World, scene: Any, size: Size, fps: float, pace: float = 1.0) -> View:  # noqa: ANN401
     """The camera of `scene` at `pace` times its own speed."""
     small = Size(16, 16, size.frames)
     truth = world.render(scene, small, fps / max(pace, 1e-3)).truth

@@ -3,8 +3,8 @@ from time import process_time
 import pytest
 import torch
 
+from sora_core.checkpoints.text_file import load_text
 from sora_core.errors import ConfigError, PromptError
-from sora_core.language import load_text
 from sora_core.models.prompt_weights import WeightedText, spans
 from sora_core.models.text_encoder import TextConfig, TextEncoder, encode, encode_tokens
 from sora_core.models.tokenizer import MAX_TOKENS, Tokenizer

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sora_core.checkpoints.text_file import load_text
 from sora_core.errors import TrainingError
-from sora_core.language import load_text
 from sora_core.models.text_encoder import TextConfig, TextEncoder
 from sora_core.training import sentences
 from sora_core.training.distributed import Ranks

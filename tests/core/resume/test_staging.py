@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from sora_core.resume.jobs import Job, jobs, remove
+from sora_core.resume.staging import is_staging, move_into_place, remove_stale, staging
 from sora_core.resume.tensor_cache import read_cached
-from sora_core.staging import is_staging, move_into_place, remove_stale, staging
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys, time
 from pathlib import Path
-from sora_core.staging import staging
+from sora_core.resume.staging import staging
 with staging(Path(sys.argv[1])) as folder:
     (folder / "part.safetensors").write_bytes(b"half")
     print("ready", flush=True)

@@ -4,10 +4,8 @@ import zlib
 import pytest
 import torch
 
-from sora_core import language
 from sora_core.checkpoints.safetensors_io import write_tensors
-from sora_core.errors import WeightsError
-from sora_core.language import (
+from sora_core.checkpoints.text_file import (
     SETTINGS,
     VOCABULARY,
     holds_text,
@@ -15,6 +13,7 @@ from sora_core.language import (
     text_tensors,
     write_text,
 )
+from sora_core.errors import WeightsError
 from sora_core.models.text_encoder import TextConfig, TextEncoder, encode
 from sora_core.models.tokenizer import SPECIAL, Tokenizer
 
@@ -61,7 +60,7 @@ def test_a_model_file_without_one_uses_the_one_that_ships(small, tmp_path, monke
     shipped, model = tmp_path / "shipped.safetensors", tmp_path / "model.safetensors"
     write_text(shipped, *small)
     write_tensors(model, {"transformer.weight": torch.zeros(3)})
-    monkeypatch.setattr(language, "SHIPPED", shipped)
+    monkeypatch.setattr(text_file, "SHIPPED", shipped)
     assert load_text(model)[0].config == CONFIG
 
 
