@@ -4,6 +4,7 @@ import zlib
 import pytest
 import torch
 
+from sora_core.checkpoints import text_file
 from sora_core.checkpoints.safetensors_io import write_tensors
 from sora_core.checkpoints.text_file import (
     SETTINGS,
