@@ -1,4 +1,4 @@
-"""The text encoder and its vocabulary in a safetensors file: alone, or within a model's file.
+"""The text encoder and its vocabulary in a safetensors file, alone or inside a model file.
 
 Keys, in either: `text.settings.json` (U8, JSON: the fields of TextConfig), `text.vocabulary` (U8:
 the word pieces by id, one a line, UTF-8, zlib), and `text.NAME` for each weight of TextEncoder.
@@ -24,15 +24,15 @@ TEXT = "text."
 SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
 MAX_SETTINGS = 10_000  # bytes
-MAX_WORDS = 4_000_000  # bytes of the vocabulary, unpacked
+MAX_WORDS = 4_000_000  # bytes of the unpacked vocabulary
 
 
 def load_text(
     path: Path = SHIPPED, dtype: torch.dtype = torch.float32
 ) -> tuple[TextEncoder, Tokenizer]:
-    """The text encoder of the file at `path`, on the CPU and for inference, and its tokenizer.
+    """The text encoder in the file at `path`, on the CPU and in eval mode, and its tokenizer.
 
-    A model file without one uses the one that ships. WeightsError where the file is malformed.
+    For a model file without one, the shipped encoder. WeightsError where the file is malformed.
     """
     if not holds_text(path):
         path = SHIPPED
@@ -44,12 +44,15 @@ def load_text(
 
 
 def holds_text(path: Path) -> bool:
-    """Whether the file at `path` has a text encoder; WeightsError where it is no such file."""
+    """Whether the file at `path` holds a text encoder; WeightsError if it is not safetensors."""
     return SETTINGS in read_header(path).tensors
 
 
 def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
-    """The sizes of the text encoder in the file at `path`, and its tokenizer."""
+    """The configuration of the text encoder in the file at `path`, and its tokenizer.
+
+    WeightsError where either is missing or malformed.
+    """
     header = read_header(path)
     try:
         settings = json.loads(_bytes(path, header, SETTINGS, MAX_SETTINGS))
@@ -71,9 +74,9 @@ def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
 def read_text_weights(
     path: Path, encoder: TextEncoder, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
-    """The weights that `encoder`, which may be on the meta device, takes from the file at `path`.
+    """The state dict for `encoder`, which may be on the meta device, from the file at `path`.
 
-    WeightsError where one is missing, unexpected, of another shape, or not finite.
+    WeightsError where a weight is missing, unexpected, of another shape, or not finite.
     """
     shapes: dict[str, Sequence[int]] = {
         f"{TEXT}{name}": tensor.shape for name, tensor in encoder.state_dict().items()
@@ -93,7 +96,7 @@ def read_text_weights(
 def text_tensors(
     encoder: TextEncoder, tokenizer: Tokenizer, dtype: torch.dtype = torch.float16
 ) -> dict[str, Tensor]:
-    """All that a file holds of a text encoder, by key."""
+    """All tensors of a text encoder's file, by key: weights in `dtype`, settings, vocabulary."""
     weights = {TEXT + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()}
     return weights | {
         SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
@@ -102,7 +105,7 @@ def text_tensors(
 
 
 def write_text(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
-    """Puts the text encoder alone into the file at `path`, in half precision."""
+    """Writes the text encoder alone to the file at `path`, in half precision."""
     write_tensors(path, text_tensors(encoder, tokenizer), {"format": FORMAT})
 
 
@@ -111,7 +114,7 @@ def _tensor(data: bytes) -> UInt8[Tensor, " n"]:
 
 
 def _bytes(path: Path, header: Header, name: str, most: int) -> bytes:
-    """The bytes that the tensor called `name` holds; ConfigError for another kind, or too many."""
+    """The bytes in the tensor called `name`; ConfigError unless it is U8 with at most `most`."""
     if name not in header.tensors:
         raise ConfigError(f"no {name}")
     dtype, shape = header.tensors[name]
