@@ -39,5 +39,5 @@ def test_captions_are_bounded():
 
 @pytest.mark.parametrize("answer", ["", "\n \n", "<think></think>", "\u200b\n<|im_end|>"])
 def test_an_answer_that_says_nothing_is_refused(answer):
-    with pytest.raises(PromptError, match="said nothing"):
+    with pytest.raises(PromptError, match="answer is empty"):
         captions(answer)
