@@ -62,7 +62,7 @@ class AutoencoderTask:
         return {
             name
             for name, parameter in self.model.named_parameters()
-            if parameter.ndim >= 2 and ".enter." not in name and ".leave." not in name
+            if parameter.ndim >= 2 and ".proj_in." not in name and ".proj_out." not in name
         }
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, torch.Generator]:

@@ -217,7 +217,7 @@ class CaptionerTask:
             name
             for name, parameter in self.model.named_parameters()
             if parameter.ndim == 2
-            and name.startswith(("captioner.seeing.", "captioner.saying.", "look."))
+            and name.startswith(("captioner.video_blocks.", "captioner.text_blocks.", "look."))
         }
 
     def draw(self, step: int, ranks: Ranks) -> CaptionBatch:

@@ -67,7 +67,7 @@ def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, T
         "cond_proj.weight": torch.cat([entering(known[:, :-1]), near], dim=1),
         **{
             f"{name}.{kind}": going(weights[f"{name}.{kind}"])
-            for name in ("leave", "take")
+            for name in ("proj_out", "copy_gate")
             for kind in ("weight", "bias")
         },
     }
@@ -75,8 +75,9 @@ def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, T
 
 def _as_identity(block: nn.Module) -> None:
     """Closes the gates of `block`, and silences what it takes from the text."""
-    for name in ("modulation.weight", "modulation.bias", "text.out.weight", "text.out.bias"):
-        nn.init.zeros_(block.get_parameter(name))
+    for layer in ("modulation", "cross_attn.out"):
+        nn.init.zeros_(block.get_parameter(f"{layer}.weight"))
+        nn.init.zeros_(block.get_parameter(f"{layer}.bias"))
 
 
 @torch.no_grad()
