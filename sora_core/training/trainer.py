@@ -97,7 +97,7 @@ class Matrices:
 def optimizers_of(
     task: Task[TrainedModel], config: TrainingConfig
 ) -> tuple[Matrices, list[Optimizer]]:
-    """Muon (Jordan et al. 2024) for hidden matrices and AdamW for the rest, with updates of equal RMS."""
+    """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of equal RMS."""
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
     others = [p for name, p in task.model.named_parameters() if name not in hidden]
