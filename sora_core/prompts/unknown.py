@@ -3,14 +3,13 @@
 import re
 from itertools import pairwise
 
-from .parse import parse
+from .parse import ATTRIBUTES, parse
 from .vocabulary import World
 from .words import LEXICON, Phrase, Word, read_data, words
 
 NAMED = 12  # words in a note
 LONGEST = 40  # characters of a word in a note
 READ = 4000  # characters: the text encoder reads 128 word pieces
-ATTRIBUTES = ("size", "colour", "pattern")
 DESCRIBED = ("shape", *ATTRIBUTES)
 
 _WEIGHT = re.compile(r":\s*[\d.]+\s*\)")
