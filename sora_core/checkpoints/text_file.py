@@ -20,11 +20,11 @@ from ..models.tokenizer import Tokenizer
 from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
 FORMAT = "sora text 1"
-TEXT = "text."
+TEXT_PREFIX = "text."
 SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
-MAX_SETTINGS = 10_000  # bytes
-MAX_WORDS = 4_000_000  # bytes of the unpacked vocabulary
+MAX_TEXT_SETTINGS = 10_000  # bytes
+MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the unpacked vocabulary
 
 
 def load_text(
@@ -55,12 +55,14 @@ def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
     """
     header = read_header(path)
     try:
-        settings = json.loads(_bytes(path, header, SETTINGS, MAX_SETTINGS))
-        config = _config(settings)
+        settings = json.loads(_tensor_bytes(path, header, SETTINGS, MAX_TEXT_SETTINGS))
+        config = _text_config(settings)
         unpacked = zlib.decompressobj()
-        text = unpacked.decompress(_bytes(path, header, VOCABULARY, MAX_WORDS), MAX_WORDS)
+        text = unpacked.decompress(
+            _tensor_bytes(path, header, VOCABULARY, MAX_VOCABULARY_BYTES), MAX_VOCABULARY_BYTES
+        )
         if unpacked.unconsumed_tail:
-            raise ConfigError(f"vocabulary of more than {MAX_WORDS} bytes")
+            raise ConfigError(f"vocabulary of more than {MAX_VOCABULARY_BYTES} bytes")
         pieces = text.decode().split("\n")
         if len(pieces) != config.vocabulary:
             raise ConfigError(f"{len(pieces)} word pieces for {config.vocabulary} rows")
@@ -79,17 +81,20 @@ def read_text_weights(
     WeightsError where a weight is missing, unexpected, of another shape, or not finite.
     """
     shapes: dict[str, Sequence[int]] = {
-        f"{TEXT}{name}": tensor.shape for name, tensor in encoder.state_dict().items()
+        f"{TEXT_PREFIX}{name}": tensor.shape for name, tensor in encoder.state_dict().items()
     }
     header = read_header(path)
-    found = {name for name in header.tensors if name.startswith(TEXT)} - {SETTINGS, VOCABULARY}
+    found = {name for name in header.tensors if name.startswith(TEXT_PREFIX)} - {
+        SETTINGS,
+        VOCABULARY,
+    }
     for name in sorted(found ^ shapes.keys()):
         problem = "lacks" if name in shapes else "holds an unknown"
         raise WeightsError(f"{path.name[:60]!a} {problem} {name[:60]}: download it again")
     weights = {}
     for name, shape in shapes.items():
         (tensor,) = read_tensors(path, {"": shape}, name).values()
-        weights[name.removeprefix(TEXT)] = tensor.to(dtype)
+        weights[name.removeprefix(TEXT_PREFIX)] = tensor.to(dtype)
     return weights
 
 
@@ -97,7 +102,9 @@ def text_tensors(
     encoder: TextEncoder, tokenizer: Tokenizer, dtype: torch.dtype = torch.float16
 ) -> dict[str, Tensor]:
     """All tensors of a text encoder's file, by key: weights in `dtype`, settings, vocabulary."""
-    weights = {TEXT + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()}
+    weights = {
+        TEXT_PREFIX + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()
+    }
     return weights | {
         SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
         VOCABULARY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
@@ -113,7 +120,7 @@ def _tensor(data: bytes) -> UInt8[Tensor, " n"]:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-def _bytes(path: Path, header: Header, name: str, most: int) -> bytes:
+def _tensor_bytes(path: Path, header: Header, name: str, most: int) -> bytes:
     """The bytes in the tensor called `name`; ConfigError unless it is U8 with at most `most`."""
     if name not in header.tensors:
         raise ConfigError(f"no {name}")
@@ -123,7 +130,7 @@ def _bytes(path: Path, header: Header, name: str, most: int) -> bytes:
     return read_tensors(path, prefix=name)[""].numpy().tobytes()
 
 
-def _config(values: object) -> TextConfig:
+def _text_config(values: object) -> TextConfig:
     names = [field.name for field in fields(TextConfig)]
     if not isinstance(values, dict) or set(values) != set(names):
         raise ConfigError(f"settings must be exactly {', '.join(names)}")

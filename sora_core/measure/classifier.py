@@ -46,14 +46,14 @@ def load_classifier(path: Path = CLASSIFIER_PATH) -> AttributeClassifier:
         raise WeightsError(
             f"{path.name[:60]!a} is no classifier: choose one of format {CLASSIFIER_FORMAT}"
         )
-    words = _words(path, metadata.get("words", ""))
+    words = _answer_words(path, metadata.get("words", ""))
     with torch.device("meta"):
         reader = AttributeClassifier(ClassifierConfig(), words)
     load_into(reader, path)
     return reader.eval().requires_grad_(False)
 
 
-def _words(path: Path, text: str) -> dict[str, list[str]]:
+def _answer_words(path: Path, text: str) -> dict[str, list[str]]:
     """The answers to each question from the JSON in `text`; WeightsError where it is malformed."""
     problem = "its words must be a table of lists of texts; download it again"
     try:

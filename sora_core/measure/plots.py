@@ -110,7 +110,7 @@ def write_edits(name: str, edits: Sequence[Edit], folder: Path) -> Path:
         clips += [with_bars(true, range(len(true))), frames]
         captions += ["true", job.prompt]
     columns = 16 if edits[0].seams.loop else 9
-    return _write(clips, captions, folder / f"{name}.png", columns, 1 if columns == 16 else 2)
+    return _write_sheet(clips, captions, folder / f"{name}.png", columns, 1 if columns == 16 else 2)
 
 
 def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], folder: Path) -> Path:
@@ -119,7 +119,7 @@ def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], fo
     for links in chains[:SHEET_ROWS]:
         rows = [link[[len(link) // 2, -1]] for link in links]
         clips.append(with_bars(torch.cat(rows), (0, 1)))
-    return _write(clips, captions[:SHEET_ROWS], folder / "chain.png", len(clips[0]), 1)
+    return _write_sheet(clips, captions[:SHEET_ROWS], folder / "chain.png", len(clips[0]), 1)
 
 
 def with_bars(frames: Frames, known_frames: Collection[int]) -> Frames:
@@ -132,7 +132,7 @@ def with_bars(frames: Frames, known_frames: Collection[int]) -> Frames:
     return torch.cat([frames, bar], dim=1)
 
 
-def _write(
+def _write_sheet(
     clips: Sequence[Frames], captions: Sequence[str], path: Path, columns: int, across: int
 ) -> Path:
     drawn = BytesIO()

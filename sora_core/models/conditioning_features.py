@@ -33,7 +33,7 @@ def conditioning_features(
         levels = repeat(levels, "b t -> b (t s)", s=places)
     known = rearrange(levels, "b (t s) -> b t s", t=frames) == 0
 
-    before, after = nearest(known), frames - 1 - nearest(known.flip(1)).flip(1)
+    before, after = last_known(known), frames - 1 - last_known(known.flip(1)).flip(1)
     own = torch.arange(frames, device=tokens.device)[:, None]
     near_before = torch.where(before >= 0, 1 / (NEAREST_EPSILON + own - before), 0.0)
     near_after = torch.where(after < frames, 1 / (NEAREST_EPSILON + after - own), 0.0)
@@ -49,7 +49,7 @@ def conditioning_features(
     return rearrange(joined, "b t s c -> b (t s) c")
 
 
-def nearest(known: Bool[Tensor, "b t s"]) -> Int[Tensor, "b t s"]:
+def last_known(known: Bool[Tensor, "b t s"]) -> Int[Tensor, "b t s"]:
     """For each token, the last frame up to its own in which its position is known; -1 if none."""
     number = torch.arange(known.shape[1], device=known.device)[:, None]
     return torch.where(known, number, -1).cummax(dim=1).values

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..shapes import COMPRESSION, Grid
 
-MIN_FPS, MAX_FPS = 1.0, 240.0
+MIN_FPS, MAX_MODEL_FPS = 1.0, 240.0
 USUAL_FPS = 8.0
 USUAL_CELLS = 8.0
 """Frame rate, and latent cells of a side, for which `format_features` is 0."""
@@ -25,8 +25,8 @@ USUAL_CELLS = 8.0
 FIRST_FRAME = (COMPRESSION.time - 1) / 2
 """Offset in frames: a latent frame's time is the middle of its four frames; the first has one."""
 
-SECONDS = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
-SIDES = (*(4 * 256 ** (-i / 11) for i in range(9)), 6.0, 9.0, 14.0)
+TIME_FREQUENCIES = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
+SIDE_FREQUENCIES = (*(4 * 256 ** (-i / 11) for i in range(9)), 6.0, 9.0, 14.0)
 """Rotary frequencies, in radians per second and per smaller side.
 
 The lower ones equal those of models with positions in tokens, for 64 pixels at 8 fps in 2x2 cells,
@@ -72,7 +72,7 @@ def metric_angles(places: Float[Tensor, "b n 5"]) -> Float[Tensor, "b 1 n k"]:
     """The rotary angle of each feature pair of a token's query and key."""
     angles = [
         places[..., axis, None] * torch.tensor(frequencies, device=places.device)
-        for axis, frequencies in enumerate((SECONDS, SIDES, SIDES))
+        for axis, frequencies in enumerate((TIME_FREQUENCIES, SIDE_FREQUENCIES, SIDE_FREQUENCIES))
     ]
     return torch.cat(angles, dim=-1)[:, None]
 
@@ -90,8 +90,8 @@ def format_features(grid: Grid, fps: Float[Tensor, " b"]) -> Float[Tensor, "b f"
 
 
 def rates(fps: float | Float[Tensor, " #b"], batch: int, device: torch.device) -> Tensor:
-    """The frame rate of each of `batch` rows; ConfigError for one outside [MIN_FPS, MAX_FPS]."""
+    """The frame rate of each of `batch` rows; ConfigError outside 1 to 240 fps."""
     each = torch.as_tensor(fps, dtype=torch.float32, device=device).reshape(-1).expand(batch)
-    if not bool(((each >= MIN_FPS) & (each <= MAX_FPS)).all()):
-        raise ConfigError(f"frame rate {fps}: choose from {MIN_FPS:g} to {MAX_FPS:g} fps")
+    if not bool(((each >= MIN_FPS) & (each <= MAX_MODEL_FPS)).all()):
+        raise ConfigError(f"frame rate {fps}: choose from {MIN_FPS:g} to {MAX_MODEL_FPS:g} fps")
     return each

@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from .layers import Layers, written_out_attention
 from .tokenizer import CLS, SEP, TokenizedText, Tokenizer
 
-MAX_VOCABULARY, MAX_WIDTH, MAX_DEPTH = 65536, 4096, 64  # limit the cost of a hostile file
+MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_DEPTH = 65536, 4096, 64  # limit the cost of a hostile file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,15 +44,15 @@ class TextConfig:
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.vocabulary > MAX_VOCABULARY or self.positions > MAX_WIDTH:
+        if self.vocabulary > MAX_VOCABULARY or self.positions > MAX_TEXT_WIDTH:
             raise ConfigError(
                 f"{self.vocabulary} words, {self.positions} positions: "
-                f"at most {MAX_VOCABULARY} and {MAX_WIDTH}"
+                f"at most {MAX_VOCABULARY} and {MAX_TEXT_WIDTH}"
             )
         widest = max(self.width, self.hidden, self.qkv_rank, self.up_rank, self.down_rank)
-        if widest > MAX_WIDTH or self.depth > MAX_DEPTH:
+        if widest > MAX_TEXT_WIDTH or self.depth > MAX_DEPTH:
             raise ConfigError(
-                f"width {widest}, depth {self.depth}: at most {MAX_WIDTH} and {MAX_DEPTH}"
+                f"width {widest}, depth {self.depth}: at most {MAX_TEXT_WIDTH} and {MAX_DEPTH}"
             )
 
     @property

@@ -9,7 +9,7 @@ from .words import words
 
 THING = ("shape", "colour", "size", "pattern", "motion")
 PLACE = ("floor", "sky", "camera", "hit", "wall")
-OPPOSITES = (
+OPPOSITE_TAGS = (
     ("time:night", "time:day"),
     ("camera:static", "camera:moving"),
     ("shot:near", "shot:wide"),
@@ -72,16 +72,16 @@ def film_faults(prompt: str, answer: str, cinema: Cinema, quiet: frozenset[str])
         significant = len(word.text) >= MIN_LETTERS or word.text.isdigit()
         if word.is_mark or not significant or word.text in quiet:
             continue
-        retained = any(_alike(word.text, other) for other in asserted)
+        retained = any(_share_a_stem(word.text, other) for other in asserted)
         if retained == (word.text in stated.refused):
             faults.append(word.text)
-    for one, other in (*OPPOSITES, *(pair[::-1] for pair in OPPOSITES)):
+    for one, other in (*OPPOSITE_TAGS, *(pair[::-1] for pair in OPPOSITE_TAGS)):
         if one in stated.tags and other not in stated.tags and other in answered.tags:
             faults.append(other.partition(":")[2])
     return faults
 
 
-def _alike(one: str, other: str) -> bool:
+def _share_a_stem(one: str, other: str) -> bool:
     """Whether two words share a stem, as the forms of one word do."""
     stem = one if len(one) <= MIN_LETTERS + 1 else one[: max(MIN_LETTERS + 1, len(one) - ENDING)]
     return other.startswith(stem) and abs(len(other) - len(one)) <= ENDING

@@ -6,7 +6,7 @@ from typing import Any
 from .words import LEXICON, TEMPLATES, Meaning, Phrases, Word, read_data, seeded_choice, words
 
 FILM_STYLES = ("general", "wan", "ltx", "hunyuan")
-SLOTS = ("shot", "camera", "lens", "light", "pace", "mood")
+FILM_SLOTS = ("shot", "camera", "lens", "light", "pace", "mood")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def fill_template(
     tags = set(mentioned.tags) | set(setting)
     stated = mentioned.slots
     chosen: dict[str, str] = {}
-    for slot in SLOTS:
+    for slot in FILM_SLOTS:
         if slot not in wanted or slot in stated:
             continue
         free = [

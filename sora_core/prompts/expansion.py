@@ -107,9 +107,9 @@ def _as_caption(prompt: str, world: World, full: bool, seed: int, before: str) -
     writer = CaptionWriter(world, seed, full, stated.refused)
     retained = tuple(f"{meaning.slot}: {text}" for text, meaning in stated.mentions)
     if not stated.understood:
-        added = _beside(stated, writer, parse(before, world) if before else None)
+        added = _setting_sentences(stated, writer, parse(before, world) if before else None)
         note = f"beyond the small world, so not rewritten: {', '.join(stated.beyond[:6])}"
-        return _joined(prompt, retained, added, note)
+        return _appended(prompt, retained, added, note)
     missing = writer.missing(stated)
     if not missing and stated.trained:
         return Expansion(prompt, retained)
@@ -144,7 +144,7 @@ def _difference(stated: Facts, facts: Facts) -> tuple[str, ...]:
     return tuple(added)
 
 
-def _beside(stated: Facts, writer: CaptionWriter, before: Facts | None) -> list[str]:
+def _setting_sentences(stated: Facts, writer: CaptionWriter, before: Facts | None) -> list[str]:
     """Sentences about ground, light and camera, for those that the prompt does not mention."""
     done = writer.completed(stated, before)
     added = []
@@ -166,10 +166,12 @@ def _as_film(
     if cinema.templates[style]["as"] == "tags" and added:
         tags = ", ".join(added)
         added = [f"{tags[0].upper()}{tags[1:]}."]
-    return _joined(prompt, tuple(f"{slot}: {text}" for slot, text in facts.mentions), added)
+    return _appended(prompt, tuple(f"{slot}: {text}" for slot, text in facts.mentions), added)
 
 
-def _joined(prompt: str, retained: tuple[str, ...], added: list[str], note: str = "") -> Expansion:
+def _appended(
+    prompt: str, retained: tuple[str, ...], added: list[str], note: str = ""
+) -> Expansion:
     """`prompt` as a sentence, followed by the sentences of `added` that fit within the limit."""
     if not added:
         return Expansion(prompt, retained, note=note)

@@ -91,8 +91,8 @@ def faults(prompt: str, answered: str, language: Language, style: str) -> str:
     return f"it lost or contradicts {', '.join(found[:5])}" if found else ""
 
 
-MAX_WORDS = 1200  # characters of the full caption, at most
-MIN_WORDS = 200  # characters of the short caption, at most
+MAX_LONG_CAPTION = 1200  # characters of the full caption, at most
+MAX_SHORT_CAPTION = 200  # characters of the short caption, at most
 BREAK = "\u00b6"  # replaces line ends while reasoning, which can span lines, is removed
 
 
@@ -111,4 +111,6 @@ def captions(answer: str) -> tuple[str, str]:
     if not lines:
         raise PromptError("the language model's answer is empty: try another seed")
     short, *rest = lines
-    return clean_prompt(" ".join(rest) or short, MAX_WORDS), clean_prompt(short, MIN_WORDS)
+    return clean_prompt(" ".join(rest) or short, MAX_LONG_CAPTION), clean_prompt(
+        short, MAX_SHORT_CAPTION
+    )

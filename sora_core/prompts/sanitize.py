@@ -23,7 +23,7 @@ def clean_prompt(text: str, limit: int = 2000) -> str:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise PromptError(f"prompt of {size} bytes: shorten it to at most {MAX_BYTES} bytes")
-    visible = "".join(filter(_is_visible, text))
+    visible = "".join(filter(_is_visible_character, text))
     line = " ".join(unicodedata.normalize("NFC", visible).split())
     if len(line) <= limit:
         return line
@@ -53,7 +53,7 @@ def _is_bracket(character: str) -> bool:
     return any(mark in folded for mark in _BRACKETS)
 
 
-def _is_visible(character: str) -> bool:
+def _is_visible_character(character: str) -> bool:
     return (
         character.isspace()
         or character in JOINERS

@@ -11,7 +11,7 @@ from math import isclose
 from ..errors import PromptError
 
 MAX_SHOTS = 64
-TOLERANCE = 1e-6  # seconds: above the rounding of decimal times to binary
+TIME_TOLERANCE = 1e-6  # seconds: above the rounding of decimal times to binary
 
 _CLOCK = r"(?:[0-9]+:)?[0-9]+(?:\.[0-9]+)?"
 _UNIT = r"(?:seconds|secs?|s)\b"
@@ -89,7 +89,7 @@ def parse_shots(text: str, seconds: float) -> list[Shot]:
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)
     shots = [Shot(span.start, span.end, message) for span, message in timed]
-    _check(shots, seconds)
+    _check_times(shots, seconds)
     return shots
 
 
@@ -150,17 +150,17 @@ def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
     ]
 
 
-def _check(shots: list[Shot], seconds: float) -> None:
+def _check_times(shots: list[Shot], seconds: float) -> None:
     at = 0.0
     for i, shot in enumerate(shots, 1):
         span = f"shot {i} from {shot.start:g} s to {shot.end:g} s"
         if shot.end <= shot.start:
             raise PromptError(f"{span}: let it end after it starts")
-        if not isclose(shot.start, at, abs_tol=TOLERANCE):
+        if not isclose(shot.start, at, abs_tol=TIME_TOLERANCE):
             wrong = "overlaps the shot before" if shot.start < at else "leaves a gap before it"
             raise PromptError(f"{span} {wrong}: start it at {at:g} s")
         at = shot.end
-    if not isclose(at, seconds, abs_tol=TOLERANCE):
+    if not isclose(at, seconds, abs_tol=TIME_TOLERANCE):
         raise PromptError(
             f"the shots end at {at:g} s, the canvas at {seconds:g} s: let the last shot end there"
         )

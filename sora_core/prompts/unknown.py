@@ -9,8 +9,7 @@ from .words import LEXICON, Phrase, Word, read_data, words
 
 NAMED = 12  # words in a note
 LONGEST = 40  # characters of a word in a note
-READ = 4000  # characters: the text encoder reads 128 word pieces
-DESCRIBED = ("shape", *ATTRIBUTES)
+MAX_READ = 4000  # characters: the text encoder reads 128 word pieces
 
 _WEIGHT = re.compile(r":\s*[\d.]+\s*\)")
 
@@ -23,7 +22,7 @@ def unknown_words(prompt: str, world: World) -> list[str]:
     occurs in training captions. So does a colour or size used as a noun, such as the cherry in "a
     cherry spins".
     """
-    text = _WEIGHT.sub(")", prompt[:READ])
+    text = _WEIGHT.sub(")", prompt[:MAX_READ])
     refused = set(parse(text, world).refused)
     known = {*read_data(LEXICON / "grammar.json")["grammar"], *world.english["quiet"]}
     known.update(*(world.english[name] for name in ("function", "placing", "views_pass", "views")))

@@ -26,12 +26,12 @@ from .distributed import Ranks
 from .trainer import Progress, TrainingConfig, train
 
 LATENT_SIGMA = 0.15  # noise on latents, since generated ones differ from encoded ones
-CUT = 0.35  # share of batches whose clips are cut to some of their frames
+CUT_SHARE = 0.35  # share of batches whose clips are cut to some of their frames
 MIN_FRAMES = 3  # latent frames; motion is not visible in fewer
 STRANGE = 0.06  # share of clips from outside the world
 STRANGERS = 128  # clips from outside the world
 TRUTH_WEIGHT = 0.25
-MOVING = ("motion", "camera")  # questions that need more than one frame
+MOTION_QUESTIONS = ("motion", "camera")  # questions that need more than one frame
 IGNORED = -100
 
 CaptionTokens = list[list[str]]
@@ -58,7 +58,9 @@ class CaptionDataset:
         """
         rows = [torch.tensor([*vocabulary.numbers(c), END_SIGN]) for ways in captions for c in ways]
         words = pad_sequence(rows, batch_first=True, padding_value=IGNORED)
-        answerable = [name for name in WORDS if latents.shape[2] > 1 or name not in MOVING]
+        answerable = [
+            name for name in WORDS if latents.shape[2] > 1 or name not in MOTION_QUESTIONS
+        ]
         answers = [
             [WORDS[name].index(of[name]) if name in answerable else IGNORED for name in WORDS]
             for of in labels
@@ -232,7 +234,7 @@ class CaptionerTask:
         rows = torch.randint(len(part.latents), (self.batch // ranks.count,), generator=generator)
         latent = part.latents[rows].float()
         frames = latent.shape[2]
-        if frames > MIN_FRAMES and torch.rand((), generator=generator) < CUT:
+        if frames > MIN_FRAMES and torch.rand((), generator=generator) < CUT_SHARE:
             length = int(torch.randint(MIN_FRAMES, frames, (), generator=generator))
             start = int(torch.randint(frames - length + 1, (), generator=generator))
             latent = latent[:, :, start : start + length]

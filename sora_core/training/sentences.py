@@ -16,8 +16,8 @@ from .phrasing import prompt, read_phrases
 WORDNET = Path("/usr/share/wordnet")
 WRITTEN = Path(__file__).resolve().parents[1] / "measure" / "held_out"
 DATA = ("data.noun", "data.verb", "data.adj", "data.adv")
-HELD_OUT = 50  # one value of a hash byte in this many marks a held-out sentence
-FIRST_SEED = 500_000_000  # no other recipe uses these scenes
+HELD_OUT_DIVISOR = 50  # one value of a hash byte in this many marks a held-out sentence
+FIRST_CAPTION_SEED = 500_000_000  # no other recipe uses these scenes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ def gather(amounts: Amounts) -> tuple[Sentences, Sentences]:
 
 def is_held_out(text: str) -> bool:
     """Whether `text` is held out, decided by its hash and so the same in every run."""
-    return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % HELD_OUT == 0
+    return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % HELD_OUT_DIVISOR == 0
 
 
 def world_captions(scenes: int) -> Iterator[str]:
     """The short and the long caption of each scene, one scene in eight as a still."""
-    for seed in range(FIRST_SEED, FIRST_SEED + scenes):
+    for seed in range(FIRST_CAPTION_SEED, FIRST_CAPTION_SEED + scenes):
         both = describe(sample_scene(seed), seed, still=seed % 8 == 0)
         yield both.short
         yield both.long
@@ -88,10 +88,10 @@ def wordnet_sentences(folder: Path = WORDNET) -> Iterator[str]:
             entry, gloss = line.split("|", 1)
             if number % 10 == 0:
                 yield entry.split()[4].replace("_", " ")
-            yield from _parts(gloss)
+            yield from _gloss_parts(gloss)
 
 
-def _parts(gloss: str) -> Iterator[str]:
+def _gloss_parts(gloss: str) -> Iterator[str]:
     """Each quoted example of a gloss, and its definition."""
     for example in re.findall(r'"([^"]+)"', gloss):
         yield escaped(example.strip())

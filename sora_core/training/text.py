@@ -20,7 +20,7 @@ from .texts import Texts, calibration_texts
 from .thinning import thin_out
 from .trainer import Progress, TrainingConfig, train
 
-PLAIN = 0.6  # share of training batches in plain English
+PLAIN_SHARE = 0.6  # share of training batches in plain English
 COSINE_WEIGHT = 4.0
 BLOCK_WEIGHT = 0.25  # for the mean error of all blocks but the last
 EMPTY_WEIGHT = 0.05  # for the empty prompt, which guidance uses in every step
@@ -153,7 +153,7 @@ class TextTask:
 
     def draw(self, step: int, ranks: Ranks) -> Int[Tensor, "b n"]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        plain = bool(torch.rand((), generator=generator) < PLAIN) and bool(self.plain.ids)
+        plain = bool(torch.rand((), generator=generator) < PLAIN_SHARE) and bool(self.plain.ids)
         return (self.plain if plain else self.preview_clips).batch(
             self.tokens // ranks.count, generator
         )

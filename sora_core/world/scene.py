@@ -195,7 +195,7 @@ def _draw_scene(rng: Generator, domain: Domain, alone: bool) -> Scene:
         weights = np.array([MOTION_WEIGHTS.get(motion, 1.0) for motion in motions])
         motion = motions[rng.choice(len(motions), p=weights / weights.sum())]
         pair = not alone and rng.random() < domain.two_objects
-        things = _pair(rng, domain, motion) if pair else (_alone(rng, domain, motion),)
+        things = _pair(rng, domain, motion) if pair else (_single(rng, domain, motion),)
         if motion in ("left", "right") and camera in ("zoom in", "zoom out"):
             main = things[0]  # a zoom narrows the view
             things = (replace(main, x=0.75 * main.x, pace=0.75 * main.pace), *things[1:])
@@ -229,7 +229,7 @@ def _camera(rng: Generator, domain: Domain) -> str:
     return _pick(rng, moving)
 
 
-def _thing(
+def _random_thing(
     rng: Generator, domain: Domain, motion: str, sizes: Sequence[str], other: Thing | None = None
 ) -> Thing:
     """A thing whose look makes `motion` visible, different from `other` in shape and colour."""
@@ -267,8 +267,8 @@ def _depth(rng: Generator, motion: str) -> float:
     return rng.uniform(low, high)
 
 
-def _alone(rng: Generator, domain: Domain, motion: str) -> Thing:
-    thing = _thing(rng, domain, motion, SIZES)
+def _single(rng: Generator, domain: Domain, motion: str) -> Thing:
+    thing = _random_thing(rng, domain, motion, SIZES)
     side = {"left": 1.0, "right": -1.0}.get(motion)
     x = rng.uniform(-0.45, 0.45) if side is None else side * rng.uniform(0.85, 1.15)
     return replace(thing, x=x, z=_depth(rng, motion))
@@ -276,9 +276,9 @@ def _alone(rng: Generator, domain: Domain, motion: str) -> Thing:
 
 def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
     """Two things side by side; one that crosses the frame passes in front of the other."""
-    first = _thing(rng, domain, motion, ("small", "medium"))
+    first = _random_thing(rng, domain, motion, ("small", "medium"))
     calm = [m for m in ("still", "still", "bounce", "spin") if m in domain.motions] or [motion]
-    second = _thing(rng, domain, _pick(rng, calm), ("small", "medium"), first)
+    second = _random_thing(rng, domain, _pick(rng, calm), ("small", "medium"), first)
     side = _pick(rng, (-1.0, 1.0))
     if motion in ("left", "right"):
         start = 1.0 if motion == "left" else -1.0
@@ -292,8 +292,8 @@ def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
 
 def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
     """Two things: the first stops on contact with the second, which takes most of its speed."""
-    first = _thing(rng, domain, motion, ("small", "medium"))
-    second = _thing(rng, domain, motion, ("small", "medium"), first)
+    first = _random_thing(rng, domain, motion, ("small", "medium"))
+    second = _random_thing(rng, domain, motion, ("small", "medium"), first)
     direction = 1.0 if motion == "right" else -1.0
     start, target = -direction * rng.uniform(1.35, 1.5), direction * rng.uniform(0.15, 0.35)
     pace = rng.uniform(1.1, 1.25)
@@ -308,7 +308,7 @@ def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thin
 def _hiding(rng: Generator, domain: Domain, motion: str) -> tuple[tuple[Thing], Wall]:
     """A thing that passes behind a wall in the middle, and the wall."""
     direction = 1.0 if motion == "right" else -1.0
-    thing = _thing(rng, domain, motion, ("small", "medium"))
+    thing = _random_thing(rng, domain, motion, ("small", "medium"))
     thing = replace(
         thing, x=-direction * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6)
     )
