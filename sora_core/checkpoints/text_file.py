@@ -21,7 +21,7 @@ from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
 FORMAT = "sora text 1"
 TEXT_PREFIX = "text."
-SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
+TEXT_SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
 MAX_TEXT_SETTINGS = 10_000  # bytes
 MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the unpacked vocabulary
@@ -45,7 +45,7 @@ def load_text(
 
 def holds_text(path: Path) -> bool:
     """Whether the file at `path` holds a text encoder; WeightsError if it is not safetensors."""
-    return SETTINGS in read_header(path).tensors
+    return TEXT_SETTINGS in read_header(path).tensors
 
 
 def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
@@ -55,7 +55,7 @@ def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
     """
     header = read_header(path)
     try:
-        settings = json.loads(_tensor_bytes(path, header, SETTINGS, MAX_TEXT_SETTINGS))
+        settings = json.loads(_tensor_bytes(path, header, TEXT_SETTINGS, MAX_TEXT_SETTINGS))
         config = _text_config(settings)
         unpacked = zlib.decompressobj()
         text = unpacked.decompress(
@@ -85,7 +85,7 @@ def read_text_weights(
     }
     header = read_header(path)
     found = {name for name in header.tensors if name.startswith(TEXT_PREFIX)} - {
-        SETTINGS,
+        TEXT_SETTINGS,
         VOCABULARY,
     }
     for name in sorted(found ^ shapes.keys()):
@@ -106,7 +106,7 @@ def text_tensors(
         TEXT_PREFIX + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()
     }
     return weights | {
-        SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
+        TEXT_SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
         VOCABULARY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
     }
 

@@ -51,7 +51,7 @@ def gather(amounts: Amounts) -> tuple[Sentences, Sentences]:
     return Sentences(*(side[0] for side in sides)), Sentences(*(side[1] for side in sides))
 
 
-def is_held_out(text: str) -> bool:
+def is_held_out_text(text: str) -> bool:
     """Whether `text` is held out, decided by its hash and so the same in every run."""
     return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % HELD_OUT_DIVISOR == 0
 
@@ -107,7 +107,7 @@ def escaped(text: str) -> str:
 def _sides(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     sides: tuple[list[str], list[str]] = [], []
     for text in dict.fromkeys(texts):
-        sides[is_held_out(text)].append(text)
+        sides[is_held_out_text(text)].append(text)
     return tuple(sides[0]), tuple(sides[1])
 
 
