@@ -59,11 +59,11 @@ def move_into_place(file: Path, path: Path) -> None:
     OSError where the disk refuses.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, path)
             return
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # removed before, or while, mkdir looked at it
             if attempt == ATTEMPTS or not file.exists():
                 raise
 
