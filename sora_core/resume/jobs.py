@@ -11,7 +11,7 @@ from pathlib import Path
 from .fingerprint import fingerprint
 from .prediction_cache import PredictionCache
 from .staging import is_staging, remove_stale
-from .tensor_cache import Tensors, read_cached, refusing, size_of, write_cached, write_cached_text
+from .tensor_cache import Tensors, read_cached, refusing, size_of, write_cached, write_text_cached
 
 JOB_MANIFEST = "job.json"
 MAX_MANIFEST = 10_000_000  # bytes; a part takes about 150
@@ -89,7 +89,7 @@ class Job:
 
     def _note(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        write_cached_text(self.folder / JOB_MANIFEST, json.dumps(asdict(manifest)))
+        write_text_cached(self.folder / JOB_MANIFEST, json.dumps(asdict(manifest)))
 
     def _remove_half_written(self) -> None:
         """Removes files of killed writers, those of other jobs below the root included."""
