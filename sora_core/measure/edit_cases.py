@@ -116,7 +116,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit:
-    """The result of `job` with its measurements; `count` is the number of sampling steps."""
+    """The edit that `job` asks for, painted and measured."""
     canvas = job.canvas
     latent = generate(pipeline, job.prompt, canvas, job.clip.seed, steps=count)
     known, mask = encoded(pipeline, canvas)
@@ -182,8 +182,8 @@ def run_chain(
     lengths = link_lengths(links)
     size = Size(CLIP_SIZE.width, CLIP_SIZE.height, sum(lengths))
     canvas = edits.extend_forward(empty_canvas(size), clip.frames)
-    segments = SegmentSettings(history=CARRIED_FRAMES)
-    latent = generate(pipeline, clip.caption, canvas, clip.seed, steps=count, segments=segments)
+    hand_over = SegmentSettings(history=CARRIED_FRAMES)
+    latent = generate(pipeline, clip.caption, canvas, clip.seed, steps=count, segments=hand_over)
     _, mask = encoded(pipeline, canvas)
     return list(torch.cat(list(decode_frames(pipeline, latent, canvas, mask))).split(lengths))
 
