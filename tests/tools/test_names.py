@@ -22,7 +22,7 @@ TWICE = frozenset({"add_arguments", "run", "rows"})
 """Names that several files define.
 
 `add_arguments` and `run` are what each command hands to the command line. `rows` is the one entry
-of each ruler in `sora_core/measure/world`, which the list of rulers calls: as `run` is to a command.
+of each ruler in `sora_core/measure/world`, which the list of rulers calls.
 """
 
 WORLDS = ("sora_core/world", "sora_core/world/town")
