@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ..errors import MediaError
-from ..video.audio import LAYOUTS, Samples, Track
+from ..video.audio import LAYOUTS, AudioTrack, Samples
 from ..video.audio_reader import SoundInfo, in_channels, probe_sound, read_sound, resampled
 from ..video.container import frame_rate
 from .canvas import Canvas, Placement, Sound
 from .rasterize import first_frame, visible_range
 
-RATES = (
+SAMPLE_RATES = (
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
 )  # fmt: skip
 """Samples a second that AAC knows."""
@@ -48,7 +48,7 @@ class Part:
             yield in_channels(chunk, channels)
 
 
-def canvas_sound(canvas: Canvas) -> Track | None:
+def canvas_sound(canvas: Canvas) -> AudioTrack | None:
     """The sound of `canvas`, exactly as long as it; None where no footage has any.
 
     Footage is heard where it lies, from its sample that belongs to its first frame on it, and
@@ -64,30 +64,30 @@ def canvas_sound(canvas: Canvas) -> Track | None:
     channels = max(info.channels for _, info in heard)
     total = round(canvas.size.frames / frame_rate(canvas.fps) * rate)
     parts = [part for each in heard for part in _parts(canvas, *each, rate, total)]
-    return Track(_mixed(parts, rate, channels, total), rate, channels)
+    return AudioTrack(_mixed(parts, rate, channels, total), rate, channels)
 
 
-def sound_alone(sound: Sound, frames: int, fps: float) -> Track:
+def sound_alone(sound: Sound, frames: int, fps: float) -> AudioTrack:
     """`sound` from the start of a video of `frames` frames, cut or filled to its length."""
     placement = Placement(source=torch.zeros(1, 1, 1, 3), sound=sound)
     info = _sound_info(sound)
     rate = known_rate(info.rate)
     total = round(frames / frame_rate(fps) * rate)
     part = Part(placement, info, 0, total, Fraction(0))
-    return Track(_mixed([part], rate, info.channels, total), rate, info.channels)
+    return AudioTrack(_mixed([part], rate, info.channels, total), rate, info.channels)
 
 
-def retimed(track: Track | None, speed: float) -> Track | None:
+def retimed(track: AudioTrack | None, speed: float) -> AudioTrack | None:
     """`track` in 1 / `speed` of its time, higher or lower as a tape is."""
     if track is None or speed == 1:
         return track
     chunks = resampled(track.chunks, track.rate * exact(speed), track.rate)
-    return Track(chunks, track.rate, track.channels)
+    return AudioTrack(chunks, track.rate, track.channels)
 
 
 def known_rate(rate: int) -> int:
-    """The lowest of `RATES` that holds everything that `rate` does, or the highest."""
-    return next((known for known in RATES if known >= rate), RATES[-1])
+    """The lowest of `SAMPLE_RATES` that holds everything that `rate` does, or the highest."""
+    return next((known for known in SAMPLE_RATES if known >= rate), SAMPLE_RATES[-1])
 
 
 def exact(value: float) -> Fraction:
@@ -126,7 +126,7 @@ def _parts(
 
 
 def _mixed(parts: list[Part], rate: int, channels: int, total: int) -> Iterator[Samples]:
-    tracks = [Track(part.chunks(rate, channels), rate, channels) for part in parts]
+    tracks = [AudioTrack(part.chunks(rate, channels), rate, channels) for part in parts]
     for start in range(0, total, rate):
         chunk = torch.zeros(channels, min(rate, total - start))
         end = start + chunk.shape[1]

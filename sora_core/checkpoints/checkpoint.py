@@ -208,9 +208,9 @@ def _config(values: object) -> CheckpointConfig:
     sizes = asdict(config.transformer) | asdict(config.autoencoder)
     depth = max(sizes["depth"], sizes["fine_depth"], sizes["coarse_depth"])
     width = max(size for size in sizes.values() if isinstance(size, int))
-    if depth > MAX_MODEL_DEPTH or width > MAX_WIDTH:
+    if depth > MAX_MODEL_DEPTH or width > MAX_MODEL_WIDTH:
         raise ConfigError(
-            f"depth {depth}, width {width}: at most {MAX_MODEL_DEPTH} and {MAX_WIDTH}"
+            f"depth {depth}, width {width}: at most {MAX_MODEL_DEPTH} and {MAX_MODEL_WIDTH}"
         )
     return config
 
@@ -226,8 +226,8 @@ def checked_settings(kind: Callable[..., SettingsType], text: str) -> SettingsTy
     except (ValueError, RecursionError) as problem:
         raise ConfigError(f"settings must be JSON ({problem!s:.60})") from problem
     for name, value in values.items() if isinstance(values, dict) else ():
-        if isinstance(value, int) and not 1 <= value <= MAX_WIDTH:
-            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_WIDTH}")
+        if isinstance(value, int) and not 1 <= value <= MAX_MODEL_WIDTH:
+            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_MODEL_WIDTH}")
     return _from_table(kind, values)
 
 

@@ -28,14 +28,14 @@ MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the unpacked vocabulary
 
 
 def load_text(
-    path: Path = SHIPPED, dtype: torch.dtype = torch.float32
+    path: Path = SHIPPED_TEXT_ENCODER, dtype: torch.dtype = torch.float32
 ) -> tuple[TextEncoder, Tokenizer]:
     """The text encoder in the file at `path`, on the CPU and in eval mode, and its tokenizer.
 
     For a model file without one, the shipped encoder. WeightsError where the file is malformed.
     """
     if not holds_text(path):
-        path = SHIPPED
+        path = SHIPPED_TEXT_ENCODER
     config, tokenizer = read_text_config(path)
     with torch.device("meta"):
         encoder = TextEncoder(config)

@@ -7,18 +7,18 @@ from pathlib import Path
 import torch
 
 from ..checkpoints.checkpoint import load_autoencoder, read_config
-from ..checkpoints.text_file import SHIPPED as TEXT_ENCODER
+from ..checkpoints.text_file import SHIPPED_TEXT_ENCODER as TEXT_ENCODER
 from ..checkpoints.text_file import load_text
 from ..errors import ConfigError, SizeError
 from ..measure import expansion
 from ..measure.calibration import calibrated, calibration_trials, strange_figures, write_certainty
 from ..measure.captions import (
-    Row,
+    QuestionRow,
     caption_figures,
     captioned_clips,
     expanded_wishes,
+    question_rows,
     readings,
-    rows,
 )
 from ..measure.classifier import (
     CLASSIFIER_PATH,
@@ -218,7 +218,7 @@ def measure_prompts(args: Namespace) -> list[Figure]:
     language = read_language()
     if not args.fidelity:
         return expansion.expansion_figures(list(expansion.expansion_trials(language)))
-    terse, reader = read_cases(expansion.HELD_OUT / "terse.txt"), load_classifier()
+    terse, reader = read_cases(expansion.HELD_OUT_FOLDER / "terse.txt"), load_classifier()
     settings, pipeline = SampleSettings(args.steps), load(args.model)
     return expansion.gain_figures(
         expansion.gain_pairs(pipeline, reader, terse, language, settings, args.seed, show_progress)

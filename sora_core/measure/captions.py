@@ -21,7 +21,14 @@ from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
 from ..models.chunked_codec import encode_chunks
 from ..models.vocabulary import split
-from ..pipeline.caption import CAPTION_FPS, CAPTION_SIDE, FRAMES, Caption, caption, footage_clips
+from ..pipeline.caption import (
+    CAPTION_FPS,
+    CAPTION_SIDE,
+    WINDOW_FRAMES,
+    Caption,
+    caption,
+    footage_clips,
+)
 from ..pipeline.generate import load
 from ..prompts.expansion import Language, expand
 from ..prompts.parse import parse
@@ -59,7 +66,9 @@ def caption_latents(autoencoder: Autoencoder, frames: Frames) -> list[Latent]:
 def labelled_clip(seed: int) -> tuple[Labels, Frames]:
     """The labels and frames of the held-out clip with this `seed`."""
     scene = sample_scene(seed, held_out=True)
-    return scene.labels, render(scene, Size(CAPTION_SIDE, CAPTION_SIDE, FRAMES), CAPTION_FPS).frames
+    return scene.labels, render(
+        scene, Size(CAPTION_SIDE, CAPTION_SIDE, WINDOW_FRAMES), CAPTION_FPS
+    ).frames
 
 
 def captioned_clips(
@@ -174,10 +183,10 @@ def rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[Row]:
     }
     questions = list(next(iter(tables.values())))
     table_rows = [
-        Row(name, {arm: table[name] for arm, table in tables.items()}) for name in questions
+        QuestionRow(name, {arm: table[name] for arm, table in tables.items()}) for name in questions
     ]
     single = questions[:-1]
     means = {
         arm: sum(table[name] for name in single) / len(single) for arm, table in tables.items()
     }
-    return [*table_rows, Row("mean", means)]
+    return [*table_rows, QuestionRow("mean", means)]

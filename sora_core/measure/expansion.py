@@ -18,7 +18,7 @@ from .fidelity import ClipRequest, SampleSettings, canvas_of_size, generated_cli
 from .prompt_facts import Faults, PromptCase, general_faults, read_cases, world_faults
 from .report import Figure
 
-HELD_OUT = Path(__file__).parent / "held_out"
+HELD_OUT_FOLDER = Path(__file__).parent / "held_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ExpansionTrial:
 
 
 def expansion_trials(
-    language: Language, folder: Path = HELD_OUT, seeds: Sequence[int] = range(2)
+    language: Language, folder: Path = HELD_OUT_FOLDER, seeds: Sequence[int] = range(2)
 ) -> Iterator[ExpansionTrial]:
     """Trials of every held-out prompt: in each of its styles, at each level, with each seed."""
     for style in EXPANSION_STYLES:

@@ -20,10 +20,10 @@ from torch.nn.functional import interpolate, silu
 from ..errors import ConfigError
 from ..shapes import Video
 
-FORMAT = "sora scene reader 1"
-STRIDE = 4  # pixels a cell of the heat map
+READER_FORMAT = "sora scene reader 1"
+HEAT_STRIDE = 4  # pixels a cell of the heat map
 RARE = -3.0  # logit of a thing being in a cell, before anything is learned
-CELL = 16  # sides of frames are multiples of this
+SIDE_MULTIPLE = 16  # sides of frames are multiples of this
 PER_THING = ("kind", "colour", "size")
 PER_FRAME = ("floor", "sky")
 PER_CLIP = ("camera",)
@@ -55,7 +55,7 @@ class SceneLogits:
     cut: Float[Tensor, "b t"]  # that a frame begins another shot
 
 
-class Mix(nn.Module):
+class MixBlock(nn.Module):
     """A residual block: over rows and columns, then over time, then over channels."""
 
     def __init__(self, width: int) -> None:
@@ -78,15 +78,17 @@ class SceneReader(nn.Module):
         super().__init__()
         self.config, self.words = config, {name: tuple(found) for name, found in words.items()}
         fine, middle, coarse = config.widths
-        self.proj_in = nn.Conv3d(3, fine, (1, 7, 7), stride=(1, STRIDE, STRIDE), padding=(0, 3, 3))
-        self.fine = nn.Sequential(Mix(fine), Mix(fine))
+        self.proj_in = nn.Conv3d(
+            3, fine, (1, 7, 7), stride=(1, HEAT_STRIDE, HEAT_STRIDE), padding=(0, 3, 3)
+        )
+        self.fine = nn.Sequential(MixBlock(fine), MixBlock(fine))
         self.down = nn.Conv3d(fine, middle, (1, 2, 2), stride=(1, 2, 2))
-        self.middle = nn.Sequential(Mix(middle), Mix(middle))
+        self.middle = nn.Sequential(MixBlock(middle), MixBlock(middle))
         self.deeper = nn.Conv3d(middle, coarse, (1, 2, 2), stride=(1, 2, 2))
-        self.coarse = nn.Sequential(Mix(coarse), Mix(coarse), Mix(coarse))
+        self.coarse = nn.Sequential(MixBlock(coarse), MixBlock(coarse), MixBlock(coarse))
         self.up_coarse = nn.Conv3d(coarse, middle, 1)
         self.up_middle = nn.Conv3d(middle, fine, 1)
-        self.joined = nn.Sequential(Mix(fine), Mix(fine))
+        self.joined = nn.Sequential(MixBlock(fine), MixBlock(fine))
         counts = {name: len(self.words[name]) for name in (*PER_THING, *PER_FRAME, *PER_CLIP)}
         self.places = nn.Conv3d(fine, 7, 1)  # heat, box, offset, spins, fallen
         self.stroke = nn.Conv3d(fine, 1 + counts["colour"], 1)
@@ -100,8 +102,10 @@ class SceneReader(nn.Module):
     def forward(self, video: Video) -> SceneLogits:
         """The logits of every question about `video`; ConfigError unless CELL divides its sides."""
         height, width = video.shape[-2:]
-        if height % CELL or width % CELL:
-            raise ConfigError(f"video of {width}x{height}: give sides in multiples of {CELL}")
+        if height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
+            raise ConfigError(
+                f"video of {width}x{height}: give sides in multiples of {SIDE_MULTIPLE}"
+            )
         fine = self.fine(self.proj_in(video))
         middle = self.middle(self.down(fine))
         coarse = self.coarse(self.deeper(middle))

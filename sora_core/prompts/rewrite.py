@@ -69,10 +69,14 @@ def answer(written: str, instruction: str) -> str:
     Reasoning is removed, even if its start or end tag is missing, and so are prefaces, quotes and
     markup. An output that repeats a sentence of its `instruction` counts as empty.
     """
-    visible = clean_prompt(written[:READ].encode("utf-8", "replace").decode(), READ)
-    text = plain_prompt(_UNOPENED.sub(" ", _REASONED.sub(" ", visible)), READ)
+    visible = clean_prompt(
+        written[:ANSWER_CHARACTERS].encode("utf-8", "replace").decode(), ANSWER_CHARACTERS
+    )
+    text = plain_prompt(_UNOPENED.sub(" ", _REASONED.sub(" ", visible)), ANSWER_CHARACTERS)
     text = _PREFACE.sub("", text.replace("*", "")).strip(" \"'")
-    if any(line and line in text for line in clean_prompt(instruction, READ).split(". ")):
+    if any(
+        line and line in text for line in clean_prompt(instruction, ANSWER_CHARACTERS).split(". ")
+    ):
         return ""
     if len(text) <= MAX_PROMPT_BYTES:
         return text

@@ -79,7 +79,7 @@ def parse_shots(text: str, seconds: float) -> list[Shot]:
     read = [_time_of(piece) for piece in pieces]
     if not any(read):
         each = seconds / len(pieces)
-        shots = [Shot(i * each, (i + 1) * each, piece) for i, piece in enumerate(pieces)]
+        shots = [PromptShot(i * each, (i + 1) * each, piece) for i, piece in enumerate(pieces)]
         return [*shots[:-1], replace(shots[-1], end=float(seconds))]
     timed = []
     for i, (piece, found) in enumerate(zip(pieces, read, strict=True), 1):
@@ -145,7 +145,7 @@ def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
     total = timed[-1][0].end - first + (1 if ends_inside else 0)
     edges = [start / total * seconds for start in starts] + [float(seconds)]
     return [
-        Shot(start, end, message)
+        PromptShot(start, end, message)
         for (start, end), (_, message) in zip(pairwise(edges), timed, strict=True)
     ]
 

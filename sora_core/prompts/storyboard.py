@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ..errors import PromptError
 from .expansion import Language, expand
 from .sanitize import clean_prompt, plain_prompt
-from .shots import Shot, parse_shots
+from .shots import PromptShot, parse_shots
 from .words import LEXICON, Word, read_data, words
 
 RECENT = 4  # earlier shots that a shot can continue

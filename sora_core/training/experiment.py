@@ -10,7 +10,7 @@ from typing import ClassVar
 from ..checkpoints.safetensors_io import load_into
 from ..errors import TrainingError
 from ..models.autoencoder import Autoencoder
-from .dataset import Shelf, render_shelf
+from .dataset import CAPTIONS, Shelf, render_shelf
 from .distributed import Ranks
 from .latent_dataset import encode_shards
 from .recipes import Recipe

@@ -24,22 +24,23 @@ from torch.nn.functional import (
 
 from ..checkpoints.safetensors_io import write_tensors
 from ..models.scene_reader import (
-    FORMAT,
+    HEAT_STRIDE,
     PER_THING,
-    STRIDE,
+    READER_FORMAT,
     SceneLogits,
     SceneReader,
     SceneReaderConfig,
 )
 from ..shapes import Size, Video
 from ..video.frames import video_from_frames
+from ..world.town.raycast import MARK
 from ..world.town.render import FIRST_THING, Clip, render
 from ..world.town.sample import sample_clip_spec
 from ..world.town.scene import CAMERAS, COLOURS, FLOORS, KINDS, SIZES, SKIES, Scene
 from .distributed import Ranks
 from .trainer import TrainingConfig
 
-WORDS: Mapping[str, tuple[str, ...]] = {
+READER_WORDS: Mapping[str, tuple[str, ...]] = {
     "kind": KINDS,
     "colour": COLOURS,
     "size": tuple(SIZES),
@@ -47,10 +48,9 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "sky": SKIES,
     "camera": CAMERAS,
 }
-SIZE = Size(64, 64, 17)
-FIRST_SEED, TEST_SEED = 600_000_000, 890_000_000
-MARK = 2
-LEAST = 0.35  # of its largest area: less of a thing is not asked for
+READER_SIZE = Size(64, 64, 17)
+TRAINING_SEED, TEST_SEED = 600_000_000, 890_000_000
+LEAST_AREA = 0.35  # of its largest area: less of a thing is not asked for
 SPOILED = 0.5  # of the clips
 
 
@@ -75,7 +75,7 @@ class Targets:
 def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
     """The right answers of a clip that begins with the scene."""
     frames, height, width = clip.segments.shape
-    grid = (frames, height // STRIDE, width // STRIDE)
+    grid = (frames, height // HEAT_STRIDE, width // HEAT_STRIDE)
     heat, centre = torch.zeros(grid), torch.zeros(grid, dtype=torch.bool)
     box, offset = torch.ones(frames, 2, *grid[1:]), torch.zeros(frames, 2, *grid[1:])
     spins, fallen = torch.zeros(grid), torch.zeros(grid)
@@ -84,16 +84,16 @@ def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
     for thing in scene.things:
         mask = clip.segments == FIRST_THING + thing.identity
         area = mask.sum((1, 2))
-        for t in torch.nonzero(area > LEAST * area.max()).flatten().tolist():
+        for t in torch.nonzero(area > LEAST_AREA * area.max()).flatten().tolist():
             rows, columns = torch.nonzero(mask[t], as_tuple=True)
             x, wide = _extent(columns)
             y, tall = _extent(rows)
-            column, row = int(x // STRIDE), int(y // STRIDE)
+            column, row = int(x // HEAT_STRIDE), int(y // HEAT_STRIDE)
             heat[t] = torch.maximum(heat[t], bump((column, row), (wide, tall), grid[1], grid[2]))
             centre[t, row, column] = True
             box[t, :, row, column] = torch.tensor([wide, tall])
             offset[t, :, row, column] = torch.tensor(
-                [x / STRIDE - column - 0.5, y / STRIDE - row - 0.5]
+                [x / HEAT_STRIDE - column - 0.5, y / HEAT_STRIDE - row - 0.5]
             )
             now = _on_stage(scene, shots[t], thing.identity)
             clock = scene.shots[shots[t]].offset + t / fps - scene.shots[shots[t]].start
@@ -103,14 +103,14 @@ def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
             fallen[t, row, column] = float(bool(done & {"topple", "scatter"}))
             colour = now.repaint if now.repaint and clock > now.repaint_at else now.colour
             for name, word in (("kind", now.kind), ("colour", colour), ("size", now.size)):
-                words[name][t, row, column] = WORDS[name].index(word)
+                words[name][t, row, column] = READER_WORDS[name].index(word)
     stages = [scene.shots[i].stage for i in shots]
     skies = []
     for t, stage in enumerate(stages):
         change = stage.light
         clock = t / fps
         halfway = change is not None and clock > (change.start + change.stop) / 2
-        skies.append(WORDS["sky"].index(change.sky if change and halfway else stage.sky))
+        skies.append(READER_WORDS["sky"].index(change.sky if change and halfway else stage.sky))
     cuts = [0.0] + [float(a != b) for a, b in pairwise(shots)]
     return Targets(
         heat,
@@ -132,7 +132,7 @@ def bump(
     cell: tuple[int, int], extent: tuple[float, float], rows: int, columns: int
 ) -> Float[Tensor, "y x"]:
     """A peak of 1 at a cell (column, row), which falls off over a third of the thing's extent."""
-    spread = max(0.6, sum(extent) / 2 / STRIDE / 3)
+    spread = max(0.6, sum(extent) / 2 / HEAT_STRIDE / 3)
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     off = (x - cell[0]) ** 2 + (y - cell[1]) ** 2
     return torch.exp(-off / (2 * spread**2))
@@ -187,7 +187,7 @@ class SceneReaderTask:
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, list[Targets]]:
         """The degraded clips of `step` for this rank, and the truth about them."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        first = FIRST_SEED + (step * ranks.count + ranks.rank) * self.batch
+        first = TRAINING_SEED + (step * ranks.count + ranks.rank) * self.batch
         videos, wanted = [], []
         for video, targets in lessons(first, self.batch):
             videos.append(spoiled(video, generator))
@@ -229,8 +229,8 @@ def shares_of(observed: SceneLogits, wanted: Targets) -> dict[str, float]:
 def lessons(first: int, count: int) -> Iterator[tuple[Float[Tensor, "3 t y x"], Targets]]:
     """Clips of seeds from `first` on, with the right answers."""
     for seed in range(first, first + count):
-        spec = sample_clip_spec(seed, sizes=(SIZE,))
-        clip = render(spec.scene, SIZE, spec.fps)
+        spec = sample_clip_spec(seed, sizes=(READER_SIZE,))
+        clip = render(spec.scene, READER_SIZE, spec.fps)
         yield video_from_frames(clip.frames).float(), targets_of(spec.scene, clip, spec.fps)
 
 
@@ -255,12 +255,12 @@ def save_scene_reader(reader: SceneReader, path: Path) -> None:
     """Puts the weights into the file at `path`, in half precision, with the words beside them."""
     tensors = {name: tensor.half() for name, tensor in reader.state_dict().items()}
     words = {name: list(found) for name, found in reader.words.items()}
-    write_tensors(path, tensors, {"format": FORMAT, "words": json.dumps(words)})
+    write_tensors(path, tensors, {"format": READER_FORMAT, "words": json.dumps(words)})
 
 
 def new_scene_reader() -> SceneReader:
     """A scene reader of the town's words that has learned nothing."""
-    return SceneReader(SceneReaderConfig(), WORDS)
+    return SceneReader(SceneReaderConfig(), READER_WORDS)
 
 
 def _binary(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -281,7 +281,7 @@ def _on_stage(scene: Scene, shot: int, identity: int):  # noqa: ANN202
 
 def _strokes(scene: Scene, clip: Clip, grid: tuple[int, int, int]) -> Int[Tensor, "t y x"]:
     """1 + the colour of the mark that covers most of a cell, 0 where none does."""
-    marks = avg_pool2d((clip.segments == MARK).float()[:, None], STRIDE)[:, 0] > 0.5
+    marks = avg_pool2d((clip.segments == MARK).float()[:, None], HEAT_STRIDE)[:, 0] > 0.5
     strokes = [stroke for shot in scene.shots for stroke in shot.stage.strokes]
     colour = 1 + COLOURS.index(strokes[0].colour) if strokes else 0
     return torch.where(marks, colour, torch.zeros(grid, dtype=torch.long))

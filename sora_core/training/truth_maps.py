@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from ..models.patchify import patchify
 from ..shapes import COMPRESSION, Grid
+from ..world.render import FIRST_THING
 
 FIRST_THING = 3  # segments below it are floor, sky and background
 MAPS = ("things", "moving", "edge", "near", "floor", "sky")
 """Shares of a cell's pixels: on things, just entered or left by things, on borders of things; then
 nearness, 1 / (1 + depth); then the shares of floor and of sky."""
 
-THINGS, MOVING = MAPS.index("things"), MAPS.index("moving")
+THINGS_MAP, MOVING_MAP = MAPS.index("things"), MAPS.index("moving")
 HIDDEN = 128  # width of the head
 FLAT = 0.02  # lower bound of a map's deviation within a frame
 

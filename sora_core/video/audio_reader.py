@@ -72,9 +72,9 @@ def resampled(chunks: Iterable[Samples], rate: Fraction, wanted: int) -> Iterato
         pieces = chunk.float().cpu().contiguous().numpy()
         frame = av.AudioFrame.from_ndarray(pieces, format="fltp", layout=LAYOUTS[len(chunk)])
         frame.sample_rate = round(rate)
-        yield from _tensors(resampler.resample(frame))
+        yield from _sample_tensors(resampler.resample(frame))
     if resampler is not None:
-        yield from _tensors(resampler.resample(None))
+        yield from _sample_tensors(resampler.resample(None))
 
 
 def in_channels(samples: Samples, channels: int) -> Samples:
@@ -113,7 +113,7 @@ def _sample_pieces(
             if frame.pts is not None and frame.time_base is not None:
                 time = frame.pts * frame.time_base - begin
             frame.pts = None
-            for samples in _tensors(resampler.resample(frame)):
+            for samples in _sample_tensors(resampler.resample(frame)):
                 yield time, samples
                 time = None
 
@@ -143,6 +143,6 @@ def _in_step(pieces: Iterator[TimedSamples], rate: int) -> Iterator[Samples]:
             yield samples
 
 
-def _tensors(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
+def _sample_tensors(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
     for frame in frames:
         yield torch.from_numpy(frame.to_ndarray())

@@ -14,16 +14,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 SHARPNESS = 0.6  # of the bicubic filter of libswscale: B = 0, C = 0.6 of Mitchell and Netravali
-LEFT, CENTRE = 0.0, 0.5
+SITED_LEFT, SITED_CENTRE = 0.0, 0.5
 """Where halved samples lie in the cells of their full-size ones: on the first, or in the middle."""
 
-BLOCK = 32  # halved samples computed by one matrix product
-MARGIN = 24  # full-size samples beyond a block that still count: what is further weighs < 1e-4
-SMALL = 3 * BLOCK  # halved samples of the axis whose inverse serves all longer ones
+BLOCK_SAMPLES = 32  # halved samples computed by one matrix product
+MARGIN_SAMPLES = 24  # full-size ones beyond a block that still count: others weigh < 1e-4
+SHORT_SAMPLES = 3 * BLOCK_SAMPLES  # halved samples of the axis whose inverse serves all longer ones
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class HalvingBlock:
     """A run of halved samples: which, from which full-size samples, by which matrix."""
 
     halved: slice
@@ -35,7 +35,10 @@ class ChromaHalving:
     """Halves planes of `height` x `width`: columns sited left and rows centred, as MPEG-2 does."""
 
     def __init__(self, height: int, width: int) -> None:
-        self.rows, self.columns = halving_blocks(height, CENTRE), halving_blocks(width, LEFT)
+        self.rows, self.columns = (
+            halving_blocks(height, SITED_CENTRE),
+            halving_blocks(width, SITED_LEFT),
+        )
         self.size = -(-height // 2), -(-width // 2)
 
     def __call__(self, planes: Float[Tensor, "c y x"]) -> Float[Tensor, "c y2 x2"]:
@@ -66,45 +69,48 @@ def enlarging(
     return weights
 
 
-def halving_blocks(full: int, siting: float) -> list[Block]:
+def halving_blocks(full: int, siting: float) -> list[HalvingBlock]:
     """The pseudo-inverse of `enlarging` for an axis of `full` samples, as blocks near its diagonal.
 
     The rows of an even axis repeat, but for those near the ends: all come from the inverse of a
     short one. Those of an odd axis are computed for each block from what lies near it.
     """
     count = -(-full // 2)
-    if count <= SMALL:
+    if count <= SHORT_SAMPLES:
         inverse = np.linalg.pinv(enlarging(count, full, siting))
-        return [Block(slice(0, count), slice(0, full), _float(inverse))]
+        return [HalvingBlock(slice(0, count), slice(0, full), _float(inverse))]
     if full % 2:
-        return [_odd_block(count, full, siting, begin) for begin in range(0, count, BLOCK)]
-    inverse = np.linalg.pinv(enlarging(SMALL, 2 * SMALL, siting))
+        return [_odd_block(count, full, siting, begin) for begin in range(0, count, BLOCK_SAMPLES)]
+    inverse = np.linalg.pinv(enlarging(SHORT_SAMPLES, 2 * SHORT_SAMPLES, siting))
     part = partial(_block, inverse, full)
-    inner = [part(begin, BLOCK) for begin in range(BLOCK, count - BLOCK, BLOCK)]
-    return [part(0, 0), *inner, part(count - BLOCK, SMALL - BLOCK)]
+    inner = [
+        part(begin, BLOCK_SAMPLES)
+        for begin in range(BLOCK_SAMPLES, count - BLOCK_SAMPLES, BLOCK_SAMPLES)
+    ]
+    return [part(0, 0), *inner, part(count - BLOCK_SAMPLES, SHORT_SAMPLES - BLOCK_SAMPLES)]
 
 
-def _block(inverse: np.ndarray, full: int, begin: int, row: int) -> Block:
+def _block(inverse: np.ndarray, full: int, begin: int, row: int) -> HalvingBlock:
     """The block from halved sample `begin` on; its weights stand from `row` of `inverse` on."""
-    rows = slice(row, row + BLOCK)
-    reach = 2 * row - MARGIN, 2 * (row + BLOCK) + MARGIN
+    rows = slice(row, row + BLOCK_SAMPLES)
+    reach = 2 * row - MARGIN_SAMPLES, 2 * (row + BLOCK_SAMPLES) + MARGIN_SAMPLES
     low, high = max(0, reach[0]), min(inverse.shape[1], reach[1])
     shift = 2 * (begin - row)
     high = min(high, full - shift)
     weights = inverse[rows, low:high]
     weights = weights / weights.sum(1, keepdims=True)  # flat chroma stays what it is
-    halved, source = slice(begin, begin + BLOCK), slice(low + shift, high + shift)
-    return Block(halved, source, _float(weights))
+    halved, source = slice(begin, begin + BLOCK_SAMPLES), slice(low + shift, high + shift)
+    return HalvingBlock(halved, source, _float(weights))
 
 
-def _odd_block(count: int, full: int, siting: float, begin: int) -> Block:
-    end = min(count, begin + BLOCK)
-    low, high = max(0, begin - MARGIN), min(count, end + MARGIN)
+def _odd_block(count: int, full: int, siting: float, begin: int) -> HalvingBlock:
+    end = min(count, begin + BLOCK_SAMPLES)
+    low, high = max(0, begin - MARGIN_SAMPLES), min(count, end + MARGIN_SAMPLES)
     rows = range(0 if low == 0 else 2 * low + 2, full if high == count else 2 * high - 4)
     inverse = np.linalg.pinv(enlarging(count, full, siting, rows)[:, low:high])
     weights = inverse[begin - low : end - low]
     weights = weights / weights.sum(1, keepdims=True)
-    return Block(slice(begin, end), slice(rows.start, rows.stop), _float(weights))
+    return HalvingBlock(slice(begin, end), slice(rows.start, rows.stop), _float(weights))
 
 
 def _bicubic(distance: np.ndarray) -> np.ndarray:

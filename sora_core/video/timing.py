@@ -20,7 +20,7 @@ from .container import (
     packets,
 )
 
-BEFORE = 10  # seconds: the first packet may be due some frames before the first picture
+LEAD_SECONDS = 10  # seconds: the first packet may be due some frames before the first picture
 SAMPLED = 300  # packets whose stamps stand for those of the whole file
 STEADY = Fraction(1, 100)  # by which the rates that a header gives and implies may differ
 ROUNDED = Fraction(2, 100)  # by which stamps in milliseconds may miss one of the usual rates
@@ -45,7 +45,7 @@ def origin(stream: VideoStream) -> Fraction:
 def rewind(container: InputContainer, stream: VideoStream) -> None:
     """Goes to the first frame. MPEG-TS needs a time before it, which others may refuse."""
     try:
-        container.seek(int((origin(stream) - BEFORE) / tick(stream)), stream=stream)
+        container.seek(int((origin(stream) - LEAD_SECONDS) / tick(stream)), stream=stream)
     except FFmpegError:
         container.seek(stream.start_time or 0, stream=stream)
 

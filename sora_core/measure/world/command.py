@@ -11,7 +11,7 @@ from ...pipeline.generate import MODELS, SHIPPED, load
 from ...world.sheet import contact_sheet
 from .clips import Clips, Look
 from .free import SCENE_READER
-from .plan import FULL, QUICK, RULERS, chosen
+from .plan import FULL, QUICK, RULERS, chosen_rulers
 from .row import HEADER, Row
 from .town import town
 from .worlds import first_world
@@ -39,7 +39,7 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
     plan = QUICK if args.quick else FULL
     if args.clips is not None:
         plan = replace(plan, clips=args.clips)
-    names = chosen(args.rulers, args.town)
+    names = chosen_rulers(args.rulers, args.town)
     if not args.rulers and not SCENE_READER.is_file():
         names.remove("free")
     if args.quick:

@@ -20,10 +20,10 @@ from .clips import Clips
 from .interval import RESAMPLES
 from .row import Row
 
-CELL = (4, 8, 8)
+LATENT_CELL = (4, 8, 8)
 CELLS = 96  # of each clip, drawn with a fixed seed
 SCALE = 1000  # the distance is small; this is its unit
-KINDS = ("bounce", "fall", "roll", "orbit", "still")
+DISTANCE_KINDS = ("bounce", "fall", "roll", "orbit", "still")
 
 
 def features(frames: Frames) -> Float[Tensor, "n c"]:
@@ -64,7 +64,7 @@ def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
 def rows(clips: Clips, count: int) -> list[Row]:
     """`distance`: to the true clips of the same captions, so that both sets show the same scenes;
     the true row is of other cells of the same clips. The interval is over clips."""
-    samples = [s for kind in KINDS for s in clips.samples(kind, count)]
+    samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
     known = [s.clip.frames for s in samples]
     result = [clips.reconstructed(s) for s in samples]
     rng = np.random.Generator(np.random.PCG64(0))
@@ -83,7 +83,7 @@ def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y 
 
 
 def _cells(planes: Float[Tensor, "c t y x"], scale: int) -> Float[Tensor, "c n"]:
-    t, y, x = CELL
+    t, y, x = LATENT_CELL
     return avg_pool3d(planes, (t, y // scale, x // scale)).flatten(1)
 
 

@@ -7,17 +7,17 @@ import torch
 
 from ...checkpoints.safetensors_io import load_into, read_header
 from ...errors import WeightsError
-from ...models.scene_reader import FORMAT, SceneReader, SceneReaderConfig
+from ...models.scene_reader import READER_FORMAT, SceneReader, SceneReaderConfig
 from ...pipeline.generate import MODELS
 from ...prompts.expansion import expand, read_language
-from .clips import FPS, SIZE, Clips, canvas_of
+from .clips import FPS, SIZE, Clips, exact_canvas
 from .free_prompts import GROUPS, FreePrompt, free_prompts
 from .holds import holds
 from .observe import observe
 from .row import NONE, Row, share_row
 
 SCENE_READER = MODELS / "scene-reader.safetensors"
-FIRST_SEED = 7_000
+FREE_SEED = 7_000
 OWN_KINDS = ("still", "bounce", "fall", "roll", "pair", "pan", "zoom", "rise", "orbit")
 
 
@@ -28,15 +28,17 @@ def load_scene_reader(path: Path = SCENE_READER) -> SceneReader:
             f"{path.name[:60]!a} is not there: train it with python -m tools.train_scene_reader"
         )
     metadata = read_header(path).metadata
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path.name[:60]!a} is no scene reader: choose one of format {FORMAT}")
+    if metadata.get("format") != READER_FORMAT:
+        raise WeightsError(
+            f"{path.name[:60]!a} is no scene reader: choose one of format {READER_FORMAT}"
+        )
     with torch.device("meta"):
         reader = SceneReader(SceneReaderConfig(), json.loads(metadata["words"]))
     load_into(reader, path)
     return reader.eval().requires_grad_(False)
 
 
-def chosen(per_group: int) -> list[FreePrompt]:
+def first_of_groups(per_group: int) -> list[FreePrompt]:
     """The first `per_group` prompts of each group that the world can show."""
     displayed = [prompt for prompt in free_prompts() if prompt.shows]
     return [p for g in GROUPS for p in [q for q in displayed if q.group == g][:per_group]]
@@ -46,10 +48,10 @@ def rows(clips: Clips, per_group: int, own: int, reader: SceneReader | None = No
     """`free/raw`, `free/expanded`, `free/GROUP` (of raw ones), and `free/reader`, the share of true
     clips whose facts the reader sees, as they are and through the autoencoder: its own accuracy."""
     reader = reader or load_scene_reader()
-    prompts, language = chosen(per_group), read_language()
+    prompts, language = first_of_groups(per_group), read_language()
 
     def displayed(prompt: FreePrompt, number: int, text: str) -> bool:
-        frames = clips.generate(text, canvas_of(SIZE, FPS), FIRST_SEED + number)
+        frames = clips.generate(text, exact_canvas(SIZE, FPS), FREE_SEED + number)
         clips.progress(f"free prompts: {number + 1} of {len(prompts)}")
         return holds(prompt.facts, observe(reader, frames))
 

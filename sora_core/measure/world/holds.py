@@ -10,11 +10,11 @@ from itertools import pairwise, permutations
 
 import numpy as np
 
-from .free_prompts import EventFact, Facts, ThingFact
+from .free_prompts import DemandedFacts, EventFact, ThingFact
 from .observe import Observed, Scenery
 
-KIND_WORDS: Mapping[str, tuple[str, ...]] = {"person": ("person", "man", "woman")}
-COLOUR_WORDS: Mapping[str, tuple[str, ...]] = {"cyan": ("cyan", "turquoise")}
+KIND_SYNONYMS: Mapping[str, tuple[str, ...]] = {"person": ("person", "man", "woman")}
+COLOUR_SYNONYMS: Mapping[str, tuple[str, ...]] = {"cyan": ("cyan", "turquoise")}
 SKY_WORDS: Mapping[str, tuple[str, ...]] = {
     "day": ("day", "cloudy"),
     "sunset": ("sunset", "dawn"),
@@ -22,19 +22,19 @@ SKY_WORDS: Mapping[str, tuple[str, ...]] = {
 MOVED = 0.35  # widths that a moving thing goes, at least, in all
 NEARER = 1.12  # times as large: toward the camera
 HOPS = 0.3  # heights that a bounce rises
-EDGE = 0.5  # widths from the border: as near, a thing leaves or enters
+EDGE_WIDTHS = 0.5  # widths from the border: as near, a thing leaves or enters
 BESIDE = 3.0  # widths apart
 TOUCH = 1.4  # half widths of both, together, apart: they touch
 
 
-def holds(facts: Facts, clip: Scenery) -> bool:
+def holds(facts: DemandedFacts, clip: Scenery) -> bool:
     """Whether every fact holds."""
     setting = _setting(facts, clip)
-    return setting and any(_matched(facts, clip, names) for names in _matches(facts, clip))
+    return setting and any(_matched(facts, clip, names) for names in _assignments(facts, clip))
 
 
-def _setting(facts: Facts, clip: Scenery) -> bool:
-    floors, skies = set(clip.floors), _in_order(clip.skies)
+def _setting(facts: DemandedFacts, clip: Scenery) -> bool:
+    floors, skies = set(clip.floors), _settled(clip.skies)
     if facts.floor and facts.floor not in floors:
         return False
     if facts.sky and not _follows(facts.sky, skies, SKY_WORDS):
@@ -45,14 +45,14 @@ def _setting(facts: Facts, clip: Scenery) -> bool:
     if floors & set(banned.get("floor", ())) or set(skies) & _all(banned.get("sky", ()), SKY_WORDS):
         return False
     kinds = {thing.words["kind"] for thing in clip.things}
-    if kinds & _all(banned.get("kind", ()), KIND_WORDS):
+    if kinds & _all(banned.get("kind", ()), KIND_SYNONYMS):
         return False
     if facts.only and len(clip.things) != sum(thing.count or 1 for thing in facts.things):
         return False
     return _shots(facts, clip)
 
 
-def _shots(facts: Facts, clip: Scenery) -> bool:
+def _shots(facts: DemandedFacts, clip: Scenery) -> bool:
     if not facts.shots:
         return True
     bounds = [0, *clip.cuts, len(clip.floors)]
@@ -71,37 +71,37 @@ def _shots(facts: Facts, clip: Scenery) -> bool:
 Names = Mapping[str, list[Observed]]
 
 
-def _matches(facts: Facts, clip: Scenery) -> Iterator[Names]:
+def _assignments(facts: DemandedFacts, clip: Scenery) -> Iterator[Names]:
     """Every way to give the observed things to those stated, by kind, colour and size."""
     slots = [thing for thing in facts.things for _ in range(thing.count or 1)]
     if not slots:
         yield {}
         return
     for order in permutations(clip.things, len(slots)):
-        if all(_looks(thing, one) for thing, one in zip(slots, order, strict=True)):
+        if all(_has_looks(thing, one) for thing, one in zip(slots, order, strict=True)):
             names: dict[str, list[Observed]] = {}
             for thing, one in zip(slots, order, strict=True):
                 names.setdefault(thing.name, []).append(one)
             yield names
 
 
-def _looks(thing: ThingFact, one: Observed) -> bool:
+def _has_looks(thing: ThingFact, one: Observed) -> bool:
     words = one.words
-    if thing.kind and words["kind"] not in KIND_WORDS.get(thing.kind, (thing.kind,)):
+    if thing.kind and words["kind"] not in KIND_SYNONYMS.get(thing.kind, (thing.kind,)):
         return False
-    if thing.colour and words["colour"] not in COLOUR_WORDS.get(thing.colour, (thing.colour,)):
+    if thing.colour and words["colour"] not in COLOUR_SYNONYMS.get(thing.colour, (thing.colour,)):
         return False
-    if words["colour"] in _all(thing.banned, COLOUR_WORDS):
+    if words["colour"] in _all(thing.banned, COLOUR_SYNONYMS):
         return False
     return not thing.size or thing.size == "medium" or words["size"] == thing.size
 
 
-def _matched(facts: Facts, clip: Scenery, names: Names) -> bool:
+def _matched(facts: DemandedFacts, clip: Scenery, names: Names) -> bool:
     for thing in facts.things:
         for one in names.get(thing.name, ()):
             if not _moves(thing, one):
                 return False
-        if thing.count and _alike(thing, clip) != thing.count:
+        if thing.count and _count_alike(thing, clip) != thing.count:
             return False
         if thing.differ:
             colours = [one.words["colour"] for one in names[thing.name]]
@@ -113,9 +113,9 @@ def _matched(facts: Facts, clip: Scenery, names: Names) -> bool:
     return _events(facts, clip, names)
 
 
-def _alike(thing: ThingFact, clip: Scenery) -> int:
+def _count_alike(thing: ThingFact, clip: Scenery) -> int:
     """How many things of the clip look as `thing` does."""
-    return sum(_looks(thing, one) for one in clip.things)
+    return sum(_has_looks(thing, one) for one in clip.things)
 
 
 def _moves(thing: ThingFact, one: Observed) -> bool:
@@ -203,18 +203,18 @@ def _related(relation: str, one: Observed, other: Observed, clip: Scenery) -> bo
     return across[0] * across[1] < 0  # opposite ways
 
 
-def _events(facts: Facts, clip: Scenery, names: Names) -> bool:
+def _events(facts: DemandedFacts, clip: Scenery, names: Names) -> bool:
     """Whether the events happen, in their order."""
     since = -1.0
     for event in facts.events:
-        times = _times(event, clip, names)
+        times = _event_frames(event, clip, names)
         later = [time for time in times if time >= since - 1]
         if not later:
             return False
         since = min(later)
     banned = facts.banned.get("event", ())
     return not any(
-        _times(EventFact(what, one, other), clip, names)
+        _event_frames(EventFact(what, one, other), clip, names)
         for what in banned
         for one in names
         for other in names
@@ -222,13 +222,13 @@ def _events(facts: Facts, clip: Scenery, names: Names) -> bool:
     )
 
 
-def _times(event: EventFact, clip: Scenery, names: Names) -> list[float]:
+def _event_frames(event: EventFact, clip: Scenery, names: Names) -> list[float]:
     """The frames at which the event may happen; () if it does not."""
     what = event.what
     if what == "cut":
         return [float(t) for t in clip.cuts]
     if what == "stroke":
-        wanted = COLOUR_WORDS.get(event.colour or "", (event.colour,))
+        wanted = COLOUR_SYNONYMS.get(event.colour or "", (event.colour,))
         return [
             float(np.argmax(area > area.max() / 2))
             for colour, area in clip.strokes.items()
@@ -240,14 +240,14 @@ def _times(event: EventFact, clip: Scenery, names: Names) -> list[float]:
     found: list[float] = []
     for one in names.get(event.who or "", ()):
         if event.whom is None:
-            found += _alone(what, one, clip)
+            found += _crossings(what, one, clip)
         else:
             for other in names.get(event.whom, ()):
                 found += _together(what, one, other)
     return found
 
 
-def _alone(what: str, one: Observed, clip: Scenery) -> list[float]:
+def _crossings(what: str, one: Observed, clip: Scenery) -> list[float]:
     at = np.flatnonzero(one.visible).tolist()
     gaps = [(a, b) for a, b in pairwise(at) if b - a > 1]
     near = [_at_border(one, t, clip) for t in at]
@@ -299,7 +299,7 @@ def _together(what: str, one: Observed, other: Observed) -> list[float]:
 
 def _at_border(one: Observed, t: int, clip: Scenery) -> bool:
     capacity = min(one.x[t] - one.wide[t], clip.width - one.x[t] - one.wide[t])
-    return bool(capacity < EDGE * 2 * one.wide[t])
+    return bool(capacity < EDGE_WIDTHS * 2 * one.wide[t])
 
 
 def _last(values: np.ndarray) -> float:
@@ -311,7 +311,7 @@ def _span(values: np.ndarray) -> float:
     return float(there[-1] - there[0])
 
 
-def _in_order(values: Sequence[str]) -> list[str]:
+def _settled(values: Sequence[str]) -> list[str]:
     """`values` without repetitions, in order, single frames between others left out."""
     found: list[str] = []
     for before, value in zip([*values[:1], *values], values, strict=False):

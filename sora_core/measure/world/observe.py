@@ -14,13 +14,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch.nn.functional import max_pool2d
 
-from ...models.scene_reader import STRIDE, SceneLogits, SceneReader
+from ...models.scene_reader import HEAT_STRIDE, SceneLogits, SceneReader
 from ...shapes import Frames
 from ...video.frames import video_from_frames
 
 SURE = 0.35  # a peak that is less certain is no thing
-FARTHEST = 1.5  # of a thing's width: as far it may go from one frame to the next
-LEAST = 0.15  # of the frames: what is in fewer is noise
+FARTHEST_STEP = 1.5  # of a thing's width: as far it may go from one frame to the next
+LEAST_SHARE = 0.15  # of the frames: what is in fewer is noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def peaks_of(observed: SceneLogits, t: int, words: Mapping[str, Sequence[str]]) 
             name: words[name][int(logits[0, t, :, row, column].argmax())]
             for name, logits in observed.thing.items()
         }
-        x = STRIDE * (column + 0.5 + offset[0].item())
-        y = STRIDE * (row + 0.5 + offset[1].item())
+        x = HEAT_STRIDE * (column + 0.5 + offset[0].item())
+        y = HEAT_STRIDE * (row + 0.5 + offset[1].item())
         spins = observed.spins[0, t, row, column].item() > 0
         fallen = observed.fallen[0, t, row, column].item() > 0
         found.append(Peak(x, y, wide, tall, spins, fallen, text))
@@ -123,8 +123,8 @@ def linked(by_frame: Sequence[Sequence[Peak]], cuts: Sequence[int] = ()) -> list
             if last == t or not free:
                 continue
             crossed = any(last < cut <= t for cut in cuts)
-            best = min(free, key=lambda peak: _apart(chain[last], peak))
-            near = _apart(chain[last], best) <= FARTHEST * (t - last)
+            best = min(free, key=lambda peak: _widths_between(chain[last], peak))
+            near = _widths_between(chain[last], best) <= FARTHEST_STEP * (t - last)
             alike = best.words.get("colour") == _likeliest(chain, "colour")
             same = alike and best.words.get("kind") == _likeliest(chain, "kind")
             if (near and alike) or ((crossed or t - last > 2) and same):
@@ -132,11 +132,13 @@ def linked(by_frame: Sequence[Sequence[Peak]], cuts: Sequence[int] = ()) -> list
                 free.remove(best)
         chains += [{t: peak} for peak in free]
     length = len(by_frame)
-    preserved = [chain for chain in chains if len(chain) >= max(2, LEAST * length) or length == 1]
+    preserved = [
+        chain for chain in chains if len(chain) >= max(2, LEAST_SHARE * length) or length == 1
+    ]
     return [_observed(chain, length) for chain in preserved]
 
 
-def _apart(one: Peak, other: Peak) -> float:
+def _widths_between(one: Peak, other: Peak) -> float:
     """How far two peaks are, in widths of the larger."""
     return float(np.hypot(one.x - other.x, one.y - other.y)) / (2 * max(one.wide, other.wide, 2.0))
 

@@ -61,7 +61,7 @@ def test_a_model_file_without_one_uses_the_one_that_ships(small, tmp_path, monke
     shipped, model = tmp_path / "shipped.safetensors", tmp_path / "model.safetensors"
     write_text(shipped, *small)
     write_tensors(model, {"transformer.weight": torch.zeros(3)})
-    monkeypatch.setattr(text_file, "SHIPPED", shipped)
+    monkeypatch.setattr(text_file, "SHIPPED_TEXT_ENCODER", shipped)
     assert load_text(model)[0].config == CONFIG
 
 
@@ -78,7 +78,7 @@ def settings(**changes):
 
 
 DAMAGES = {
-    "no vocabulary": {VOCABULARY: None},
+    "no vocabulary": {VOCABULARY_KEY: None},
     "a lost weight": {"text.blocks.0.attn.qkv.0.weight": None},
     "an unknown weight": {"text.more": torch.zeros(2)},
     "a weight of another shape": {"text.positions.weight": torch.zeros(3, 3)},

@@ -8,7 +8,13 @@ import pytest
 import torch
 from av.filter import Graph
 
-from sora_core.video.chroma import CENTRE, LEFT, ChromaHalving, enlarging, halving_blocks
+from sora_core.video.chroma import (
+    SITED_CENTRE,
+    SITED_LEFT,
+    ChromaHalving,
+    enlarging,
+    halving_blocks,
+)
 from sora_core.video.colour import FrameConverter, YuvWriter
 from sora_core.video.probe import probe
 from sora_core.video.reader import read_frames
@@ -81,7 +87,8 @@ def test_flat_colours_are_within_a_level_of_the_standard(matrix, color_range, la
 
 
 @pytest.mark.parametrize(("location", "sitings"), [
-    ("left", (LEFT, CENTRE)), ("center", (CENTRE, CENTRE)), ("topleft", (LEFT, LEFT)),
+    ("left", (SITED_LEFT, SITED_CENTRE)), ("center", (SITED_CENTRE, SITED_CENTRE)),
+    ("topleft", (SITED_LEFT, SITED_LEFT)),
 ])  # fmt: skip
 def test_halved_chroma_lies_where_the_file_puts_it(location, sitings):
     columns, rows = sitings
@@ -176,7 +183,7 @@ def test_a_flat_colour_is_within_a_level_and_a_half_after_ten_saves(tmp_path, co
 
 
 @pytest.mark.parametrize("full", [1, 2, 3, 7, 96, 191, 192, 193, 194, 321, 1280, 1921])
-@pytest.mark.parametrize("siting", [LEFT, CENTRE])
+@pytest.mark.parametrize("siting", [SITED_LEFT, SITED_CENTRE])
 def test_halving_undoes_enlarging(full, siting):
     halved = -(-full // 2)
     inverse = np.zeros((halved, full))

@@ -6,13 +6,13 @@ import torch
 
 from sora_core.errors import ConfigError, WeightsError
 from sora_core.measure.world.free import load_scene_reader
-from sora_core.measure.world.free_prompts import EventFact, Facts, ShotFact, ThingFact
+from sora_core.measure.world.free_prompts import DemandedFacts, EventFact, ShotFact, ThingFact
 from sora_core.measure.world.holds import does, holds
 from sora_core.measure.world.observe import Observed, Peak, Scenery, linked, peaks_of
 from sora_core.models.scene_reader import SceneLogits
 from sora_core.training.scene_reader import (
-    SIZE,
-    WORDS,
+    READER_SIZE,
+    READER_WORDS,
     lessons,
     loss_of,
     new_scene_reader,
@@ -67,22 +67,22 @@ def test_each_motion_is_told_from_the_others(motion, track):
 
 def test_motions_in_order_hold_in_that_order_alone():
     stops = thing(x=np.minimum(10 + 60 * TIMES, 40))
-    assert holds(Facts((red(motions=("right", "still")),)), clip(stops))
-    assert not holds(Facts((red(motions=("still", "right")),)), clip(stops))
+    assert holds(DemandedFacts((red(motions=("right", "still")),)), clip(stops))
+    assert not holds(DemandedFacts((red(motions=("still", "right")),)), clip(stops))
 
 
 @pytest.mark.parametrize(
     ("facts", "things", "right"),
     (
-        (Facts((red(count=1),)), (thing(),), True),
-        (Facts((red(count=1),)), (thing(), thing(x=10)), False),
-        (Facts((red(count=2),)), (thing(), thing(x=10)), True),
-        (Facts((ThingFact("a", kind="ball", banned=("red",)),)), (thing(),), False),
-        (Facts((red(),), only=True), (thing(), thing(x=10, kind="cube")), False),
-        (Facts((red(),), banned={"kind": ("cube",)}), (thing(), thing(kind="cube")), False),
-        (Facts((red(),), banned={"floor": ("grass",)}), (thing(),), False),
-        (Facts((ThingFact("a", kind="person"),)), (thing(kind="woman"),), True),
-        (Facts((ThingFact("a", colour="cyan"),)), (thing(colour="turquoise"),), True),
+        (DemandedFacts((red(count=1),)), (thing(),), True),
+        (DemandedFacts((red(count=1),)), (thing(), thing(x=10)), False),
+        (DemandedFacts((red(count=2),)), (thing(), thing(x=10)), True),
+        (DemandedFacts((ThingFact("a", kind="ball", banned=("red",)),)), (thing(),), False),
+        (DemandedFacts((red(),), only=True), (thing(), thing(x=10, kind="cube")), False),
+        (DemandedFacts((red(),), banned={"kind": ("cube",)}), (thing(), thing(kind="cube")), False),
+        (DemandedFacts((red(),), banned={"floor": ("grass",)}), (thing(),), False),
+        (DemandedFacts((ThingFact("a", kind="person"),)), (thing(kind="woman"),), True),
+        (DemandedFacts((ThingFact("a", colour="cyan"),)), (thing(colour="turquoise"),), True),
     ),
 )
 def test_counts_and_negations(facts, things, right):
@@ -104,15 +104,15 @@ def test_counts_and_negations(facts, things, right):
 )
 def test_relations(relation, x, y, half, right):
     things = (ThingFact("a", kind="cube"), ThingFact("b", kind="ball"))
-    facts = Facts(things, relations=(("a", relation, "b"),))
+    facts = DemandedFacts(things, relations=(("a", relation, "b"),))
     assert holds(facts, clip(thing(x, y, "cube", half=half), thing())) is right
 
 
 def test_a_push_needs_contact_and_what_is_pushed_to_move():
     pusher = thing(x=5 + 40 * TIMES, kind="cube")
     pushed = thing(x=np.maximum(36, 5 + 40 * TIMES + 16))
-    facts = Facts((ThingFact("a", kind="cube"), red().__class__("b", kind="ball")))
-    event = Facts(facts.things, events=(EventFact("push", "a", "b"),))
+    facts = DemandedFacts((ThingFact("a", kind="cube"), red().__class__("b", kind="ball")))
+    event = DemandedFacts(facts.things, events=(EventFact("push", "a", "b"),))
     assert holds(event, clip(pusher, pushed))
     assert not holds(event, clip(pusher, thing(x=60)))
 
@@ -120,20 +120,20 @@ def test_a_push_needs_contact_and_what_is_pushed_to_move():
 def test_leaving_and_returning_are_in_order():
     x = np.where((TIMES > 0.4) & (TIMES < 0.7), np.nan, np.where(TIMES <= 0.4, 30 + 60 * TIMES, 56))
     gone = thing(x=x)
-    facts = Facts((red(),), events=(EventFact("leave", "a"), EventFact("return", "a")))
+    facts = DemandedFacts((red(),), events=(EventFact("leave", "a"), EventFact("return", "a")))
     assert holds(facts, clip(gone))
     assert not holds(facts, clip(thing()))
 
 
 def test_a_stroke_that_fades_does_not_hold():
-    facts = Facts(events=(EventFact("stroke", colour="red"),))
+    facts = DemandedFacts(events=(EventFact("stroke", colour="red"),))
     assert holds(facts, clip(thing(), red=np.minimum(0.2, TIMES / 3)))
     assert not holds(facts, clip(thing(), red=0.2 * np.sin(np.pi * TIMES)))
     assert not holds(facts, clip(thing(), blue=np.minimum(0.2, TIMES / 3)))
 
 
 def test_day_to_night_is_not_night_to_day():
-    facts = Facts((red(),), sky=("day", "night"))
+    facts = DemandedFacts((red(),), sky=("day", "night"))
     turning = ("day",) * 9 + ("night",) * 8
     assert holds(facts, clip(thing(), skies=turning))
     assert not holds(facts, clip(thing(), skies=turning[::-1]))
@@ -141,7 +141,9 @@ def test_day_to_night_is_not_night_to_day():
 
 
 def test_shots_have_their_own_floors():
-    facts = Facts((red(),), events=(EventFact("cut"),), shots=(ShotFact("grass"), ShotFact("wood")))
+    facts = DemandedFacts(
+        (red(),), events=(EventFact("cut"),), shots=(ShotFact("grass"), ShotFact("wood"))
+    )
     floors = ("grass",) * 8 + ("wood",) * 9
     assert holds(facts, clip(thing(), floors=floors, cuts=(8,)))
     assert not holds(facts, clip(thing(), cuts=(8,)))
@@ -149,7 +151,7 @@ def test_shots_have_their_own_floors():
 
 def answers(targets):
     """What a perfect network would answer."""
-    count = {name: len(words) for name, words in WORDS.items()}
+    count = {name: len(words) for name, words in READER_WORDS.items()}
 
     def sure(indices, width):
         hot = torch.nn.functional.one_hot(indices.clamp(min=0), width)
@@ -175,9 +177,9 @@ def answers(targets):
 @pytest.mark.parametrize("kind", ("collide", "roll", "push"))
 def test_true_answers_are_read_back_as_the_things_of_the_scene(kind):
     scene = scene_of(kind, 990_000_001)
-    rendered = render(scene, SIZE)
+    rendered = render(scene, READER_SIZE)
     observed = answers(targets_of(scene, rendered, 8.0))
-    found = linked([peaks_of(observed, t, WORDS) for t in range(17)])
+    found = linked([peaks_of(observed, t, READER_WORDS) for t in range(17)])
     wanted = sorted((t.kind, t.colour) for t in scene.things)
     assert sorted((o.words["kind"], o.words["colour"]) for o in found) == wanted
 

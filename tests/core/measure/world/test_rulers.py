@@ -5,7 +5,7 @@ import torch
 
 from sora_core.measure.world import diversity, drift, setting
 from sora_core.measure.world.clips import Clips
-from sora_core.measure.world.connect import FRAMES, changes, score
+from sora_core.measure.world.connect import JOIN_FRAMES, changes, score
 from sora_core.measure.world.connect import _score as change_score
 from sora_core.measure.world.count import right_count
 from sora_core.measure.world.distance import distance
@@ -118,7 +118,7 @@ def test_a_true_change_counts(change):
 
 def test_a_cross_fade_is_no_change(change):
     first, last = (end.float() for end in ends(change))
-    shares = torch.linspace(0, 1, FRAMES - 7)[1:-1].view(-1, 1, 1, 1)
+    shares = torch.linspace(0, 1, JOIN_FRAMES - 7)[1:-1].view(-1, 1, 1, 1)
     fade = ((1 - shares) * first[-1] + shares * last[0]).round().byte()
     assert change_score(change, fade) == 0
 
