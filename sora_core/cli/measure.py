@@ -17,7 +17,6 @@ from ..measure.captions import (
     caption_figures,
     captioned_clips,
     expanded_wishes,
-    question_rows,
     readings,
 )
 from ..measure.classifier import (
@@ -201,7 +200,7 @@ def measure_captions(args: Namespace) -> list[Figure]:
     return caption_figures(captioned, world) + strange_figures(captioner, autoencoder)
 
 
-def measure_recaptioning(args: Namespace) -> list[Row]:
+def measure_recaptioning(args: Namespace) -> list[QuestionRow]:
     """The share of right answers to each question in the clips of either model."""
     reader, wanted = load_classifier(), expanded_wishes(args.prompts, read_language())
     found: dict[str, list[ClassifierResult]] = {}
