@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-GROUND = {"errors", "shapes", "paths", "files"}
+GROUND = {"errors", "shapes", "paths", "files", "released"}
 PARTS = {"models", "sampling", "prompts", "video", "world"}  # know nothing of each other
 BELOW = GROUND | PARTS | {"canvas", "checkpoints"}
 REACHES = {

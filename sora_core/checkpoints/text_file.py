@@ -17,12 +17,13 @@ from torch import Tensor
 from ..errors import ConfigError, WeightsError
 from ..models.text_encoder import TextConfig, TextEncoder
 from ..models.tokenizer import Tokenizer
+from ..released import released_folder
 from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
 FORMAT = "sora text 1"
 TEXT = "text."
 SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
+SHIPPED = released_folder() / "text-encoder.safetensors"
 MAX_SETTINGS = 10_000  # bytes
 MAX_WORDS = 4_000_000  # bytes of the vocabulary, unpacked
 
