@@ -1,7 +1,7 @@
 """The front page is short, its pictures exist, and programs accept each command of it and of docs.
 
 Here the words of a command go through the program's own parser. What the commands do is tested by
-tests/host/test_demo.py, test_batch.py and test_batch_cluster.py, by tests/core/cli/test_generate.py,
+tests/host/test_demo.py, test_batch.py and test_batch_cluster.py, by tests/core/cli/test_generate.py
 and by the tests of training and measuring.
 """
 
