@@ -123,7 +123,7 @@ def run(args: Namespace) -> str:
             lines = measured = measure_text(args)
         case "world":
             rows = world.run(args, show_progress)
-            lines, measured = [world.table(rows)], [f for row in rows for f in row.figures]
+            lines, measured = [world.table(rows, args)], [f for row in rows for f in row.figures]
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]

@@ -15,8 +15,8 @@ from av.container import InputContainer
 from einops import repeat
 
 from .audio import LAYOUTS, Samples
-from .container import FileSource, media_error, media_errors, opened
-from .streams import sound_stream, video_stream
+from .container import FileSource, media_error, media_errors, opened, packets
+from .streams import shown_stream, sound_stream
 from .timing import origin
 
 MAX_FILE_RATE = 768_000
@@ -100,10 +100,11 @@ def _sample_pieces(
 ) -> Iterator[TimedSamples]:
     info = _audio_info(source, stream)
     resampler = AudioResampler("fltp", LAYOUTS[info.channels], info.rate)
-    begin = origin(video_stream(source, container)) if container.streams.video else Fraction(0)
+    displayed = shown_stream(container)
+    begin = Fraction(0) if displayed is None else origin(displayed)
     first = None
     with media_errors(source, "be heard further"):
-        for frame in container.decode(stream):
+        for frame in _decoded(container, stream):
             form = frame.format.name, frame.layout.name, frame.sample_rate
             first = first or form
             if form != first:
@@ -115,6 +116,11 @@ def _sample_pieces(
             for samples in _tensors(resampler.resample(frame)):
                 yield time, samples
                 time = None
+
+
+def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
+    for packet in packets(container, stream):
+        yield from stream.decode(packet)
 
 
 def _in_step(pieces: Iterator[TimedSamples], rate: int) -> Iterator[Samples]:

@@ -17,6 +17,7 @@ from .container import (
     FileSource,
     media_error,
     media_errors,
+    packets,
 )
 
 BEFORE = 10  # seconds: the first packet may be due some frames before the first picture
@@ -129,7 +130,7 @@ def _checked(source: FileSource, seconds: float) -> float:
 
 def _stamps(container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
     step = tick(stream)
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and packet.size:
             yield stamp * step, (packet.duration or 0) * step
@@ -143,8 +144,8 @@ def _sampled_rate(
         times = sorted({time for time, _ in islice(_stamps(container, stream), SAMPLED)})
         rewind(container, stream)  # the frames are still to be read
     steps = [float(later - sooner) for sooner, later in pairwise(times)]
-    if not steps:
-        return None
+    if not steps or median(steps) * MAX_FILE_FPS < 1:
+        return None  # a damaged file may claim any rate
     rate = 1 / Fraction(median(steps)).limit_denominator(100_000)
     # Stamps in milliseconds are 33 and 34 at 30 frames a second.
     return next((usual for usual in USUAL if abs(rate - usual) <= ROUNDED * usual), rate)

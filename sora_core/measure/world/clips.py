@@ -44,17 +44,30 @@ class Sample:
     things: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A generated clip for a sheet: which ruler asked for it, and the true one if there is one."""
+
+    ruler: str
+    prompt: str
+    frames: Frames
+    true: Frames | None = None
+
+
 @dataclass(slots=True)
 class Clips:
     """Makes each clip once, and holds on to it: rulers share what they look at.
 
-    `steps` is as the model was trained for if None.
+    `steps` is as the model was trained for if None. `looks` are the clips that were generated, each
+    with the name of the `ruler` that was at work.
     """
 
     pipeline: Pipeline
     world: World = field(default_factory=first_world)
     steps: int | None = None
     progress: Callable[[str], None] = lambda text: None
+    ruler: str = ""
+    looks: list[Look] = field(default_factory=list)
     _samples: dict[Shot, Sample | None] = field(default_factory=dict)
     _through: dict[Shot, Frames] = field(default_factory=dict)
     _rendered: dict[tuple[Shot, str], Frames] = field(default_factory=dict)
@@ -109,13 +122,11 @@ class Clips:
         if key not in self._rendered:
             size, fps = sample.shot.size, sample.shot.fps
             seed = drawn_from(sample.shot.kind, sample.shot.number)
-            self._rendered[key] = self.generate(sample.caption, canvas_of(size, fps), seed)
+            self._rendered[key] = self.generate(
+                sample.caption, canvas_of(size, fps), seed, true=sample.clip.frames
+            )
             self.progress(f"generated {len(self._rendered)} clips: {sample.shot.kind}")
         return self._rendered[key]
-
-    def generated(self) -> list[tuple[Shot, Frames]]:
-        """Every clip that `made` has generated, in order."""
-        return [(shot, frames) for (shot, _), frames in self._rendered.items()]
 
     def generate(
         self,
@@ -125,8 +136,9 @@ class Clips:
         mask: Mask | None = None,
         guidance: float | None = None,
         footage_guidance: float = 1.0,
+        true: Frames | None = None,
     ) -> Frames:
-        """What the model makes of `prompt` on `canvas`."""
+        """What the model generates of `prompt` on `canvas`; `true` is for the sheet beside it."""
         latent = generate(
             self.pipeline,
             prompt,
@@ -136,7 +148,9 @@ class Clips:
             guidance=guidance,
             footage_guidance=footage_guidance,
         )
-        return torch.cat(list(decode_frames(self.pipeline, latent, canvas, mask)))
+        frames = torch.cat(list(decode_frames(self.pipeline, latent, canvas, mask)))
+        self.looks.append(Look(self.ruler, prompt, frames, true))
+        return frames
 
 
 @dataclass(frozen=True, slots=True)

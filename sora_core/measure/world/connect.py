@@ -25,7 +25,8 @@ FRAMES, FPS = 21, 8.0
 BEFORE, AFTER = 5, 4  # frames of the two clips that stand
 JUMP = 0.4  # of the way, from one frame to the next
 SOLID = 0.5  # of the smaller end's area
-APART = 1.3  # world units between the two places
+APART = 1.6  # world units between the two places
+GAP = 1.2  # of the thing's width, at least, between the middles: the two do not touch
 TURNS = (20.0, 110.0)  # degrees between the two hues: unlike, and no grey on the way
 WHOLE = 0.9  # what the true change must score, else the colours are not told from the floor
 
@@ -98,10 +99,20 @@ def _change(clips: Clips, sample: Sample) -> Change | None:
         turn = abs((sample.tints[0].hue - last.tints[0].hue + 180) % 360 - 180)
         if not TURNS[0] <= turn <= TURNS[1]:
             continue
+        if not _clear(sample, last):
+            continue
         change = Change(sample, last, _true_change(clips, sample, colour))
         if _score(change, change.true[BEFORE:-AFTER]) >= WHOLE:
             return change
     return None
+
+
+def _clear(sample: Sample, last: Sample) -> bool:
+    """Whether both things are wholly in view, with floor between them."""
+    first, other = (track(one.clip.frames, one.tints[0]) for one in (sample, last))
+    width = 2 * np.sqrt(max(first.area[-1], other.area[0]) / np.pi)
+    in_view = first.inside.all() and other.inside.all()
+    return bool(in_view and abs(first.x[-1] - other.x[0]) > GAP * width + 2)
 
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")

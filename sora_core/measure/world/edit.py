@@ -20,9 +20,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
     """`edit/setting`: the mean of three facts: the floor asked for, the sky, the thing's path."""
     known = settings_of(clips.world)
     sides: tuple[list[float], list[float], list[float]] = ([], [], [])
-    for sample in clips.samples("roll", count):
-        other = elsewhere(clips, sample)
-        if other is None:
+    for sample in clips.samples("roll", 4 * count):
+        if len(sides[0]) == count or (other := elsewhere(clips, sample)) is None:
             continue
         canvas = canvas_of(sample.shot.size, sample.shot.fps)
         canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
@@ -39,7 +38,7 @@ def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
     floors = [f for f in world.floors if f != world.floor(sample.scene)]
     skies = [s for s in world.skies if s != world.sky(sample.scene)]
     for i in range(len(floors)):
-        floor, sky = floors[(number + i) % len(floors)], skies[number % len(skies)]
+        floor, sky = floors[(number + i) % len(floors)], skies[(number + i) % len(skies)]
         scene = world.changed(sample.scene, floor=floor, sky=sky)
         shot = replace(sample.shot, kind=f"{sample.shot.kind} elsewhere")
         found = sample_of(clips, sample, scene, shot)

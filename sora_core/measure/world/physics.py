@@ -20,6 +20,7 @@ from .tracker import Track, track
 
 ENOUGH = 8  # frames that a fit needs
 OUTSIDE = 0.05  # of the calibration clips may miss one range or another
+SLACK = 0.1  # of a range, at each end: some tens of clips do not reach its ends
 MISFITS = {"residual", "struck", "jitter", "area", "rest", "early", "gap"}
 
 Laws = dict[str, float]
@@ -146,10 +147,11 @@ def ranges(fits: Sequence[Laws]) -> dict[str, tuple[float, float]]:
     for name in fits[0]:
         values = [fit[name] for fit in fits if np.isfinite(fit[name])]
         if name in MISFITS:
-            found[name] = (0.0, float(np.quantile(values, 1 - share)))
+            found[name] = (0.0, (1 + SLACK) * float(np.quantile(values, 1 - share)))
         else:
             low, high = np.quantile(values, [share / 2, 1 - share / 2])
-            found[name] = (float(low), float(high))
+            slack = SLACK * (high - low)
+            found[name] = (float(low - slack), float(high + slack))
     return found
 
 

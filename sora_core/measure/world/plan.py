@@ -13,6 +13,7 @@ from . import (
     diversity,
     drift,
     edit,
+    free,
     geometry,
     guidance,
     identity,
@@ -48,6 +49,7 @@ class Plan:
         return max(least, round(share * self.clips))
 
 
+PER_GROUP = 1.3  # free prompts of each group for each clip of a kind: all of them if 24
 COUNTED = (("bounce", "pair", "collide"), ("bounce", "pair", "several"))
 
 FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * FPS)
@@ -76,8 +78,9 @@ RULERS: Mapping[str, Ruler] = {
     "guidance": lambda c, p: guidance.rows(c, p.some(0.3)),
     "edit": lambda c, p: edit.rows(c, p.some(0.5)),
     "shot": lambda c, p: shot.rows(c, p.some(0.3)),
-    "distance": lambda c, p: distance.rows(c, p.clips, 3 * p.clips),
+    "distance": lambda c, p: distance.rows(c, p.clips),
     "diversity": lambda c, p: diversity.rows(c, p.clips),
+    "free": lambda c, p: free.rows(c, p.some(PER_GROUP), 4 * p.clips),
     "drift": lambda c, p: drift.rows(c, p.some(0.1, 1), Size(64, 64, p.frames)),
 }
 

@@ -18,9 +18,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
     known = settings_of(clips.world)
     sides: tuple[list[float], list[float], list[float]] = ([], [], [])
     each = round(SECONDS * FPS)
-    for sample in clips.samples("bounce", count, size=Size(64, 64, each)):
-        other = elsewhere(clips, sample)
-        if other is None:
+    for sample in clips.samples("bounce", 4 * count, size=Size(64, 64, each)):
+        if len(sides[0]) == count or (other := elsewhere(clips, sample)) is None:
             continue
         canvas = canvas_of(Size(64, 64, 2 * each), FPS)
         canvas = edits.place_storyboard(canvas, [(0.0, sample.caption), (SECONDS, other.caption)])

@@ -8,6 +8,8 @@ from ...world.town.captions import describe
 from ...world.town.recipes import scene_of
 from ...world.town.render import FIRST_THING, render
 from ...world.town.scene import PRIMITIVES, Scene
+from .free_prompts import CAMERAS, COLOURS, KINDS, MOTIONS, Facts, ThingFact
+from .free_prompts import FLOORS as FREE_FLOORS
 from .worlds import World
 
 FIRST_SEED = 990_000_000  # no training draws from here on
@@ -51,12 +53,13 @@ RECIPES: Mapping[str, Recipe] = {
     "rise": Recipe("rise", camera=None),
     "zoom": Recipe("zoom", camera=None),
 }
+ALIKE = {"man": "person", "woman": "person", "turquoise": "cyan"}
 NO_CAMERA = ("hide", "left", "cut", "light")  # recipes that choose their own
 
 
 def town() -> World:
     """The world of the toy town."""
-    parts = (_scene, _caption, render, _tracked, _changed, _floor, _sky)
+    parts = (_scene, _caption, render, _tracked, _changed, _floor, _sky, _facts)
     return World(*parts, tuple(RECIPES), FLOORS, SKIES)
 
 
@@ -122,3 +125,17 @@ def _floor(scene: Scene) -> str:
 
 def _sky(scene: Scene) -> str:
     return scene.shots[0].stage.sky
+
+
+def _facts(scene: Scene) -> Facts | None:
+    """What its subject is and does, and where; None without a word for one of these."""
+    stage, camera = scene.shots[0].stage, scene.shots[0].view.camera
+    thing = scene.things[scene.subject]
+    kind, colour = (ALIKE.get(word, word) for word in (thing.kind, thing.colour))
+    known = kind in KINDS and colour in COLOURS and thing.motions[0] in MOTIONS
+    if not known or len(scene.shots) > 1 or stage.floor not in FREE_FLOORS or stage.light:
+        return None
+    if camera not in CAMERAS or stage.sky not in SKIES:
+        return None
+    fact = ThingFact("subject", kind=kind, colour=colour, motions=thing.motions[:1])
+    return Facts((fact,), floor=stage.floor, sky=(stage.sky,), camera=(camera,))

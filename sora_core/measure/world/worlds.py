@@ -11,6 +11,7 @@ from ...shapes import Size
 from ...world.captions import describe
 from ...world.render import render
 from ...world.scene import FLOORS, SKIES, Scene
+from .free_prompts import Facts, ThingFact
 from .kinds import DOMAINS, drawn_from, scene_of
 
 FIRST_THING = 3  # segments from here on are things, in the order of `scene.things`
@@ -24,7 +25,8 @@ class World:
     with `frames`, `segments` and a `truth` of `screen`, `visible`, `eye`, `axes` and `focal`.
     `tracked` lists the segments of the things that matter, of those that look alike together.
     `changed` puts a colour on the first thing, moves it `aside` (in world units), or puts another
-    floor or sky around it; `floors` and `skies` are those to choose from.
+    floor or sky around it; `floors` and `skies` are those to choose from. `facts`
+    are what a viewer sees in a scene, None where free prompts have no word for it.
     """
 
     scene: Callable[[str, int], Any]
@@ -34,6 +36,7 @@ class World:
     changed: Callable[..., Any]
     floor: Callable[[Any], str]
     sky: Callable[[Any], str]
+    facts: Callable[[Any], Facts | None]
     kinds: tuple[str, ...] = tuple(DOMAINS)
     floors: tuple[str, ...] = FLOORS
     skies: tuple[str, ...] = SKIES
@@ -49,6 +52,7 @@ def first_world() -> World:
         _changed,
         lambda scene: scene.floor,
         lambda scene: scene.sky,
+        _facts,
     )
 
 
@@ -63,6 +67,14 @@ def _changed(
     main = replace(main, colour=colour or main.colour, x=_beside(main.x, aside))
     setting = {"floor": floor or scene.floor, "sky": sky or scene.sky}
     return replace(scene, things=(main, *others), **setting)
+
+
+def _facts(scene: Scene) -> Facts:
+    things = tuple(
+        ThingFact(f"thing {i}", kind=thing.shape, colour=thing.colour, motions=(thing.motion,))
+        for i, thing in enumerate(scene.things)
+    )
+    return Facts(things, floor=scene.floor, sky=(scene.sky,), camera=(scene.camera,))
 
 
 def _beside(x: float, aside: float) -> float:
