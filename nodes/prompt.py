@@ -33,7 +33,7 @@ class SoraEncodePrompt(io.ComfyNode):
             description="Encodes a prompt after removing invisible characters. For plain text the "
             "result equals that of CLIP Text Encode.",
             inputs=[
-                io.Clip.Input("clip", tooltip="The text encoder of the model that will paint."),
+                io.Clip.Input("clip", tooltip="The text encoder of the model that samples."),
                 io.String.Input(
                     "text",
                     multiline=True,
@@ -137,7 +137,7 @@ class SoraStoryboard(io.ComfyNode):
             "that one shot describes keeps its attributes in later shots.",
             inputs=[
                 canvas_input(),
-                io.Clip.Input("clip", tooltip="The text encoder of the model that will paint."),
+                io.Clip.Input("clip", tooltip="The text encoder of the model that samples."),
                 io.String.Input(
                     "text",
                     multiline=True,
