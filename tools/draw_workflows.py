@@ -58,14 +58,14 @@ DRAW = """async ([graph, name, sizes]) => {
         const tall = Math.max(node.size[1], height - 30) + (shown[node.comfyClass] ?? 0)
         node.size = [Math.max(node.size[0], width), tall]
     }
-    app.graph.arrange(30)
+    app.graph.arrange(40)
     const right = Math.max(...app.graph.nodes.map(node => node.pos[0] + node.size[0]))
     const bottom = Math.max(...app.graph.nodes.map(node => node.pos[1] + node.size[1]))
     for (const [node, size] of compact) node.size = size
     const drawn = app.graph.serialize()
     const whole = Math.min(1, 1480 / right, 690 / bottom)  // all of it, clear of the bars
     const scale = Math.max(0.6, whole)  // the classic canvas leaves out text below
-    drawn.extra.ds = {scale, offset: [40 / scale, 110 / scale]}
+    drawn.extra.ds = {scale, offset: [75 / scale, 110 / scale]}
     return JSON.stringify(drawn)
 }"""
 
@@ -121,7 +121,8 @@ def largest(newest: Page, pinned: Page, name: str, graph: Graph) -> dict[str, li
     """How large Nodes 2.0 draws each node on either front end, in units of the classic canvas."""
     sizes = newest.evaluate(MEASURE, [graph, name])
     for key, size in pinned.evaluate(MEASURE, [graph, name]).items():
-        sizes[key] = [max(a, b / PINNED_SCALE) for a, b in zip(sizes[key], size, strict=True)]
+        width, height = sizes[key]
+        sizes[key] = [width, max(height, size[1] / PINNED_SCALE)]
     return sizes
 
 

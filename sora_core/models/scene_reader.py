@@ -39,7 +39,7 @@ class SceneReaderConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SceneLogits:
     """What the network answers. `heat`, `spins` and `fallen` are logits; `box` is the half width
     and half height in pixels; `offset` is from the cell's middle to the centre, in cells."""
 
@@ -97,7 +97,7 @@ class SceneReader(nn.Module):
         with torch.no_grad():  # things are rare
             self.places.state_dict()["bias"][0] = RARE
 
-    def forward(self, video: Video) -> Seen:
+    def forward(self, video: Video) -> SceneLogits:
         height, width = video.shape[-2:]
         if height % CELL or width % CELL:
             raise ConfigError(f"video of {width}x{height}: give sides in multiples of {CELL}")
@@ -111,7 +111,7 @@ class SceneReader(nn.Module):
         before = torch.cat([pooled[:, :1], pooled[:, :-1]], dim=1)
         moved = torch.cat([pooled.mean(1), pooled.std(1, correction=0)], dim=1)
         half = moved.shape[1] // 2
-        return Seen(
+        return SceneLogits(
             heat=places[:, :, 0],
             box=places[:, :, 1:3].exp(),
             offset=places[:, :, 3:5].tanh() / 2,

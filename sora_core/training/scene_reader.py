@@ -23,7 +23,14 @@ from torch.nn.functional import (
 )
 
 from ..checkpoints.safetensors_io import write_tensors
-from ..models.scene_reader import FORMAT, PER_THING, STRIDE, SceneReader, SceneReaderConfig, Seen
+from ..models.scene_reader import (
+    FORMAT,
+    PER_THING,
+    STRIDE,
+    SceneLogits,
+    SceneReader,
+    SceneReaderConfig,
+)
 from ..shapes import Size, Video
 from ..video.frames import video_from_frames
 from ..world.town.render import FIRST_THING, Clip, render
@@ -131,7 +138,7 @@ def bump(
     return torch.exp(-off / (2 * spread**2))
 
 
-def loss_of(observed: Seen, wanted: list[Targets]) -> dict[str, Tensor]:
+def loss_of(observed: SceneLogits, wanted: list[Targets]) -> dict[str, Tensor]:
     """The parts of the loss over a batch; heat by the focal loss of CornerNet (Law and Deng)."""
 
     def stacked(name: str) -> Tensor:
@@ -202,7 +209,7 @@ class SceneReaderTask:
         return {name: sum(values) / len(values) for name, values in right.items()}
 
 
-def shares_of(observed: Seen, wanted: Targets) -> dict[str, float]:
+def shares_of(observed: SceneLogits, wanted: Targets) -> dict[str, float]:
     """How often the answers about one clip are right: things found, words, floors, skies."""
     heat, centre = observed.heat[0], wanted.centre
     near = max_pool2d(heat.sigmoid()[:, None], 3, 1, 1)[:, 0]

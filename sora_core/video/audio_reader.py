@@ -16,7 +16,7 @@ from einops import repeat
 
 from .audio import LAYOUTS, Samples
 from .container import FileSource, media_error, media_errors, opened, packets
-from .streams import shown_stream, sound_stream
+from .streams import picture_stream, sound_stream
 from .timing import origin
 
 MAX_FILE_RATE = 768_000
@@ -100,8 +100,8 @@ def _sample_pieces(
 ) -> Iterator[TimedSamples]:
     info = _audio_info(source, stream)
     resampler = AudioResampler("fltp", LAYOUTS[info.channels], info.rate)
-    displayed = shown_stream(container)
-    begin = Fraction(0) if displayed is None else origin(displayed)
+    picture = picture_stream(container)
+    begin = Fraction(0) if picture is None else origin(picture)
     first = None
     with media_errors(source, "be heard further"):
         for frame in _decoded(container, stream):

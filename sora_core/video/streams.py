@@ -12,7 +12,7 @@ STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.st
 """Pictures that go with a film or a song: covers, and previews of chapters."""
 
 
-def shown_stream(container: InputContainer) -> VideoStream | None:
+def picture_stream(container: InputContainer) -> VideoStream | None:
     """The video that a player would show: the default one, else the first; None where all are
     still, as the cover of a song is."""
     moving = [stream for stream in container.streams.video if not stream.disposition & STILL]
@@ -23,7 +23,7 @@ def shown_stream(container: InputContainer) -> VideoStream | None:
 def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
     """The video that a player would show; MediaError if there is none or its decoder is not on the
     list."""
-    stream = shown_stream(container)
+    stream = picture_stream(container)
     if stream is None:
         raise media_error(source, f"no video in it; {FORMAT_NAMES} with frames are read")
     context = stream.codec_context

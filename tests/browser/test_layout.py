@@ -24,7 +24,8 @@ BOXES = """() => app.graph.nodes.map(node => {
     const {left, top, right, bottom} = shown.getBoundingClientRect()
     return [node.type, ...[left, top, right, bottom].map(side => side / scale)]
 })"""
-BLANK = """() => app.graph.nodes.filter(node => node.comfyClass.startsWith('Sora')).map(node =>
+BLANK = """() => app.graph.nodes.filter(node =>
+        !LiteGraph.vueNodesMode && node.comfyClass.startsWith('Sora')).map(node =>
     [node.type, node.size[1] - node.computeSize()[1],
      node.widgets?.some(widget => widget.name === 'text') ?? false])"""
 
@@ -44,6 +45,7 @@ def test_no_node_of_a_template_lies_on_another_or_is_half_empty(any_page, name):
     any_page.evaluate(OPEN, read(WORKFLOWS / f"sora_{name}.json"))
     keep_picture(any_page, f"layout_{any_page.name}_{name}")
     assert list(overlaps(any_page.evaluate(BOXES))) == []
+    # Nodes 2.0 sizes a node by what it holds, and `computeSize` is not about that
     for kind, spare, text in any_page.evaluate(BLANK):
         assert spare < (160 if text else 60), kind
     assert any_page.broken == []

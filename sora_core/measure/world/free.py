@@ -38,7 +38,7 @@ def load_scene_reader(path: Path = SCENE_READER) -> SceneReader:
 
 def chosen(per_group: int) -> list[FreePrompt]:
     """The first `per_group` prompts of each group that the world can show."""
-    displayed = [prompt for prompt in free_prompts() if prompt.accepts_footage]
+    displayed = [prompt for prompt in free_prompts() if prompt.shows]
     return [p for g in GROUPS for p in [q for q in displayed if q.group == g][:per_group]]
 
 

@@ -153,18 +153,18 @@ class FreePrompt:
 
     group: str
     prompt: str
-    accepts_footage: bool
+    shows: bool
     facts: Facts
     cannot: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check("group", self.group, GROUPS)
-        if self.accepts_footage == bool(self.cannot):
+        if self.shows == bool(self.cannot):
             raise ConfigError(f"{self.prompt!r}: `cannot` holds words if and only if not `shows`")
         for words in self.cannot:
             if words not in self.prompt:
                 raise ConfigError(f"cannot {words!r}: the prompt {self.prompt!r} does not have it")
-        if self.accepts_footage and self.facts == Facts():
+        if self.shows and self.facts == Facts():
             raise ConfigError(f"{self.prompt!r} has no facts: state what a viewer must see")
 
 

@@ -123,7 +123,7 @@ def _moves(thing: ThingFact, one: Observed) -> bool:
         return False
     if not thing.motions:
         return True
-    parts = np.array_split(np.flatnonzero(one.seen), len(thing.motions))
+    parts = np.array_split(np.flatnonzero(one.visible), len(thing.motions))
     return all(does(m, one, at) for m, at in zip(thing.motions, parts, strict=True))
 
 
@@ -132,7 +132,7 @@ MOTION_NAMES = ("left", "right", "toward", "away", "move", "bounce", "fall", "sp
 
 def does(motion: str, one: Observed, at: np.ndarray | None = None) -> bool:
     """Whether a thing moves so in the frames `at`, by default in all in which it is seen."""
-    at = np.flatnonzero(one.seen) if at is None else at
+    at = np.flatnonzero(one.visible) if at is None else at
     if len(at) < 2:
         return False
     x, y, wide, tall = (values[at] for values in (one.x, one.y, one.wide, one.tall))
@@ -248,7 +248,7 @@ def _times(event: EventFact, clip: Scenery, names: Names) -> list[float]:
 
 
 def _alone(what: str, one: Observed, clip: Scenery) -> list[float]:
-    at = np.flatnonzero(one.seen).tolist()
+    at = np.flatnonzero(one.visible).tolist()
     gaps = [(a, b) for a, b in pairwise(at) if b - a > 1]
     near = [_at_border(one, t, clip) for t in at]
     last = len(one.x) - 1
@@ -275,7 +275,7 @@ def _alone(what: str, one: Observed, clip: Scenery) -> list[float]:
 
 
 def _together(what: str, one: Observed, other: Observed) -> list[float]:
-    both = np.flatnonzero(one.seen & other.seen)
+    both = np.flatnonzero(one.visible & other.visible)
     if len(both) < 3:
         return []
     gap = np.abs(one.x - other.x)[both] / (one.wide + other.wide)[both]
@@ -283,7 +283,7 @@ def _together(what: str, one: Observed, other: Observed) -> list[float]:
     if not len(contact):
         return []
     first = float(contact[0])
-    after = other.x[other.seen][-1] - other.x[int(first)]
+    after = other.x[other.visible][-1] - other.x[int(first)]
     moved = abs(after) > MOVED * 2 * float(np.nanmedian(other.wide))
     match what:
         case "hit":

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch.nn.functional import max_pool2d
 
-from ...models.scene_reader import STRIDE, SceneReader, Seen
+from ...models.scene_reader import STRIDE, SceneLogits, SceneReader
 from ...shapes import Frames
 from ...video.frames import video_from_frames
 
@@ -49,7 +49,7 @@ class Observed:
     fallen: Float[ndarray, "t"]
 
     @property
-    def seen(self) -> ndarray:
+    def visible(self) -> ndarray:
         return ~np.isnan(self.x)
 
 
@@ -92,7 +92,7 @@ def observe(reader: SceneReader, frames: Frames) -> Scenery:
     )
 
 
-def peaks_of(observed: Seen, t: int, words: Mapping[str, Sequence[str]]) -> list[Peak]:
+def peaks_of(observed: SceneLogits, t: int, words: Mapping[str, Sequence[str]]) -> list[Peak]:
     """The things of frame `t`: cells whose heat is the highest of their neighbours'."""
     heat = observed.heat[0, t].sigmoid()
     top = (heat == max_pool2d(heat[None, None], 3, 1, 1)[0, 0]) & (heat > SURE)

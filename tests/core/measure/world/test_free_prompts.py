@@ -40,7 +40,7 @@ def left_over(prompt):
 
 
 def test_each_group_has_thirty_prompts_that_the_world_can_show():
-    displayed = Counter(prompt.group for prompt in free_prompts() if prompt.accepts_footage)
+    displayed = Counter(prompt.group for prompt in free_prompts() if prompt.shows)
     assert all(displayed[group] >= 30 for group in GROUPS)
 
 

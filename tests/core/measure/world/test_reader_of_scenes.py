@@ -9,7 +9,7 @@ from sora_core.measure.world.free import load_scene_reader
 from sora_core.measure.world.free_prompts import EventFact, Facts, ShotFact, ThingFact
 from sora_core.measure.world.holds import does, holds
 from sora_core.measure.world.observe import Observed, Peak, Scenery, linked, peaks_of
-from sora_core.models.scene_reader import Seen
+from sora_core.models.scene_reader import SceneLogits
 from sora_core.training.scene_reader import (
     SIZE,
     WORDS,
@@ -155,7 +155,7 @@ def answers(targets):
         hot = torch.nn.functional.one_hot(indices.clamp(min=0), width)
         return 10.0 * hot.movedim(-1, 1 if indices.ndim > 1 else -1)[None]
 
-    return Seen(
+    return SceneLogits(
         heat=(20 * targets.centre.float() - 10)[None],
         box=targets.box[None],
         offset=targets.offset[None],
