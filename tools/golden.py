@@ -78,7 +78,7 @@ def sha256_of(x: Tensor) -> str:
 
 
 def results() -> Results:
-    """Name and value of everything that is recorded."""
+    """Name and value of each recorded result."""
     yield from core_results(load())
     with tempfile.TemporaryDirectory() as folder:
         pack, models = load_pack(), load_tiny_models()
@@ -169,7 +169,7 @@ def load_file(name: str, path: Path) -> ModuleType:
 
 
 def load_pack() -> Callable[[str], Any]:
-    """A function that gives a node class of the pack, loaded as ComfyUI loads it."""
+    """A function that returns a node class of the pack, loaded as ComfyUI loads it."""
     sys.path.insert(0, str(bring_host()))
     importlib.import_module("comfy.options")
     importlib.import_module("comfy.cli_args").args.cpu = True
@@ -208,7 +208,7 @@ def sampled(
     footage_scale: float = 1.0,
     calls: int | None = None,
 ) -> Any:  # noqa: ANN401
-    """What Sora Sample makes of `latent`; nothing where it is killed after `calls` of the model."""
+    """The result of Sora Sample for `latent`; None if it is killed after `calls` of the model."""
     guider = node("SoraGuider").execute(
         model, *words, 4.0, 0.0, 1.0, 0.0, latent, footage_scale, window, True
     )
@@ -290,7 +290,7 @@ def node_results(node: Callable[[str], Any], folder: Path) -> Results:
 
 
 def host_model_results(node: Callable[[str], Any], models: ModuleType, folder: Path) -> Results:
-    """Tiny models of the host's own kinds: one extension, long, and one loop of each."""
+    """Tiny models of the host's own kinds: one long extension and one loop of each."""
     sd = importlib.import_module("comfy.sd")
     models.write(folder)
     for name, width, channels, side, time in (

@@ -27,6 +27,7 @@ from ..models.dit import DiT
 from ..models.text_encoder import TextEncoder, encode
 from ..models.tokenizer import Tokenizer
 from ..prompts.sanitize import clean_prompt
+from ..released import released_folder
 from ..sampling.noise import MAX_SEED, seeded_noise
 from ..sampling.samplers import Step, dpmpp_2m, euler, heun, sde
 from ..sampling.schedules import shift_for_cells, shifted_sigmas
@@ -38,7 +39,7 @@ from .denoiser import BATCHED_TOKENS as BATCHED_TOKENS
 from .denoiser import GuidedDenoiser, Script, prompt_weights
 from .seams import colour_fades, decode_joined, fade_colours, seam_joins
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+MODELS = released_folder()
 SHIPPED = "sora-mini.safetensors"
 
 SEGMENT_SETTINGS = SegmentSettings()

@@ -25,7 +25,7 @@ from ....sora_core.models.tokenizer import TokenizedText, Tokenizer
 CLIP_NAME = "sora"
 
 Pieces = dict[str, list[list[tuple[Any, ...]]]]
-"""Tokens as the host passes them on, under our name: id, weight, perhaps the word's number."""
+"""Tokens in the host's form, under `CLIP_NAME`: id, weight, and optionally the word's index."""
 
 
 class HostTokenizer:
@@ -92,9 +92,9 @@ class HostTextEncoder(TextEncoder):
 
 
 def load_clip(path: Path = SHIPPED_TEXT_ENCODER) -> comfy.sd.CLIP:
-    """A CLIP of the text encoder in the file at `path`, in float32 for it is small.
+    """A CLIP of the text encoder in the file at `path`, in float32 since it is small.
 
-    A model file that holds none uses the one that ships. WeightsError for a damaged file.
+    A model file without a text encoder uses the released one. WeightsError for a damaged file.
     """
     path = path if holds_text(path) else SHIPPED_TEXT_ENCODER
     config, tokenizer = read_text_config(path)

@@ -22,13 +22,13 @@ from .model import HostLayers, patcher
 
 VAE = comfy.sd.VAE
 
-LATENT_CHUNK = 8  # frames that pass through the autoencoder together
-VAE_ACTIVATIONS = 14  # fine features of a place in the blocks that are alive at once, by measure
-WAITING_CHUNKS = 4  # and of one that waits before them, or behind
+LATENT_CHUNK = 8  # frames that the autoencoder processes together
+VAE_ACTIVATIONS = 14  # activations per position in the blocks at the peak, measured
+WAITING_CHUNKS = 4  # the same for positions of the chunk before or after the blocks
 
 
 class HostAutoencoder(Autoencoder):
-    """The autoencoder as the host calls it: long videos pass in chunks, and can be stopped."""
+    """The autoencoder as the host calls it: in chunks, with a check for interrupts after each."""
 
     def encode(self, video: Video) -> Latent:
         return torch.cat(
@@ -40,14 +40,14 @@ class HostAutoencoder(Autoencoder):
 
 
 def interruptible(chunks: Iterator[Tensor]) -> Iterator[Tensor]:
-    """`chunks`, until the user cancels."""
+    """`chunks`; raises the host's interrupt when the user cancels."""
     for chunk in chunks:
         devices.throw_exception_if_processing_interrupted()
         yield chunk
 
 
 class HostVAE(comfy.sd.VAE):
-    """The autoencoder with what the host's VAE nodes ask of it."""
+    """The autoencoder with the attributes and methods that the host's VAE nodes use."""
 
     def __init__(self, autoencoder: HostAutoencoder) -> None:
         with quiet_log():
@@ -87,7 +87,7 @@ class HostVAE(comfy.sd.VAE):
 
 
 class quiet_log:  # noqa: N801  reads as a phrase
-    """While open, the host does not warn of a VAE without weights: they follow."""
+    """Suppresses the host's warning of a VAE without weights: they are loaded afterwards."""
 
     def __enter__(self) -> None:
         logging.getLogger().addFilter(self.keep)
@@ -125,13 +125,13 @@ def compression(vae: VAE) -> Compression:
 
 
 def video_compression(vae: VAE) -> Compression:
-    """The compression of a `vae` that can hold a canvas; ConfigError for one of images or sound."""
+    """The compression of a causal video VAE; ConfigError for VAEs of images or sound."""
     pressed, ratio = compression(vae), vae.downscale_ratio
     if vae.latent_dim == 3 and not vae.not_video and isinstance(ratio, tuple):
         count = ratio[0]
         if (count(1), count(1 + pressed.time)) == (1, 2):
             return pressed
     raise ConfigError(
-        "this VAE does not compress videos whose first frame stands alone: connect the VAE of a "
-        "video model, such as that of Sora Load Model"
+        "this VAE does not encode the first frame of a video alone, as canvases need: connect the "
+        "VAE of a video model, such as that of Sora Load Model"
     )
