@@ -3,7 +3,7 @@
 Axes: c channels, n samples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from ..errors import MediaError
-from ..video.audio import LAYOUTS, Samples, Track
+from ..video.audio import LAYOUTS, Audio, Samples, Track
 from ..video.audio_reader import SoundInfo, in_channels, probe_sound, read_sound, resampled
 from ..video.container import frame_rate
 from .canvas import Canvas, Placement, Sound
 from .rasterize import first_frame, visible_range
+
+Allocate = Callable[[tuple[int, ...]], Tensor]
+"""Zeros of a shape: in memory, or where what is too large for it may lie."""
 
 RATES = (
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
@@ -62,9 +65,26 @@ def canvas_sound(canvas: Canvas) -> Track | None:
         return None
     rate = known_rate(max(info.rate for _, info in heard))
     channels = max(info.channels for _, info in heard)
-    total = round(canvas.size.frames / frame_rate(canvas.fps) * rate)
+    total = sample_count(canvas, rate)
     parts = [part for each in heard for part in _parts(canvas, *each, rate, total)]
     return Track(_mixed(parts, rate, channels, total), rate, channels)
+
+
+def recorded_sound(canvas: Canvas, allocate: Allocate = torch.zeros) -> Audio | None:
+    """`canvas_sound`, all of it: the footage is not needed afterwards."""
+    track = canvas_sound(canvas)
+    if track is None:
+        return None
+    samples, done = allocate((track.channels, sample_count(canvas, track.rate))), 0
+    for chunk in track.chunks:
+        samples[:, done : done + chunk.shape[1]] = chunk
+        done += chunk.shape[1]
+    return Audio(samples, track.rate)
+
+
+def sample_count(canvas: Canvas, rate: int) -> int:
+    """How many samples at `rate` last as long as `canvas`."""
+    return round(canvas.size.frames / frame_rate(canvas.fps) * rate)
 
 
 def sound_alone(sound: Sound, frames: int, fps: float) -> Track:
@@ -77,12 +97,13 @@ def sound_alone(sound: Sound, frames: int, fps: float) -> Track:
     return Track(_mixed([part], rate, info.channels, total), rate, info.channels)
 
 
-def retimed(track: Track | None, speed: float) -> Track | None:
-    """`track` in 1 / `speed` of its time, higher or lower as a tape is."""
-    if track is None or speed == 1:
-        return track
-    chunks = resampled(track.chunks, track.rate * exact(speed), track.rate)
-    return Track(chunks, track.rate, track.channels)
+def retimed(sound: Audio, speed: float) -> Audio | Track:
+    """`sound` in 1 / `speed` of its time, higher or lower as a tape is."""
+    if speed == 1:
+        return sound
+    seconds = iter(sound.samples.split(sound.rate, dim=1))
+    chunks = resampled(seconds, sound.rate * exact(speed), sound.rate)
+    return Track(chunks, sound.rate, len(sound.samples))
 
 
 def known_rate(rate: int) -> int:

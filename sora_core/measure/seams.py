@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ..canvas.canvas import Canvas
-from ..canvas.encode import Mask, openness, whole_frames
+from ..canvas.canvas_latent import Mask, whole_frames
+from ..canvas.encode import openness
 from ..errors import SizeError
 from ..shapes import COMPRESSION, Compression, Frames
 from ..video.flow import optical_flow

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..canvas.canvas import Canvas
-from ..canvas.encode import Mask
+from ..canvas.canvas_latent import Mask
 from ..models.dit import DiT, DiTConfig
 from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts

@@ -18,6 +18,7 @@ from comfy_api.latest import InputImpl, Types
 from sora_nodes.nodes.decode import SoraDecodeVideo
 from sora_nodes.nodes.encode import SoraEncodeCanvas, SoraEncodeVideo
 from sora_nodes.nodes.host import paths
+from sora_nodes.nodes.host.latents import canvas_of
 from sora_nodes.nodes.host.models.vae import load_vae
 from sora_nodes.nodes.host.vae import temporal_tiling
 from sora_nodes.nodes.host.vae.encode import encode_strategy
@@ -111,7 +112,7 @@ def latent_of(video, vae, **inputs):
 
 def displayed(latent):
     """The frames that a latent was made of."""
-    canvas = latent["sora_canvas"]
+    canvas = canvas_of(latent)
     return torch.cat(list(placed_frames(canvas, canvas.placements[0])))
 
 
@@ -156,7 +157,7 @@ def test_each_moment_asked_for_shows_the_frame_nearest_to_it(tmp_path, vae, inpu
     latent = latent_of(file(tmp_path, counted), vae, **inputs)
     found = displayed(latent)[:, 0, 0, 0].float() / 7
     asked = (inputs.get("start", 0.0) + torch.arange(count) / fps) * 8
-    assert len(found) == count == latent["sora_canvas"].size.frames
+    assert len(found) == count == canvas_of(latent).size.frames
     assert (found - asked).abs().max() <= 0.501
 
 
@@ -170,7 +171,7 @@ def test_each_moment_asked_for_shows_the_frame_nearest_to_it(tmp_path, vae, inpu
     ],
 )
 def test_a_side_that_is_not_given_follows_from_the_other(tmp_path, vae, inputs, size):
-    canvas = latent_of(file(tmp_path, clip(5)), vae, **inputs)["sora_canvas"]
+    canvas = canvas_of(latent_of(file(tmp_path, clip(5)), vae, **inputs))
     assert (canvas.width, canvas.height) == size
 
 

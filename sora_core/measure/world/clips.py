@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from ...canvas.canvas import Canvas
-from ...canvas.encode import Mask
-from ...pipeline.generate import Pipeline, decode_frames, generate
+from ...pipeline.decode import decode_frames
+from ...pipeline.generate import Pipeline, generate
 from ...shapes import Frames, Size
 from ..reconstruction import through
 from .kinds import drawn_from
@@ -122,7 +122,6 @@ class Clips:
         prompt: str,
         canvas: Canvas,
         seed: int,
-        mask: Mask | None = None,
         guidance: float | None = None,
         footage_guidance: float = 1.0,
     ) -> Frames:
@@ -136,7 +135,7 @@ class Clips:
             guidance=guidance,
             footage_guidance=footage_guidance,
         )
-        return torch.cat(list(decode_frames(self.pipeline, latent, canvas, mask)))
+        return torch.cat(list(decode_frames(self.pipeline, latent, canvas)))
 
 
 @dataclass(frozen=True, slots=True)
