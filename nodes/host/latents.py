@@ -3,25 +3,25 @@
 from typing import Any
 
 from ...sora_core.canvas.canvas import Canvas
-from ...sora_core.canvas.canvas_latent import CanvasLatent, Mask
-from ...sora_core.shapes import Compression, Latent
+from ...sora_core.canvas.canvas_latent import CanvasLatent
+from ...sora_core.shapes import Compression, Latent, Mask
 
 LatentDict = dict[str, Any]
 """What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
 
-KEY = "sora_canvas_latent"
+CANVAS_LATENT_KEY = "sora_canvas_latent"
 """The one key of ours. Nodes of the host copy it with the latent; a saved latent has it no more."""
 
 
 def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
     """A LATENT of what `encoded` knows, with its mask as the noise mask if so chosen."""
-    latent: LatentDict = {"samples": encoded.known, KEY: encoded}
+    latent: LatentDict = {"samples": encoded.known, CANVAS_LATENT_KEY: encoded}
     return latent | {"noise_mask": encoded.mask} if noise_mask else latent
 
 
 def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:
     """What `latent` was encoded from; None where no canvas made it."""
-    return latent.get(KEY)
+    return latent.get(CANVAS_LATENT_KEY)
 
 
 def canvas_of(latent: LatentDict) -> Canvas | None:

@@ -3,18 +3,18 @@
 Axes: c channels, t latent frames, y rows, x columns of latent cells.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import SizeError
-from ..shapes import Compression, Latent
+from ..shapes import Compression, Latent, Mask
 from ..video.audio import Audio
 from .canvas import Canvas
 
-Mask = Float[Tensor, "1 1 t y x"]
-"""From 0, keep the known latent, to 1, generate freely."""
+Allocate = Callable[[tuple[int, ...]], Tensor]
+"""Zeros of a shape: in memory, or where what is too large for it may lie."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ..errors import SizeError
-from ..shapes import COMPRESSION, Compression, Grid, Latent, Video
+from ..shapes import COMPRESSION, Compression, Grid, Latent, Mask, Video
 from ..video.frames import video_from_frames
 from .canvas import Canvas
-from .canvas_latent import CanvasLatent, Mask, SeamJoin, whole_frames
+from .canvas_latent import Allocate, CanvasLatent, SeamJoin, whole_frames
 from .placed_footage import Openness, PlacedFootage, in_tokens
 from .rasterize import placed_frames
 
 Encode = Callable[[Iterable[Video]], Iterable[Latent]]
 """Latent frames of a video that arrives in chunks, the last group filled with its last frame."""
-
-Allocate = Callable[[tuple[int, ...]], Tensor]
-"""Zeros of a shape: in memory, or where what is too large for it may lie."""
 
 
 def encode_canvas(

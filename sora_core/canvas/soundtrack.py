@@ -3,7 +3,7 @@
 Axes: c channels, n samples.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,10 +15,8 @@ from ..video.audio import LAYOUTS, Audio, Samples, Track
 from ..video.audio_reader import SoundInfo, in_channels, probe_sound, read_sound, resampled
 from ..video.container import frame_rate
 from .canvas import Canvas, Placement, Sound
+from .canvas_latent import Allocate
 from .rasterize import first_frame, visible_range
-
-Allocate = Callable[[tuple[int, ...]], Tensor]
-"""Zeros of a shape: in memory, or where what is too large for it may lie."""
 
 RATES = (
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,

@@ -10,11 +10,10 @@ import torch
 
 from ..canvas import edits
 from ..canvas.canvas import Canvas
-from ..canvas.canvas_latent import Mask
 from ..pipeline.decode import decode_frames
 from ..pipeline.generate import Pipeline, encode_footage, generate
 from ..sampling.segments import SegmentSettings
-from ..shapes import COMPRESSION, Frames, Latent, Size
+from ..shapes import COMPRESSION, Frames, Latent, Mask, Size
 from .drift import preserved_psnr
 from .heldout_clips import CLIP_FPS, CLIP_SIZE, HeldOutClip, empty_canvas
 from .reconstruction import through

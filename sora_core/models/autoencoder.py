@@ -24,14 +24,11 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from ..errors import ConfigError
-from ..shapes import COMPRESSION, Latent, Video
+from ..shapes import COMPRESSION, Latent, Mask, Video
 from .layers import CausalConv, Layers
 
 Past = tuple[Tensor, ...]
 """What each causal layer remembers of the frames before: a tensor a layer, in order of use."""
-
-Mask = Float[Tensor, "#b 1 #t #y #x"]
-"""0 where a latent frame was encoded, up to 1 where it was generated."""
 
 PIXEL_PATCH = (
     4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from ..shapes import COMPRESSION, Grid, Latent, Video
-from .autoencoder import Autoencoder, Mask
+from ..shapes import COMPRESSION, Grid, Latent, Mask, Video
+from .autoencoder import Autoencoder
 
 CHUNK_PIXELS = 2**23  # pixels of frames that pass through together, or one group of frames
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..canvas.canvas import Canvas
-from ..canvas.canvas_latent import Mask, SeamJoin, whole_frames
+from ..canvas.canvas_latent import SeamJoin, whole_frames
 from ..models.chunked_codec import frame_range
-from ..shapes import COMPRESSION, Compression, Latent, Video
+from ..shapes import COMPRESSION, Compression, Latent, Mask, Video
 from ..video.flow import optical_flow, warp
 from ..video.frames import frames_from_video, smoothstep
 from ..video.levels import level_shift, shift_levels

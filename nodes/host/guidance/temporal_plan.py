@@ -142,8 +142,8 @@ def frames_at_once(
                 f"window of {seconds:g} seconds, and a latent that no canvas made: set it to 0, or "
                 "use Sora Encode Canvas"
             )
-        shown = max(1, round(seconds * encoded.canvas.fps))
-        wanted = encoded.compression.latent_frames(shown)
+        count = max(1, round(seconds * encoded.canvas.fps))
+        wanted = encoded.compression.latent_frames(count)
     elif isinstance(model, HostModel):
         wanted = model.window
     else:
