@@ -22,8 +22,14 @@ from torch import Tensor
 
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Box, Canvas, Placement
-from sora_core.canvas.encode import openness
-from sora_core.pipeline.generate import SEGMENT_SETTINGS, Pipeline, decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import (
+    SEGMENT_SETTINGS,
+    Pipeline,
+    encode_footage,
+    generate,
+    load,
+)
 from sora_core.prompts.storyboard import read_storyboard
 from tests.support.tiny import NAME, write_tiny
 from tools.host import ROOT, bring_host
@@ -139,12 +145,12 @@ def core_results(pipeline: Pipeline) -> Results:
     latents = {}
     for name, canvas in canvases().items():
         sampler = "sde" if name == "text to video" else "euler"
-        latent = generate(pipeline, PROMPT, canvas, 7, steps=STEPS, sampler=sampler)
+        encoded = encode_footage(pipeline, canvas)
+        latent = generate(pipeline, PROMPT, encoded, 7, steps=STEPS, sampler=sampler)
         latents[name] = latent
-        mask = openness(canvas)
         yield f"core/{name}/latent", latent
-        yield f"core/{name}/mask", mask
-        frames = torch.cat(list(decode_frames(pipeline, latent, canvas, mask)))
+        yield f"core/{name}/mask", encoded.mask
+        frames = torch.cat(list(decode_frames(pipeline, latent, encoded)))
         yield f"core/{name}/frames", frames
     empty = canvases()["text to video"]
     placed = empty.place(Placement(source=latents["forward"][:, :, :2], start=0.0))

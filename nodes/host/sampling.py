@@ -17,9 +17,7 @@ from ...sora_core.sampling.guidance import guide
 from ...sora_core.sampling.noise import seeded_noise
 from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Latent
-
-LatentDict = dict[str, Any]
-"""What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
+from .latents import LatentDict
 
 Conditioning = list[Any]
 """What the host calls CONDITIONING."""

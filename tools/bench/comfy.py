@@ -19,7 +19,8 @@ import torch
 
 from sora_core.canvas.canvas import Canvas
 from sora_core.measure.report import Figure
-from sora_core.pipeline.generate import decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import generate, load
 from sora_core.video.frames import resize
 from sora_core.video.writer import write_video
 from tools.client import Graph, Run

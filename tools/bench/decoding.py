@@ -19,7 +19,8 @@ from torch.nn.functional import interpolate
 from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
 from sora_core.models.autoencoder import Autoencoder
 from sora_core.models.chunked_codec import decode_chunks
-from sora_core.pipeline.generate import MODELS, cropped
+from sora_core.pipeline.decode import cropped
+from sora_core.pipeline.generate import MODELS
 from sora_core.shapes import COMPRESSION, Frames, Latent, Size, Video
 from sora_core.video.frames import frames_from_video
 from sora_core.video.writer import write_video

@@ -146,12 +146,13 @@ def encode(path: Path, folder: Path) -> None:
 
     capacity = partial(mapped_tensor, folder / "latent.safetensors", "samples")
     with torch.inference_mode():
-        known, mask = encode_canvas(
+        encoded = encode_canvas(
             canvas.place(Placement(source=path)),
             texts,
             config.autoencoder.latent_channels,
             allocate=capacity,
         )
+    known, mask = encoded.known, encoded.mask
     tell(f"{canvas.size.frames} frames of {info.width}x{info.height} to {tuple(known.shape)}")
     if bool(mask.any()) or not bool(known[:, :, -1].any()):
         raise SystemExit("not all of the file is in the latent")

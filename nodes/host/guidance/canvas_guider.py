@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.resume.fingerprint import fingerprint
@@ -31,6 +30,7 @@ from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
 from ..conditioning import cond_weights
+from ..latents import canvas_of, filler_of
 from ..models.model import FRAME_RATE, HostModel
 from ..resume.fingerprint import (
     conds_fingerprint,
@@ -95,7 +95,7 @@ class CanvasGuider(Guider):
                 "connect the conditioning without it"
             )
         self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
-        canvas: Canvas | None = latent.get("sora_canvas")
+        canvas = canvas_of(latent)
         if canvas is not None and isinstance(model, HostModel) and model.metric:
             self.original_conds = {
                 name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
@@ -183,7 +183,7 @@ class CanvasGuider(Guider):
             sigmas,
             self.guidance,
             conds_fingerprint(self.original_conds["negative"]),
-            self.latent.get("sora_open"),
+            filler_of(self.latent),
             self.plan.windows,
             self.plan.ring,
             SEGMENT_SETTINGS,

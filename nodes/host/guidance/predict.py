@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.sampling.drift import Statistics
 from ....sora_core.sampling.guidance import Share, any_guidance, guidance_weights, guide_both
@@ -23,6 +22,7 @@ from ....sora_core.sampling.prompt_spans import blend_denoisers, weights_at
 from ....sora_core.sampling.samplers import Denoise, Sigma
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, merged_cond
+from ..latents import canvas_of, filler_of
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport
@@ -114,13 +114,13 @@ def check_latent(model: BaseModel, latent: LatentDict) -> None:
 
 
 def is_loop(latent: LatentDict) -> bool:
-    canvas: Canvas | None = latent.get("sora_canvas")
+    canvas = canvas_of(latent)
     return canvas is not None and canvas.ring
 
 
 def empty_footage(latent: LatentDict, like: Latent) -> Latent:
     """What a model that has channels for footage is used to see where there is none."""
-    grey: Latent | None = latent.get("sora_open")
+    grey = filler_of(latent)
     if grey is None or grey.shape[3:] != like.shape[3:]:
         return torch.zeros_like(like)
     first = grey.shape[2] - 1 if is_loop(latent) else 0

@@ -9,7 +9,6 @@ import comfy.model_patcher
 import torch
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.errors import ConfigError
 from ....sora_core.pipeline.denoiser import RING_CUTS, ring_start
 from ....sora_core.pipeline.generate import OVERLAP, SEGMENT_SETTINGS, clip_shift
@@ -18,6 +17,7 @@ from ....sora_core.sampling.samplers import Denoise
 from ....sora_core.sampling.schedules import shifted_sigmas
 from ....sora_core.sampling.windows import Windows
 from ....sora_core.shapes import Grid
+from ..latents import canvas_latent_of
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import ConditioningSupport
@@ -136,13 +136,14 @@ def frames_at_once(
     batch, channels, frames, *sides = latent["samples"].shape
     least, model = min(frames, SEGMENT_SETTINGS.history + 1), patcher.model
     if seconds:
-        canvas: Canvas | None = latent.get("sora_canvas")
-        if canvas is None:
+        encoded = canvas_latent_of(latent)
+        if encoded is None:
             raise ConfigError(
                 f"window of {seconds:g} seconds, and a latent that no canvas made: set it to 0, or "
                 "use Sora Encode Canvas"
             )
-        wanted = latent["sora_compression"].latent_frames(max(1, round(seconds * canvas.fps)))
+        count = max(1, round(seconds * encoded.canvas.fps))
+        wanted = encoded.compression.latent_frames(count)
     elif isinstance(model, HostModel):
         wanted = model.window
     else:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ....sora_core.checkpoints.checkpoint import AUTOENCODER_PREFIX, CheckpointConfig
 from ....sora_core.checkpoints.safetensors_io import load_into
 from ....sora_core.errors import ConfigError
-from ....sora_core.models.autoencoder import BLOCK_PLACES, PIXEL_PATCH, Autoencoder
+from ....sora_core.models.autoencoder import BLOCK_PLACES, MERGE, PIXEL_PATCH, Autoencoder
 from ....sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from ....sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from .model import HostLayers, patcher
@@ -62,13 +62,18 @@ class HostVAE(comfy.sd.VAE):
         self.working_dtypes = [torch.bfloat16, torch.float32]
         self.process_input = from_image
         self.process_output = to_image_in_place
-        fine = autoencoder.config.fine_width
+        config = autoencoder.config
+        fine = config.fine_width
+        # the two frames before that each block remembers, while those of the next chunk are made
+        past = 2 * (
+            config.fine_depth * fine + config.coarse_depth * config.coarse_width // MERGE**2
+        )
 
         def memory(pixels: int, held: int, dtype: torch.dtype) -> int:
             chunk, frame = LATENT_CHUNK * pixels // PIXEL_PATCH**2, pixels // PIXEL_PATCH**2
             together = min(chunk, max(BLOCK_PLACES, frame))
             features = fine * (VAE_ACTIVATIONS * together + WAITING_CHUNKS * (chunk - together))
-            return (features + pixels * held) * devices.dtype_size(dtype)
+            return (features + past * frame + pixels * held) * devices.dtype_size(dtype)
 
         self.memory_used_encode = lambda shape, dtype: memory(
             shape[0] * prod(shape[-2:]), 3 * shape[2], dtype

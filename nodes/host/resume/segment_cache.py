@@ -10,7 +10,6 @@ import folder_paths
 from jaxtyping import Float
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.resume.fingerprint import fingerprint
 from ....sora_core.resume.jobs import Job
 from ....sora_core.resume.tensor_cache import Tensors
@@ -19,6 +18,7 @@ from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, by_wording
+from ..latents import canvas_of
 from ..sampling import LatentDict
 from .fingerprint import conds_fingerprint
 
@@ -94,7 +94,7 @@ def open_job(shared: str, segment_job: SegmentJob, latent: LatentDict, total: in
 
 def describe_latent(latent: LatentDict) -> str:
     """A description of a latent's content for users."""
-    canvas: Canvas | None = latent.get("sora_canvas")
+    canvas = canvas_of(latent)
     if canvas is None:
         return "x".join(str(side) for side in latent["samples"].shape[2:]) + " latent"
     shot = f": {canvas.prompts[0].prompt[:60]}" if canvas.prompts else ""
