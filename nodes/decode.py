@@ -20,6 +20,7 @@ from .host.paths import free_memory, unused_video, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import LatentDict, progress
 from .host.vae.decode import VideoDecoding, find_seam_joins
+from .host.vae.lost_footage import lost_footage
 from .host.validation import checked_choice
 
 DEFAULT_FPS = 8.0  # of a latent that no canvas made
@@ -198,7 +199,7 @@ class SoraDecodeVideo(io.ComfyNode):
             )
             return decoding.summary
 
-        summary = write()
+        summary = " ".join(filter(None, (write(), lost_footage(latent))))
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
@@ -235,4 +236,5 @@ class SoraDecodeFrames(io.ComfyNode):
             for video in cropped(video_of(latent, clip, vae), size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
-        return io.NodeOutput(torch.stack(images))
+        lost = lost_footage(latent)
+        return io.NodeOutput(torch.stack(images), ui=ui.PreviewText(lost) if lost else None)

@@ -16,6 +16,7 @@ from .host.models.vae import VAE, HostVAE, video_compression
 from .host.paths import free_memory, zeros_on_disk
 from .host.sampling import counted
 from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
+from .host.vae.lost_footage import KNOWN_KEY
 from .host.validation import checked_choice
 from .schema_inputs import fit_input, seconds_input, video_input
 
@@ -60,7 +61,7 @@ class SoraEncodeCanvas(io.ComfyNode):
         check_memory(canvas, painting, encoder)
         encode = watched(encoder.encode, canvas, pressed)
         known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, zeros_on_disk)
-        latent = {"samples": known, "noise_mask": mask} | remembered
+        latent = {"samples": known, "noise_mask": mask, KNOWN_KEY: known} | remembered
         if not isinstance(vae, HostVAE):
             latent["sora_open"] = grey_latent(vae, grid)
         return io.NodeOutput(latent, ui=ui.PreviewText(f"Encoded {encoder.summary}."))

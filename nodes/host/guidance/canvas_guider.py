@@ -13,7 +13,6 @@ from math import prod
 import comfy.model_patcher
 import comfy.model_sampling
 import comfy.samplers
-import comfy.utils
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -43,6 +42,8 @@ from ..resume.segment_cache import SegmentJob, open_job, segment_tensors
 from ..resume.segments import SegmentRunner
 from ..sampling import Callback, Conditioning, Guider, LatentDict, no_model
 from .conditioning_support import concat_channels, conditioning_support
+from .low_noise_expert import LowNoiseExpert
+from .model_schedule import schedule_remark
 from .predict import (
     GuidanceScale,
     GuidedCall,
@@ -53,7 +54,10 @@ from .predict import (
     is_loop,
     to_device,
 )
+from .stage import Stage, stage_of
 from .temporal_plan import TemporalPlan
+from .trained_length import takes_frame_rate
+from .vace_context import check_user_context, vace_context
 
 IMAGE_KEYS = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
@@ -78,6 +82,10 @@ class CanvasGuider(Guider):
         model = self.model_patcher.model
         self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
         self.support = conditioning_support(model)
+        if self.low is not None and conditioning_support(self.low.patcher.model) != self.support:
+            raise ConfigError(
+                "model and model_low take footage in different ways: connect two models of one kind"
+            )
         guide_both(no_model, no_model, no_model, self.scale, footage_scale)
         check_latent(model, latent)
         placed, looped = "noise_mask" in latent, is_loop(latent)
@@ -94,9 +102,12 @@ class CanvasGuider(Guider):
                 "the conditioning already holds an image: place it on the canvas instead, and "
                 "connect the conditioning without it"
             )
+        if self.support.context:
+            check_user_context(self.original_conds, latent["samples"].shape[2], placed)
         self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
         canvas: Canvas | None = latent.get("sora_canvas")
-        if canvas is not None and isinstance(model, HostModel) and model.metric:
+        metric = isinstance(model, HostModel) and model.metric
+        if canvas is not None and (metric or takes_frame_rate(model)):
             self.original_conds = {
                 name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
                 for name, conds in self.original_conds.items()
@@ -130,11 +141,11 @@ class CanvasGuider(Guider):
         """`latent_image`, painted; bit for bit itself where the mask is 0."""
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
-        mask = latent_image.new_ones(1, 1, *latent_image.shape[2:])
-        if denoise_mask is not None:
-            mask = comfy.utils.reshape_mask(denoise_mask, latent_image.shape)[:, :1]
-        mask = mask.to(latent_image)
+        stage = stage_of(self.latent, latent_image, denoise_mask, noise, sigmas)
+        if self.plan.segmented:
+            stage.check_segments()
 
+        remark = schedule_remark(self.model_patcher, sigmas, self.plan.whole)
         sigmas = self.plan.sigmas(sigmas)
         weights = cond_weights(self.original_conds["positive"], self.latent)
         steps = super().sample
@@ -149,32 +160,34 @@ class CanvasGuider(Guider):
             self.predictions, self.probe = predictions, StatisticsProbe()
             sampled = steps(
                 noise[:, :, segment.frames],
-                segment.known,
+                stage.start_of(segment.known, segment.mask, segment.frames),
                 sampler,
                 sigmas,
                 callback=on_step,
                 disable_pbar=disable_pbar,
                 seed=fresh,
             )
-            latent = torch.where(segment.mask == 0, segment.known, sampled.to(segment.known))
+            latent = stage.finished(segment.known, segment.mask, sampled)
             return segment_tensors(latent, self.probe.statistics)
 
         positive = self.original_conds["positive"]
-        segment_job = SegmentJob(latent_image, mask, noise, seed, positive, weights)
+        segment_job = SegmentJob(stage.known, stage.mask, noise, seed, positive, weights)
         runner = SegmentRunner(
             self.model_patcher.model, segment_job, SEGMENT_SETTINGS, self.plan.segment_frames
         )
         job, uncached = None, ""
         if self.resume and self.plan.resumable:
             try:
-                job = open_job(self.shared(sampler, sigmas), segment_job, self.latent, runner.total)
+                job = open_job(
+                    self.shared(sampler, sigmas, stage), segment_job, self.latent, runner.total
+                )
             except ConfigError as problem:
                 uncached = f"A restart begins anew: {problem}."
         whole, messages = runner.run(generate, job, SamplingProgress(callback, len(sigmas) - 1))
-        self.report = f"{messages} {uncached}".strip()
+        self.report = " ".join(filter(None, (messages, uncached, remark)))
         return whole
 
-    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor) -> str:
+    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: Stage) -> str:
         """What makes every link of a painting; ConfigError where a restart could not know it."""
         return fingerprint(
             pack_fingerprint(),
@@ -188,6 +201,8 @@ class CanvasGuider(Guider):
             self.plan.ring,
             SEGMENT_SETTINGS,
             self.model_patcher.load_device,
+            stage.start,
+            None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
         )
 
     def segment_context(self, segment: Segment, weights: Float[Tensor, "p t"]) -> SegmentContext:
@@ -200,12 +215,19 @@ class CanvasGuider(Guider):
             closed = (mask if model_mask is None else model_mask).gt(0)
             concat = concat_channels(model, torch.where(closed, empty, latent), closed.to(latent))
             concat_empty = concat_channels(model, empty, torch.ones_like(mask))
+        vace = vace_empty = None
+        if self.support.context and "noise_mask" in self.latent:
+            empty = empty_footage(self.latent, latent)
+            vace = vace_context(model, latent, mask, empty)
+            vace_empty = vace_context(model, latent, torch.ones_like(mask), empty)
         context = SegmentContext(
             known=model.process_latent_in(latent),
             mask=mask,
             model_mask=model_mask if placed else None,
             concat=concat,
             concat_empty=concat_empty,
+            vace=vace,
+            vace_empty=vace_empty,
             prompts=weights,
             start=segment.start,
             reference=segment.reference and segment.reference.transformed(model.process_latent_in),
@@ -225,15 +247,16 @@ class CanvasGuider(Guider):
         context, sigma = self.context, timestep.max().item()
         counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
         far = 0.0 if counts_flow else sigma
+        model, options = self.expert_at(sigma / (1 + far), x, model_options or {})
         call = GuidedCall(
-            self.inner_model,
+            model,
             self.support,
             self.conds,
             self.guidance,
             context,
             timestep,
             1 + far,
-            model_options or {},
+            options,
             seed,
         )
         denoise = self.plan.denoiser(call.denoiser, context.start)
@@ -256,6 +279,7 @@ def make_guider(
     footage_scale: float,
     window: float,
     resume: bool,
+    low: LowNoiseExpert | None = None,
 ) -> Guider:
     """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
     if latent is None:
@@ -266,6 +290,8 @@ def make_guider(
     result = Guider(model) if latent is None else CanvasGuider(model)
     result.set_conds(positive, negative)
     result.set_guidance(scale, rescale, interval)
+    if low is not None:
+        result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
         result.set_canvas(latent, footage_scale, window, resume)
     return result

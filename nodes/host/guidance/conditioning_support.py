@@ -17,6 +17,7 @@ from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
 from ..models.model import HostModel
+from .vace_context import takes_vace_context
 
 BaseModel = comfy.model_base.BaseModel
 
@@ -36,6 +37,10 @@ SUPPORT_BY_CHANNELS = (
     "Footage is shown in the channels this model has for it; footage of a firmness below 1 is not, "
     "and held as noisy as the rest."
 )
+SUPPORT_BY_CONTEXT = (
+    "Footage is shown in VACE's own context and mask; footage of a firmness below 1 is not, and "
+    "held as noisy as the rest."
+)
 SUPPORT_BY_MASK = "Footage that fills a latent frame is shown clean; other footage is merely kept."
 
 
@@ -46,15 +51,18 @@ class ConditioningSupport:
     levels: Levels
     images: bool = False  # it has channels for the footage
     marks: bool = False  # it has a channel that says where footage is
+    context: bool = False  # it has a network of its own for the footage: VACE
 
     @property
     def accepts_footage(self) -> bool:
         """Whether the model can tell footage from what it paints."""
-        return self.levels != "one" or self.images or self.marks
+        return self.levels != "one" or self.images or self.marks or self.context
 
     @property
     def summary(self) -> str:
         """What is honoured and what is not, for the user."""
+        if self.context:
+            return SUPPORT_BY_CONTEXT
         if self.images:
             return SUPPORT_BY_CHANNELS
         return (
@@ -87,7 +95,7 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
     empty, anywhere = torch.zeros(1, latents.latent_channels, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
     unasked = model.concat_cond(noise=empty, device=empty.device, latent_image=empty)
     if unasked is None:
-        return ConditioningSupport(_sigma_levels(model))
+        return ConditioningSupport(_sigma_levels(model), context=takes_vace_context(model))
     nothing = concat_channels(model, empty, anywhere)
     if nothing.shape != unasked.shape:
         raise ConfigError(
