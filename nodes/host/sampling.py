@@ -6,6 +6,7 @@ from typing import Any
 import comfy.model_base
 import comfy.model_management as devices
 import comfy.model_patcher
+import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import comfy.utils
@@ -133,6 +134,20 @@ def no_model(x: Latent, sigma: Sigma) -> Latent:
     return x
 
 
+FLOW_SAMPLERS = ("dpmpp_2m", "sde")
+"""Samplers whose steps depend on signal over noise: they need sigma from 1 to 0."""
+
+
+def uses_flow(patcher: comfy.model_patcher.ModelPatcher) -> bool:
+    """Whether sigma of this model is the level of rectified flow, from 1 to 0.
+
+    Else `x = clean + sigma * noise` without an end of sigma; `x / (1 + sigma)` is rectified flow at
+    level sigma / (1 + sigma).
+    """
+    sampling = patcher.get_model_object("model_sampling")
+    return isinstance(sampling, comfy.model_sampling.CONST)
+
+
 def sampler(name: str) -> comfy.samplers.KSAMPLER:
     """A SAMPLER that runs one of ours on any MODEL of the host."""
 
@@ -155,7 +170,16 @@ def sampler(name: str) -> comfy.samplers.KSAMPLER:
                 callback({"i": step.index, "denoised": step.clean, "x": step.clean})
 
         method = sampler_named(name, inputs.get("seed") or 0, x)
-        return method(denoise, x, sigmas.tolist(), on_step)
+        levels = sigmas.tolist()
+        guider: Any = getattr(model, "inner_model", None)  # of the host's KSamplerX0Inpaint
+        if name not in FLOW_SAMPLERS or guider is None or uses_flow(guider.model_patcher):
+            return method(denoise, x, levels, on_step)
+
+        def flow_denoise(x: Latent, level: Sigma) -> Latent:
+            return denoise(x / (1 - level), level / (1 - level))
+
+        flow_levels = [sigma / (1 + sigma) for sigma in levels]
+        return method(flow_denoise, x / (1 + levels[0]), flow_levels, on_step) * (1 + levels[-1])
 
     return comfy.samplers.KSAMPLER(run)
 

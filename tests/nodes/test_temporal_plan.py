@@ -113,9 +113,9 @@ def test_the_frame_rate_of_the_canvas_reaches_ltx(pack, folder):
         lambda module, args, named: rates.append(named["frame_rate"]), with_kwargs=True
     )
     sigmas = SoraSchedule.execute(latent, 2, 1.0, 1.0).args[0]
-    for expected, given in ((12.0, {}), (30.0, {"frame_rate": 30.0})):
+    for expected, options in ((12.0, {}), (30.0, {"frame_rate": 30.0})):
         rates.clear()
-        conds = [[[cond[0][0], cond[0][1] | given]] for cond in words]
+        conds = [[[cond[0][0], cond[0][1] | options]] for cond in words]
         guider = guided(model, latent, conds).args[0]
         SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, latent, "euler")
         assert set(rates) == {expected}

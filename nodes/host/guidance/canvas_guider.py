@@ -25,7 +25,7 @@ from ....sora_core.resume.prediction_cache import PredictionCache
 from ....sora_core.resume.tensor_cache import Tensors
 from ....sora_core.sampling.drift import StatisticsProbe, anchor
 from ....sora_core.sampling.guidance import ease_guidance, guide_both
-from ....sora_core.sampling.inpaint import keep_known
+from ....sora_core.sampling.inpaint import SamplingMask, keep_known
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
@@ -45,6 +45,7 @@ from .conditioning_support import concat_channels, conditioning_support
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
 from .predict import (
+    GUIDING_FRAME,
     GuidanceScale,
     GuidedCall,
     ModelOptions,
@@ -209,15 +210,19 @@ class CanvasGuider(Guider):
         model, latent, mask = self.model_patcher.model, segment.known, segment.mask
         placed, looped = bool((mask < 1).any()), self.plan.ring
         model_mask = self.support.model_mask(mask)
+        guiding = model_mask is None and self.has_guiding_frame(mask)
+        if guiding:
+            model_mask = torch.ones_like(mask)
+            model_mask[:, :, :1] = 0
         concat = concat_empty = None
         if (self.support.images or self.support.marks) and (placed or looped):
-            empty = empty_footage(self.latent, latent)
+            empty = empty_footage(model, self.latent, latent)
             closed = (mask if model_mask is None else model_mask).gt(0)
             concat = concat_channels(model, torch.where(closed, empty, latent), closed.to(latent))
             concat_empty = concat_channels(model, empty, torch.ones_like(mask))
         vace = vace_empty = None
         if self.support.context and "noise_mask" in self.latent:
-            empty = empty_footage(self.latent, latent)
+            empty = empty_footage(model, self.latent, latent)
             vace = vace_context(model, latent, mask, empty)
             vace_empty = vace_context(model, latent, torch.ones_like(mask), empty)
         context = SegmentContext(
@@ -226,6 +231,7 @@ class CanvasGuider(Guider):
             model_mask=model_mask if placed else None,
             concat=concat,
             concat_empty=concat_empty,
+            guiding=guiding,
             vace=vace,
             vace_empty=vace_empty,
             prompts=weights,
@@ -236,6 +242,11 @@ class CanvasGuider(Guider):
         easing = model.easing if isinstance(model, HostModel) else 0
         share = ease_guidance(mask, easing, looped)
         return replace(to_device(context, self.model_patcher.load_device), share=share)
+
+    def has_guiding_frame(self, mask: SamplingMask) -> bool:
+        """Whether the conditioning says that the first frame is clean, and the canvas holds it."""
+        conds = self.original_conds["positive"]
+        return any(GUIDING_FRAME in cond for cond in conds) and not mask[:, :, 0].any()
 
     def predict_noise(
         self,

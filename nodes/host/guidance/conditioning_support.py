@@ -17,6 +17,7 @@ from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
 from ..models.model import HostModel
+from .trained_length import class_names
 from .vace_context import takes_vace_context
 
 BaseModel = comfy.model_base.BaseModel
@@ -24,7 +25,15 @@ BaseModel = comfy.model_base.BaseModel
 Levels = Literal["token", "frame", "one"]
 """What of a latent may have a noise level of its own."""
 
-IMAGES_ONLY = ("QwenImage", "HunyuanImage21Refiner")  # though their latents have a time axis
+IMAGES_ONLY = (  # though their latents have a time axis
+    "Anima",
+    "HunyuanImage21Refiner",
+    "JoyImage",
+    "Kandinsky5Image",
+    "Krea2",
+    "QwenImage",
+)
+RESTORERS = ("SeedVR2",)  # they take a whole video beside the latent
 
 SUPPORT_BY_LEVEL = {
     "token": "Footage is shown clean, at a noise level of its own for each token.",
@@ -87,7 +96,14 @@ class ConditioningSupport:
 def conditioning_support(model: BaseModel) -> ConditioningSupport:
     """How to show footage to `model`; ConfigError where it is of no use for a canvas."""
     kind, latents = type(model).__name__, model.latent_format
-    if getattr(latents, "latent_dimensions", 2) != 3 or kind in IMAGES_ONLY:
+    names = class_names(model)
+    if not set(RESTORERS).isdisjoint(names):
+        raise ConfigError(
+            f"{kind} restores a video and generates none: leave `latent` of Sora Guider "
+            "unconnected and use the nodes made for this model"
+        )
+    images = not set(IMAGES_ONLY).isdisjoint(names)
+    if getattr(latents, "latent_dimensions", 2) != 3 or images:
         raise ConfigError(
             f"{kind} does not paint videos: connect a video model, or leave `latent` of Sora "
             "Guider unconnected"
@@ -129,6 +145,8 @@ def _sigma_levels(model: BaseModel) -> Levels:
     half = torch.ones(1, 1, 2, 4, 4)
     half[..., :2] = 0
     timesteps: Any = model.process_timestep(torch.ones(1), x=half, denoise_mask=half)
+    if isinstance(timesteps, tuple):  # of the video, and of the sound of LTX-2
+        timesteps = timesteps[0]
     levels = set(timesteps.flatten().tolist())
     if levels == {1.0}:
         return "one"

@@ -93,7 +93,7 @@ def discrete(sampling: object) -> bool:
 
 
 def schedule_remark(patcher: comfy.model_patcher.ModelPatcher, sigmas: Tensor, grid: Grid) -> str:
-    """A sentence where `sigmas` are made for sora-mini and this is another model; else empty."""
+    """A sentence where `sigmas` suit sora-mini and this is another model; else empty."""
     model = patcher.model
     if isinstance(model, HostModel) or len(sigmas) < 2:
         return ""
@@ -108,8 +108,8 @@ def schedule_remark(patcher: comfy.model_patcher.ModelPatcher, sigmas: Tensor, g
             "Sora Schedule."
         )
     assumed, own = clip_shift(grid), own_shift(patcher, grid)
-    made = torch.tensor(shifted_sigmas(len(sigmas) - 1, assumed)).to(sigmas)
-    if not torch.allclose(sigmas, made) or math.isclose(assumed, own, rel_tol=0.1):
+    assumed_sigmas = torch.tensor(shifted_sigmas(len(sigmas) - 1, assumed)).to(sigmas)
+    if not torch.allclose(sigmas, assumed_sigmas) or math.isclose(assumed, own, rel_tol=0.1):
         return ""
     return (
         f"These sigmas have a shift of {assumed:.1f}, chosen for sora-mini at this size; {kind} "

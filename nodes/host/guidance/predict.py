@@ -26,14 +26,15 @@ from ..conditioning import Conds, by_span, merged_cond
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport
+from .low_noise_expert import ModelOptions
+from .trained_length import class_names
 from .vace_context import VaceContext
-
-ModelOptions = dict[str, Any]
-"""What the host calls model options."""
 
 HostArguments = dict[str, Any]
 """What the host hands on: the input of a model, or the predictions to be combined."""
 
+GREY_FILLER = "WAN21"
+GUIDING_FRAME = "guiding_frame_index"  # HunyuanVideo I2V, second version: this frame is clean
 UNTIMED = ("time_dim_concat",)  # a clip of its own, appended to the latent
 
 ConcatChannels = Float[Tensor, "1 c2 t y x"]
@@ -48,6 +49,7 @@ class SegmentContext:
     model_mask: SamplingMask | None  # at which levels the model may see held tokens
     concat: ConcatChannels | None  # what it sees in its channels for footage
     concat_empty: ConcatChannels | None  # and there, were nothing known
+    guiding: bool  # whether `model_mask` is that of a lone first frame, for the first call only
     vace: VaceContext | None  # what VACE sees beside the latent
     vace_empty: VaceContext | None  # and there, were nothing known
     prompts: Float[Tensor, "p t"]  # how much each counts in each frame of the canvas
@@ -77,6 +79,7 @@ class ModelInputs:
     frames: Tensor  # of the latent frames that are painted together: those of this call
     start: int  # the first of them, counted over the whole canvas
     total: int  # latent frames of the whole canvas
+    guided: bool  # whether the first of them is clean, as HunyuanVideo I2V expects it
 
     def wrap(self, options: ModelOptions) -> ModelOptions:
         """`options` with the model called so, and by whatever called it before."""
@@ -95,6 +98,8 @@ class ModelInputs:
             for name, cond in conds.items():
                 if isinstance(cond, Tensor) and cond.ndim > 4 and name not in UNTIMED:
                     conds[name] = self.sliced(cond, x.shape[2])
+        if not self.guided:
+            conds.pop(GUIDING_FRAME, None)
         beside = {
             "denoise_mask": self.sigma_ratio,
             "c_concat": self.concat,
@@ -143,9 +148,13 @@ def is_loop(latent: LatentDict) -> bool:
     return canvas is not None and canvas.ring
 
 
-def empty_footage(latent: LatentDict, like: Latent) -> Latent:
-    """What a model that has channels for footage is used to see where there is none."""
-    grey: Latent | None = latent.get("sora_open")
+def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
+    """What `model` is used to see in its channels for footage where there is none.
+
+    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as the
+    host's own nodes give them.
+    """
+    grey: Latent | None = latent.get("sora_open") if GREY_FILLER in class_names(model) else None
     if grey is None or grey.shape[3:] != like.shape[3:]:
         return torch.zeros_like(like)
     first = grey.shape[2] - 1 if is_loop(latent) else 0
@@ -235,22 +244,23 @@ class GuidedCall:
             cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
             none = self.batch([negative], x, inputs_empty)[0] if footage != 1 else None
             rescale = self.guidance.rescale
-            guided = combine(cond, uncond, none, text, footage, rescale, share)
-            return arguments["input"] - guided
+            return arguments["input"] - combine(cond, uncond, none, text, footage, rescale, share)
 
         own = {
             "sampler_calc_cond_batch_function": predictions,
             "sampler_cfg_function": combined,
             "disable_cfg1_optimization": True,
         }
+        guided = any_guidance(guidance_weights(text, footage, share)[0])
+        always = bool(self.options.get("disable_cfg1_optimization"))  # patches that read both
         return comfy.samplers.sampling_function(
             self.model,
             x_in * self.scale,
             self.timestep,
-            negative if any_guidance(guidance_weights(text, footage, share)[0]) else None,
+            negative if guided or always else None,
             self.conds["positive"],
             text,
-            model_options=self.options | own,
+            model_options=inputs.wrap(self.options) | own,  # hooks that call the model: as here
             seed=self.seed,
         )
 
@@ -259,7 +269,8 @@ class GuidedCall:
     ) -> tuple[Latent, ModelInputs, ModelInputs]:
         """What the model sees of `x`, and beside it: with footage, and as if there were none."""
         context, level, x_in = self.context, None, x
-        if context.model_mask is not None:
+        guided = context.guiding and context.start + int(frames[0]) == 0
+        if context.model_mask is not None and guided >= context.guiding:
             known, clear = context.known[:, :, frames], context.model_mask[:, :, frames]
             x_in, levels = model_view(x, sigma, known, clear)
             level = levels / sigma if self.support.levels != "one" else None
@@ -271,8 +282,8 @@ class GuidedCall:
         whole = context.known.shape[2]
         return (
             x_in,
-            ModelInputs(whole, place, level, concat, vace, *here),
-            ModelInputs(whole, place, None, concat_empty, vace_empty, *here),
+            ModelInputs(whole, place, level, concat, vace, *here, guided),
+            ModelInputs(whole, place, None, concat_empty, vace_empty, *here, False),
         )
 
     def batch(self, conds: list[Any], x: Latent, view: ModelInputs) -> list[Latent]:
