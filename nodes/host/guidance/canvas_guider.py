@@ -55,6 +55,7 @@ from .predict import (
     is_loop,
     to_device,
 )
+from .sound_latent import Streams, is_nested, streams_from, streams_of, with_levels
 from .stage import Stage, stage_of
 from .temporal_plan import TemporalPlan
 from .trained_length import takes_frame_rate
@@ -76,6 +77,7 @@ class CanvasGuider(Guider):
     context: SegmentContext
     predictions: PredictionCache | None
     probe: StatisticsProbe
+    streams: Streams | None = None  # of a latent with sound, while it is sampled
 
     def set_canvas(
         self, latent: LatentDict, footage_scale: float, window: float, resume: bool
@@ -140,6 +142,10 @@ class CanvasGuider(Guider):
         seed: int | None = None,
     ) -> Latent:
         """`latent_image`, painted; bit for bit itself where the mask is 0."""
+        if is_nested(latent_image):
+            return self.sample_with_sound(
+                noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed
+            )
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
         stage = stage_of(self.latent, latent_image, denoise_mask, noise, sigmas)
@@ -187,6 +193,64 @@ class CanvasGuider(Guider):
         whole, messages = runner.run(generate, job, SamplingProgress(callback, len(sigmas) - 1))
         self.report = " ".join(filter(None, (messages, uncached, remark)))
         return whole
+
+    def sample_with_sound(
+        self,
+        noise: Latent,
+        latent_image: Latent,
+        sampler: comfy.samplers.Sampler,
+        sigmas: Tensor,
+        denoise_mask: Tensor | None,
+        callback: Callback | None,
+        disable_pbar: bool,
+        seed: int | None,
+    ) -> Latent:
+        """`latent_image` of video and sound, sampled together in one pass.
+
+        ConfigError for what needs several calls a step: segments, windows, loops, prompts over
+        spans of time and a footage scale.
+        """
+        several = len(cond_weights(self.original_conds["positive"], self.latent)) > 1
+        if self.plan.is_long or self.plan.ring or several or self.footage_scale != 1:
+            raise ConfigError(
+                "a latent with sound is sampled in one pass: no loop, no prompts over spans of "
+                "time, footage_scale 1, and `window` as long as the canvas"
+            )
+        if "noise_mask" in self.latent and is_nested(self.latent["samples"]):
+            self.streams = streams_from(self.latent["samples"], self.latent["noise_mask"])
+        else:
+            self.streams = streams_from(latent_image, denoise_mask)
+        try:
+            sampled = super().sample(
+                noise, latent_image, sampler, sigmas, None, callback, disable_pbar, seed
+            )
+            ends_clean = len(sigmas) == 0 or float(sigmas[-1]) == 0
+            finished = self.streams.finished(streams_of(sampled)) if ends_clean else None
+        finally:
+            self.streams = None
+        return sampled if finished is None else type(latent_image)(finished)
+
+    def predict_streams(
+        self, x: Tensor, timestep: Tensor, options: ModelOptions, seed: int | None
+    ) -> Tensor:
+        """The guided prediction of video and sound, packed as the host has them."""
+        streams, sigma = self.streams, timestep.max().item()
+        known = self.inner_model.process_latent_in(streams.packed(streams.known).to(x))
+        view, levels = streams.model_inputs(x, sigma, known)
+        text, _ = self.guidance.scales_at(sigma)
+        model, options = self.expert_at(sigma, x, options)
+        levels = {name: level.to(x) for name, level in levels.items()}
+        clean = comfy.samplers.sampling_function(
+            model,
+            view,
+            timestep,
+            self.conds["negative"],
+            self.conds["positive"],
+            text,
+            model_options={"sampler_cfg_function": self.combine} | with_levels(options, levels),
+            seed=seed,
+        )
+        return torch.where(streams.packed(streams.masks).to(x) < sigma, known, clean)
 
     def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: Stage) -> str:
         """What makes every link of a painting; ConfigError where a restart could not know it."""
@@ -255,6 +319,8 @@ class CanvasGuider(Guider):
         model_options: ModelOptions | None = None,
         seed: int | None = None,
     ) -> Latent:
+        if self.streams is not None:
+            return self.predict_streams(x, timestep, model_options or {}, seed)
         context, sigma = self.context, timestep.max().item()
         counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
         far = 0.0 if counts_flow else sigma
