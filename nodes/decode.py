@@ -21,6 +21,7 @@ from .host.paths import free_memory, unused_video, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import progress
 from .host.vae.decode import VideoDecoding
+from .host.vae.lost_footage import lost_footage
 from .host.validation import checked_choice
 
 DEFAULT_FPS = 8.0  # of a latent that no canvas made
@@ -190,7 +191,7 @@ class SoraDecodeVideo(io.ComfyNode):
             )
             return decoding.summary
 
-        summary = write()
+        summary = " ".join(filter(None, (write(), lost_footage(latent))))
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
@@ -228,4 +229,5 @@ class SoraDecodeFrames(io.ComfyNode):
             for video in cropped(video_of(latent, clip, encoded, vae), size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
-        return io.NodeOutput(torch.stack(images))
+        lost = lost_footage(latent)
+        return io.NodeOutput(torch.stack(images), ui=ui.PreviewText(lost) if lost else None)

@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import comfy.model_management as devices
 import comfy.ops
@@ -19,6 +19,7 @@ from ....sora_core.checkpoints.text_file import (
     read_text_config,
     read_text_weights,
 )
+from ....sora_core.errors import ConfigError
 from ....sora_core.models.text_encoder import TextConfig, TextEncoder, encode_tokens
 from ....sora_core.models.tokenizer import TokenizedText, Tokenizer
 
@@ -86,6 +87,13 @@ class HostTextEncoder(TextEncoder):
         ]
         encoded = encode_tokens(self, texts, device=self.execution_device)
         return encoded.states[encoded.mask][None].to(devices.intermediate_device()), None
+
+    def generate(self, tokens: object, **sampling: object) -> NoReturn:
+        """ConfigError: a node of the host asks this text encoder for text."""
+        raise ConfigError(
+            f"clip: {type(self).__name__} writes no text: connect a language model, such as Qwen "
+            "or Gemma"
+        )
 
     def load_sd(self, state: dict[str, Tensor]) -> nn.modules.module._IncompatibleKeys:
         return self.load_state_dict(state, strict=False)

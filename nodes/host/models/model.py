@@ -350,8 +350,13 @@ class HostConfig(comfy.supported_models_base.BASE):
         return {}  # the released text encoder is used
 
 
-def load_model(path: Path, bundle: CheckpointConfig) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL: the transformer of the file at `path`, ready for any sampler of the host."""
+def load_model(
+    path: Path, bundle: CheckpointConfig, disable_dynamic: bool = False
+) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL: the transformer of the file at `path`, ready for any sampler of the host.
+
+    `disable_dynamic` asks a newer host for weights that stay whole, as training needs them.
+    """
     config = HostConfig(path, bundle)
     load_device, offload_device = devices.get_torch_device(), devices.unet_offload_device()
     supported = config.supported_inference_dtypes
@@ -360,16 +365,23 @@ def load_model(path: Path, bundle: CheckpointConfig) -> comfy.model_patcher.Mode
     model = config.get_model({}, device=offload_device)
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
-    return patcher(model, load_device, offload_device)
+    result = patcher(model, load_device, offload_device, disable_dynamic)
+    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it anew from here
+    return result
 
 
 def patcher(
-    model: nn.Module, load_device: torch.device, offload_device: torch.device
+    model: nn.Module,
+    load_device: torch.device,
+    offload_device: torch.device,
+    disable_dynamic: bool = False,
 ) -> comfy.model_patcher.ModelPatcher:
     """The host's patcher of `model`, which moves it between devices; newer hosts have another."""
     note_dtypes = getattr(devices, "archive_model_dtypes", None)
     if note_dtypes is not None:
         note_dtypes(model)
     default = comfy.model_patcher.ModelPatcher
-    kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
+    kind = default
+    if not disable_dynamic:
+        kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
     return kind(model, load_device=load_device, offload_device=offload_device)

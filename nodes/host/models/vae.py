@@ -137,6 +137,7 @@ def video_compression(vae: VAE) -> Compression:
         if (count(1), count(1 + pressed.time)) == (1, 2):
             return pressed
     raise ConfigError(
-        "this VAE does not encode the first frame of a video alone, as canvases need: connect the "
-        "VAE of a video model, such as that of Sora Load Model"
+        "a canvas needs a VAE whose first latent frame is one frame and each later one as many as "
+        "the others, such as those of Wan, HunyuanVideo, LTX and Sora Load Model; this VAE has "
+        "another grid or is for images: connect the VAE of such a video model"
     )
