@@ -16,6 +16,7 @@ from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas.canvas import Canvas as NodeCanvas
 from sora_nodes.sora_core.errors import PromptError
+from sora_nodes.sora_core.models.text_encoder import TextConfig
 
 import nodes as stock
 import sora_core.pipeline.generate as core
@@ -264,7 +265,7 @@ def test_a_lora_applies_to_transformer_and_text(model, loaded, words):
         }
 
     lora = pair("diffusion_model.blocks.0.qkv", 64, 192)
-    lora |= pair("text_encoders.blocks.0.attn.qkv", 384, 1152)
+    lora |= pair("text_encoders.blocks.0.attn.qkv.1", TextConfig().qkv_rank, 1152)
     changed, clip = comfy.sd.load_lora_for_models(model, loaded[1], lora, 1.0, 1.0)
     plain = sampled(model, words, empty(loaded[2]))["samples"]
     assert not torch.allclose(sampled(changed, words, empty(loaded[2]))["samples"], plain)

@@ -29,7 +29,7 @@ TRIAL_LATENT = (
     4,
 )  # frames, rows and columns of the latent that shows whether decoding is the same
 TRIAL_VIDEO = (9, 16, 16)  # frames, rows and columns of the video that shows it for encoding
-TOLERANCE = (
+CHUNK_TOLERANCE = (
     1e-3  # of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size
 )
 CHANNELS = 3
@@ -52,7 +52,7 @@ def decodes_streaming(vae: VAE) -> bool:
 
 def outputs_agree(vae: VAE, parts: Tensor, whole: Tensor) -> bool:
     """Whether `parts` are `whole`, as far as the precision of `vae` lets them."""
-    error = max(TOLERANCE, 8 * torch.finfo(vae.vae_dtype).eps)
+    error = max(CHUNK_TOLERANCE, 8 * torch.finfo(vae.vae_dtype).eps)
     return parts.shape == whole.shape and (parts - whole).abs().max().item() <= error
 
 
