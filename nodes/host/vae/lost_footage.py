@@ -8,7 +8,7 @@ from ..sampling import LatentDict
 KNOWN_KEY = "sora_known"
 """Where a LATENT holds the footage of its canvas as it was encoded."""
 
-TOLERANCE = 0.05  # of the footage's deviation; uni_pc, which is not exact, stays below 0.01
+LOST_FROM = 0.05  # of the footage's deviation; uni_pc, which is not exact, stays below 0.01
 
 
 def lost_footage(latent: LatentDict) -> str:
@@ -29,7 +29,7 @@ def lost_footage(latent: LatentDict) -> str:
     difference = (samples.to(known) - known).abs() * held
     apart = difference.sum(dim=(0, 1, 3, 4)) if known.ndim == 5 else difference.sum()[None]
     apart = (apart / count)[count > 0]  # the mean over each frame's footage
-    lost = int((apart > TOLERANCE * known.std()).sum())
+    lost = int((apart > LOST_FROM * known.std()).sum())
     if not lost:
         return ""
     return (
