@@ -1,5 +1,7 @@
 """Families of the host's models are shown what their own nodes show them, or are refused."""
 
+import inspect
+
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_sampling
@@ -221,8 +223,10 @@ def test_each_frame_of_the_hosts_own_windows_sees_its_footage(host, pack, name):
     channels, side = (16, 8) if name == "wan21_i2v" else (48, 16)
     canvas = edits.extend_forward(Canvas(**SIZE | {"seconds": 25 / 8}), clip(5))
     latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(channels, 4, side)).args[0]
-    windowed = comfy_extras.nodes_context_windows.ContextWindowsManualNode.execute(
-        model, 4, 2, "standard_static", 1, False, "pyramid", 2
+    node = comfy_extras.nodes_context_windows.ContextWindowsManualNode
+    newer = inspect.signature(node.execute).parameters.keys() & {"freenoise"}
+    windowed = node.execute(
+        model, 4, 2, "standard_static", 1, False, "pyramid", 2, **dict.fromkeys(newer, False)
     ).args[0]
     calls = calls_of(windowed)
     guider = SoraGuider.execute(windowed, *words, 1.0, 0.0, 1.0, 0.0, latent).args[0]
