@@ -230,4 +230,5 @@ class SoraDecodeFrames(io.ComfyNode):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
         lost = lost_footage(latent)
-        return io.NodeOutput(torch.stack(images), ui=ui.PreviewText(lost) if lost else None)
+        video = torch.stack(images)
+        return io.NodeOutput(video, ui=ui.PreviewText(lost)) if lost else io.NodeOutput(video)

@@ -1,10 +1,14 @@
 """Families of the host's models are shown what their own nodes show them, or are refused."""
 
+import inspect
+
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_sampling
 import comfy.samplers
 import comfy.sd
+import comfy_extras.nodes_context_windows
+import folder_paths
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
@@ -12,12 +16,15 @@ from sora_nodes.nodes.host.guidance.conditioning_support import conditioning_sup
 from sora_nodes.nodes.host.guidance.predict import empty_footage
 from sora_nodes.nodes.host.latents import latent_dict
 from sora_nodes.nodes.host.sampling import sampler
+from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.canvas.canvas_latent import CanvasLatent
 from sora_nodes.sora_core.errors import ConfigError
 from sora_nodes.sora_core.shapes import COMPRESSION
+
+from tests.support.tiny import NAME, write_tiny
 
 SIGMAS = torch.tensor([1.0, 0.6, 0.3, 0.0])
 SIZE = {"width": 64, "height": 64, "seconds": 13 / 8}
@@ -202,3 +209,49 @@ def test_a_model_that_restores_videos_is_refused():
     model = type("SeedVR2", (), {"latent_format": comfy.latent_formats.Wan21()})()
     with pytest.raises(ConfigError, match="restores a video"):
         conditioning_support(model)
+
+
+def test_our_model_says_how_it_is_loaded_anew_and_our_text_encoder_that_it_writes_nothing(
+    tmp_path, monkeypatch
+):
+    path = write_tiny(tmp_path)
+    monkeypatch.setitem(
+        folder_paths.folder_names_and_paths,
+        "diffusion_models",
+        ([str(path.parent)], {".safetensors"}),
+    )
+    model, text, _ = SoraLoadModel.execute(NAME).args
+    load, arguments, *_ = model.cached_patcher_init
+    again = load(*arguments, disable_dynamic=True)
+    first, second = (one.model.diffusion_model.state_dict() for one in (model, again))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(ConfigError, match="writes no text"):
+        text.cond_stage_model.generate(text.tokenize("a ball"), max_length=8)
+
+
+@pytest.mark.parametrize("name", ["wan21_i2v", "wan22_5b"])
+def test_each_frame_of_the_hosts_own_windows_sees_its_footage(host, pack, name):
+    model, words = host(name)
+    channels, side = (16, 8) if name == "wan21_i2v" else (48, 16)
+    canvas = edits.extend_forward(Canvas(**SIZE | {"seconds": 25 / 8}), clip(5))
+    latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(channels, 4, side)).args[0]
+    node = comfy_extras.nodes_context_windows.ContextWindowsManualNode
+    newer = inspect.signature(node.execute).parameters.keys() & {"freenoise"}
+    windowed = node.execute(
+        model, 4, 2, "standard_static", 1, False, "pyramid", 2, **dict.fromkeys(newer, False)
+    ).args[0]
+    calls = calls_of(windowed)
+    guider = SoraGuider.execute(windowed, *words, 1.0, 0.0, 1.0, 0.0, latent).args[0]
+    result = sampled(guider, latent)
+    held = (latent["noise_mask"] == 0).expand_as(result)
+    assert len(calls) > len(SIGMAS) - 1
+    assert torch.equal(result[held], latent["samples"][held])
+
+
+def test_a_control_of_a_video_in_several_calls_is_refused(host, pack):
+    model, words = host("wan21_i2v")
+    words = [[[cond[0][0], cond[0][1] | {"control": object()}]] for cond in words]
+    latent = SoraEncodeCanvas.execute(Canvas(**SIZE), pack.TinyVAE(16, 4, 8)).args[0]
+    SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent)
+    with pytest.raises(ConfigError, match="ControlNet"):
+        SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, window=0.6)

@@ -108,6 +108,11 @@ class CanvasGuider(Guider):
         if self.support.context:
             check_user_context(self.original_conds, latent["samples"].shape[2], placed)
         self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
+        if "control" in cond_keys and self.plan.resumable:
+            raise ConfigError(
+                "a ControlNet does not follow a video in segments, windows or a loop: set `window` "
+                "to the length of the canvas, or remove the ControlNet"
+            )
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
@@ -217,24 +222,30 @@ class CanvasGuider(Guider):
                 "time, footage_scale 1, and `window` as long as the canvas"
             )
         if "noise_mask" in self.latent and is_nested(self.latent["samples"]):
-            self.streams = streams_from(self.latent["samples"], self.latent["noise_mask"])
+            streams = streams_from(self.latent["samples"], self.latent["noise_mask"])
         else:
-            self.streams = streams_from(latent_image, denoise_mask)
+            streams = streams_from(latent_image, denoise_mask)
+        self.streams = streams
         try:
             sampled = super().sample(
                 noise, latent_image, sampler, sigmas, None, callback, disable_pbar, seed
             )
             ends_clean = len(sigmas) == 0 or float(sigmas[-1]) == 0
-            finished = self.streams.finished(streams_of(sampled)) if ends_clean else None
+            finished = streams.finished(streams_of(sampled)) if ends_clean else None
         finally:
             self.streams = None
         return sampled if finished is None else type(latent_image)(finished)
 
     def predict_streams(
-        self, x: Tensor, timestep: Tensor, options: ModelOptions, seed: int | None
+        self,
+        streams: Streams,
+        x: Tensor,
+        timestep: Tensor,
+        options: ModelOptions,
+        seed: int | None,
     ) -> Tensor:
         """The guided prediction of video and sound, packed as the host has them."""
-        streams, sigma = self.streams, timestep.max().item()
+        sigma = timestep.max().item()
         known = self.inner_model.process_latent_in(streams.packed(streams.known).to(x))
         view, levels = streams.model_inputs(x, sigma, known)
         text, _ = self.guidance.scales_at(sigma)
@@ -320,7 +331,7 @@ class CanvasGuider(Guider):
         seed: int | None = None,
     ) -> Latent:
         if self.streams is not None:
-            return self.predict_streams(x, timestep, model_options or {}, seed)
+            return self.predict_streams(self.streams, x, timestep, model_options or {}, seed)
         context, sigma = self.context, timestep.max().item()
         counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
         far = 0.0 if counts_flow else sigma

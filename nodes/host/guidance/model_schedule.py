@@ -1,6 +1,7 @@
 """Noise levels in the range and with the shift that a MODEL of the host was trained for."""
 
 import math
+from typing import Any
 
 import comfy.model_patcher
 import comfy.model_sampling
@@ -98,7 +99,7 @@ def schedule_remark(patcher: comfy.model_patcher.ModelPatcher, sigmas: Tensor, g
     if isinstance(model, HostModel) or len(sigmas) < 2:
         return ""
     kind, start = type(model).__name__, float(sigmas[0])
-    sampling = patcher.get_model_object("model_sampling")
+    sampling: Any = patcher.get_model_object("model_sampling")
     if not isinstance(sampling, comfy.model_sampling.CONST):
         most = float(sampling.sigma_max)
         if start != 1 or most < 2:

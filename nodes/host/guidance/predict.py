@@ -93,7 +93,7 @@ class ModelInputs:
     def apply(self, arguments: HostArguments) -> HostArguments:
         x, conds = arguments["input"], dict(arguments["c"])
         window = conds["transformer_options"].get("context_window")  # of the host's own windows
-        part = slice(None) if window is None else window.index_list
+        part = slice(None) if window is None else window_frames(window, x.shape[2])
         if window is None:
             for name, cond in conds.items():
                 if isinstance(cond, Tensor) and cond.ndim > 4 and name not in UNTIMED:
@@ -125,6 +125,17 @@ class ModelInputs:
             case self.whole:
                 return cond[..., self.frames, :, :]
         return cond
+
+
+def window_frames(window: Any, frames: int) -> list[int]:  # noqa: ANN401 - of any host's version
+    """The latent frames of a context window of the host, which gets `frames` of them.
+
+    Newer hosts put an anchor frame before the window, so that its first frame stands alone.
+    """
+    index, anchor = list(window.index_list), getattr(window, "causal_anchor_index", None)
+    if anchor is not None and anchor >= 0 and frames == len(index) + 1:
+        return [anchor, *index]
+    return index
 
 
 def call_model(apply: Callable[..., Latent], arguments: HostArguments) -> Latent:

@@ -365,7 +365,7 @@ def load_model(
     model = config.get_model({}, device=offload_device)
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
-    result = patcher(model, load_device, offload_device, disable_dynamic)
+    result: Any = patcher(model, load_device, offload_device, disable_dynamic)
     result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it anew from here
     return result
 
