@@ -4,6 +4,7 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
+from ..sora_core.errors import MediaError
 from ..sora_core.resume.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
 from ..sora_core.resume.prediction_cache import prediction_files
 from .host.resume.segment_cache import jobs_folder
@@ -51,10 +52,14 @@ class SoraJobs(io.ComfyNode):
         choice = checked_choice("clear", clear, clearable())
         removed = [folder for folder in jobs(jobs_folder()) if is_cleared(folder, choice)]
         show = progress(len(removed))
+        refused = []
         for i, folder in enumerate(removed):
-            remove(folder)
+            try:
+                remove(folder)
+            except MediaError as problem:  # the others can still be removed
+                refused.append(f"not removed: {problem}")
             show(i + 1)
-        lines = [job_line(folder) for folder in jobs(jobs_folder())]
+        lines = [job_line(folder) for folder in jobs(jobs_folder())] + refused
         text = "\n".join(lines) or "no jobs"
         return io.NodeOutput(text, ui={"text": (text,)})
 

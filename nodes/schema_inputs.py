@@ -17,9 +17,13 @@ SoraCanvasType = io.Custom("SORA_CANVAS")
 
 
 def canvas_result(canvas: Canvas) -> io.NodeOutput:
-    """The output of a node that makes `canvas`, and its picture on the node."""
+    """The output of a node that makes `canvas`, and a picture of it for clients of the server.
+
+    The picture is not under `images`: the page draws the same plan as a timeline, and would show
+    it twice.
+    """
     drawn = images_from_frames(picture(canvas)[None])
-    return io.NodeOutput(canvas, ui=ui.PreviewImage(drawn))
+    return io.NodeOutput(canvas, ui={"canvas": ui.PreviewImage(drawn).as_dict()["images"]})
 
 
 def canvas_input() -> io.Input:

@@ -34,4 +34,4 @@ def _extend_schema(
                 one.advanced = True
         return schema
 
-    node.define_schema = classmethod(define_schema)
+    node.define_schema = classmethod(define_schema)  # pyright: ignore[reportAttributeAccessIssue]

@@ -53,13 +53,13 @@ class SoraImageToVideo(io.ComfyNode):
     def execute(cls, image, seconds, fit, last_image=None, canvas=None) -> io.NodeOutput:
         blank = clip_of(image[:1], canvas).canvas(canvas)
         blank = replace(blank, seconds=seconds)
-        images = [(0.0, still(image))]
+        images = [(0.0, first_image(image))]
         if last_image is not None:
-            images.append((blank.last, still(last_image)))
+            images.append((blank.last, first_image(last_image)))
         return canvas_result(edits.key_frames(blank, images, checked_choice("fit", fit, FITS)))
 
 
-def still(image: torch.Tensor) -> torch.Tensor:
+def first_image(image: torch.Tensor) -> torch.Tensor:
     """The first image of a batch, without its transparency."""
     return image[:1, ..., :3]
 

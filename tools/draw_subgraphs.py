@@ -18,6 +18,7 @@ from tools.host import ROOT, Server, bring_host
 from tools.page import open_page
 
 SUBGRAPHS = ROOT / "subgraphs"
+CATEGORY = "Video generation and editing/Sora"  # beside the host's own blueprints of that kind
 OUTSIDE = ("LoadImage", "LoadVideo", "SaveVideo")
 SIZE_ID = "100"
 SIZE = {  # what a small model is given to paint, whatever the size of the footage
@@ -31,11 +32,12 @@ ALWAYS = (("Noise", "seed"), ("Schedule", "steps"))
 
 @dataclass(frozen=True)
 class Job:
-    """A blueprint: the graph it is made of, what it says of itself, and the widgets it shows."""
+    """A blueprint: its graph, its description, the widgets on it, and other words to find it by."""
 
     graph: str
     summary: str
     displayed: tuple[tuple[str, str], ...]
+    words: tuple[str, ...]
 
 
 JOBS = {
@@ -43,21 +45,25 @@ JOBS = {
         "text_to_video",
         "A video of a prompt.",
         (("Prompt", "text"), ("Canvas", "width"), ("Canvas", "height"), ("Canvas", "seconds")),
+        ("t2v", "prompt to video"),
     ),
     "Image to Video (sora-mini)": Job(
         "image_to_video",
         "A video that begins with an image.",
         (("Prompt", "text"), ("Image To Video", "seconds"), *SIDES),
+        ("i2v", "animate image", "first frame"),
     ),
     "Extend Video (sora-mini)": Job(
         "extend_video",
         "Footage that goes on, or what came before it.",
         (("Prompt", "text"), ("Extend Video", "seconds"), ("Extend Video", "direction"), *SIDES),
+        ("continue video", "longer", "extend"),
     ),
     "Loop Video (sora-mini)": Job(
         "loop_video",
         "A video of a prompt without beginning or end.",
         (("Prompt", "text"), ("Canvas", "width"), ("Canvas", "height"), ("Canvas", "seconds")),
+        ("seamless", "perfect loop", "cinemagraph"),
     ),
     "Edit Video (sora-mini)": Job(
         "edit_video",
@@ -67,6 +73,7 @@ JOBS = {
             *(("Edit Video", name) for name in ("firmness", "start", "seconds")),
             *SIDES,
         ),
+        ("v2v", "inpaint", "video to video"),
     ),
 }
 
@@ -108,9 +115,12 @@ def folded(page: Page, name: str, job: Job) -> dict:
     """The blueprint of a job."""
     graph = json.loads((ROOT / "workflows" / "api" / f"{job.graph}.json").read_text("utf-8"))
     result = fitted(graph)
-    return json.loads(
+    folded = json.loads(
         page.evaluate(FOLD, [result, name, job.summary, [*job.displayed, *ALWAYS], OUTSIDE])
     )
+    folded["definitions"]["subgraphs"][0]["category"] = CATEGORY
+    folded["extra"]["BlueprintSearchAliases"] = list(job.words)
+    return folded
 
 
 def fitted(graph: Graph) -> Graph:

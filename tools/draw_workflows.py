@@ -2,9 +2,10 @@
 
     python -m tools.draw_workflows [--layout] [NAME ...]
 
-Writes `workflows/NAME.json`, laid out from left to right, and `workflows/NAME.jpg`. Of a graph for
-models that are not here, whose name begins with `host_`, the picture shows the canvas. With
-`--layout` the pictures stay as they are.
+Writes `workflows/sora_NAME.json`, laid out from left to right for both renderers, with the inputs
+that it shows as an app, and two pictures from a run: `workflows/sora_NAME.jpg`, a square for the
+template browser, and `docs/workflows/NAME.jpg`, a strip. Of a graph for models that are not here,
+whose name begins with `host_`, the pictures show the canvas. With `--layout` they stay as they are.
 """
 
 import io
@@ -12,38 +13,83 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import av
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Page
 
 from tools.client import Client, Graph
+from tools.frontend import newest_frontend
 from tools.host import ROOT, Server, bring_host
-from tools.page import open_page
+from tools.page import open_browser, visit
 
 WORKFLOWS = ROOT / "workflows"
+STRIPS = ROOT / "docs" / "workflows"
+PREFIX = "sora_"  # the template browser has one place for each name, whichever pack brings it
 PICTURE_HEIGHT = 256
+SQUARE = 512  # pixels of a side: the cards of the template browser are square
 
-DRAW = """async ([graph, name]) => {
+PINNED_SCALE = 1.2  # the pinned front end spreads the nodes of a graph so much in Nodes 2.0
+
+MEASURE = """async ([graph, name]) => {
+    await app.loadApiJson(graph, name)
+    await new Promise(done => setTimeout(done, 1500))
+    return Object.fromEntries(app.graph.nodes.map(node => {
+        const {offsetWidth, offsetHeight} = document.querySelector(`[data-node-id="${node.id}"]`)
+        return [node.id, [offsetWidth, offsetHeight]]
+    }))
+}"""
+"""How large Nodes 2.0 draws each node."""
+
+DRAW = """async ([graph, name, sizes]) => {
     await app.loadApiJson(graph, name)
     const widgets = app.graph.nodes.flatMap(node => node.widgets ?? [])
     for (const widget of widgets)  // the picture shows this seed
         if (widget.name === 'control_after_generate') widget.value = 'fixed'
     for (const node of app.graph.nodes)
-        if (node.widgets?.some(widget => widget.name === 'text')) node.size = [320, 110]
+        if (node.widgets?.some(widget => widget.name === 'text'))
+            node.setSize([320, Math.max(110, node.computeSize()[1] + 40)])
     const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200, PreviewAny: 60}
-    for (const node of app.graph.nodes) {  // room for what each shows once it has run
-        const canvas = node.outputs?.some(output => output.type === 'SORA_CANVAS') ? 160 : 0
-        node.setSize([node.size[0], node.size[1] + (shown[node.comfyClass] ?? canvas)])
+    const compact = new Map()
+    for (const node of app.graph.nodes) {  // a place for what each shows once it has run
+        const [width, height] = sizes[node.id] ?? [0, 0]
+        compact.set(node, [Math.max(node.size[0], width), node.size[1]])
+        const tall = Math.max(node.size[1], height - 30) + (shown[node.comfyClass] ?? 0)
+        node.size = [Math.max(node.size[0], width), tall]
     }
-    app.graph.arrange(50)
+    app.graph.arrange(40)
     const right = Math.max(...app.graph.nodes.map(node => node.pos[0] + node.size[0]))
     const bottom = Math.max(...app.graph.nodes.map(node => node.pos[1] + node.size[1]))
+    for (const [node, size] of compact) node.size = size
     const drawn = app.graph.serialize()
-    const scale = Math.min(1, 1480 / right, 690 / bottom)  // all of it, clear of the bars
-    drawn.extra.ds = {scale, offset: [40 / scale, 110 / scale]}
+    const whole = Math.min(1, 1480 / right, 690 / bottom)  // all of it, clear of the bars
+    const scale = Math.max(0.6, whole)  // the classic canvas leaves out text below
+    drawn.extra.ds = {scale, offset: [75 / scale, 110 / scale]}
     return JSON.stringify(drawn)
 }"""
+
+APP_INPUTS = {  # what an app shows of each node, in this order
+    "LoadVideo": ("file",),
+    "LoadImage": ("image",),
+    "SoraStoryboard": ("text", "timeline"),
+    "SoraExpandPrompt": ("text",),
+    "SoraEncodePrompt": ("text",),
+    "CLIPTextEncode": ("text",),
+    "SoraEditVideo": ("firmness", "start", "seconds", "timeline"),
+    "SoraOutpaintVideo": ("left", "top", "right", "bottom"),
+    "SoraExtendVideo": ("seconds", "direction", "timeline"),
+    "SoraConnectVideos": ("seconds", "timeline"),
+    "SoraMorphVideos": ("seconds", "timeline"),
+    "SoraLoopVideo": ("seconds", "timeline"),
+    "SoraImageToVideo": ("seconds", "timeline"),
+    "SoraPlaceVideo": ("start", "seconds", "timeline"),
+    "SoraCanvas": ("width", "height", "seconds"),
+    "SoraNoise": ("seed",),
+    "KSampler": ("seed",),
+}
+APP_OUTPUTS = ("SaveVideo", "SaveImage", "PreviewAny")
+NEGATIVE = "Negative Prompt"
 
 
 def main(arguments: list[str]) -> None:
@@ -51,38 +97,79 @@ def main(arguments: list[str]) -> None:
     names = names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
     graphs = {name: json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()) for name in names}
     with tempfile.TemporaryDirectory() as base, Server(bring_host(), Path(base)) as server:
-        with open_page(server.client) as page:
+        with open_browser() as browser:
+            newest = visit(browser, server.client, frontend=newest_frontend(), nodes_2=True)
+            pinned = visit(browser, server.client, nodes_2=True)
+            sizes = {name: largest(newest, pinned, name, graph) for name, graph in graphs.items()}
+            newest.close()
+            pinned.close()
+            page = visit(browser, server.client)
             for name, graph in graphs.items():
-                write_drawing(page, name, graph)
+                write_drawing(page, name, graph, sizes[name])
         if layout:
             return
         for name, graph in graphs.items():
-            drawn = (canvas_picture if name.startswith("host_") else picture)(server.client, graph)
-            drawn.save(WORKFLOWS / f"{name}.jpg", quality=90)
+            frames = (canvas_frames if name.startswith("host_") else video_frames)(
+                server.client, graph
+            )
+            square(frames).save(WORKFLOWS / f"{PREFIX}{name}.jpg", quality=90)
+            side_by_side(frames).save(STRIPS / f"{name}.jpg", quality=90)
             print(name, flush=True)
 
 
-def write_drawing(page: Page, name: str, graph: Graph) -> None:
-    drawn = json.loads(page.evaluate(DRAW, [graph, name]))
+def largest(newest: Page, pinned: Page, name: str, graph: Graph) -> dict[str, list[float]]:
+    """How large Nodes 2.0 draws each node on either front end, in units of the classic canvas."""
+    sizes = newest.evaluate(MEASURE, [graph, name])
+    for key, size in pinned.evaluate(MEASURE, [graph, name]).items():
+        width, height = sizes[key]
+        sizes[key] = [width, max(height, size[1] / PINNED_SCALE)]
+    return sizes
+
+
+def write_drawing(page: Page, name: str, graph: Graph, sizes: dict[str, list[float]]) -> None:
+    drawn = json.loads(page.evaluate(DRAW, [graph, name, sizes]))
+    for node in drawn["nodes"]:
+        if node["type"].startswith("Sora") and title_is_plain(node):
+            del node["title"]
+    drawn["extra"]["linearData"] = app_of(graph)
     text = json.dumps(drawn, indent=1, sort_keys=True)
-    (WORKFLOWS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    (WORKFLOWS / f"{PREFIX}{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def picture(client: Client, graph: Graph) -> Image.Image:
+def title_is_plain(node: dict[str, Any]) -> bool:
+    """Whether a title only repeats what kind of node it is, as `Load Model` of Sora Load Model."""
+    return node["title"].replace(" ", "") == node["type"].removeprefix("Sora")
+
+
+def app_of(graph: Graph) -> dict[str, list]:
+    """The widgets and results of a graph in API form that an app of it shows."""
+    inputs = [
+        [int(key), widget]
+        for kind, widgets in APP_INPUTS.items()
+        for key, node in graph.items()
+        if node["class_type"] == kind and node.get("_meta", {}).get("title") != NEGATIVE
+        for widget in widgets
+        if not isinstance(node["inputs"].get(widget), list)
+    ]
+    outputs = [int(key) for key, node in graph.items() if node["class_type"] in APP_OUTPUTS]
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def video_frames(client: Client, graph: Graph) -> list[Image.Image]:
     """How the only video begins, goes on and ends; of several, what they show half-way."""
     files = client.run(client.completed(graph)).files(kind="output")
     videos = [frames_of(client.view(file)) for file in files]
     if len(videos) == 1 and len(videos[0]) > 1:
         (frames,) = videos
-        return side_by_side([frames[0], frames[len(frames) // 2], frames[-1]])
-    return side_by_side([frames[len(frames) // 2] for frames in videos])
+        return [frames[0], frames[len(frames) // 2], frames[-1]]
+    return [frames[len(frames) // 2] for frames in videos]
 
 
-def canvas_picture(client: Client, graph: Graph) -> Image.Image:
+def canvas_frames(client: Client, graph: Graph) -> list[Image.Image]:
     """What the node shows whose canvas is encoded."""
     alone, canvas = canvas_alone(graph)
     (file,) = client.run(client.completed(alone)).files(canvas)
-    return side_by_side(frames_of(client.view(file)))
+    return frames_of(client.view(file))
 
 
 def canvas_alone(graph: Graph) -> tuple[Graph, str]:
@@ -96,6 +183,18 @@ def canvas_alone(graph: Graph) -> tuple[Graph, str]:
         waiting += [value[0] for value in graph[key]["inputs"].values() if isinstance(value, list)]
     displayed = {"class_type": "PreviewAny", "inputs": {"source": [canvas, 0]}}
     return needed | {"shown": displayed}, canvas
+
+
+def square(frames: list[Image.Image]) -> Image.Image:
+    """A large frame over all of them side by side; one alone fills the square."""
+    if len(frames) == 1:
+        return ImageOps.fit(frames[0], (SQUARE, SQUARE))
+    small = SQUARE // len(frames)
+    whole = Image.new("RGB", (SQUARE, SQUARE))
+    whole.paste(ImageOps.fit(frames[len(frames) // 2], (SQUARE, SQUARE - small)), (0, 0))
+    for i, frame in enumerate(frames):
+        whole.paste(ImageOps.fit(frame, (small, small)), (i * small, SQUARE - small))
+    return whole
 
 
 def side_by_side(frames: list[Image.Image]) -> Image.Image:

@@ -16,7 +16,7 @@ REACHES = {
     "resume": GROUND | {"checkpoints", "sampling"},
     "training": GROUND | {"checkpoints", "models", "sampling", "video", "world"},
     "pipeline": BELOW,
-    "measure": BELOW | {"pipeline"},
+    "measure": BELOW | {"pipeline", "training"},
     "cli": BELOW | {"measure", "pipeline", "training"},
     "__init__": BELOW | {"pipeline"},
     "__main__": GROUND | {"cli"},

@@ -16,8 +16,8 @@ const DEPTH = 100 // nodes that are followed back; a graph in the making may be 
 const WIDE = 320 // pixels that a timeline wants
 const BEAT = 100 // milliseconds: nothing reports a widget that a script writes, in any renderer
 
-/** @type {Set<{refresh: () => void}>} */
-const timelines = new Set()
+/** @type {Map<any, ReturnType<typeof timeline>>} by node */
+const timelines = new Map()
 /** Where the user looks in each timeline: a node that undo makes anew is looked at as before. */
 const places = new Map()
 const refreshAll = () => timelines.forEach((one) => one.refresh())
@@ -26,8 +26,20 @@ const mediaOf = mediaReader((path) => api.apiURL(path), () => requestAnimationFr
 /** Keeps every timeline up to date with the widgets and links of its graph. */
 export function watchGraph() {
   setInterval(() => {
-    if (!document.hidden) refreshAll()
+    if (document.hidden) return
+    timelines.forEach(({ element }, node) => element.isConnected || mount(node, element))
+    refreshAll()
   }, BEAT)
+}
+
+/**
+ * Puts a timeline where that of a removed node still stands: Nodes 2.0 takes a node that undo makes
+ * anew for the one before it, by its id, and goes on showing the old element.
+ */
+function mount(node, element) {
+  if (node.graph !== app.canvas.graph) return
+  const stale = document.querySelector(`[data-node-id="${node.id}"] .sora-timeline`)
+  stale?.replaceWith(element)
 }
 
 /** Adds a timeline to a new node of the pack that makes a canvas. @param {any} node */
@@ -53,11 +65,11 @@ export function addTimeline(node) {
   widget.plan = () => draggable(node)
   widget.view = made.view
   node.setSize([Math.max(node.size[0], WIDE), node.computeSize()[1]])
-  timelines.add(made)
+  timelines.set(node, made)
   after(node, 'onConfigure', () => Object.assign(place, places.get(node.id)))
   after(node, 'onRemoved', () => {
     places.set(node.id, place)
-    timelines.delete(made)
+    timelines.delete(node)
     made.remove()
   })
 }
@@ -99,6 +111,7 @@ export function videoOf(id) {
 
 /** The plan of a node, without what a link decides in its stead. */
 function draggable(node) {
+  if (!node.graph) return null // removed, with the focus still on it
   const look = lookOf(node)
   const plan = planOf(look)
   const written = (handle) => Object.keys(handle.write(handle.at))

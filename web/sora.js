@@ -6,6 +6,8 @@ import { addSearch, translate } from './defs.js'
 import { addTimeline, colourNode, madeHere, videoOf, watchGraph } from './litegraph.js'
 
 const PLAY = 'Sora.Results.Play'
+/** @type {Record<string, string>} */
+let titles = {}
 
 app.registerExtension({
   name: 'soranodes.Page',
@@ -22,10 +24,16 @@ app.registerExtension({
 
   async addCustomNodeDefs(defs) {
     addSearch(defs, await (await fetch(new URL('./search.json', import.meta.url))).json())
-    const told = await api.getCustomNodesI18n?.()
-    const words = told?.[app.ui.settings.getSettingValue('Comfy.Locale')]?.nodeDefs ?? {}
-    const ours = Object.entries(words).filter(([node]) => node.startsWith('Sora'))
+    const languages = await api.getCustomNodesI18n?.()
+    const words = languages?.[app.ui.settings.getSettingValue('Comfy.Locale')] ?? {}
+    const ours = Object.entries(words.nodeDefs ?? {}).filter(([node]) => node.startsWith('Sora'))
     translate(defs, Object.fromEntries(ours))
+    titles = words.soraTitles ?? {}
+  },
+
+  /** The titles of our templates are saved in English. @param {any} node */
+  loadedGraphNode(node) {
+    if (titles[node.title]) node.title = titles[node.title]
   },
 
   nodeCreated(node) {

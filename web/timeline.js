@@ -167,8 +167,9 @@ export function timeline(owner) {
   }
 
   function wheel(event) {
-    const plan = owner.plan()
-    if (!plan || !(event.ctrlKey || event.metaKey || event.shiftKey || focused())) return
+    const plan = element.contains(event.target) ? owner.plan() : null
+    if (!plan) return
+    if (!(event.ctrlKey || event.metaKey || event.shiftKey || focused())) return
     event.preventDefault()
     event.stopPropagation()
     const by = event.deltaY || event.deltaX
@@ -249,7 +250,8 @@ export function timeline(owner) {
     element.addEventListener(end, up)
   }
   element.addEventListener('pointerleave', leave)
-  element.addEventListener('wheel', wheel, { passive: false })
+  // before Nodes 2.0, which zooms the graph with what it sees on the way down
+  window.addEventListener('wheel', wheel, { capture: true, passive: false })
   element.addEventListener('keydown', key)
   element.addEventListener('focus', refresh)
   element.addEventListener('blur', () => {
@@ -269,6 +271,7 @@ export function timeline(owner) {
     view: () => view(),
     remove() {
       sized.disconnect()
+      window.removeEventListener('wheel', wheel, { capture: true })
       floating.hide()
       if (drag) owner.end()
       drag = null

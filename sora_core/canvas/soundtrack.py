@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from ..errors import MediaError
-from ..video.audio import LAYOUTS, Audio, Samples, Track
+from ..video.audio import LAYOUTS, Audio, AudioTrack, Samples
 from ..video.audio_reader import SoundInfo, in_channels, probe_sound, read_sound, resampled
 from ..video.container import frame_rate
 from .canvas import Canvas, Placement, Sound
 from .canvas_latent import Allocate
 from .rasterize import first_frame, visible_range
 
-RATES = (
+SAMPLE_RATES = (
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
 )  # fmt: skip
 """Samples a second that AAC knows."""
@@ -49,7 +49,7 @@ class Part:
             yield in_channels(chunk, channels)
 
 
-def canvas_sound(canvas: Canvas) -> Track | None:
+def canvas_sound(canvas: Canvas) -> AudioTrack | None:
     """The sound of `canvas`, exactly as long as it; None where no footage has any.
 
     Footage is heard where it lies, from its sample that belongs to its first frame on it, and
@@ -65,7 +65,7 @@ def canvas_sound(canvas: Canvas) -> Track | None:
     channels = max(info.channels for _, info in heard)
     total = sample_count(canvas, rate)
     parts = [part for each in heard for part in _parts(canvas, *each, rate, total)]
-    return Track(_mixed(parts, rate, channels, total), rate, channels)
+    return AudioTrack(_mixed(parts, rate, channels, total), rate, channels)
 
 
 def recorded_sound(canvas: Canvas, allocate: Allocate = torch.zeros) -> Audio | None:
@@ -85,28 +85,28 @@ def sample_count(canvas: Canvas, rate: int) -> int:
     return round(canvas.size.frames / frame_rate(canvas.fps) * rate)
 
 
-def sound_alone(sound: Sound, frames: int, fps: float) -> Track:
+def sound_alone(sound: Sound, frames: int, fps: float) -> AudioTrack:
     """`sound` from the start of a video of `frames` frames, cut or filled to its length."""
     placement = Placement(source=torch.zeros(1, 1, 1, 3), sound=sound)
     info = _sound_info(sound)
     rate = known_rate(info.rate)
     total = round(frames / frame_rate(fps) * rate)
     part = Part(placement, info, 0, total, Fraction(0))
-    return Track(_mixed([part], rate, info.channels, total), rate, info.channels)
+    return AudioTrack(_mixed([part], rate, info.channels, total), rate, info.channels)
 
 
-def retimed(sound: Audio, speed: float) -> Audio | Track:
+def retimed(sound: Audio, speed: float) -> Audio | AudioTrack:
     """`sound` in 1 / `speed` of its time, higher or lower as a tape is."""
     if speed == 1:
         return sound
     seconds = iter(sound.samples.split(sound.rate, dim=1))
     chunks = resampled(seconds, sound.rate * exact(speed), sound.rate)
-    return Track(chunks, sound.rate, len(sound.samples))
+    return AudioTrack(chunks, sound.rate, len(sound.samples))
 
 
 def known_rate(rate: int) -> int:
-    """The lowest of `RATES` that holds everything that `rate` does, or the highest."""
-    return next((known for known in RATES if known >= rate), RATES[-1])
+    """The lowest of `SAMPLE_RATES` that holds everything that `rate` does, or the highest."""
+    return next((known for known in SAMPLE_RATES if known >= rate), SAMPLE_RATES[-1])
 
 
 def exact(value: float) -> Fraction:
@@ -145,7 +145,7 @@ def _parts(
 
 
 def _mixed(parts: list[Part], rate: int, channels: int, total: int) -> Iterator[Samples]:
-    tracks = [Track(part.chunks(rate, channels), rate, channels) for part in parts]
+    tracks = [AudioTrack(part.chunks(rate, channels), rate, channels) for part in parts]
     for start in range(0, total, rate):
         chunk = torch.zeros(channels, min(rate, total - start))
         end = start + chunk.shape[1]

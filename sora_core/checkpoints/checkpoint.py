@@ -29,7 +29,7 @@ SETTINGS = (
 ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
 """Settings that the first files do not have."""
 MAX_SETTINGS = 1_000_000  # bytes of settings; those of a model take about 2,000
-MAX_MODEL_DEPTH, MAX_WIDTH = 512, 65536  # a hostile file may not make us build for hours
+MAX_MODEL_DEPTH, MAX_MODEL_WIDTH = 512, 65536  # a hostile file may not make us build for hours
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 SettingsType = TypeVar("SettingsType")
@@ -207,23 +207,23 @@ def _config(values: object) -> CheckpointConfig:
     sizes = asdict(config.transformer) | asdict(config.autoencoder)
     depth = max(sizes["depth"], sizes["fine_depth"], sizes["coarse_depth"])
     width = max(size for size in sizes.values() if isinstance(size, int))
-    if depth > MAX_MODEL_DEPTH or width > MAX_WIDTH:
+    if depth > MAX_MODEL_DEPTH or width > MAX_MODEL_WIDTH:
         raise ConfigError(
-            f"depth {depth}, width {width}: at most {MAX_MODEL_DEPTH} and {MAX_WIDTH}"
+            f"depth {depth}, width {width}: at most {MAX_MODEL_DEPTH} and {MAX_MODEL_WIDTH}"
         )
     return config
 
 
 def checked_settings(kind: Callable[..., SettingsType], text: str) -> SettingsType:
     """`kind` made of the JSON table in `text`; ConfigError unless every value is of its type, and
-    every count from 1 to `MAX_WIDTH`: nothing is built before."""
+    every count from 1 to `MAX_MODEL_WIDTH`: nothing is built before."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise ConfigError(f"settings are no JSON ({problem!s:.60})") from problem
     for name, value in values.items() if isinstance(values, dict) else ():
-        if isinstance(value, int) and not 1 <= value <= MAX_WIDTH:
-            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_WIDTH}")
+        if isinstance(value, int) and not 1 <= value <= MAX_MODEL_WIDTH:
+            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_MODEL_WIDTH}")
     return _from_table(kind, values)
 
 

@@ -64,7 +64,7 @@ def read_header(path: Path) -> Header:
             raise _shape_refusal(path, "is not a file: choose a .safetensors file")
         with path.open("rb") as file:
             text, data_bytes = _header_text(path, file)
-        return _checked(path, _parsed(path, text), data_bytes)
+        return _checked_header(path, _parsed(path, text), data_bytes)
     except OSError as problem:
         raise _shape_refusal(path, f"cannot be read ({problem.strerror})") from problem
 
@@ -171,7 +171,7 @@ def _begun(
     text += b" " * (-len(text) % 8)  # the values begin aligned
     if len(text) > MAX_HEADER:
         raise _shape_refusal(path, f"gets a header of {len(text)} bytes: at most {MAX_HEADER}")
-    _checked(path, entries, end)
+    _checked_header(path, entries, end)
     try:
         with replacing(path) as unfinished, unfinished.open("xb") as file:
             file.write(len(text).to_bytes(8, "little"))
@@ -227,7 +227,7 @@ def _parsed(path: Path, text: bytes) -> dict[str, object]:
     return entries
 
 
-def _checked(path: Path, entries: Mapping[str, object], data_bytes: int) -> Header:
+def _checked_header(path: Path, entries: Mapping[str, object], data_bytes: int) -> Header:
     """`entries` as a Header; their values must fill exactly the `data_bytes` bytes after it."""
     metadata = entries.get("__metadata__", {})
     described = len(entries) - ("__metadata__" in entries)

@@ -19,23 +19,23 @@ from ..models.text_encoder import TextConfig, TextEncoder
 from ..models.tokenizer import Tokenizer
 from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
-FORMAT = "sora text 1"
-TEXT = "text."
-SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
-MAX_SETTINGS = 10_000  # bytes
-MAX_WORDS = 4_000_000  # bytes of the vocabulary, unpacked
+TEXT_FORMAT = "sora text 1"
+TEXT_PREFIX = "text."
+SETTINGS_KEY, VOCABULARY_KEY = "text.settings.json", "text.vocabulary"
+SHIPPED_TEXT_ENCODER = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
+MAX_TEXT_SETTINGS = 10_000  # bytes
+MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the vocabulary, unpacked
 
 
 def load_text(
-    path: Path = SHIPPED, dtype: torch.dtype = torch.float32
+    path: Path = SHIPPED_TEXT_ENCODER, dtype: torch.dtype = torch.float32
 ) -> tuple[TextEncoder, Tokenizer]:
     """The text encoder of the file at `path`, on the CPU and for inference, and its tokenizer.
 
     A model file without one uses the one that ships. WeightsError where the file is malformed.
     """
     if not holds_text(path):
-        path = SHIPPED
+        path = SHIPPED_TEXT_ENCODER
     config, tokenizer = read_text_config(path)
     with torch.device("meta"):
         encoder = TextEncoder(config)
@@ -45,19 +45,22 @@ def load_text(
 
 def holds_text(path: Path) -> bool:
     """Whether the file at `path` has a text encoder; WeightsError where it is no such file."""
-    return SETTINGS in read_header(path).tensors
+    return SETTINGS_KEY in read_header(path).tensors
 
 
 def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
     """The sizes of the text encoder in the file at `path`, and its tokenizer."""
     header = read_header(path)
     try:
-        settings = json.loads(_bytes(path, header, SETTINGS, MAX_SETTINGS))
-        config = _config(settings)
+        settings = json.loads(_bytes_of_tensor(path, header, SETTINGS_KEY, MAX_TEXT_SETTINGS))
+        config = _text_config(settings)
         unpacked = zlib.decompressobj()
-        text = unpacked.decompress(_bytes(path, header, VOCABULARY, MAX_WORDS), MAX_WORDS)
+        text = unpacked.decompress(
+            _bytes_of_tensor(path, header, VOCABULARY_KEY, MAX_VOCABULARY_BYTES),
+            MAX_VOCABULARY_BYTES,
+        )
         if unpacked.unconsumed_tail:
-            raise ConfigError(f"vocabulary of more than {MAX_WORDS} bytes")
+            raise ConfigError(f"vocabulary of more than {MAX_VOCABULARY_BYTES} bytes")
         pieces = text.decode().split("\n")
         if len(pieces) != config.vocabulary:
             raise ConfigError(f"{len(pieces)} word pieces for {config.vocabulary} rows")
@@ -76,17 +79,20 @@ def read_text_weights(
     WeightsError where one is missing, unexpected, of another shape, or not finite.
     """
     shapes: dict[str, Sequence[int]] = {
-        f"{TEXT}{name}": tensor.shape for name, tensor in encoder.state_dict().items()
+        f"{TEXT_PREFIX}{name}": tensor.shape for name, tensor in encoder.state_dict().items()
     }
     header = read_header(path)
-    found = {name for name in header.tensors if name.startswith(TEXT)} - {SETTINGS, VOCABULARY}
+    found = {name for name in header.tensors if name.startswith(TEXT_PREFIX)} - {
+        SETTINGS_KEY,
+        VOCABULARY_KEY,
+    }
     for name in sorted(found ^ shapes.keys()):
         problem = "lacks" if name in shapes else "holds an unknown"
         raise WeightsError(f"{path.name[:60]!a} {problem} {name[:60]}: download it again")
     weights = {}
     for name, shape in shapes.items():
         (tensor,) = read_tensors(path, {"": shape}, name).values()
-        weights[name.removeprefix(TEXT)] = tensor.to(dtype)
+        weights[name.removeprefix(TEXT_PREFIX)] = tensor.to(dtype)
     return weights
 
 
@@ -94,23 +100,25 @@ def text_tensors(
     encoder: TextEncoder, tokenizer: Tokenizer, dtype: torch.dtype = torch.float16
 ) -> dict[str, Tensor]:
     """All that a file holds of a text encoder, by key."""
-    weights = {TEXT + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()}
+    weights = {
+        TEXT_PREFIX + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()
+    }
     return weights | {
-        SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
-        VOCABULARY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
+        SETTINGS_KEY: _tensor(json.dumps(asdict(encoder.config)).encode()),
+        VOCABULARY_KEY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
     }
 
 
 def write_text(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
     """Puts the text encoder alone into the file at `path`, in half precision."""
-    write_tensors(path, text_tensors(encoder, tokenizer), {"format": FORMAT})
+    write_tensors(path, text_tensors(encoder, tokenizer), {"format": TEXT_FORMAT})
 
 
 def _tensor(data: bytes) -> UInt8[Tensor, " n"]:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-def _bytes(path: Path, header: Header, name: str, most: int) -> bytes:
+def _bytes_of_tensor(path: Path, header: Header, name: str, most: int) -> bytes:
     """The bytes that the tensor called `name` holds; ConfigError for another kind, or too many."""
     if name not in header.tensors:
         raise ConfigError(f"no {name}")
@@ -120,7 +128,7 @@ def _bytes(path: Path, header: Header, name: str, most: int) -> bytes:
     return read_tensors(path, prefix=name)[""].numpy().tobytes()
 
 
-def _config(values: object) -> TextConfig:
+def _text_config(values: object) -> TextConfig:
     names = [field.name for field in fields(TextConfig)]
     if not isinstance(values, dict) or set(values) != set(names):
         raise ConfigError(f"settings must be exactly {', '.join(names)}")

@@ -28,7 +28,7 @@ from ..video.probe import duration_of
 from ..video.still import read_still
 from ..video.writer import write_video
 
-SECONDS = 2.0
+DEFAULT_SECONDS = 2.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,8 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         type=float,
-        help=f"how long, by default {SECONDS:g}, or as long as the video to edit; how much to add "
-        "to the video to extend; 0 is a single frame",
+        help=f"how long, by default {DEFAULT_SECONDS:g}, or as long as the video to edit; how much "
+        "to add to the video to extend; 0 is a single frame",
     )
     parser.add_argument("--fps", type=float, help="frames per second; as trained by default")
     parser.add_argument("--seed", type=int, default=0)
@@ -113,7 +113,7 @@ def placed_footage(args: Namespace, fps: float) -> Canvas:
     width, height = args.size
     video = args.extend or args.edit
     lasts = 0.0 if video is None else float(duration_of(video))
-    seconds = SECONDS if args.seconds is None else args.seconds
+    seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
     if args.edit and args.seconds is None:
         seconds = lasts
     if args.extend:

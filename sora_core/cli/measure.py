@@ -7,18 +7,18 @@ from pathlib import Path
 import torch
 
 from ..checkpoints.checkpoint import load_autoencoder, read_config
-from ..checkpoints.text_file import SHIPPED as TEXT_ENCODER
+from ..checkpoints.text_file import SHIPPED_TEXT_ENCODER as TEXT_ENCODER
 from ..checkpoints.text_file import load_text
 from ..errors import ConfigError, SizeError
 from ..measure import expansion
 from ..measure.calibration import calibrated, calibration_trials, strange_figures, write_certainty
 from ..measure.captions import (
-    Row,
+    QuestionRow,
     caption_figures,
     captioned_clips,
     expanded_wishes,
+    question_rows,
     readings,
-    rows,
 )
 from ..measure.classifier import (
     CLASSIFIER_PATH,
@@ -123,7 +123,7 @@ def run(args: Namespace) -> str:
             lines = measured = measure_text(args)
         case "world":
             rows = world.run(args, show_progress)
-            lines, measured = [world.table(rows)], [f for row in rows for f in row.figures]
+            lines, measured = [world.table(rows, args)], [f for row in rows for f in row.figures]
         case _:
             lines = measure_edits(args)
             measured = [claim.figure for claim in lines]
@@ -184,7 +184,7 @@ def measure_captions(args: Namespace) -> list[Figure]:
     return caption_figures(captioned, world) + strange_figures(captioner, autoencoder)
 
 
-def measure_recaptioning(args: Namespace) -> list[Row]:
+def measure_recaptioning(args: Namespace) -> list[QuestionRow]:
     """How often each question is answered right by what either model paints."""
     reader, wanted = load_classifier(), expanded_wishes(args.prompts, read_language())
     found: dict[str, list[ClassifierResult]] = {}
@@ -193,7 +193,7 @@ def measure_recaptioning(args: Namespace) -> list[Row]:
         for reading in readings(getattr(args, arm), reader, wanted):
             found[arm].append(reading)
             show_progress(f"{arm}: painted {len(found[arm])} of {args.prompts}")
-    return rows(found)
+    return question_rows(found)
 
 
 def measure_prompts(args: Namespace) -> list[Figure]:
@@ -201,7 +201,7 @@ def measure_prompts(args: Namespace) -> list[Figure]:
     language = read_language()
     if not args.fidelity:
         return expansion.expansion_figures(list(expansion.expansion_trials(language)))
-    terse, reader = read_cases(expansion.HELD_OUT / "terse.txt"), load_classifier()
+    terse, reader = read_cases(expansion.HELD_OUT_FOLDER / "terse.txt"), load_classifier()
     settings, pipeline = SampleSettings(args.steps), load(args.model)
     return expansion.gain_figures(
         expansion.gain_pairs(pipeline, reader, terse, language, settings, args.seed, show_progress)

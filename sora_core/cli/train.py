@@ -24,7 +24,7 @@ from ..training.experiments import (
     TransformerRun,
 )
 from ..training.recipes import RECIPES
-from ..training.text_run import TEXT, TextRun
+from ..training.text_run import TEXT_FOLDER, TextRun
 from ..training.town_recipes import TOWN_RECIPES
 from ..training.town_runs import TOWN_RUNS
 from ..training.trainer import Progress
@@ -36,7 +36,7 @@ RUNS = {
     CLASSIFIER_FILE: ReaderRun,
     CAPTIONER_FILE: CaptionerRun,
     RECAPTIONING: RecaptioningRun,
-    TEXT: TextRun,
+    TEXT_FOLDER: TextRun,
 }
 
 

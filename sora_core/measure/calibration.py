@@ -15,7 +15,7 @@ from ..checkpoints.safetensors_io import read_header, read_tensors, write_tensor
 from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
 from ..models.vocabulary import LONG_SIGN
-from ..pipeline.caption import CAPTION_SIDE, FRAMES, caption
+from ..pipeline.caption import CAPTION_SIDE, WINDOW_FRAMES, caption
 from ..prompts.vocabulary import World
 from ..shapes import Frames
 from .captions import caption_latents, labelled_clip, stated_labels
@@ -85,7 +85,7 @@ def strange_figures(
 def pixel_noise(seed: int) -> Frames:
     """Pixels of any colour, drawn anew in each frame."""
     generator = torch.Generator().manual_seed(seed)
-    shape = (FRAMES, CAPTION_SIDE, CAPTION_SIDE, 3)
+    shape = (WINDOW_FRAMES, CAPTION_SIDE, CAPTION_SIDE, 3)
     return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
 
 
@@ -94,13 +94,13 @@ def tiles(seed: int) -> Frames:
     generator = torch.Generator().manual_seed(seed)
     mosaic = torch.randint(256, (8, 8, 3), generator=generator, dtype=torch.uint8)
     large = mosaic.repeat_interleave(CAPTION_SIDE // 8, 0).repeat_interleave(CAPTION_SIDE // 8, 1)
-    return large.expand(FRAMES, -1, -1, -1).contiguous()
+    return large.expand(WINDOW_FRAMES, -1, -1, -1).contiguous()
 
 
 def fades(seed: int) -> Frames:
     """One plain colour that turns into another."""
     colours = torch.rand(2, 3, generator=torch.Generator().manual_seed(seed)) * 255
-    mixed = torch.lerp(colours[0], colours[1], torch.linspace(0, 1, FRAMES)[:, None])
+    mixed = torch.lerp(colours[0], colours[1], torch.linspace(0, 1, WINDOW_FRAMES)[:, None])
     return (
         mixed[:, None, None].expand(-1, CAPTION_SIDE, CAPTION_SIDE, -1).to(torch.uint8).contiguous()
     )

@@ -18,7 +18,14 @@ from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
 from ..models.chunked_codec import encode_chunks
 from ..models.vocabulary import split
-from ..pipeline.caption import CAPTION_FPS, CAPTION_SIDE, FRAMES, Caption, caption, footage_clips
+from ..pipeline.caption import (
+    CAPTION_FPS,
+    CAPTION_SIDE,
+    WINDOW_FRAMES,
+    Caption,
+    caption,
+    footage_clips,
+)
 from ..pipeline.generate import load
 from ..prompts.expansion import Language, expand
 from ..prompts.parse import parse
@@ -56,7 +63,9 @@ def caption_latents(autoencoder: Autoencoder, frames: Frames) -> list[Latent]:
 def labelled_clip(seed: int) -> tuple[Labels, Frames]:
     """A held-out clip, and what it shows."""
     scene = sample_scene(seed, held_out=True)
-    return scene.labels, render(scene, Size(CAPTION_SIDE, CAPTION_SIDE, FRAMES), CAPTION_FPS).frames
+    return scene.labels, render(
+        scene, Size(CAPTION_SIDE, CAPTION_SIDE, WINDOW_FRAMES), CAPTION_FPS
+    ).frames
 
 
 def captioned_clips(
@@ -130,7 +139,7 @@ STYLE = "sora-mini"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class QuestionRow:
     """How often one question is answered right, by each transformer."""
 
     question: str
@@ -165,17 +174,17 @@ def readings(
         yield ClassifierResult(wish.asked, classify(reader, frames))
 
 
-def rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[Row]:
+def question_rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[QuestionRow]:
     """A row for each question, and one for everything right and one for the mean of questions."""
     tables = {
         arm: {each.name: each.value for each in right_shares(all)} for arm, all in found.items()
     }
     questions = list(next(iter(tables.values())))
     table_rows = [
-        Row(name, {arm: table[name] for arm, table in tables.items()}) for name in questions
+        QuestionRow(name, {arm: table[name] for arm, table in tables.items()}) for name in questions
     ]
     single = questions[:-1]
     means = {
         arm: sum(table[name] for name in single) / len(single) for arm, table in tables.items()
     }
-    return [*table_rows, Row("mean", means)]
+    return [*table_rows, QuestionRow("mean", means)]

@@ -14,7 +14,7 @@ from .fidelity import ClipRequest, SampleSettings, canvas_of_size, generated_cli
 from .prompt_facts import Faults, PromptCase, general_faults, read_cases, world_faults
 from .report import Figure
 
-HELD_OUT = Path(__file__).parent / "held_out"
+HELD_OUT_FOLDER = Path(__file__).parent / "held_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ExpansionTrial:
 
 
 def expansion_trials(
-    language: Language, folder: Path = HELD_OUT, seeds: Sequence[int] = range(2)
+    language: Language, folder: Path = HELD_OUT_FOLDER, seeds: Sequence[int] = range(2)
 ) -> Iterator[ExpansionTrial]:
     """Every prompt in the style it was written for, or in all of them, at each level by seeds."""
     for style in EXPANSION_STYLES:

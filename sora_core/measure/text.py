@@ -21,10 +21,10 @@ from .report import Figure
 PROBED = 4_500_000_000  # scenes that no recipe trains on
 PROBES = 3000  # captions
 LEARNED = 2  # of three captions, so many fit the probes and the rest test them
-RIDGE = 1.0
+FIT_RIDGE = 1.0
 BATCH = 100
-SIZES = (0.5, 1.0, 2.0, 3.0)  # ranks of the curve, as multiples of those that ship
-CALIBRATION = 24_000  # tokens
+RANK_FACTORS = (0.5, 1.0, 2.0, 3.0)  # ranks of the curve, as multiples of those that ship
+CALIBRATION_TOKENS = 24_000  # tokens
 
 
 def text_figures(
@@ -73,9 +73,9 @@ def size_figures(
         Texts.of(texts, tokenizer, 0)
         for texts in (learned.plain, learned.captions + learned.prompts)
     ]
-    calibration = calibration_texts(parts, CALIBRATION, 0)
+    calibration = calibration_texts(parts, CALIBRATION_TOKENS, 0)
     plain, figures = shuffled(held_out.plain, 0)[:count], []
-    for factor in SIZES:
+    for factor in RANK_FACTORS:
         student = TextEncoder(resized(TextConfig(), factor)).eval().requires_grad_(False)
         thin_out(student, teacher, calibration)
         size = 2 * sum(tensor.numel() for tensor in student.parameters()) / 1e6
@@ -148,6 +148,6 @@ def _probe(
     mean, spread = states.mean(0), states.std(0) + 1e-6
     x = torch.nn.functional.pad((states - mean) / spread, (0, 1), value=1.0).double()
     y = torch.nn.functional.pad((asked - mean) / spread, (0, 1), value=1.0).double()
-    square = x.T @ x + RIDGE * torch.eye(x.shape[1], dtype=x.dtype)
+    square = x.T @ x + FIT_RIDGE * torch.eye(x.shape[1], dtype=x.dtype)
     weights = torch.linalg.solve(square, x.T @ one_hot(answers, values).double())
     return (y @ weights).argmax(dim=1)

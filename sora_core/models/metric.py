@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..shapes import COMPRESSION, Grid
 
-MIN_FPS, MAX_FPS = 1.0, 240.0
+SLOWEST_FPS, FASTEST_FPS = 1.0, 240.0
 USUAL_FPS = 8.0
 USUAL_CELLS = 8.0
 """Latent cells of a side, and the rate, whose features are all those of 0."""
@@ -25,7 +25,7 @@ USUAL_CELLS = 8.0
 FIRST_FRAME = (COMPRESSION.time - 1) / 2
 """A latent frame stands for four frames, and its time is their middle; the first one for one."""
 
-SECONDS = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
+TIME_PERIODS = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
 SIDES = (*(4 * 256 ** (-i / 11) for i in range(9)), 6.0, 9.0, 14.0)
 """Radians a second and radians a smaller side by which queries and keys are turned (rotary).
 
@@ -73,7 +73,7 @@ def metric_angles(places: Float[Tensor, "b n 5"]) -> Float[Tensor, "b 1 n k"]:
     """The angle by which each pair of a token's query and key features is turned."""
     angles = [
         places[..., axis, None] * torch.tensor(frequencies, device=places.device)
-        for axis, frequencies in enumerate((SECONDS, SIDES, SIDES))
+        for axis, frequencies in enumerate((TIME_PERIODS, SIDES, SIDES))
     ]
     return torch.cat(angles, dim=-1)[:, None]
 
@@ -93,6 +93,6 @@ def format_features(grid: Grid, fps: Float[Tensor, " b"]) -> Float[Tensor, "b f"
 def rates(fps: float | Float[Tensor, " #b"], batch: int, device: torch.device) -> Tensor:
     """`fps` of each row; ConfigError where a rate is out of range."""
     each = torch.as_tensor(fps, dtype=torch.float32, device=device).reshape(-1).expand(batch)
-    if not bool(((each >= MIN_FPS) & (each <= MAX_FPS)).all()):
-        raise ConfigError(f"frame rate {fps}: choose from {MIN_FPS:g} to {MAX_FPS:g} fps")
+    if not bool(((each >= SLOWEST_FPS) & (each <= FASTEST_FPS)).all()):
+        raise ConfigError(f"frame rate {fps}: choose from {SLOWEST_FPS:g} to {FASTEST_FPS:g} fps")
     return each

@@ -30,7 +30,7 @@ CAPTION_FPS = 8.0  # as in training, so that the pace of what moves is as known
 CAPTION_SIDE = 64  # pixels of the smaller side, as in training
 LONGEST_SIDE = 128
 CELL_SIDE = 16  # pixels: two latent cells
-FRAMES = COMPRESSION.pixel_frames(WINDOW)
+WINDOW_FRAMES = COMPRESSION.pixel_frames(WINDOW)
 MAX_CLIPS = 8  # at most, spread over the footage: a long video takes no longer than a short one
 
 TEMPERATURE = 0.6  # of drawn words: at 1 they vary more than they stay true
@@ -58,7 +58,7 @@ def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
         config = checked_settings(CaptionerConfig, metadata.get("config", ""))
         if max(config.seeing, config.saying) > MAX_MODEL_DEPTH:
             raise ConfigError(f"captioner of {config.seeing} + {config.saying} blocks: too deep")
-        vocabulary = Vocabulary(_words(metadata.get("words", "")))
+        vocabulary = Vocabulary(_vocabulary_words(metadata.get("words", "")))
     except ConfigError as problem:
         raise WeightsError(f"{path.name[:60]!a} is no captioner ({problem!s:.90})") from problem
     with torch.device("meta"):
@@ -67,7 +67,7 @@ def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
     return captioner.eval().requires_grad_(False)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _vocabulary_words(text: str) -> tuple[str, ...]:
     try:
         words = json.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -80,11 +80,11 @@ def _words(text: str) -> tuple[str, ...]:
 def footage_clips(
     placement: Placement, size: tuple[int, int], seconds: float, encode: Encode, channels: int
 ) -> list[Latent]:
-    """Latents of some `FRAMES` frames each, as small as the captioner knows them, spread over
-    footage of `size` (width, height) that lasts for `seconds`.
+    """Latents of some `WINDOW_FRAMES` frames each, as small as the captioner knows them, spread
+    over footage of `size` (width, height) that lasts for `seconds`.
     """
     width, height = captioner_size(*size)
-    length = min(seconds, FRAMES / CAPTION_FPS)
+    length = min(seconds, WINDOW_FRAMES / CAPTION_FPS)
     frames = max(1, round(length * CAPTION_FPS))
     canvas = Canvas(width=width, height=height, seconds=frames / CAPTION_FPS, fps=CAPTION_FPS)
     count = min(MAX_CLIPS, ceil(seconds / length - 0.1))

@@ -13,7 +13,7 @@ from .words import TEMPLATES, read_data
 
 INSTRUCTIONS = Path(__file__).parent / "instructions"
 TOKENS = 512  # more than the longest paragraph that is asked for
-READ = 20_000  # characters of an answer that are looked at
+ANSWER_CHARACTERS = 20_000  # characters of an answer that are looked at
 
 _REASONED = re.compile(
     r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|$)", re.IGNORECASE | re.DOTALL
@@ -65,10 +65,14 @@ def answer(written: str, instruction: str) -> str:
     Reasoning goes, also where it never ends or never began; so do prefaces, quotes and markup. An
     answer that recites its `instruction` is none.
     """
-    visible = clean_prompt(written[:READ].encode("utf-8", "replace").decode(), READ)
-    text = plain_prompt(_UNOPENED.sub(" ", _REASONED.sub(" ", visible)), READ)
+    visible = clean_prompt(
+        written[:ANSWER_CHARACTERS].encode("utf-8", "replace").decode(), ANSWER_CHARACTERS
+    )
+    text = plain_prompt(_UNOPENED.sub(" ", _REASONED.sub(" ", visible)), ANSWER_CHARACTERS)
     text = _PREFACE.sub("", text.replace("*", "")).strip(" \"'")
-    if any(line and line in text for line in clean_prompt(instruction, READ).split(". ")):
+    if any(
+        line and line in text for line in clean_prompt(instruction, ANSWER_CHARACTERS).split(". ")
+    ):
         return ""
     if len(text) <= MAX_PROMPT_BYTES:
         return text
@@ -87,8 +91,8 @@ def faults(prompt: str, answered: str, language: Language, style: str) -> str:
     return f"it lost or contradicts {', '.join(found[:5])}" if found else ""
 
 
-MAX_WORDS = 1200  # characters of the full caption
-MIN_WORDS = 200  # and of the short one, at most
+MAX_CAPTION = 1200  # characters of the full caption
+MAX_SHORT_CAPTION = 200  # and of the short one, at most
 BREAK = "\u00b6"  # stands for the end of a line while reasoning, which may be of many, is removed
 
 
@@ -107,4 +111,6 @@ def captions(answer: str) -> tuple[str, str]:
     if not lines:
         raise PromptError("the language model said nothing about the footage: try another seed")
     short, *rest = lines
-    return clean_prompt(" ".join(rest) or short, MAX_WORDS), clean_prompt(short, MIN_WORDS)
+    return clean_prompt(" ".join(rest) or short, MAX_CAPTION), clean_prompt(
+        short, MAX_SHORT_CAPTION
+    )

@@ -11,7 +11,7 @@ from math import isclose
 from ..errors import PromptError
 
 MAX_SHOTS = 64
-TOLERANCE = 1e-6  # seconds: what decimal times lose in binary
+TIME_TOLERANCE = 1e-6  # seconds: what decimal times lose in binary
 
 _CLOCK = r"(?:[0-9]+:)?[0-9]+(?:\.[0-9]+)?"
 _UNIT = r"(?:seconds|secs?|s)\b"
@@ -40,7 +40,7 @@ _FIRST = re.compile(r"^(?:then|next|finally|cut to:?|after that)\b,?\s*", re.IGN
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class PromptShot:
     """What the video shows from `start` until `end`, in seconds."""
 
     start: float
@@ -57,7 +57,7 @@ class _Span:
     frames: bool
 
 
-def parse_shots(text: str, seconds: float) -> list[Shot]:
+def parse_shots(text: str, seconds: float) -> list[PromptShot]:
     """The shots of `text`, in order and without gaps, of which the last ends at `seconds`.
 
     A shot has its time before it, `0-2s: a ball`, or behind it in brackets, `a ball [0-2s]`. Shots
@@ -78,7 +78,7 @@ def parse_shots(text: str, seconds: float) -> list[Shot]:
     read = [_time_of(piece) for piece in pieces]
     if not any(read):
         each = seconds / len(pieces)
-        shots = [Shot(i * each, (i + 1) * each, piece) for i, piece in enumerate(pieces)]
+        shots = [PromptShot(i * each, (i + 1) * each, piece) for i, piece in enumerate(pieces)]
         return [*shots[:-1], replace(shots[-1], end=float(seconds))]
     timed = []
     for i, (piece, found) in enumerate(zip(pieces, read, strict=True), 1):
@@ -87,8 +87,8 @@ def parse_shots(text: str, seconds: float) -> list[Shot]:
         timed.append(found)
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)
-    shots = [Shot(span.start, span.end, message) for span, message in timed]
-    _check(shots, seconds)
+    shots = [PromptShot(span.start, span.end, message) for span, message in timed]
+    _check_order(shots, seconds)
     return shots
 
 
@@ -126,7 +126,7 @@ def _seconds(clock: str) -> float:
     return 60 * int(minutes or 0) + float(rest)
 
 
-def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
+def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[PromptShot]:
     """Shots whose frames are stretched so that the last one ends at `seconds`."""
     for i, (span, _) in enumerate(timed, 1):
         if not span.frames:
@@ -144,22 +144,22 @@ def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
     total = timed[-1][0].end - first + (1 if ends_inside else 0)
     edges = [start / total * seconds for start in starts] + [float(seconds)]
     return [
-        Shot(start, end, message)
+        PromptShot(start, end, message)
         for (start, end), (_, message) in zip(pairwise(edges), timed, strict=True)
     ]
 
 
-def _check(shots: list[Shot], seconds: float) -> None:
+def _check_order(shots: list[PromptShot], seconds: float) -> None:
     at = 0.0
     for i, shot in enumerate(shots, 1):
         span = f"shot {i} from {shot.start:g} s to {shot.end:g} s"
         if shot.end <= shot.start:
             raise PromptError(f"{span}: let it end after it starts")
-        if not isclose(shot.start, at, abs_tol=TOLERANCE):
+        if not isclose(shot.start, at, abs_tol=TIME_TOLERANCE):
             wrong = "overlaps the shot before" if shot.start < at else "leaves a gap before it"
             raise PromptError(f"{span} {wrong}: start it at {at:g} s")
         at = shot.end
-    if not isclose(at, seconds, abs_tol=TOLERANCE):
+    if not isclose(at, seconds, abs_tol=TIME_TOLERANCE):
         raise PromptError(
             f"the shots end at {at:g} s, the canvas at {seconds:g} s: let the last shot end there"
         )

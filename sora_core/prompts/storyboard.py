@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ..errors import PromptError
 from .expansion import Language, expand
 from .sanitize import clean_prompt, plain_prompt
-from .shots import Shot, parse_shots
+from .shots import PromptShot, parse_shots
 from .words import LEXICON, Word, read_data, words
 
 RECENT = 4  # shots that one may be the continuation of
@@ -14,7 +14,7 @@ ARTICLES = ("a", "an", "the")
 PRONOUNS = ("it", "he", "she")
 
 
-def read_storyboard(text: str, seconds: float) -> list[Shot]:
+def read_storyboard(text: str, seconds: float) -> list[PromptShot]:
     """The shots of `text`, in order and without gaps, of which the last ends at `seconds`.
 
     Shots without times share the seconds evenly. A thing that was described once is described in
@@ -33,10 +33,10 @@ def read_storyboard(text: str, seconds: float) -> list[Shot]:
 
 
 def expanded(
-    shots: list[Shot], language: Language, *, style: str, level: str, seed: int
-) -> list[Shot]:
+    shots: list[PromptShot], language: Language, *, style: str, level: str, seed: int
+) -> list[PromptShot]:
     """`shots` with each text expanded; what one leaves open is as in the shots before it."""
-    done: list[Shot] = []
+    done: list[PromptShot] = []
     for shot in shots:
         before = " ".join(earlier.text for earlier in done[: -RECENT - 1 : -1])  # the last counts
         fuller = expand(shot.text, language, style=style, level=level, seed=seed, before=before)
@@ -45,7 +45,7 @@ def expanded(
     return [replace(shot, text=text) for shot, text in zip(done, texts, strict=True)]
 
 
-def script(shots: list[Shot]) -> str:
+def script(shots: list[PromptShot]) -> str:
     """A line for each shot, which `read_storyboard` reads back."""
     return "\n".join(f"{shot.start:.6g}-{shot.end:.6g}s: {shot.text}" for shot in shots)
 

@@ -3,14 +3,13 @@
 import re
 from itertools import pairwise
 
-from .parse import parse
+from .parse import ATTRIBUTES, parse
 from .vocabulary import World
 from .words import LEXICON, Phrase, Word, read_data, words
 
 NAMED = 12  # words in a note
 LONGEST = 40  # characters of a word in a note
-READ = 4000  # characters: the text encoder reads 128 word pieces
-ATTRIBUTES = ("size", "colour", "pattern")
+READ_CHARACTERS = 4000  # characters: the text encoder reads 128 word pieces
 DESCRIBED = ("shape", *ATTRIBUTES)
 
 _WEIGHT = re.compile(r":\s*[\d.]+\s*\)")
@@ -24,7 +23,7 @@ def unknown_words(prompt: str, world: World) -> list[str]:
     phrase is one that the model learned; so is a colour or a size that names a thing, such as the
     cherry in "a cherry spins".
     """
-    text = _WEIGHT.sub(")", prompt[:READ])
+    text = _WEIGHT.sub(")", prompt[:READ_CHARACTERS])
     refused = set(parse(text, world).refused)
     known = {*read_data(LEXICON / "grammar.json")["grammar"], *world.english["quiet"]}
     known.update(*(world.english[name] for name in ("function", "placing", "views_pass", "views")))

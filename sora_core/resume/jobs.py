@@ -11,7 +11,7 @@ from pathlib import Path
 from .fingerprint import fingerprint
 from .prediction_cache import PredictionCache
 from .staging import is_staging, remove_stale
-from .tensor_cache import Tensors, read_cached, refusing, size_of, write_cached, write_text_kept
+from .tensor_cache import Tensors, read_cached, refusing, size_of, write_cached, write_text_cached
 
 JOB_MANIFEST = "job.json"
 MAX_MANIFEST = 10_000_000  # bytes; a part takes about 150
@@ -86,7 +86,7 @@ class Job:
 
     def _note(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        write_text_kept(self.folder / JOB_MANIFEST, json.dumps(asdict(manifest)))
+        write_text_cached(self.folder / JOB_MANIFEST, json.dumps(asdict(manifest)))
 
     def _remove_half_written(self) -> None:
         """Removes what killed writers left, of this job and of others below the root."""

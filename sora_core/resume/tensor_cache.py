@@ -39,7 +39,7 @@ def write_cached(path: Path, key: str, tensors: Tensors) -> None:
         move_into_place(folder / path.name, path)
 
 
-def write_text_kept(path: Path, text: str) -> None:
+def write_text_cached(path: Path, text: str) -> None:
     """Puts `text` into the file at `path`, as `write_cached` does."""
     with refusing(path.parent), staging(path.parent.parent) as folder:
         with replacing(folder / path.name) as unfinished:

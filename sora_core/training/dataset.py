@@ -23,6 +23,7 @@ from ..world.scene import sample_scene
 
 DATASET_FPS = 8.0
 SHARD = 128
+CAPTIONS = 2  # ways of saying each clip, each once short and once long
 FIRST_OBJECT = 3  # segments: floor, sky, wall, then the objects
 
 

@@ -10,14 +10,13 @@ from typing import ClassVar
 from ..checkpoints.safetensors_io import load_into
 from ..errors import TrainingError
 from ..models.autoencoder import Autoencoder
-from .dataset import Shelf, render_shelf
+from .dataset import CAPTIONS, Shelf, render_shelf
 from .distributed import Ranks
 from .latent_dataset import encode_shards
 from .recipes import Recipe
 from .trainer import Progress
 
 AUTOENCODER_NAME = "autoencoder"
-CAPTIONS = 2  # ways of saying each clip, each once short and once long
 
 OnShard = Callable[[str, int, int], None]
 """Is told what is being made ready, how many files of it are, and of how many."""

@@ -29,11 +29,11 @@ from ..video.frames import video_from_frames
 from .truth_maps import maps_of
 
 TOGETHER = 8  # clips that are encoded at once
-TEXT = ".text.safetensors"
+TEXT_SUFFIX = ".text.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedClip:
+class MixedClip:
     """A clip of 1 + 4k frames, what is true of it, and its captions."""
 
     frames: Frames
@@ -66,7 +66,7 @@ class Bucket:
 
 
 @torch.no_grad()
-def write_shard(path: Path, clips: Sequence[RenderedClip], autoencoder: Autoencoder) -> None:
+def write_latents(path: Path, clips: Sequence[MixedClip], autoencoder: Autoencoder) -> None:
     """Writes the latents, maps, rates and captions of `clips`, all of one size, to `path`."""
     latents = []
     with torch.autocast("cpu", torch.bfloat16):
@@ -83,7 +83,7 @@ def write_shard(path: Path, clips: Sequence[RenderedClip], autoencoder: Autoenco
         save_file(tensors, temporary, {"captions": captions})
 
 
-def write_text(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
+def write_text_states(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
     """Writes the token states of the captions of the shard at `path` beside it."""
     captions = captions_of(path)
     flat = [caption for each in captions for caption in each]
@@ -100,7 +100,7 @@ def write_text(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
 
 
 def text_path(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(".safetensors") + TEXT)
+    return path.with_name(path.name.removesuffix(".safetensors") + TEXT_SUFFIX)
 
 
 def captions_of(path: Path) -> list[list[str]]:
@@ -108,7 +108,7 @@ def captions_of(path: Path) -> list[list[str]]:
         return json.loads(file.metadata()["captions"])
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
@@ -120,7 +120,7 @@ def read_buckets(paths: Iterable[Path]) -> list[Bucket]:
     """
     groups: dict[tuple[int, ...], list[tuple[dict[str, Tensor], list[list[str]]]]] = {}
     for path in paths:
-        tensors = _tensors(path) | _tensors(text_path(path))
+        tensors = _read_tensors(path) | _read_tensors(text_path(path))
         groups.setdefault(tuple(tensors["latents"].shape[2:]), []).append(
             (tensors, captions_of(path))
         )

@@ -33,12 +33,12 @@ from .flow_losses import cell_error, frame_step_loss, weighted_mean
 from .mixed_clips import Bucket
 from .noise_levels import NoiseLevels
 from .transformer import attention_for
-from .truth_maps import MOVING, THINGS, MapHead
+from .truth_maps import MOVING_MAP, THINGS_MAP, MapHead
 
-USUAL_CELLS = 320  # of a clip of 64x64 pixels and 17 frames
+USUAL_CLIP_CELLS = 320  # of a clip of 64x64 pixels and 17 frames
 TEST_LEVELS = (0.2, 0.4, 0.7, 0.95)
 TEST_CLIPS = 32
-SHEET_CLIPS = 16
+MIXED_SHEET_CLIPS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +118,7 @@ class MixedTask:
 
     def count(self, grid: Grid, ranks: Ranks) -> int:
         """How many clips of `grid` one process has in a step: attention grows faster than size."""
-        cost = (grid.cells / USUAL_CELLS) ** (1.1 if grid.cells > USUAL_CELLS else 1.0)
+        cost = (grid.cells / USUAL_CLIP_CELLS) ** (1.1 if grid.cells > USUAL_CLIP_CELLS else 1.0)
         return max(
             1, round(min(self.batch / cost, self.learning.stills * self.batch) / ranks.count)
         )
@@ -144,8 +144,8 @@ class MixedTask:
         maps = bucket.maps[rows][:, :, part].float() / 255
 
         sigma, paint = self.noise_levels(grid, count, shared, own)
-        weight = 1 + (learning.thing_weight - 1) * maps[:, THINGS, None]
-        weight = weight + learning.moving_weight * (4 * maps[:, MOVING, None]).clamp(max=1)
+        weight = 1 + (learning.thing_weight - 1) * maps[:, THINGS_MAP, None]
+        weight = weight + learning.moving_weight * (4 * maps[:, MOVING_MAP, None]).clamp(max=1)
 
         choice = torch.randint(bucket.lengths.shape[1], (count,), generator=own).tolist()
         silent = (torch.rand(count, generator=own) < learning.no_text).tolist()
@@ -249,7 +249,7 @@ class MixedTask:
     def show(self, average: MixedLearner, step: int, folder: Path) -> Mapping[str, float]:
         """The flow loss on held-out clips at some levels, and a sheet of generated clips."""
         scores = {f"test/{level}": self.test_loss(average.dit, level) for level in TEST_LEVELS}
-        test, count = self.test, min(SHEET_CLIPS, len(self.test.latents))
+        test, count = self.test, min(MIXED_SHEET_CLIPS, len(self.test.latents))
         text, mask = pad_texts([test.text(i, 0) for i in range(count)])
         empty = self.empty[None].expand(count, -1, -1)
         _, c, t, y, x = test.latents.shape

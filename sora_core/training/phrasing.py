@@ -9,15 +9,15 @@ from numpy.random import PCG64, Generator
 PHRASES = Path(__file__).with_name("phrasing.json")
 NOUNS = ("toys", "toys", "beings", "vehicles", "plants")
 
-Phrases = Mapping[str, Sequence[str]]
+PhraseTable = Mapping[str, Sequence[str]]
 
 
-def read_phrases() -> Phrases:
+def read_phrases() -> PhraseTable:
     """The words and clauses that prompts are put together of, by kind."""
     return json.loads(PHRASES.read_text(encoding="utf-8"))
 
 
-def prompt(seed: int, phrases: Phrases) -> str:
+def prompt(seed: int, phrases: PhraseTable) -> str:
     """A prompt, the same for the same `seed`."""
     return _Phrasing(Generator(PCG64([seed, 7])), phrases).prompt()
 
@@ -25,7 +25,7 @@ def prompt(seed: int, phrases: Phrases) -> str:
 class _Phrasing:
     """Draws words and puts clauses together."""
 
-    def __init__(self, rng: Generator, phrases: Phrases) -> None:
+    def __init__(self, rng: Generator, phrases: PhraseTable) -> None:
         self.rng, self.phrases = rng, phrases
 
     def pick(self, choices: str | Sequence[str]) -> str:

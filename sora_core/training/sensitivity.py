@@ -10,8 +10,8 @@ from torch import Tensor
 from ..models.autoencoder import Autoencoder
 from ..shapes import Latent
 
-SMALL = 0.1  # size of the errors that are tried
-PLAIN = 0.3  # share of an even weight, so that no direction is free
+ERROR_SIZE = 0.1  # size of the errors that are tried
+EVEN_SHARE = 0.3  # share of an even weight, so that no direction is free
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def decoder_sensitivity(
     for _ in range(draws):
         direction = torch.randn(len(latents), channels, 1, 1, 1, generator=generator)
         sign = torch.randn(len(latents), 1, *latents.shape[2:], generator=generator).sign()
-        moved = autoencoder.decode(latents + SMALL * sign * direction).float()
+        moved = autoencoder.decode(latents + ERROR_SIZE * sign * direction).float()
         sizes.append((moved - plain).square().mean((1, 2, 3, 4)))
         flat = direction.flatten(1)
         products.append(flat[:, :, None] * flat[:, None, :])
@@ -45,5 +45,5 @@ def decoder_sensitivity(
     metric[upper[1], upper[0]] = solution
     values, vectors = torch.linalg.eigh(metric)
     values = values.clamp(min=0)
-    values = PLAIN + (1 - PLAIN) * values / values.mean()
+    values = EVEN_SHARE + (1 - EVEN_SHARE) * values / values.mean()
     return vectors @ torch.diag(values.sqrt()) @ vectors.T

@@ -19,8 +19,8 @@ from .phrasing import prompt, read_phrases
 WORDNET = Path("/usr/share/wordnet")
 WRITTEN = Path(__file__).resolve().parents[1] / "measure" / "held_out"
 DATA = ("data.noun", "data.verb", "data.adj", "data.adv")
-HELD_OUT = 50  # one sentence in so many is never trained on
-FIRST_SEED = 500_000_000  # scenes that no other recipe draws
+ONE_HELD_OUT_IN = 50  # one sentence in so many is never trained on
+SENTENCE_SEED = 500_000_000  # scenes that no other recipe draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ def gather(amounts: Amounts) -> tuple[Sentences, Sentences]:
     return Sentences(*(side[0] for side in sides)), Sentences(*(side[1] for side in sides))
 
 
-def is_held_out(text: str) -> bool:
+def is_held_out_text(text: str) -> bool:
     """Whether `text` belongs to the held-out side: decided by its hash, so alike on every run."""
-    return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % HELD_OUT == 0
+    return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % ONE_HELD_OUT_IN == 0
 
 
 def world_captions(scenes: int) -> Iterator[str]:
     """The short and the long caption of each scene, moving and still."""
-    for seed in range(FIRST_SEED, FIRST_SEED + scenes):
+    for seed in range(SENTENCE_SEED, SENTENCE_SEED + scenes):
         both = describe(sample_scene(seed), seed, still=seed % 8 == 0)
         yield both.short
         yield both.long
@@ -91,10 +91,10 @@ def wordnet_sentences(folder: Path = WORDNET) -> Iterator[str]:
             entry, gloss = line.split("|", 1)
             if number % 10 == 0:
                 yield entry.split()[4].replace("_", " ")
-            yield from _parts(gloss)
+            yield from _gloss_parts(gloss)
 
 
-def _parts(gloss: str) -> Iterator[str]:
+def _gloss_parts(gloss: str) -> Iterator[str]:
     """The definition, and each quoted example."""
     for example in re.findall(r'"([^"]+)"', gloss):
         yield escaped(example.strip())
@@ -110,7 +110,7 @@ def escaped(text: str) -> str:
 def _sides(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     sides: tuple[list[str], list[str]] = [], []
     for text in dict.fromkeys(texts):
-        sides[is_held_out(text)].append(text)
+        sides[is_held_out_text(text)].append(text)
     return tuple(sides[0]), tuple(sides[1])
 
 

@@ -20,7 +20,7 @@ from .texts import Texts, calibration_texts
 from .thinning import thin_out
 from .trainer import Progress, TrainingConfig, train
 
-PLAIN = 0.6  # the share of training batches in plain English
+PLAIN_ENGLISH_SHARE = 0.6  # the share of training batches in plain English
 COSINE_WEIGHT = 4.0
 BLOCK_WEIGHT = 0.25  # of all blocks but the last, together
 EMPTY_WEIGHT = 0.05  # guidance leans on the empty prompt in every step
@@ -153,7 +153,9 @@ class TextTask:
 
     def draw(self, step: int, ranks: Ranks) -> Int[Tensor, "b n"]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        plain = bool(torch.rand((), generator=generator) < PLAIN) and bool(self.plain.ids)
+        plain = bool(torch.rand((), generator=generator) < PLAIN_ENGLISH_SHARE) and bool(
+            self.plain.ids
+        )
         return (self.plain if plain else self.preview_clips).batch(
             self.tokens // ranks.count, generator
         )

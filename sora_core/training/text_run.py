@@ -9,7 +9,7 @@ from .minilm import load_teacher
 from .sentences import gather
 from .text import train_text
 
-TEXT = "text"
+TEXT_FOLDER = "text"
 
 
 class TextRun(Run):
@@ -24,7 +24,7 @@ class TextRun(Run):
         return ()
 
     def __call__(self, ranks: Ranks) -> None:
-        recipe, folder = self.recipe.text, self.folder(TEXT)
+        recipe, folder = self.recipe.text, self.folder(TEXT_FOLDER)
         teacher, tokenizer = load_teacher()
         student: TextEncoder = train_text(
             teacher,

@@ -38,7 +38,7 @@ def thin_out(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> 
         block.norm_mlp.load_state_dict(whole.norm_mlp.state_dict())
         _fit(block.attn.qkv, ours, [whole.attn.qkv(x) for x in theirs])
 
-        mixed, wanted = _mixed(block, ours), [whole.attn(x, None) for x in theirs]
+        mixed, wanted = _attended_values(block, ours), [whole.attn(x, None) for x in theirs]
         residual = [t + x - y for t, x, y in zip(wanted, theirs, ours, strict=True)]
         _fit(block.attn.out, mixed, residual)
         ours = [block.norm_attn(x + block.attn(x, None)) for x in ours]
@@ -56,7 +56,7 @@ def _blocks(encoder: TextEncoder) -> list[BertBlock]:
     return [cast(BertBlock, block) for block in encoder.blocks]
 
 
-def _mixed(block: BertBlock, inputs: list[Tensor]) -> list[Tensor]:
+def _attended_values(block: BertBlock, inputs: list[Tensor]) -> list[Tensor]:
     """What enters the last map of the attention."""
     found: list[Tensor] = []
     out = block.attn.out

@@ -17,14 +17,13 @@ from ..shapes import Size
 from ..world.town.captions import describe
 from ..world.town.render import render
 from ..world.town.sample import RATE_WEIGHTS, RATES, sample_scene
-from .dataset import ClipShard
-from .mixed_clips import RenderedClip, text_path, write_shard, write_text
+from ..world.town.shards import SHARD_CLIPS
+from .dataset import CAPTIONS, ClipShard
+from .mixed_clips import MixedClip, text_path, write_latents, write_text_states
 
-SHARD = 64
-CAPTIONS = 2
 STILL_SECONDS = 0.25  # what a scene of a single frame is scheduled for
 
-OnShard = Callable[[int, int], None]
+OnTownShard = Callable[[int, int], None]
 """Called with how many shards are ready, and of how many."""
 
 
@@ -39,19 +38,21 @@ class TownShelf:
 
     def shards(self, folder: Path, share: float = 1.0) -> list[Path]:
         """The files of the first `share` of the clips, one at least."""
-        count = max(1, round(share * self.clips / SHARD))
+        count = max(1, round(share * self.clips / SHARD_CLIPS))
         name = f"{self.size.width}x{self.size.height}x{self.size.frames}"
-        return [folder / f"{name}-{self.first_seed + i * SHARD}.safetensors" for i in range(count)]
+        return [
+            folder / f"{name}-{self.first_seed + i * SHARD_CLIPS}.safetensors" for i in range(count)
+        ]
 
     def seeds(self, shard: int) -> range:
-        first = shard * SHARD
+        first = shard * SHARD_CLIPS
         return range(
             self.first_seed + first,
-            self.first_seed + max(first + 1, min(self.clips, first + SHARD)),
+            self.first_seed + max(first + 1, min(self.clips, first + SHARD_CLIPS)),
         )
 
 
-def town_clip(seed: int, size: Size, held_out: bool = False) -> RenderedClip:
+def town_clip(seed: int, size: Size, held_out: bool = False) -> MixedClip:
     """The clip of `seed`: its scene fits the seconds that `size` lasts at the rate of the seed."""
     rng = Generator(PCG64([seed, 6]))
     fps = RATES[int(rng.choice(len(RATES), p=RATE_WEIGHTS))]
@@ -63,7 +64,7 @@ def town_clip(seed: int, size: Size, held_out: bool = False) -> RenderedClip:
         describe(scene, seed * CAPTIONS + i, 0.0 if still else seconds).text
         for i in range(CAPTIONS)
     )
-    return RenderedClip(clip.frames, clip.segments, clip.depth, fps, captions)
+    return MixedClip(clip.frames, clip.segments, clip.depth, fps, captions)
 
 
 def write_pictures(folder: Path, shelf: TownShelf, share: float = 1.0) -> list[Path]:
@@ -92,14 +93,14 @@ def read_pictures(path: Path) -> ClipShard:
     return ClipShard(frames, segments, [{} for _ in frames], empty, empty)
 
 
-def write_shelf(
+def write_town_shelf(
     folder: Path,
     shelf: TownShelf,
     autoencoder: Autoencoder,
     encoder: TextEncoder,
     tokenizer: Tokenizer,
     share: float = 1.0,
-    on_shard: OnShard = lambda done, total: None,
+    on_shard: OnTownShard = lambda done, total: None,
 ) -> list[Path]:
     """The shards of the first `share` of `shelf`, written where missing; both files of each."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,9 +108,9 @@ def write_shelf(
     for i, path in enumerate(paths):
         if not path.exists():
             clips = [town_clip(seed, shelf.size, shelf.held_out) for seed in shelf.seeds(i)]
-            write_shard(path, clips, autoencoder)
+            write_latents(path, clips, autoencoder)
         if not text_path(path).exists():
             with torch.inference_mode():
-                write_text(path, encoder, tokenizer)
+                write_text_states(path, encoder, tokenizer)
         on_shard(i + 1, len(paths))
     return paths

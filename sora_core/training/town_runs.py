@@ -32,7 +32,7 @@ from .latent_alignment import align
 from .mixed_clips import read_buckets
 from .mixed_task import MixedTask
 from .sensitivity import decoder_sensitivity
-from .town_clips import read_pictures, write_pictures, write_shelf
+from .town_clips import read_pictures, write_pictures, write_town_shelf
 from .town_recipes import TownRecipe
 from .trainer import Progress, train
 from .warm_start import warm_started
@@ -116,7 +116,7 @@ class TownTransformerRun(TownRun):
         autoencoder = self.autoencoder()
         encoder, tokenizer = load_text()
         write = partial(
-            write_shelf,
+            write_town_shelf,
             self.folder("clips"),
             autoencoder=autoencoder,
             encoder=encoder,

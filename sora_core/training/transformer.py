@@ -30,10 +30,9 @@ from ..world.scene import COLOURS, SHAPES
 from ..world.sheet import contact_sheet
 from .conditioning_masks import MASK_KINDS, draw_mask, open_span
 from .distributed import Ranks
+from .flow_losses import LEAST_SIGMA, QUIET
 from .latent_dataset import OBJECTS, LatentShard
 
-LEAST_SIGMA = 0.1  # below it the weight of the loss, 1 / sigma^2, grows no more
-QUIET = 0.05  # the mean square of a step in the latent below which clips count no more
 TRUTH_BLOCK = 0.5  # how deep the truth is read off, as a share of the blocks
 FEW_TOKENS = 320  # up to here attention written out trains faster on a CPU
 

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ..models.patchify import patchify
 from ..shapes import COMPRESSION, Grid
+from ..world.render import FIRST_THING
 
-FIRST_THING = 3  # segments below it are floor, sky, and what belongs to neither
 MAPS = ("things", "moving", "edge", "near", "floor", "sky")
 """Shares of a cell's pixels that show a thing, that a thing has just left or entered, where a thing
 borders on something else; how near the cell is, as 1 / (1 + depth); shares of floor and of sky."""
 
-THINGS, MOVING = MAPS.index("things"), MAPS.index("moving")
+THINGS_MAP, MOVING_MAP = MAPS.index("things"), MAPS.index("moving")
 HIDDEN = 128  # width of the head
 FLAT = 0.02  # deviation of a map within a frame below which it counts as constant
 

@@ -45,7 +45,7 @@ class Audio:
         return _frame(self.samples[:, first:last], self.rate, first)
 
 
-class Track:
+class AudioTrack:
     """Sound that is made while it is used, from its start to its end, and only once."""
 
     def __init__(self, chunks: Iterable[Samples], rate: int, channels: int) -> None:

@@ -15,8 +15,8 @@ from av.container import InputContainer
 from einops import repeat
 
 from .audio import LAYOUTS, Samples
-from .container import FileSource, media_error, media_errors, opened
-from .streams import sound_stream, video_stream
+from .container import FileSource, media_error, media_errors, opened, packets
+from .streams import picture_stream, sound_stream
 from .timing import origin
 
 MAX_FILE_RATE = 768_000
@@ -72,9 +72,9 @@ def resampled(chunks: Iterable[Samples], rate: Fraction, wanted: int) -> Iterato
         pieces = chunk.float().cpu().contiguous().numpy()
         frame = av.AudioFrame.from_ndarray(pieces, format="fltp", layout=LAYOUTS[len(chunk)])
         frame.sample_rate = round(rate)
-        yield from _tensors(resampler.resample(frame))
+        yield from _sample_tensors(resampler.resample(frame))
     if resampler is not None:
-        yield from _tensors(resampler.resample(None))
+        yield from _sample_tensors(resampler.resample(None))
 
 
 def in_channels(samples: Samples, channels: int) -> Samples:
@@ -100,10 +100,11 @@ def _sample_pieces(
 ) -> Iterator[TimedSamples]:
     info = _audio_info(source, stream)
     resampler = AudioResampler("fltp", LAYOUTS[info.channels], info.rate)
-    begin = origin(video_stream(source, container)) if container.streams.video else Fraction(0)
+    picture = picture_stream(container)
+    begin = Fraction(0) if picture is None else origin(picture)
     first = None
     with media_errors(source, "be heard further"):
-        for frame in container.decode(stream):
+        for frame in _decoded(container, stream):
             form = frame.format.name, frame.layout.name, frame.sample_rate
             first = first or form
             if form != first:
@@ -112,9 +113,14 @@ def _sample_pieces(
             if frame.pts is not None and frame.time_base is not None:
                 time = frame.pts * frame.time_base - begin
             frame.pts = None
-            for samples in _tensors(resampler.resample(frame)):
+            for samples in _sample_tensors(resampler.resample(frame)):
                 yield time, samples
                 time = None
+
+
+def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
+    for packet in packets(container, stream):
+        yield from stream.decode(packet)
 
 
 def _in_step(pieces: Iterator[TimedSamples], rate: int) -> Iterator[Samples]:
@@ -137,6 +143,6 @@ def _in_step(pieces: Iterator[TimedSamples], rate: int) -> Iterator[Samples]:
             yield samples
 
 
-def _tensors(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
+def _sample_tensors(frames: Iterable[av.AudioFrame]) -> Iterator[Samples]:
     for frame in frames:
         yield torch.from_numpy(frame.to_ndarray())

@@ -26,7 +26,7 @@ MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9:
 UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14: "ICtCp"}
 """Matrices that libswscale cannot invert."""
 
-RGB, PLANAR_RGB, RGB_16, RGBA = "rgb24", "gbrp", "rgb48le", "rgba"
+RGB_8, PLANAR_RGB, RGB_16, RGBA = "rgb24", "gbrp", "rgb48le", "rgba"
 
 
 class FrameConverter:
@@ -79,7 +79,7 @@ class YuvWriter:
         self.reformatter = VideoReformatter()
 
     def frame(self, rgb: UInt8[Tensor, "y x 3"]) -> av.VideoFrame:
-        picture = av.VideoFrame.from_ndarray(rgb.cpu().contiguous().numpy(), format=RGB)
+        picture = av.VideoFrame.from_ndarray(rgb.cpu().contiguous().numpy(), format=RGB_8)
         if self.halving is None:
             return self._converted(picture, self.pixels)
         luma, *chroma = self._converted(picture, "yuv444p16le").planes

@@ -10,7 +10,9 @@ from typing import BinaryIO, cast
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from ..errors import MediaError
 from .decoders import WHITELIST
@@ -77,14 +79,17 @@ def opened(source: FileSource) -> Iterator[InputContainer]:
         try:
             container = av.open(
                 str(source.absolute()) if isinstance(source, Path) else source,
-                options={
+                # Not `options`, which go to each stream too: PyAV 16 ends the process where the
+                # header of the format lists no streams, as that of FLV.
+                container_options={
                     "format_whitelist": CONTAINER_FORMATS,
                     "protocol_whitelist": "file",
                     "codec_whitelist": WHITELIST,  # for what is decoded to find the streams
                 },
                 metadata_errors="replace",
             )
-        except av.error.ArgumentError as error:  # so FFmpeg names a format that is not listed
+        except (av.error.ArgumentError, av.error.InvalidDataError) as error:
+            # So FFmpeg 8.1 and 8.0 name a format that is not listed.
             problem = f"damaged, or of a format that is not read; {FORMAT_NAMES} are"
             raise media_error(source, problem) from error
     with cast(InputContainer, container) as container:
@@ -93,3 +98,17 @@ def opened(source: FileSource) -> Iterator[InputContainer]:
         if count > MAX_STREAMS or len(container.streams) > MAX_ATTACHED:
             raise media_error(source, f"{count} streams; at most {MAX_STREAMS} are read")
         yield container
+
+
+def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[av.Packet]:
+    """The packets of `stream` from where `container` stands, and the empty one that ends them.
+
+    In FLV and MPEG-TS a stream may begin half-way. PyAV does not know it and fails at each of its
+    packets; they are passed over.
+    """
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:
+            continue

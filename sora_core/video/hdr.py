@@ -30,11 +30,13 @@ BT709_PRIMARIES = 1
 
 
 class ToneMapper:
-    """Maps the frames of one video; tables for its curve and peak are computed once."""
+    """Maps the frames of one video; tables for its `curve` and its peak are computed once.
 
-    def __init__(self, frame: av.VideoFrame) -> None:
-        self.curve = frame.color_trc
-        self.wide = frame.color_primaries != BT709_PRIMARIES
+    `primaries` is the number of its primaries; `frame`, its first, may tell its peak.
+    """
+
+    def __init__(self, curve: int, primaries: int, frame: av.VideoFrame) -> None:
+        self.curve, self.wide = curve, primaries != BT709_PRIMARIES
         codes = np.arange(CODES + 1) / CODES
         if self.curve == PQ:
             self.peak = mastered_peak(frame)

@@ -10,7 +10,15 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from .colour import colour_notes, refused_matrix
-from .container import MAX_FILE_SIDE, MAX_PIXELS, FileSource, media_error, media_errors, opened
+from .container import (
+    MAX_FILE_SIDE,
+    MAX_PIXELS,
+    FileSource,
+    media_error,
+    media_errors,
+    opened,
+    packets,
+)
 from .hdr import NAMES as HDR_NAMES
 from .orientation import Orientation, orientation, square_pixels
 from .streams import video_stream
@@ -116,7 +124,8 @@ def first_decoded(
 ) -> Iterator[av.VideoFrame]:
     """The frames of `stream` from where `container` stands, in the order they are shown."""
     with media_errors(source, "be read further"):
-        yield from container.decode(stream)
+        for packet in packets(container, stream):
+            yield from stream.decode(packet)
 
 
 def check_size(source: FileSource, width: int, height: int) -> None:
@@ -146,8 +155,9 @@ def _notes(
     square: tuple[int, int],
 ) -> Iterator[str]:
     yield from colour_notes(first)
-    if first.color_trc in HDR_NAMES:
-        name = HDR_NAMES[first.color_trc]
+    curve = stream.codec_context.color_trc
+    if curve in HDR_NAMES:
+        name = HDR_NAMES[curve]
         yield f"it is HDR ({name}): mapped to SDR by the curve of BT.2390"
     if first.interlaced_frame:
         yield "it is interlaced: deinterlaced to one picture a frame"

@@ -224,6 +224,8 @@ class _Pixels:
     def __init__(self, source: FileSource, video: Inspected, *, alpha: bool = False) -> None:
         self.source, self.video, self.alpha = source, video, alpha
         self.converter = FrameConverter(*video.coded)
+        context = video.stream.codec_context
+        self.curve, self.primaries = context.color_trc, context.color_primaries
         self.tones: ToneMapper | None = None
 
     def __call__(self, frame: av.VideoFrame) -> UInt8[Tensor, "y x c"]:
@@ -236,10 +238,10 @@ class _Pixels:
     def _converted(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x c"]:
         if self.alpha:
             return self.converter.alpha(frame)[..., None]
-        if frame.color_trc not in HDR_CURVES:
+        if self.curve not in HDR_CURVES:
             return self.converter.rgb(frame)
-        if self.tones is None or self.tones.curve != frame.color_trc:
-            self.tones = ToneMapper(frame)
+        if self.tones is None:
+            self.tones = ToneMapper(self.curve, self.primaries, frame)
         return self.tones(self.converter.rgb_16(frame))
 
 

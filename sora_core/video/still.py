@@ -13,7 +13,7 @@ from .container import media_error
 from .probe import check_size
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_BYTES = 256_000_000  # of a file: a picture of MAX_PIXELS takes 133 MB when nothing is packed
+MAX_STILL_BYTES = 256_000_000  # of a file: MAX_PIXELS take 133 MB when nothing is packed
 
 
 def read_still(path: Path) -> Frames:
@@ -24,8 +24,8 @@ def read_still(path: Path) -> Frames:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise media_error(path, "not a file; a folder, pipe or device holds no picture")
-        if path.stat().st_size > MAX_BYTES:
-            raise media_error(path, f"a picture of more than {MAX_BYTES / 1e6:.0f} MB")
+        if path.stat().st_size > MAX_STILL_BYTES:
+            raise media_error(path, f"a picture of more than {MAX_STILL_BYTES / 1e6:.0f} MB")
         # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
         with Image.open(BytesIO(path.read_bytes()), formats=STILL_FORMATS) as image:
             check_size(path, *image.size)

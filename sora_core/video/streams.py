@@ -12,14 +12,20 @@ STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.st
 """Pictures that go with a film or a song: covers, and previews of chapters."""
 
 
-def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
-    """The video that a player would show: the default one, else the first; MediaError if none is
-    there whose decoder is on the list."""
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The video that a player would show: the default one, else the first; None where all are
+    still, as the cover of a song is."""
     moving = [stream for stream in container.streams.video if not stream.disposition & STILL]
-    if not moving:
-        problem = f"no video in it; {FORMAT_NAMES} with frames are read"
-        raise media_error(source, problem)
-    stream = next((s for s in moving if s.disposition & Disposition.default), moving[0])
+    default = (stream for stream in moving if stream.disposition & Disposition.default)
+    return next(default, moving[0] if moving else None)
+
+
+def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
+    """The video that a player would show; MediaError if there is none or its decoder is not on the
+    list."""
+    stream = picture_stream(container)
+    if stream is None:
+        raise media_error(source, f"no video in it; {FORMAT_NAMES} with frames are read")
     context = stream.codec_context
     if context is None:  # decoding would then end the process (PyAV issue 2344)
         raise media_error(source, f"no decoder for its video; {decoders.VIDEO_FIX}")

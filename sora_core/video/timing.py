@@ -17,9 +17,10 @@ from .container import (
     FileSource,
     media_error,
     media_errors,
+    packets,
 )
 
-BEFORE = 10  # seconds: the first packet may be due some frames before the first picture
+LEAD_SECONDS = 10  # seconds: the first packet may be due some frames before the first picture
 SAMPLED = 300  # packets whose stamps stand for those of the whole file
 STEADY = Fraction(1, 100)  # by which the rates that a header gives and implies may differ
 ROUNDED = Fraction(2, 100)  # by which stamps in milliseconds may miss one of the usual rates
@@ -44,7 +45,7 @@ def origin(stream: VideoStream) -> Fraction:
 def rewind(container: InputContainer, stream: VideoStream) -> None:
     """Goes to the first frame. MPEG-TS needs a time before it, which others may refuse."""
     try:
-        container.seek(int((origin(stream) - BEFORE) / tick(stream)), stream=stream)
+        container.seek(int((origin(stream) - LEAD_SECONDS) / tick(stream)), stream=stream)
     except FFmpegError:
         container.seek(stream.start_time or 0, stream=stream)
 
@@ -129,7 +130,7 @@ def _checked(source: FileSource, seconds: float) -> float:
 
 def _stamps(container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
     step = tick(stream)
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and packet.size:
             yield stamp * step, (packet.duration or 0) * step
@@ -143,8 +144,8 @@ def _sampled_rate(
         times = sorted({time for time, _ in islice(_stamps(container, stream), SAMPLED)})
         rewind(container, stream)  # the frames are still to be read
     steps = [float(later - sooner) for sooner, later in pairwise(times)]
-    if not steps:
-        return None
+    if not steps or median(steps) * MAX_FILE_FPS < 1:
+        return None  # a damaged file may claim any rate
     rate = 1 / Fraction(median(steps)).limit_denominator(100_000)
     # Stamps in milliseconds are 33 and 34 at 30 frames a second.
     return next((usual for usual in USUAL if abs(rate - usual) <= ROUNDED * usual), rate)

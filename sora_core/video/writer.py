@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..files import replacing
 from ..shapes import Frames
-from .audio import Audio, Track
+from .audio import Audio, AudioTrack
 from .codecs import MUXERS, Codec, codec_for
 from .colour import BT709, YuvWriter
 from .container import MAX_FILE_SIDE, MAX_PIXELS, frame_rate, media_error, media_errors
@@ -37,7 +37,7 @@ def write_video(
     *,
     codec: str = "h264",
     crf: int | None = None,
-    audio: Audio | Track | None = None,
+    audio: Audio | AudioTrack | None = None,
     metadata: Mapping[str, str] = MappingProxyType({}),
     on_frame: Callable[[int], None] = lambda count: None,
 ) -> Path:
@@ -118,7 +118,7 @@ class _Encoder:
         rate: Fraction,
         settings: Codec,
         crf: int | None,
-        audio: Audio | Track | None,
+        audio: Audio | AudioTrack | None,
         metadata: Mapping[str, str],
     ) -> None:
         height, width = first.shape[:2]

@@ -104,8 +104,8 @@ def show_clip(page, **values):
     canvas = ["SoraCanvas", {"seconds": 4.0, "fps": 8.0}]
     loader, place = ["LoadVideo", {"file": CLIP}], ["SoraPlaceVideo", values]
     show(page, loader, canvas, place, links=[[0, 0, 2, "video"], [1, 0, 2, "canvas"]])
-    page.wait_for_function(f"({PLAN})().bars[0]?.media?.version > 3", timeout=20_000)
-    page.wait_for_function(f"({PLAN})().bars[0].media.peaks", timeout=20_000)
+    page.wait_for_function(f"({PLAN})().bars[0]?.media?.version > 3", timeout=60_000)
+    page.wait_for_function(f"({PLAN})().bars[0].media.peaks", timeout=60_000)
     page.wait_for_timeout(250)
 
 
@@ -209,7 +209,7 @@ def test_the_wheel_zooms_at_the_pointer_and_scrolls(any_page):
     any_page.keyboard.up("Control")
     closer = any_page.evaluate(VIEW)
     assert closer["seconds"] < whole["seconds"] / 2
-    assert any_page.evaluate(PLACE, [1.0, TRACK]) == pytest.approx(spot, abs=1)
+    assert any_page.evaluate(PLACE, [1.0, TRACK]) == pytest.approx(spot, abs=2)  # whole pixels
     any_page.keyboard.down("Shift")
     any_page.mouse.wheel(0, 100)
     any_page.keyboard.up("Shift")

@@ -30,7 +30,8 @@ def add_by_name(page, name):
     page.evaluate("app.graph.clear()")
     page.evaluate("app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
     page.get_by_role("combobox").last.fill(name)
-    page.get_by_text("1 results are available").wait_for(state="attached")
+    found = page.locator("[role=option], [data-testid=result-item]").filter(has_text=name)
+    found.first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_function(BLUEPRINT)
 
@@ -39,6 +40,13 @@ def test_the_server_lists_every_blueprint(client):
     listed = client.get("/global_subgraphs").values()
     ours = {one["name"] for one in listed if one["info"]["node_pack"].endswith("sora_nodes")}
     assert ours == set(JOBS)
+
+
+@pytest.mark.parametrize("name", list(JOBS)[:1])
+def test_a_blueprint_is_found_by_its_name_in_every_page(any_page, name):
+    add_by_name(any_page, name)
+    titles = any_page.evaluate("app.graph.nodes.map(node => node.title)")
+    assert name in titles
 
 
 @pytest.mark.parametrize("name", JOBS)

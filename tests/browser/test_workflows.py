@@ -7,7 +7,7 @@ from tools.host import ROOT
 
 pytestmark = pytest.mark.browser
 
-WORKFLOWS = sorted(path.stem for path in ROOT.glob("workflows/*.json"))
+WORKFLOWS = sorted(path.stem for path in ROOT.glob("workflows/api/*.json"))
 OTHERS = [name for name in WORKFLOWS if name.startswith("host_")]  # need models to download
 OURS = [name for name in WORKFLOWS if name not in OTHERS]
 

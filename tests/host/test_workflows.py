@@ -5,7 +5,7 @@ import json
 import av
 import pytest
 
-from tools.draw_workflows import canvas_alone
+from tools.draw_workflows import PREFIX, canvas_alone
 from tools.host import ROOT
 
 pytestmark = pytest.mark.host
@@ -42,12 +42,12 @@ def test_a_workflow_for_other_models_makes_its_canvas(client, path):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
 def test_a_workflow_is_drawn_with_the_same_nodes_and_has_a_picture(path):
     graph = json.loads(path.read_text(encoding="utf-8"))
-    drawn = json.loads((ROOT / "workflows" / path.name).read_text(encoding="utf-8"))
+    drawn = json.loads((ROOT / "workflows" / f"{PREFIX}{path.name}").read_text(encoding="utf-8"))
     types = sorted(node["type"] for node in drawn["nodes"])
     assert types == sorted(node["class_type"] for node in graph.values())
-    assert (ROOT / "workflows" / f"{path.stem}.jpg").exists()
+    assert (ROOT / "workflows" / f"{PREFIX}{path.stem}.jpg").exists()
 
 
 def test_no_workflow_lacks_its_api_form():
     drawn = {path.stem for path in ROOT.glob("workflows/*.json")}
-    assert drawn == {path.stem for path in WORKFLOWS}
+    assert drawn == {f"{PREFIX}{path.stem}" for path in WORKFLOWS}

@@ -269,9 +269,10 @@ def test_an_image_stands_still_for_as_long_as_asked_and_ends_with_the_canvas():
     assert displayed(output) == [(12, [7] * 4)]
 
 
-def test_every_node_shows_a_picture_of_its_canvas(temp):
+def test_a_node_has_a_picture_of_its_canvas_that_the_page_does_not_show_again(temp):
     result = SoraCanvas.execute("custom", 64, 64, 2.0, 8.0)
-    (file,) = result.ui.as_dict()["images"]
+    (file,) = result.ui.pop("canvas")
+    assert result.ui == {}
     assert (temp / file["subfolder"] / file["filename"]).exists()
 
 

@@ -39,6 +39,14 @@ def test_what_is_chosen_goes_and_the_rest_stays(preserved, clear, left):
     assert set(clearable()) - {NOTHING, FINISHED, ALL} == {preserved[i] for i in left}
 
 
+def test_a_job_that_cannot_be_removed_does_not_keep_the_others(preserved, output):
+    (output / JOBS_FOLDER / preserved[1] / JOB_MANIFEST).unlink()
+    (output / JOBS_FOLDER / preserved[1] / JOB_MANIFEST).mkdir()
+    text = listed(ALL)
+    assert set(clearable()) - {NOTHING, FINISHED, ALL} == {preserved[1]}
+    assert "not removed" in text and preserved[1] in text
+
+
 def test_one_job_is_removed_by_its_name(preserved):
     listed(preserved[1])
     assert preserved[1] not in clearable() and preserved[0] in clearable()

@@ -2,11 +2,15 @@
 
 import json
 import re
+from dataclasses import dataclass, field
 
 import pytest
 import sora_nodes
+from comfy_api.latest import io
+from sora_nodes.nodes.search import searchable
 
 from tools.contract import infos_of
+from tools.help_pages import pages
 from tools.host import ROOT
 from tools.locales import ENGLISH, FILES, LANGUAGES, LOCALES, NODES, english, findings, flat, read
 
@@ -37,7 +41,11 @@ def test_a_page_shows_a_picture_explains_every_input_and_gives_an_example(node):
 
 def test_every_picture_is_there_small_and_shown():
     displayed = {name for node in INFOS for name in PICTURE.findall(page(node))}
-    there = {path.name: path.stat().st_size for path in DOCS.iterdir() if path.suffix != ".md"}
+    there = {
+        path.name: path.stat().st_size
+        for path in DOCS.iterdir()
+        if path.is_file() and path.suffix != ".md"
+    }
     assert displayed == set(there)
     assert sum(there.values()) < MEGABYTES * 2**20
 
@@ -75,9 +83,41 @@ def script(name):
     return (ROOT / "web" / name).read_text("utf-8")
 
 
+SEARCH = json.loads(script("search.json"))
+
+
 def test_every_node_has_other_words_to_be_found_by():
-    aliases = script("defs.js").split("const PLACE")[0]
-    assert set(re.findall(r"^  (Sora\w+): \['", aliases, re.MULTILINE)) == set(INFOS)
+    assert set(SEARCH["search_aliases"]) == set(INFOS)
+    assert all(SEARCH["search_aliases"].values())
+
+
+@dataclass
+class NewSchema(io.Schema):
+    search_aliases: list[str] = field(default_factory=list)
+
+
+def test_a_host_that_takes_search_words_has_them_in_the_schema():
+    class Node(io.ComfyNode):
+        @classmethod
+        def define_schema(cls):
+            seconds = io.Int.Input("shift")
+            seconds.advanced = None
+            return NewSchema(node_id="SoraSchedule", inputs=[seconds])
+
+    (node,) = searchable([Node])
+    schema = node.define_schema()
+    assert schema.search_aliases == SEARCH["search_aliases"]["SoraSchedule"]
+    assert schema.inputs[0].advanced is True
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_help_page_is_translated_from_the_present_words(language):
+    result = {place: text for place, text in pages().items() if place.stem == language}
+    assert {place.parent.name for place in result} == set(INFOS)
+    stale = [
+        place.parent.name for place, text in result.items() if place.read_text("utf-8") != text
+    ]
+    assert stale == [], "run python -m tools.help_pages"
 
 
 def test_every_stage_has_a_colour():
@@ -89,11 +129,7 @@ def test_every_stage_has_a_colour():
 
 
 def test_inputs_that_are_marked_as_rarely_used_exist():
-    marked = script("defs.js").split("const PLACE")[1]
-    place, *rest = re.findall(r"(?:(\w+): )?\[([^\]]+)\]|(\w+): PLACE", marked)
-    named = [(node, re.findall(r"'(\w+)'", names)) for node, names, _ in rest if node]
-    named += [(node, re.findall(r"'(\w+)'", place[1])) for *_, node in rest if node]
-    assert len(named) >= 4
-    for node, names in named:
+    assert len(SEARCH["advanced"]) >= 4
+    for node, names in SEARCH["advanced"].items():
         inputs = INFOS[node]["input"]
         assert set(names) <= set(inputs["required"] | inputs.get("optional", {}))

@@ -83,12 +83,13 @@ def test_what_a_graph_would_miss_is_found(text):
 def test_values_that_would_fall_to_other_widgets_are_found(change):
     infos = copy.deepcopy(INFOS)
     change(infos["SoraSchedule"])
-    assert list(unloaded(read(WORKFLOWS / "text_to_video.json"), infos, {}))
+    assert list(unloaded(read(WORKFLOWS / "sora_text_to_video.json"), infos, {}))
 
 
 def test_a_node_that_is_gone_is_found_until_another_stands_in_for_it():
     infos = {kind: info for kind, info in INFOS.items() if kind != "SoraNoise"}
-    graph, drawn = (read(WORKFLOWS / folder / "text_to_video.json") for folder in ("api", "."))
+    places = ("api/text_to_video.json", "sora_text_to_video.json")
+    graph, drawn = (read(WORKFLOWS / place) for place in places)
     assert list(unqueued(graph, infos, {})) == ["SoraNoise (6) is gone"]
     assert list(unloaded(drawn, infos, {}))
     swapped = {"SoraNoise": "SoraSample"}

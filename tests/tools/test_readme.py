@@ -90,8 +90,9 @@ def test_everything_it_shows_and_links_to_is_there():
 
 
 def test_every_workflow_is_in_the_gallery():
-    names = sorted(path.stem for path in ROOT.glob("workflows/*.json"))
-    assert [name for name in names if f"![](workflows/{name}.jpg) `{name}`: " not in PAGE] == []
+    names = sorted(path.stem for path in ROOT.glob("workflows/api/*.json"))
+    entries = [f"![](docs/workflows/{name}.jpg) `sora_{name}`: " for name in names]
+    assert names and [entry for entry in entries if entry not in PAGE] == []
 
 
 def test_the_table_of_jobs_is_a_plan_of_the_workflow_beside_it(tmp_path):

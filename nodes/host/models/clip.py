@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ....sora_core.checkpoints.text_file import (
-    SHIPPED,
+    SHIPPED_TEXT_ENCODER,
     holds_text,
     read_text_config,
     read_text_weights,
@@ -91,12 +91,12 @@ class HostTextEncoder(TextEncoder):
         return self.load_state_dict(state, strict=False)
 
 
-def load_clip(path: Path = SHIPPED) -> comfy.sd.CLIP:
+def load_clip(path: Path = SHIPPED_TEXT_ENCODER) -> comfy.sd.CLIP:
     """A CLIP of the text encoder in the file at `path`, in float32 for it is small.
 
     A model file that holds none uses the one that ships. WeightsError for a damaged file.
     """
-    path = path if holds_text(path) else SHIPPED
+    path = path if holds_text(path) else SHIPPED_TEXT_ENCODER
     config, tokenizer = read_text_config(path)
     with torch.device("meta"):
         weights = read_text_weights(path, TextEncoder(config))

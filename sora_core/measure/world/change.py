@@ -14,14 +14,14 @@ from numpy import ndarray
 
 from ...shapes import Frames
 from ...video.flow import GREY
+from ...world.town.raycast import MARK
 from .clips import Clips, Sample, read_all
 from .row import Row, share_row
 from .tracker import matte_of, tint_of, track
 
-MARK = 2  # the segment of strokes
-ENOUGH = 0.5  # of the true change
+ENOUGH_CHANGE = 0.5  # of the true change
 STAYS = 0.8  # of what was there at most must be there at the end
-EDGE = 0.15  # of the frames, at either end
+END_SHARE = 0.15  # of the frames, at either end
 
 
 def stroke_stays(sample: Sample, frames: Frames) -> bool:
@@ -36,7 +36,7 @@ def stroke_stays(sample: Sample, frames: Frames) -> bool:
     true, found = (
         _growth(matte_of(f, tint).sum((1, 2)).numpy()) for f in (sample.clip.frames, frames)
     )
-    return bool(found.max() >= ENOUGH * true.max() and found[-1] >= STAYS * found.max())
+    return bool(found.max() >= ENOUGH_CHANGE * true.max() and found[-1] >= STAYS * found.max())
 
 
 def light_stays(sample: Sample, frames: Frames) -> bool:
@@ -58,7 +58,7 @@ def push_stays(sample: Sample, frames: Frames) -> bool:
     rest = np.median(true.x[: max(2, len(true.x) // 5)])
     variant = np.sign(true.x[-1] - rest)
     moved = variant * (x - np.median(x[:2]))
-    needed = ENOUGH * abs(true.x[-1] - rest)
+    needed = ENOUGH_CHANGE * abs(true.x[-1] - rest)
     return bool(moved[-1] >= needed and moved[-1] >= STAYS * moved.max())
 
 
@@ -87,5 +87,5 @@ def _brightness(frames: Frames) -> Float[ndarray, "t"]:
 
 
 def _ends(values: Float[ndarray, "t"]) -> tuple[float, float]:
-    count = max(1, round(EDGE * len(values)))
+    count = max(1, round(END_SHARE * len(values)))
     return float(values[:count].mean()), float(values[-count:].mean())

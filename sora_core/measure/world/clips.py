@@ -13,14 +13,14 @@ from ...shapes import Frames, Size
 from ..reconstruction import through
 from .kinds import drawn_from
 from .tracker import Tint, trackable
-from .worlds import World, first_world
+from .worlds import RulerWorld, first_world
 
 SIZE, FPS = Size(64, 64, 17), 8.0
-TRIES = 40  # scenes looked at for each that is wanted
+SCENE_TRIES = 40  # scenes looked at for each that is wanted
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class SampleSpec:
     """A scene to film: its number among those of its `kind`, and at what size and rate."""
 
     kind: str
@@ -36,7 +36,7 @@ class Sample:
     `things` are the segments that each of `tints` is of: of one thing, or of several alike.
     """
 
-    shot: Shot
+    shot: SampleSpec
     scene: Any
     caption: str
     clip: Any
@@ -44,20 +44,33 @@ class Sample:
     things: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A generated clip for a sheet: which ruler asked for it, and the true one if there is one."""
+
+    ruler: str
+    prompt: str
+    frames: Frames
+    true: Frames | None = None
+
+
 @dataclass(slots=True)
 class Clips:
     """Makes each clip once, and holds on to it: rulers share what they look at.
 
-    `steps` is as the model was trained for if None.
+    `steps` is as the model was trained for if None. `looks` are the clips that were generated, each
+    with the name of the `ruler` that was at work.
     """
 
     pipeline: Pipeline
-    world: World = field(default_factory=first_world)
+    world: RulerWorld = field(default_factory=first_world)
     steps: int | None = None
     progress: Callable[[str], None] = lambda text: None
-    _samples: dict[Shot, Sample | None] = field(default_factory=dict)
-    _through: dict[Shot, Frames] = field(default_factory=dict)
-    _rendered: dict[tuple[Shot, str], Frames] = field(default_factory=dict)
+    ruler: str = ""
+    looks: list[Look] = field(default_factory=list)
+    _samples: dict[SampleSpec, Sample | None] = field(default_factory=dict)
+    _through: dict[SampleSpec, Frames] = field(default_factory=dict)
+    _rendered: dict[tuple[SampleSpec, str], Frames] = field(default_factory=dict)
 
     def samples(
         self, kind: str, count: int, first: int = 0, size: Size = SIZE, fps: float = FPS
@@ -68,16 +81,16 @@ class Clips:
         at the usual size and rate, so that other sizes and rates film the same ones.
         """
         found: list[Sample] = []
-        for number in range(first, first + TRIES * count):
-            if self.sample(Shot(kind, number)) and (
-                sample := self.sample(Shot(kind, number, size, fps), usual=False)
+        for number in range(first, first + SCENE_TRIES * count):
+            if self.sample(SampleSpec(kind, number)) and (
+                sample := self.sample(SampleSpec(kind, number, size, fps), usual=False)
             ):
                 found.append(sample)
             if len(found) == count:
                 break
         return found
 
-    def sample(self, shot: Shot, usual: bool = True) -> Sample | None:
+    def sample(self, shot: SampleSpec, usual: bool = True) -> Sample | None:
         """The scene of `shot`, or None if it cannot be tracked (if `usual`: by its colours)."""
         if shot not in self._samples:
             scene = self.world.scene(shot.kind, shot.number)
@@ -85,7 +98,7 @@ class Clips:
             things = tuple(map(tuple, self.world.tracked(scene)))
             tints = trackable(clip.frames, clip.segments, things)
             if tints is None and not usual:
-                known = self.sample(Shot(shot.kind, shot.number))
+                known = self.sample(SampleSpec(shot.kind, shot.number))
                 tints = known and known.tints
             caption = self.world.caption(scene, shot.kind, shot.number)
             self._samples[shot] = (
@@ -109,13 +122,11 @@ class Clips:
         if key not in self._rendered:
             size, fps = sample.shot.size, sample.shot.fps
             seed = drawn_from(sample.shot.kind, sample.shot.number)
-            self._rendered[key] = self.generate(sample.caption, canvas_of(size, fps), seed)
+            self._rendered[key] = self.generate(
+                sample.caption, exact_canvas(size, fps), seed, true=sample.clip.frames
+            )
             self.progress(f"generated {len(self._rendered)} clips: {sample.shot.kind}")
         return self._rendered[key]
-
-    def generated(self) -> list[tuple[Shot, Frames]]:
-        """Every clip that `made` has generated, in order."""
-        return [(shot, frames) for (shot, _), frames in self._rendered.items()]
 
     def generate(
         self,
@@ -124,8 +135,9 @@ class Clips:
         seed: int,
         guidance: float | None = None,
         footage_guidance: float = 1.0,
+        true: Frames | None = None,
     ) -> Frames:
-        """What the model makes of `prompt` on `canvas`."""
+        """What the model generates of `prompt` on `canvas`; `true` is for the sheet beside it."""
         latent = generate(
             self.pipeline,
             prompt,
@@ -135,7 +147,9 @@ class Clips:
             guidance=guidance,
             footage_guidance=footage_guidance,
         )
-        return torch.cat(list(decode_frames(self.pipeline, latent, canvas)))
+        frames = torch.cat(list(decode_frames(self.pipeline, latent, canvas)))
+        self.looks.append(Look(self.ruler, prompt, frames, true))
+        return frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +172,6 @@ def read_all(
     )
 
 
-def canvas_of(size: Size, fps: float) -> Canvas:
+def exact_canvas(size: Size, fps: float) -> Canvas:
     """The canvas that comes out as exactly `size` at `fps`."""
     return Canvas(width=size.width, height=size.height, seconds=size.frames / fps, fps=fps)

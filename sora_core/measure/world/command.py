@@ -1,18 +1,17 @@
 """`measure world`: every ruler, of true clips, of these through the autoencoder, and generated."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import torch
 
 from ...pipeline.generate import MODELS, SHIPPED, load
-from ...shapes import Frames
 from ...world.sheet import contact_sheet
-from .clips import Clips, Shot
-from .plan import FULL, QUICK, RULERS, chosen
+from .clips import Clips, Look
+from .free import SCENE_READER
+from .plan import FULL, QUICK, RULERS, chosen_rulers
 from .row import HEADER, Row
 from .town import town
 from .worlds import first_world
@@ -40,39 +39,44 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
     plan = QUICK if args.quick else FULL
     if args.clips is not None:
         plan = replace(plan, clips=args.clips)
-    names = chosen(args.rulers, args.town)
+    names = chosen_rulers(args.rulers, args.town)
+    if not args.rulers and not SCENE_READER.is_file():
+        names.remove("free")
     if args.quick:
         torch.set_num_threads(1)
     world = town() if args.town else first_world()
     clips = Clips(load(args.model), world, steps=args.steps, progress=progress)
     rows = []
     for name in names:
+        clips.ruler = name
         rows += RULERS[name](clips, plan)
         progress(f"{name}: {rows[-1]}")
     if args.sheets:
-        write_sheets(clips, args.sheets)
+        write_sheets(clips.looks, args.sheets)
     return rows
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], args: Namespace) -> str:
     """The rows for people: true, limit, made and the 95 % interval of made."""
-    return "\n".join([HEADER, *map(str, rows)])
+    lines = [HEADER, *map(str, rows)]
+    if not args.rulers and not SCENE_READER.is_file():
+        lines.append(f"free: left out, for there is no {SCENE_READER.name}")
+    return "\n".join(lines)
 
 
-def write_sheets(clips: Clips, folder: Path) -> None:
-    """A sheet for each kind of scene: the true clip, and beside it the generated one."""
+def write_sheets(looks: Sequence[Look], folder: Path) -> None:
+    """A sheet for each ruler and size of clip: what was generated, beside the true clip if any."""
     folder.mkdir(parents=True, exist_ok=True)
-    shots: dict[str, list[tuple[Shot, Frames]]] = {}
-    for shot, frames in clips.generated():
-        name = f"{shot.kind} {shot.size.width}x{shot.size.height} {shot.fps:g}"
-        shots.setdefault(name, []).append((shot, frames))
-    for name, found in shots.items():
+    sheets: dict[str, list[Look]] = {}
+    for look in looks:
+        frames, height, width, _ = look.frames.shape
+        sheets.setdefault(f"{look.ruler}_{width}x{height}x{frames}", []).append(look)
+    for name, some in sheets.items():
         pictures, captions = [], []
-        for shot, frames in islice(found, ON_SHEET):
-            sample = clips.sample(shot)
-            if sample:
-                pictures += [sample.clip.frames, frames]
-                captions += ["true", sample.caption]
-        if pictures:
-            path = folder / f"{name.replace(' ', '_')}.png"
-            contact_sheet(pictures, captions, path, columns=9, scale=1, across=2)
+        for look in some[:ON_SHEET]:
+            if look.true is not None:
+                pictures.append(look.true)
+                captions.append("true")
+            pictures.append(look.frames)
+            captions.append(look.prompt)
+        contact_sheet(pictures, captions, folder / f"{name}.png", columns=9, scale=1, across=2)

@@ -16,18 +16,20 @@ from torch import Tensor
 
 from ...canvas import edits
 from ...shapes import Frames, Size
-from .clips import Clips, Sample, Shot, canvas_of
+from .clips import FPS, Clips, Sample, SampleSpec, exact_canvas
 from .edit import sample_of
 from .row import Row, mean_row
 from .tracker import Tint, Track, matte_of, track, track_of
 
-FRAMES, FPS = 21, 8.0
-BEFORE, AFTER = 5, 4  # frames of the two clips that stand
+JOIN_FRAMES = 21
+FRAMES_BEFORE, FRAMES_AFTER = 5, 4  # frames of the two clips that stand
 JUMP = 0.4  # of the way, from one frame to the next
 SOLID = 0.5  # of the smaller end's area
-APART = 1.3  # world units between the two places
+APART = 1.6  # world units between the two places
+GAP = 1.2  # of the thing's width, at least, between the middles: the two do not touch
 TURNS = (20.0, 110.0)  # degrees between the two hues: unlike, and no grey on the way
-WHOLE = 0.9  # what the true change must score, else the colours are not told from the floor
+CALIBRATED_SCORE = 0.9
+"""What the true change must score, else the colours are not told from the floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Change:
 
 def score(frames: Frames, first: Track, last: Track, tints: tuple[Tint, Tint]) -> float:
     """How far `frames`, those between, show one solid thing that goes from `first` to `last`."""
-    found = track_of(between(frames, tints))
+    found = track_of(mix_matte(frames, tints))
     needed = SOLID * min(first.area[-1], last.area[0])
     right = (found.pieces == 1) & (found.area >= needed)
     start = np.array([first.x[-1], first.y[-1]])
@@ -53,18 +55,18 @@ def score(frames: Frames, first: Track, last: Track, tints: tuple[Tint, Tint]) -
     return float(right.mean())
 
 
-def between(frames: Frames, tints: tuple[Tint, Tint]) -> Float[Tensor, "t y x"]:
+def mix_matte(frames: Frames, tints: tuple[Tint, Tint]) -> Float[Tensor, "t y x"]:
     """How much of each pixel has a colour on the line from one tint to the other."""
-    mixes = [_mixed(*tints, float(share)) for share in np.linspace(0, 1, 7)]
+    mixes = [_mixed_tint(*tints, float(share)) for share in np.linspace(0, 1, 7)]
     return torch.stack([matte_of(frames, mix) for mix in mixes]).amax(0)
 
 
 def changes(clips: Clips, count: int) -> list[Change]:
     """The first `count` pairs of ends that the true change between them can be scored for."""
     found: list[Change] = []
-    size, number = Size(64, 64, BEFORE), 0
+    size, number = Size(64, 64, FRAMES_BEFORE), 0
     while len(found) < count and number < 40 * count:
-        sample = clips.sample(Shot("still", number, size, FPS))
+        sample = clips.sample(SampleSpec("still", number, size, FPS))
         number += 1
         if sample and (change := _change(clips, sample)):
             found.append(change)
@@ -75,22 +77,22 @@ def rows(clips: Clips, count: int) -> list[Row]:
     """`connect/change`: the mean score of connections between two clips."""
     sides: tuple[list[float], list[float], list[float]] = ([], [], [])
     for change in changes(clips, count):
-        canvas = canvas_of(Size(64, 64, FRAMES), FPS)
-        first, last = change.first.clip.frames, change.last.clip.frames[:AFTER]
-        canvas = edits.connect(canvas, first, last, BEFORE / FPS, AFTER / FPS)
+        canvas = exact_canvas(Size(64, 64, JOIN_FRAMES), FPS)
+        first, last = change.first.clip.frames, change.last.clip.frames[:FRAMES_AFTER]
+        canvas = edits.connect(canvas, first, last, FRAMES_BEFORE / FPS, FRAMES_AFTER / FPS)
         prompt = f"{change.first.caption} {change.last.caption}"
         result = clips.generate(prompt, canvas, change.first.shot.number)
         limit = clips.transformed(change.true)
         for side, frames in zip(sides, (change.true, limit, result), strict=True):
-            side.append(_score(change, frames[BEFORE:-AFTER]))
+            side.append(_score(change, frames[FRAMES_BEFORE:-FRAMES_AFTER]))
     return [mean_row("connect/change", *sides)]
 
 
 def _change(clips: Clips, sample: Sample) -> Change | None:
     """From the scene of `sample` to the same with another colour and place."""
     world, number = clips.world, sample.shot.number
-    for step in range(len(COLOURS)):
-        colour = COLOURS[(number + step) % len(COLOURS)]
+    for step in range(len(VIVID_COLOURS)):
+        colour = VIVID_COLOURS[(number + step) % len(VIVID_COLOURS)]
         moved = world.changed(sample.scene, colour=colour, aside=APART)
         last = sample_of(clips, sample, moved, replace(sample.shot, kind="still later"))
         if last is None:
@@ -98,21 +100,31 @@ def _change(clips: Clips, sample: Sample) -> Change | None:
         turn = abs((sample.tints[0].hue - last.tints[0].hue + 180) % 360 - 180)
         if not TURNS[0] <= turn <= TURNS[1]:
             continue
+        if not _clear(sample, last):
+            continue
         change = Change(sample, last, _true_change(clips, sample, colour))
-        if _score(change, change.true[BEFORE:-AFTER]) >= WHOLE:
+        if _score(change, change.true[FRAMES_BEFORE:-FRAMES_AFTER]) >= CALIBRATED_SCORE:
             return change
     return None
 
 
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
+def _clear(sample: Sample, last: Sample) -> bool:
+    """Whether both things are wholly in view, with floor between them."""
+    first, other = (track(one.clip.frames, one.tints[0]) for one in (sample, last))
+    width = 2 * np.sqrt(max(first.area[-1], other.area[0]) / np.pi)
+    in_view = first.inside.all() and other.inside.all()
+    return bool(in_view and abs(first.x[-1] - other.x[0]) > GAP * width + 2)
+
+
+VIVID_COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
 
 
 def _true_change(clips: Clips, sample: Sample, colour: str) -> Frames:
     """The thing goes to its new place and takes its new colour, evenly, between the ends."""
-    steps = FRAMES - BEFORE - AFTER + 1
+    steps = JOIN_FRAMES - FRAMES_BEFORE - FRAMES_AFTER + 1
     frames = []
-    for t in range(FRAMES):
-        share = min(1.0, max(0.0, (t - BEFORE + 1) / steps))
+    for t in range(JOIN_FRAMES):
+        share = min(1.0, max(0.0, (t - FRAMES_BEFORE + 1) / steps))
         aside = APART * share
         one, other = (
             clips.world.render(
@@ -130,7 +142,7 @@ def _score(change: Change, frames: Frames) -> float:
     return score(frames, first, last, (change.first.tints[0], change.last.tints[0]))
 
 
-def _mixed(one: Tint, other: Tint, share: float) -> Tint:
+def _mixed_tint(one: Tint, other: Tint, share: float) -> Tint:
     a, b = (
         tint.chroma * np.array([np.cos(np.radians(tint.hue)), np.sin(np.radians(tint.hue))])
         for tint in (one, other)

@@ -19,12 +19,11 @@ from ...shapes import Frames
 from .clips import Clips
 from .interval import RESAMPLES
 from .row import Row
-from .shape import CALIBRATION
 
-CELL = (4, 8, 8)
+LATENT_CELL = (4, 8, 8)
 CELLS = 96  # of each clip, drawn with a fixed seed
 SCALE = 1000  # the distance is small; this is its unit
-KINDS = ("bounce", "fall", "roll", "orbit", "still")
+DISTANCE_KINDS = ("bounce", "fall", "roll", "orbit", "still")
 
 
 def features(frames: Frames) -> Float[Tensor, "n c"]:
@@ -55,25 +54,26 @@ def mmd(one: Float[Tensor, "n c"], other: Float[Tensor, "m c"]) -> float:
 
 
 def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
-    """The distance of two sets of clips, in thousandths."""
-    cells, known = (torch.cat([_some(features(f)) for f in some]) for some in (clips, reference))
+    """The distance of two sets of clips, in thousandths; no cell is drawn from both."""
+    cells = torch.cat([_some(features(frames), first=True) for frames in clips])
+    known = torch.cat([_some(features(frames), first=False) for frames in reference])
     mean, spread = known.mean(0), known.std(0).clamp(min=1e-3)
     return SCALE * mmd((cells - mean) / spread, (known - mean) / spread)
 
 
-def rows(clips: Clips, count: int, references: int) -> list[Row]:
-    """`distance`: to other true clips of the same kinds; the interval is over clips."""
-    samples = [s for kind in KINDS for s in clips.samples(kind, count)]
-    known = [s.clip.frames for kind in KINDS for s in clips.samples(kind, references, CALIBRATION)]
-    true = distance([s.clip.frames for s in samples], known)
-    limit = distance([clips.limit(s) for s in samples], known)
+def rows(clips: Clips, count: int) -> list[Row]:
+    """`distance`: to the true clips of the same captions, so that both sets show the same scenes;
+    the true row is of other cells of the same clips. The interval is over clips."""
+    samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
+    known = [s.clip.frames for s in samples]
     result = [clips.reconstructed(s) for s in samples]
     rng = np.random.Generator(np.random.PCG64(0))
     draws = [rng.integers(len(result), size=len(result)) for _ in range(RESAMPLES // 100)]
-    spread = np.std([distance([result[i] for i in draw], known) for draw in draws])
-    value = distance(result, known)
-    low, high = value - 2 * float(spread), value + 2 * float(spread)
-    return [Row("distance", true, limit, value, len(result), low, high)]
+    spread = np.std([distance([result[i] for i in d], [known[i] for i in d]) for d in draws])
+    limit = distance([clips.limit(s) for s in samples], known)
+    value, half = distance(result, known), 2 * float(spread)
+    true = distance(known, known)
+    return [Row("distance", true, limit, value, len(result), value - half, value + half)]
 
 
 def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y x"]:
@@ -83,10 +83,11 @@ def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y 
 
 
 def _cells(planes: Float[Tensor, "c t y x"], scale: int) -> Float[Tensor, "c n"]:
-    t, y, x = CELL
+    t, y, x = LATENT_CELL
     return avg_pool3d(planes, (t, y // scale, x // scale)).flatten(1)
 
 
-def _some(cells: Float[Tensor, "n c"]) -> Float[Tensor, "m c"]:
+def _some(cells: Float[Tensor, "n c"], first: bool) -> Float[Tensor, "m c"]:
     order = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0))
-    return cells[order[:CELLS]]
+    count = min(CELLS, len(cells) // 2)
+    return cells[order[:count] if first else order[-count:]]

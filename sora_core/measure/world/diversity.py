@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ...shapes import Frames
-from .clips import Clips, canvas_of
+from .clips import Clips, exact_canvas
 from .interval import bootstrap
 from .row import Row
 
@@ -25,7 +25,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
     limit = sum(spread([clips.limit(s) for s in samples])) / len(samples) / usual
     prompt = samples[0].caption
     result = [
-        clips.generate(prompt, canvas_of(s.shot.size, s.shot.fps), s.shot.number) for s in samples
+        clips.generate(prompt, exact_canvas(s.shot.size, s.shot.fps), s.shot.number)
+        for s in samples
     ]
     shares = [value / usual for value in spread(result)]
     return [

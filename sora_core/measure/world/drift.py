@@ -18,17 +18,17 @@ SHARE = 0.15
 
 def colour(_: Sample, frames: Frames) -> float:
     """How far the mean colour moves, over the three channels, in levels of 255."""
-    first, last = (part.float().mean((0, 1, 2)) for part in ends(frames))
+    first, last = (part.float().mean((0, 1, 2)) for part in end_frames(frames))
     return (first - last).abs().mean().item()
 
 
 def texture(_: Sample, frames: Frames) -> float:
     """How much fine texture is gained or lost, as a share, without its sign."""
-    first, last = (fine(part) for part in ends(frames))
+    first, last = (fine(part) for part in end_frames(frames))
     return abs(last / max(first, 1e-6) - 1)
 
 
-def ends(frames: Frames) -> tuple[Tensor, Tensor]:
+def end_frames(frames: Frames) -> tuple[Tensor, Tensor]:
     """The first and the last 15 % of the frames, at least one."""
     count = max(1, round(SHARE * len(frames)))
     return frames[:count], frames[-count:]

@@ -7,29 +7,28 @@ import numpy as np
 
 from ...canvas import edits
 from ...shapes import Frames
-from .clips import Clips, Sample, Shot, canvas_of
+from .clips import Clips, Sample, SampleSpec, exact_canvas
 from .row import Row, mean_row
 from .setting import Settings, settings_of
 from .tracker import track, trackable
 
-FIRMNESS = 0.35  # of the footage: changes of place need the layout and none of the colours
-FOUND, NEAR = 0.8, 1.0  # the share of frames with the thing, and how near its path, in radii
+LAYOUT_FIRMNESS = 0.35  # of the footage: changes of place need the layout and none of the colours
+FOUND, NEAR_RADII = 0.8, 1.0  # the share of frames with the thing, and how near its path, in radii
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`edit/setting`: the mean of three facts: the floor asked for, the sky, the thing's path."""
     known = settings_of(clips.world)
     sides: tuple[list[float], list[float], list[float]] = ([], [], [])
-    for sample in clips.samples("roll", count):
-        other = elsewhere(clips, sample)
-        if other is None:
+    for sample in clips.samples("roll", 4 * count):
+        if len(sides[0]) == count or (other := elsewhere(clips, sample)) is None:
             continue
-        canvas = canvas_of(sample.shot.size, sample.shot.fps)
-        canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
+        canvas = exact_canvas(sample.shot.size, sample.shot.fps)
+        canvas = edits.video_to_video(canvas, sample.clip.frames, LAYOUT_FIRMNESS)
         result = clips.generate(other.caption, canvas, sample.shot.number)
         frames = (other.clip.frames, clips.limit(other), result)
         for side, one in zip(sides, frames, strict=True):
-            side.append(_facts(clips, known, other, one))
+            side.append(_facts_share(clips, known, other, one))
     return [mean_row("edit/setting", *sides)]
 
 
@@ -39,7 +38,7 @@ def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
     floors = [f for f in world.floors if f != world.floor(sample.scene)]
     skies = [s for s in world.skies if s != world.sky(sample.scene)]
     for i in range(len(floors)):
-        floor, sky = floors[(number + i) % len(floors)], skies[number % len(skies)]
+        floor, sky = floors[(number + i) % len(floors)], skies[(number + i) % len(skies)]
         scene = world.changed(sample.scene, floor=floor, sky=sky)
         shot = replace(sample.shot, kind=f"{sample.shot.kind} elsewhere")
         found = sample_of(clips, sample, scene, shot)
@@ -48,7 +47,7 @@ def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
     return None
 
 
-def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | None:  # noqa: ANN401
+def sample_of(clips: Clips, sample: Sample, scene: Any, shot: SampleSpec) -> Sample | None:  # noqa: ANN401
     """`scene`, a change of that of `sample`, as `shot`; None if its thing is not found there."""
     clip = clips.world.render(scene, shot.size, shot.fps)
     things = tuple(map(tuple, clips.world.tracked(scene)))
@@ -57,7 +56,7 @@ def sample_of(clips: Clips, sample: Sample, scene: Any, shot: Shot) -> Sample | 
     return Sample(shot, scene, caption, clip, tuple(tints), things) if tints else None
 
 
-def _facts(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
+def _facts_share(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
     floor, sky = known.read(frames)
     right = [floor == clips.world.floor(sample.scene), sky == clips.world.sky(sample.scene)]
     return (sum(right) + follows(sample, frames)) / 3
@@ -70,4 +69,4 @@ def follows(sample: Sample, frames: Frames) -> bool:
     if both.sum() < FOUND * true.inside.sum():
         return False
     apart = np.hypot(found.x - true.x, found.y - true.y)[both]
-    return bool(np.median(apart) <= NEAR * np.sqrt(np.median(true.area) / np.pi))
+    return bool(np.median(apart) <= NEAR_RADII * np.sqrt(np.median(true.area) / np.pi))

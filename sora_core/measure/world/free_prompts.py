@@ -27,32 +27,29 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
+from ...world.scene import CAMERAS, FLOORS, SIZES, SKIES
 
 FREE = Path(__file__).parents[1] / "held_out" / "free.jsonl"
 
 GROUPS = ("order", "negation", "two", "counts", "place", "camera", "time", "acts")
-KINDS = (
+FREE_KINDS = (
     "ball", "cube", "cylinder", "cone", "car", "person", "dog", "tree", "house", "tower", "lamp",
 )  # fmt: skip
-COLOURS = (
+FREE_COLOURS = (
     "red", "orange", "yellow", "green", "blue", "purple", "white", "black", "pink", "brown",
     "grey", "cyan",
 )  # fmt: skip
-SIZES = ("small", "medium", "large")
-MOTIONS = ("left", "right", "toward", "away", "move", "bounce", "fall", "spin", "still")
+FREE_MOTIONS = ("left", "right", "toward", "away", "move", "bounce", "fall", "spin", "still")
 EVENTS = (
     "push", "hit", "topple", "fall off", "hide", "enter", "leave", "return", "stroke", "light",
     "cut", "move", "left", "right", "fall",
 )  # fmt: skip
-RELATIONS = (
+FREE_RELATIONS = (
     "left of", "right of", "behind", "in front of", "between", "beside", "on", "larger than",
     "opposite way to",
 )  # fmt: skip
-CAMERAS = ("static", "pan left", "pan right", "zoom in", "zoom out", "rise", "orbit")
-FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey")
-SKIES = ("day", "sunset", "night")
-SLOTS: Mapping[str, Sequence[str]] = {
-    "kind": KINDS,
+FREE_SLOTS: Mapping[str, Sequence[str]] = {
+    "kind": FREE_KINDS,
     "floor": FLOORS,
     "sky": SKIES,
     "event": EVENTS,
@@ -73,16 +70,16 @@ class ThingFact:
     differ: str | None = None
 
     def __post_init__(self) -> None:
-        _check("kind", self.kind, KINDS)
-        _check("colour", self.colour, COLOURS)
-        _check("size", self.size, SIZES)
-        _check("differ", self.differ, ("colour",))
+        _check_word("kind", self.kind, FREE_KINDS)
+        _check_word("colour", self.colour, FREE_COLOURS)
+        _check_word("size", self.size, SIZES)
+        _check_word("differ", self.differ, ("colour",))
         if self.count is not None and not 1 <= self.count <= 5:
             raise ConfigError(f"count {self.count}: choose from 1 to 5")
         for motion in self.motions:
-            _check("motion", motion, MOTIONS)
+            _check_word("motion", motion, FREE_MOTIONS)
         for value in self.banned:
-            _check("not", value, (*COLOURS, *MOTIONS, *EVENTS))
+            _check_word("not", value, (*FREE_COLOURS, *FREE_MOTIONS, *EVENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +92,8 @@ class EventFact:
     colour: str | None = None
 
     def __post_init__(self) -> None:
-        _check("event", self.what, EVENTS)
-        _check("colour", self.colour, COLOURS)
+        _check_word("event", self.what, EVENTS)
+        _check_word("colour", self.colour, FREE_COLOURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +104,12 @@ class ShotFact:
     sky: str | None = None
 
     def __post_init__(self) -> None:
-        _check("floor", self.floor, FLOORS)
-        _check("sky", self.sky, SKIES)
+        _check_word("floor", self.floor, FLOORS)
+        _check_word("sky", self.sky, SKIES)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DemandedFacts:
     """Everything that a clip must show."""
 
     things: tuple[ThingFact, ...] = ()
@@ -130,21 +127,21 @@ class Facts:
         if len(set(names)) < len(names):
             raise ConfigError(f"things {names}: each needs a name of its own")
         for one, relation, other in self.relations:
-            _check("relation", relation, RELATIONS)
-            _check("name", one, names)
-            _check("name", other, names)
+            _check_word("relation", relation, FREE_RELATIONS)
+            _check_word("name", one, names)
+            _check_word("name", other, names)
         for event in self.events:
-            _check("name", event.who, names)
-            _check("name", event.whom, names)
+            _check_word("name", event.who, names)
+            _check_word("name", event.whom, names)
         for camera in self.camera:
-            _check("camera", camera, CAMERAS)
-        _check("floor", self.floor, FLOORS)
+            _check_word("camera", camera, CAMERAS)
+        _check_word("floor", self.floor, FLOORS)
         for sky in self.sky:
-            _check("sky", sky, (*SKIES, "any"))
+            _check_word("sky", sky, (*SKIES, "any"))
         for slot, values in self.banned.items():
-            _check("slot", slot, tuple(SLOTS))
+            _check_word("slot", slot, tuple(FREE_SLOTS))
             for value in values:
-                _check(slot, value, SLOTS[slot])
+                _check_word(slot, value, FREE_SLOTS[slot])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +150,18 @@ class FreePrompt:
 
     group: str
     prompt: str
-    accepts_footage: bool
-    facts: Facts
+    shows: bool
+    facts: DemandedFacts
     cannot: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check("group", self.group, GROUPS)
-        if self.accepts_footage == bool(self.cannot):
+        _check_word("group", self.group, GROUPS)
+        if self.shows == bool(self.cannot):
             raise ConfigError(f"{self.prompt!r}: `cannot` holds words if and only if not `shows`")
         for words in self.cannot:
             if words not in self.prompt:
                 raise ConfigError(f"cannot {words!r}: the prompt {self.prompt!r} does not have it")
-        if self.accepts_footage and self.facts == Facts():
+        if self.shows and self.facts == DemandedFacts():
             raise ConfigError(f"{self.prompt!r} has no facts: state what a viewer must see")
 
 
@@ -181,7 +178,7 @@ def free_prompts(path: Path = FREE) -> list[FreePrompt]:
 
 def _prompt(stated: dict[str, Any]) -> FreePrompt:
     facts = {name: value for name, value in stated.items() if name not in _OF_PROMPT}
-    facts["things"] = tuple(_thing(thing) for thing in facts.get("things", ()))
+    facts["things"] = tuple(_thing_fact(thing) for thing in facts.get("things", ()))
     facts["relations"] = tuple(tuple(triple) for triple in facts.get("relations", ()))
     facts["events"] = tuple(_build(EventFact, event) for event in facts.get("events", ()))
     facts["shots"] = tuple(_build(ShotFact, shot) for shot in facts.get("shots", ()))
@@ -190,10 +187,10 @@ def _prompt(stated: dict[str, Any]) -> FreePrompt:
     facts["banned"] = facts.pop("not", {})
     of_prompt = {name: value for name, value in stated.items() if name in _OF_PROMPT}
     of_prompt["cannot"] = tuple(of_prompt.get("cannot", ()))
-    return _build(FreePrompt, {**of_prompt, "facts": _build(Facts, facts)})
+    return _build(FreePrompt, {**of_prompt, "facts": _build(DemandedFacts, facts)})
 
 
-def _thing(stated: dict[str, Any]) -> ThingFact:
+def _thing_fact(stated: dict[str, Any]) -> ThingFact:
     lists = {"motions": tuple(stated.get("motions", ())), "banned": tuple(stated.get("not", ()))}
     return _build(ThingFact, {**{k: v for k, v in stated.items() if k != "not"}, **lists})
 
@@ -208,7 +205,7 @@ def _build(kind: type, values: dict[str, Any]) -> Any:  # noqa: ANN401
         raise ConfigError(f"{values}: {error}") from error
 
 
-def _check(name: str, value: str | None, allowed: Sequence[str]) -> None:
+def _check_word(name: str, value: str | None, allowed: Sequence[str]) -> None:
     if value is not None and value not in allowed:
         raise ConfigError(f"{name} {value!r}: choose from {', '.join(allowed)}")
 

@@ -19,15 +19,15 @@ from ...shapes import Frames
 from ...video.flow import GREY
 from .clips import Clips, Sample, read_all
 from .row import Row, mean_row, share_row
-from .shape import CALIBRATION, PASSING
+from .shape import CALIBRATION_SCENE, PASSING
 from .tracker import matte_of
-from .worlds import View, camera_of
+from .worlds import CameraTrack, camera_of
 
 PACES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
-LOOKS = (4, 8, 12, 16)  # frames that the first one is carried to
-FARTHEST = 14.0  # world units; beyond, the floor is fog and less than a pixel a tile
+WARPED_FRAMES = (4, 8, 12, 16)  # frames that the first one is carried to
+FARTHEST_FLOOR = 14.0  # world units; beyond, the floor is fog and less than a pixel a tile
 FEWEST = 60  # floor pixels in common, else the frame does not count
-CAMERAS = ("orbit", "pan", "rise", "zoom")
+CAMERA_KINDS = ("orbit", "pan", "rise", "zoom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ def carried(clips: Clips, sample: Sample, frames: Frames) -> Carried:
     size, fps = sample.shot.size, sample.shot.fps
     for pace in PACES:
         view = camera_of(clips.world, sample.scene, size, fps, pace)
-        scores = [s for t in LOOKS if (s := _match(grey, hidden, view, t)) is not None]
+        scores = [s for t in WARPED_FRAMES if (s := _match(grey, hidden, view, t)) is not None]
         if scores and (mean := float(np.mean(scores))) > best.correlation:
             best = Carried(mean, pace)
     return best
 
 
 def floor_points(
-    view: View, t: int, height: int, width: int
+    view: CameraTrack, t: int, height: int, width: int
 ) -> tuple[Float[Tensor, "y x 3"], Bool[Tensor, "y x"]]:
     """Where the ray of each pixel of frame `t` meets the floor, and whether it does, nearby."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
@@ -61,11 +61,11 @@ def floor_points(
     rays = torch.stack([right, up, torch.ones_like(right)], dim=-1) @ view.axes[t]
     distance = -view.eye[t, 1] / rays[..., 1].clamp(max=-1e-6)
     points = view.eye[t] + distance[..., None] * rays
-    return points, (rays[..., 1] < -1e-3) & (distance < FARTHEST)
+    return points, (rays[..., 1] < -1e-3) & (distance < FARTHEST_FLOOR)
 
 
-def project(
-    view: View, t: int, points: Float[Tensor, "y x 3"], height: int, width: int
+def screen_points(
+    view: CameraTrack, t: int, points: Float[Tensor, "y x 3"], height: int, width: int
 ) -> Float[Tensor, "y x 2"]:
     """Column and row of `points` in frame `t`, from -1 to 1 between the borders."""
     right, up, ahead = ((points - view.eye[t]) @ view.axes[t].T).unbind(-1)
@@ -74,14 +74,14 @@ def project(
 
 
 def _match(
-    grey: Float[Tensor, "t y x"], hidden: Bool[Tensor, "t y x"], view: View, t: int
+    grey: Float[Tensor, "t y x"], hidden: Bool[Tensor, "t y x"], view: CameraTrack, t: int
 ) -> float | None:
     """The correlation of frame `t` with the first one carried there; None if little is in both."""
     if t >= len(grey):
         return None
     height, width = grey.shape[1:]
     points, floor = floor_points(view, t, height, width)
-    places = project(view, 0, points, height, width)
+    places = screen_points(view, 0, points, height, width)
     source = torch.stack([grey[0], (~hidden[0]).float()])
     taken, clear = grid_sample(source[None], places[None], align_corners=False)[0]
     usable = floor & ~hidden[t] & (clear > 0.99) & (places.abs() < 1).all(-1)
@@ -92,7 +92,9 @@ def _match(
     return (a @ b / (a.norm() * b.norm()).clamp(min=1e-6)).item()
 
 
-def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str] = CAMERAS) -> list[Row]:
+def rows(
+    clips: Clips, count: int, calibration: int, kinds: Sequence[str] = CAMERA_KINDS
+) -> list[Row]:
     """`geometry/CAMERA` (mean correlation), `_within` (the limit's range), `_pace` (best)."""
     found = []
     for kind in kinds:
@@ -102,7 +104,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str] = CAME
 
         bars = [
             read(sample, clips.limit(sample)).correlation
-            for sample in clips.samples(kind, calibration, CALIBRATION)
+            for sample in clips.samples(kind, calibration, CALIBRATION_SCENE)
         ]
         bar = float(np.quantile(bars, PASSING))
         trio = read_all(clips, clips.samples(kind, count), read)

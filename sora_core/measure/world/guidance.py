@@ -9,14 +9,14 @@ import numpy as np
 
 from ...canvas import edits
 from ...shapes import Frames
-from .clips import Clips, Sample, canvas_of
-from .connect import COLOURS, TURNS
+from .clips import Clips, Sample, exact_canvas
+from .connect import TURNS, VIVID_COLOURS
 from .edit import sample_of
 from .row import Row, mean_row
 from .tracker import track
 
 SCALES = ((1.0, 4.0), (2.0, 2.0), (4.0, 1.0), (8.0, 1.0))  # of the text, of the footage
-FIRMNESS = 0.4
+GUIDED_FIRMNESS = 0.4
 
 
 def curve(shares: Sequence[float]) -> float:
@@ -39,8 +39,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
         other = _recoloured(clips, sample)
         if other is None or len(result) == count:
             continue
-        canvas = canvas_of(sample.shot.size, sample.shot.fps)
-        canvas = edits.video_to_video(canvas, sample.clip.frames, FIRMNESS)
+        canvas = exact_canvas(sample.shot.size, sample.shot.fps)
+        canvas = edits.video_to_video(canvas, sample.clip.frames, GUIDED_FIRMNESS)
         shares = []
         for text, footage in SCALES:
             frames = clips.generate(
@@ -54,8 +54,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
 
 
 def _recoloured(clips: Clips, sample: Sample) -> Sample | None:
-    for step in range(len(COLOURS)):
-        colour = COLOURS[(sample.shot.number + step) % len(COLOURS)]
+    for step in range(len(VIVID_COLOURS)):
+        colour = VIVID_COLOURS[(sample.shot.number + step) % len(VIVID_COLOURS)]
         scene = clips.world.changed(sample.scene, colour=colour)
         other = sample_of(clips, sample, scene, replace(sample.shot, kind=f"still {colour}"))
         if other is None:

@@ -13,14 +13,13 @@ from torch.nn.functional import affine_grid, grid_sample
 from ...shapes import Frames
 from .clips import Clips, Sample, read_all
 from .row import Row, share_row
-from .shape import CALIBRATION
+from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE
 from .tracker import Track, overlap, tint_of, track
 
 SIDE = 32  # pixels of an outline that is scaled to one area
 AREA = 0.25  # of these pixels
-CUT = 8.0  # levels of 255 that the mean pixel changes, at least, where a cut is
-FRAMES = 2  # in which the thing must be in view, on either side
-OUTSIDE = 0.05
+CUT_LEVELS = 8.0  # levels of 255 that the mean pixel changes, at least, where a cut is
+VIEW_FRAMES = 2  # in which the thing must be in view, on either side
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,14 @@ def likeness(sample: Sample, frames: Frames) -> Likeness | None:
     at = cut_of(sample)
     if at is None or at >= len(frames):
         return None
-    if (frames[at].float() - frames[at - 1].float()).abs().mean() < CUT:
+    if (frames[at].float() - frames[at - 1].float()).abs().mean() < CUT_LEVELS:
         return None
     found = track(frames, sample.tints[0])
     sides = [_in_view(found, range(at)), _in_view(found, range(at, len(frames)))]
-    if min(map(len, sides)) < FRAMES:
+    if min(map(len, sides)) < VIEW_FRAMES:
         return None
     hues = [tint_of(frames[side], found.matte[side] > 0.5).hue for side in sides]
-    one, other = (_outline(found, side) for side in sides)
+    one, other = (_mean_outline(found, side) for side in sides)
     apart = abs((hues[0] - hues[1] + 180) % 360 - 180)
     return Likeness(overlap(one[None], other[None])[0].item(), apart)
 
@@ -57,10 +56,12 @@ def cut_of(sample: Sample) -> int | None:
 
 def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
     """`identity/cut`: the share with a cut where it should be and the same thing on both sides."""
-    usual = [likeness(s, clips.limit(s)) for s in clips.samples("cut", calibration, CALIBRATION)]
+    usual = [
+        likeness(s, clips.limit(s)) for s in clips.samples("cut", calibration, CALIBRATION_SCENE)
+    ]
     scored = [value for value in usual if value is not None]
-    outline = float(np.quantile([value.outline for value in scored], OUTSIDE / 2))
-    hue = float(np.quantile([value.hue for value in scored], 1 - OUTSIDE / 2))
+    outline = float(np.quantile([value.outline for value in scored], OUTSIDE_SHARE / 2))
+    hue = float(np.quantile([value.hue for value in scored], 1 - OUTSIDE_SHARE / 2))
 
     def same(sample: Sample, frames: Frames) -> bool:
         found = likeness(sample, frames)
@@ -74,7 +75,7 @@ def _in_view(found: Track, at: range) -> ndarray:
     return np.array([t for t in at if found.inside[t]], dtype=int)
 
 
-def _outline(found: Track, at: ndarray) -> Bool[Tensor, "y x"]:
+def _mean_outline(found: Track, at: ndarray) -> Bool[Tensor, "y x"]:
     """The median silhouette of some frames, each moved to the middle and scaled to one area."""
     height, width = found.matte.shape[1:]
     zoom = np.sqrt(found.area[at] / (AREA * SIDE * SIDE))  # pixels there for one pixel here

@@ -10,7 +10,7 @@ FIRST_SEED = 990_000_000  # no training, reader or other measurement draws from 
 SPACING = 100_000  # seeds of one kind, so that kinds share no scene
 
 
-def _alone(motions: tuple[str, ...], camera: str = "static", shapes: str = "") -> Domain:
+def _lone_thing(motions: tuple[str, ...], camera: str = "static", shapes: str = "") -> Domain:
     cameras = ("pan left", "pan right") if camera == "pan" else (camera,)
     if camera == "zoom":
         cameras = ("zoom in", "zoom out")
@@ -27,11 +27,11 @@ def _alone(motions: tuple[str, ...], camera: str = "static", shapes: str = "") -
 
 
 DOMAINS: Mapping[str, Domain] = {
-    "bounce": _alone(("bounce",)),
-    "fall": _alone(("fall",)),
-    "roll": _alone(("left", "right"), shapes="ball"),
-    "travel": _alone(("left", "right")),
-    "still": _alone(("still",)),
+    "bounce": _lone_thing(("bounce",)),
+    "fall": _lone_thing(("fall",)),
+    "roll": _lone_thing(("left", "right"), shapes="ball"),
+    "travel": _lone_thing(("left", "right")),
+    "still": _lone_thing(("still",)),
     "collide": Domain(
         motions=("left", "right"), cameras=("static",), collisions=1, walls=0, striped=0
     ),
@@ -47,20 +47,20 @@ DOMAINS: Mapping[str, Domain] = {
         striped=0,
     ),
     "same": replace(
-        _alone(("left",), shapes="ball"),
+        _lone_thing(("left",), shapes="ball"),
         colours=("red",),
         sizes=("medium",),
         floors=("grass",),
         skies=("day",),
     ),
-    "orbit": _alone(("still",), "orbit"),
-    "pan": _alone(("still",), "pan"),
-    "rise": _alone(("still",), "rise"),
-    "zoom": _alone(("still",), "zoom"),
+    "orbit": _lone_thing(("still",), "orbit"),
+    "pan": _lone_thing(("still",), "pan"),
+    "rise": _lone_thing(("still",), "rise"),
+    "zoom": _lone_thing(("still",), "zoom"),
 }
 
 
-def scene_of(kind: str, seed: int) -> Scene:
+def scene_of_kind(kind: str, seed: int) -> Scene:
     """Scene number `seed`, from 0 on, of a kind in `DOMAINS`."""
     if kind not in DOMAINS:
         raise ConfigError(f"kind {kind!r}: choose from {', '.join(DOMAINS)}")

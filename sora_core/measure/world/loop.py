@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from ...shapes import Frames, Size
-from .clips import Clips, Sample, canvas_of
+from .clips import Clips, Sample, exact_canvas
 from .row import Row, mean_row
 from .tracker import track
 
-FRAMES = 16  # whole latent frames: a ring has no first one alone
+LOOP_FRAMES = 16  # whole latent frames: a ring has no first one alone
 
 
 def step(sample: Sample, frames: Frames) -> float:
@@ -29,8 +29,8 @@ def rows(clips: Clips, count: int) -> list[Row]:
     for sample in samples:
         usual = step(sample, sample.clip.frames)
         limit.append(_share(step(sample, clips.limit(sample)), usual))
-        size = Size(sample.shot.size.width, sample.shot.size.height, FRAMES)
-        ring = replace(canvas_of(size, sample.shot.fps), ring=True)
+        size = Size(sample.shot.size.width, sample.shot.size.height, LOOP_FRAMES)
+        ring = replace(exact_canvas(size, sample.shot.fps), ring=True)
         looped = clips.generate(sample.caption, ring, sample.shot.number)
         result.append(_share(step(sample, looped), step(sample, clips.reconstructed(sample))))
     return [mean_row("loop/flow", [1.0] * len(samples), limit, result)]

@@ -15,12 +15,11 @@ from torch import Tensor
 from ...shapes import Frames
 from .clips import Clips, Sample, read_all
 from .row import Row, share_row
-from .shape import CALIBRATION, centre
+from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE, centre
 from .tracker import Track, overlap, tint_of, track
 
-WHOLE, GONE = 0.6, 0.35  # of the area it has at first: in view, and out of sight
+WHOLE_SHARE, GONE_SHARE = 0.6, 0.35  # of the area it has at first: in view, and out of sight
 ENTIRE = 0.94  # of its largest area: no part is hidden
-OUTSIDE = 0.05
 DOUBLED = 2  # frames with a second thing of its size
 
 
@@ -50,7 +49,7 @@ def returned(sample: Sample, frames: Frames) -> Return | None:
     radius = np.sqrt(np.median(found.area[before]) / np.pi)
     return Return(
         float(np.median(found.area[after]) / np.median(found.area[before])),
-        _alike(_outline(found, before), _outline(found, after)),
+        _overlap_of_two(_median_outline(found, before), _median_outline(found, after)),
         abs((hues[0] - hues[1] + 180) % 360 - 180),
         _astray(found, sample, before, after) / radius,
         int((found.pieces > 1).sum()) >= DOUBLED,
@@ -61,10 +60,10 @@ def absence(found: Track) -> tuple[int, int] | None:
     """The first frame without the thing, and the first with it again; None if there is none."""
     share = found.area / max(float(np.median(np.sort(found.area)[len(found.area) // 2 :])), 1e-6)
     share = np.nan_to_num(share)
-    observed = np.flatnonzero(share >= WHOLE)
+    observed = np.flatnonzero(share >= WHOLE_SHARE)
     if not len(observed):
         return None
-    missing = np.flatnonzero(share <= GONE)
+    missing = np.flatnonzero(share <= GONE_SHARE)
     missing = missing[missing > observed[0]]
     if not len(missing):
         return None
@@ -75,9 +74,9 @@ def absence(found: Track) -> tuple[int, int] | None:
 def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
     """`permanence/NAME`: of those that come into view again, the share that is the same thing;
     `_returns`: how many come into view again."""
-    sample = clips.samples(kind, calibration, CALIBRATION)
+    sample = clips.samples(kind, calibration, CALIBRATION_SCENE)
     usual = [r for s in sample if (r := returned(s, clips.limit(s))) is not None]
-    share = OUTSIDE / 4
+    share = OUTSIDE_SHARE / 4
     low, high = np.quantile([r.area for r in usual], [share / 2, 1 - share / 2])
     outline = np.quantile([r.outline for r in usual], share)
     hue, place = (np.quantile([getattr(r, f) for r in usual], 1 - share) for f in ("hue", "place"))
@@ -104,11 +103,11 @@ def _whole(found: Track, at: range) -> ndarray:
     return inside[found.area[inside] >= ENTIRE * found.area[inside].max()]
 
 
-def _outline(found: Track, at: ndarray) -> Tensor:
+def _median_outline(found: Track, at: ndarray) -> Tensor:
     return centre(found.matte[at], found.x[at], found.y[at]).median(0).values > 0.5
 
 
-def _alike(one: Tensor, other: Tensor) -> float:
+def _overlap_of_two(one: Tensor, other: Tensor) -> float:
     return overlap(one[None], other[None])[0].item()
 
 

@@ -15,32 +15,32 @@ from numpy import ndarray
 from ...shapes import Frames
 from .clips import Clips, Sample, read_all
 from .row import Row, share_row
-from .shape import CALIBRATION
+from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE
 from .tracker import Track, track
 
-ENOUGH = 8  # frames that a fit needs
-OUTSIDE = 0.05  # of the calibration clips may miss one range or another
+FIT_FRAMES = 8  # frames that a fit needs
+SLACK = 0.1  # of a range, at each end: some tens of clips do not reach its ends
 MISFITS = {"residual", "struck", "jitter", "area", "rest", "early", "gap"}
 
 Laws = dict[str, float]
 """The figures of a fit, by name, in pixels and frames; nan where it cannot be made."""
 
 
-def bounce(sample: Sample, frames: Frames) -> Laws:
+def fit_bounce(sample: Sample, frames: Frames) -> Laws:
     """Hops of one height: gravity, height, what the parabolas miss, sideways jitter, area."""
     found = track(frames, sample.tints[0])
-    at, y = _times(found), found.y[found.inside]
-    if len(at) < ENOUGH:
+    at, y = _frames_in_view(found), found.y[found.inside]
+    if len(at) < FIT_FRAMES:
         return _unfit("gravity height residual jitter area")
     periods, phases = np.linspace(5, 26, 106), np.linspace(0, 1, 41)[:-1]
     grid = np.stack(np.meshgrid(periods, phases), axis=-1).reshape(-1, 2)
     for step in ((0.1, 0.0125), (0.02, 0.003)):
-        gravity, residual = _slopes(_hops(at, grid), y)
+        gravity, residual = _fitted_factors(_hop_heights(at, grid), y)
         valid = np.where(gravity < 0, residual, np.inf)  # rows count downward, hops go up
         best = grid[valid.argmin()]
         span = np.linspace(-1, 1, 9)
         grid = best + np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2) * step
-    gravity, residual = _slopes(_hops(at, best[None]), y)
+    gravity, residual = _fitted_factors(_hop_heights(at, best[None]), y)
     return {
         "gravity": -gravity[0],
         "height": -gravity[0] * best[0] ** 2 / 8,
@@ -50,14 +50,14 @@ def bounce(sample: Sample, frames: Frames) -> Laws:
     }
 
 
-def fall(sample: Sample, frames: Frames) -> Laws:
+def fit_fall(sample: Sample, frames: Frames) -> Laws:
     """A drop and one hop of half its time: gravity, landing, misfit, jitter, area, rest."""
     found = track(frames, sample.tints[0])
-    at, y = _times(found), found.y[found.inside]
-    if len(at) < ENOUGH:
+    at, y = _frames_in_view(found), found.y[found.inside]
+    if len(at) < FIT_FRAMES:
         return _unfit("gravity landing residual jitter area rest")
     landings = np.linspace(2, 24, 441)
-    gravity, residual = _slopes(_drops(at, landings), y)
+    gravity, residual = _fitted_factors(_drops(at, landings), y)
     best = np.where(gravity < 0, residual, np.inf).argmin()
     rest = y[at > 1.5 * landings[best] + 1]
     return {
@@ -70,11 +70,11 @@ def fall(sample: Sample, frames: Frames) -> Laws:
     }
 
 
-def roll(sample: Sample, frames: Frames) -> Laws:
+def fit_roll(sample: Sample, frames: Frames) -> Laws:
     """Even speed in the asked direction: speed, what a line misses, vertical jitter, area."""
     found = track(frames, sample.tints[0])
-    at, x = _times(found), found.x[found.inside]
-    if len(at) < ENOUGH:
+    at, x = _frames_in_view(found), found.x[found.inside]
+    if len(at) < FIT_FRAMES:
         return _unfit("speed residual jitter area")
     slope, _ = np.polyfit(at, x, 1)
     return {
@@ -85,18 +85,18 @@ def roll(sample: Sample, frames: Frames) -> Laws:
     }
 
 
-def collide(sample: Sample, frames: Frames) -> Laws:
+def fit_collision(sample: Sample, frames: Frames) -> Laws:
     """The first stops where it hits and the second goes on: speed, share handed on, misfits."""
     hitter, target = (track(frames, tint) for tint in sample.tints[:2])
     both = hitter.inside & target.inside
     at = np.flatnonzero(both).astype(float)
-    if len(at) < ENOUGH:
+    if len(at) < FIT_FRAMES:
         return _unfit("speed handed residual struck creep early")
     first, second = hitter.x[both], target.x[both]
     times = np.linspace(at[2], at[-2], 121)
     before, after = np.minimum(at, times[:, None]), np.maximum(at - times[:, None], 0)
-    speed, one = _slopes(before, first)
-    passed, two = _slopes(after, second)
+    speed, one = _fitted_factors(before, first)
+    passed, two = _fitted_factors(after, second)
     best = (one**2 + two**2).argmin()
     late, early = at > times[best] + 1, at < times[best] - 1
     return {
@@ -109,17 +109,17 @@ def collide(sample: Sample, frames: Frames) -> Laws:
     }
 
 
-def push(sample: Sample, frames: Frames) -> Laws:
+def fit_push(sample: Sample, frames: Frames) -> Laws:
     """The second rests, then goes along with the first: speed, gap while pushed, early movement."""
     pusher, pushed = (track(frames, tint) for tint in sample.tints[:2])
     both = pusher.found & pushed.found
     at = np.flatnonzero(both).astype(float)
-    if len(at) < ENOUGH:
+    if len(at) < FIT_FRAMES:
         return _unfit("speed together residual gap early")
     first, second = pusher.x[both], pushed.x[both]
     times = np.linspace(at[1], at[-3], 121)
     after = np.maximum(at - times[:, None], 0)
-    speed, misfit = _slopes(after, second)
+    speed, misfit = _fitted_factors(after, second)
     best = misfit.argmin()
     late, early = at >= times[best], at < times[best] - 1
     return {
@@ -132,24 +132,25 @@ def push(sample: Sample, frames: Frames) -> Laws:
 
 
 LAWS: Mapping[str, Callable[[Sample, Frames], Laws]] = {
-    "bounce": bounce,
-    "fall": fall,
-    "roll": roll,
-    "collide": collide,
-    "push": push,
+    "bounce": fit_bounce,
+    "fall": fit_fall,
+    "roll": fit_roll,
+    "collide": fit_collision,
+    "push": fit_push,
 }
 
 
 def ranges(fits: Sequence[Laws]) -> dict[str, tuple[float, float]]:
     """Between which values each figure lies in 95 % of clips, all figures together."""
-    share, found = OUTSIDE / len(fits[0]), {}
+    share, found = OUTSIDE_SHARE / len(fits[0]), {}
     for name in fits[0]:
         values = [fit[name] for fit in fits if np.isfinite(fit[name])]
         if name in MISFITS:
-            found[name] = (0.0, float(np.quantile(values, 1 - share)))
+            found[name] = (0.0, (1 + SLACK) * float(np.quantile(values, 1 - share)))
         else:
             low, high = np.quantile(values, [share / 2, 1 - share / 2])
-            found[name] = (float(low), float(high))
+            slack = SLACK * (high - low)
+            found[name] = (float(low - slack), float(high + slack))
     return found
 
 
@@ -163,7 +164,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str]) -> li
     found = []
     for kind in kinds:
         law = LAWS[kind]
-        fits = [law(s, clips.limit(s)) for s in clips.samples(kind, calibration, CALIBRATION)]
+        fits = [law(s, clips.limit(s)) for s in clips.samples(kind, calibration, CALIBRATION_SCENE)]
         allowed = ranges(fits)
         trio = read_all(clips, clips.samples(kind, count), law)
         passing = (
@@ -174,7 +175,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str]) -> li
     return found
 
 
-def _hops(at: Float[ndarray, "t"], grid: Float[ndarray, "n 2"]) -> Float[ndarray, "n t"]:
+def _hop_heights(at: Float[ndarray, "t"], grid: Float[ndarray, "n 2"]) -> Float[ndarray, "n t"]:
     """Heights, but for gravity, of hops with each (period, phase)."""
     period, phase = grid[:, :1], grid[:, 1:]
     since = np.mod(at / period + phase, 1) * period
@@ -189,7 +190,7 @@ def _drops(at: Float[ndarray, "t"], landings: Float[ndarray, "n"]) -> Float[ndar
     return above + since * (0.5 * landing - since) / 2
 
 
-def _slopes(
+def _fitted_factors(
     basis: Float[ndarray, "n t"], values: Float[ndarray, "t"]
 ) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"]]:
     """The factor of each basis that fits `values` best beside a constant, and the misfit (rms)."""
@@ -201,7 +202,7 @@ def _slopes(
     return factor, np.sqrt((misfit**2).mean(axis=1))
 
 
-def _times(found: Track) -> Float[ndarray, "t"]:
+def _frames_in_view(found: Track) -> Float[ndarray, "t"]:
     return np.flatnonzero(found.inside).astype(float)
 
 

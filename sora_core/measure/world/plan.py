@@ -13,6 +13,7 @@ from . import (
     diversity,
     drift,
     edit,
+    free,
     geometry,
     guidance,
     identity,
@@ -27,8 +28,8 @@ from . import (
 from .clips import SIZE, Clips
 from .row import Row
 
-SECONDS = 60  # of a long video; a quick look takes 16
-FPS = 8
+LONG_SECONDS = 60  # of a long video; a quick look takes 16
+LONG_FPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Plan:
 
     clips: int
     calibration: int
-    frames: int = SECONDS * FPS
+    frames: int = LONG_SECONDS * LONG_FPS
 
     def __post_init__(self) -> None:
         if not 2 <= self.clips <= 1000:
@@ -48,9 +49,10 @@ class Plan:
         return max(least, round(share * self.clips))
 
 
+PER_GROUP = 1.3  # free prompts of each group for each clip of a kind: all of them if 24
 COUNTED = (("bounce", "pair", "collide"), ("bounce", "pair", "several"))
 
-FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * FPS)
+FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * LONG_FPS)
 
 Ruler = Callable[[Clips, Plan], list[Row]]
 
@@ -76,8 +78,9 @@ RULERS: Mapping[str, Ruler] = {
     "guidance": lambda c, p: guidance.rows(c, p.some(0.3)),
     "edit": lambda c, p: edit.rows(c, p.some(0.5)),
     "shot": lambda c, p: shot.rows(c, p.some(0.3)),
-    "distance": lambda c, p: distance.rows(c, p.clips, 3 * p.clips),
+    "distance": lambda c, p: distance.rows(c, p.clips),
     "diversity": lambda c, p: diversity.rows(c, p.clips),
+    "free": lambda c, p: free.rows(c, p.some(PER_GROUP), 4 * p.clips),
     "drift": lambda c, p: drift.rows(c, p.some(0.1, 1), Size(64, 64, p.frames)),
 }
 
@@ -86,7 +89,7 @@ TOWN_ONLY = ("left", "push", "change", "identity")
 """Rulers of what the first world cannot show."""
 
 
-def chosen(names: Sequence[str], town: bool) -> list[str]:
+def chosen_rulers(names: Sequence[str], town: bool) -> list[str]:
     """`names`, or all that the world has; `ConfigError` for one that is no ruler there."""
     known = [name for name in RULERS if town or name not in TOWN_ONLY]
     for name in names:

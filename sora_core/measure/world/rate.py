@@ -6,30 +6,32 @@ import numpy as np
 
 from ...shapes import Frames, Size
 from .clips import Clips, Sample, read_all
-from .physics import roll
+from .physics import fit_roll
 from .row import Row, mean_row, share_row
-from .shape import CALIBRATION
+from .shape import CALIBRATION_SCENE
 
-SECONDS = 1.0  # of clips at other rates than the usual one
-RATES = (8, 16, 24)
-TOLERANCE = 0.1  # beside the range of the limit: a speed is not stated more precisely
+RATE_SECONDS = 1.0  # of clips at other rates than the usual one
+TESTED_RATES = (8, 16, 24)
+SPEED_TOLERANCE = 0.1  # beside the range of the limit: a speed is not stated more precisely
 
 
 def speed(sample: Sample, frames: Frames) -> float:
     """Pixels a second in the asked direction; 0 if the thing is not found."""
-    return float(np.nan_to_num(roll(sample, frames)["speed"])) * sample.shot.fps
+    return float(np.nan_to_num(fit_roll(sample, frames)["speed"])) * sample.shot.fps
 
 
-def rows(clips: Clips, count: int, calibration: int, rates: Sequence[int] = RATES) -> list[Row]:
+def rows(
+    clips: Clips, count: int, calibration: int, rates: Sequence[int] = TESTED_RATES
+) -> list[Row]:
     """`rate/FPS`: the share with a speed of the limit's range; `_pace`: speed as a share of it."""
     found = []
     for fps in rates:
-        size = Size(64, 64, 17 if fps == 8 else round(SECONDS * fps) // 4 * 4 + 1)
+        size = Size(64, 64, 17 if fps == 8 else round(RATE_SECONDS * fps) // 4 * 4 + 1)
         usual = [
             speed(s, clips.limit(s))
-            for s in clips.samples("roll", calibration, CALIBRATION, size, fps)
+            for s in clips.samples("roll", calibration, CALIBRATION_SCENE, size, fps)
         ]
-        low, high = min(usual) * (1 - TOLERANCE), max(usual) * (1 + TOLERANCE)
+        low, high = min(usual) * (1 - SPEED_TOLERANCE), max(usual) * (1 + SPEED_TOLERANCE)
         trio = read_all(clips, clips.samples("roll", count, size=size, fps=fps), speed)
         sides = (trio.true, trio.limit, trio.reconstructed)
         middle = float(np.median(usual))

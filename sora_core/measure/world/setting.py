@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...shapes import Frames, Size
-from .worlds import World
+from .worlds import RulerWorld
 
 EXAMPLES = 4  # true scenes of each floor under each sky
-SIZE = Size(64, 64, 1)
+STILL_SIZE = Size(64, 64, 1)
 SKY_ROWS, FLOOR_ROWS = 0.25, 0.6  # the sky above this share of the height, the floor below that
 
 
@@ -28,22 +28,22 @@ class Settings:
 
     def read(self, frames: Frames) -> tuple[str, str]:
         """The floor and the sky of `frames`, of the example whose look is the nearest."""
-        apart = (self.looks - look(frames)).abs().sum(1)
+        apart = (self.looks - floor_and_sky(frames)).abs().sum(1)
         return self.names[int(apart.argmin())]
 
 
-def settings_of(world: World) -> Settings:
+def settings_of(world: RulerWorld) -> Settings:
     """Examples of each floor under each sky of `world`."""
     looks, names = [], []
     for floor, sky in product(world.floors, world.skies):
         for number in range(EXAMPLES):
             scene = world.changed(world.scene("still", 50_000 + number), floor=floor, sky=sky)
-            looks.append(look(world.render(scene, SIZE).frames))
+            looks.append(floor_and_sky(world.render(scene, STILL_SIZE).frames))
             names.append((floor, sky))
     return Settings(torch.stack(looks), tuple(names))
 
 
-def look(frames: Frames) -> Float[Tensor, "f"]:
+def floor_and_sky(frames: Frames) -> Float[Tensor, "f"]:
     """The colours of the sky and the floor of a clip: middle, low and high of each channel."""
     height = frames.shape[1]
     above = frames[:, : int(SKY_ROWS * height)]

@@ -20,8 +20,9 @@ from .tracker import Track, overlap, track
 
 WORST = 0.1  # of the frames
 PASSING = 0.05  # of the calibration clips lie below the bar
-CALIBRATION = 10_000  # number of the first scene that sets bars and ranges
-ENOUGH = 5  # frames with the thing wholly in view, else the clip fails
+CALIBRATION_SCENE = 10_000  # number of the first scene that sets bars and ranges
+OUTSIDE_SHARE = 0.05  # of the calibration clips may miss one range or another
+WHOLE_FRAMES = 5  # frames with the thing wholly in view, else the clip fails
 
 
 def constancy(sample: Sample, frames: Frames) -> float:
@@ -32,7 +33,7 @@ def constancy(sample: Sample, frames: Frames) -> float:
 def track_constancy(found: Track) -> float:
     """The same of a track; frames at the border do not count, frames without the thing are 0."""
     counted = found.inside | ~found.found
-    if found.inside.sum() < ENOUGH:
+    if found.inside.sum() < WHOLE_FRAMES:
         return 0.0
     centred = centre(found.matte[found.inside], found.x[found.inside], found.y[found.inside])
     outline = centred.median(0).values > 0.5
@@ -59,7 +60,7 @@ def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
     for kind in ("bounce", "fall", "roll"):
         bars = [
             constancy(sample, clips.limit(sample))
-            for sample in clips.samples(kind, calibration, CALIBRATION)
+            for sample in clips.samples(kind, calibration, CALIBRATION_SCENE)
         ]
         bar = float(np.quantile(bars, PASSING))
         trio = read_all(clips, clips.samples(kind, count), constancy)

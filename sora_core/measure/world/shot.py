@@ -4,26 +4,26 @@ import torch
 
 from ...canvas import edits
 from ...shapes import Size
-from .clips import Clips, canvas_of
+from .clips import FPS, Clips, exact_canvas
 from .edit import elsewhere
 from .row import Row, mean_row
 from .setting import settings_of
 
-SECONDS = 4.0  # of each of two shots
-FPS = 8.0
+SHOT_SECONDS = 4.0  # of each of two shots
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`shot/setting`: the share of floors and skies that the latter half of each shot shows."""
     known = settings_of(clips.world)
     sides: tuple[list[float], list[float], list[float]] = ([], [], [])
-    each = round(SECONDS * FPS)
-    for sample in clips.samples("bounce", count, size=Size(64, 64, each)):
-        other = elsewhere(clips, sample)
-        if other is None:
+    each = round(SHOT_SECONDS * FPS)
+    for sample in clips.samples("bounce", 4 * count, size=Size(64, 64, each)):
+        if len(sides[0]) == count or (other := elsewhere(clips, sample)) is None:
             continue
-        canvas = canvas_of(Size(64, 64, 2 * each), FPS)
-        canvas = edits.place_storyboard(canvas, [(0.0, sample.caption), (SECONDS, other.caption)])
+        canvas = exact_canvas(Size(64, 64, 2 * each), FPS)
+        canvas = edits.place_storyboard(
+            canvas, [(0.0, sample.caption), (SHOT_SECONDS, other.caption)]
+        )
         result = clips.generate(sample.caption, canvas, sample.shot.number)
         true = torch.cat([sample.clip.frames, other.clip.frames])
         limit = torch.cat([clips.limit(sample), clips.limit(other)])

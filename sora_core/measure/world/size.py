@@ -9,9 +9,9 @@ from .clips import Clips, Sample, read_all
 from .row import Row, mean_row, share_row
 from .tracker import track
 
-SIZES = ((64, 64), (96, 96), (128, 128), (112, 64), (64, 112), (160, 96))
-FRAMES = 9
-NEAREST, FARTHEST = 0.8, 1.25  # a thing of another stated size is 1.25 times as large
+TESTED_SIZES = ((64, 64), (96, 96), (128, 128), (112, 64), (64, 112), (160, 96))
+SIZE_FRAMES = 9
+LEAST_RATIO, MOST_RATIO = 0.8, 1.25  # a thing of another stated size is 1.25 times as large
 FRAMES_RIGHT = 0.8  # of the frames must show the thing once
 
 
@@ -24,13 +24,13 @@ def relative(sample: Sample, frames: Frames) -> float:
     return float(np.sqrt(np.median(found.area) / np.median(true.area)))
 
 
-def rows(clips: Clips, count: int, sizes: Sequence[tuple[int, int]] = SIZES) -> list[Row]:
+def rows(clips: Clips, count: int, sizes: Sequence[tuple[int, int]] = TESTED_SIZES) -> list[Row]:
     """`size/WIDTHxHEIGHT`: the share with one thing of the right size; `_width`: as a share."""
     found = []
     for width, height in sizes:
-        samples = clips.samples("still", count, size=Size(width, height, FRAMES))
+        samples = clips.samples("still", count, size=Size(width, height, SIZE_FRAMES))
         trio = read_all(clips, samples, relative)
         sides, name = (trio.true, trio.limit, trio.reconstructed), f"size/{width}x{height}"
-        right = ([NEAREST <= v <= FARTHEST for v in side] for side in sides)
+        right = ([LEAST_RATIO <= v <= MOST_RATIO for v in side] for side in sides)
         found += [share_row(name, *right), mean_row(f"{name}_width", *sides)]
     return found

@@ -4,22 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import ConfigError
+from ...world.scene import CAMERAS, FLOORS, SKIES
 from ...world.town.captions import describe
 from ...world.town.recipes import scene_of
 from ...world.town.render import FIRST_THING, render
 from ...world.town.scene import PRIMITIVES, Scene
-from .worlds import World
+from .free_prompts import FREE_COLOURS, FREE_KINDS, FREE_MOTIONS, DemandedFacts, ThingFact
+from .kinds import FIRST_SEED, SPACING
+from .worlds import RulerWorld
 
-FIRST_SEED = 990_000_000  # no training draws from here on
-SPACING = 100_000
-SECONDS = 2.0
-FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey", "brick", "dirt", "tiles")
-SKIES = ("day", "sunset", "night")
+TOWN_SECONDS = 2.0
+TOWN_FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey", "brick", "dirt", "tiles")
 BOTH = ("collide", "push", "relation")  # recipes whose first two things both matter
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RulerRecipe:
     """A recipe of the town, and what is fixed of it; things are taken in turn by number."""
 
     name: str
@@ -28,56 +28,57 @@ class Recipe:
     fixed: Mapping[str, str | int] | None = None
 
 
-RECIPES: Mapping[str, Recipe] = {
-    "bounce": Recipe("bounce", PRIMITIVES),
-    "fall": Recipe("fall", PRIMITIVES),
-    "roll": Recipe("roll", ("ball",)),
-    "travel": Recipe("slide", ("cube", "cylinder", "cone")),
-    "still": Recipe("still", PRIMITIVES),
-    "same": Recipe(
+RULER_RECIPES: Mapping[str, RulerRecipe] = {
+    "bounce": RulerRecipe("bounce", PRIMITIVES),
+    "fall": RulerRecipe("fall", PRIMITIVES),
+    "roll": RulerRecipe("roll", ("ball",)),
+    "travel": RulerRecipe("slide", ("cube", "cylinder", "cone")),
+    "still": RulerRecipe("still", PRIMITIVES),
+    "same": RulerRecipe(
         "roll", ("ball",), fixed={"colour": "red", "size": "medium", "floor": "grass", "sky": "day"}
     ),
-    "collide": Recipe("collide"),
-    "push": Recipe("push"),
-    "pair": Recipe("relation", PRIMITIVES),
-    "several": Recipe("count", PRIMITIVES),
-    "hide": Recipe("hidden"),
-    "left": Recipe("left"),
-    "stroke": Recipe("stroke"),
-    "light": Recipe("light", PRIMITIVES),
-    "cut": Recipe("cut_same_thing", PRIMITIVES),
-    "orbit": Recipe("orbit", camera=None),
-    "pan": Recipe("pan", camera=None),
-    "rise": Recipe("rise", camera=None),
-    "zoom": Recipe("zoom", camera=None),
+    "collide": RulerRecipe("collide"),
+    "push": RulerRecipe("push"),
+    "pair": RulerRecipe("relation", PRIMITIVES),
+    "several": RulerRecipe("count", PRIMITIVES),
+    "hide": RulerRecipe("hidden"),
+    "left": RulerRecipe("left"),
+    "stroke": RulerRecipe("stroke"),
+    "light": RulerRecipe("light", PRIMITIVES),
+    "cut": RulerRecipe("cut_same_thing", PRIMITIVES),
+    "orbit": RulerRecipe("orbit", camera=None),
+    "pan": RulerRecipe("pan", camera=None),
+    "rise": RulerRecipe("rise", camera=None),
+    "zoom": RulerRecipe("zoom", camera=None),
 }
+ALIKE = {"man": "person", "woman": "person", "turquoise": "cyan"}
 NO_CAMERA = ("hide", "left", "cut", "light")  # recipes that choose their own
 
 
-def town() -> World:
+def town() -> RulerWorld:
     """The world of the toy town."""
-    parts = (_scene, _caption, render, _tracked, _changed, _floor, _sky)
-    return World(*parts, tuple(RECIPES), FLOORS, SKIES)
+    parts = (_scene, _caption, render, _tracked, _changed_scene, _floor, _sky, _stated_facts)
+    return RulerWorld(*parts, tuple(RULER_RECIPES), TOWN_FLOORS, SKIES)
 
 
 def _scene(kind: str, number: int) -> Scene:
-    if kind not in RECIPES:
-        raise ConfigError(f"kind {kind!r}: choose from {', '.join(RECIPES)}")
-    recipe = RECIPES[kind]
+    if kind not in RULER_RECIPES:
+        raise ConfigError(f"kind {kind!r}: choose from {', '.join(RULER_RECIPES)}")
+    recipe = RULER_RECIPES[kind]
     fixed = dict(recipe.fixed or {})
     if recipe.things:
         fixed["thing"] = recipe.things[number % len(recipe.things)]
     if recipe.camera and kind not in NO_CAMERA:
         fixed["camera"] = recipe.camera
-    return scene_of(recipe.name, _seed(kind, number), SECONDS, **fixed)  # pyright: ignore
+    return scene_of(recipe.name, _seed(kind, number), TOWN_SECONDS, **fixed)  # pyright: ignore
 
 
 def _caption(scene: Scene, kind: str, number: int) -> str:
-    return describe(scene, _seed(kind, number), SECONDS, style="long").text
+    return describe(scene, _seed(kind, number), TOWN_SECONDS, style="long").text
 
 
 def _seed(kind: str, number: int) -> int:
-    return FIRST_SEED + SPACING * list(RECIPES).index(kind) + number
+    return FIRST_SEED + SPACING * list(RULER_RECIPES).index(kind) + number
 
 
 def _tracked(scene: Scene) -> list[tuple[int, ...]]:
@@ -90,7 +91,7 @@ def _tracked(scene: Scene) -> list[tuple[int, ...]]:
     return [(FIRST_THING + scene.subject,)]
 
 
-def _changed(
+def _changed_scene(
     scene: Scene,
     colour: str | None = None,
     floor: str | None = None,
@@ -122,3 +123,17 @@ def _floor(scene: Scene) -> str:
 
 def _sky(scene: Scene) -> str:
     return scene.shots[0].stage.sky
+
+
+def _stated_facts(scene: Scene) -> DemandedFacts | None:
+    """What its subject is and does, and where; None without a word for one of these."""
+    stage, camera = scene.shots[0].stage, scene.shots[0].view.camera
+    thing = scene.things[scene.subject]
+    kind, colour = (ALIKE.get(word, word) for word in (thing.kind, thing.colour))
+    known = kind in FREE_KINDS and colour in FREE_COLOURS and thing.motions[0] in FREE_MOTIONS
+    if not known or len(scene.shots) > 1 or stage.floor not in FLOORS or stage.light:
+        return None
+    if camera not in CAMERAS or stage.sky not in SKIES:
+        return None
+    fact = ThingFact("subject", kind=kind, colour=colour, motions=thing.motions[:1])
+    return DemandedFacts((fact,), floor=stage.floor, sky=(stage.sky,), camera=(camera,))

@@ -9,22 +9,22 @@ from torch import Tensor
 
 from ...shapes import Size
 from ...world.captions import describe
-from ...world.render import render
+from ...world.render import FIRST_THING, render
 from ...world.scene import FLOORS, SKIES, Scene
-from .kinds import DOMAINS, drawn_from, scene_of
-
-FIRST_THING = 3  # segments from here on are things, in the order of `scene.things`
+from .free_prompts import DemandedFacts, ThingFact
+from .kinds import DOMAINS, drawn_from, scene_of_kind
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RulerWorld:
     """`scene` makes scene number n, from 0 on, of a kind; `caption` states everything of it.
 
     `render` takes a scene, a size, a rate and the second of the first frame, and returns a clip
     with `frames`, `segments` and a `truth` of `screen`, `visible`, `eye`, `axes` and `focal`.
     `tracked` lists the segments of the things that matter, of those that look alike together.
     `changed` puts a colour on the first thing, moves it `aside` (in world units), or puts another
-    floor or sky around it; `floors` and `skies` are those to choose from.
+    floor or sky around it; `floors` and `skies` are those to choose from. `facts`
+    are what a viewer sees in a scene, None where free prompts have no word for it.
     """
 
     scene: Callable[[str, int], Any]
@@ -34,21 +34,23 @@ class World:
     changed: Callable[..., Any]
     floor: Callable[[Any], str]
     sky: Callable[[Any], str]
+    facts: Callable[[Any], DemandedFacts | None]
     kinds: tuple[str, ...] = tuple(DOMAINS)
     floors: tuple[str, ...] = FLOORS
     skies: tuple[str, ...] = SKIES
 
 
-def first_world() -> World:
+def first_world() -> RulerWorld:
     """The world of one or two balls, cubes, cylinders and cones, which `sora-mini` learned."""
-    return World(
-        scene_of,
+    return RulerWorld(
+        scene_of_kind,
         lambda scene, kind, n: describe(scene, drawn_from(kind, n)).long,
         render,
         lambda scene: [(FIRST_THING + k,) for k in range(len(scene.things))],
         _changed,
         lambda scene: scene.floor,
         lambda scene: scene.sky,
+        _facts,
     )
 
 
@@ -60,18 +62,26 @@ def _changed(
     aside: float = 0.0,
 ) -> Scene:
     main, *others = scene.things
-    main = replace(main, colour=colour or main.colour, x=_beside(main.x, aside))
+    main = replace(main, colour=colour or main.colour, x=_moved_inward(main.x, aside))
     setting = {"floor": floor or scene.floor, "sky": sky or scene.sky}
     return replace(scene, things=(main, *others), **setting)
 
 
-def _beside(x: float, aside: float) -> float:
+def _facts(scene: Scene) -> DemandedFacts:
+    things = tuple(
+        ThingFact(f"thing {i}", kind=thing.shape, colour=thing.colour, motions=(thing.motion,))
+        for i, thing in enumerate(scene.things)
+    )
+    return DemandedFacts(things, floor=scene.floor, sky=(scene.sky,), camera=(scene.camera,))
+
+
+def _moved_inward(x: float, aside: float) -> float:
     """`x`, moved by `aside` toward the side that has more room."""
     return x + (aside if x < 0 else -aside)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CameraTrack:
     """The camera of each frame: rows of `axes` are right, up, forward; `focal` is in pixels."""
 
     eye: Float[Tensor, "t 3"]
@@ -79,8 +89,14 @@ class View:
     focal: Float[Tensor, "t"]
 
 
-def camera_of(world: World, scene: Any, size: Size, fps: float, pace: float = 1.0) -> View:  # noqa: ANN401
+def camera_of(
+    world: RulerWorld,
+    scene: Any,  # noqa: ANN401
+    size: Size,
+    fps: float,
+    pace: float = 1.0,
+) -> CameraTrack:
     """The camera of `scene` at `pace` times its own speed."""
     small = Size(16, 16, size.frames)
     truth = world.render(scene, small, fps / max(pace, 1e-3)).truth
-    return View(truth.eye, truth.axes, truth.focal * min(size.width, size.height) / 16)
+    return CameraTrack(truth.eye, truth.axes, truth.focal * min(size.width, size.height) / 16)

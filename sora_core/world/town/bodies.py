@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import cos, ndarray, sin
 
-from .motion import BOUNCE_GRAVITY, Pose, about_x, about_y, about_z, pose, progress
+from .motion import BOUNCE_GRAVITY, Pose, about_x, about_y, about_z, move_progress, pose
 from .palette import HUB, LIT, MATERIALS, MORTAR, SECOND, linear_light, mixed
 from .palette import THINGS as COLOURS
 from .raycast import GROUP, ROW, STROKE
 from .scene import STROKES, Move, Stage, Thing
-from .things import BALL, BLOCK, BRICKS, STRIPED, Part, can_roll, footprint, parts_of
+from .things import BALL, BLOCK_HALF, BRICKS, STRIPED, BodyPart, can_roll, footprint, parts_of
 
 RISE_SECONDS = 0.3  # how long a lamp takes to shine, and a thing to change its colour
 STRIDE = 1.25  # of one whole step, left and right
@@ -84,7 +84,7 @@ def thing_rows(thing: Thing, clock: Float[ndarray, "t"], segment: int) -> Float[
 
 
 def _placed(
-    part: Part, at: Pose, thing: Thing, clock: Float[ndarray, "t"]
+    part: BodyPart, at: Pose, thing: Thing, clock: Float[ndarray, "t"]
 ) -> tuple[Float[ndarray, "t 3"], Float[ndarray, "t 3 3"]]:
     """Where a part is in the thing's axes, and how it is turned there."""
     count = len(clock)
@@ -111,13 +111,13 @@ def _rolled(thing: Thing, at: Pose) -> Float[ndarray, "t 3 3"]:
 
 
 def _scatter(
-    part: Part, thing: Thing, clock: Float[ndarray, "t"], rows: ndarray, turn: ndarray
+    part: BodyPart, thing: Thing, clock: Float[ndarray, "t"], rows: ndarray, turn: ndarray
 ) -> None:
     """Throws a tower's block to the side: the higher it was, the farther it lands."""
     for move in thing.moves:
         if move.verb == "scatter" and part.block > 0:
             side = 1.0 if move.dx >= 0 else -1.0
-            size = BLOCK * thing.scale
+            size = BLOCK_HALF * thing.scale
             drop = 2 * part.block * size
             since = np.maximum(clock - move.start - 0.04 * part.block, 0)
             down = np.minimum(0.5 * BOUNCE_GRAVITY * since**2, drop)
@@ -145,7 +145,7 @@ def _darker(colour: str) -> tuple[int, int, int]:
     return int(0.55 * red), int(0.55 * green), int(0.55 * blue)
 
 
-def _second(part: Part, thing: Thing) -> Float[ndarray, "3"]:
+def _second(part: BodyPart, thing: Thing) -> Float[ndarray, "3"]:
     if part.pattern == BRICKS:
         return linear_light(MORTAR)
     return linear_light(HUB if part.role == "tyre" else SECOND[thing.colour])
@@ -178,8 +178,8 @@ def stroke_rows(
         thing = stage.things[stroke.thing]
         for move, (x, z) in _legs(thing):
             until = np.minimum(clock, stroke.stop)
-            done = progress(move, until)
-            begun = float(progress(move, np.array([stroke.start]))[0])
+            done = move_progress(move, until)
+            begun = float(move_progress(move, np.array([stroke.start]))[0])
             row = np.zeros((len(clock), STROKE))
             row[:, 0], row[:, 1] = x + move.dx * begun, z + move.dz * begun
             done = np.maximum(done, begun)

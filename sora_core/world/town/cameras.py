@@ -69,10 +69,12 @@ def camera_path(
     eye = centre + away
     pitch = np.arctan2(height - LOOK_HEIGHT, distance) - tilt
     heading = around + turn
-    return CameraPath(eye, look(heading, pitch), FOCAL * np.exp(focal))
+    return CameraPath(eye, facing_axes(heading, pitch), FOCAL * np.exp(focal))
 
 
-def look(heading: Float[ndarray, "t"], pitch: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
+def facing_axes(
+    heading: Float[ndarray, "t"], pitch: Float[ndarray, "t"]
+) -> Float[ndarray, "t 3 3"]:
     """Right, up and forward of a camera that faces `heading` and looks down by `pitch`."""
     zero = np.zeros_like(heading)
     right = np.stack([cos(heading), zero, -sin(heading)], axis=-1)

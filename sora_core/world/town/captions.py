@@ -15,7 +15,7 @@ STYLES = ("short", "medium", "long", "tags")
 
 
 @dataclass(frozen=True, slots=True)
-class Caption:
+class StatedCaption:
     """A text, the facts it states (every clause one or more), and its style."""
 
     text: str
@@ -23,7 +23,9 @@ class Caption:
     style: str
 
 
-def describe(scene: Scene, seed: int, seconds: float = 2.0, style: str | None = None) -> Caption:
+def describe(
+    scene: Scene, seed: int, seconds: float = 2.0, style: str | None = None
+) -> StatedCaption:
     """A caption of a clip of `seconds` (0: a still), phrased by `seed` in one of STYLES.
 
     Every fact holds: `facts.holds(fact, scene, seconds)`. Raises ConfigError for an unknown style
@@ -44,10 +46,10 @@ def describe(scene: Scene, seed: int, seconds: float = 2.0, style: str | None = 
     ]
     if len(spoken) == 1:
         text = finished(spoken[0].text, style)
-        return Caption(text, _unique(spoken[0].facts), style)
+        return StatedCaption(text, _unique(spoken[0].facts), style)
     starts = [shot.start for shot, _ in lengths] + [seconds]
-    joined = _joined(talk, spoken, starts, style)
-    return Caption(joined.text, _unique(joined.facts), style)
+    joined = _storyboard(talk, spoken, starts, style)
+    return StatedCaption(joined.text, _unique(joined.facts), style)
 
 
 def finished(text: str, style: str) -> str:
@@ -58,7 +60,7 @@ def finished(text: str, style: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _joined(talk: Talk, spoken: list[Clause], starts: list[float], style: str) -> Clause:
+def _storyboard(talk: Talk, spoken: list[Clause], starts: list[float], style: str) -> Clause:
     """The shots one after the other, in one of the forms that storyboards have."""
     form = talk.pick(("shot", "shot", "time", "time", "cut", "ordinal", "then"))
     parts, facts = [], []

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TypeVar
 
 from numpy.random import Generator
 
 from . import words
+from .draw import Choice
 from .facts import Fact
 from .scene import COLOURS, FLOORS, KINDS, Scene, Thing, is_held_out_pair
 from .things import gait
 
-Choice = TypeVar("Choice")
 RICH = {"short": 0.25, "medium": 0.55, "long": 0.95, "tags": 0.3}
 NEGATED = 0.16
-OPPOSITES = {
+OPPOSITE_SKIES = {
     "day": ("night", "sunset"),
     "cloudy": ("night", "sunset"),
     "dawn": ("night",),
@@ -111,13 +110,13 @@ class ShotSpeaker:
         again = k in self.named
         same = bool(self.true("same", k)) and not again
         self.named.add(k)
-        word = talk.pick(words.KINDS[thing.kind])[0]
+        word = talk.pick(words.KIND_NAMES[thing.kind])[0]
         facts = [Fact("kind", thing.kind, k, shot=self.shot)]
         if again and talk.chance(0.6) and self.alone_of(thing):
             return Clause(f"the {word}", facts)
         colour = next(f.value for f in self.facts if f.what == "colour" and f.thing == k)
         facts.append(Fact("colour", colour, k, shot=self.shot))
-        name = talk.pick(words.COLOURS[colour])
+        name = talk.pick(words.COLOUR_WORDS[colour])
         front, after = [name, word], ""
         if thing.kind in words.DRESSED and talk.chance(0.6):
             after = f" in a {name} {talk.pick(words.DRESSES[thing.kind])}"
@@ -133,7 +132,7 @@ class ShotSpeaker:
             facts.append(Fact("pattern", "striped", k, shot=self.shot))
         share = 0.55 * self.rich * (0.4 if thing.size == "medium" else 1.0)
         if talk.chance(share):
-            front = [talk.pick(words.SIZES[thing.size]), *front]
+            front = [talk.pick(words.SIZE_PHRASES[thing.size]), *front]
             facts.append(Fact("size", thing.size, k, shot=self.shot))
         phrase = " ".join(front)
         if same and talk.chance(0.7):
@@ -190,7 +189,7 @@ class ShotSpeaker:
             third = self.noun(names[fact.third])
             text = f"{happens.text} between {other.text} and {third.text}"
             return Clause(text, [*happens.facts, *other.facts, *third.facts, fact])
-        place = self.talk.pick(words.RELATIONS[fact.value])
+        place = self.talk.pick(words.RELATION_PHRASES[fact.value])
         if self.talk.chance(0.25):
             text = f"{place} {other.text}, {happens.text}"
         else:
@@ -215,7 +214,7 @@ class ShotSpeaker:
         stroke = self.true("stroke", thing.identity)
         if stroke and self.talk.chance(0.9):
             laid = next(s for s in self.stage.strokes if s.style == stroke[0].value)
-            phrase = self.talk.pick(words.STROKES[laid.style]).format(colour=laid.colour)
+            phrase = self.talk.pick(words.STROKE_PHRASES[laid.style]).format(colour=laid.colour)
             does = Clause(f"{does.text}, {phrase}", does.facts + stroke)
         return Clause(f"{subject.text} {does.text}", subject.facts + does.facts)
 
@@ -245,11 +244,11 @@ class ShotSpeaker:
         return Clause(text, list(motions))
 
     def verb(self, thing: Thing, name: str) -> words.Forms:
-        if name in words.DIRECTIONS:
-            verb = self.talk.pick(words.TRAVEL[gait(thing)])
-            direction = self.talk.pick(words.DIRECTIONS[name])
+        if name in words.DIRECTION_PHRASES:
+            verb = self.talk.pick(words.TRAVEL_PHRASES[gait(thing)])
+            direction = self.talk.pick(words.DIRECTION_PHRASES[name])
             return f"{verb[0]} {direction}", f"{verb[1]} {direction}"
-        return self.talk.pick(words.MOTIONS[name])
+        return self.talk.pick(words.MOTION_PHRASES[name])
 
     def appearance(self, facts: list[Fact]) -> Clause:
         """How a thing goes out of view, or comes into it."""
@@ -270,7 +269,7 @@ class ShotSpeaker:
     def contact(self, fact: Fact) -> Clause:
         """Active or passive."""
         names = {thing.identity: thing for thing in self.stage.things}
-        active, passive = self.talk.pick(words.CONTACTS[fact.value])
+        active, passive = self.talk.pick(words.CONTACT_PHRASES[fact.value])
         first, second = names[fact.thing], names[fact.other]
         if self.talk.chance(0.35):
             target, agent = self.noun(second), self.noun(first)
@@ -280,7 +279,7 @@ class ShotSpeaker:
         text = f"{agent.text} {active} {target.text}"
         clause = Clause(text, agent.facts + target.facts + [fact])
         motions = self.true("motion", fact.thing)
-        if motions and self.talk.chance(0.4) and motions[0].value in words.DIRECTIONS:
+        if motions and self.talk.chance(0.4) and motions[0].value in words.DIRECTION_PHRASES:
             verb = self.verb(first, motions[0].value)[0]
             clause = Clause(
                 f"{agent.text} {verb} and {active} {target.text}", clause.facts + motions[:1]
@@ -297,8 +296,8 @@ class ShotSpeaker:
         first = things[0]
         self.named |= {thing.identity for thing in things}
         number = talk.pick(words.NUMBERS[len(things)])
-        word = talk.pick(words.KINDS[first.kind])[1]
-        colour = talk.pick(words.COLOURS[first.colour])
+        word = talk.pick(words.KIND_NAMES[first.kind])[1]
+        colour = talk.pick(words.COLOUR_WORDS[first.colour])
         of = f"{first.colour} {first.kind}"
         facts = [Fact("count", str(len(things)), shot=self.shot, of=of)]
         text = f"{number} {colour} {word}"
@@ -355,7 +354,7 @@ class ShotSpeaker:
             motions = self.true("motion", thing.identity) if self.seconds else []
             if pairs and self.talk.chance(0.7):
                 fact = self.talk.pick(pairs)
-                place = self.talk.pick(words.RELATIONS[fact.value])
+                place = self.talk.pick(words.RELATION_PHRASES[fact.value])
                 base = self.noun(self.subject, definite=True)
                 text = self.talk.pick(("{place} {base} is {noun}", "{noun} is {place} {base}"))
                 text = text.format(place=place, base=base.text, noun=noun.text)
@@ -380,7 +379,9 @@ class ShotSpeaker:
             found.append(Clause(f"{link}{lamp.text} {talk.pick(words.LAMPS)}", [*lamp.facts, fact]))
         for fact in self.true("recolour"):
             thing = self.noun(names[fact.thing], definite=True)
-            does = talk.pick(words.RECOLOURS).format(colour=talk.pick(words.COLOURS[fact.value]))
+            does = talk.pick(words.RECOLOURS).format(
+                colour=talk.pick(words.COLOUR_WORDS[fact.value])
+            )
             found.append(Clause(f"then {thing.text} {does}", [*thing.facts, fact]))
         if len(self.stage.things) == 1 and talk.chance(0.04):
             found.append(
@@ -391,7 +392,7 @@ class ShotSpeaker:
     # Place, light, camera
 
     def floor(self) -> Clause:
-        phrase = self.talk.pick(words.FLOORS[self.stage.floor])
+        phrase = self.talk.pick(words.FLOOR_PHRASES[self.stage.floor])
         return Clause(phrase, [Fact("floor", self.stage.floor, shot=self.shot)])
 
     def sky(self) -> Clause | None:
@@ -399,11 +400,11 @@ class ShotSpeaker:
         skies = self.true("sky")
         if not skies:
             return None
-        text, facts = self.talk.pick(words.SKIES[skies[0].value]), [skies[0]]
+        text, facts = self.talk.pick(words.SKY_PHRASES[skies[0].value]), [skies[0]]
         if self.true("light"):
             text = f"{self.talk.pick(('at first', 'in the beginning'))} {text}"
         if self.stage.weather != "dry" and self.talk.chance(0.8):
-            text = f"{text} {self.talk.pick(words.WEATHERS[self.stage.weather])}"
+            text = f"{text} {self.talk.pick(words.WEATHER_PHRASES[self.stage.weather])}"
             facts.append(Fact("weather", self.stage.weather, shot=self.shot))
         return Clause(text, facts)
 
@@ -412,13 +413,13 @@ class ShotSpeaker:
         parts, facts = [], []
         for fact in self.true("camera"):
             if fact.value != "static" or self.talk.chance(0.5):
-                parts.append(self.talk.pick(words.CAMERAS[fact.value]))
+                parts.append(self.talk.pick(words.CAMERA_PHRASES[fact.value]))
                 facts.append(fact)
         if self.view.angle != "front" and self.talk.chance(0.85):
-            parts.append(f"seen {self.talk.pick(words.ANGLES[self.view.angle])}")
+            parts.append(f"seen {self.talk.pick(words.ANGLE_PHRASES[self.view.angle])}")
             facts += self.true("angle")
         if self.view.framing != "medium" and self.talk.chance(0.7):
-            parts.append(self.talk.pick(words.FRAMINGS[self.view.framing]))
+            parts.append(self.talk.pick(words.FRAMING_PHRASES[self.view.framing]))
             facts += self.true("framing")
         return Clause(", ".join(parts), facts) if parts else None
 
@@ -433,7 +434,7 @@ class ShotSpeaker:
                 text = f"{talk.pick(('no', 'without any'))} {talk.pick(words.FLOOR_NAMES[wrong])}"
                 return Clause(text, [Fact("floor", wrong, shot=self.shot, negated=True)])
             case "sky" if self.true("sky") and not self.true("light"):
-                wrong = talk.pick(OPPOSITES[self.true("sky")[0].value])
+                wrong = talk.pick(OPPOSITE_SKIES[self.true("sky")[0].value])
                 text = talk.pick(("it is not {}", "not at {}")).format(wrong)
                 text = text.replace("at day", "by day")
                 return Clause(text, [Fact("sky", wrong, shot=self.shot, negated=True)])
@@ -447,7 +448,7 @@ class ShotSpeaker:
                     verb = self.verb(self.subject, fact.value)[1]
                     return Clause(f"{self.noun(self.subject, True).text} is not {verb}", [fact])
         wrong = talk.pick([kind for kind in KINDS if kind not in present])
-        word = talk.pick(words.KINDS[wrong])[1]
+        word = talk.pick(words.KIND_NAMES[wrong])[1]
         text = talk.pick(("no {}", "without {}", "there are no {}")).format(word)
         return Clause(text, [Fact("kind", wrong, shot=self.shot, negated=True)])
 

@@ -9,7 +9,7 @@ from .motion import jump_seconds
 from .scene import KINDS, Move, Scene, Shot, Thing
 from .things import TOPPLING, footprint, height
 
-RELATIONS = ("left of", "right of", "behind", "in front of", "on")
+STANDING_RELATIONS = ("left of", "right of", "behind", "in front of", "on")
 COUNTABLE = ("ball", "cube", "cylinder", "cone", "car", "man", "woman", "dog", "cat", "tree")
 PARTNERS = (
     "ball",
@@ -25,7 +25,7 @@ PARTNERS = (
     "robot",
 )
 SUPPORTS = ("cube", "cylinder", "table")
-MARGIN = 0.35
+STANDING_MARGIN = 0.35
 
 
 def relation_of(first: Thing, second: Thing) -> str:
@@ -85,7 +85,7 @@ def count(d: Draw) -> Scene:
 
 def relation(d: Draw) -> Scene:
     """Two things, one left of, right of, behind, in front of or on the other."""
-    which = d.asked.relation or d.pick(RELATIONS)
+    which = d.asked.relation or d.pick(STANDING_RELATIONS)
     if which == "on":
         under = d.thing(SUPPORTS, ("medium", "large"), asked=False)
         under = replace(under, pattern="plain", x=d.uniform(-0.3, 0.3))
@@ -111,7 +111,7 @@ def relation(d: Draw) -> Scene:
     return Scene((Shot(stage, d.view(stage.things)),), kind="relation")
 
 
-def between(d: Draw) -> Scene:
+def stand_between(d: Draw) -> Scene:
     """Three things in a row."""
     first = replace(d.thing(PARTNERS, ("small",)), size="small")
     second = d.thing(PARTNERS, ("small",), [first], asked=False)

@@ -1,7 +1,7 @@
 """What is true of a scene, clause by clause, and the test of a clause against the truth.
 
-`facts_of` reads the scene's labels; `holds` looks at where things are, second by second, so that a
-text, a reader or a recipe can be tested against what a viewer would see.
+`facts_of` reads the scene's labels; `holds_in` looks at where things are, second by second, so that
+a text, a reader or a recipe can be tested against what a viewer would see.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from .scene import Move, Scene, Shot, Thing
 from .things import half_extents
 from .visibility import shot_lengths, visible_shares
 
-LEAST = 0.2  # seconds that a motion has to last to be stated
+LEAST_MOTION_SECONDS = 0.2  # seconds that a motion has to last to be stated
 RELATIONS = ("left of", "right of", "behind", "in front of", "on", "near")
 
 
@@ -60,7 +60,7 @@ def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
                 if t.identity in displayed
             ]
         displayed |= {thing.identity for thing in shot.stage.things}
-        found += _looks(shot, i) + _counts(shot, i) + _place(shot, i, length)
+        found += _looks_of_shot(shot, i) + _counts(shot, i) + _place(shot, i, length)
         found += _relations(shot, i, length)
         if length:
             found += _motions(shot, i, length) + _changes(shot, i, length)
@@ -68,7 +68,7 @@ def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
     return tuple(found)
 
 
-def holds(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
+def holds_in(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
     """Whether a clip of `seconds` shows what `fact` states."""
     lengths = shot_lengths(scene, seconds)
     if fact.shot >= len(lengths):
@@ -82,7 +82,7 @@ def motions_within(thing: Thing, shot: Shot, length: float) -> list[tuple[str, i
     displayed: list[tuple[str, float, float]] = []
     for move in sorted(thing.moves, key=lambda move: move.start):
         start, stop = max(move.start, begin), min(_active_until(move), end)
-        enough = min(LEAST, 0.45 * length)
+        enough = min(LEAST_MOTION_SECONDS, 0.45 * length)
         if stop - start >= enough and _is_plain(move, start, stop):
             if displayed and displayed[-1][0] == move.name and move.verb == "go":
                 displayed[-1] = (move.name, displayed[-1][1], stop)
@@ -127,7 +127,7 @@ def _is_plain(move: Move, start: float, stop: float) -> bool:
     return lasted > 0.48 if move.verb in ("bounce", "jump", "sway") else lasted > 0.18
 
 
-def _looks(shot: Shot, i: int) -> list[Fact]:
+def _looks_of_shot(shot: Shot, i: int) -> list[Fact]:
     found = []
     for thing in shot.stage.things:
         colour = thing.repaint if thing.repaint_at < shot.offset else thing.colour
@@ -198,7 +198,7 @@ def _relations(shot: Shot, i: int, length: float) -> list[Fact]:
 def _changes(shot: Shot, i: int, length: float) -> list[Fact]:
     stage, end, found = shot.stage, shot.offset + length, []
     for c in stage.contacts:
-        if shot.offset <= c.time < end - LEAST:
+        if shot.offset <= c.time < end - LEAST_MOTION_SECONDS:
             pair = stage.things[c.first].identity, stage.things[c.second].identity
             found.append(Fact("contact", c.verb, *pair, shot=i))
     if stage.light and stage.light.stop <= end + 1e-9 and shot.offset <= stage.light.start:
@@ -222,12 +222,12 @@ def _visibility(scene: Scene, shot: Shot, i: int, length: float) -> list[Fact]:
     found = []
     for verb in verbs.get(scene.kind, ()):
         fact = Fact("visible", verb, scene.subject, shot=i)
-        if _is_visible(verb, shot, scene.subject, length):
+        if _shows_passage(verb, shot, scene.subject, length):
             found.append(fact)
     return found
 
 
-def _is_visible(verb: str, shot: Shot, identity: int, length: float) -> bool:
+def _shows_passage(verb: str, shot: Shot, identity: int, length: float) -> bool:
     """Whether a thing is hidden and comes back, leaves, returns or enters, in a square view."""
     number = [thing.identity for thing in shot.stage.things].index(identity)
     times = np.linspace(0, length, max(int(length * 16), 6))
@@ -259,7 +259,7 @@ def _positive(fact: Fact, lengths: list[tuple[Shot, float]], i: int) -> bool:
             asked = [thing] if thing else stage.things
             return any(fact == looks for t in asked for looks in _as(fact, t, shot))
         case "count":
-            return fact.value == str(sum(_matches(fact.of, t) for t in stage.things))
+            return fact.value == str(sum(_refers_to(fact.of, t) for t in stage.things))
         case "floor" | "weather":
             return getattr(stage, fact.what) == fact.value
         case "sky":
@@ -269,7 +269,7 @@ def _positive(fact: Fact, lengths: list[tuple[Shot, float]], i: int) -> bool:
             return moving if fact.value == "moving" else shot.view.camera == fact.value
         case "angle" | "framing":
             return getattr(shot.view, fact.what) == fact.value
-    return _watched(fact, shot, length, names)
+    return _holds_in_view(fact, shot, length, names)
 
 
 def _as(fact: Fact, thing: Thing | None, shot: Shot) -> list[Fact]:
@@ -282,11 +282,11 @@ def _as(fact: Fact, thing: Thing | None, shot: Shot) -> list[Fact]:
     return [replace(fact, value=value)]
 
 
-def _matches(of: str, thing: Thing) -> bool:
+def _refers_to(of: str, thing: Thing) -> bool:
     return of in ("thing", thing.kind, f"{thing.colour} {thing.kind}")
 
 
-def _watched(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
+def _holds_in_view(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
     """Facts that take looking at where things are while the shot lasts."""
     stage = shot.stage
     number = names.index(fact.thing) if fact.thing >= 0 else -1
@@ -298,7 +298,7 @@ def _watched(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
         case "motion":
             watched = watch(stage.things[number], shot, length)
             onset = watched.onset(fact.value)
-            return onset is not None and _in_order(fact, stage.things[number], shot, watched)
+            return onset is not None and _begins_in_order(fact, stage.things[number], shot, watched)
         case "contact":
             other = names.index(fact.other)
             return any(
@@ -322,11 +322,11 @@ def _watched(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
             area = stroke_rows(stage, end)[1]
             return bool(own) and bool(area[1] > area[0] + 0.1)
         case "visible":
-            return _is_visible(fact.value, shot, fact.thing, length)
+            return _shows_passage(fact.value, shot, fact.thing, length)
     return False
 
 
-def _in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
+def _begins_in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
     """Whether the motions before this one, by their order, are seen to begin earlier."""
     stated = motions_within(thing, shot, watched.length)
     if fact.order != dict(stated).get(fact.value, fact.order):

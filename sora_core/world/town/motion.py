@@ -45,7 +45,7 @@ def pose(thing: Thing, seconds: Times) -> Pose:
     origin = np.stack([x, y, z], axis=-1)
     for move in thing.moves:
         if move.verb == "grow":
-            grow = grow * (1 + (move.amount - 1) * progress(move, seconds))
+            grow = grow * (1 + (move.amount - 1) * move_progress(move, seconds))
         elif move.verb == "sway":
             angle = 0.11 * sin(2 * pi * seconds / move.period + 2 * pi * move.phase)
             turn = about_z(angle) @ turn
@@ -71,7 +71,7 @@ def centres(thing: Thing, seconds: Times) -> Float[ndarray, "t 3"]:
     return at.origin + up
 
 
-def progress(move: Move, seconds: Times) -> Times:
+def move_progress(move: Move, seconds: Times) -> Times:
     """0 before a move starts, 1 when it has stopped."""
     done = np.clip((seconds - move.start) / (move.stop - move.start), 0, 1)
     return done * (2 - done) if move.brake else done
@@ -82,7 +82,7 @@ def path(thing: Thing, seconds: Times) -> tuple[Times, Times]:
     x, z = np.full_like(seconds, thing.x), np.full_like(seconds, thing.z)
     for move in thing.moves:
         if move.verb == "go":
-            done = progress(move, seconds)
+            done = move_progress(move, seconds)
             x, z = x + move.dx * done, z + move.dz * done
         elif move.verb == "circle":
             angle = _circling(move, seconds)
@@ -107,7 +107,7 @@ def yaw(thing: Thing, seconds: Times) -> Times:
         if move.verb == "spin":
             angle = angle + move.amount * (np.clip(seconds, move.start, move.stop) - move.start)
         elif move.verb == "turn":
-            angle = angle + move.amount * progress(move, seconds)
+            angle = angle + move.amount * move_progress(move, seconds)
         elif move.verb == "circle" and thing.kind in FACING:
             side = 1.0 if move.period > 0 else -1.0
             first = atan2(-side * move.dx, -side * move.dz)  # faces along the circle
@@ -182,13 +182,13 @@ def _travel(thing: Thing, seconds: Times) -> Times:
     travel = np.zeros_like(seconds)
     for move in thing.moves:
         if move.verb == "go":
-            travel = travel + hypot(move.dx, move.dz) * progress(move, seconds)
+            travel = travel + hypot(move.dx, move.dz) * move_progress(move, seconds)
         elif move.verb == "circle":
             travel = travel + hypot(move.dx, move.dz) * abs(_circling(move, seconds))
     return travel
 
 
-def ends(thing: Thing) -> float:
+def last_stop(thing: Thing) -> float:
     """When the last of its bounded moves stops, in seconds."""
     return max((move.stop for move in thing.moves if move.stop < inf), default=0.0)
 

@@ -37,7 +37,7 @@ MORTAR: RGB = (206, 196, 184)
 HUB: RGB = (176, 178, 184)
 LIT: RGB = (255, 226, 140)
 
-FLOORS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
+FLOOR_COLOURS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
     "water": ((40, 124, 176), (96, 178, 208)),
     "road": ((84, 86, 92), (236, 236, 226)),
     "brick": ((164, 88, 66), (206, 188, 168)),
@@ -45,7 +45,7 @@ FLOORS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
     "tiles": ((150, 202, 212), (244, 246, 246)),
 }
 
-SKIES: dict[str, Sky] = toy.SKY_COLOURS | {
+SKY_COLOURS: dict[str, Sky] = toy.SKY_COLOURS | {
     "dawn": Sky(
         horizon=(255, 198, 190),
         zenith=(112, 142, 206),
@@ -88,7 +88,7 @@ class Light:
 
 def light_at(sky: str, later: str, share: Float[ndarray, "t"], side: float) -> Light:
     """The light where `sky` has turned into `later` by `share` in [0, 1]."""
-    first, last = SKIES[sky], SKIES[later]
+    first, last = SKY_COLOURS[sky], SKY_COLOURS[later]
     weight = share[:, None, None]
     lights = first.lights(side) * (1 - weight) + last.lights(side) * weight
     lights[:, 0] /= np.linalg.norm(lights[:, 0], axis=-1, keepdims=True)

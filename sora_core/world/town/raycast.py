@@ -95,7 +95,7 @@ def is_marked(stroke: ndarray, x: float, z: float) -> bool:
 
 
 @njit(nogil=True, fastmath=FAST)
-def nearest(
+def nearest_hit(
     bodies: ndarray,
     groups: ndarray,
     active: ndarray,
@@ -218,7 +218,9 @@ def shade_body(
 
 
 @njit(nogil=True, fastmath=FAST)
-def project(groups: ndarray, eye: ndarray, axes: ndarray, focal: float, bounds: ndarray) -> None:
+def project_groups(
+    groups: ndarray, eye: ndarray, axes: ndarray, focal: float, bounds: ndarray
+) -> None:
     """Fills `bounds`: left, right, low and high of each group's sphere on the screen."""
     for g in range(groups.shape[0]):
         right = up = ahead = 0.0
@@ -271,7 +273,7 @@ def draw(
         np.zeros(total, np.int64),
         np.zeros(total, np.int64),
     )
-    project(groups, eye, axes, focal, bounds)
+    project_groups(groups, eye, axes, focal, bounds)
     kinds, depths = np.zeros(4, np.int64), np.zeros(4)
     for row in range(rows):
         high, low = unit * (rows / 2 - row), unit * (rows / 2 - row - 1)
@@ -304,7 +306,7 @@ def draw(
                     axes[0, 1] * sx + axes[1, 1] * sy + axes[2, 1] * sz,
                     axes[0, 2] * sx + axes[1, 2] * sy + axes[2, 2] * sz,
                 )
-                found = nearest(bodies, groups, active, count, ray)
+                found = nearest_hit(bodies, groups, active, count, ray)
                 reach = -eye[1] / ray[4] if ray[4] < -1e-6 else inf
                 if found[0] < reach:
                     reach = found[0]

@@ -15,9 +15,9 @@ from .draw import Asked, Draw, clear_of_each_other
 from .scene import Scene, Shot, is_held_out, is_held_out_pair
 from .visibility import visible_shares
 
-Recipe = Callable[[Draw], Scene]
+SceneRecipe = Callable[[Draw], Scene]
 
-RECIPES: dict[str, Recipe] = {
+SCENE_RECIPES: dict[str, SceneRecipe] = {
     "still": actions.still,
     "fall": actions.fall,
     "bounce": actions.bounce,
@@ -46,7 +46,7 @@ RECIPES: dict[str, Recipe] = {
     "grow": changes.grow,
     "count": crowds.count,
     "relation": crowds.relation,
-    "between": crowds.between,
+    "between": crowds.stand_between,
     "crowd": crowds.crowd,
     "pan": shots.pan,
     "zoom": shots.zoom,
@@ -58,7 +58,7 @@ RECIPES: dict[str, Recipe] = {
     "cut_view": shots.cut_view,
     "storyboard": shots.storyboard,
 }
-SCENES = tuple(RECIPES)
+SCENES = tuple(SCENE_RECIPES)
 TRIES = 3000
 CLEAR = ("relation", "between", "count", "crowd", "cut_view", "circle")
 """Recipes whose every thing has to be recognised when its shot begins."""
@@ -87,14 +87,16 @@ def scene_of(
     have no held-out combination; with `held_out` the subject has one. Raises ConfigError for an
     unknown word, and if nothing fits what is asked.
     """
-    if kind not in RECIPES:
+    if kind not in SCENE_RECIPES:
         raise ConfigError(f"scene {kind!r}: choose from {', '.join(SCENES)}")
     if not 0.25 <= seconds <= 60:
         raise ConfigError(f"{seconds} s: choose from 0.25 to 60 seconds")
     if count is not None and not 2 <= count <= 5:
         raise ConfigError(f"count {count}: choose from 2 to 5 things")
-    if relation is not None and relation not in crowds.RELATIONS:
-        raise ConfigError(f"relation {relation!r}: choose from {', '.join(crowds.RELATIONS)}")
+    if relation is not None and relation not in crowds.STANDING_RELATIONS:
+        raise ConfigError(
+            f"relation {relation!r}: choose from {', '.join(crowds.STANDING_RELATIONS)}"
+        )
     asked = Asked(
         thing=thing,
         colour=colour,
@@ -107,7 +109,7 @@ def scene_of(
     )
     drawn = Draw(Generator(PCG64([seed, SCENES.index(kind)])), seconds, asked)
     for _ in range(TRIES):
-        scene = RECIPES[kind](drawn)
+        scene = SCENE_RECIPES[kind](drawn)
         if any(not clear_of_each_other(shot.stage.things) for shot in scene.shots):
             continue
         if kind in CLEAR and not all(_is_clear(shot) for shot in scene.shots):

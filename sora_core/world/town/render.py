@@ -19,13 +19,13 @@ from .cameras import camera_path
 from .ground import FLOOR_KINDS, precipitate
 from .happenings import Happening, happenings
 from .motion import centres, pose
-from .palette import FLOORS, LIT, Light, light_at, linear_light
+from .palette import FLOOR_COLOURS, LIT, Light, light_at, linear_light
 from .raycast import FLOOR, MARK, SKY, draw
 from .scene import Scene, Shot, Stage
 from .silhouette import visible_share
 from .things import half_extents
 
-FIRST_THING = 3
+FIRST_THING = MARK + 1  # segments from here on are things
 FOG_RANGE = 24.0
 
 __all__ = ["FIRST_THING", "FLOOR", "MARK", "SKY", "Clip", "Truth", "render"]
@@ -169,7 +169,7 @@ def _render_shot(
     bodies: Bodies = stage_bodies(stage, clock, FIRST_THING)
     strokes, area = stroke_rows(stage, clock)
     lamp = _lamp(stage, clock)
-    colours = np.stack([linear_light(colour) for colour in FLOORS[stage.floor]])
+    colours = np.stack([linear_light(colour) for colour in FLOOR_COLOURS[stage.floor]])
     shift_z = 0.0 if stage.floor == "road" else stage.floor_shift[1]
     for i, t in enumerate(chosen):
         place = np.array(

@@ -1,9 +1,9 @@
 """Captioned clips of the town on disk for training: one size and length a shard, any rate.
 
-`Shelf(size, clips, first_seed)` names a set of clips by their seeds; `write_shelf` draws it into
-shards of SHARD clips, missing ones only; `read_shard` gives the clips back. Latents and text states
-are the trainer's: it encodes `frames` and `captions` and weights pixels by `things`. Axes: n clips,
-t frames, y rows, x columns.
+`SceneShelf(size, clips, first_seed)` names a set of clips by their seeds; `write_scene_shards`
+draws it into shards of SHARD_CLIPS clips, missing ones only; `read_scene_shard` gives the clips
+back. Latents and text states are the trainer's: it encodes `frames` and `captions` and weights
+pixels by `things`. Axes: n clips, t frames, y rows, x columns.
 """
 
 import json
@@ -26,11 +26,11 @@ from .facts import Fact
 from .render import FIRST_THING, Clip, render
 from .sample import ClipSpec, sample_clip_spec
 
-SHARD = 64
+SHARD_CLIPS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class SceneShelf:
     """Clips of one size; clip i is that of seed `first_seed` + i."""
 
     size: Size
@@ -45,10 +45,10 @@ class Shelf:
 
     def shards(self, folder: Path) -> list[Path]:
         """The files of the shelf, written or not."""
-        count = (self.clips + SHARD - 1) // SHARD
+        count = (self.clips + SHARD_CLIPS - 1) // SHARD_CLIPS
         held_out = "-held-out" if self.held_out else ""
         name = f"town-{self.size.width}x{self.size.height}x{self.size.frames}"
-        first = range(self.first_seed, self.first_seed + self.clips, SHARD)[:count]
+        first = range(self.first_seed, self.first_seed + self.clips, SHARD_CLIPS)[:count]
         return [folder / f"{name}-{seed}{held_out}.safetensors" for seed in first]
 
     def spec(self, i: int) -> ClipSpec:
@@ -73,9 +73,9 @@ class Shard:
         return self.segments >= FIRST_THING - 1
 
 
-def write_shelf(
+def write_scene_shards(
     folder: Path,
-    shelf: Shelf,
+    shelf: SceneShelf,
     threads: int = 1,
     on_shard: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
@@ -85,8 +85,8 @@ def write_shelf(
 
     def write(number: int) -> None:
         if not paths[number].exists():
-            stop = min(shelf.clips, (number + 1) * SHARD)
-            _write(paths[number], shelf, range(number * SHARD, stop))
+            stop = min(shelf.clips, (number + 1) * SHARD_CLIPS)
+            _write_clips(paths[number], shelf, range(number * SHARD_CLIPS, stop))
 
     with ThreadPoolExecutor(threads) as pool:
         for done, _ in enumerate(pool.map(write, range(len(paths))), 1):
@@ -94,7 +94,7 @@ def write_shelf(
     return paths
 
 
-def _write(path: Path, shelf: Shelf, numbers: range) -> None:
+def _write_clips(path: Path, shelf: SceneShelf, numbers: range) -> None:
     specs = [shelf.spec(i) for i in numbers]
     clips: list[Clip] = [render(spec.scene, spec.size, spec.fps) for spec in specs]
     texts_of = [
@@ -115,8 +115,8 @@ def _write(path: Path, shelf: Shelf, numbers: range) -> None:
         save_file(tensors, temporary, metadata)
 
 
-def read_shard(path: Path) -> Shard:
-    """The clips of one file that `write_shelf` wrote."""
+def read_scene_shard(path: Path) -> Shard:
+    """The clips of one file that `write_scene_shards` wrote."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         facts = json.loads(metadata["facts"])

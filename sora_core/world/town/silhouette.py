@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy import ndarray
 
-from .raycast import FAST, nearest, project
+from .raycast import FAST, nearest_hit, project_groups
 
 
 @njit(nogil=True, fastmath=FAST)
@@ -26,7 +26,7 @@ def visible_share(
     """
     bounds, own = np.empty((groups.shape[0], 4)), np.array([g])
     others = np.array([other for other in range(groups.shape[0]) if other != g], np.int64)
-    project(groups, eye, axes, focal, bounds)
+    project_groups(groups, eye, axes, focal, bounds)
     if bounds[g, 0] > bounds[g, 1] or bounds[g, 0] == -inf:
         return 0.0
     if bounds[g, 0] > wide or bounds[g, 1] < -wide or bounds[g, 2] > tall or bounds[g, 3] < -tall:
@@ -56,11 +56,13 @@ def visible_share(
                 (axes[0, 1] * sx + axes[1, 1] * sy + axes[2, 1] * focal) * scale,
                 (axes[0, 2] * sx + axes[1, 2] * sy + axes[2, 2] * focal) * scale,
             )
-            reach = nearest(bodies, groups, own, 1, ray)[0]
+            reach = nearest_hit(bodies, groups, own, 1, ray)[0]
             if reach == inf:
                 continue
             whole += 1
             if abs(sx) > wide or abs(sy) > tall:
                 continue
-            displayed += blockers == 0 or nearest(bodies, groups, others, blockers, ray)[0] > reach
+            displayed += (
+                blockers == 0 or nearest_hit(bodies, groups, others, blockers, ray)[0] > reach
+            )
     return displayed / whole if whole else 0.0

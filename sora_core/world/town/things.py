@@ -16,11 +16,11 @@ WALKERS = ("man", "woman", "dog", "cat", "robot")
 DRIVERS = ("car", "bus", "boat", "roller")
 FIXED = ("tree", "house", "wall", "lamp", "table")
 TOPPLING = ("cylinder", "lamp", "robot", "snowman")
-BLOCK, BLOCKS = 0.3, 4  # half a side of a tower's blocks, and how many there are
+BLOCK_HALF, BLOCKS = 0.3, 4  # half a side of a tower's blocks, and how many there are
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BodyPart:
     """One primitive: half extents, centre, colour role, and how it moves with the thing.
 
     `role` is "main", "second" or a fixed material. `tilt` turns it about an axis ("x", "y" or "z")
@@ -41,25 +41,31 @@ class Part:
     block: int = -1
 
 
-def _box(x: float, y: float, z: float, at: tuple[float, float, float], role: str = "main") -> Part:
-    return Part(BOX, (x, y, z), at, role)
+def _box(
+    x: float, y: float, z: float, at: tuple[float, float, float], role: str = "main"
+) -> BodyPart:
+    return BodyPart(BOX, (x, y, z), at, role)
 
 
-def _ball(radius: float, at: tuple[float, float, float], role: str = "main") -> Part:
-    return Part(BALL, (radius, radius, radius), at, role)
+def _ball(radius: float, at: tuple[float, float, float], role: str = "main") -> BodyPart:
+    return BodyPart(BALL, (radius, radius, radius), at, role)
 
 
-def _post(radius: float, half: float, at: tuple[float, float, float], role: str = "main") -> Part:
-    return Part(CYLINDER, (radius, half, radius), at, role)
+def _post(
+    radius: float, half: float, at: tuple[float, float, float], role: str = "main"
+) -> BodyPart:
+    return BodyPart(CYLINDER, (radius, half, radius), at, role)
 
 
-def _cone(radius: float, half: float, at: tuple[float, float, float], role: str = "main") -> Part:
-    return Part(CONE, (radius, half, radius), at, role)
+def _cone(
+    radius: float, half: float, at: tuple[float, float, float], role: str = "main"
+) -> BodyPart:
+    return BodyPart(CONE, (radius, half, radius), at, role)
 
 
-def _wheels(radius: float, xs: tuple[float, ...], z: float) -> list[Part]:
+def _wheels(radius: float, xs: tuple[float, ...], z: float) -> list[BodyPart]:
     return [
-        Part(
+        BodyPart(
             CYLINDER,
             (radius, 0.1, radius),
             (x, radius, side * z),
@@ -75,15 +81,15 @@ def _wheels(radius: float, xs: tuple[float, ...], z: float) -> list[Part]:
 
 def _leg(
     radius: float, half: float, x: float, z: float, role: str, step: float, box: bool = False
-) -> Part:
+) -> BodyPart:
     shape = BOX if box else CYLINDER
-    return Part(
+    return BodyPart(
         shape, (radius, half, radius), (x, half, z), role, swing=0.55, step=step, pivot=2 * half
     )
 
 
-def _arm(radius: float, half: float, z: float, top: float, role: str, step: float) -> Part:
-    return Part(
+def _arm(radius: float, half: float, z: float, top: float, role: str, step: float) -> BodyPart:
+    return BodyPart(
         BOX,
         (radius, half, radius),
         (0.0, top - half, z),
@@ -94,19 +100,19 @@ def _arm(radius: float, half: float, z: float, top: float, role: str, step: floa
     )
 
 
-def _primitive(kind: str) -> list[Part]:
+def _primitive(kind: str) -> list[BodyPart]:
     match kind:
         case "ball":
-            return [Part(BALL, (0.7, 0.7, 0.7), (0, 0.7, 0))]
+            return [BodyPart(BALL, (0.7, 0.7, 0.7), (0, 0.7, 0))]
         case "cube":
-            return [Part(BOX, (0.56, 0.56, 0.56), (0, 0.56, 0))]
+            return [BodyPart(BOX, (0.56, 0.56, 0.56), (0, 0.56, 0))]
         case "cylinder":
-            return [Part(CYLINDER, (0.546, 0.644, 0.546), (0, 0.644, 0))]
+            return [BodyPart(CYLINDER, (0.546, 0.644, 0.546), (0, 0.644, 0))]
         case _:
-            return [Part(CONE, (0.665, 0.7, 0.665), (0, 0.7, 0))]
+            return [BodyPart(CONE, (0.665, 0.7, 0.665), (0, 0.7, 0))]
 
 
-def _vehicle(kind: str) -> list[Part]:
+def _vehicle(kind: str) -> list[BodyPart]:
     match kind:
         case "car":
             return [
@@ -126,14 +132,14 @@ def _vehicle(kind: str) -> list[Part]:
         case "boat":
             return [
                 _box(0.75, 0.19, 0.38, (-0.1, 0.19, 0)),
-                Part(BOX, (0.27, 0.19, 0.27), (0.65, 0.19, 0), "main", ("y", QUARTER / 2)),
+                BodyPart(BOX, (0.27, 0.19, 0.27), (0.65, 0.19, 0), "main", ("y", QUARTER / 2)),
                 _box(0.3, 0.2, 0.27, (-0.35, 0.55, 0), "white"),
                 _post(0.05, 0.75, (0.15, 1.0, 0), "wood"),
                 _box(0.36, 0.42, 0.03, (0.15, 1.25, 0), "white"),
             ]
         case _:
             return [
-                Part(
+                BodyPart(
                     CYLINDER,
                     (0.27, 0.36, 0.27),
                     (0, 0.27, 0),
@@ -144,11 +150,11 @@ def _vehicle(kind: str) -> list[Part]:
                 ),
                 _box(0.04, 0.04, 0.42, (-0.1, 0.58, 0), "metal"),
                 _box(0.04, 0.2, 0.04, (-0.03, 0.4, 0.42), "metal"),
-                Part(CYLINDER, (0.06, 0.5, 0.06), (-0.38, 0.98, 0), "wood", ("z", 0.6)),
+                BodyPart(CYLINDER, (0.06, 0.5, 0.06), (-0.38, 0.98, 0), "wood", ("z", 0.6)),
             ]
 
 
-def _figure(kind: str) -> list[Part]:
+def _figure(kind: str) -> list[BodyPart]:
     match kind:
         case "man":
             return [
@@ -191,13 +197,13 @@ def _figure(kind: str) -> list[Part]:
                 _ball(0.3, (0, 1.8, 0)),
                 _post(0.37, 0.04, (0, 2.04, 0), "dark"),
                 _post(0.24, 0.17, (0, 2.22, 0), "dark"),
-                Part(CONE, (0.08, 0.16, 0.08), (0.4, 1.8, 0), "carrot", ("z", -QUARTER)),
+                BodyPart(CONE, (0.08, 0.16, 0.08), (0.4, 1.8, 0), "carrot", ("z", -QUARTER)),
                 _ball(0.06, (0.25, 1.92, 0.13), "dark"),
                 _ball(0.06, (0.25, 1.92, -0.13), "dark"),
             ]
 
 
-def _animal(kind: str) -> list[Part]:
+def _animal(kind: str) -> list[BodyPart]:
     if kind == "dog":
         return [
             _box(0.52, 0.21, 0.22, (0, 0.6, 0)),
@@ -210,7 +216,7 @@ def _animal(kind: str) -> list[Part]:
             _leg(0.1, 0.22, 0.38, -0.14, "main", 0.5),
             _leg(0.1, 0.22, -0.38, 0.14, "main", 0.5),
             _leg(0.1, 0.22, -0.38, -0.14, "main", 0.0),
-            Part(BOX, (0.06, 0.25, 0.06), (-0.6, 0.92, 0), "main", ("z", 0.5)),
+            BodyPart(BOX, (0.06, 0.25, 0.06), (-0.6, 0.92, 0), "main", ("z", 0.5)),
         ]
     return [
         _box(0.42, 0.18, 0.17, (0, 0.45, 0)),
@@ -222,11 +228,11 @@ def _animal(kind: str) -> list[Part]:
         _leg(0.075, 0.16, 0.3, -0.1, "main", 0.5),
         _leg(0.075, 0.16, -0.3, 0.1, "main", 0.5),
         _leg(0.075, 0.16, -0.3, -0.1, "main", 0.0),
-        Part(CYLINDER, (0.06, 0.36, 0.06), (-0.5, 0.82, 0), "main", ("z", 0.25)),
+        BodyPart(CYLINDER, (0.06, 0.36, 0.06), (-0.5, 0.82, 0), "main", ("z", 0.25)),
     ]
 
 
-def _building(kind: str) -> list[Part]:
+def _building(kind: str) -> list[BodyPart]:
     match kind:
         case "tree":
             return [
@@ -239,7 +245,7 @@ def _building(kind: str) -> list[Part]:
         case "house":
             return [
                 _box(0.8, 0.6, 0.95, (0, 0.6, 0)),
-                Part(BOX, (0.795, 0.75, 0.75), (0, 1.2, 0), "roof", ("x", QUARTER / 2)),
+                BodyPart(BOX, (0.795, 0.75, 0.75), (0, 1.2, 0), "roof", ("x", QUARTER / 2)),
                 _box(0.03, 0.36, 0.2, (0.8, 0.36, 0), "wood"),
                 _box(0.03, 0.18, 0.18, (0.8, 0.74, 0.56), "glass"),
                 _box(0.03, 0.18, 0.18, (0.8, 0.74, -0.56), "glass"),
@@ -248,10 +254,10 @@ def _building(kind: str) -> list[Part]:
         case "tower":
             roles = ("main", "second", "main", "second")
             return [
-                Part(
+                BodyPart(
                     BOX,
-                    (BLOCK, BLOCK, BLOCK),
-                    (0, (2 * k + 1) * BLOCK, 0),
+                    (BLOCK_HALF, BLOCK_HALF, BLOCK_HALF),
+                    (0, (2 * k + 1) * BLOCK_HALF, 0),
                     roles[k],
                     ("y", 0.12 * (-1) ** k),
                     block=k,
@@ -266,14 +272,14 @@ def _building(kind: str) -> list[Part]:
                 _cone(0.4, 0.16, (0, 2.16, 0)),
             ]
         case "wall":
-            return [Part(BOX, (0.14, 0.85, 0.72), (0, 0.85, 0), "main", pattern=BRICKS)]
+            return [BodyPart(BOX, (0.14, 0.85, 0.72), (0, 0.85, 0), "main", pattern=BRICKS)]
         case _:
             legs = [_post(0.08, 0.38, (x, 0.38, z)) for x in (-0.42, 0.42) for z in (-0.62, 0.62)]
             return [_box(0.55, 0.07, 0.8, (0, 0.83, 0)), *legs]
 
 
 @cache
-def parts_of(kind: str) -> tuple[Part, ...]:
+def parts_of(kind: str) -> tuple[BodyPart, ...]:
     """The primitives of a kind of thing."""
     match kind:
         case "ball" | "cube" | "cylinder" | "cone":

@@ -2,7 +2,7 @@
 
 from .. import words as toy
 
-KINDS: dict[str, tuple[tuple[str, str], ...]] = {
+KIND_NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "ball": (("ball", "balls"), ("ball", "balls"), ("sphere", "spheres"), ("orb", "orbs")),
     "cube": (("cube", "cubes"), ("cube", "cubes"), ("box", "boxes"), ("block", "blocks")),
     "cylinder": (("cylinder", "cylinders"), ("cylinder", "cylinders"), ("drum", "drums")),
@@ -27,14 +27,14 @@ KINDS: dict[str, tuple[tuple[str, str], ...]] = {
 DRESSED = ("man", "woman")
 DRESSES = {"man": ("shirt", "jacket", "sweater"), "woman": ("dress", "dress", "skirt")}
 
-COLOURS = toy.COLOUR_WORDS | {
+COLOUR_WORDS = toy.COLOUR_WORDS | {
     "pink": ("pink", "pink", "pink", "rose pink", "bright pink"),
     "brown": ("brown", "brown", "brown", "dark brown", "chocolate brown"),
     "turquoise": ("turquoise", "turquoise", "cyan", "teal", "aqua"),
     "grey": ("grey", "grey", "gray", "slate grey"),
     "black": ("black", "black", "black", "jet black", "pitch black"),
 }
-SIZES = {
+SIZE_PHRASES = {
     "small": ("small", "little", "tiny"),
     "medium": ("medium-sized", "mid-sized"),
     "large": ("large", "big", "huge"),
@@ -43,14 +43,14 @@ NUMBERS = {2: ("two", "two", "a pair of"), 3: ("three",), 4: ("four",), 5: ("fiv
 
 Forms = tuple[str, str]  # "rolls", "rolling"
 
-TRAVEL: dict[str, tuple[Forms, ...]] = {
+TRAVEL_PHRASES: dict[str, tuple[Forms, ...]] = {
     "roll": (("rolls", "rolling"), ("rolls", "rolling"), ("moves", "moving")),
     "walk": (("walks", "walking"), ("walks", "walking"), ("strolls", "strolling")),
     "drive": (("drives", "driving"), ("drives", "driving"), ("moves", "moving")),
     "sail": (("sails", "sailing"), ("floats", "floating"), ("moves", "moving")),
     "slide": (("slides", "sliding"), ("glides", "gliding"), ("moves", "moving")),
 }
-DIRECTIONS = {
+DIRECTION_PHRASES = {
     "left": ("to the left", "left", "leftward", "from right to left"),
     "right": ("to the right", "right", "rightward", "from left to right"),
     "toward": ("toward the camera", "towards us", "toward the viewer", "closer"),
@@ -60,7 +60,7 @@ DIRECTIONS = {
     "away left": ("diagonally away to the left", "into the distance and to the left"),
     "away right": ("diagonally away to the right", "into the distance and to the right"),
 }
-MOTIONS: dict[str, tuple[Forms, ...]] = {
+MOTION_PHRASES: dict[str, tuple[Forms, ...]] = {
     "bounce": (
         ("bounces", "bouncing"),
         ("bounces up and down", "bouncing up and down"),
@@ -121,7 +121,7 @@ MOTIONS: dict[str, tuple[Forms, ...]] = {
         ("stands still", "standing still"),
     ),
 }
-CONTACTS = {  # active, past participle
+CONTACT_PHRASES = {  # active, past participle
     "hit": (
         ("hits", "hit"),
         ("bumps into", "hit"),
@@ -135,7 +135,7 @@ CONTACTS = {  # active, past participle
         ("knocks down", "knocked down"),
     ),
 }
-RELATIONS = {
+RELATION_PHRASES = {
     "left of": ("to the left of", "left of", "on the left of"),
     "right of": ("to the right of", "right of", "on the right of"),
     "behind": ("behind", "in back of", "at the back of"),
@@ -152,7 +152,7 @@ HIDES = (
 LEAVES = ("leaves the frame", "goes out of view", "exits the picture", "moves out of the frame")
 RETURNS = ("comes back", "returns", "enters again", "comes back into view")
 ENTERS = ("enters the frame", "comes into view", "appears from the side", "comes into the picture")
-STROKES = {
+STROKE_PHRASES = {
     "stroke": (
         "leaving a stroke of paint behind",
         "painting a stripe on the floor",
@@ -172,7 +172,7 @@ LIGHTS = {
     "cloudy": ("clouds cover the sky", "the sky turns grey", "it clouds over"),
 }
 
-FLOORS = {
+FLOOR_PHRASES = {
     kind: tuple(p for p in phrases if not p.startswith("across"))
     for kind, phrases in toy.FLOOR_PHRASES.items()
 } | {
@@ -195,7 +195,7 @@ FLOOR_NAMES = {
     "dirt": ("dirt", "bare earth"),
     "tiles": ("blue tiles", "tiled floor"),
 }
-SKIES = {sky: toy.SKY_PHRASES[sky] for sky in ("day", "sunset", "night")} | {
+SKY_PHRASES = {sky: toy.SKY_PHRASES[sky] for sky in ("day", "sunset", "night")} | {
     "dawn": ("at dawn", "in the early morning", "under a pink morning sky", "at sunrise"),
     "cloudy": ("under a cloudy sky", "on a grey day", "under grey clouds", "on an overcast day"),
 }
@@ -223,11 +223,11 @@ SCENERY = toy.LIGHTS | {
         "It is an overcast day with flat, soft light",
     ),
 }
-WEATHERS = {
+WEATHER_PHRASES = {
     "rain": ("in the rain", "while it rains", "as rain falls"),
     "snowfall": ("while it snows", "in falling snow", "as snowflakes fall"),
 }
-CAMERAS: dict[str, tuple[str, ...]] = {
+CAMERA_PHRASES: dict[str, tuple[str, ...]] = {
     "static": (
         "the camera does not move",
         "static shot",
@@ -253,14 +253,14 @@ CAMERAS: dict[str, tuple[str, ...]] = {
     "truck right": ("the camera moves sideways to the right", "truck right", "tracking right"),
     "follow": ("the camera follows it", "tracking shot", "the camera moves along with it"),
 }
-ANGLES = {
+ANGLE_PHRASES = {
     "front": ("from the front",),
     "side": ("from the side", "at an angle"),
     "behind": ("from behind", "from the other side", "from the back"),
     "above": ("from above", "from a high angle", "looking down"),
     "low": ("from a low angle", "from close to the ground", "low camera"),
 }
-FRAMINGS = {
+FRAMING_PHRASES = {
     "close": ("close-up", "close shot", "tight shot"),
     "medium": ("medium shot",),
     "wide": ("wide shot", "long shot", "distant view"),

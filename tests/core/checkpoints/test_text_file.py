@@ -7,8 +7,8 @@ import torch
 from sora_core.checkpoints import text_file
 from sora_core.checkpoints.safetensors_io import write_tensors
 from sora_core.checkpoints.text_file import (
-    SETTINGS,
-    VOCABULARY,
+    SETTINGS_KEY,
+    VOCABULARY_KEY,
     holds_text,
     load_text,
     text_tensors,
@@ -61,7 +61,7 @@ def test_a_model_file_without_one_uses_the_one_that_ships(small, tmp_path, monke
     shipped, model = tmp_path / "shipped.safetensors", tmp_path / "model.safetensors"
     write_text(shipped, *small)
     write_tensors(model, {"transformer.weight": torch.zeros(3)})
-    monkeypatch.setattr(text_file, "SHIPPED", shipped)
+    monkeypatch.setattr(text_file, "SHIPPED_TEXT_ENCODER", shipped)
     assert load_text(model)[0].config == CONFIG
 
 
@@ -78,31 +78,31 @@ def settings(**changes):
 
 
 DAMAGES = {
-    "no vocabulary": {VOCABULARY: None},
+    "no vocabulary": {VOCABULARY_KEY: None},
     "a lost weight": {"text.blocks.0.attn.qkv.0.weight": None},
     "an unknown weight": {"text.more": torch.zeros(2)},
     "a weight of another shape": {"text.positions.weight": torch.zeros(3, 3)},
     "a weight of whole numbers": {"text.norm.weight": torch.ones(16, dtype=torch.int32)},
     "a weight without end": {"text.norm.weight": torch.full((16,), torch.inf)},
-    "settings that are no JSON": {SETTINGS: as_bytes(b"{")},
-    "settings that are a list": {SETTINGS: as_bytes(b"[]")},
-    "settings that are floats": {SETTINGS: torch.zeros(4)},
-    "nested settings": {SETTINGS: as_bytes(b"[" * 9000)},
-    "a setting too many": {SETTINGS: settings(more=1)},
-    "a negative depth": {SETTINGS: settings(depth=-1)},
-    "a depth of half": {SETTINGS: settings(depth=1.5)},
-    "a depth of millions": {SETTINGS: settings(depth=99_999)},
-    "a width of millions": {SETTINGS: settings(width=99_998)},
-    "a rank of millions": {SETTINGS: settings(out_rank=99_999)},
-    "heads that do not fit": {SETTINGS: settings(heads=3)},
-    "no words": {SETTINGS: settings(words=[])},
-    "words that are numbers": {SETTINGS: settings(words=[3])},
-    "words of true": {SETTINGS: settings(words=[[True, 4]])},
-    "a word table of millions": {SETTINGS: settings(words=[[99_999, 99_999]])},
-    "a vocabulary of other length": {VOCABULARY: as_bytes(zlib.compress(b"a\nb"))},
-    "a vocabulary that is not packed": {VOCABULARY: as_bytes(b"a\nb")},
-    "a vocabulary that is no text": {VOCABULARY: as_bytes(zlib.compress(b"\xff\xfe"))},
-    "a vocabulary that never ends": {VOCABULARY: as_bytes(zlib.compress(bytes(50_000_000)))},
+    "settings that are no JSON": {SETTINGS_KEY: as_bytes(b"{")},
+    "settings that are a list": {SETTINGS_KEY: as_bytes(b"[]")},
+    "settings that are floats": {SETTINGS_KEY: torch.zeros(4)},
+    "nested settings": {SETTINGS_KEY: as_bytes(b"[" * 9000)},
+    "a setting too many": {SETTINGS_KEY: settings(more=1)},
+    "a negative depth": {SETTINGS_KEY: settings(depth=-1)},
+    "a depth of half": {SETTINGS_KEY: settings(depth=1.5)},
+    "a depth of millions": {SETTINGS_KEY: settings(depth=99_999)},
+    "a width of millions": {SETTINGS_KEY: settings(width=99_998)},
+    "a rank of millions": {SETTINGS_KEY: settings(out_rank=99_999)},
+    "heads that do not fit": {SETTINGS_KEY: settings(heads=3)},
+    "no words": {SETTINGS_KEY: settings(words=[])},
+    "words that are numbers": {SETTINGS_KEY: settings(words=[3])},
+    "words of true": {SETTINGS_KEY: settings(words=[[True, 4]])},
+    "a word table of millions": {SETTINGS_KEY: settings(words=[[99_999, 99_999]])},
+    "a vocabulary of other length": {VOCABULARY_KEY: as_bytes(zlib.compress(b"a\nb"))},
+    "a vocabulary that is not packed": {VOCABULARY_KEY: as_bytes(b"a\nb")},
+    "a vocabulary that is no text": {VOCABULARY_KEY: as_bytes(zlib.compress(b"\xff\xfe"))},
+    "a vocabulary that never ends": {VOCABULARY_KEY: as_bytes(zlib.compress(bytes(50_000_000)))},
 }
 
 

@@ -13,7 +13,7 @@ from sora_core.measure.captions import (
     expanded_wishes,
     grammatical,
     labelled_clip,
-    rows,
+    question_rows,
     stated_labels,
 )
 from sora_core.measure.classifier import ClassifierResult
@@ -102,7 +102,9 @@ def test_expanded_wishes_ask_for_all_six_answers():
 def test_a_table_has_a_row_for_each_question_and_one_column_for_each_model():
     asked = {"colour": "red", "shape": "ball"}
     wrong = {"colour": "red", "shape": "cube"}
-    table = rows({"a": [ClassifierResult(asked, asked)], "b": [ClassifierResult(asked, wrong)]})
+    table = question_rows(
+        {"a": [ClassifierResult(asked, asked)], "b": [ClassifierResult(asked, wrong)]}
+    )
     found = {row.question: dict(row.found) for row in table}
     assert found["colour"] == {"a": 1.0, "b": 1.0}
     assert found["all"] == {"a": 1.0, "b": 0.0}

@@ -14,10 +14,10 @@ from sora_core.models.vocabulary import UNCLEAR_SIGN as UNCLEAR_WORD
 from sora_core.pipeline.caption import (
     CAPTION_FPS,
     CELL_SIDE,
-    FRAMES,
     MAX_CLIPS,
     MAX_STILLS,
     UNCLEAR_MESSAGE,
+    WINDOW_FRAMES,
     caption,
     captioner_size,
     footage_clips,
@@ -67,7 +67,7 @@ def test_footage_of_any_shape_is_seen_in_whole_tokens_near_the_size_of_training(
 def test_every_look_is_as_long_as_in_training_or_as_the_footage(frames, fps):
     source = Placement(source=ramp(frames), fps=fps)
     looks = footage_clips(source, (80, 48), frames / fps, encode, 1)
-    displayed = min(FRAMES, round(frames / fps * CAPTION_FPS))
+    displayed = min(WINDOW_FRAMES, round(frames / fps * CAPTION_FPS))
     assert {look.shape[2] for look in looks} == {1 + -(-(displayed - 1) // 4)}
     assert len(looks) <= MAX_CLIPS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sora_core.measure.expansion import HELD_OUT, expansion_figures, expansion_trials
+from sora_core.measure.expansion import HELD_OUT_FOLDER, expansion_figures, expansion_trials
 from sora_core.measure.prompt_facts import (
     Faults,
     PromptCase,
@@ -60,6 +60,6 @@ def test_the_judge_sees_what_is_added_against_a_general_prompt():
 
 
 def test_the_prompts_to_paint_state_what_the_reader_can_answer():
-    for case in read_cases(HELD_OUT / "terse.txt"):
+    for case in read_cases(HELD_OUT_FOLDER / "terse.txt"):
         assert len(case.things) == 1
         assert len(case.things[0]) >= 3, case.prompt

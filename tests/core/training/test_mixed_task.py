@@ -13,12 +13,12 @@ from sora_core.shapes import Grid
 from sora_core.training.averages import Averages
 from sora_core.training.distributed import Ranks
 from sora_core.training.flow_losses import cell_error, frame_step_loss, weighted_mean
-from sora_core.training.mixed_clips import Bucket, RenderedClip, read_buckets, write_shard
+from sora_core.training.mixed_clips import Bucket, MixedClip, read_buckets, write_latents
 from sora_core.training.mixed_task import MixedLearning, MixedTask
 from sora_core.training.noise_levels import NoiseLevels
 from sora_core.training.sensitivity import decoder_sensitivity
 from sora_core.training.trainer import TrainingConfig, train
-from sora_core.training.truth_maps import MAPS, MOVING, THINGS, MapHead, maps_of, normalised
+from sora_core.training.truth_maps import MAPS, MOVING_MAP, THINGS_MAP, MapHead, maps_of, normalised
 from sora_core.training.warm_start import warm_started
 from tests.support.tiny import tiny_autoencoder, tiny_transformer
 
@@ -204,8 +204,8 @@ def test_maps_count_the_pixels_of_each_cell():
     segments[3:, 8:12, :8] = 3  # a thing appears in the third frame of the second group
     maps = maps_of(segments, torch.where(segments == 1, torch.inf, 1.0)).float() / 255
     assert maps.shape == (len(MAPS), 2, 2, 2)
-    assert maps[THINGS, :, 1, 0].tolist() == pytest.approx([0, 0.25], abs=0.01)
-    assert maps[MOVING, :, 1, 0].tolist() == pytest.approx([0, 0.125], abs=0.01)
+    assert maps[THINGS_MAP, :, 1, 0].tolist() == pytest.approx([0, 0.25], abs=0.01)
+    assert maps[MOVING_MAP, :, 1, 0].tolist() == pytest.approx([0, 0.125], abs=0.01)
     near = maps[MAPS.index("near"), 0]
     assert near[0].tolist() == [0, 0] and near[1].tolist() == pytest.approx([0.5, 0.5], abs=0.01)
 
@@ -237,7 +237,7 @@ def test_shards_come_back_in_buckets_of_one_shape(tmp_path):
     paths = []
     for i, (frames, rows, columns) in enumerate([(5, 16, 16), (9, 16, 32), (5, 16, 16)]):
         clips = [
-            RenderedClip(
+            MixedClip(
                 torch.randint(256, (frames, rows, columns, 3), generator=generator).byte(),
                 torch.randint(5, (frames, rows, columns), generator=generator).byte(),
                 torch.rand(frames, rows, columns, generator=generator),
@@ -247,7 +247,7 @@ def test_shards_come_back_in_buckets_of_one_shape(tmp_path):
             for fps in (8.0, 24.0)
         ]
         paths.append(tmp_path / f"{i}.safetensors")
-        write_shard(paths[-1], clips, autoencoder)
+        write_latents(paths[-1], clips, autoencoder)
         words = {"words": torch.randn(10, 384).half(), "lengths": torch.tensor([[2, 3], [4, 1]])}
         mixed_clips.save_file(words, mixed_clips.text_path(paths[-1]))
     assert json.loads(json.dumps(mixed_clips.captions_of(paths[0])))[0] == ["clip 0", "a ball"]

@@ -12,7 +12,7 @@ from sora_core.training import sentences
 from sora_core.training.distributed import Ranks
 from sora_core.training.phrasing import prompt, read_phrases
 from sora_core.training.recipes import smoke
-from sora_core.training.sentences import Amounts, gather, is_held_out, wordnet_sentences
+from sora_core.training.sentences import Amounts, gather, is_held_out_text, wordnet_sentences
 from sora_core.training.text import spreads
 from sora_core.training.text_run import TextRun
 
@@ -56,7 +56,9 @@ def test_no_sentence_is_on_both_sides():
 
 
 def test_capitals_do_not_change_the_side():
-    assert {is_held_out(t) for t in ("a red ball", "A Red Ball")} == {is_held_out("A RED BALL")}
+    assert {is_held_out_text(t) for t in ("a red ball", "A Red Ball")} == {
+        is_held_out_text("A RED BALL")
+    }
 
 
 def test_a_prompt_is_the_same_for_the_same_seed_and_another_for_another():

@@ -8,7 +8,13 @@ import pytest
 import torch
 from av.filter import Graph
 
-from sora_core.video.chroma import CENTRE, LEFT, ChromaHalving, enlarging, halving_blocks
+from sora_core.video.chroma import (
+    SITED_CENTRE,
+    SITED_LEFT,
+    ChromaHalving,
+    enlarging,
+    halving_blocks,
+)
 from sora_core.video.colour import FrameConverter, YuvWriter
 from sora_core.video.probe import probe
 from sora_core.video.reader import read_frames
@@ -80,11 +86,12 @@ def test_flat_colours_are_within_a_level_of_the_standard(matrix, color_range, la
     assert worst <= (1.2 if (color_range, bits) == (FULL, 10) else 1)
 
 
-@pytest.mark.parametrize(("location", "offsets"), [
-    ("left", (0.0, -0.25)), ("center", (-0.25, -0.25)), ("topleft", (0.0, 0.0)),
+@pytest.mark.parametrize(("location", "sitings"), [
+    ("left", (SITED_LEFT, SITED_CENTRE)), ("center", (SITED_CENTRE, SITED_CENTRE)),
+    ("topleft", (SITED_LEFT, SITED_LEFT)),
 ])  # fmt: skip
-def test_halved_chroma_lies_where_the_file_puts_it(location, offsets):
-    columns, rows = offsets
+def test_halved_chroma_lies_where_the_file_puts_it(location, sitings):
+    columns, rows = sitings
     across = 128 + 60 * np.sin(np.arange(WIDTH // 2) / 5)
     down = 128 + 60 * np.sin(np.arange(HEIGHT // 2) / 5)
     cb = np.broadcast_to(across, (HEIGHT // 2, WIDTH // 2)).round()
@@ -144,9 +151,10 @@ def test_what_was_read_once_is_written_as_it_was(size):
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265", "av1"])
-def test_ten_saves_move_no_level_and_no_colour(tmp_path, codec):
-    x = torch.arange(96)
-    hill = torch.exp(-(((x - 48) / 10) ** 2)).expand(64, 96)
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (67, 97), (66, 257)])
+def test_ten_saves_move_no_level_and_no_colour(tmp_path, codec, height, width):
+    x = torch.arange(width)
+    hill = torch.exp(-(((x - width / 2) / 10) ** 2)).expand(height, width)
     stripe = torch.stack([hill * 0 + 128, 128 - 10 * hill, 128 + 100 * hill], -1)
     first = stripe.round().byte().expand(3, -1, -1, -1).contiguous()
 
@@ -174,15 +182,15 @@ def test_a_flat_colour_is_within_a_level_and_a_half_after_ten_saves(tmp_path, co
     assert (frames.float() - first.float()).abs().max() <= 2
 
 
-@pytest.mark.parametrize("full", [1, 2, 3, 7, 96, 191, 192, 193, 321, 1280])
-@pytest.mark.parametrize("offset", [LEFT, CENTRE])
-def test_halving_undoes_enlarging(full, offset):
+@pytest.mark.parametrize("full", [1, 2, 3, 7, 96, 191, 192, 193, 194, 321, 1280, 1921])
+@pytest.mark.parametrize("siting", [SITED_LEFT, SITED_CENTRE])
+def test_halving_undoes_enlarging(full, siting):
     halved = -(-full // 2)
     inverse = np.zeros((halved, full))
-    for block in halving_blocks(full, offset):
+    for block in halving_blocks(full, siting):
         inverse[block.halved] = 0
         inverse[block.halved, block.full] = block.matrix
-    assert abs(inverse @ enlarging(halved, full, offset) - np.eye(halved)).max() < 1e-4
+    assert abs(inverse @ enlarging(halved, full, siting) - np.eye(halved)).max() < 1e-4
 
 
 def test_flat_chroma_stays_flat():

@@ -12,6 +12,7 @@ from av.codec.codec import UnknownCodecError
 
 from sora_core.errors import MediaError
 from sora_core.video import decoders
+from sora_core.video.container import packets
 from sora_core.video.probe import duration_of, probe
 from sora_core.video.reader import read_alpha, read_frames, read_times
 from sora_core.video.writer import write_video
@@ -266,3 +267,29 @@ def test_a_length_that_no_video_has_is_refused(tmp_path):
         assert 0 <= duration_of(path) <= 6 * 3600
     except MediaError as refusal:
         assert len(str(refusal)) <= 200
+
+
+def test_a_stream_that_begins_half_way_is_passed_over():
+    """PyAV raises IndexError at packets of streams that were not there at first."""
+
+    left = [1, IndexError, 2, IndexError, IndexError, 3]
+
+    class Container:
+        def demux(self, stream):
+            while left:
+                packet = left.pop(0)
+                if packet is IndexError:
+                    raise IndexError("list index out of range")
+                yield packet
+
+    assert list(packets(Container(), None)) == [1, 2, 3]
+
+
+def test_frames_that_nearly_coincide_have_no_rate_of_their_own(tmp_path):
+    base = Fraction(1, 1_000_000)
+    path = film(tmp_path / "a.mp4", count=9, times=[0, 1, 2, 3, 4, 5, 6, 7, 900_000], base=base,
+                rate=1000)  # fmt: skip
+    try:
+        assert 0 < probe(path).fps <= 1000
+    except MediaError as refusal:
+        assert "frames a second" in str(refusal)

@@ -11,16 +11,10 @@ from sora_core.video.reader import read_frames
 CURVES = {"HLG": HLG, "PQ": PQ}
 
 
-def frame(curve, primaries=9):
-    result = av.VideoFrame(16, 16, "yuv420p10le")
-    result.color_trc, result.color_primaries = curve, primaries
-    return result
-
-
 def mapped(curve, signal, primaries=9):
     """`signal` in [0, 1], three of them, as SDR bytes."""
     codes = (np.array(signal) * 65535).round().astype(np.uint16)
-    return ToneMapper(frame(curve, primaries))(codes[None, None])[0, 0].tolist()
+    return ToneMapper(curve, primaries, av.VideoFrame(16, 16))(codes[None, None])[0, 0].tolist()
 
 
 def test_the_pq_curve_is_that_of_its_standard():  # values of SMPTE ST 2084

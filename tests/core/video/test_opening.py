@@ -8,7 +8,7 @@ import pytest
 from tools.rules import ROOT, shipped
 
 WITHIN = (
-    "av.open(path, options={'format_whitelist': FORMATS, 'protocol_whitelist': 'file', "
+    "av.open(path, container_options={'format_whitelist': FORMATS, 'protocol_whitelist': 'file', "
     "'codec_whitelist': WHITELIST})"
 )
 
@@ -38,7 +38,7 @@ def writes(call: ast.Call) -> bool:
 
 
 def guarded(call: ast.Call) -> bool:
-    options = [word.value for word in call.keywords if word.arg == "options"]
+    options = [word.value for word in call.keywords if word.arg == "container_options"]
     names = {
         key.value
         for arguments in options
@@ -64,8 +64,9 @@ def test_every_file_is_opened_with_its_formats_listed():
     [
         "av.open(path)",
         "av.open(path, 'r')",
-        "av.open(path, options={'format_whitelist': FORMATS})",
-        "av.open(path, options={'format_whitelist': FORMATS, 'protocol_whitelist': 'file'})",
+        "av.open(path, container_options={'format_whitelist': FORMATS})",
+        WITHIN.replace(", 'codec_whitelist': WHITELIST", ""),
+        WITHIN.replace("container_options", "options"),
         "read = av.open",
         "import av as codecs",
         "from av import open",

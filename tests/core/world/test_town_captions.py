@@ -5,7 +5,7 @@ import pytest
 
 from sora_core.errors import ConfigError
 from sora_core.world.town.captions import STYLES, describe
-from sora_core.world.town.facts import Fact, facts_of, holds
+from sora_core.world.town.facts import Fact, facts_of, holds_in
 from sora_core.world.town.recipes import SCENES, scene_of
 from sora_core.world.town.sample import sample_clip_spec
 from sora_core.world.town.scene import COLOURS, FLOORS, SKIES
@@ -18,7 +18,7 @@ def test_every_fact_that_a_caption_states_holds(first):
     for seed in range(first, first + 100):
         spec = sample_clip_spec(seed)
         caption = describe(spec.scene, seed, spec.seconds)
-        wrong = [f for f in caption.facts if not holds(f, spec.scene, spec.seconds)]
+        wrong = [f for f in caption.facts if not holds_in(f, spec.scene, spec.seconds)]
         assert caption.facts and not wrong, (seed, caption.text, wrong)
 
 
@@ -26,7 +26,7 @@ def test_every_fact_that_a_caption_states_holds(first):
 def test_every_true_fact_holds(kind):
     for seed in range(4):
         scene = scene_of(kind, seed, 2.0)
-        wrong = [fact for fact in facts_of(scene, 2.0) if not holds(fact, scene, 2.0)]
+        wrong = [fact for fact in facts_of(scene, 2.0) if not holds_in(fact, scene, 2.0)]
         assert not wrong, (seed, wrong)
 
 
@@ -41,11 +41,11 @@ def test_a_fact_about_another_scene_does_not_hold(seed):
     for fact in facts_of(spec.scene, spec.seconds):
         if fact.what in words:
             wrong = replace(fact, value=other(words[fact.what], fact.value))
-            assert not holds(wrong, spec.scene, spec.seconds)
-            assert holds(replace(wrong, negated=True), spec.scene, spec.seconds)
+            assert not holds_in(wrong, spec.scene, spec.seconds)
+            assert holds_in(replace(wrong, negated=True), spec.scene, spec.seconds)
         if fact.what == "count":
             wrong = replace(fact, value=str(int(fact.value) + 1))
-            assert not holds(wrong, spec.scene, spec.seconds)
+            assert not holds_in(wrong, spec.scene, spec.seconds)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -54,15 +54,15 @@ def test_motions_the_other_way_round_do_not_hold(seed):
     swap = {"left": "right", "right": "left", "toward": "away", "away": "toward"}
     for fact in facts_of(scene, 2.0):
         if fact.what == "motion" and fact.value in swap:
-            assert not holds(replace(fact, value=swap[fact.value]), scene, 2.0)
+            assert not holds_in(replace(fact, value=swap[fact.value]), scene, 2.0)
 
 
 @pytest.mark.parametrize("relation", ["left of", "right of", "behind", "in front of", "on"])
 def test_a_relation_turned_around_does_not_hold(relation):
     scene = scene_of("relation", 5, relation=relation)
     fact = Fact("relation", relation, 0, 1)
-    assert holds(fact, scene, 0.0)
-    assert not holds(replace(fact, thing=1, other=0), scene, 0.0)
+    assert holds_in(fact, scene, 0.0)
+    assert not holds_in(replace(fact, thing=1, other=0), scene, 0.0)
 
 
 def test_a_caption_of_a_still_states_nothing_that_moves():

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from sora_core.errors import ConfigError
-from sora_core.measure.expansion import HELD_OUT
+from sora_core.measure.expansion import HELD_OUT_FOLDER
 from sora_core.measure.world.free_prompts import GROUPS, free_prompts
 from sora_core.world import words
 
@@ -40,7 +40,7 @@ def left_over(prompt):
 
 
 def test_each_group_has_thirty_prompts_that_the_world_can_show():
-    displayed = Counter(prompt.group for prompt in free_prompts() if prompt.accepts_footage)
+    displayed = Counter(prompt.group for prompt in free_prompts() if prompt.shows)
     assert all(displayed[group] >= 30 for group in GROUPS)
 
 
@@ -73,7 +73,7 @@ def test_no_prompt_is_in_the_sets_that_the_expansion_is_checked_with():
     used = {
         plain(line.partition("=>")[0])
         for name in ("world.txt", "terse.txt", "general.txt")
-        for line in (HELD_OUT / name).read_text(encoding="utf-8").splitlines()
+        for line in (HELD_OUT_FOLDER / name).read_text(encoding="utf-8").splitlines()
     }
     assert [p.prompt for p in free_prompts() if plain(p.prompt) in used] == []
 

@@ -5,7 +5,7 @@ import pytest
 
 from sora_core.errors import ConfigError
 from sora_core.measure.world.interval import bootstrap, wilson
-from sora_core.measure.world.plan import Plan, chosen
+from sora_core.measure.world.plan import Plan, chosen_rulers
 from sora_core.measure.world.row import NONE, Row, mean_row, share_row
 
 
@@ -44,7 +44,7 @@ def test_shares_and_means_are_those_of_the_clips():
 
 def test_an_unknown_ruler_is_refused_by_name():
     with pytest.raises(ConfigError, match="ruler 'colour': choose from shape"):
-        chosen(["colour"], town=True)
+        chosen_rulers(["colour"], town=True)
 
 
 def test_a_plan_of_one_clip_is_refused():
@@ -53,6 +53,6 @@ def test_a_plan_of_one_clip_is_refused():
 
 
 def test_rulers_of_the_town_are_not_those_of_the_first_world():
-    assert "identity" in chosen([], town=True)
+    assert "identity" in chosen_rulers([], town=True)
     with pytest.raises(ConfigError, match="ruler 'identity'"):
-        chosen(["identity"], town=False)
+        chosen_rulers(["identity"], town=False)

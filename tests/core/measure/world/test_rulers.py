@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from sora_core.measure.world import diversity, drift, setting
-from sora_core.measure.world.connect import FRAMES, changes, score
+from sora_core.measure.world.clips import Clips
+from sora_core.measure.world.connect import JOIN_FRAMES, changes, score
 from sora_core.measure.world.connect import _score as change_score
 from sora_core.measure.world.count import right_count
 from sora_core.measure.world.distance import distance
@@ -17,9 +18,10 @@ from sora_core.measure.world.rate import speed
 from sora_core.measure.world.size import relative
 from sora_core.measure.world.tracker import track
 from sora_core.measure.world.worlds import first_world
+from sora_core.pipeline.generate import load
 from sora_core.shapes import Size
 from sora_core.world.render import render
-from tests.core.measure.world.broken import moved, redrawn, sample, stretched, true_clips
+from tests.core.measure.world.broken import doubled, moved, redrawn, sample, stretched, true_clips
 
 
 @pytest.mark.parametrize("kind", ("orbit", "pan", "rise", "zoom"))
@@ -59,13 +61,12 @@ def test_what_comes_back_larger_or_twice_is_found():
     grown = returned(true, torch.cat([true.clip.frames[:9], larger[9:]]))
     assert grown is not None and grown.area > 1.3
     true_ball = sample("still")
-    double = redrawn(true_ball.clip, lambda thing, t: torch.maximum(thing, moved(thing, 26)))
+    double = redrawn(true_ball.clip, lambda thing, t: doubled(thing))
     assert (track(double, true_ball.tints[0]).pieces > 1).all()
 
 
 def test_what_never_comes_back_is_not_scored():
     true = sample("hide")
-    gone = torch.cat([true.clip.frames[:9], true.clip.frames[8:9].expand(8, -1, -1, -1)])
     found = track(true.clip.frames, true.tints[0])
     hidden = int(found.area.argmin())
     gone = torch.cat(
@@ -76,16 +77,16 @@ def test_what_never_comes_back_is_not_scored():
 
 def test_frames_with_two_things_in_place_of_one_do_not_count():
     true = sample("still")
-    double = redrawn(
-        true.clip, lambda thing, t: torch.maximum(thing, moved(thing, 26)) if t >= 8 else thing
-    )
+    double = redrawn(true.clip, lambda thing, t: doubled(thing) if t >= 8 else thing)
     assert right_count(true, true.clip.frames) == 1
     assert right_count(true, double) == pytest.approx(8 / 17)
 
 
 def test_the_same_frames_at_twice_the_rate_are_twice_as_fast():
     slow, fast = sample("roll"), sample("roll", fps=16.0)
-    assert speed(fast, slow.clip.frames) == pytest.approx(2 * speed(slow, slow.clip.frames))
+    assert speed(fast, slow.clip.frames) == pytest.approx(
+        2 * speed(slow, slow.clip.frames), rel=1e-2
+    )
     assert speed(fast, fast.clip.frames) == pytest.approx(speed(slow, slow.clip.frames), rel=0.05)
 
 
@@ -117,7 +118,7 @@ def test_a_true_change_counts(change):
 
 def test_a_cross_fade_is_no_change(change):
     first, last = (end.float() for end in ends(change))
-    shares = torch.linspace(0, 1, FRAMES - 7)[1:-1].view(-1, 1, 1, 1)
+    shares = torch.linspace(0, 1, JOIN_FRAMES - 7)[1:-1].view(-1, 1, 1, 1)
     fade = ((1 - shares) * first[-1] + shares * last[0]).round().byte()
     assert change_score(change, fade) == 0
 
@@ -165,17 +166,25 @@ def test_an_edit_that_moves_the_thing_elsewhere_does_not_follow():
 
 
 def test_blurred_clips_are_farther_from_true_ones_than_true_ones_are():
-    known = [s.clip.frames for s in true_clips().samples("bounce", 12, 10_000)]
     true = [s.clip.frames for s in true_clips().samples("bounce", 6)]
     soft = [(f.float() + f.roll(1, 1) + f.roll(1, 2) + f.roll(-1, 1)).div(4).byte() for f in true]
-    assert distance(soft, known) > 2 * distance(true, known) + 1
+    assert distance(soft, true) > 5 * abs(distance(true, true))
 
 
 def test_clips_in_another_order_of_frames_are_farther_too():
-    known = [s.clip.frames for s in true_clips().samples("roll", 12, 10_000)]
     true = [s.clip.frames for s in true_clips().samples("roll", 6)]
     order = torch.randperm(17, generator=torch.Generator().manual_seed(0))
-    assert distance([f[order] for f in true], known) > 1.2 * distance(true, known)
+    assert distance([f[order] for f in true], true) > 2 * abs(distance(true, true))
+
+
+@pytest.mark.slow
+def test_four_steps_are_farther_than_twenty():
+    pipeline = load()
+    near, far = (Clips(pipeline, steps=steps) for steps in (20, 4))
+    samples = near.samples("fall", 6)
+    true = [s.clip.frames for s in samples]
+    distances = [distance([c.reconstructed(s) for s in samples], true) for c in (far, near)]
+    assert distances[0] > 1.15 * distances[1]
 
 
 def test_clips_that_are_all_alike_have_no_spread():

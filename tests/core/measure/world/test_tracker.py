@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sora_core.measure.world.tracker import labels_of, overlap, track
-from tests.core.measure.world.broken import moved, redrawn, sample
+from tests.core.measure.world.broken import doubled, redrawn, sample
 
 
 @pytest.mark.parametrize("kind", ("bounce", "fall", "roll"))
@@ -28,7 +28,7 @@ def test_both_of_two_things_are_found_once():
 
 def test_a_second_thing_of_the_same_colour_is_counted():
     true = sample("still")
-    double = redrawn(true.clip, lambda thing, t: torch.maximum(thing, moved(thing, 26)))
+    double = redrawn(true.clip, lambda thing, t: doubled(thing))
     assert track(double, true.tints[0]).pieces.tolist() == [2] * 17
 
 
