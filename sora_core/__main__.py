@@ -8,16 +8,16 @@ from types import ModuleType
 from .errors import SoraError
 
 COMMANDS = {
-    "generate": "paint a prompt into a video file",
-    "caption": "say in words what the clips of a folder show",
-    "world": "show the world that the models learn from",
-    "train": "train an autoencoder or a transformer",
+    "generate": "generate a video file from a prompt, footage or both",
+    "caption": "caption the clips in a folder",
+    "world": "render clips of the toy world that the models are trained on",
+    "train": "train one part of a model",
     "measure": "measure a model",
 }
 
 
 def command(name: str) -> ModuleType:
-    """The module behind a command; each needs packages that the others do not."""
+    """The module of a command, imported on demand, since each needs packages of its own."""
     match name:
         case "generate":
             from .cli import generate as module
@@ -33,6 +33,7 @@ def command(name: str) -> ModuleType:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """The exit status of the command line `arguments`: 0, or 2 with the error on stderr."""
     parser = argparse.ArgumentParser(prog="python -m sora_core", description=__doc__)
     parsers = parser.add_subparsers(dest="command", required=True)
     for name, purpose in COMMANDS.items():

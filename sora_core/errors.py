@@ -1,12 +1,12 @@
-"""What can be wrong with what a user gives: one kind for each place it comes from."""
+"""Errors in a user's input: one class for each source of input."""
 
 
 class SoraError(Exception):
-    """A mistake a user can mend. The message names the value, the limit and the fix."""
+    """An error that the user can correct. The message names the value, the limit and the fix."""
 
 
 class ConfigError(SoraError):
-    """A setting, or two settings that contradict each other."""
+    """A setting out of range, or settings that contradict each other."""
 
 
 class SizeError(SoraError):
@@ -22,7 +22,7 @@ class WeightsError(SoraError):
 
 
 class PathError(SoraError):
-    """A name that would leave the folder it belongs to."""
+    """A file name that is not legal everywhere, or that leads out of its folder."""
 
 
 class PromptError(SoraError):
@@ -30,4 +30,4 @@ class PromptError(SoraError):
 
 
 class TrainingError(SoraError):
-    """A training run that cannot start, go on or be resumed."""
+    """A training run that cannot start, continue or resume."""

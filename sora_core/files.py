@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are complete."""
+"""Atomic writes: a file appears under its name only once it is complete."""
 
 import errno
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; what is there takes the place of `path` in the end.
+    """A temporary path beside `path`, with its suffix; the file there replaces `path` at the end.
 
-    The block creates the file and closes it. If the block fails, be it by an interrupt, the
-    unfinished file is removed and `path` is as it was. The name keeps the suffix of `path`. What
-    the disk refuses passes through as OSError.
+    The block creates the file and closes it. If the block raises, an interrupt included, the
+    temporary file is removed and `path` is unchanged. OSError where the disk refuses, and
+    IsADirectoryError where `path` is a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Best effort: the file is complete, only a power cut could still bring the old one back."""
+    """Flushes the folder entry if possible; else a power cut may bring back the old file."""
     with suppress(OSError):  # Windows opens no folders, and some network disks sync none
         handle = os.open(folder, os.O_RDONLY)
         try:

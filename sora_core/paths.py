@@ -1,4 +1,4 @@
-"""Names from outside, joined to a folder they cannot leave."""
+"""File names from users and workflows, joined to a folder that they cannot leave."""
 
 import os
 import unicodedata
@@ -16,14 +16,14 @@ _DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def inside(root: Path, name: str) -> Path:
-    """The real path of `name` below `root`, links followed; it need not exist yet.
+    """The real path of `name` below `root`, with links resolved; it need not exist yet.
 
-    `name` is relative, with `/` between its parts, and must be a legal name on every system.
-    Raises PathError for all else, and for a link that leads out of `root`.
+    `name` is relative, with `/` between its parts, and legal on Windows, macOS and Linux.
+    PathError for any other name, and for a link that leads out of `root`.
     """
     if len(name) > MAX_NAME:
         raise _refusal(name, f"is {len(name)} characters long: at most {MAX_NAME}")
-    for spelling in (name, unicodedata.normalize("NFKC", name)):  # some systems read the latter
+    for spelling in (name, unicodedata.normalize("NFKC", name)):  # some systems normalise names
         for part in spelling.split("/"):
             problem = _problem(part)
             if problem:
@@ -36,7 +36,7 @@ def inside(root: Path, name: str) -> Path:
 
 
 def _problem(part: str) -> str | None:
-    """What is wrong with one part of a name, if anything is."""
+    """Why one part of a name is refused, and the fix; None for a legal part."""
     if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in part):
         return "holds a control character: remove it"
     if any(unicodedata.bidirectional(c) in _DIRECTIONS for c in part):
@@ -50,7 +50,7 @@ def _problem(part: str) -> str | None:
     if len(part.encode()) > MAX_PART:
         return f"has a part of {len(part.encode())} bytes: at most {MAX_PART}"
     if part.split(".")[0].rstrip(" ").upper() in _RESERVED:
-        return f"uses {part.split('.')[0]}, which Windows keeps for a device: choose another"
+        return f"uses {part.split('.')[0]}, which Windows reserves for a device: choose another"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Sizes of videos and of their latents, and all the arithmetic between them.
+"""Sizes of videos and latents, and the arithmetic between them.
 
 Axes, here and everywhere: b batch, c channels, t frames, y rows, x columns, n tokens, d width, h
 heads, k head width, p packed row.
@@ -29,7 +29,7 @@ MAX_FRAMES = 3600
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A video in pixels and frames."""
+    """The size of a video in pixels and frames; SizeError outside the supported range."""
 
     width: int
     height: int
@@ -44,7 +44,10 @@ class Size:
 
     @classmethod
     def lasting(cls, width: int, height: int, seconds: float, fps: float) -> "Size":
-        """The size of a video of `seconds` at `fps`; 0 seconds is a single image."""
+        """The size of a video of `seconds` at `fps`; 0 seconds is a single frame.
+
+        SizeError for an fps outside (0, 240], a negative duration, and more than MAX_FRAMES frames.
+        """
         if not (math.isfinite(fps) and 0 < fps <= 240):
             raise SizeError(f"fps {fps}: choose a frame rate above 0 and at most 240")
         if not (math.isfinite(seconds) and seconds >= 0):
@@ -59,7 +62,7 @@ class Size:
 
 
 def sides(text: str) -> tuple[int, int]:
-    """The width and height that a command line's `WIDTHxHEIGHT` states."""
+    """Width and height from the argument `WIDTHxHEIGHT`; ArgumentTypeError for other text."""
     found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
     if not found:
         raise ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 64x64")
@@ -68,7 +71,7 @@ def sides(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A latent in cells: frames, rows and columns."""
+    """The size of a latent in cells: frames, rows and columns."""
 
     frames: int
     rows: int
@@ -85,7 +88,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How many frames, rows and columns a latent cell stands for; the first frame stands alone."""
+    """Frames, rows and columns of pixels in a latent cell; the first latent frame is one frame."""
 
     time: int = 4
     rows: int = 8
@@ -96,10 +99,11 @@ class Compression:
         return 1 + math.ceil((frames - 1) / self.time)
 
     def pixel_frames(self, latent_frames: int) -> int:
+        """The number of frames to which `latent_frames` decode."""
         return 1 + (latent_frames - 1) * self.time
 
     def grid(self, size: Size, patch: int = 2) -> Grid:
-        """The smallest grid that covers `size`, its sides whole numbers of `patch` cells."""
+        """The smallest grid that covers `size`, with rows and columns that `patch` divides."""
         return Grid(
             self.latent_frames(size.frames),
             patch * math.ceil(size.height / (self.rows * patch)),
@@ -107,7 +111,7 @@ class Compression:
         )
 
     def covered(self, grid: Grid) -> tuple[int, int, int]:
-        """Frames, rows and columns of pixels that `grid` decodes to."""
+        """Frames, rows and columns of pixels to which `grid` decodes."""
         return self.pixel_frames(grid.frames), grid.rows * self.rows, grid.columns * self.columns
 
 
@@ -115,7 +119,7 @@ COMPRESSION = Compression()
 
 
 def crop(video: Float[Tensor, "*bc t y x"], size: Size) -> Float[Tensor, "*bc t2 y2 x2"]:
-    """The first frames and the centre of `video`, exactly `size`; a view, not a copy."""
+    """A view of the first frames and the centre of `video`; SizeError if it is below `size`."""
     top = (video.shape[-2] - size.height) // 2
     left = (video.shape[-1] - size.width) // 2
     if top < 0 or left < 0 or video.shape[-3] < size.frames:

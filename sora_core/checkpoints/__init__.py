@@ -1,1 +1,1 @@
-"""Model files: safe reading and writing, settings, presets."""
+"""Model files: checked reading, atomic writing, settings and presets."""

@@ -1,4 +1,4 @@
-"""One file that holds a whole model: transformer, autoencoder, and how both are meant to be used.
+"""One file for a whole model: transformer, autoencoder, and the settings to use them with.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n cells.
 """
@@ -23,13 +23,11 @@ from .safetensors_io import load_into, read_header, read_tensors, write_tensors
 
 CHECKPOINT_FORMAT = "sora 1"
 TRANSFORMER_PREFIX, AUTOENCODER_PREFIX = "transformer.", "autoencoder."
-SETTINGS = (
-    "settings.json"  # a tensor of bytes, where a host's saving node writes no metadata of ours
-)
+SETTINGS = "settings.json"  # a tensor of bytes, for hosts that save tensors but not our metadata
 ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
-"""Settings that the first files do not have."""
+"""Settings that older files lack; they take their defaults."""
 MAX_SETTINGS = 1_000_000  # bytes of settings; those of a model take about 2,000
-MAX_MODEL_DEPTH, MAX_MODEL_WIDTH = 512, 65536  # a hostile file may not make us build for hours
+MAX_MODEL_DEPTH, MAX_WIDTH = 512, 65536  # limits the time and memory that a hostile file can take
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 SettingsType = TypeVar("SettingsType")
@@ -38,7 +36,7 @@ Value = TypeVar("Value", int, float, str)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextSettings:
-    """Which text encoder the transformer was trained with, and the most tokens it saw."""
+    """The text encoder of the transformer's training, and the longest prompt there, in tokens."""
 
     encoder: str = "all-MiniLM-L6-v2"
     tokens: int = 128
@@ -46,9 +44,12 @@ class TextSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSettings:
-    """What samples this model well when nobody says otherwise; `window` is in latent frames, as
-    many as a clip of its training had, and `easing` too: over so many from known footage on, the
-    guidance by text rises. Without footage there is none below the noise level `guided_to`."""
+    """Default sampling settings of a model.
+
+    `window` is the clip length of its training, in latent frames. `easing` is the number of latent
+    frames after known footage over which text guidance rises to its full scale. Without footage,
+    text guidance stops below the noise level `guided_to`.
+    """
 
     shift: float = 1.5
     steps: int = 20
@@ -60,7 +61,7 @@ class SamplingSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Colours:
-    """About what colour a latent cell is: red, green and blue of each channel, and of none."""
+    """Linear map from a latent cell to its mean red, green and blue: channel factors and a bias."""
 
     factors: tuple[tuple[float, float, float], ...]
     bias: tuple[float, float, float]
@@ -68,7 +69,7 @@ class Colours:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointConfig:
-    """All that is needed to build a model and to use it well."""
+    """All settings that build a model and sample it; ConfigError if channel counts differ."""
 
     name: str
     transformer: DiTConfig
@@ -85,7 +86,7 @@ class CheckpointConfig:
             len(self.colours.factors),
         }
         if len(channels) > 1:
-            raise ConfigError(f"latent channels {sorted(channels)}: every part must have as many")
+            raise ConfigError(f"latent channels {sorted(channels)}: all parts must have the same")
 
 
 def write_checkpoint(
@@ -99,9 +100,9 @@ def write_checkpoint(
     latents: Latent | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> CheckpointConfig:
-    """The settings written to `path` with the weights of both models in `dtype`.
+    """The settings of the checkpoint, once it is written to `path` with its weights in `dtype`.
 
-    `latents` are typical latents (noise by default) to fit the colours of previews to.
+    `latents` are typical latents (noise by default); the colours of previews are fitted to them.
     """
     config = CheckpointConfig(
         name=name,
@@ -124,7 +125,7 @@ def write_checkpoint(
 
 
 def settings_tensor(config: CheckpointConfig) -> UInt8[Tensor, " n"]:
-    """`config` as a tensor called `SETTINGS`, which `read_config` understands as well."""
+    """`config` as a tensor of bytes; `read_config` reads it from the tensor called `SETTINGS`."""
     text = json.dumps({"format": CHECKPOINT_FORMAT, "config": json.dumps(asdict(config))})
     return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
@@ -146,7 +147,7 @@ def fit_colours(autoencoder: Autoencoder, latents: Latent | None = None) -> Colo
 
 
 def read_config(path: Path) -> CheckpointConfig:
-    """The settings of the model in the file at `path`; WeightsError where it is no such file."""
+    """The settings of the model in the file at `path`; WeightsError where it holds no model."""
     header = read_header(path)
     try:
         metadata = header.metadata
@@ -157,14 +158,14 @@ def read_config(path: Path) -> CheckpointConfig:
             raise ConfigError(f"not {CHECKPOINT_FORMAT}")
         text = metadata.get("config", "")
         if not isinstance(text, str):
-            raise ConfigError("config is no text")
+            raise ConfigError("config must be a text")
         return _config(json.loads(text))
     except (ValueError, RecursionError, ConfigError) as problem:
         raise WeightsError(f"{path.name[:60]!a} is no Sora model ({problem!s:.90})") from problem
 
 
 def _check_settings(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    """ConfigError for a tensor of settings that cannot be a short text; its values are not read."""
+    """ConfigError for a settings tensor that is no short text; its values are not read."""
     if dtype != torch.uint8 or len(shape) != 1 or shape[0] > MAX_SETTINGS:
         found = f"{str(dtype).removeprefix('torch.')} {list(shape)}"
         raise ConfigError(f"{SETTINGS} is {found}, not a text in uint8")
@@ -215,12 +216,15 @@ def _config(values: object) -> CheckpointConfig:
 
 
 def checked_settings(kind: Callable[..., SettingsType], text: str) -> SettingsType:
-    """`kind` made of the JSON table in `text`; ConfigError unless every value is of its type, and
-    every count from 1 to `MAX_MODEL_WIDTH`: nothing is built before."""
+    """An instance of `kind` from the JSON object in `text`.
+
+    ConfigError unless each value has its parameter's type and each integer is in [1, `MAX_WIDTH`];
+    this is checked before `kind` is called.
+    """
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as problem:
-        raise ConfigError(f"settings are no JSON ({problem!s:.60})") from problem
+        raise ConfigError(f"settings must be JSON ({problem!s:.60})") from problem
     for name, value in values.items() if isinstance(values, dict) else ():
         if isinstance(value, int) and not 1 <= value <= MAX_MODEL_WIDTH:
             raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_MODEL_WIDTH}")
@@ -228,12 +232,16 @@ def checked_settings(kind: Callable[..., SettingsType], text: str) -> SettingsTy
 
 
 def _from_table(kind: Callable[..., SettingsType], values: object) -> SettingsType:
-    """`kind` made of numbers and texts, each of the type that its parameter states. What has been
-    added since a file was written is at its default."""
-    wanted = signature(kind).parameters
-    added = {name: wanted[name].default for name in ADDED if name in wanted}
-    table = _table(wanted, added | values if isinstance(values, dict) else values)
-    return kind(**{name: _value(wanted[name].annotation, name, table[name]) for name in wanted})
+    """An instance of `kind` from numbers and texts, each checked against its parameter's type.
+
+    Settings in `ADDED` that an older file lacks take their defaults.
+    """
+    parameters = signature(kind).parameters
+    added = {name: parameters[name].default for name in ADDED if name in parameters}
+    table = _table(parameters, added | values if isinstance(values, dict) else values)
+    return kind(
+        **{name: _value(parameters[name].annotation, name, table[name]) for name in parameters}
+    )
 
 
 def _table(names: Iterable[str], values: object) -> dict[str, object]:

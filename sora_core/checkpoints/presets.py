@@ -1,15 +1,16 @@
-"""Named configurations: the model that ships, and the sizes a cluster would train."""
+"""Named configurations: the shipped model, and larger sizes to train on a cluster."""
 
 from ..models.autoencoder import AutoencoderConfig
 from ..models.dit import DiTConfig
 
 
 def mini_autoencoder() -> AutoencoderConfig:
+    """The autoencoder of every preset."""
     return AutoencoderConfig()
 
 
 def mini() -> DiTConfig:
-    """12 M parameters: trained here, on two CPU cores."""
+    """12 M parameters, trained on two CPU cores: the shipped model."""
     return DiTConfig(width=256, depth=8)
 
 

@@ -1,6 +1,6 @@
-"""Weights in safetensors files: every claim of a file is checked before it is believed.
+"""Weights in safetensors files: a file's header is fully checked before its values are read.
 
-One file holds several models, told apart by a prefix such as `transformer.`, and their settings as
+One file holds several models, each under a prefix such as `transformer.`, and their settings as
 strings in its metadata.
 """
 
@@ -24,9 +24,9 @@ from ..errors import WeightsError
 from ..files import replacing
 from .state_keys import current_keys
 
-MAX_HEADER = 4_000_000  # bytes, for MAX_TENSORS long names and as much metadata; parsed under 1 s
+MAX_HEADER = 4_000_000  # bytes: MAX_TENSORS long names and as much metadata; parsed within 1 s
 MAX_TENSORS = 20_000
-MAX_BRACKETS = 100_000  # three a tensor, more in the metadata; each would cost a Python object
+MAX_BRACKETS = 100_000  # three per tensor, more in metadata; each costs a Python object
 MAX_DIMENSIONS = 8
 PIECE_BYTES = 2**24  # bytes written at a time
 
@@ -50,14 +50,18 @@ _TENSOR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says it holds: dtype and shape of each tensor, and its metadata."""
+    """The header of a file: dtype and shape of each tensor, and the metadata."""
 
     tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]]
     metadata: dict[str, str]
 
 
 def read_header(path: Path) -> Header:
-    """The contents of the file at `path`; WeightsError unless every byte of it is accounted for."""
+    """The checked header of the file at `path`.
+
+    WeightsError where it cannot be read, breaks a limit of this module, or does not account for
+    every byte of the file exactly once.
+    """
     path = Path(path)
     try:
         if not path.is_file():  # a pipe would wait for ever
@@ -72,13 +76,11 @@ def read_header(path: Path) -> Header:
 def read_tensors(
     path: Path, expected: Mapping[str, Sequence[int]] | None = None, prefix: str = ""
 ) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it, on the CPU, every value finite.
+    """The tensors whose names begin with `prefix`, by name without it, on the CPU, all finite.
 
-    Names that a parameter had in older files become its current one (`state_keys`).
-
-    With `expected`, from name to shape, they must be exactly those, and floating point. Raises
-    WeightsError that names the first tensor that is missing, unexpected, of another shape or kind,
-    or not finite.
+    Old parameter names are replaced by current ones (`state_keys`). With `expected`, a map from
+    name to shape, the tensors must be exactly these, and floating point. WeightsError names the
+    first tensor that is missing, unexpected, of another shape or dtype, or not finite.
     """
     path = Path(path)
     header = read_header(path)
@@ -101,9 +103,9 @@ def read_tensors(
 
 
 def load_into(module: nn.Module, path: Path, prefix: str = "") -> None:
-    """Gives `module`, which may be on the meta device, the weights under `prefix`, on the CPU.
+    """Loads the weights under `prefix` into `module`, which may be on the meta device.
 
-    They take the dtypes that `module` has. Raises WeightsError as `read_tensors` does.
+    They arrive on the CPU, in the dtypes of `module`. WeightsError as from `read_tensors`.
     """
     state = module.state_dict()
     tensors = read_tensors(path, {name: tensor.shape for name, tensor in state.items()}, prefix)
@@ -114,10 +116,9 @@ def load_into(module: nn.Module, path: Path, prefix: str = "") -> None:
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Puts `tensors` and `metadata` into the file at `path`, whole or not at all.
+    """Writes `tensors` and `metadata` to the file at `path` atomically.
 
-    Raises WeightsError for a name or dtype that `read_tensors` would refuse, and for what the disk
-    refuses.
+    WeightsError for a name or dtype that `read_tensors` refuses, and where the disk refuses.
     """
     ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
     with _begun(Path(path), ordered, metadata or {}) as file:
@@ -127,11 +128,11 @@ def write_tensors(
 
 
 def mapped_tensor(path: Path, name: str, shape: Sequence[int]) -> Tensor:
-    """Zeros of float32 that lie in a new file at `path`: what is written into them is in it.
+    """A float32 tensor of zeros, memory-mapped from a new file at `path`; writes go to the file.
 
-    They take no memory that the system could not use for something else. Every byte is on the disk
-    before the first is used: where it is full, WeightsError says so. The file is removed with the
-    last view of the tensor; where the system keeps open files, it stays.
+    The system can page it out, so it takes no memory for good. All bytes are allocated first:
+    WeightsError if the disk is full. The file is removed with the last view of the tensor, except
+    on systems that do not remove open files.
     """
     path = Path(path)
     with _begun(path, {name: torch.empty(shape, device="meta")}, {}) as file:
@@ -152,9 +153,10 @@ def _removed(path: Path) -> None:
 def _begun(
     path: Path, ordered: Mapping[str, Tensor], metadata: Mapping[str, str]
 ) -> Iterator[BinaryIO]:
-    """A file with the header of tensors that the block writes in their order, whole or not at all.
+    """A file that starts with the header of `ordered`; the block writes their values in order.
 
-    The widest kind comes first.
+    It appears at `path` once the block ends without an error. Wider dtypes come first, so that all
+    values are aligned.
     """
     entries: dict[str, object] = {"__metadata__": dict(metadata)}
     end = 0
@@ -170,7 +172,7 @@ def _begun(
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the values begin aligned
     if len(text) > MAX_HEADER:
-        raise _shape_refusal(path, f"gets a header of {len(text)} bytes: at most {MAX_HEADER}")
+        raise _shape_refusal(path, f"needs a header of {len(text)} bytes: at most {MAX_HEADER}")
     _checked_header(path, entries, end)
     try:
         with replacing(path) as unfinished, unfinished.open("xb") as file:
@@ -193,7 +195,7 @@ def _short(name: object) -> str:
 
 
 def _header_text(path: Path, file: BinaryIO) -> tuple[bytes, int]:
-    """The header and the number of bytes that follow it."""
+    """The header's text, and the number of bytes after it; WeightsError if the file is short."""
     size = file.seek(0, SEEK_END)
     file.seek(0)
     if size < 8:
@@ -208,6 +210,7 @@ def _header_text(path: Path, file: BinaryIO) -> tuple[bytes, int]:
 
 def _parsed(path: Path, text: bytes) -> dict[str, object]:
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        """The pairs as a dictionary; WeightsError for a name that occurs twice."""
         entries: dict[str, object] = {}
         for name, entry in pairs:
             if name in entries:
@@ -228,7 +231,7 @@ def _parsed(path: Path, text: bytes) -> dict[str, object]:
 
 
 def _checked_header(path: Path, entries: Mapping[str, object], data_bytes: int) -> Header:
-    """`entries` as a Header; their values must fill exactly the `data_bytes` bytes after it."""
+    """`entries` as a Header; WeightsError unless their values fill exactly `data_bytes` bytes."""
     metadata = entries.get("__metadata__", {})
     described = len(entries) - ("__metadata__" in entries)
     if described > MAX_TENSORS:
@@ -247,7 +250,7 @@ def _checked_header(path: Path, entries: Mapping[str, object], data_bytes: int) 
         dtype, shape, begin, end = _entry(path, name, entry)
         if prod(shape) * dtype.itemsize != end - begin:
             raise _shape_refusal(
-                path, f"gives {_short(name)} {end - begin} bytes, not as its shape says"
+                path, f"has {_short(name)} in {end - begin} bytes, which its shape contradicts"
             )
         tensors[name] = dtype, shape
         extents.append((begin, end, name))
@@ -297,10 +300,10 @@ def _compare(
     for name, shape in expected.items():
         label = _short(prefix + name)
         if name not in found:
-            raise _shape_refusal(path, f"lacks {label}: it is of another model or version")
-        dtype, held = found[name]
-        if held != tuple(shape):
-            raise _shape_refusal(path, f"has {label} as {list(held)}, but {list(shape)} is needed")
+            raise _shape_refusal(path, f"lacks {label}: it belongs to another model or version")
+        dtype, stored = found[name]
+        if stored != tuple(shape):
+            raise _shape_refusal(path, f"has {label} as {list(stored)}, but needs {list(shape)}")
         if not dtype.is_floating_point:
             raise _shape_refusal(path, f"has {label} as {_NAMES[dtype]}: choose F32, F16 or BF16")
     for name in found:

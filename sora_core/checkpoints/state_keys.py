@@ -1,4 +1,4 @@
-"""Names of parameters in files written before their modules were renamed."""
+"""Parameter names of older model files, and the current name of each."""
 
 import re
 from collections.abc import Iterable
@@ -20,18 +20,18 @@ RENAMED: tuple[tuple[str, str], ...] = (
     (r"^seeing\.", "video_blocks."),
     (r"^saying\.", "text_blocks."),
 )
-"""Pattern of an old name and its replacement, tried in order; all that match apply."""
+"""Patterns of old names and their replacements, applied in order, each that matches."""
 
 
 def current_key(name: str) -> str:
-    """The name that the parameter `name` of a model file has in the code; new names stay."""
+    """The current name of the parameter called `name` in a model file; current names stay."""
     for pattern, replacement in RENAMED:
         name = re.sub(pattern, replacement, name)
     return name
 
 
 def current_keys(names: Iterable[str]) -> dict[str, str]:
-    """Each of `names` under its current name. WeightsError where two of them have the same."""
+    """The map from current names to `names`; WeightsError where two have the same current name."""
     found: dict[str, str] = {}
     for name in names:
         key = current_key(name)

@@ -1,4 +1,4 @@
-"""The text encoder and its vocabulary in a safetensors file: alone, or within a model's file.
+"""The text encoder and its vocabulary in a safetensors file, alone or inside a model file.
 
 Keys, in either: `text.settings.json` (U8, JSON: the fields of TextConfig), `text.vocabulary` (U8:
 the word pieces by id, one a line, UTF-8, zlib), and `text.NAME` for each weight of TextEncoder.
@@ -19,20 +19,20 @@ from ..models.text_encoder import TextConfig, TextEncoder
 from ..models.tokenizer import Tokenizer
 from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
-TEXT_FORMAT = "sora text 1"
+FORMAT = "sora text 1"
 TEXT_PREFIX = "text."
-SETTINGS_KEY, VOCABULARY_KEY = "text.settings.json", "text.vocabulary"
-SHIPPED_TEXT_ENCODER = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
+TEXT_SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
+SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
 MAX_TEXT_SETTINGS = 10_000  # bytes
-MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the vocabulary, unpacked
+MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the unpacked vocabulary
 
 
 def load_text(
     path: Path = SHIPPED_TEXT_ENCODER, dtype: torch.dtype = torch.float32
 ) -> tuple[TextEncoder, Tokenizer]:
-    """The text encoder of the file at `path`, on the CPU and for inference, and its tokenizer.
+    """The text encoder in the file at `path`, on the CPU and in eval mode, and its tokenizer.
 
-    A model file without one uses the one that ships. WeightsError where the file is malformed.
+    For a model file without one, the shipped encoder. WeightsError where the file is malformed.
     """
     if not holds_text(path):
         path = SHIPPED_TEXT_ENCODER
@@ -44,20 +44,22 @@ def load_text(
 
 
 def holds_text(path: Path) -> bool:
-    """Whether the file at `path` has a text encoder; WeightsError where it is no such file."""
-    return SETTINGS_KEY in read_header(path).tensors
+    """Whether the file at `path` holds a text encoder; WeightsError if it is not safetensors."""
+    return TEXT_SETTINGS in read_header(path).tensors
 
 
 def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
-    """The sizes of the text encoder in the file at `path`, and its tokenizer."""
+    """The configuration of the text encoder in the file at `path`, and its tokenizer.
+
+    WeightsError where either is missing or malformed.
+    """
     header = read_header(path)
     try:
-        settings = json.loads(_bytes_of_tensor(path, header, SETTINGS_KEY, MAX_TEXT_SETTINGS))
+        settings = json.loads(_tensor_bytes(path, header, TEXT_SETTINGS, MAX_TEXT_SETTINGS))
         config = _text_config(settings)
         unpacked = zlib.decompressobj()
         text = unpacked.decompress(
-            _bytes_of_tensor(path, header, VOCABULARY_KEY, MAX_VOCABULARY_BYTES),
-            MAX_VOCABULARY_BYTES,
+            _tensor_bytes(path, header, VOCABULARY, MAX_VOCABULARY_BYTES), MAX_VOCABULARY_BYTES
         )
         if unpacked.unconsumed_tail:
             raise ConfigError(f"vocabulary of more than {MAX_VOCABULARY_BYTES} bytes")
@@ -74,17 +76,17 @@ def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
 def read_text_weights(
     path: Path, encoder: TextEncoder, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
-    """The weights that `encoder`, which may be on the meta device, takes from the file at `path`.
+    """The state dict for `encoder`, which may be on the meta device, from the file at `path`.
 
-    WeightsError where one is missing, unexpected, of another shape, or not finite.
+    WeightsError where a weight is missing, unexpected, of another shape, or not finite.
     """
     shapes: dict[str, Sequence[int]] = {
         f"{TEXT_PREFIX}{name}": tensor.shape for name, tensor in encoder.state_dict().items()
     }
     header = read_header(path)
     found = {name for name in header.tensors if name.startswith(TEXT_PREFIX)} - {
-        SETTINGS_KEY,
-        VOCABULARY_KEY,
+        TEXT_SETTINGS,
+        VOCABULARY,
     }
     for name in sorted(found ^ shapes.keys()):
         problem = "lacks" if name in shapes else "holds an unknown"
@@ -99,27 +101,27 @@ def read_text_weights(
 def text_tensors(
     encoder: TextEncoder, tokenizer: Tokenizer, dtype: torch.dtype = torch.float16
 ) -> dict[str, Tensor]:
-    """All that a file holds of a text encoder, by key."""
+    """All tensors of a text encoder's file, by key: weights in `dtype`, settings, vocabulary."""
     weights = {
         TEXT_PREFIX + name: tensor.to(dtype) for name, tensor in encoder.state_dict().items()
     }
     return weights | {
-        SETTINGS_KEY: _tensor(json.dumps(asdict(encoder.config)).encode()),
-        VOCABULARY_KEY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
+        TEXT_SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
+        VOCABULARY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
     }
 
 
 def write_text(path: Path, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
-    """Puts the text encoder alone into the file at `path`, in half precision."""
-    write_tensors(path, text_tensors(encoder, tokenizer), {"format": TEXT_FORMAT})
+    """Writes the text encoder alone to the file at `path`, in half precision."""
+    write_tensors(path, text_tensors(encoder, tokenizer), {"format": FORMAT})
 
 
 def _tensor(data: bytes) -> UInt8[Tensor, " n"]:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-def _bytes_of_tensor(path: Path, header: Header, name: str, most: int) -> bytes:
-    """The bytes that the tensor called `name` holds; ConfigError for another kind, or too many."""
+def _tensor_bytes(path: Path, header: Header, name: str, most: int) -> bytes:
+    """The bytes in the tensor called `name`; ConfigError unless it is U8 with at most `most`."""
     if name not in header.tensors:
         raise ConfigError(f"no {name}")
     dtype, shape = header.tensors[name]

@@ -1,4 +1,4 @@
-"""The command that captions a folder of clips into a manifest, and goes on where it was stopped."""
+"""The command that captions a folder of clips into a manifest, and resumes after an interrupt."""
 
 import json
 import os
@@ -21,40 +21,47 @@ from ..video.probe import duration_of, probe
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
 CAPTION_MANIFEST = "captions.jsonl"
-MIN_CERTAINTY = 30  # characters
+BAR_WIDTH = 30  # characters of the progress bar
 
 Entry = dict[str, str | float | int]
-"""A line of the manifest: the file, its captions, certainty, size and seconds; or its error."""
+"""A line of the manifest: file, captions, certainty, size and seconds, or file and error."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds what `run` reads."""
-    parser.add_argument("folder", type=Path, help="its videos, and those in folders inside")
+    """Adds the arguments of `run`."""
+    parser.add_argument("folder", type=Path, help="folder of videos, subfolders included")
     parser.add_argument(
         "--manifest",
         type=Path,
-        help=f"JSON lines, gone on with; by default FOLDER/{CAPTION_MANIFEST}",
+        help=f"JSON lines; an existing file is continued; default: FOLDER/{CAPTION_MANIFEST}",
     )
-    parser.add_argument("--seed", type=int, help="draw the words, instead of taking the likeliest")
-    parser.add_argument("--captioner", type=Path, default=CAPTIONER_PATH)
-    parser.add_argument("--model", type=Path, default=MODELS / SHIPPED, help="its autoencoder")
+    parser.add_argument("--seed", type=int, help="sample words with this seed; default: greedy")
+    parser.add_argument("--captioner", type=Path, default=CAPTIONER_PATH, help="captioner file")
+    parser.add_argument(
+        "--model", type=Path, default=MODELS / SHIPPED, help="model file of the autoencoder"
+    )
 
 
 def run(args: Namespace) -> str:
-    """One sentence: how many clips the manifest holds, and where it is."""
+    """The errors, one per line, then the number of captioned clips and the manifest's path."""
     autoencoder = load_autoencoder(args.model, read_config(args.model))
     captioner = load_captioner(args.captioner)
-    tell = partial(caption_entries, captioner=captioner, autoencoder=autoencoder, seed=args.seed)
-    return recaption(args.folder, args.manifest, tell)
+    describe = partial(
+        caption_entries, captioner=captioner, autoencoder=autoencoder, seed=args.seed
+    )
+    return recaption(args.folder, args.manifest, describe)
 
 
-def recaption(folder: Path, manifest: Path | None, tell: Callable[[Path], Entry]) -> str:
-    """The same, whoever tells what a clip shows; with a bar of how far it is."""
+def recaption(folder: Path, manifest: Path | None, describe: Callable[[Path], Entry]) -> str:
+    """The report of `run`, with `describe` as the captioner of a file; shows a progress bar.
+
+    MediaError where `folder` is no folder, and where the manifest cannot be written.
+    """
     if not folder.is_dir():
-        raise MediaError(f"{folder.name[:60]!a} is no folder: give one that holds videos")
+        raise MediaError(f"{folder.name[:60]!a} is no folder: choose one with videos")
     manifest = manifest or folder / CAPTION_MANIFEST
     try:
-        entries = list(captioned(folder, manifest, tell, on_clip=print_progress))
+        entries = list(captioned(folder, manifest, describe, on_clip=print_progress))
     except OSError as problem:
         raise MediaError(
             f"{manifest.name[:60]!a} cannot be written ({problem.strerror}): choose another place"
@@ -67,7 +74,7 @@ def recaption(folder: Path, manifest: Path | None, tell: Callable[[Path], Entry]
 def caption_entries(
     path: Path, *, captioner: Captioner, autoencoder: Autoencoder, seed: int | None = None
 ) -> Entry:
-    """What the video at `path` shows, and how large and long it is."""
+    """The captions of the video at `path`, their certainty, and its size and length."""
     info, seconds = probe(path), float(duration_of(path))
     encode = partial(encode_chunks, autoencoder)
     size, channels = (info.width, info.height), autoencoder.config.latent_channels
@@ -76,7 +83,7 @@ def caption_entries(
 
 
 def entry_of(path: Path, caption: Caption) -> Entry:
-    """What is `caption` of the video at `path`, and how large and long it is."""
+    """`caption` as an entry of the manifest, with the size and length of the video at `path`."""
     info, seconds = probe(path), float(duration_of(path))
     entry: Entry = asdict(caption)
     entry["certainty"] = round(caption.certainty, 4)
@@ -86,13 +93,13 @@ def entry_of(path: Path, caption: Caption) -> Entry:
 def captioned(
     folder: Path,
     manifest: Path,
-    tell: Callable[[Path], Entry],
+    describe: Callable[[Path], Entry],
     on_clip: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Entry]:
-    """The entries of all videos in `folder`, in the order of their names; new ones are written.
+    """The entries of all videos in `folder`, in the order of their names; new ones are appended.
 
-    A video that cannot be read has its error in its entry. What `manifest` holds is not told
-    again; a last line that was cut off is.
+    A video that cannot be read has its error in its entry. Videos in `manifest` are not captioned
+    again, except that of an incomplete last line.
     """
     known = read_entries(manifest)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -101,7 +108,7 @@ def captioned(
             name = path.relative_to(folder).as_posix()
             if name not in known:
                 try:
-                    known[name] = {"file": name, **tell(path)}
+                    known[name] = {"file": name, **describe(path)}
                 except SoraError as error:
                     known[name] = {"file": name, "error": str(error)}
                 file.write(json.dumps(known[name]) + "\n")
@@ -111,7 +118,10 @@ def captioned(
 
 
 def read_entries(manifest: Path) -> dict[str, Entry]:
-    """The whole lines of `manifest` by file; what follows the last of them is cut off it."""
+    """The entries of `manifest` by file; an incomplete last line is removed from it.
+
+    MediaError where it is no manifest of captions.
+    """
     if not manifest.exists():
         return {}
     text = manifest.read_bytes()
@@ -120,16 +130,18 @@ def read_entries(manifest: Path) -> dict[str, Entry]:
         entries = {entry["file"]: entry for entry in map(json.loads, whole.splitlines())}
     except (ValueError, KeyError, TypeError) as problem:
         raise MediaError(
-            f"{manifest.name[:60]!a} is no manifest of captions: give another name"
+            f"{manifest.name[:60]!a} is no manifest of captions: choose another --manifest"
         ) from problem
     if text[len(whole) : len(whole) + 1] not in (b"", b"{"):
-        raise MediaError(f"{manifest.name[:60]!a} is no manifest of captions: give another name")
+        raise MediaError(
+            f"{manifest.name[:60]!a} is no manifest of captions: choose another --manifest"
+        )
     os.truncate(manifest, len(whole))
     return entries
 
 
 def print_progress(done: int, total: int) -> None:
-    """Shows how far it is, in place, if anyone is there to see."""
+    """Updates a progress bar on stderr, if that is a terminal."""
     if sys.stderr.isatty():
-        filled = "=" * (MIN_CERTAINTY * done // total)
-        sys.stderr.write(f"\r[{filled:{MIN_CERTAINTY}}] {done}/{total}" + "\n" * (done == total))
+        filled = "=" * (BAR_WIDTH * done // total)
+        sys.stderr.write(f"\r[{filled:{BAR_WIDTH}}] {done}/{total}" + "\n" * (done == total))

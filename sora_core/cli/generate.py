@@ -1,4 +1,4 @@
-"""The command that paints a prompt, alone or around footage, into a video file."""
+"""The command that generates a video file from a prompt, footage or both."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -32,7 +32,7 @@ DEFAULT_SECONDS = 2.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds what `run` reads."""
+    """Adds the arguments of `run`."""
     parser.add_argument(
         "prompt", nargs="?", default="", help='such as "a red ball rolls to the left on grass"'
     )
@@ -41,34 +41,38 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         type=float,
-        help=f"how long, by default {DEFAULT_SECONDS:g}, or as long as the video to edit; how much "
-        "to add to the video to extend; 0 is a single frame",
+        help=f"length of the video, by default {DEFAULT_SECONDS:g} or that of --edit; with "
+        "--extend, the length to add; 0 is a single frame",
     )
-    parser.add_argument("--fps", type=float, help="frames per second; as trained by default")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="more is slower and cleaner")
-    parser.add_argument("--guidance", type=float, help="how strictly to follow the prompt")
+    parser.add_argument("--fps", type=float, help="frames per second; default: the model's")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
+    parser.add_argument("--steps", type=int, help="sampling steps; default: the model's")
     parser.add_argument(
-        "--footage-guidance", type=float, default=1.0, help="how strictly to follow the footage"
+        "--guidance", type=float, help="scale of text guidance; default: the model's"
     )
-    parser.add_argument("--negative", default="", help="what to steer away from")
+    parser.add_argument(
+        "--footage-guidance", type=float, default=1.0, help="scale of footage guidance; 1 is off"
+    )
+    parser.add_argument("--negative", default="", help="negative prompt")
     parser.add_argument("--sampler", choices=SAMPLERS, default="euler")
-    parser.add_argument("--scale", type=int, default=1, help="how much to enlarge the frames")
-    parser.add_argument("--model", type=Path, default=MODELS / SHIPPED)
+    parser.add_argument("--scale", type=int, default=1, help="enlargement of the frames, 1 to 8")
+    parser.add_argument("--model", type=Path, default=MODELS / SHIPPED, help="model file")
     parser.add_argument(
-        "--windows", action="store_true", help="paint a long video in windows instead of a chain"
+        "--windows",
+        action="store_true",
+        help="generate a long video in overlapping windows instead of segments",
     )
-    placed = parser.add_argument_group("what is placed on the canvas")
-    placed.add_argument("--first", type=Path, metavar="IMAGE", help="what the video begins with")
-    placed.add_argument("--last", type=Path, metavar="IMAGE", help="what the video ends with")
+    placed = parser.add_argument_group("footage and prompts on the canvas")
+    placed.add_argument("--first", type=Path, metavar="IMAGE", help="the first frame")
+    placed.add_argument("--last", type=Path, metavar="IMAGE", help="the last frame")
     video = placed.add_mutually_exclusive_group()
-    video.add_argument("--extend", type=Path, metavar="VIDEO", help="what is to go on")
-    video.add_argument("--edit", type=Path, metavar="VIDEO", help="what is to be painted over")
-    placed.add_argument("--backward", action="store_true", help="extend to what came before")
+    video.add_argument("--extend", type=Path, metavar="VIDEO", help="video to extend")
+    video.add_argument("--edit", type=Path, metavar="VIDEO", help="video to edit")
+    placed.add_argument("--backward", action="store_true", help="extend at the start")
     placed.add_argument(
         "--firmness", type=float, default=0.4, help="of the video to edit: 1 keeps, 0 ignores it"
     )
-    placed.add_argument("--loop", action="store_true", help="let the end lead to the start")
+    placed.add_argument("--loop", action="store_true", help="generate an endless loop")
     placed.add_argument(
         "--storyboard",
         default="",
@@ -78,14 +82,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> str:
-    """The path of the video, once it is written."""
+    """The path of the video, once it is written.
+
+    ConfigError without a prompt; other errors as from `generate` and `write_video`.
+    """
     if not 1 <= args.scale <= 8:
         raise MediaError(f"scale {args.scale}: choose from 1 to 8")
     pipeline = load(args.model)
     canvas = placed_footage(args, pipeline.config.fps if args.fps is None else args.fps)
     if not (args.prompt or canvas.prompts):
-        raise ConfigError("nothing to paint: give a prompt or a --storyboard")
-    if pipeline.config.name == Path(SHIPPED).stem:  # of the world of other models nothing is known
+        raise ConfigError("nothing to generate: write a prompt or a --storyboard")
+    if pipeline.config.name == Path(SHIPPED).stem:  # the worlds of other models are not known here
         texts = [args.prompt, *(span.prompt for span in canvas.prompts)]
         if note := unknown_note("\n".join(texts), read_world()):
             sys.stderr.write(f"{note}\n")
@@ -108,22 +115,22 @@ def run(args: Namespace) -> str:
 
 
 def placed_footage(args: Namespace, fps: float) -> Canvas:
-    """The canvas that the arguments describe, with everything on it."""
+    """The canvas that the arguments describe, with all footage and prompts on it."""
     width, height = args.size
     video = args.extend or args.edit
-    lasts = 0.0 if video is None else float(duration_of(video))
+    duration = 0.0 if video is None else float(duration_of(video))
     seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
     if args.edit and args.seconds is None:
-        seconds = lasts
+        seconds = duration
     if args.extend:
-        seconds += lasts
-    if args.loop:  # of as many frames as whole latent frames stand for
+        seconds += duration
+    if args.loop:  # a loop consists of whole latent frames
         seconds = -(-round(seconds * fps) // COMPRESSION.time) * COMPRESSION.time / fps
     canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)
     if args.edit:
         canvas = edits.video_to_video(canvas, args.edit, args.firmness)
     elif args.extend and args.backward:
-        canvas = edits.extend_backward(canvas, args.extend, lasts)
+        canvas = edits.extend_backward(canvas, args.extend, duration)
     elif args.extend:
         canvas = edits.extend_forward(canvas, args.extend)
     for image, second in ((args.first, 0.0), (args.last, canvas.last)):

@@ -48,65 +48,82 @@ from ..training.sentences import Amounts, gather
 from ..world.sheet import contact_sheet
 
 TEXTS = Amounts(scenes=16_000, prompts=16_000, plain=None)  # one in 43 is held out
-SHEET_CLIPS = 24  # unpicked clips on a sheet
+SHEET_CLIPS = 24  # the first clips, on a sheet
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds what `run` reads."""
+    """Adds the arguments of `run`."""
     what = parser.add_subparsers(dest="what", required=True)
-    autoencoder = what.add_parser("autoencoder", help="held-out clips, encoded and decoded")
+    autoencoder = what.add_parser("autoencoder", help="PSNR of reconstructed held-out clips")
     autoencoder.add_argument("--clips", type=int, default=64)
     autoencoder.add_argument("--frames", type=int, default=17)
     autoencoder.add_argument(
-        "--size", type=sides, action="append", metavar="WIDTHxHEIGHT", help="64x64; may be repeated"
+        "--size", type=sides, action="append", metavar="WIDTHxHEIGHT", help="64x64; repeatable"
     )
-    fidelity = what.add_parser("fidelity", help="held-out prompts, painted and read back")
+    fidelity = what.add_parser(
+        "fidelity", help="share of facts of held-out prompts that the clips show"
+    )
     fidelity.add_argument("--prompts", type=int, default=200)
-    fidelity.add_argument("--reader", type=Path, default=CLASSIFIER_PATH)
-    fidelity.add_argument("--reader-clips", type=int, default=400, help="true clips to test it on")
-    fidelity.add_argument("--steps", type=int, help="as the model was made for by default")
-    fidelity.add_argument("--guidance", type=float, help="as the model was made for by default")
-    fidelity.add_argument("--seed", type=int, default=0, help="other prompts and other noise")
-    edits = what.add_parser("edits", help="held-out clips, extended, looped, connected and changed")
+    fidelity.add_argument(
+        "--reader", type=Path, default=CLASSIFIER_PATH, help="attribute classifier"
+    )
+    fidelity.add_argument(
+        "--reader-clips", type=int, default=400, help="true clips to test the classifier on"
+    )
+    fidelity.add_argument("--steps", type=int, help="default: the model's")
+    fidelity.add_argument("--guidance", type=float, help="default: the model's")
+    fidelity.add_argument("--seed", type=int, default=0, help="selects prompts and noise")
+    edits = what.add_parser("edits", help="exactness, seams and drift of edits of held-out clips")
     edits.add_argument("--clips", type=int, default=20)
     edits.add_argument("--operations", nargs="+", choices=EDITS, default=EDITS)
-    edits.add_argument("--steps", type=int, help="as the model was made for by default")
-    edits.add_argument("--firmness", type=float, help="of a change of colour; found by default")
-    edits.add_argument("--threads", type=int, default=1, help="clips that are painted at once")
-    edits.add_argument("--sheets", type=Path, metavar="DIR", help="four of each, to look at")
-    captions = what.add_parser("captions", help="held-out clips, captioned and read back")
+    edits.add_argument("--steps", type=int, help="default: the model's")
+    edits.add_argument(
+        "--firmness", type=float, help="for changes of colour; default: the best of a search"
+    )
+    edits.add_argument("--threads", type=int, default=1, help="clips generated in parallel")
+    edits.add_argument("--sheets", type=Path, metavar="DIR", help="pictures of four edits each")
+    captions = what.add_parser("captions", help="correctness of captions of held-out clips")
     captions.add_argument("--clips", type=int, default=200)
     captions.add_argument("--captioner", type=Path, default=CAPTIONER_PATH)
     captions.add_argument(
-        "--calibrate", type=int, metavar="CLIPS", help="fit its certainty first, in its file"
+        "--calibrate",
+        type=int,
+        metavar="CLIPS",
+        help="first fit the certainty to so many clips and write it to the captioner's file",
     )
     recaptioning = what.add_parser(
-        "recaptioning", help="two models that learned short and descriptive captions"
+        "recaptioning", help="models trained on short and on descriptive captions, compared"
     )
     for arm in ("short", "descriptive"):
-        recaptioning.add_argument(arm, type=Path, help=f"the model file of the {arm} captions")
+        recaptioning.add_argument(arm, type=Path, help=f"model file for {arm} captions")
     recaptioning.add_argument("--prompts", type=int, default=48)
-    expansion = what.add_parser("prompts", help="held-out prompts, expanded: what they keep")
-    expansion.add_argument("--fidelity", action="store_true", help="paint terse ones, with and not")
-    expansion.add_argument("--seed", type=int, default=0, help="other noise, for --fidelity")
-    expansion.add_argument("--steps", type=int, help="as the model was made for by default")
-    text = what.add_parser("text", help="held-out sentences, encoded by MiniLM and its student")
-    text.add_argument("--encoder", type=Path, default=TEXT_ENCODER, help="or a model file")
-    text.add_argument("--texts", type=int, default=400, help="of each source, at most")
-    text.add_argument("--sizes", action="store_true", help="other sizes too, fitted, not trained")
-    rulers = what.add_parser("world", help="rulers that know the world: shape, physics, and so on")
+    expansion = what.add_parser("prompts", help="facts of held-out prompts that expansion retains")
+    expansion.add_argument(
+        "--fidelity", action="store_true", help="compare clips of terse and expanded prompts"
+    )
+    expansion.add_argument("--seed", type=int, default=0, help="of the noise, for --fidelity")
+    expansion.add_argument("--steps", type=int, help="default: the model's")
+    text = what.add_parser("text", help="similarity of the text encoder to its teacher, MiniLM")
+    text.add_argument(
+        "--encoder", type=Path, default=TEXT_ENCODER, help="text encoder or model file"
+    )
+    text.add_argument("--texts", type=int, default=400, help="at most, from each source")
+    text.add_argument(
+        "--sizes", action="store_true", help="encoders of other sizes too, fitted, not trained"
+    )
+    rulers = what.add_parser("world", help="measurements with ground truth: shape, physics, ...")
     world.add_arguments(rulers)
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
     whole = (autoencoder, fidelity, edits, captions, recaptioning, expansion, text, rulers)
     for measured in whole:
-        measured.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
+        measured.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     for measured in (autoencoder, fidelity):
-        measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="clips to look at")
+        measured.add_argument("--sheet", type=Path, metavar="OUT.png", help="picture of clips")
 
 
 def run(args: Namespace) -> str:
-    """One line for each figure: name, value, unit."""
+    """One line for each figure, with name, value and unit; written to --json too."""
     match args.what:
         case "autoencoder":
             lines = measured = measure_autoencoder(args)
@@ -133,7 +150,7 @@ def run(args: Namespace) -> str:
 
 
 def measure_autoencoder(args: Namespace) -> list[Figure]:
-    """Signal-to-noise ratios; sizes after the first have their size in the name."""
+    """PSNR of reconstructed clips; figures of sizes after the first have the size in their name."""
     config = read_config(args.model)
     autoencoder = load_autoencoder(args.model, config)
     measured, clips, captions = [], [], []
@@ -150,7 +167,7 @@ def measure_autoencoder(args: Namespace) -> list[Figure]:
 
 
 def measure_fidelity(args: Namespace) -> list[Figure]:
-    """Shares of prompts read back right, and of true clips through the autoencoder."""
+    """Shares of right answers for generated clips, and for reconstructed true clips."""
     pipeline, reader = load(args.model), load_classifier(args.reader)
     canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
     settings = SampleSettings(args.steps, args.guidance)
@@ -163,14 +180,14 @@ def measure_fidelity(args: Namespace) -> list[Figure]:
         if len(clips) < SHEET_CLIPS:
             clips.append(frames)
             captions.append(wish.prompt + missed(reading))
-        show_progress(f"painted {len(readings)} of {args.prompts}")
+        show_progress(f"generated {len(readings)} of {args.prompts}")
     if args.sheet:
         contact_sheet(clips, captions, args.sheet, scale=2, across=2)
     return right_shares(readings) + reader_figures(pipeline, reader, args.reader_clips)
 
 
 def measure_captions(args: Namespace) -> list[Figure]:
-    """Shares of captions that say what held-out clips show, and how sure they are."""
+    """Shares of right captions of held-out clips, and their certainty."""
     autoencoder = load_autoencoder(args.model, read_config(args.model))
     captioner, world = load_captioner(args.captioner), read_world()
     if args.calibrate:
@@ -184,20 +201,20 @@ def measure_captions(args: Namespace) -> list[Figure]:
     return caption_figures(captioned, world) + strange_figures(captioner, autoencoder)
 
 
-def measure_recaptioning(args: Namespace) -> list[QuestionRow]:
-    """How often each question is answered right by what either model paints."""
+def measure_recaptioning(args: Namespace) -> list[Row]:
+    """The share of right answers to each question in the clips of either model."""
     reader, wanted = load_classifier(), expanded_wishes(args.prompts, read_language())
     found: dict[str, list[ClassifierResult]] = {}
     for arm in ("short", "descriptive"):
         found[arm] = []
         for reading in readings(getattr(args, arm), reader, wanted):
             found[arm].append(reading)
-            show_progress(f"{arm}: painted {len(found[arm])} of {args.prompts}")
-    return question_rows(found)
+            show_progress(f"{arm}: generated {len(found[arm])} of {args.prompts}")
+    return rows(found)
 
 
 def measure_prompts(args: Namespace) -> list[Figure]:
-    """What expansion keeps of prompts, or what it gains where clips are painted of them."""
+    """How many facts expansion retains, or with --fidelity what it gains in generated clips."""
     language = read_language()
     if not args.fidelity:
         return expansion.expansion_figures(list(expansion.expansion_trials(language)))
@@ -209,7 +226,7 @@ def measure_prompts(args: Namespace) -> list[Figure]:
 
 
 def measure_text(args: Namespace) -> list[Figure]:
-    """How near the states of the text encoder are to those of MiniLM, and what they still tell."""
+    """Cosines between the states of the text encoder and of MiniLM, and accuracies of probes."""
     if not 10 <= args.texts <= 4000:
         raise ConfigError(f"{args.texts} texts: choose from 10 to 4000")
     student, tokenizer = load_text(args.encoder)
@@ -222,9 +239,9 @@ def measure_text(args: Namespace) -> list[Figure]:
 
 
 def measure_edits(args: Namespace) -> list[Claim]:
-    """Every figure of the edits, with what it should be."""
+    """Every figure of the edits, with its bound."""
     if args.clips < 2:
-        raise SizeError(f"{args.clips} clips: choose 2 or more, for two are connected")
+        raise SizeError(f"{args.clips} clips: choose 2 or more, since edits connect two")
     if not 1 <= args.threads <= 64:
         raise ConfigError(f"{args.threads} threads: choose from 1 to 64")
     if args.threads > 1:
@@ -241,21 +258,21 @@ def measure_edits(args: Namespace) -> list[Claim]:
 
 
 def reader_figures(pipeline: Pipeline, reader: AttributeClassifier, count: int) -> list[Figure]:
-    """How often the reader is right about true clips through the autoencoder."""
+    """The classifier's shares of right answers for reconstructed true clips."""
     readings = []
     for reading in true_results(reader, pipeline.autoencoder, count):
         readings.append(reading)
-        show_progress(f"read {len(readings)} of {count} true clips")
+        show_progress(f"classified {len(readings)} of {count} true clips")
     return right_shares(readings, "reader_") if readings else []
 
 
 def missed(reading: ClassifierResult) -> str:
-    """What the reader saw instead, as a remark."""
+    """The classifier's wrong answers as a remark; empty if there are none."""
     wrong = ", ".join(reading.read[name] for name in reading.wrong)
     return f" [read as {wrong}]" if wrong else ""
 
 
 def show_progress(progress: str) -> None:
-    """Shows how far a long measurement is, in place, if anyone is there to see."""
+    """Replaces the line of progress on stderr, if that is a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{progress}\033[K")

@@ -41,48 +41,53 @@ RUNS = {
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds what `run` reads."""
-    parser.add_argument("part", choices=RUNS, help="the autoencoder comes first")
-    parser.add_argument("recipe", choices=[*RECIPES, *TOWN_RECIPES], help="which model")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one thread each")
+    """Adds the arguments of `run`."""
+    parser.add_argument("part", choices=RUNS, help="part of the model; the autoencoder is first")
+    parser.add_argument("recipe", choices=[*RECIPES, *TOWN_RECIPES], help="model to train")
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     parser.add_argument(
-        "--root", type=Path, default=Path("runs"), help="clips, checkpoints, sheets"
+        "--processes", type=int, default=os.cpu_count(), help="processes of one thread each"
     )
-    parser.add_argument("--steps", type=int, help="instead of the recipe's number")
+    parser.add_argument(
+        "--root", type=Path, default=Path("runs"), help="folder for clips, checkpoints and sheets"
+    )
+    parser.add_argument("--steps", type=int, help="training steps; default: the recipe's")
     parser.add_argument(
         "--until",
         type=int,
         metavar="STEP",
-        help="stop there, to go on with --resume as if it had not stopped",
+        help="pause at this step; --resume continues with the same result as without a pause",
     )
     parser.add_argument(
         "--share",
         type=float,
         default=1.0,
-        help="of the clips of a recipe of the toy town: a run can go on with more",
+        help="share of the clips of a toy town recipe, 0 to 1; a run can continue with more",
     )
     parser.add_argument(
-        "--prepare", action="store_true", help="render and encode what is missing, train nothing"
+        "--prepare", action="store_true", help="only render and encode missing clips"
     )
     parser.add_argument(
         "--start",
         type=Path,
         metavar="FILE",
-        help="go on from the autoencoder or transformer of a model file, not from chance",
+        help="start from the autoencoder or transformer in this model file",
     )
 
 
 def run(args: Namespace) -> None:
-    """Renders what is missing, then trains; --resume takes a killed run to the same numbers."""
+    """Renders missing clips, then trains; a resumed run gives the same numbers.
+
+    ConfigError for options that the part or recipe does not take.
+    """
     if args.recipe in TOWN_RECIPES:
         return run_town(args)
     if args.share != 1 or args.until:
-        raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} take them")
+        raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} accept them")
     recipe = RECIPES[args.recipe]()
     if args.start and args.part not in (AUTOENCODER_NAME, TRANSFORMER_NAME):
         raise ConfigError(
-            f"--start {args.start}: only {AUTOENCODER_NAME} and {TRANSFORMER_NAME} take one"
+            f"--start {args.start}: only {AUTOENCODER_NAME} and {TRANSFORMER_NAME} accept it"
         )
     if args.steps:
         field = f"{args.part}_training"
@@ -100,7 +105,7 @@ def run(args: Namespace) -> None:
 
 
 def run_town(args: Namespace) -> None:
-    """The same for a recipe of the toy town."""
+    """`run` for a recipe of the toy town."""
     if args.part not in TOWN_RUNS:
         raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(TOWN_RUNS)}")
     if not 0 < args.share <= 1:
@@ -124,11 +129,13 @@ def run_town(args: Namespace) -> None:
 
 
 def say_shard(what: str, done: int, total: int) -> None:
+    """Prints the progress of a preparation, in place."""
     sys.stdout.write(f"\r{what} {done}/{total}" + ("\n" if done == total else ""))
     sys.stdout.flush()
 
 
 def say_progress(part: str, progress: Progress) -> None:
+    """Prints a line with step, loss, speed and remaining time."""
     sys.stdout.write(
         f"{part} {progress.step}/{progress.steps}  loss {progress.loss:.4f}  "
         f"{progress.samples_a_second:.1f} samples/s  {progress.seconds_left / 60:.1f} min left\n"

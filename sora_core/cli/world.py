@@ -1,4 +1,4 @@
-"""The command that shows what the worlds look like: captioned clips on one sheet."""
+"""The command that renders clips of the toy worlds with their captions on one sheet."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -11,29 +11,34 @@ from ..world.sheet import contact_sheet
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds what `run` reads."""
-    parser.add_argument("--show", metavar="OUT.png", help="the picture to write")
+    """Adds the arguments of `run`."""
+    parser.add_argument("--show", metavar="OUT.png", help="picture to write")
     parser.add_argument(
         "--world",
         choices=("first", "town", "recipes", "things"),
         default="first",
-        help="the world of sora-mini; or of the town: seeds, every recipe, every thing",
+        help="first: the world of sora-mini; of the town: random scenes, all recipes, all things",
     )
-    parser.add_argument("--bench", action="store_true", help="clips a second of the town")
-    parser.add_argument("--count", type=int, default=12, help="how many clips")
-    parser.add_argument("--seed", type=int, default=0, help="the first clip's seed")
+    parser.add_argument(
+        "--bench", action="store_true", help="measure how many town clips render per second"
+    )
+    parser.add_argument("--count", type=int, default=12, help="number of clips")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first clip")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--height", type=int, default=64)
     parser.add_argument("--frames", type=int, default=17)
     parser.add_argument("--fps", type=float, default=8.0)
-    parser.add_argument("--scale", type=int, default=3, help="how much to enlarge the frames")
+    parser.add_argument("--scale", type=int, default=3, help="enlargement of the frames")
     parser.add_argument("--across", type=int, default=1, help="clips side by side")
-    parser.add_argument("--long", action="store_true", help="print the long captions")
-    parser.add_argument("--held-out", action="store_true", help="only what training never shows")
+    parser.add_argument("--long", action="store_true", help="use the long captions")
+    parser.add_argument("--held-out", action="store_true", help="only held-out combinations")
 
 
 def run(args: Namespace) -> str | None:
-    """Writes the asked sheet, or returns the lines of the benchmark."""
+    """The lines of the benchmark, or None once the sheet is written.
+
+    ConfigError where neither is requested.
+    """
     if args.bench:
         from ..world.town.bench import bench
 
@@ -56,7 +61,7 @@ def run(args: Namespace) -> str | None:
 
 
 def _first(args: Namespace, size: Size) -> None:
-    """Renders the scenes of `count` seeds from `seed` on, and writes them as one picture."""
+    """Writes a sheet of the scenes of `count` seeds from `seed` on."""
     clips, texts = [], []
     for seed in range(args.seed, args.seed + args.count):
         scene = sample_scene(seed, held_out=args.held_out)

@@ -1,4 +1,4 @@
-"""Whether a captioner's certainty is worth its name: fitted on true clips, tried on mere noise.
+"""Calibration of a captioner's certainty: fitted on held-out clips, tested on meaningless footage.
 
 Axes: t frames, y rows, x columns.
 """
@@ -25,13 +25,13 @@ CALIBRATION_SEED = 985_000_000
 CALIBRATION_BATCH = 16
 
 CalibrationTrial = tuple[float, bool]
-"""The log odds of a word in a caption, and whether the caption is right."""
+"""The log odds of a caption's words, and whether the caption is right."""
 
 
 def calibration_trials(
     captioner: Captioner, autoencoder: Autoencoder, world: World, count: int
 ) -> Iterator[CalibrationTrial]:
-    """One caption of each of `count` held-out clips, which no measurement uses."""
+    """One trial for each of `count` held-out clips; no other measurement uses these clips."""
     clips = [labelled_clip(seed) for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + count)]
     looks = torch.cat([look for _, clip in clips for look in caption_latents(autoencoder, clip)])
     predictions = [
@@ -44,9 +44,9 @@ def calibration_trials(
 
 
 def calibrated(tried: Sequence[CalibrationTrial]) -> Tensor:
-    """The offset and the slope that turn log odds into those of a right caption (Platt 1999).
+    """Offset and slope from the log odds of words to those of a right caption (Platt 1999).
 
-    They stay near 0 and 1 where few trials say otherwise.
+    A weak penalty holds them near 0 and 1 if there are few trials.
     """
     odds = torch.tensor([each for each, _ in tried], dtype=torch.float64)
     right = torch.tensor([float(is_right) for _, is_right in tried], dtype=torch.float64)
@@ -65,7 +65,7 @@ def calibrated(tried: Sequence[CalibrationTrial]) -> Tensor:
 
 
 def write_certainty(path: Path, certainty: Tensor) -> None:
-    """Puts a fitted `certainty` in the captioner file at `path`; all else in it stays."""
+    """Writes a fitted `certainty` to the captioner file at `path`; the rest is unchanged."""
     tensors = read_tensors(path) | {"certainty": certainty.half()}
     write_tensors(path, tensors, read_header(path).metadata)
 
@@ -73,7 +73,7 @@ def write_certainty(path: Path, certainty: Tensor) -> None:
 def strange_figures(
     captioner: Captioner, autoencoder: Autoencoder, count: int = 16
 ) -> list[Figure]:
-    """How sure the captioner is of footage that shows nothing of the world."""
+    """The mean certainty of captions for footage from outside the world; it should be low."""
     table = []
     for name, clips in (("noise", pixel_noise), ("tiles", tiles), ("fades", fades)):
         looks = [caption_latents(autoencoder, clips(seed)) for seed in range(count)]
@@ -83,14 +83,14 @@ def strange_figures(
 
 
 def pixel_noise(seed: int) -> Frames:
-    """Pixels of any colour, drawn anew in each frame."""
+    """A clip of random pixels, new in each frame."""
     generator = torch.Generator().manual_seed(seed)
     shape = (WINDOW_FRAMES, CAPTION_SIDE, CAPTION_SIDE, 3)
     return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
 
 
 def tiles(seed: int) -> Frames:
-    """A still mosaic of colours."""
+    """A clip of one still mosaic of random colours."""
     generator = torch.Generator().manual_seed(seed)
     mosaic = torch.randint(256, (8, 8, 3), generator=generator, dtype=torch.uint8)
     large = mosaic.repeat_interleave(CAPTION_SIDE // 8, 0).repeat_interleave(CAPTION_SIDE // 8, 1)
@@ -98,7 +98,7 @@ def tiles(seed: int) -> Frames:
 
 
 def fades(seed: int) -> Frames:
-    """One plain colour that turns into another."""
+    """A clip of a plain colour that fades into another."""
     colours = torch.rand(2, 3, generator=torch.Generator().manual_seed(seed)) * 255
     mixed = torch.lerp(colours[0], colours[1], torch.linspace(0, 1, WINDOW_FRAMES)[:, None])
     return (

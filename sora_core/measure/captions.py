@@ -1,4 +1,7 @@
-"""Whether captions say what clips show: read back in words, and how sure they are of it.
+"""Quality of captions: correctness on held-out clips, variety, certainty, and use in training.
+
+The last part compares two transformers, trained on short and on descriptive captions, by what the
+classifier sees in their clips.
 
 Axes: n clips, c channels, t frames, y rows, x columns.
 """
@@ -44,24 +47,24 @@ GRAM_LENGTHS = (1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class CaptionedClip:
-    """A held-out clip: what it shows, what is told of it, twice, and how long that took."""
+    """A held-out clip's true labels, its greedy and its sampled caption, and the time they took."""
 
     labels: Labels
     caption: Caption
     drawn: Caption
-    seconds: float  # of one core for each second of video, encoding included
+    seconds: float  # core seconds per second of video, encoding included
 
 
 @torch.inference_mode()
 def caption_latents(autoencoder: Autoencoder, frames: Frames) -> list[Latent]:
-    """`frames`, at the rate of the world, as the captioner is shown footage."""
+    """The latents of `frames`, at 8 fps, as the captioner gets them."""
     size, seconds = (frames.shape[2], frames.shape[1]), len(frames) / CAPTION_FPS
     encode, channels = partial(encode_chunks, autoencoder), autoencoder.config.latent_channels
     return footage_clips(Placement(source=frames, fps=CAPTION_FPS), size, seconds, encode, channels)
 
 
 def labelled_clip(seed: int) -> tuple[Labels, Frames]:
-    """A held-out clip, and what it shows."""
+    """The labels and frames of the held-out clip with this `seed`."""
     scene = sample_scene(seed, held_out=True)
     return scene.labels, render(
         scene, Size(CAPTION_SIDE, CAPTION_SIDE, WINDOW_FRAMES), CAPTION_FPS
@@ -71,7 +74,7 @@ def labelled_clip(seed: int) -> tuple[Labels, Frames]:
 def captioned_clips(
     captioner: Captioner, autoencoder: Autoencoder, count: int, first: int = CAPTION_SEED
 ) -> Iterator[CaptionedClip]:
-    """Captions of `count` held-out world clips: the likeliest words, and drawn ones."""
+    """Captions of `count` held-out world clips, greedy and sampled."""
     for seed in range(first, first + count):
         labels, frames = labelled_clip(seed)
         began = time.process_time()
@@ -82,7 +85,7 @@ def captioned_clips(
 
 
 def stated_labels(text: str, world: World) -> dict[str, str]:
-    """What `text` says of each question about the world; empty where it says nothing."""
+    """The answer of `text` to each question about the world; empty where it has none."""
     facts = parse(text, world)
     main = facts.things[0]
     stated = {"colour": main.colour, "shape": main.shape, "motion": main.motion}
@@ -90,20 +93,20 @@ def stated_labels(text: str, world: World) -> dict[str, str]:
 
 
 def grammatical(text: str, world: World) -> bool:
-    """Whether `text` is one whole scene in the very words of the world's own captions."""
+    """Whether `text` states a whole scene in words of the world's captions alone."""
     facts = parse(text, world)
     return facts.understood and facts.trained and all(stated_labels(text, world).values())
 
 
 def distinct_share(captions: Sequence[str], count: int) -> float:
-    """The share of all runs of `count` words that are not a run said before."""
+    """The number of different runs of `count` words, divided by the number of all such runs."""
     words = [split(text) for text in captions]
     runs = [tuple(line[i : i + count]) for line in words for i in range(len(line) - count + 1)]
     return len(set(runs)) / len(runs)
 
 
 def caption_figures(captioned: Sequence[CaptionedClip], world: World) -> list[Figure]:
-    """Shares of captions that are right, grammatical and distinct; certainty; and the time."""
+    """Shares of right, grammatical and distinct captions; mean certainty; time per second."""
     readings = [
         ClassifierResult(each.labels, stated_labels(each.caption.long, world)) for each in captioned
     ]
@@ -132,15 +135,13 @@ def caption_figures(captioned: Sequence[CaptionedClip], world: World) -> list[Fi
     ]
 
 
-pass  # dropped
-
 ABLATION_SEED = 990_000_000
 STYLE = "sora-mini"
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionRow:
-    """How often one question is answered right, by each transformer."""
+class Row:
+    """The share of right answers to one question, for each transformer."""
 
     question: str
     found: Mapping[str, float]
@@ -151,11 +152,12 @@ class QuestionRow:
 
     @property
     def figures(self) -> list[Figure]:
+        """One figure for each transformer."""
         return [Figure(f"{arm}_{self.question}", share) for arm, share in self.found.items()]
 
 
 def expanded_wishes(count: int, language: Language) -> list[ClipRequest]:
-    """`count` short captions of held-out scenes, expanded; what is asked is all these then say."""
+    """`count` expanded short captions of held-out scenes, with all facts that they then state."""
     wanted = []
     for seed in range(ABLATION_SEED, ABLATION_SEED + count):
         short = describe(sample_scene(seed, held_out=True), seed).short
@@ -167,15 +169,15 @@ def expanded_wishes(count: int, language: Language) -> list[ClipRequest]:
 def readings(
     model: Path, reader: AttributeClassifier, wanted: Sequence[ClipRequest]
 ) -> Iterator[ClassifierResult]:
-    """What the reader sees in what the model in the file at `model` paints of each wish."""
+    """The classifier's answers for the clips that the model file `model` generates for `wanted`."""
     pipeline = load(model)
     canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
     for wish, frames in generated_clips(pipeline, wanted, canvas, SampleSettings()):
         yield ClassifierResult(wish.asked, classify(reader, frames))
 
 
-def question_rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[QuestionRow]:
-    """A row for each question, and one for everything right and one for the mean of questions."""
+def rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[Row]:
+    """A row for each question, one for all questions right at once, and one for their mean."""
     tables = {
         arm: {each.name: each.value for each in right_shares(all)} for arm, all in found.items()
     }

@@ -1,4 +1,4 @@
-"""The reader that ships for measuring, and how often it is right about true clips."""
+"""The shipped attribute classifier: loading, its answers about clips, and their accuracy."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from .reconstruction import through
 from .report import Figure
 
 CLASSIFIER_PATH = MODELS / "reader.safetensors"
-CLASSIFIER_SEED = 965_000_000  # those from 960 million on were watched while the reader was tuned
+CLASSIFIER_SEED = 965_000_000  # seeds from 960 million on were used while tuning the classifier
 
 Labels = Mapping[str, str]
 """One word for each question, such as colour or motion."""
@@ -28,48 +28,48 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ClassifierResult:
-    """What a clip should show, and what the reader sees in it."""
+    """The wanted labels of a clip, and those that the classifier reads in it."""
 
     asked: Labels
     read: Labels
 
     @property
     def wrong(self) -> list[str]:
-        """The questions that are answered differently."""
+        """The questions whose answers differ from the wanted ones."""
         return [name for name, word in self.asked.items() if self.read[name] != word]
 
 
 def load_classifier(path: Path = CLASSIFIER_PATH) -> AttributeClassifier:
-    """The reader in the file at `path`; WeightsError where it is none."""
+    """The classifier in the file at `path`; WeightsError for any other file."""
     metadata = read_header(path).metadata
     if metadata.get("format") != CLASSIFIER_FORMAT:
         raise WeightsError(
-            f"{path.name[:60]!a} is no reader: choose one of format {CLASSIFIER_FORMAT}"
+            f"{path.name[:60]!a} is no classifier: choose one of format {CLASSIFIER_FORMAT}"
         )
-    words = _words(path, metadata.get("words", ""))
+    words = _answer_words(path, metadata.get("words", ""))
     with torch.device("meta"):
         reader = AttributeClassifier(ClassifierConfig(), words)
     load_into(reader, path)
     return reader.eval().requires_grad_(False)
 
 
-def _words(path: Path, text: str) -> dict[str, list[str]]:
-    """The answers to each question, as `text` lists them; WeightsError if it does not."""
-    problem = "its words are no table of lists of texts"
+def _answer_words(path: Path, text: str) -> dict[str, list[str]]:
+    """The answers to each question from the JSON in `text`; WeightsError where it is malformed."""
+    problem = "its words must be a table of lists of texts; download it again"
     try:
         words = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path.name[:60]!a} is no reader: {problem}") from error
+        raise WeightsError(f"{path.name[:60]!a} is no classifier: {problem}") from error
     if isinstance(words, dict) and all(
         isinstance(answers, list) and answers and all(isinstance(word, str) for word in answers)
         for answers in words.values()
     ):
         return words
-    raise WeightsError(f"{path.name[:60]!a} is no reader: {problem}")
+    raise WeightsError(f"{path.name[:60]!a} is no classifier: {problem}")
 
 
 def classify(reader: AttributeClassifier, frames: Frames) -> dict[str, str]:
-    """What the reader sees in one clip."""
+    """The classifier's answer to each question about one clip."""
     return reader.read(video_from_frames(frames)[None])[0]
 
 
@@ -79,7 +79,7 @@ def true_results(
     count: int,
     first: int = CLASSIFIER_SEED,
 ) -> Iterator[ClassifierResult]:
-    """Readings of held-out world clips; with an `autoencoder`, as it gives them back."""
+    """The classifier's answers about held-out clips; with an `autoencoder`, reconstructed ones."""
     for seed in range(first, first + count):
         scene = sample_scene(seed, held_out=True)
         frames = render(scene, reader.config.size).frames
@@ -88,7 +88,7 @@ def true_results(
 
 
 def right_shares(readings: Sequence[ClassifierResult], prefix: str = "") -> list[Figure]:
-    """For each question the share that is read as asked, and the share without any mistake."""
+    """For each question the share of right answers, and the share of clips without a mistake."""
     wrong = [(reading.asked, reading.wrong) for reading in readings]
     names = dict.fromkeys(name for asked, _ in wrong for name in asked)
     right = {

@@ -1,4 +1,4 @@
-"""Drift: how colour and contrast wander along a chain of clips, each made from the one before.
+"""Drift of colour and contrast along the segments of a video, and PSNR of preserved footage.
 
 Axes: t frames, y rows, x columns.
 """
@@ -22,8 +22,7 @@ from .report import decibels
 class ColourStats:
     """The mean colour of a clip, red, green and blue, and its contrast, in levels of 255.
 
-    Contrast is how far grey levels lie from the mean of their own frame: the deviation, averaged
-    over frames.
+    Contrast is the standard deviation of a frame's grey levels, averaged over frames.
     """
 
     colour: tuple[float, float, float]
@@ -31,17 +30,18 @@ class ColourStats:
 
     @classmethod
     def from_frames(cls, frames: Frames) -> "ColourStats":
+        """The statistics of a clip; SizeError without frames."""
         if not frames.numel():
-            raise SizeError("a link of 0 frames: give one frame or more")
+            raise SizeError("a segment of 0 frames: it needs one frame or more")
         red, green, blue = frames.float().mean(dim=(0, 1, 2)).tolist()
         grey = frames.float() @ torch.tensor(GREY)
         return cls((red, green, blue), grey.flatten(1).std(dim=1, correction=0).mean().item())
 
     @classmethod
     def mean(cls, looks: Sequence["ColourStats"]) -> "ColourStats":
-        """The look of clips together, each counted once."""
+        """The mean of the statistics of several clips; SizeError for none."""
         if not looks:
-            raise SizeError("a link of 0 frames: give one frame or more")
+            raise SizeError("a segment of 0 frames: it needs one frame or more")
         red, green, blue = (
             sum(values) / len(looks) for values in zip(*(a.colour for a in looks), strict=True)
         )
@@ -50,22 +50,25 @@ class ColourStats:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The looks of the links of a chain, two or more, in order."""
+    """The statistics of a video's segments in order; SizeError for fewer than two."""
 
     looks: Sequence[ColourStats]
 
     def __post_init__(self) -> None:
         if len(self.looks) < 2:
-            raise SizeError(f"{len(self.looks)} links: a chain has 2 or more")
+            raise SizeError(f"{len(self.looks)} segments: drift needs 2 or more")
 
     @classmethod
     def from_segments(cls, links: Iterable[Frames]) -> "Drift":
-        """One look is taken at a time, so a chain of any length fits into memory."""
+        """The drift along segments; they are read one at a time, so any length fits into memory."""
         return cls([ColourStats.from_frames(frames) for frames in links])
 
     @classmethod
     def along(cls, chunks: Iterable[Frames], joins: Sequence[int]) -> "Drift":
-        """The parts of a video that arrives in chunks, cut where `joins`, in order, begin."""
+        """The drift along a video that arrives in chunks; `joins` are the segments' first frames.
+
+        `joins` is sorted and does not contain frame 0.
+        """
         parts: list[list[ColourStats]] = [[] for _ in range(len(joins) + 1)]
         frames = (frame for chunk in chunks for frame in chunk.split(1))
         for number, frame in enumerate(frames):
@@ -74,22 +77,22 @@ class Drift:
 
     @property
     def per_link(self) -> list[float]:
-        """How far the mean colour moves from each link to the next, over the three channels."""
+        """The change of the mean colour from each segment to the next, averaged over channels."""
         return [_apart(a, b) for a, b in pairwise(self.looks)]
 
     @property
     def colour(self) -> float:
-        """The mean of `per_link`: also what goes and comes back counts."""
+        """The mean of `per_link`; changes that cancel out later count too."""
         return sum(self.per_link) / len(self.per_link)
 
     @property
     def net_colour(self) -> float:
-        """How far the last link's colour lies from the first one's, for each link between."""
+        """The change of the mean colour from the first segment to the last, per step."""
         return _apart(self.looks[0], self.looks[-1]) / len(self.per_link)
 
     @property
     def contrast(self) -> float:
-        """By what share contrast has grown (or, negative, fallen) at the end; 0 of a blank clip."""
+        """The relative change of contrast from the first segment to the last; 0 for a blank one."""
         first, last = self.looks[0].contrast, self.looks[-1].contrast
         return (last - first) / first if first else 0.0
 
@@ -108,18 +111,21 @@ class Drift:
 def preserved_psnr(
     true: Frames, result: Frames, where: Float[Tensor, "#t #y #x"] | None = None
 ) -> float:
-    """The signal-to-noise ratio in dB of footage that was kept; 120 where it is exact.
+    """The PSNR of preserved footage in dB, at most 120, which means exact.
 
-    `where` is 1 for the pixels that count; all by default.
+    `where` is 1 for the pixels to compare, all by default. SizeError for different sizes, and if no
+    pixel is left to compare.
     """
     if true.shape != result.shape:
-        raise SizeError(f"{tuple(result.shape)} frames for {tuple(true.shape)}: give as many")
+        raise SizeError(
+            f"frames {tuple(result.shape)} and {tuple(true.shape)}: sizes must be equal"
+        )
     error = (result.float() - true.float()).div(255).square().mean(-1)
     if where is None:
         return decibels(error.mean().item())
     counts = where.expand_as(error)
     if not counts.any():
-        raise SizeError("no pixel is kept: nothing to compare")
+        raise SizeError("no pixel is preserved: nothing to compare")
     return decibels(((error * counts).sum() / counts.sum()).item())
 
 

@@ -1,4 +1,4 @@
-"""Edits of held-out world clips, and what can be told of each: exactness, seams, drift, reading.
+"""Edits of held-out world clips, run and measured: exactness, reconstruction loss and seams.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -24,13 +24,13 @@ from .seams import Seams, mask_joins, preserved_frames, steps
 MIDDLE = CLIP_SIZE.frames // 2
 LOOP = Size(CLIP_SIZE.width, CLIP_SIZE.height, 16)
 CHAIN_LENGTH = 10
-BLENDED = 2  # frames in which the decoder passes from painted to kept footage
-CARRIED_FRAMES = 2  # latent frames that a link of a chain begins with: the end of the one before
+BLENDED = 2  # frames over which the causal decoder passes from generated to known footage
+CARRIED_FRAMES = 2  # latent frames that a segment shares with the one before
 
 
 @dataclass(frozen=True, slots=True)
 class EditJob:
-    """An edit to be made: `first` and `last` are the true clips of its two halves."""
+    """An edit to run; `first` and `last` are the true clips for its first and second half."""
 
     clip: HeldOutClip
     canvas: Canvas
@@ -41,12 +41,12 @@ class EditJob:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A finished edit.
+    """A finished edit and its measurements over `known_frames`, the frames of its footage.
 
-    `known_frames` are the frames that were given; there, `latent_error` is how far the latent is
-    from the one given, at most, `psnr` how near the frames are to the truth, and `own_loss` how
-    much nearer those are that the autoencoder gives back of the true clip, in dB; `settled_loss` is
-    the same without the two frames after what was painted.
+    `latent_error`: the largest absolute difference between the result's latent and the known one.
+    `psnr`: of the frames against the true clip, in dB. `own_loss`: how many dB of PSNR the edit
+    lies below the autoencoder's own reconstruction of the true clip. `settled_loss`: the same
+    without the two frames after each generated part.
     """
 
     job: EditJob
@@ -60,43 +60,43 @@ class Edit:
 
 
 Operation = Callable[[HeldOutClip, HeldOutClip], EditJob]
-"""The edit of a clip; the second one is for edits that need two."""
+"""From a clip, and a second one for edits that need two, to the edit."""
 
 
 def image_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
-    """A video that begins with the clip's first frame."""
+    """Image to video from the clip's first frame."""
     return _job(clip, edits.image_to_video(empty_canvas(), clip.frames[:1]))
 
 
 def forward_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
-    """What comes after the first half of the clip."""
+    """An extension forward from the first half of the clip."""
     return _job(clip, edits.extend_forward(empty_canvas(), clip.frames[: MIDDLE + 1]))
 
 
 def backward_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
-    """What came before the second half of the clip."""
+    """An extension backward from the second half of the clip."""
     half = clip.frames[MIDDLE + 1 :]
     return _job(clip, edits.extend_backward(empty_canvas(), half, len(half) / CLIP_FPS))
 
 
 def fill_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
-    """What lies between the beginning and the end of the clip."""
+    """A transition between the beginning and the end of the same clip."""
     return _job(clip, _connected(clip, clip))
 
 
 def connect_case(clip: HeldOutClip, other: HeldOutClip) -> EditJob:
-    """What leads from the beginning of the clip to the end of another."""
+    """A transition from the beginning of the clip to the end of another."""
     canvas, prompt = _connected(clip, other), f"{clip.caption} {other.caption}"
     return EditJob(clip, canvas, prompt, clip.frames, other.frames)
 
 
 def loop_case(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
-    """An endless video of what the caption says."""
+    """An endless loop from the caption alone."""
     return _job(clip, edits.loop(empty_canvas(LOOP)))
 
 
 def recolour_case(firmness: float) -> Operation:
-    """The clip painted over from `firmness`, with another colour in its caption."""
+    """Video to video at `firmness`, with another colour in the caption."""
 
     def job(clip: HeldOutClip, _: HeldOutClip) -> EditJob:
         canvas = edits.video_to_video(empty_canvas(), clip.frames, firmness)
@@ -149,9 +149,9 @@ def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit
 
 
 def settled_frames(known_frames: Sequence[int]) -> list[int]:
-    """Of the frames `known_frames`, those that the decoder makes of kept ones alone, as good as.
+    """The `known_frames` that the decoder computes almost from known latents alone.
 
-    A causal decoder blends the first frames after a join with what was painted before it.
+    A causal decoder blends the first two frames after a join with the generated ones before it.
     """
     return [
         t
@@ -161,7 +161,7 @@ def settled_frames(known_frames: Sequence[int]) -> list[int]:
 
 
 def largest_error(latent: Latent, known: Latent, mask: Mask) -> float:
-    """How far `latent` is from what was known, at most, where that was to be kept."""
+    """The largest absolute difference of `latent` and `known` where `mask` is 0."""
     return ((latent - known).abs() * (mask == 0)).max().item()
 
 
@@ -175,9 +175,9 @@ def encoded(pipeline: Pipeline, canvas: Canvas) -> tuple[Latent, Mask]:
 def run_chain(
     pipeline: Pipeline, clip: HeldOutClip, links: int = CHAIN_LENGTH, count: int | None = None
 ) -> list[Frames]:
-    """The clip, and `links` extensions, each painted from the latent of the one before.
+    """The clip and `links` extensions, each generated from the latent of the one before.
 
-    Nothing is decoded and encoded between; the whole is decoded once.
+    Nothing is decoded and encoded in between; the whole latent is decoded once.
     """
     lengths = link_lengths(links)
     size = Size(CLIP_SIZE.width, CLIP_SIZE.height, sum(lengths))
@@ -189,13 +189,13 @@ def run_chain(
 
 
 def link_lengths(links: int = CHAIN_LENGTH) -> list[int]:
-    """How many frames the clip and each link of its chain have."""
+    """The number of frames of the clip and of each of its `links` extensions."""
     new = COMPRESSION.latent_frames(CLIP_SIZE.frames) - CARRIED_FRAMES
     return [CLIP_SIZE.frames] + [new * COMPRESSION.time] * links
 
 
 def seam_ratios(done: Sequence[Edit], kind: str) -> list[float]:
-    """The ratios at every join of all edits; of loops, at their wraps."""
+    """The seam ratios of `kind` at all joins of the edits, and at the wraps of loops."""
     return [
         edit.seams.ratio(kind, join)
         for edit in done
@@ -208,7 +208,7 @@ def _job(clip: HeldOutClip, canvas: Canvas) -> EditJob:
 
 
 def _connected(first: HeldOutClip, last: HeldOutClip) -> Canvas:
-    """The first five frames of one clip, and the last four of another."""
+    """A canvas with the first five frames of one clip and the last four of another."""
     beginning, end = first.frames[: 1 + COMPRESSION.time], last.frames[-COMPRESSION.time :]
     return edits.connect(
         empty_canvas(), beginning, end, len(beginning) / CLIP_FPS, len(end) / CLIP_FPS

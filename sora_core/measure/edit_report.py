@@ -1,4 +1,4 @@
-"""What the edits claim, as a table: each figure with what it should be.
+"""The report on edits: a table of figures, each with the bound that it should satisfy.
 
 Axes: t frames, y rows, x columns.
 """
@@ -25,8 +25,7 @@ WORST_LOSS = 0.2  # dB
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A figure, and the most (or with `at_least`, the least) that it should be; None if it only
-    informs."""
+    """A figure and its upper bound, or lower bound with `at_least`; None for a figure without."""
 
     figure: Figure
     bound: float | None = None
@@ -34,7 +33,7 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """Whether it is as it should be."""
+        """Whether the figure satisfies its bound; True without one."""
         if self.bound is None:
             return True
         value = self.figure.value
@@ -49,7 +48,7 @@ class Claim:
 
 
 def preservation_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
-    """Known footage: exact in the latent, and in pixels as good as the autoencoder can."""
+    """Known footage is exact in the latent, and in pixels as good as the autoencoder allows."""
     worst = max(edit.latent_error for edit in edits)
     loss = mean(edit.own_loss for edit in edits)
     settled = mean(edit.settled_loss for edit in edits)
@@ -62,7 +61,7 @@ def preservation_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
 
 
 def seam_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
-    """Ratios at every join of an edit, or at the wraps of loops."""
+    """The median and the 95th percentile of seam ratios at an edit's joins, or a loop's wraps."""
     loop = edits[0].seams.loop
     bounds = ((0.5, "median", 1.15 if loop else 1.25), (0.95, "p95", None if loop else 2.0))
     return [
@@ -73,7 +72,7 @@ def seam_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
 
 
 def untouched_claims(bench: EditRunner, joins: Sequence[int]) -> list[Claim]:
-    """Ratios at `joins` of clips without a join: what even they do not stay under."""
+    """Seam ratios of unedited clips at the same frames `joins`: the baseline for `seam_claims`."""
 
     found = {name: {kind: [] for kind in SEAM_KINDS} for name in ("true", "reconstructed")}
     for take in bench.clips:
@@ -92,7 +91,7 @@ def untouched_claims(bench: EditRunner, joins: Sequence[int]) -> list[Claim]:
 
 
 def drift_claims(bench: EditRunner, chains: Sequence[Sequence[Frames]]) -> list[Claim]:
-    """Drift of chains, and of the true scenes over the same time."""
+    """The drift of extended clips, and of true scenes over the same time."""
     lengths = link_lengths(len(chains[0]) - 1)
     size = replace(CLIP_SIZE, frames=sum(lengths))
     first = bench.clips[0].seed
@@ -116,9 +115,10 @@ def drift_claims(bench: EditRunner, chains: Sequence[Sequence[Frames]]) -> list[
 
 
 def appearing_claims(bench: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
-    """Of what was painted before the clip: whether it shows the same object, by the reader.
+    """How often a backward extension shows the clip's object, according to the classifier.
 
-    The reader sees nothing of the clip itself; `true` is what it says of the true frames.
+    The classifier gets the generated frames alone; `true_same_object` is its share for the true
+    frames at the same times.
     """
     generated, true = [], []
     for edit in edits:
@@ -135,7 +135,7 @@ def appearing_claims(bench: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
 
 
 def colour_claims(bench: EditRunner, edits: Sequence[Edit], firmness: float) -> list[Claim]:
-    """Whether another colour came and the motion stayed."""
+    """How often recoloured clips have the new colour, and how often the clip's motion."""
     new, same = bench.colour_shares(edits)
     motions = []
     for take in bench.clips:
@@ -150,19 +150,20 @@ def colour_claims(bench: EditRunner, edits: Sequence[Edit], firmness: float) -> 
 
 
 def mean(values: Iterable[float]) -> float:
+    """The mean of one value or more."""
     listed = list(values)
     return sum(listed) / len(listed)
 
 
 def share(answers: Sequence[bool]) -> float:
+    """The share of True."""
     return sum(answers) / len(answers)
 
 
 def quantile(values: Sequence[float], q: float) -> float:
+    """The quantile `q` in [0, 1], interpolated linearly."""
     return torch.tensor(values).quantile(q).item()
 
-
-pass  # dropped
 
 EDITS = (*OPERATIONS, "chain", "colour")
 
@@ -173,9 +174,9 @@ def claims(
     firmness: float | None = None,
     sheets: Path | None = None,
 ) -> list[Claim]:
-    """What each of `operations` was found to do; pictures of the first four go to `sheets`.
+    """The figures of each of `operations`; pictures of the first four edits go to `sheets`.
 
-    Without a `firmness`, the one for the change of colour is found on other clips first.
+    Without a `firmness`, the best one for changes of colour is searched on other clips first.
     """
     table, joins = [], set()
     for name in OPERATIONS:

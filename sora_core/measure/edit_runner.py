@@ -1,4 +1,4 @@
-"""A model on the bench: every edit of every clip, several at a time.
+"""Runs every edit on every held-out clip with one model, several clips at a time.
 
 Axes: t frames, y rows, x columns.
 """
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class EditRunner:
-    """A model, what judges it, and how much of it is tried."""
+    """A model, the classifier that judges its clips, the clips, and how to sample them."""
 
     pipeline: Pipeline
     reader: AttributeClassifier
@@ -36,7 +36,7 @@ class EditRunner:
     def each(
         self, what: str, make: Callable[[Item], Result], items: Iterable[Item]
     ) -> list[Result]:
-        """`make` of each item, `threads` at a time."""
+        """The results of `make` for all items in order, `threads` at a time."""
         results = []
         with ThreadPoolExecutor(self.threads) as pool:
             for result in pool.map(make, items):
@@ -45,7 +45,7 @@ class EditRunner:
         return results
 
     def edits(self, name: str) -> list[Edit]:
-        """The edit called `name` of every clip; one that needs two takes the next one too."""
+        """The edit called `name` of every clip; the second clip of an edit is the next one."""
         pairs = zip(self.clips, (*self.clips[1:], self.clips[0]), strict=True)
         operation = OPERATIONS[name]
         return self.each(
@@ -53,7 +53,7 @@ class EditRunner:
         )
 
     def recoloured(self, clips: Sequence[HeldOutClip], firmness: float) -> list[Edit]:
-        """Every clip with another colour in its caption."""
+        """Video to video of each clip, with another colour in its caption."""
         operation = recolour_case(firmness)
         return self.each(
             f"colour {firmness:g}",
@@ -62,13 +62,13 @@ class EditRunner:
         )
 
     def chains(self) -> list[list[Frames]]:
-        """A chain of extensions of every clip."""
+        """For each clip, the frames of the clip and of its successive extensions."""
         return self.each(
             "chain", lambda take: run_chain(self.pipeline, take, count=self.steps), self.clips
         )
 
     def colour_shares(self, edits: Sequence[Edit]) -> tuple[float, float]:
-        """The shares in which the new colour is read, and in which the motion is the clip's."""
+        """The shares of edits with the new colour, and with the clip's motion."""
         new, same = 0, 0
         for edit in edits:
             reading, clip = classify(self.reader, edit.frames), edit.job.clip
@@ -77,7 +77,7 @@ class EditRunner:
         return new / len(edits), same / len(edits)
 
     def best_firmness(self, count: int) -> float:
-        """The firmness at which the worse of both shares does best, on clips of their own seeds."""
+        """The firmness with the best worse margin of both shares, on `count` separate clips."""
         clips = list(heldout_clips(count, TUNING_SEED))
 
         def margin(firmness: float) -> float:

@@ -1,4 +1,8 @@
-"""Whether expansions keep what prompts state that were written before any was expanded."""
+"""Quality of prompt expansion: facts retained in held-out prompts, and what expansion gains.
+
+The held-out prompts were written before any of them was expanded. The gain is the difference in
+what the classifier reads in clips of terse prompts and of their expansions.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +23,10 @@ HELD_OUT_FOLDER = Path(__file__).parent / "held_out"
 
 @dataclass(frozen=True, slots=True)
 class ExpansionTrial:
-    """One expansion of a prompt: what is wrong with it, and what it took."""
+    """One expansion of a prompt, its faults, and its time.
+
+    `settled`: expanding the result again changes nothing.
+    """
 
     case: PromptCase
     style: str
@@ -30,6 +37,7 @@ class ExpansionTrial:
 
     @property
     def wrong(self) -> bool:
+        """Whether it contradicts the prompt, loses a fact or is not settled."""
         return bool(self.faults.against or self.faults.lost or not self.settled)
 
     def __str__(self) -> str:
@@ -41,7 +49,7 @@ class ExpansionTrial:
 def expansion_trials(
     language: Language, folder: Path = HELD_OUT_FOLDER, seeds: Sequence[int] = range(2)
 ) -> Iterator[ExpansionTrial]:
-    """Every prompt in the style it was written for, or in all of them, at each level by seeds."""
+    """Trials of every held-out prompt: in each of its styles, at each level, with each seed."""
     for style in EXPANSION_STYLES:
         small = style == "sora-mini"
         for case in read_cases(folder / ("world.txt" if small else "general.txt")):
@@ -58,15 +66,15 @@ def expansion_trials(
 
 
 def expansion_figures(tried: Sequence[ExpansionTrial]) -> list[Figure]:
-    """How many prompts are contradicted, lose a fact or change again in any trial, and the time.
+    """How many prompts are contradicted, lose a fact or change again in any trial, and the times.
 
-    A prompt takes as long as in its quickest trial: the others waited for other programs.
+    A prompt's time is that of its fastest trial, since other programs delay the others.
     """
     prompts = {trial.case.prompt for trial in tried}
     against = {trial.case.prompt for trial in tried if trial.faults.against}
     lost = {trial.case.prompt for trial in tried if trial.faults.lost}
     changed = {trial.case.prompt for trial in tried if not trial.settled}
-    anew = [not trial.expansion.note for trial in tried if trial.style == "sora-mini"]
+    rewritten = [not trial.expansion.note for trial in tried if trial.style == "sora-mini"]
     times = {
         prompt: min(trial.milliseconds for trial in tried if trial.case.prompt == prompt)
         for prompt in prompts
@@ -77,7 +85,7 @@ def expansion_figures(tried: Sequence[ExpansionTrial]) -> list[Figure]:
         Figure("contradicted", len(against), "prompts"),
         Figure("facts_lost", len(lost), "prompts"),
         Figure("changed_again", len(changed), "prompts"),
-        Figure("said_anew", sum(anew) / len(anew)),
+        Figure("said_anew", sum(rewritten) / len(rewritten)),
         Figure("median", sorted(times.values())[len(times) // 2], "ms"),
         Figure("slowest", max(times.values()), "ms"),
     ]
@@ -88,7 +96,7 @@ FIRST_NOISE = 975_000_000
 
 @dataclass(frozen=True, slots=True)
 class GainPair:
-    """What is read in the clip of a prompt as it stands, and in that of its expansion."""
+    """The classifier's answers for the clip of a prompt, and for that of its expansion."""
 
     prompt: str
     expanded: str
@@ -97,7 +105,7 @@ class GainPair:
 
 
 def stated_answers(case: PromptCase, answers: dict[str, Sequence[str]]) -> Labels:
-    """What `case` states of its thing and place, each under the question it answers."""
+    """The facts that `case` states about its first thing and its place, by question."""
     return {
         question: value
         for value in case.things[0]
@@ -115,7 +123,7 @@ def gain_pairs(
     seed: int,
     say: Callable[[str], None],
 ) -> list[GainPair]:
-    """Both clips of each of `cases`, read; `say` hears how far it is."""
+    """The results for each of `cases`, with and without expansion; `say` gets the progress."""
     canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
     wanted = []
     for i, case in enumerate(cases, FIRST_NOISE + seed):
@@ -125,7 +133,7 @@ def gain_pairs(
     readings = []
     for wish, frames in generated_clips(pipeline, wanted, canvas, settings):
         readings.append(ClassifierResult(wish.asked, classify(reader, frames)))
-        say(f"painted {len(readings)} of {len(wanted)}")
+        say(f"generated {len(readings)} of {len(wanted)}")
     return [
         GainPair(plain.prompt, full.prompt, *readings)
         for plain, full, *readings in zip(
@@ -135,7 +143,7 @@ def gain_pairs(
 
 
 def gain_figures(measured: Sequence[GainPair]) -> list[Figure]:
-    """Shares of what was asked that is read in the clips, and what expansion adds to all of it."""
+    """Shares of stated facts in the clips, before and after, and the gain in percentage points."""
     before = right_shares([pair.before for pair in measured], "terse_")
     after = right_shares([pair.after for pair in measured], "expanded_")
     return [*before, *after, Figure("gain", 100 * (after[-1].value - before[-1].value), "points")]

@@ -1,4 +1,4 @@
-"""Whether clips show what their prompts say: prompts never trained on, painted and read back.
+"""Prompt fidelity: clips generated from held-out prompts, to be read back by the classifier.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -27,7 +27,7 @@ FIDELITY_BATCH = 8  # clips at once: at this size a CPU is faster with several
 
 @dataclass(frozen=True, slots=True)
 class ClipRequest:
-    """A prompt that states every answer, and the seed of the noise to start from."""
+    """A prompt, the labels that its clip should have, and the seed of its noise."""
 
     prompt: str
     asked: Labels
@@ -36,7 +36,7 @@ class ClipRequest:
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
-    """How to sample; what is None is as the model was made for."""
+    """Sampling settings; None stands for the model's own."""
 
     steps: int | None = None
     guidance: float | None = None
@@ -45,7 +45,7 @@ class SampleSettings:
 def clip_requests(count: int, seed: int = 0) -> list[ClipRequest]:
     """`count` long captions of scenes with a held-out combination of shape, colour and motion.
 
-    Long ones, for short ones leave out the floor, the sky or the camera as they please.
+    Short captions leave out the floor, the sky or the camera at random, so they are not used.
     """
     chosen = range(FIDELITY_SEED + seed, FIDELITY_SEED + seed + count)
     scenes = {i: sample_scene(i, held_out=True) for i in chosen}
@@ -53,7 +53,7 @@ def clip_requests(count: int, seed: int = 0) -> list[ClipRequest]:
 
 
 def canvas_of_size(size: Size, fps: float) -> Canvas:
-    """The canvas that comes out as exactly `size`."""
+    """The empty canvas whose video has exactly `size`, at `fps`."""
     return Canvas(width=size.width, height=size.height, seconds=size.frames / fps, fps=fps)
 
 
@@ -61,7 +61,7 @@ def canvas_of_size(size: Size, fps: float) -> Canvas:
 def generate_batch(
     pipeline: Pipeline, wanted: Sequence[ClipRequest], canvas: Canvas, settings: SampleSettings
 ) -> Latent:
-    """One latent for each of `wanted`, the same as `generate` makes of them one by one."""
+    """One latent for each of `wanted`, equal to the result of `generate` for it alone."""
     config, grid = pipeline.config, canvas.grid()
     shape = (1, config.transformer.latent_channels, *grid.shape)
     noise = torch.cat([seeded_noise(wish.seed, shape) for wish in wanted])
@@ -69,6 +69,7 @@ def generate_batch(
     nothing = encode(pipeline.encoder, pipeline.tokenizer, [""])
 
     def denoiser_of(words: TextStates) -> Denoise:
+        """The transformer as a denoiser, with `words` as its text."""
         states = words.states.expand(len(noise), -1, -1)
         mask = None if words.mask.all() else words.mask
 
@@ -88,7 +89,7 @@ def generate_batch(
 def generated_clips(
     pipeline: Pipeline, wanted: Sequence[ClipRequest], canvas: Canvas, settings: SampleSettings
 ) -> Iterator[tuple[ClipRequest, Frames]]:
-    """Each of `wanted` with its clip, as soon as it is painted."""
+    """Each of `wanted` with its clip, batch by batch."""
     queue = iter(wanted)
     while batch := list(islice(queue, FIDELITY_BATCH)):
         latents = generate_batch(pipeline, batch, canvas, settings)

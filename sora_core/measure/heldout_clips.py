@@ -1,4 +1,4 @@
-"""Held-out world clips to edit, and what is asked of them. Axes: t frames, y rows, x columns."""
+"""Held-out world clips for edits, and their captions. Axes: t frames, y rows, x columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,15 +11,15 @@ from ..world.captions import describe
 from ..world.render import render
 from ..world.scene import COLOURS, Scene, sample_scene
 
-HELDOUT_SEED = 980_000_000  # of clips that nothing was trained or tuned on
-TUNING_SEED = 985_000_000  # of others, to find a setting with
+HELDOUT_SEED = 980_000_000  # clips for measurement: no training and no tuning uses them
+TUNING_SEED = 985_000_000  # clips for tuning a setting
 CLIP_FPS = 8.0
 CLIP_SIZE = Size(64, 64, 17)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutClip:
-    """A scene as it truly is, in as many frames as asked."""
+    """A scene of the world and its rendered frames."""
 
     seed: int
     scene: Scene
@@ -27,12 +27,12 @@ class HeldOutClip:
 
     @property
     def caption(self) -> str:
-        """All there is to see, in words."""
+        """The long caption of the scene."""
         return describe(self.scene, self.seed).long
 
     @property
     def other_colour(self) -> str:
-        """A colour that the object does not have, and that is seen on this floor."""
+        """A colour that differs from the object's own and is visible on this floor."""
         own = COLOURS.index(self.scene.things[0].colour)
         colours = COLOURS[own + 1 :] + COLOURS[:own]
         usable = [c for c in colours if not (c == "white" and self.scene.floor == "snow")]
@@ -40,7 +40,7 @@ class HeldOutClip:
 
     @property
     def recoloured_caption(self) -> str:
-        """The caption with another colour, and not a word else."""
+        """The long caption with `other_colour` for the object, otherwise unchanged."""
         main, *others = self.scene.things
         things = (replace(main, colour=self.other_colour), *others)
         return describe(replace(self.scene, things=things), self.seed).long
@@ -49,20 +49,20 @@ class HeldOutClip:
 def heldout_clips(
     count: int, first: int = HELDOUT_SEED, size: Size = CLIP_SIZE
 ) -> Iterator[HeldOutClip]:
-    """`count` scenes with a held-out combination of shape, colour and motion."""
+    """`count` clips whose combination of shape, colour and motion no training contains."""
     for seed in range(first, first + count):
         scene = sample_scene(seed, held_out=True)
         yield HeldOutClip(seed, scene, render(scene, size, CLIP_FPS).frames)
 
 
 def empty_canvas(size: Size = CLIP_SIZE) -> Canvas:
-    """The canvas that comes out as exactly `size`."""
+    """The empty canvas whose video has exactly `size`, at 8 fps."""
     return Canvas(
         width=size.width, height=size.height, seconds=size.frames / CLIP_FPS, fps=CLIP_FPS
     )
 
 
 def to_and_fro(frames: Frames, count: int) -> Frames:
-    """`count` frames made of fewer by playing them forward and back: as long as a reader needs."""
+    """`count` frames from fewer by playing them forward and back, to the classifier's length."""
     cycle = torch.cat([frames, frames.flip(0)[1:-1]])
     return cycle[torch.arange(count) % len(cycle)]

@@ -1,4 +1,7 @@
-"""Steps as a picture: one curve for each kind, its joins marked with their ratios."""
+"""Pictures of measurements: curves of a video's steps, and contact sheets of edits and chains.
+
+A curve marks each join with its seam ratio. A sheet marks each frame as known or generated.
+"""
 
 from collections.abc import Collection, Sequence
 from io import BytesIO
@@ -19,7 +22,7 @@ from .seams import MIN_STEPS, SEAM_KINDS, Seams
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 PLOT_WIDTH, PLOT_BAND, PLOT_EDGE, PLOT_TOP = 640, 96, 12, 18
-MAX_RATIO = 4.0  # usual steps; what is higher is cut off, and its number tells
+MAX_RATIO = 4.0  # usual steps; the curve is cut off there, and the number beside it is not
 PLOT_PAPER, PLOT_FIELD, PLOT_INK, PLOT_FAINT = (
     (24, 24, 28),
     (36, 36, 42),
@@ -31,10 +34,10 @@ JOIN_COLOUR = (230, 90, 90)
 
 
 def seam_plot(seams: Seams) -> UInt8[Tensor, "y x 3"]:
-    """For pixels, flow and colour each step over the usual one, from left to right.
+    """A plot of each step divided by the usual one, for pixels, flow and colour.
 
-    The line across is 1, the usual step. Joins are red, and at each stands its ratio; that of a
-    loop's wrap is at the right end.
+    Time runs from left to right; the horizontal line is 1. Joins are red, with their ratios; the
+    wrap of a loop is at the right end.
     """
     image = Image.new(
         "RGB", (PLOT_WIDTH, len(SEAM_KINDS) * (PLOT_BAND + PLOT_TOP) + PLOT_EDGE), PLOT_PAPER
@@ -90,10 +93,10 @@ KNOWN_COLOUR, GENERATED_COLOUR = (70, 160, 90), (225, 150, 60)
 
 
 def write_edits(name: str, edits: Sequence[Edit], folder: Path) -> Path:
-    """A sheet of the first four of `edits`: on the left the true clip, on the right what was made.
+    """The path of a sheet of the first four `edits`: the true clip left, the result right.
 
-    Under each frame a bar says whether it was given (green) or painted (orange). Of loops, the
-    wrap is in the middle, and nothing true is beside them.
+    A bar under each frame marks it as known (green) or generated (orange). Loops are shifted so
+    that the wrap is in the middle, and have no true clip beside them.
     """
     clips, captions = [], []
     for edit in edits[:SHEET_ROWS]:
@@ -107,20 +110,20 @@ def write_edits(name: str, edits: Sequence[Edit], folder: Path) -> Path:
         clips += [with_bars(true, range(len(true))), frames]
         captions += ["true", job.prompt]
     columns = 16 if edits[0].seams.loop else 9
-    return _write(clips, captions, folder / f"{name}.png", columns, 1 if columns == 16 else 2)
+    return _write_sheet(clips, captions, folder / f"{name}.png", columns, 1 if columns == 16 else 2)
 
 
 def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], folder: Path) -> Path:
-    """A sheet of the first four chains, two frames of each link; the clip itself is green."""
+    """The path of a sheet of the first four chains: two frames per segment, the clip green."""
     clips = []
     for links in chains[:SHEET_ROWS]:
         rows = [link[[len(link) // 2, -1]] for link in links]
         clips.append(with_bars(torch.cat(rows), (0, 1)))
-    return _write(clips, captions[:SHEET_ROWS], folder / "chain.png", len(clips[0]), 1)
+    return _write_sheet(clips, captions[:SHEET_ROWS], folder / "chain.png", len(clips[0]), 1)
 
 
 def with_bars(frames: Frames, known_frames: Collection[int]) -> Frames:
-    """`frames` with a bar beneath each: green where it was given, orange where it was painted."""
+    """`frames` with a bar beneath each: green for known frames, orange for generated ones."""
     count, _, width, _ = frames.shape
     colours = torch.tensor(
         [KNOWN_COLOUR if t in known_frames else GENERATED_COLOUR for t in range(count)]
@@ -129,7 +132,7 @@ def with_bars(frames: Frames, known_frames: Collection[int]) -> Frames:
     return torch.cat([frames, bar], dim=1)
 
 
-def _write(
+def _write_sheet(
     clips: Sequence[Frames], captions: Sequence[str], path: Path, columns: int, across: int
 ) -> Path:
     drawn = BytesIO()

@@ -1,5 +1,7 @@
-"""What a prompt states, and what an expansion says against it, read by other means than the
-parser's."""
+"""The facts of held-out prompts, and the faults of expansions, without the parser under test.
+
+Facts are annotated by hand, and found in texts by regular expressions of their own.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,15 +12,16 @@ from pathlib import Path
 from ..prompts.expansion import Expansion
 from ..world import scene, words
 
-RETAINED = "kept"  # of a prompt beyond the small world: no word of it may change
+RETAINED = "kept"  # marks a prompt beyond the small world, of which no word may change
 
 
 def plain_words(text: str) -> str:
-    """`text` in small letters, without marks."""
+    """`text` in lower case, without punctuation."""
     return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
 def plain_phrases(*phrases: Iterable[str]) -> tuple[str, ...]:
+    """All `phrases` in one tuple, each as `plain_words`."""
     return tuple(plain_words(phrase) for some in phrases for phrase in some)
 
 
@@ -65,48 +68,50 @@ AGAINST = {
     "mood": r"mood|atmosphere",
     "lens": r"lens",
 }
-"""What may not be added to a general prompt that says this."""
+"""By fact of a general prompt: a pattern of what an expansion of it must not add."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptCase:
-    """A prompt and what it states: words of the world, or names in `AGAINST`; `!x` bans x."""
+    """A prompt and its annotated facts: words of the world, or keys of `AGAINST`; `!x` bans x."""
 
     prompt: str
     stated: str
 
     @property
     def things(self) -> list[list[str]]:
-        """For each thing in turn, what is stated of it or of its place."""
+        """The facts about each thing, and about its place, in order of the things."""
         facts = [fact.replace("-", " ") for fact in re.findall(r"[^\s!]\S*|;", self.allowed)]
         ends = [i for i, fact in enumerate(facts) if fact == ";"]
         return [facts[a + 1 : b] for a, b in pairwise([-1, *ends, len(facts)])]
 
     @property
     def allowed(self) -> str:
+        """The facts without the banned ones."""
         return re.sub(r"!\S+", "", self.stated)
 
     @property
     def banned(self) -> list[str]:
+        """The banned words."""
         return re.findall(r"!(\S+)", self.stated)
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What an expansion says against its prompt, and what it no longer says of it."""
+    """The facts of a prompt that its expansion contradicts, and those that it loses."""
 
     against: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 
 def read_cases(path: Path) -> list[PromptCase]:
-    """The prompts in the file at `path`, a line for each."""
+    """The annotated prompts in the file at `path`, one per line: prompt => facts."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [PromptCase(*map(str.strip, line.partition("=>")[::2])) for line in lines]
 
 
 def world_faults(case: PromptCase, expansion: Expansion) -> Faults:
-    """The faults of a scene said anew, or of what was added to words beyond the small world."""
+    """The faults of a rewritten scene, or of sentences added to a prompt beyond the small world."""
     stands = bool(expansion.note)
     if stands and not stands_in(case.prompt, expansion.text):
         return Faults(lost=("words",))
@@ -138,7 +143,7 @@ def world_faults(case: PromptCase, expansion: Expansion) -> Faults:
 
 
 def general_faults(case: PromptCase, expansion: Expansion) -> Faults:
-    """The faults of an expansion that leaves the prompt as it is and adds to it."""
+    """The faults of an expansion that must retain the prompt's words and append to them."""
     new = " ".join(expansion.added).lower()
     stated = [tag for tag in case.allowed.split() if re.search(rf"\b({AGAINST[tag]})\b", new)]
     banned = [word for word in case.banned if any_phrase((word,), new)]
@@ -169,7 +174,7 @@ def setting_of(text: str) -> dict[str, list[str]]:
 
 
 def states(value: str, text: str) -> bool:
-    """Whether a caption shows `value`, which may be a word that no caption has a meaning for."""
+    """Whether a caption states `value`; a word without a meaning in the world is searched as is."""
     things = things_of(text)
     if value in scene.COLOURS:
         return any(value in attributes for attributes, _ in things)
@@ -181,11 +186,11 @@ def states(value: str, text: str) -> bool:
 
 
 def any_phrase(phrases: Sequence[str], text: str) -> bool:
-    """Whether any of the plain `phrases` is in `text`."""
-    spoken = f" {plain_words(text)} "
-    return any(f" {phrase} " in spoken for phrase in phrases)
+    """Whether `text` contains any of the plain `phrases`."""
+    plain = f" {plain_words(text)} "
+    return any(f" {phrase} " in plain for phrase in phrases)
 
 
 def stands_in(prompt: str, text: str) -> bool:
-    """Whether `text` begins with the very words of `prompt`."""
+    """Whether `text` begins with the words of `prompt`."""
     return f"{plain_words(text)} ".startswith(f"{plain_words(prompt)} ")

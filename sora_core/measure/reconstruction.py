@@ -1,4 +1,4 @@
-"""How well the autoencoder gives clips back, and how well what moves in them.
+"""Reconstruction by the autoencoder: PSNR of whole clips, of moving objects and of placed footage.
 
 Axes: t frames, y rows, x columns.
 """
@@ -19,14 +19,12 @@ from ..world.render import FIRST_THING, render
 from ..world.scene import sample_scene
 from .report import Figure, decibels
 
-RECONSTRUCTION_SEED = (
-    950_000_000  # seeds that no training has seen, with combinations it never shows
-)
+RECONSTRUCTION_SEED = 950_000_000  # seeds outside all training sets, with held-out combinations
 
 
 @dataclass(frozen=True, slots=True)
 class ReconstructedClip:
-    """A true clip, what the autoencoder makes of it, and which part of the world each pixel is."""
+    """A true clip, its reconstruction, and the part of the world in each pixel."""
 
     true: Frames
     reconstructed: Frames
@@ -34,12 +32,12 @@ class ReconstructedClip:
 
     @property
     def error(self) -> float:
-        """Mean squared error of all pixels, which run from 0 to 1."""
+        """The mean squared error of all pixels, in a range of 0 to 1."""
         return self._squared().mean().item()
 
     @property
     def object_error(self) -> float | None:
-        """The same where an object truly is; None if it is never in view."""
+        """The mean squared error within the object's true mask; None if it is never in view."""
         mask = self.segments >= FIRST_THING
         return self._squared()[mask].mean().item() if mask.any() else None
 
@@ -49,7 +47,7 @@ class ReconstructedClip:
 
 @torch.inference_mode()
 def through(autoencoder: Autoencoder, frames: Frames) -> Frames:
-    """`frames`, whose sides are whole latent cells, encoded and decoded."""
+    """`frames` encoded and decoded; their sides must be multiples of a latent cell."""
     latent = autoencoder.encode(video_from_frames(frames)[None])
     video = autoencoder.decode(autoencoder.with_mask_channel(latent, torch.zeros(1, 1, 1, 1, 1)))
     size = Size(frames.shape[2], frames.shape[1], frames.shape[0])
@@ -63,14 +61,14 @@ def reconstructed_clips(
     fps: float = 8.0,
     first: int = RECONSTRUCTION_SEED,
 ) -> Iterator[ReconstructedClip]:
-    """`count` held-out world clips, before and after."""
+    """`count` held-out world clips with their reconstructions."""
     for seed in range(first, first + count):
         clip = render(sample_scene(seed, held_out=True), size, fps)
         yield ReconstructedClip(clip.frames, through(autoencoder, clip.frames), clip.segments)
 
 
 def reconstruction_figures(clips: Sequence[ReconstructedClip], suffix: str = "") -> list[Figure]:
-    """Peak signal-to-noise ratios: of everything, and of the moving object by the truth mask."""
+    """PSNR of all pixels, and of the moving objects by their true masks, in dB."""
     whole = [pair.error for pair in clips]
     objects = [error for pair in clips if (error := pair.object_error) is not None]
     return [
@@ -82,10 +80,10 @@ def reconstruction_figures(clips: Sequence[ReconstructedClip], suffix: str = "")
 def placed_psnr(
     canvas: Canvas, video: Callable[[], Iterable[Frames]], known_frames: Collection[int]
 ) -> float | None:
-    """The signal-to-noise ratio in dB of the frames `known_frames`; None where nothing was.
+    """The PSNR in dB of placed footage in the frames `known_frames`; None if there is none.
 
-    `video` gives the finished frames from the first on, as often as it is asked. Footage that is
-    painted over, masked or given as a latent is left out; so is what lies beside it.
+    Each call of `video` returns the finished frames from the first on. Only pixels that footage
+    covers count. Footage with a firmness below 1, with a mask, or placed as a latent is left out.
     """
     error, count = 0.0, 0
     for placement in canvas.placements:
@@ -105,7 +103,7 @@ def placed_psnr(
 def _pairs(
     canvas: Canvas, placement: Placement, video: Iterable[Frames], first: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Each placed frame as it is fitted, what came of it, and which of its pixels were placed."""
+    """For each placed frame: the fitted footage, the result, and a mask of the footage's pixels."""
     frames_of_result = _singly(video)
     for _ in range(first):
         next(frames_of_result, None)

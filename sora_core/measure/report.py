@@ -1,4 +1,4 @@
-"""Figures with names and units: lines for people, a table for programs."""
+"""Figures with names and units, as lines of text and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ..files import replacing
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number; shares have the unit 1."""
+    """One measured number; the unit of shares is 1."""
 
     name: str
     value: float
@@ -22,12 +22,12 @@ class Figure:
 
 
 def write_json(figures: Sequence[Figure], path: Path) -> None:
-    """Puts the values, by name, into the file at `path`."""
+    """Writes the values by name to the JSON file at `path`, atomically."""
     values = {figure.name: round(figure.value, 6) for figure in figures}
     with replacing(path) as unfinished:
         unfinished.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def decibels(error: float) -> float:
-    """The ratio of a full swing from 0 to 1 to the mean squared `error`, at most 120."""
+    """The PSNR in dB for a mean squared `error` of values in [0, 1], at most 120."""
     return -10 * log10(max(error, 1e-12))

@@ -1,4 +1,4 @@
-"""Seams: how far the step from frame to frame at a join stands out among all other steps.
+"""Seams: the step from frame to frame at a join, relative to the usual step of the video.
 
 Axes: t frames, n steps, y rows, x columns.
 """
@@ -16,20 +16,20 @@ from ..errors import SizeError
 from ..shapes import COMPRESSION, Compression, Frames
 from ..video.flow import optical_flow
 
-PAIRS = 8  # of frames that are compared at once
+PAIRS = 8  # pairs of frames in one batch
 
 SEAM_KINDS = ("pixels", "flow", "colour")
 MIN_STEPS = {"pixels": 0.25, "flow": 0.02, "colour": 0.25}
-"""Steps that nobody sees; smaller ones count as these, so that a still video has ratios of 1."""
+"""Invisible steps; smaller ones are raised to these, so that a still video has ratios of 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """From each frame to the next. Around a loop, the last one leads back to the first frame.
+    """The size of each step from a frame to the next; in a loop, the last step leads to frame 0.
 
-    `pixels` is the mean difference of pixels, in levels of 255. `flow` is how many pixels what is
-    seen moves, on the mean. `colour` is how far the distributions of red, green and blue lie apart,
-    in levels: what moves leaves it alone, a shift in brightness by d is d.
+    `pixels`: mean absolute difference, in levels of 255. `flow`: mean length of the optical flow,
+    in pixels. `colour`: mean distance of the distributions of red, green and blue, in levels;
+    motion does not change it, and a change of brightness by d levels is d.
     """
 
     pixels: Float[Tensor, " n"]
@@ -42,7 +42,10 @@ class Steps:
 
 
 def steps(chunks: Iterable[Frames], loop: bool = False) -> Steps:
-    """The steps of a video that arrives in chunks of any length; one chunk is held at a time."""
+    """The steps of a video in chunks of any length; one chunk is in memory at a time.
+
+    SizeError for fewer than 3 frames.
+    """
     first, last, parts = None, None, []
     for chunk in chunks:
         first = chunk[:1] if first is None else first
@@ -55,15 +58,16 @@ def steps(chunks: Iterable[Frames], loop: bool = False) -> Steps:
         parts.append(_between(last, first))
     found = torch.cat(parts, dim=1) if parts else torch.empty(3, 0)
     if found.shape[1] < 2:
-        raise SizeError("a video of less than 3 frames has no seams to measure: give a longer one")
+        raise SizeError("a video of less than 3 frames has no seams to measure: use a longer one")
     return Steps(*found)
 
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """The steps of a video, and the frames with which something new begins: its joins.
+    """The steps of a video, and its joins: the first frames of its parts, except frame 0.
 
-    With `loop`, the last step is the wrap from the last frame to the first.
+    With `loop`, the last step is the wrap from the last frame to the first. SizeError for a join
+    outside the video, and if no step is without a join.
     """
 
     steps: Steps
@@ -76,7 +80,9 @@ class Seams:
             if not 1 <= join < frames:
                 raise SizeError(f"join at frame {join} of {frames}: choose from 1 to {frames - 1}")
         if len(set(self.joins)) + self.loop >= len(self.steps.pixels):
-            raise SizeError(f"{len(self.joins)} joins in {frames} frames leave no step between")
+            raise SizeError(
+                f"{len(self.joins)} joins in {frames} frames leave no step between: mark fewer"
+            )
 
     def usual(self, kind: str) -> float:
         """The median of all steps that are not at a join."""
@@ -88,18 +94,18 @@ class Seams:
         return values[inside].quantile(0.5).item()
 
     def ratio(self, kind: str, join: int) -> float:
-        """The step into frame `join` over the usual one: 1 is no seam, 0 a doubled frame.
+        """The step into frame `join` over the usual one: 1 is no seam, near 0 a doubled frame.
 
-        Frame 0 is the wrap of a loop. Both steps are at least the floor, so 0 only comes near.
+        Frame 0 is the wrap of a loop, and a SizeError elsewhere. Both steps are at least MIN_STEPS.
         """
         if join == 0 and not self.loop:
-            raise SizeError("frame 0 is a join of a loop alone")
+            raise SizeError("frame 0 is a join of loops only: choose a frame from 1 on")
         floor = MIN_STEPS[kind]
         step = self.steps.of(kind)[join - 1].item()
         return max(step, floor) / max(self.usual(kind), floor)
 
     def ratios(self, join: int) -> dict[str, float]:
-        """The ratio of each kind."""
+        """The ratio at frame `join`, by kind."""
         return {kind: self.ratio(kind, join) for kind in SEAM_KINDS}
 
     def summary(self) -> dict[str, object]:
@@ -121,16 +127,13 @@ def _between(before: Frames, after: Frames) -> Float[Tensor, "3 n"]:
 
 
 def colour_distance(a: UInt8[Tensor, "*any 3"], b: UInt8[Tensor, "*any 3"]) -> float:
-    """How far the levels of `a` must move to be spread as those of `b` are, on the mean.
-
-    The first Wasserstein distance of each channel's distribution, averaged.
-    """
+    """The first Wasserstein distance of the distributions of levels, averaged over channels."""
     gap = (_spread(a) - _spread(b)).abs().sum(dim=1)
     return gap.mean().item()
 
 
 def _spread(frames: UInt8[Tensor, "*any 3"]) -> Float[Tensor, "3 level"]:
-    """For each channel and level the share of pixels at or below it."""
+    """The cumulative distribution of levels, by channel."""
     counts = [torch.bincount(channel.flatten(), minlength=256) for channel in frames.unbind(-1)]
     return torch.stack(counts).double().cumsum(dim=1) / (frames.numel() / 3)
 
@@ -143,14 +146,14 @@ def _rounded_all(values: Sequence[float]) -> list[float]:
     return [round(value, 3) for value in values]
 
 
-GENERATED_SHARE = 0.5  # how much more or less open a place must become for a join
+GENERATED_SHARE = 0.5  # change of the mask between latent frames that counts as a join
 
 
 def canvas_joins(canvas: Canvas, compression: Compression = COMPRESSION) -> tuple[int, ...]:
-    """The frames with which painted follows kept, or the reverse, anywhere in the picture.
+    """The frames at which generated follows known footage, or the reverse, anywhere in the frame.
 
-    Footage is read, as its length decides. A ring's own wrap, from its last frame to the first, is
-    not among them.
+    Footage files are opened for their length. The wrap of a loop, from its last frame to the first,
+    is not among them.
     """
     return mask_joins(canvas, openness(canvas, compression), compression)
 
@@ -158,7 +161,7 @@ def canvas_joins(canvas: Canvas, compression: Compression = COMPRESSION) -> tupl
 def mask_joins(
     canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
 ) -> tuple[int, ...]:
-    """The same from the mask that `encode_canvas` gave."""
+    """The joins of `canvas_joins`, from the `mask` that `encode_canvas` returned."""
     jumps = (mask[:, :, 1:] - mask[:, :, :-1]).abs().amax(dim=(0, 1, 3, 4)) > GENERATED_SHARE
     latent_frames = (jumps.nonzero().flatten() + 1).tolist()
     starts = (canvas.frames_of(i, compression).start for i in latent_frames)
@@ -168,7 +171,7 @@ def mask_joins(
 def preserved_frames(
     canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
 ) -> tuple[int, ...]:
-    """The frames that are kept whole."""
+    """The frames of which every pixel is known footage with firmness 1."""
     whole_latent_frames = (i for i, whole in enumerate(whole_frames(mask)[0]) if whole)
     frames = (frame for i in whole_latent_frames for frame in canvas.frames_of(i, compression))
     return tuple(frame for frame in frames if frame < canvas.size.frames)

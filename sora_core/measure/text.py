@@ -1,4 +1,4 @@
-"""Whether the text encoder's states are those of its teacher, all-MiniLM-L6-v2, and mean as much.
+"""Quality of the text encoder against its teacher, all-MiniLM-L6-v2: cosines and linear probes.
 
 Axes: n tokens, b texts, d width.
 """
@@ -18,12 +18,12 @@ from ..training.texts import Texts, calibration_texts
 from ..training.thinning import thin_out
 from .report import Figure
 
-PROBED = 4_500_000_000  # scenes that no recipe trains on
+PROBED = 4_500_000_000  # first seed of scenes that no recipe trains on
 PROBES = 3000  # captions
-LEARNED = 2  # of three captions, so many fit the probes and the rest test them
-FIT_RIDGE = 1.0
+LEARNED = 2  # of three captions: these fit the probes, and the third tests them
+PROBE_RIDGE = 1.0
 BATCH = 100
-RANK_FACTORS = (0.5, 1.0, 2.0, 3.0)  # ranks of the curve, as multiples of those that ship
+RANK_FACTORS = (0.5, 1.0, 2.0, 3.0)  # factors of the shipped encoder's ranks
 CALIBRATION_TOKENS = 24_000  # tokens
 
 
@@ -34,11 +34,11 @@ def text_figures(
     held_out: Sentences,
     count: int,
 ) -> list[Figure]:
-    """Cosines over held-out texts, `count` of each source at most, and the gap of the probes.
+    """Mean cosines over held-out texts, at most `count` of each source, and the gap of the probes.
 
-    `captions_cosine` and `plain_cosine` are means over all tokens, [CLS] and [SEP] too;
-    `prompts_cosine` is that of the wide grammar. `probe_gap` is the largest loss of accuracy of any
-    fact's linear probe on mean states, against the same probe on the teacher's.
+    The cosines are means over all tokens, [CLS] and [SEP] included, for captions, for prompts of
+    the wide grammar, and for plain English. `probe_gap` is the largest loss of accuracy of a fact's
+    linear probe on mean states, against the same probe on the teacher's states.
     """
     figures = [
         Figure(f"{name}_cosine", token_cosine(student, teacher, tokenizer, texts[:count]))
@@ -65,9 +65,9 @@ def text_figures(
 def size_figures(
     teacher: TextEncoder, tokenizer: Tokenizer, learned: Sentences, held_out: Sentences, count: int
 ) -> list[Figure]:
-    """The cosine on plain English of students of several sizes, in megabytes of half precision.
+    """The cosine on plain English for students of several sizes, in megabytes at half precision.
 
-    They are fitted and not trained, so each figure is what a size gives before any training.
+    The students are fitted to the teacher by `thin_out` and not trained further.
     """
     parts = [
         Texts.of(texts, tokenizer, 0)
@@ -85,7 +85,7 @@ def size_figures(
 
 
 def resized(config: TextConfig, factor: float) -> TextConfig:
-    """`config` with all ranks times `factor`, at most those of whole matrices."""
+    """`config` with all ranks multiplied by `factor`, at most its width."""
 
     def rank(value: int) -> int:
         return min(config.width, round(factor * value))
@@ -103,7 +103,7 @@ def resized(config: TextConfig, factor: float) -> TextConfig:
 def token_cosine(
     student: TextEncoder, teacher: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str]
 ) -> float:
-    """The mean over all tokens of `texts` of the cosine between both encoders' states."""
+    """The cosine between both encoders' states, averaged over all tokens of `texts`."""
     cosines = []
     for start in range(0, len(texts), BATCH):
         part = texts[start : start + BATCH]
@@ -126,7 +126,7 @@ def pooled(
 def probe_accuracies(
     states: Float[Tensor, "b d"], labels: Sequence[dict[str, str]]
 ) -> dict[str, float]:
-    """How often a linear probe, fitted to two texts of three, names each fact of the third."""
+    """By fact, the accuracy on one text of three of a linear probe fitted to the other two."""
     tested = torch.arange(len(states)) % (LEARNED + 1) == LEARNED
     found = {}
     for name in sorted(set.intersection(*(set(row) for row in labels))):
@@ -144,10 +144,10 @@ def _probe(
     values: int,
     asked: Float[Tensor, "n d"],
 ) -> Int[Tensor, " n"]:
-    """The answers of a ridge classifier about `asked`."""
+    """The answers for the states `asked` of a ridge classifier fitted to `states`."""
     mean, spread = states.mean(0), states.std(0) + 1e-6
     x = torch.nn.functional.pad((states - mean) / spread, (0, 1), value=1.0).double()
     y = torch.nn.functional.pad((asked - mean) / spread, (0, 1), value=1.0).double()
-    square = x.T @ x + FIT_RIDGE * torch.eye(x.shape[1], dtype=x.dtype)
+    square = x.T @ x + PROBE_RIDGE * torch.eye(x.shape[1], dtype=x.dtype)
     weights = torch.linalg.solve(square, x.T @ one_hot(answers, values).double())
     return (y @ weights).argmax(dim=1)

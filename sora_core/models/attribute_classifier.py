@@ -1,9 +1,9 @@
-"""A network that tells from a clip what it shows: one word for each question.
+"""A classifier of a clip's attributes: one word for each question, such as its colour.
 
 Axes: b batch, t pairs of frames, y rows, x columns, c channels, n cells, q questions, h heads,
 k head width.
 
-It only measures. It reads clips of one size, and what it may answer is part of it.
+It serves measurements only. Its clips have one size; the possible answers are part of the model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,37 +22,44 @@ from .autoencoder import PIXEL_PATCH, Block, run_blocks
 
 CLASSIFIER_FORMAT = "sora reader 1"
 CLASSIFIER_SIZE = Size(64, 64, 17)
-PAIR = 2  # frames that enter together, so that what moves is plain at once
+PAIR = 2  # frames per input patch, so that motion is visible to the first layer
 FRAME_MERGE = 2
 CLASSIFIER_HEAD_WIDTH = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassifierConfig:
+    """Sizes of an AttributeClassifier; ConfigError for a clip size or widths that do not fit."""
+
     size: Size = CLASSIFIER_SIZE
-    widths: tuple[int, ...] = (64, 96, 160)  # of each level, half as many rows and columns each
+    widths: tuple[int, ...] = (64, 96, 160)  # per level; each has half the rows and columns
     depths: tuple[int, ...] = (1, 1, 2)
 
     def __post_init__(self) -> None:
         cell = PIXEL_PATCH * FRAME_MERGE ** (len(self.widths) - 1)
         if self.size.width % cell or self.size.height % cell or self.size.frames % PAIR == 0:
-            raise ConfigError(f"reader {self.size}: give sides in multiples of {cell}, odd frames")
+            raise ConfigError(
+                f"classifier for {self.size}: choose sides that {cell} divides, and odd frames"
+            )
         if len(self.widths) != len(self.depths) or self.widths[-1] % CLASSIFIER_HEAD_WIDTH:
             raise ConfigError(
-                f"reader widths {self.widths}, depths {self.depths}: as many of both, "
-                f"the last width a multiple of {CLASSIFIER_HEAD_WIDTH}"
+                f"classifier widths {self.widths}, depths {self.depths}: choose as many depths as "
+                f"widths, the last width a multiple of {CLASSIFIER_HEAD_WIDTH}"
             )
 
     @property
     def cells(self) -> int:
-        """How many cells the questions look at."""
+        """The number of cells to which the questions attend."""
         cell = PIXEL_PATCH * FRAME_MERGE ** (len(self.widths) - 1)
         pairs = (self.size.frames + 1) // PAIR
         return pairs * (self.size.height // cell) * (self.size.width // cell)
 
 
 class AttributeClassifier(nn.Module):
-    """Convolutions over space and time at three sizes; each question then looks where it likes."""
+    """Convolutions over space and time at three resolutions, then attention pooling per question.
+
+    `words` maps each question to its possible answers.
+    """
 
     def __init__(self, config: ClassifierConfig, words: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
@@ -74,7 +81,7 @@ class AttributeClassifier(nn.Module):
         self.answers = nn.ModuleDict({name: nn.Linear(last, len(w)) for name, w in words.items()})
 
     def forward(self, video: Video) -> dict[str, Float[Tensor, "b word"]]:
-        """The logits of each question's words."""
+        """The logits of the answers, by question, for clips in [-1, 1] of `config.size`."""
         video = torch.cat([video[:, :, :1], video], dim=2)
         x = rearrange(
             video,
@@ -105,7 +112,7 @@ class AttributeClassifier(nn.Module):
 
     @torch.inference_mode()
     def read(self, video: Video) -> list[dict[str, str]]:
-        """The likeliest word for each question, of each clip."""
+        """For each clip, the most likely word for each question."""
         logits = self(video)
         best = {name: values.argmax(dim=-1) for name, values in logits.items()}
         return [

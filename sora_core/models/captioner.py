@@ -1,10 +1,10 @@
-"""A network that says in words what a clip shows: from a latent of any size to a caption.
+"""The captioner: a network from a latent of any size to a caption in words.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n tokens, l words, w vocabulary, d width,
 h heads, k head width.
 
-A transformer looks at the latent, another writes, word after word. Where in the clip a token is
-counts as a share of it, so that clips of other sizes and lengths look alike.
+A transformer encodes the latent, a second one decodes the caption word by word. Token positions are
+fractions of the clip, so that clips of other sizes and lengths have the same range of positions.
 """
 
 from collections.abc import Sequence
@@ -26,18 +26,20 @@ from .vocabulary import END_SIGN, UNCLEAR_SIGN, Vocabulary
 CAPTIONER_FORMAT = "sora captioner 1"
 CAPTIONER_HEAD_WIDTH = 32
 CAPTIONER_PATCH = 2
-WAVES = 4  # per axis: sines and cosines of one to eight half turns over the clip
-MAX_CAPTION_WORDS = 72  # words
-WINDOW = 5  # latent frames that are seen at once, as in training
-LARGEST = 16  # latent cells a side that are seen one by one
+WAVES = 4  # per axis: sines and cosines with 1, 2, 4 and 8 half turns over the clip
+MAX_CAPTION_WORDS = 72
+WINDOW = 5  # latent frames in one call, as in training
+LARGEST = 16  # latent cells a side; larger latents are averaged down to these
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaptionerConfig:
+    """Sizes of a Captioner; ConfigError where they do not fit."""
+
     channels: int = 16
     width: int = 128
-    seeing: int = 4  # blocks that look
-    saying: int = 2  # blocks that write
+    seeing: int = 4  # blocks of the video encoder
+    saying: int = 2  # blocks of the text decoder
 
     def __post_init__(self) -> None:
         if (
@@ -53,8 +55,11 @@ class CaptionerConfig:
 
 @dataclass(frozen=True, slots=True)
 class CaptionPrediction:
-    """A caption of one clip, the log odds of a word in it, and how likely it is that the clip shows
-    nothing the captioner knows."""
+    """A caption of one clip and its confidence.
+
+    `odds` are the log odds of the geometric mean of its words' probabilities. `unclear` is the
+    probability that the clip is outside the captioner's world.
+    """
 
     text: str
     odds: float
@@ -62,7 +67,7 @@ class CaptionPrediction:
 
 
 class CaptionerAttention(nn.Module):
-    """Each token of one row asks all tokens of another, or of its own."""
+    """Multi-head attention: self-attention, or cross-attention to another sequence."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -77,6 +82,7 @@ class CaptionerAttention(nn.Module):
         features: Float[Tensor, "b n d"],
         mask: Bool[Tensor, "l n"] | None = None,
     ) -> Float[Tensor, "b l d"]:
+        """For each token of `x`, attention over `features`; True in `mask` allows a pair."""
         q, k, v = (
             rearrange(part, "b n (h k) -> b h n k", k=CAPTIONER_HEAD_WIDTH)
             for part in (self.q(x), self.k(features), self.v(features))
@@ -85,11 +91,12 @@ class CaptionerAttention(nn.Module):
 
 
 def mlp(width: int) -> nn.Sequential:
+    """A two-layer MLP with GELU and a hidden width four times `width`."""
     return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
 
 
 class VideoBlock(nn.Module):
-    """All tokens of the clip look at each other."""
+    """Self-attention among all tokens of the clip, then an MLP."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -104,7 +111,7 @@ class VideoBlock(nn.Module):
 
 
 class TextBlock(nn.Module):
-    """Each word looks at the words before it, then at the clip."""
+    """Causal self-attention among words, cross-attention to the clip, then an MLP."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -116,18 +123,19 @@ class TextBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l d"], features: Float[Tensor, "b n d"]
     ) -> Float[Tensor, "b l d"]:
-        before = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
+        """The words `x` after attention to earlier words and to the clip's `features`."""
+        causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
         y = self.norm_words(x)
-        x = x + self.words(y, y, before)
+        x = x + self.words(y, y, causal)
         x = x + self.clip(self.norm_clip(x), features)
         return x + self.mlp(self.norm_mlp(x))
 
 
 class Captioner(nn.Module):
-    """Latents of any size to captions.
+    """A network that captions latents of any size.
 
-    `certainty` is the offset and the slope that turn the log odds of a word into those of a true
-    caption; 0 and 1 take a word's chance as it is.
+    `certainty` holds the offset and slope of the calibration: from the log odds of a caption's
+    words to those of a true caption. 0 and 1 leave them unchanged.
     """
 
     certainty: Tensor
@@ -136,7 +144,7 @@ class Captioner(nn.Module):
         super().__init__()
         self.config, self.vocabulary = config, vocabulary
         width = config.width
-        self.proj_in = nn.Conv3d(  # each token knows the frames before and after it
+        self.proj_in = nn.Conv3d(  # a token covers its neighbouring frames too
             config.channels,
             width,
             (3, 2 * CAPTIONER_PATCH, 2 * CAPTIONER_PATCH),
@@ -147,18 +155,22 @@ class Captioner(nn.Module):
         self.video_blocks = nn.ModuleList(VideoBlock(width) for _ in range(config.seeing))
         self.norm_video = nn.LayerNorm(width)
         self.words = nn.Embedding(len(vocabulary.words), width)
-        nn.init.normal_(self.words.weight, std=width**-0.5)  # they are the logits' weights too
+        nn.init.normal_(self.words.weight, std=width**-0.5)  # tied: also the weights of the logits
         self.order = nn.Parameter(torch.randn(MAX_CAPTION_WORDS, width) * width**-0.5)
         self.text_blocks = nn.ModuleList(TextBlock(width) for _ in range(config.saying))
         self.norm_text = nn.LayerNorm(width)
         self.register_buffer("certainty", torch.tensor([0.0, 1.0]))
 
     def encode_video(self, latent: Latent) -> Float[Tensor, "b n d"]:
-        """What the writer looks at. At most `LARGEST` cells a side are seen; more are averaged."""
+        """The features to which the text decoder attends.
+
+        Latents with more than `LARGEST` cells a side are averaged down. SizeError for another
+        number of channels.
+        """
         if latent.shape[1] != self.config.channels:
             raise SizeError(
-                f"a latent of {latent.shape[1]} channels: the captioner reads those of "
-                f"{self.config.channels}, of the autoencoder it was trained with"
+                f"a latent of {latent.shape[1]} channels: the captioner needs "
+                f"{self.config.channels}, from the autoencoder that it was trained with"
             )
         frames, *sides = latent.shape[2:]
         rows, columns = (min(max(side, CAPTIONER_PATCH), LARGEST) for side in sides)
@@ -174,7 +186,7 @@ class Captioner(nn.Module):
     def next_words(
         self, words: Int[Tensor, "b l"], features: Float[Tensor, "b n d"]
     ) -> Float[Tensor, "b l w"]:
-        """The logits of the word after each of `words`, the first of which says which caption."""
+        """The logits of the next word after each of `words`, which begin with SHORT or LONG."""
         x = self.words(words) + self.order[: words.shape[1]]
         for block in self.text_blocks:
             x = block(x, features)
@@ -184,10 +196,10 @@ class Captioner(nn.Module):
     def generate(
         self, latent: Latent, kind: int, seeds: Sequence[int] | None = None, heat: float = 1.0
     ) -> list[CaptionPrediction]:
-        """A caption of `kind`, `SHORT` or `LONG`, for each clip, each as if it were alone.
+        """A caption of `kind`, `SHORT_SIGN` or `LONG_SIGN`, for each clip, independently.
 
-        Without `seeds`, one for each clip, the likeliest words; else drawn ones, more varied with
-        more `heat`.
+        Greedy without `seeds`; with one seed for each clip, words are sampled at the temperature
+        `heat`.
         """
         features = self.encode_video(latent)
         draws = [torch.Generator().manual_seed(seed) for seed in seeds or ()]
@@ -219,20 +231,20 @@ class Captioner(nn.Module):
     def prediction(
         self, words: list[int], chances: list[float], unclear: float
     ) -> CaptionPrediction:
-        """What was said up to the end."""
+        """The caption up to its end sign, with the confidence from its words' probabilities."""
         end = words.index(END_SIGN) if END_SIGN in words else len(words)
         chance = fmean(log(max(each, 1e-9)) for each in chances[: end + 1])
         odds = chance - log(max(1 - exp(chance), 1e-9))
         return CaptionPrediction(self.vocabulary.caption(words[:end]), odds, unclear)
 
     def certainty_of(self, prediction: CaptionPrediction) -> float:
-        """How likely all of `prediction` is true, as far as held-out clips have shown."""
+        """The probability that all of `prediction` is true, calibrated on held-out clips."""
         offset, slope = self.certainty.tolist()
         return (1 - prediction.unclear) / (1 + exp(-offset - slope * prediction.odds))
 
 
 def waves(grid: Sequence[int], device: torch.device) -> Float[Tensor, "n w"]:
-    """For each token of `grid` sines and cosines of where in the clip it is, along each axis."""
+    """Positional features of each token in `grid`: sines and cosines along each axis."""
     shares = [(torch.arange(side, device=device) + 0.5) / side for side in grid]
     places = torch.stack(torch.meshgrid(*shares, indexing="ij"), dim=-1).flatten(0, -2)
     turns = places[..., None] * pi * 2.0 ** torch.arange(WAVES, device=device)

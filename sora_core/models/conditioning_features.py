@@ -1,9 +1,7 @@
-"""What known footage hands to the tokens around it: what it shows at their own place, nearest in
-time.
+"""Conditioning features: for each token, the nearest known tokens in time at the same position.
 
-Attention can find it too, but only through narrow features: of an object that stands still, the
-first painted frames were a little off in the same way whatever the noise. What is handed over can
-be taken as it is.
+Attention can find these too, but only through narrow projections: the first generated frames of a
+still object then had the same small error for any noise. As an input, they can be copied exactly.
 
 Axes: b rows, n tokens of a clip, m noise levels of a row, t latent frames, s tokens of a frame, c
 features of a token, c1 the same and one more.
@@ -14,18 +12,18 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-NEAREST_EPSILON = 1e-3  # of a frame: what a known token has from itself outweighs all other footage
+NEAREST_EPSILON = 1e-3  # frames: a known token's own content outweighs all other footage
 
 
 def conditioning_features(
     tokens: Float[Tensor, "b n c"], levels: Float[Tensor, "b m"], frames: int
 ) -> Float[Tensor, "b n c1"] | None:
-    """For each token of a clip, the known ones at its place, and how near the nearest is.
+    """For each token, the interpolated known content at its position, and how near it is in time.
 
-    Known are tokens at noise level 0. The nearest before and the nearest after count by how near
-    they are. The last feature falls from 1 at known tokens with the number of frames, and is 0,
-    as all others are, where nothing is known at any time. None where one level is all tokens':
-    then nothing can be known.
+    Known tokens have noise level 0. The nearest known token before and the nearest after are
+    weighted by the inverse of their distance in frames. The last feature is this nearness: 1 at
+    known tokens, falling with distance. All features are 0 where the position is known in no frame.
+    None where all tokens share one level, since none is known then.
     """
     if levels.shape[1] == 1:
         return None
@@ -35,7 +33,7 @@ def conditioning_features(
         levels = repeat(levels, "b t -> b (t s)", s=places)
     known = rearrange(levels, "b (t s) -> b t s", t=frames) == 0
 
-    before, after = nearest(known), frames - 1 - nearest(known.flip(1)).flip(1)
+    before, after = last_known(known), frames - 1 - last_known(known.flip(1)).flip(1)
     own = torch.arange(frames, device=tokens.device)[:, None]
     near_before = torch.where(before >= 0, 1 / (NEAREST_EPSILON + own - before), 0.0)
     near_after = torch.where(after < frames, 1 / (NEAREST_EPSILON + after - own), 0.0)
@@ -51,8 +49,8 @@ def conditioning_features(
     return rearrange(joined, "b t s c -> b (t s) c")
 
 
-def nearest(known: Bool[Tensor, "b t s"]) -> Int[Tensor, "b t s"]:
-    """The frame of the last known token up to each one at its place; -1 where there is none."""
+def last_known(known: Bool[Tensor, "b t s"]) -> Int[Tensor, "b t s"]:
+    """For each token, the last frame up to its own in which its position is known; -1 if none."""
     number = torch.arange(known.shape[1], device=known.device)[:, None]
     return torch.where(known, number, -1).cummax(dim=1).values
 
@@ -60,6 +58,6 @@ def nearest(known: Bool[Tensor, "b t s"]) -> Int[Tensor, "b t s"]:
 def gather_frames(
     content: Float[Tensor, "b t s c"], frame: Int[Tensor, "b t s"]
 ) -> Float[Tensor, "b t s c"]:
-    """Of each place, what `content` has at `frame`; at the nearest one there is."""
+    """`content` of each position at `frame`, clamped to the frames that exist."""
     index = frame.clamp(0, content.shape[1] - 1)[..., None].expand(*frame.shape, content.shape[3])
     return content.gather(1, index)

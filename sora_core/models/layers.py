@@ -1,8 +1,8 @@
-"""The few layers that more than one model is made of.
+"""Layers that several models share.
 
-Axes: b batch, t frames, y rows, x columns, c channels, s earlier frames.
-Activations of the autoencoder are kept as `b t y x c`: a norm over channels works on the last
-axis, and a convolution sees the same memory as channels-last without a copy.
+Axes: b batch, t frames, y rows, x columns, c channels, o output channels, s earlier frames.
+Activations of the autoencoder are stored as `b t y x c`: a norm over channels works on the last
+axis, and a convolution reads the same memory as channels-last without a copy.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class Layers(Protocol):
-    """Where layers with weights come from: `torch.nn`, or a host's own that cast and offload."""
+    """The source of layers with weights: `torch.nn`, or a host's layers that cast and offload."""
 
     @property
     def Linear(self) -> Callable[..., nn.Module]: ...  # noqa: N802
@@ -28,8 +28,11 @@ class Layers(Protocol):
 
 
 def written_out_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Softmax attention as three steps. Below some 300 tokens its gradient on a CPU takes a third
-    of the time of the fused kernel's; training there uses it."""
+    """Softmax attention of q, k, v (... n k) in three steps; True in `mask` allows a pair.
+
+    Training on a CPU uses it: below about 300 tokens its gradient takes a third of the time of the
+    fused kernel's.
+    """
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
@@ -37,12 +40,10 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None =
 
 
 class CausalConv(nn.Module):
-    """A convolution over the current and the `time - 1` earlier frames, and `space` x `space`
-    pixels.
+    """A causal convolution over `time` frames, the current one last, and `space` x `space` cells.
 
-    The frames are laid side by side in the channels and convolved in 2-D: on a CPU at batch 1 this
-    runs several times faster than a 3-D convolution. Before the first frame stands the first frame
-    itself.
+    The frames are concatenated along the channels and convolved in 2-D: on a CPU at batch 1 this is
+    several times faster than a 3-D convolution. The first frame is repeated as its own past.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class CausalConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t y x c"], past: Float[Tensor, "b s y x c"] | None = None
     ) -> tuple[Float[Tensor, "b t y x o"], Float[Tensor, "b s y x c"]]:
-        """The convolved frames, and the last inputs: the `past` of the frames that follow."""
+        """The convolved frames, and the last `time - 1` inputs, the `past` for the next frames."""
         batch, frames = x.shape[:2]
         earlier = self.time - 1
         if past is None:
@@ -64,7 +65,7 @@ class CausalConv(nn.Module):
             window = torch.cat([past.to(x.dtype), x], dim=1)
             x = torch.cat([window[:, i : i + frames] for i in range(self.time)], dim=-1)
             past = window[:, frames:].clone()  # a view would keep the whole window alive
-        # In two steps: in one, a single frame gets strides that torch takes for channels-first.
+        # Two steps: in one, a single frame gets strides that torch mistakes for channels-first.
         flat = rearrange(x, "b t y x c -> (b t) y x c")
         y = self.conv(rearrange(flat, "n y x c -> n c y x"))
         return rearrange(y, "(b t) c y x -> b t y x c", b=batch), past

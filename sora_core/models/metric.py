@@ -1,7 +1,7 @@
-"""Places of tokens in seconds and in units of the smaller side, and the rate and size of a clip.
+"""Metric positions of tokens, in seconds and smaller sides, and features of a clip's rate and size.
 
-The same scene at another frame rate, size or shape then has its tokens at the same places, and is
-the same scene. `fps` is in frames of video a second, not in latent frames.
+The tokens of a scene have the same positions at any frame rate, size and aspect ratio. `fps` counts
+frames of video per second, not latent frames.
 
 Axes: b rows, n tokens in a row, t latent frames, y rows and x columns of tokens, k half of the head
 width, f features.
@@ -17,21 +17,21 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..shapes import COMPRESSION, Grid
 
-SLOWEST_FPS, FASTEST_FPS = 1.0, 240.0
+MIN_FPS, MAX_MODEL_FPS = 1.0, 240.0
 USUAL_FPS = 8.0
 USUAL_CELLS = 8.0
-"""Latent cells of a side, and the rate, whose features are all those of 0."""
+"""Frame rate, and latent cells of a side, for which `format_features` is 0."""
 
 FIRST_FRAME = (COMPRESSION.time - 1) / 2
-"""A latent frame stands for four frames, and its time is their middle; the first one for one."""
+"""Offset in frames: a latent frame's time is the middle of its four frames; the first has one."""
 
-TIME_PERIODS = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
-SIDES = (*(4 * 256 ** (-i / 11) for i in range(9)), 6.0, 9.0, 14.0)
-"""Radians a second and radians a smaller side by which queries and keys are turned (rotary).
+TIME_FREQUENCIES = (*(2 * 256 ** (-i / 7) for i in range(6)), 4.0, 8.0)
+SIDE_FREQUENCIES = (*(4 * 256 ** (-i / 11) for i in range(9)), 6.0, 9.0, 14.0)
+"""Rotary frequencies, in radians per second and per smaller side.
 
-The slow ones are, for 64 pixels at 8 frames a second in 2x2 cells, those of the models that count
-tokens, so that such a model can be trained on. The last ones tell neighbours at 24 frames a second
-and at 128 pixels apart.
+The lower ones equal those of models with positions in tokens, for 64 pixels at 8 fps in 2x2 cells,
+so that training can start from such a model. The last ones separate neighbouring tokens at 24 fps
+and at 128 pixels.
 """
 
 FORMAT_FREQUENCIES = 3
@@ -41,10 +41,10 @@ FORMAT_FEATURES = 3 * (1 + 2 * FORMAT_FREQUENCIES)
 def frame_seconds(
     frames: int, start: float | Float[Tensor, " t"], fps: Float[Tensor, " b"]
 ) -> Float[Tensor, "b t"]:
-    """When each of `frames` latent frames is, in seconds from the first frame of the video.
+    """The time of each latent frame in seconds from the first frame of the video.
 
-    `start` is the number of the first of them in the whole video, or what to add to each one's own
-    number; it may be negative.
+    `start` is the index of the first of them in the whole video, or an offset for each; it may be
+    negative.
     """
     number = start + torch.arange(frames, device=fps.device, dtype=torch.float32)
     middle = torch.where(number == 0, 0.0, COMPRESSION.time * number - FIRST_FRAME)
@@ -54,8 +54,7 @@ def frame_seconds(
 def metric_positions(
     grid: Grid, start: float | Float[Tensor, " t"], fps: Float[Tensor, " b"], patch: int
 ) -> Float[Tensor, "b n 5"]:
-    """Seconds, then row and column in units of the smaller side from the centre of the picture,
-    then both in halves of it."""
+    """For each token: seconds, row and column from the centre in smaller sides, and twice both."""
     rows, columns = grid.rows // patch, grid.columns // patch
     least = min(rows, columns)
     seconds = frame_seconds(grid.frames, start, fps)
@@ -70,16 +69,16 @@ def metric_positions(
 
 
 def metric_angles(places: Float[Tensor, "b n 5"]) -> Float[Tensor, "b 1 n k"]:
-    """The angle by which each pair of a token's query and key features is turned."""
+    """The rotary angle of each feature pair of a token's query and key."""
     angles = [
         places[..., axis, None] * torch.tensor(frequencies, device=places.device)
-        for axis, frequencies in enumerate((TIME_PERIODS, SIDES, SIDES))
+        for axis, frequencies in enumerate((TIME_FREQUENCIES, SIDE_FREQUENCIES, SIDE_FREQUENCIES))
     ]
     return torch.cat(angles, dim=-1)[:, None]
 
 
 def format_features(grid: Grid, fps: Float[Tensor, " b"]) -> Float[Tensor, "b f"]:
-    """The rate and the two sides as octaves and as waves over them."""
+    """Features of the frame rate and both sides: octaves from the usual ones, and their waves."""
     rate = (fps / USUAL_FPS).log2()
     rows, columns = (
         torch.full_like(rate, math.log2(side / USUAL_CELLS)) for side in (grid.rows, grid.columns)
@@ -91,8 +90,8 @@ def format_features(grid: Grid, fps: Float[Tensor, " b"]) -> Float[Tensor, "b f"
 
 
 def rates(fps: float | Float[Tensor, " #b"], batch: int, device: torch.device) -> Tensor:
-    """`fps` of each row; ConfigError where a rate is out of range."""
+    """The frame rate of each of `batch` rows; ConfigError outside 1 to 240 fps."""
     each = torch.as_tensor(fps, dtype=torch.float32, device=device).reshape(-1).expand(batch)
-    if not bool(((each >= SLOWEST_FPS) & (each <= FASTEST_FPS)).all()):
-        raise ConfigError(f"frame rate {fps}: choose from {SLOWEST_FPS:g} to {FASTEST_FPS:g} fps")
+    if not bool(((each >= MIN_FPS) & (each <= MAX_MODEL_FPS)).all()):
+        raise ConfigError(f"frame rate {fps}: choose from {MIN_FPS:g} to {MAX_MODEL_FPS:g} fps")
     return each

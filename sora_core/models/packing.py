@@ -1,8 +1,8 @@
 """Clips of different sizes and lengths in one row (NaViT, Dehghani et al. 2023).
 
 Axes: p packed rows (always 1), n tokens of all clips, l text tokens of all clips, h heads, k head
-width. Each clip attends to itself and to its own text alone, so a packed row costs what its clips
-cost, and gives what they give one by one.
+width. Each clip attends only to itself and to its own text, so a packed row costs as much as its
+clips and has the same results as one call for each.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,10 @@ from .patchify import LATENT_PATCH, patch_positions, patchify, unpatchify
 
 @dataclass(frozen=True, slots=True)
 class PackedClip:
-    """A clip on its way into a packed row. Noise broadcasts to the latent, as for a clip alone."""
+    """One clip of a packed row: noisy latent, noise level, text states, first latent frame, fps.
+
+    `sigma` broadcasts to the latent.
+    """
 
     latent: Float[Tensor, "1 c t y x"]
     sigma: Float[Tensor, "1 1 #t #y #x"]
@@ -36,18 +39,20 @@ class PackedClip:
 
     @property
     def grid(self) -> Grid:
+        """The size of its latent."""
         return Grid(*self.latent.shape[2:])
 
     @property
     def tokens(self) -> int:
+        """Its number of tokens, at the default patch."""
         return self.grid.cells // LATENT_PATCH**2
 
 
 def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
-    """Attention of each run of queries to its own run of keys: block-diagonal, and nothing else
-    computed.
+    """Block-diagonal attention: each run of queries attends to its own run of keys.
 
-    On CUDA all clips go through one variable-length flash kernel; on a CPU each clip is one call.
+    `queries` and `keys` are the lengths of the runs; nothing off the diagonal is computed. On CUDA
+    in half precision it is one variable-length flash kernel, elsewhere one call for each run.
     """
 
     def split(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -55,6 +60,7 @@ def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
         return torch.cat([scaled_dot_product_attention(q, k, v) for q, k, v in parts], dim=2)
 
     def flash(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """All runs in one variable-length kernel."""
         from torch.nn.attention.varlen import varlen_attn
 
         def ends(lengths: Sequence[int]) -> Tensor:
@@ -72,9 +78,9 @@ def attention_within(queries: Sequence[int], keys: Sequence[int]) -> Attend:
 
 
 def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
-    """The clean latent of each clip, computed in one row."""
+    """The clean latent of each clip, predicted in one packed row; ConfigError without clips."""
     if not clips:
-        raise ConfigError("no clips to pack: give at least one")
+        raise ConfigError("no clips to pack: pass at least one")
     device, patch = clips[0].latent.device, model.config.patch
     tokens = [patchify(clip.latent, patch) for clip in clips]
     levels = [token_levels(clip.sigma, 1, clip.grid, patch) for clip in clips]
@@ -119,7 +125,7 @@ def denoise_packed(model: DiT, clips: Sequence[PackedClip]) -> list[Latent]:
 def _in_a_row(
     features: Sequence[Tensor | None], tokens: Sequence[Tensor]
 ) -> Float[Tensor, "1 n c1"] | None:
-    """What each clip's known footage hands it, nothing being zeros; None where no clip has any."""
+    """The conditioning features of all clips, zeros for a clip without; None if no clip has any."""
     if all(part is None for part in features):
         return None
     nothing = [pad(torch.zeros_like(part), (0, 1)) for part in tokens]
@@ -130,6 +136,6 @@ def _in_a_row(
 
 
 def pad_texts(texts: Sequence[Float[Tensor, "l e"]]) -> tuple[Tensor, Tensor]:
-    """The texts of a batch padded to the longest, and a mask that is True where there is a word."""
+    """The texts padded to the longest (b l e), and a mask (b l) that is True at real tokens."""
     mask = pad_sequence([torch.ones(len(text), dtype=torch.bool) for text in texts], True)
     return pad_sequence(list(texts), True), mask

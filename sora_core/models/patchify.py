@@ -1,4 +1,4 @@
-"""Latents as spacetime patches, and where each patch is.
+"""Latents as patches of cells, and the position of each patch.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n tokens.
 """
@@ -11,8 +11,7 @@ from torch import Tensor
 from ..shapes import Grid, Latent
 
 LATENT_PATCH = 2
-"""Latent cells a side, where a model does not state its own; time is not folded, the autoencoder
-has done that."""
+"""Latent cells on a side of a patch, by default; a patch spans one latent frame."""
 
 
 def patchify(latent: Latent, patch: int = LATENT_PATCH) -> Float[Tensor, "b n d"]:
@@ -21,7 +20,7 @@ def patchify(latent: Latent, patch: int = LATENT_PATCH) -> Float[Tensor, "b n d"
 
 
 def unpatchify(tokens: Float[Tensor, "b n d"], grid: Grid, patch: int = LATENT_PATCH) -> Latent:
-    """The latent of `grid` that `tokens` were cut from."""
+    """The latent of size `grid` from its `tokens`, the inverse of `patchify`."""
     return rearrange(
         tokens,
         "b (t y x) (i j c) -> b c t (y i) (x j)",
@@ -39,12 +38,11 @@ def patch_positions(
     device: torch.device | None = None,
     patch: int = LATENT_PATCH,
 ) -> Float[Tensor, "n 5"]:
-    """For each token of `grid`: time, row and column in tokens, then row and column within the
-    picture.
+    """For each token of `grid`: time, row and column in tokens, then row and column in [-1, 1].
 
-    Time counts latent frames from the first frame of the whole video, so a window that begins at
-    latent frame `start` knows where it is; it may be negative. Rows and columns are centred;
-    within the picture they run from -1 to 1.
+    Time counts latent frames from the first frame of the whole video; `start`, which may be
+    negative, is that of the first token. Rows and columns are centred; the last two are relative to
+    the height and width of the frame.
     """
     rows, columns = grid.rows // patch, grid.columns // patch
     t = start + torch.arange(grid.frames, device=device, dtype=torch.float32)

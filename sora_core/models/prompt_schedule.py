@@ -1,4 +1,4 @@
-"""Several texts, each told over its own latent frames, as one text that frames read by weight.
+"""Prompt schedule: several texts over time as one text, with a weight per latent frame.
 
 Axes: p texts, t latent frames, l text tokens, e text width.
 """
@@ -16,13 +16,17 @@ from ..errors import ConfigError
 def scheduled_text(
     texts: Sequence[Float[Tensor, "l e"]], weights: Float[Tensor, "p t"]
 ) -> tuple[Float[Tensor, "l2 e"], Float[Tensor, "t l2"] | None]:
-    """All `texts` that count anywhere, one after the other, and how much each token counts in each
-    frame, as a logarithm to be added before the softmax; None where one text is all there is.
+    """The concatenated `texts`, and an attention bias for each latent frame and token.
 
-    Equal texts give what one of them gives: their weights add up to 1.
+    The bias is the logarithm of the text's weight in the frame, added before the softmax; it is
+    None for a single text. Texts of weight 0 in all frames are left out. Weights of a frame add up
+    to 1, so equal texts give the same attention as one of them. ConfigError unless there is a row
+    of `weights` for each text.
     """
     if len(texts) != len(weights):
-        raise ConfigError(f"{len(texts)} texts, weights for {len(weights)}: give as many")
+        raise ConfigError(
+            f"{len(texts)} texts and weights for {len(weights)}: make the numbers equal"
+        )
     counting = [i for i, row in enumerate(weights) if bool(row.any())]
     if len(counting) == 1:
         return texts[counting[0]], None

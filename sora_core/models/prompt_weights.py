@@ -1,4 +1,4 @@
-"""Prompt weights: `(word)` counts 1.1 times and `(word:1.3)` 1.3 times, as ComfyUI reads them."""
+"""Prompt weights in ComfyUI's syntax: `(word)` has weight 1.1 and `(word:1.3)` weight 1.3."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*")
 
 @dataclass(frozen=True, slots=True)
 class WeightedText:
-    """A stretch of a prompt and how much it counts."""
+    """Part of a prompt and its weight; PromptError for a weight outside [0, 8]."""
 
     text: str
     weight: float = 1.0
@@ -30,11 +30,10 @@ class WeightedText:
 
 
 def spans(prompt: str) -> list[WeightedText]:
-    r"""The stretches of `prompt` with their weights, brackets and numbers taken out.
+    r"""The parts of `prompt` with their weights, without the brackets and numbers that set them.
 
-    Nested brackets multiply by 1.1 each; a number replaces what the outer brackets gave. `\(` and
-    `\)` are plain brackets, and so is a bracket without a partner. Raises PromptError for a weight
-    outside 0 to 8.
+    Each bracket multiplies the weight by 1.1; a number replaces the product. `\(` and `\)` are
+    plain brackets, and so is a bracket without a partner. PromptError for a weight outside [0, 8].
     """
     pieces = _BRACKET.split(prompt)
     partner = _partners(pieces)
@@ -57,7 +56,7 @@ def spans(prompt: str) -> list[WeightedText]:
 
 
 def _partners(pieces: list[str]) -> dict[int, int]:
-    """Where each bracket that opens is closed; the rest are plain text."""
+    """The index of the closing bracket for that of each opening one; the others are plain text."""
     partner: dict[int, int] = {}
     opened: list[int] = []
     for i, piece in enumerate(pieces):

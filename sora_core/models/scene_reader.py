@@ -100,6 +100,7 @@ class SceneReader(nn.Module):
             self.places.state_dict()["bias"][0] = RARE
 
     def forward(self, video: Video) -> SceneLogits:
+        """The logits of every question about `video`; ConfigError unless CELL divides its sides."""
         height, width = video.shape[-2:]
         if height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Text as token states: a small BERT whose states are those of all-MiniLM-L6-v2, about.
+"""The text encoder: a small BERT distilled from all-MiniLM-L6-v2, from text to token states.
 
 Axes: b texts, n tokens, d width, h heads, k head width, r rank.
 """
@@ -17,16 +17,17 @@ from ..errors import ConfigError
 from .layers import Layers, written_out_attention
 from .tokenizer import CLS, SEP, TokenizedText, Tokenizer
 
-MAX_VOCABULARY, MAX_WIDTH, MAX_DEPTH = 65536, 4096, 64  # no file makes us build for hours
+MAX_VOCABULARY, MAX_TEXT_WIDTH, MAX_DEPTH = 65536, 4096, 64  # limit the cost of a hostile file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextConfig:
-    """The sizes of a BERT encoder whose matrices may be products of two thinner ones.
+    """The sizes of a BERT encoder with low-rank matrices.
 
-    `words` splits the vocabulary by token id into bands of (rows, rank): frequent words, which BERT
-    numbers first, get a higher rank (adaptive inputs, Baevski and Auli 2019). A rank of `width` or
-    more is a whole matrix. The defaults are the encoder that ships.
+    `words` splits the vocabulary by token id into bands of (rows, rank): frequent words have low
+    ids in BERT and get a higher rank (adaptive inputs, Baevski and Auli 2019). A rank of `width` or
+    more means a full matrix. The defaults are those of the shipped encoder. ConfigError for sizes
+    above the limits of this module.
     """
 
     words: tuple[tuple[int, int], ...] = ((10000, 144), (10000, 72), (10522, 40))
@@ -43,19 +44,20 @@ class TextConfig:
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.vocabulary > MAX_VOCABULARY or self.positions > MAX_WIDTH:
+        if self.vocabulary > MAX_VOCABULARY or self.positions > MAX_TEXT_WIDTH:
             raise ConfigError(
                 f"{self.vocabulary} words, {self.positions} positions: "
-                f"at most {MAX_VOCABULARY} and {MAX_WIDTH}"
+                f"at most {MAX_VOCABULARY} and {MAX_TEXT_WIDTH}"
             )
         widest = max(self.width, self.hidden, self.qkv_rank, self.up_rank, self.down_rank)
-        if widest > MAX_WIDTH or self.depth > MAX_DEPTH:
+        if widest > MAX_TEXT_WIDTH or self.depth > MAX_DEPTH:
             raise ConfigError(
-                f"width {widest}, depth {self.depth}: at most {MAX_WIDTH} and {MAX_DEPTH}"
+                f"width {widest}, depth {self.depth}: at most {MAX_TEXT_WIDTH} and {MAX_DEPTH}"
             )
 
     @property
     def vocabulary(self) -> int:
+        """The number of word pieces."""
         return sum(rows for rows, _ in self.words)
 
 
@@ -69,14 +71,14 @@ class TextStates:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Where layers with weights come from, and how they hold their numbers."""
+    """The source of layers with weights, and their dtype and device."""
 
     layers: Layers
     dtype: torch.dtype | None
     device: torch.device | None
 
     def linear(self, inputs: int, outputs: int, rank: int) -> nn.Module:
-        """A linear map of at most `rank`, as two thin ones where that is fewer numbers."""
+        """A linear layer of rank `rank`: two thin ones, or one if `rank` is that of a full one."""
         if rank >= min(inputs, outputs):
             return self.layers.Linear(inputs, outputs, dtype=self.dtype, device=self.device)
         return nn.Sequential(
@@ -85,14 +87,16 @@ class Parts:
         )
 
     def norm(self, width: int) -> nn.Module:
+        """A layer norm with BERT's epsilon."""
         return self.layers.LayerNorm(width, eps=1e-12, dtype=self.dtype, device=self.device)
 
     def table(self, rows: int, width: int) -> nn.Module:
+        """An embedding of `rows` vectors."""
         return self.layers.Embedding(rows, width, dtype=self.dtype, device=self.device)
 
 
 class WordTable(nn.Module):
-    """The vector of each word piece; each band of ids has a thin table and its own projection."""
+    """Word embeddings; each band of ids has a low-rank table and its own projection."""
 
     def __init__(self, config: TextConfig, parts: Parts) -> None:
         super().__init__()
@@ -108,6 +112,7 @@ class WordTable(nn.Module):
         )
 
     def forward(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+        """The embedding of each word piece."""
         first, bands = 0, []
         for rows, table, project in zip(self.rows, self.tables, self.projections, strict=True):
             own = (ids >= first) & (ids < first + rows)
@@ -130,6 +135,7 @@ class BertAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None
     ) -> Float[Tensor, "b n d"]:
+        """Attention over the tokens where `mask` is True, or over all."""
         q, k, v = rearrange(self.qkv(x), "b n (s h k) -> s b h n k", s=3, h=self.heads)
         keys = None if mask is None else mask[:, None, None]
         y = written_out_attention(q, k, v, keys)
@@ -137,7 +143,7 @@ class BertAttention(nn.Module):
 
 
 class BertBlock(nn.Module):
-    """Attention, then an MLP, each normed after its sum, as in the first BERT."""
+    """Attention, then an MLP, each followed by a norm of the sum (post-norm), as in BERT."""
 
     def __init__(self, config: TextConfig, parts: Parts) -> None:
         super().__init__()
@@ -156,9 +162,9 @@ class BertBlock(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """BERT without its pooler (Devlin et al. 2018); one state per token comes out.
+    """BERT without its pooler (Devlin et al. 2018): one state per token.
 
-    `layers` offers Linear, LayerNorm and Embedding, so that a host's casting layers may stand in.
+    `layers` provides Linear, LayerNorm and Embedding; a host passes its own casting layers.
     """
 
     def __init__(
@@ -178,14 +184,14 @@ class TextEncoder(nn.Module):
         self.blocks = nn.ModuleList(BertBlock(config, parts) for _ in range(config.depth))
 
     def embed(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
-        """What enters the first block."""
+        """The input of the first block: word and position embeddings, normed."""
         places = torch.arange(ids.shape[1], device=ids.device)
         return self.norm(self.words(ids) + self.positions(places))
 
     def forward(
         self, ids: Int[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n d"]:
-        """The state of each token; where `mask` is False it means nothing."""
+        """The state of each token; states where `mask` is False are undefined."""
         x = self.embed(ids)
         for block in self.blocks:
             x = block(x, mask)
@@ -199,7 +205,7 @@ def encode(
     dtype: torch.dtype | None = None,
     batch: int = 64,
 ) -> TextStates:
-    """The states of all `texts`, weights such as `(red ball:1.3)` honoured; see `encode_tokens`."""
+    """The states of all `texts`, with weights such as `(red ball:1.3)`; see `encode_tokens`."""
     return encode_tokens(encoder, [tokenizer.tokenize(text) for text in texts], dtype, batch)
 
 
@@ -210,11 +216,12 @@ def encode_tokens(
     batch: int = 64,
     device: torch.device | None = None,
 ) -> TextStates:
-    """The states of all `tokens` in float32, padded to the longest; give 1000s of texts in parts.
+    """The states of all `tokens` in float32, padded to the longest and zero there.
 
-    A token of weight w is moved along the line through the empty prompt's state and its own, to
-    empty + w (state - empty). `dtype` asks for autocast, such as torch.bfloat16. Texts of like
-    length run together, `batch` at a time, on `device`: by default where the encoder is.
+    A token with weight w gets the state empty + w (state - empty), where `empty` is the mean state
+    of the empty prompt. `dtype`, such as torch.bfloat16, turns on autocast. Texts are sorted by
+    length and run `batch` at a time on `device`, by default that of the encoder. All results stay
+    in memory: split thousands of texts over several calls.
     """
     device = device or next(encoder.parameters()).device
     lengths = [len(text.ids) for text in tokens]
@@ -237,7 +244,7 @@ def encode_tokens(
 def _padded(
     rows: Sequence[Sequence[float]], device: torch.device
 ) -> tuple[Num[Tensor, "b n"], Bool[Tensor, "b n"] | None]:
-    """The rows side by side with zeros after the short ones; no mask where none is short."""
+    """The rows padded with zeros, and their mask; None for the mask if no row is shorter."""
     padded = pad_sequence([torch.tensor(row, device=device) for row in rows], batch_first=True)
     lengths = torch.tensor([len(row) for row in rows], device=device)
     if int(lengths.min()) == padded.shape[1]:

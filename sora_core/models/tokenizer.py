@@ -1,4 +1,4 @@
-"""Text as word pieces with weights."""
+"""The tokenizer: from text with prompt weights to weighted word pieces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from ..errors import ConfigError, PromptError
 from .prompt_weights import spans
 
-MAX_TOKENS = 128  # what MiniLM was tuned on
+MAX_TOKENS = 128  # the length to which MiniLM was tuned
 MAX_CHARACTERS = 100_000
 CLS, SEP = 101, 102
 SPECIAL = {0: "[PAD]", 100: "[UNK]", CLS: "[CLS]", SEP: "[SEP]", 103: "[MASK]"}
@@ -21,7 +21,7 @@ SURROGATES = {half: "\ufffd" for half in range(0xD800, 0xE000)}  # halves of a c
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText:
-    """One text as word pieces, [CLS] first and [SEP] last, and how much each counts."""
+    """One text as word pieces, from [CLS] to [SEP], and the weight of each."""
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
@@ -29,10 +29,10 @@ class TokenizedText:
 
 
 class Tokenizer:
-    """Lower-cased word pieces of BERT; special tokens written in a text are plain text.
+    """BERT's lower-case WordPiece tokenizer; special tokens in a text count as plain text.
 
-    `vocabulary` lists the pieces by id. ConfigError unless they differ, and the special tokens are
-    where BERT has them.
+    `vocabulary` lists the pieces by id. ConfigError for duplicates, and unless the special tokens
+    have their ids in BERT.
     """
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
@@ -52,10 +52,10 @@ class Tokenizer:
         self.words.encode_special_tokens = True
 
     def tokenize(self, text: str) -> TokenizedText:
-        """The word pieces of `text`, weights such as `(red ball:1.3)` taken out of it.
+        """The word pieces of `text`, with weights such as `(red ball:1.3)` applied and removed.
 
-        Beyond 128 tokens the text is cut and `truncated` says so. Half of a surrogate pair, which
-        is no character, is dropped. PromptError for a weight outside its range or for
+        Text beyond 128 tokens is cut, and `truncated` is True. A lone surrogate, which is no
+        character, becomes U+FFFD and is dropped. PromptError for a weight outside its range and for
         more than 100,000 characters.
         """
         if len(text) > MAX_CHARACTERS:

@@ -1,4 +1,4 @@
-"""The words of captions as numbers: lower-case words and marks, after a few signs of its own."""
+"""The captioner's vocabulary: control signs, then the lower-case words and marks of captions."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,27 +15,27 @@ _SENTENCE = re.compile(r"(?:^|(?<=\. ))[a-z]")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """All words that captions may use, in order, `SIGNS` first."""
+    """The words by id, `SIGNS` first; ConfigError unless the others are lower-case or marks."""
 
     words: tuple[str, ...]
 
     def __post_init__(self) -> None:
         fitting = all(_WORD.fullmatch(word) for word in self.words[len(SIGNS) :])
         if self.words[: len(SIGNS)] != SIGNS or not fitting:
-            raise ConfigError("a vocabulary is the signs, then lower-case words and marks")
+            raise ConfigError("vocabulary: list the signs, then lower-case words and marks")
 
     @classmethod
     def from_captions(cls, captions: Iterable[str]) -> "Vocabulary":
-        """The words of `captions`."""
+        """The vocabulary of `captions`, sorted."""
         return cls((*SIGNS, *sorted({word for text in captions for word in split(text)})))
 
     def numbers(self, caption: str) -> list[int]:
-        """`caption` as numbers, without any sign; KeyError where a word is not known."""
+        """The ids of the words of `caption`, without signs; KeyError for an unknown word."""
         known = {word: i for i, word in enumerate(self.words)}
         return [known[word] for word in split(caption)]
 
     def caption(self, numbers: Sequence[int]) -> str:
-        """The text of `numbers`: sentences if it has a full stop, else a phrase."""
+        """The text of the ids `numbers`: sentences if there is a full stop, else a phrase."""
         text = " ".join(self.words[i] for i in numbers if i >= len(SIGNS))
         text = re.sub(r" (?=[.,:])", "", text)
         if "." not in text:

@@ -1,4 +1,4 @@
-"""A scene of the small world said in the words and sentences its captions are made of."""
+"""Captions for the facts of a prompt, in the words and sentences of the small world's captions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +11,12 @@ SIDEWAYS = ("left", "right")
 DEPTH = ("toward", "away")
 
 
-class Speaker:
-    """Says stated facts in the commonest trained words, and draws the rest by seed."""
+class CaptionWriter:
+    """Completes the facts of a prompt and writes their caption; choices depend on `seed` alone.
+
+    Stated facts get their most frequent trained words. `full` adds sizes and more sentences;
+    `refused` words of the prompt are avoided.
+    """
 
     def __init__(self, world: World, seed: int, full: bool, refused: Sequence[str] = ()) -> None:
         self.world = world
@@ -21,7 +25,10 @@ class Speaker:
         self.refused = tuple(word.rstrip("s") for word in refused)  # "clouds" is no "cloud" either
 
     def completed(self, facts: Facts, before: Facts | None = None) -> Facts:
-        """`facts` with what was missing, taken from `before` where that says it."""
+        """`facts` with every missing fact filled in, from `before` if stated there, else by seed.
+
+        `before` holds the facts of earlier shots.
+        """
         done = replace(facts, things=[replace(thing) for thing in facts.things])
         earlier = before.things if before else []
         done.camera = done.camera or self.camera(facts)
@@ -40,14 +47,12 @@ class Speaker:
             if self.full:
                 thing.size = thing.size or known.size or self.choose("size", facts, f"{i}")
             thing.pattern = thing.pattern or known.pattern
-            going_on = (
-                known.motion if known.motion in self.world.fill["motion"][done.camera] else ""
-            )
-            thing.motion = thing.motion or going_on or self.motion(i, thing, done)
+            ongoing = known.motion if known.motion in self.world.fill["motion"][done.camera] else ""
+            thing.motion = thing.motion or ongoing or self.motion(i, thing, done)
         return done
 
     def missing(self, facts: Facts) -> list[str]:
-        """The names of what `facts` leave open."""
+        """The names of the facts that a caption needs and `facts` lack."""
         names = [name for name in ("floor", "sky", "camera") if not getattr(facts, name)]
         needed = ("shape", "colour", "size") if self.full else ("shape", "colour")
         for i, thing in enumerate(facts.things):
@@ -59,11 +64,16 @@ class Speaker:
     def choose(
         self, slot: str, facts: Facts, which: str = "", taken: set[tuple[str, str]] | None = None
     ) -> str:
+        """A value for `slot`, neither excluded by the prompt nor in `taken` if another is left.
+
+        `which` distinguishes several choices for one slot.
+        """
         barred = facts.excluded | (taken or set())
         free = [value for value in self.world.fill[slot] if (slot, value) not in barred]
         return seeded_choice(free or self.world.fill[slot], self.seed, slot + which)
 
     def camera(self, facts: Facts) -> str:
+        """A camera for `facts`: static, unless the prompt excludes that."""
         if ("camera", "static") not in facts.excluded:
             return self.choose("camera", facts)
         instead = self.world.fill["camera instead"]
@@ -71,6 +81,11 @@ class Speaker:
         return seeded_choice(free or instead, self.seed, "camera")
 
     def motion(self, i: int, thing: StatedThing, facts: Facts) -> str:
+        """A motion for thing number `i` that fits the camera and the rest of the scene.
+
+        "still" for a second thing that is hit or stands beside the first; sideways where a wall, a
+        hit or a verb such as "rolls" needs it.
+        """
         if i and (facts.hit or facts.relation):
             return "still"
         free: list[str] = self.world.fill["motion"][facts.camera]
@@ -80,7 +95,7 @@ class Speaker:
         return seeded_choice(allowed or ["still"], self.seed, f"motion{i}")
 
     def caption(self, stated: Facts, facts: Facts) -> str:
-        """Two to four sentences that say `facts`, of which only `stated` were given."""
+        """A caption for `facts` in two to four sentences; `stated` are those of the prompt."""
         event = self.event(facts)
         floor = self.phrase("floor", stated.floor, facts.floor, facts.things[0])
         sky = self.phrase("sky", stated.sky, facts.sky, facts.things[0])
@@ -102,6 +117,11 @@ class Speaker:
         return " ".join(part[0].upper() + part[1:] for part in parts)
 
     def phrase(self, slot: str, stated: str, value: str, main: StatedThing) -> str:
+        """A phrase for `value` within a sentence about `main`.
+
+        The most frequent phrase for a stated value, else one drawn by seed. "across" needs a
+        sideways motion.
+        """
         phrases = self.unrefused(self.world.table[slot][value]["trained"])
         if stated:
             return phrases[0]
@@ -113,11 +133,12 @@ class Speaker:
         return seeded_choice(fit, self.seed, f"{slot} phrase")
 
     def sentence(self, slot: str, stated: str, value: str) -> str:
+        """A sentence of its own for `value`: the most frequent if `stated`, else drawn by seed."""
         phrases = self.unrefused(self.world.table[slot][value]["alone"])
         return phrases[0] if stated else seeded_choice(phrases, self.seed, f"{slot} sentence")
 
     def unrefused(self, phrases: list[str]) -> list[str]:
-        """Those of `phrases` that name nothing refused, if there are any."""
+        """The `phrases` without a refused word, or all of them if each has one."""
         free = [
             phrase
             for phrase in phrases
@@ -126,6 +147,7 @@ class Speaker:
         return free or phrases
 
     def event(self, facts: Facts) -> str:
+        """The clause about the things of a scene: their motions, a wall, a hit or a relation."""
         main, *others = facts.things
         clause = f"{self.noun(main)} {self.moves(main)}"
         if not others:
@@ -142,6 +164,7 @@ class Speaker:
         return f"{clause} while {second} {self.moves(others[0])}"
 
     def noun(self, thing: StatedThing) -> str:
+        """The noun phrase for `thing` with its article, such as "a small striped red ball"."""
         pattern = self.world.first("pattern", thing.pattern) if thing.pattern else ""
         size = self.world.first("size", thing.size) if thing.size else ""
         colour, shape = (
@@ -152,6 +175,7 @@ class Speaker:
         return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
     def moves(self, thing: StatedThing) -> str:
+        """The verb phrase for the motion of `thing`, such as "rolls slowly to the left"."""
         where = self.world.first("motion", thing.motion)
         manner = f"{thing.manner} " if thing.manner else ""
         if thing.motion not in (*SIDEWAYS, *DEPTH):

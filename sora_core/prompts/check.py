@@ -1,4 +1,4 @@
-"""What a text written by others no longer says of a prompt, or says against it."""
+"""Checks of rewritten prompts: which facts of the prompt an answer loses or contradicts."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,20 @@ from .words import words
 
 THING = ("shape", "colour", "size", "pattern", "motion")
 PLACE = ("floor", "sky", "camera", "hit", "wall")
-OPPOSITES = (
+OPPOSITE_TAGS = (
     ("time:night", "time:day"),
     ("camera:static", "camera:moving"),
     ("shot:near", "shot:wide"),
 )
-MIN_LETTERS = 3  # letters: shorter words, but for numbers, say little
-ENDING = 3  # letters that forms of a word may differ in
+MIN_LETTERS = 3  # letters: shorter words, except numbers, carry no fact
+ENDING = 3  # letters by which forms of one word may differ at the end
 
 
 def scene_faults(prompt: str, answer: str, world: World) -> list[str]:
-    """The stated facts of a scene of the small world that `answer` does not show."""
+    """The facts of `prompt`, a scene of the small world, that `answer` loses or contradicts.
+
+    For an `answer` beyond the small world, the words that are beyond it. Empty if all is well.
+    """
     stated, answered = parse(prompt, world), parse(answer, world)
     if not stated.understood:
         meant = {(meaning.slot, meaning.value) for _, meaning in answered.mentions}
@@ -50,7 +53,7 @@ def _unlike(stated: list[StatedThing], answered: list[StatedThing]) -> Iterator[
 
 
 def _barred(stated: Facts, answered: Facts, answer: str) -> list[str]:
-    """What was refused and is shown all the same."""
+    """The values and words that the prompt excludes and the answer states."""
     meant = {(meaning.slot, meaning.value) for _, meaning in answered.mentions}
     heard = {word.text for word in words(answer)} - {*answered.refused}
     barred = [value for slot, value in sorted(stated.excluded) if (slot, value) in meant]
@@ -58,7 +61,10 @@ def _barred(stated: Facts, answered: Facts, answer: str) -> list[str]:
 
 
 def film_faults(prompt: str, answer: str, cinema: Cinema, quiet: frozenset[str]) -> list[str]:
-    """The telling words of a general prompt that `answer` leaves out, refuses or speaks against."""
+    """The significant words of a general `prompt` that `answer` omits, negates or contradicts.
+
+    Words in `quiet`, such as articles and prepositions, are not significant.
+    """
     stated, answered = film_facts(prompt, cinema), film_facts(answer, cinema)
     asserted = {word.text for word in words(answer)} - answered.refused
     faults = []
@@ -66,16 +72,16 @@ def film_faults(prompt: str, answer: str, cinema: Cinema, quiet: frozenset[str])
         significant = len(word.text) >= MIN_LETTERS or word.text.isdigit()
         if word.is_mark or not significant or word.text in quiet:
             continue
-        retained = any(_alike(word.text, other) for other in asserted)
+        retained = any(_share_a_stem(word.text, other) for other in asserted)
         if retained == (word.text in stated.refused):
             faults.append(word.text)
-    for one, other in (*OPPOSITES, *(pair[::-1] for pair in OPPOSITES)):
+    for one, other in (*OPPOSITE_TAGS, *(pair[::-1] for pair in OPPOSITE_TAGS)):
         if one in stated.tags and other not in stated.tags and other in answered.tags:
             faults.append(other.partition(":")[2])
     return faults
 
 
-def _alike(one: str, other: str) -> bool:
-    """Whether two words begin alike, as forms of one word do."""
+def _share_a_stem(one: str, other: str) -> bool:
+    """Whether two words share a stem, as the forms of one word do."""
     stem = one if len(one) <= MIN_LETTERS + 1 else one[: max(MIN_LETTERS + 1, len(one) - ENDING)]
     return other.startswith(stem) and abs(len(other) - len(one)) <= ENDING

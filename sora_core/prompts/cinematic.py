@@ -1,4 +1,4 @@
-"""What a prompt says about how it is filmed, and words for what it leaves open."""
+"""Cinematography in prompts: the facts that a prompt states, and words for the slots it lacks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from .words import LEXICON, TEMPLATES, Meaning, Phrases, Word, read_data, seeded_choice, words
 
 FILM_STYLES = ("general", "wan", "ltx", "hunyuan")
-SLOTS = ("shot", "camera", "lens", "light", "pace", "mood")
+FILM_SLOTS = ("shot", "camera", "lens", "light", "pace", "mood")
 
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """Words for one slot, said where all of `needs` and none of `unless` were stated."""
+    """Words for one slot, usable if the prompt has all tags in `needs` and none in `unless`."""
 
     tag: str
     sentence: str
@@ -21,7 +21,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Cinema:
-    """The vocabulary of filming; a phrase may mean several things, such as a place and a time."""
+    """The vocabulary of filming; one phrase may have a meaning in several slots."""
 
     phrases: dict[str, Phrases]
     adds: dict[str, list[Addition]]
@@ -32,7 +32,7 @@ class Cinema:
 
 @dataclass(frozen=True, slots=True)
 class FilmFacts:
-    """The facts of a prompt as "slot:value", the words for each, and the words it refuses."""
+    """The facts of a prompt: tags "slot:value", the words of each, and the negated words."""
 
     tags: frozenset[str]
     mentions: tuple[tuple[str, str], ...]
@@ -40,11 +40,12 @@ class FilmFacts:
 
     @property
     def slots(self) -> frozenset[str]:
+        """The slots of all tags, negated ones included."""
         return frozenset(tag.partition(":")[0] for tag in self.tags)
 
 
 def read_cinema() -> Cinema:
-    """The vocabulary and the conventions of each model, from the data files of this package."""
+    """The vocabulary, and the prompt conventions of each model, from this package's data files."""
     data, english = read_data(LEXICON / "cinematic.json"), read_data(LEXICON / "english.json")
     phrases = {
         slot: Phrases.from_pairs(
@@ -66,7 +67,7 @@ def read_cinema() -> Cinema:
 
 
 def film_facts(text: str, cinema: Cinema) -> FilmFacts:
-    """What `text` says; what it says after "no" or "without" counts as refused, slot by slot."""
+    """The facts in `text`; a value after "no" or "without" gets the tag "slot:no value"."""
     heard = words(text)
     spans = _refusals(heard, len(text), cinema)
     tags: set[str] = set()
@@ -98,17 +99,17 @@ def _refusals(heard: list[Word], end: int, cinema: Cinema) -> list[tuple[int, in
 def fill_template(
     mentioned: FilmFacts, cinema: Cinema, style: str, full: bool, seed: int, setting: frozenset[str]
 ) -> list[str]:
-    """Words for the slots that `mentioned` leaves open, in the order and form of the model's
-    prompts.
+    """Words for the slots that `mentioned` lacks, in the order and form of the prompts of `style`.
 
-    `setting` holds facts from elsewhere, such as earlier shots, that must not be contradicted.
+    `full` fills more slots than the light level. `setting` holds tags from elsewhere, such as
+    earlier shots; no addition contradicts them. The same `seed` chooses the same words.
     """
     template = cinema.templates[style]
     wanted = template["full" if full else "light"]
     tags = set(mentioned.tags) | set(setting)
     stated = mentioned.slots
     chosen: dict[str, str] = {}
-    for slot in SLOTS:
+    for slot in FILM_SLOTS:
         if slot not in wanted or slot in stated:
             continue
         free = [
@@ -123,7 +124,7 @@ def fill_template(
         pick = next(add for add in fitting if add.tag == name)
         addition = pick.tag if template["as"] == "tags" else pick.sentence
         chosen[slot] = addition
-        if slot == "shot":  # the lens is chosen to fit it
+        if slot == "shot":  # the choice of the lens depends on it
             tags |= film_facts(addition, cinema).tags
     return [chosen[slot] for slot in wanted if slot in chosen]
 

@@ -1,11 +1,15 @@
-"""A short prompt said as fully as the captions a model was trained on, offline and by seed."""
+"""Prompt expansion without a network: a short prompt becomes as detailed as training captions.
+
+`expand` rewrites a scene of the small world in trained words, and appends words about filming to a
+prompt for other models. The same seed gives the same text.
+"""
 
 import unicodedata
 from dataclasses import dataclass
 
 from ..errors import PromptError
 from . import cinematic
-from .caption import Speaker
+from .caption import CaptionWriter
 from .cinematic import Cinema, fill_template, film_facts, read_cinema
 from .parse import Facts, parse
 from .sanitize import plain_prompt
@@ -15,12 +19,12 @@ from .words import words
 EXPANSION_LEVELS = ("full", "light", "off")
 EXPANSION_STYLES = ("sora-mini", *cinematic.FILM_STYLES)
 MAX_PROMPT_BYTES = 2000  # characters
-LATIN_SHARE = 0.7  # below it, a prompt is in another script
+LATIN_SHARE = 0.7  # of the letters: a prompt with fewer Latin ones is in another script
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """The text for the model, and how it came about."""
+    """The text for the model, the facts retained and added, and a note about the result."""
 
     text: str
     retained: tuple[str, ...] = ()
@@ -28,7 +32,7 @@ class Expansion:
     note: str = ""
 
     def diff(self) -> str:
-        """One line for each fact kept (=) and each thing added (+), and the note."""
+        """One line for each retained fact (=) and each added one (+), and the note."""
         lines = [f"= {retained}" for retained in self.retained] + [
             f"+ {added}" for added in self.added
         ]
@@ -37,14 +41,14 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """All vocabularies, read once for any number of prompts."""
+    """All vocabularies; read once, they serve any number of prompts."""
 
     world: World
     cinema: Cinema
 
 
 def read_language() -> Language:
-    """The vocabularies that are part of this package."""
+    """The vocabularies in this package's data files."""
     return Language(read_world(), read_cinema())
 
 
@@ -57,25 +61,26 @@ def expand(
     seed: int = 0,
     before: str = "",
 ) -> Expansion:
-    """`text` with what it leaves open filled in; all that it states stays true.
+    """`text` with its missing details filled in; every stated fact stays true.
 
-    For sora-mini a simple scene is said anew in trained words; anything else stays word for word
-    and is added to. `before` is the text of earlier shots of the same scene, which is not to be
-    contradicted. Text in another language comes back as it is, with a note.
+    For the style sora-mini, a simple scene is rewritten in trained words; any other text stays
+    unchanged and gets sentences appended. `before` is the text of earlier shots of the same scene;
+    nothing added contradicts it. Text in another language is returned unchanged, with a note.
+    PromptError for an unknown `style` or `level`, and for a text above 100,000 bytes.
     """
     check(style, level)
     prompt = plain_prompt(text, MAX_PROMPT_BYTES)
     if level == "off" or not prompt:
-        return Expansion(prompt, note="" if prompt else "nothing was said")
+        return Expansion(prompt, note="" if prompt else "the prompt is empty")
     if is_foreign(prompt, language.world):
-        return Expansion(prompt, note="not in English: left as it is")
+        return Expansion(prompt, note="not in English: unchanged")
     if style == "sora-mini":
         return _as_caption(prompt, language.world, level == "full", seed, before)
     return _as_film(prompt, language.cinema, style, level == "full", seed, before)
 
 
 def check(style: str, level: str) -> None:
-    """Raises PromptError unless both are known."""
+    """Raises PromptError unless `style` and `level` exist."""
     if style not in EXPANSION_STYLES:
         raise PromptError(f"style {style[:20]!a}: choose one of {', '.join(EXPANSION_STYLES)}")
     if level not in EXPANSION_LEVELS:
@@ -83,10 +88,10 @@ def check(style: str, level: str) -> None:
 
 
 def is_foreign(text: str, world: World) -> bool:
-    """Whether `text` is not English, by one simple rule.
+    """Whether `text` is not English, by a simple rule.
 
-    It is not, if under 70 % of its letters are Latin, or if more of its words are among the small
-    words of other languages than among those of English.
+    True if less than 70 % of its letters are Latin, or if it has more function words of other
+    languages than of English.
     """
     letters = [character for character in text if character.isalpha()]
     latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
@@ -99,22 +104,22 @@ def is_foreign(text: str, world: World) -> bool:
 
 def _as_caption(prompt: str, world: World, full: bool, seed: int, before: str) -> Expansion:
     stated = parse(prompt, world)
-    speaker = Speaker(world, seed, full, stated.refused)
+    writer = CaptionWriter(world, seed, full, stated.refused)
     retained = tuple(f"{meaning.slot}: {text}" for text, meaning in stated.mentions)
     if not stated.understood:
-        added = _beside(stated, speaker, parse(before, world) if before else None)
-        note = f"beyond the small world, so kept word for word: {', '.join(stated.beyond[:6])}"
-        return _joined(prompt, retained, added, note)
-    missing = speaker.missing(stated)
+        added = _setting_sentences(stated, writer, parse(before, world) if before else None)
+        note = f"beyond the small world, so not rewritten: {', '.join(stated.beyond[:6])}"
+        return _appended(prompt, retained, added, note)
+    missing = writer.missing(stated)
     if not missing and stated.trained:
         return Expansion(prompt, retained)
-    facts = speaker.completed(stated, parse(before, world) if before else None)
-    caption = speaker.caption(stated, facts)
+    facts = writer.completed(stated, parse(before, world) if before else None)
+    caption = writer.caption(stated, facts)
     return Expansion(caption, _retained(stated, world, caption), _difference(stated, facts))
 
 
 def _retained(stated: Facts, world: World, caption: str) -> tuple[str, ...]:
-    """What was said, and as what it appears where the words are others."""
+    """The stated facts, with the words for each in the caption where these are others."""
     heard = " ".join(word.text for word in words(caption))
     retained = []
     for text, meaning in stated.mentions:
@@ -139,16 +144,16 @@ def _difference(stated: Facts, facts: Facts) -> tuple[str, ...]:
     return tuple(added)
 
 
-def _beside(stated: Facts, speaker: Speaker, before: Facts | None) -> list[str]:
-    """Sentences about place, light and camera, where the words that stand do not speak of them."""
-    done = speaker.completed(stated, before)
+def _setting_sentences(stated: Facts, writer: CaptionWriter, before: Facts | None) -> list[str]:
+    """Sentences about ground, light and camera, for those that the prompt does not mention."""
+    done = writer.completed(stated, before)
     added = []
     if not (stated.elsewhere or stated.floor):
-        added.append(f"The ground is {speaker.sentence('floor', '', done.floor)}.")
+        added.append(f"The ground is {writer.sentence('floor', '', done.floor)}.")
     if not (stated.elsewhere or stated.sky):
-        added.append(speaker.sentence("sky", "", done.sky))
+        added.append(writer.sentence("sky", "", done.sky))
     if not (stated.viewed or stated.camera):
-        added.append(speaker.sentence("camera", "", done.camera))
+        added.append(writer.sentence("camera", "", done.camera))
     return added
 
 
@@ -161,11 +166,13 @@ def _as_film(
     if cinema.templates[style]["as"] == "tags" and added:
         tags = ", ".join(added)
         added = [f"{tags[0].upper()}{tags[1:]}."]
-    return _joined(prompt, tuple(f"{slot}: {text}" for slot, text in facts.mentions), added)
+    return _appended(prompt, tuple(f"{slot}: {text}" for slot, text in facts.mentions), added)
 
 
-def _joined(prompt: str, retained: tuple[str, ...], added: list[str], note: str = "") -> Expansion:
-    """`prompt` as a sentence, then as much of `added` as the limit leaves room for."""
+def _appended(
+    prompt: str, retained: tuple[str, ...], added: list[str], note: str = ""
+) -> Expansion:
+    """`prompt` as a sentence, followed by the sentences of `added` that fit within the limit."""
     if not added:
         return Expansion(prompt, retained, note=note)
     text = prompt[0].upper() + prompt[1:]

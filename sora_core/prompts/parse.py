@@ -1,4 +1,8 @@
-"""What a prompt states about a scene of the small world, and what in it goes beyond that world."""
+"""The facts that a prompt states about a scene of the small world, and its words beyond that world.
+
+The parser reads a prompt phrase by phrase, from left to right, and assigns adjectives, motions and
+places to things by simple rules of English word order.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +21,7 @@ AS_CAMERA = {
 
 @dataclass(slots=True)
 class StatedThing:
-    """One object as far as it was described; what was not said is empty."""
+    """The stated attributes of one object; an attribute that was not stated is empty."""
 
     shape: str = ""
     colour: str = ""
@@ -30,7 +34,14 @@ class StatedThing:
 
 @dataclass(slots=True)
 class Facts:
-    """All that was stated; `beyond` holds the words the world has no meaning for."""
+    """The facts of a prompt; those that were not stated are empty or False.
+
+    `beyond`: words and facts that a scene of the world cannot show. `elsewhere`, `viewed`: some of
+    these are about the place, or about the camera. `excluded`: negated (slot, value) pairs;
+    `denied` and `refused`: the negated words that have a meaning, and those that have none.
+    `trained`: every phrase is one of the training captions. `pushed`: a second thing is hit and
+    moves. `mentions`, `misspelt`: each phrase and its meaning, each corrected word and its form.
+    """
 
     things: list[StatedThing] = field(default_factory=list)
     floor: str = ""
@@ -52,45 +63,47 @@ class Facts:
 
     @property
     def understood(self) -> bool:
-        """Whether the whole prompt fits one simple scene, so that it can be said anew."""
+        """Whether one simple scene can show the whole prompt, so that it can be rewritten."""
         return not self.beyond
 
 
 def parse(text: str, world: World) -> Facts:
-    """What `text` states, in the world's own terms."""
-    reader = _Reader(world)
-    for phrase in world.phrases.find([reader.spelt(word) for word in words(text)]):
-        reader.read(phrase)
-    return reader.finish()
+    """The facts that `text` states, as values of the world's vocabulary."""
+    parser = _Parser(world)
+    for phrase in world.phrases.find([parser.spelt(word) for word in words(text)]):
+        parser.read(phrase)
+    return parser.finish()
 
 
-class _Reader:
-    """Goes through a text once, and keeps what the next words may belong to."""
+class _Parser:
+    """Reads a text once, phrase by phrase; its attributes say to what the next phrase belongs."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.facts = Facts()
-        self.pending: dict[str, str] = {}
-        self.coming = StatedThing()  # motion said before the thing that moves
-        self.group: list[StatedThing] = []
-        self.count = 0
-        self.opened = True  # an article or "and" was said: adjectives belong to what follows
-        self.referring = False
+        self.pending: dict[str, str] = {}  # adjectives without a noun so far
+        self.coming = StatedThing()  # a motion that precedes the thing that moves
+        self.group: list[StatedThing] = []  # the things to which the next motion belongs
+        self.count = 0  # a number word before the next noun
+        self.opened = True  # after an article or "and": adjectives belong to the next noun
+        self.referring = False  # after "the": the noun may be a thing that is known already
         self.joined = True  # the next thing shares the motion of the group
-        self.viewing = False
-        self.placing = False
-        self.negated = ""
-        self.paused = True  # nothing was said since the last mark
-        self.moved = ""  # the motion last said
-        self.inverted = False  # a place was said before the things: "near a cube, a ball rolls"
+        self.viewing = False  # after "camera": the next words are about its movement
+        self.placing = False  # after a preposition of place: unknown words name a place
+        self.negated = ""  # the negation whose scope has not ended
+        self.paused = True  # at the start, and after a punctuation mark
+        self.moved = ""  # the last motion
+        self.inverted = False  # the place precedes the things: "near a cube, a ball rolls"
 
     def spelt(self, word: Word) -> Word:
+        """`word` with its spelling corrected; the correction is recorded."""
         meant = self.world.spelling.mend(word.text)
         if meant != word.text:
             self.facts.misspelt.append((word.text, meant))
         return replace(word, text=meant)
 
     def read(self, phrase: Phrase) -> None:
+        """Takes the next phrase of the text into the facts."""
         english = self.world.english
         if phrase.text in ".,;:!?":
             self.settle()
@@ -146,7 +159,7 @@ class _Reader:
         self.paused = False
 
     def view(self, phrase: Phrase) -> bool:
-        """Takes the words after "camera" as its movement; whether they were about it."""
+        """Whether `phrase`, after "camera", is about its movement, which it then records."""
         english = self.world.english
         meaning = phrase.meaning
         value = english["views_mean"].get(phrase.text, "")
@@ -164,6 +177,7 @@ class _Reader:
         return False
 
     def state(self, slot: str, value: str, text: str) -> None:
+        """Records the fact `slot`: `value`, stated as `text`; a contradiction counts as unknown."""
         if slot in ATTRIBUTES:
             if self.pending.setdefault(slot, value) != value:
                 self.unknown(text)
@@ -194,6 +208,10 @@ class _Reader:
                 self.once(slot, value, text)
 
     def shape(self, value: str, text: str) -> None:
+        """Records a noun: a known thing after "the", else as many new things as it counts.
+
+        They take the pending adjectives and a motion that preceded them.
+        """
         known = [thing for thing in self.facts.things if thing.shape == value]
         if self.referring and known and self.agrees(known[0]) and not self.coming.motion:
             self.group, self.pending = [known[0]], {}
@@ -213,10 +231,11 @@ class _Reader:
         self.opened = self.referring = False
 
     def agrees(self, thing: StatedThing) -> bool:
+        """Whether `thing` has all pending adjectives."""
         return all(getattr(thing, slot) == value for slot, value in self.pending.items())
 
     def settle(self) -> None:
-        """Gives adjectives that follow a thing to that thing."""
+        """Assigns adjectives that follow a thing to that thing."""
         if self.opened or not self.group:
             return
         for slot, value in self.pending.items():
@@ -227,28 +246,36 @@ class _Reader:
         self.pending = {}
 
     def forget(self) -> None:
-        """Says of adjectives whose thing never came that they are unknown."""
+        """Records pending adjectives that never got a noun as unknown."""
         for value in self.pending.values():
             self.unknown(value)
         self.pending = {}
 
     def once(self, name: str, value: str, text: str) -> None:
+        """Records the fact `name`: `value`; a second, different value counts as unknown."""
         if getattr(self.facts, name) not in ("", value):
             self.unknown(text)
         else:
             setattr(self.facts, name, value)
 
     def exclude(self, slot: str, value: str) -> None:
+        """Records a negated fact; "no", "without" and "never" last up to a noun, others end."""
         self.facts.excluded.add((slot, value))
         if slot == "shape" or self.negated not in ("no", "without", "never"):
             self.negated = ""
 
     def unknown(self, text: str) -> None:
+        """Records `text` as beyond the world, and whether it is about the place or the camera."""
         self.facts.beyond.append(text)
         self.facts.elsewhere |= self.placing or text in self.world.english["settings"]
         self.facts.viewed |= self.viewing
 
     def finish(self) -> Facts:
+        """The facts, after the last phrase.
+
+        Adjectives and motions without a noun become a thing without a shape, if there is no other.
+        Whatever exceeds one simple scene, or contradicts the prompt itself, counts as unknown.
+        """
         self.settle()
         facts = self.facts
         if not facts.things:
@@ -280,5 +307,5 @@ class _Reader:
         for thing in facts.things:
             mentioned = [(slot, getattr(thing, slot)) for slot in ("shape", "motion", *ATTRIBUTES)]
             if facts.excluded & set(mentioned):
-                self.unknown("not what it is")
+                self.unknown("a contradiction")
         return facts

@@ -1,4 +1,8 @@
-"""A prompt said more fully by a language model, and held to what the user stated."""
+"""Texts by a language model: prompts rewritten in more detail, and captions of footage.
+
+An answer is untrusted: markup is removed, its length is bounded, and a rewritten prompt must retain
+every fact that the user stated.
+"""
 
 import re
 from collections.abc import Callable
@@ -12,8 +16,8 @@ from .sanitize import MAX_BYTES, clean_prompt, plain_prompt
 from .words import TEMPLATES, read_data
 
 INSTRUCTIONS = Path(__file__).parent / "instructions"
-TOKENS = 512  # more than the longest paragraph that is asked for
-ANSWER_CHARACTERS = 20_000  # characters of an answer that are looked at
+TOKENS = 512  # more than the longest paragraph that the instructions ask for
+READ = 20_000  # characters of an answer that are read
 
 _REASONED = re.compile(
     r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|$)", re.IGNORECASE | re.DOTALL
@@ -33,11 +37,11 @@ def rewrite(
     level: str = "full",
     seed: int = 0,
 ) -> Expansion:
-    """What `write` answers when asked to say `text` fully, if that keeps all that `text` states.
+    """`text` rewritten in detail by `write`, if the answer retains every fact that `text` states.
 
-    Otherwise, and when nothing comes back, the built-in expansion, with a note that says why. No
-    markup reaches `write`, and none of its answer is more than text of bounded length. Facts in
-    other languages than English cannot be checked: the note says so.
+    Otherwise, and for an empty answer, the built-in expansion, with a note that gives the reason.
+    `write` gets an instruction and the prompt without markup. The facts of a text in another
+    language than English are not checked, which the note states. PromptError as from `expand`.
     """
     check(style, level)
     prompt = plain_prompt(text, MAX_PROMPT_BYTES)
@@ -49,21 +53,21 @@ def rewrite(
         return Expansion(
             answered, added=(answered,), note="not in English: its facts are not checked"
         )
-    fault = faults(prompt, answered, language, style) if answered else "it said nothing"
+    fault = faults(prompt, answered, language, style) if answered else "its answer is empty"
     built_in = expand(prompt, language, style=style, level=level, seed=seed)
     if fault:
         notes = (f"language model not followed: {fault}", built_in.note)
         return replace(built_in, note="\n".join(filter(None, notes)))
-    if style == "sora-mini":  # said again in the words that the model has learned
+    if style == "sora-mini":  # put into the words of the model's training captions
         answered = expand(answered, language, style=style, level=level, seed=seed).text
     return Expansion(answered, built_in.retained, (answered,), "by the language model")
 
 
 def answer(written: str, instruction: str) -> str:
-    """The description in what a model wrote; empty if there is none.
+    """The description in a language model's output; empty if there is none.
 
-    Reasoning goes, also where it never ends or never began; so do prefaces, quotes and markup. An
-    answer that recites its `instruction` is none.
+    Reasoning is removed, even if its start or end tag is missing, and so are prefaces, quotes and
+    markup. An output that repeats a sentence of its `instruction` counts as empty.
     """
     visible = clean_prompt(
         written[:ANSWER_CHARACTERS].encode("utf-8", "replace").decode(), ANSWER_CHARACTERS
@@ -81,7 +85,7 @@ def answer(written: str, instruction: str) -> str:
 
 
 def faults(prompt: str, answered: str, language: Language, style: str) -> str:
-    """In a few words what `answered` loses or contradicts; empty if nothing."""
+    """A phrase that names up to five facts that `answered` loses or contradicts; empty if none."""
     if style == "sora-mini":
         found = scene_faults(prompt, answered, language.world)
     else:
@@ -91,26 +95,26 @@ def faults(prompt: str, answered: str, language: Language, style: str) -> str:
     return f"it lost or contradicts {', '.join(found[:5])}" if found else ""
 
 
-MAX_CAPTION = 1200  # characters of the full caption
-MAX_SHORT_CAPTION = 200  # and of the short one, at most
-BREAK = "\u00b6"  # stands for the end of a line while reasoning, which may be of many, is removed
+MAX_LONG_CAPTION = 1200  # characters of the full caption, at most
+MAX_SHORT_CAPTION = 200  # characters of the short caption, at most
+BREAK = "\u00b6"  # replaces line ends while reasoning, which can span lines, is removed
 
 
 def question() -> str:
-    """What to ask, beside some moments of the footage."""
+    """The question that accompanies frames of the footage."""
     return read_data(TEMPLATES / "describe.json")["ask"]
 
 
 def captions(answer: str) -> tuple[str, str]:
-    """The full and the short caption in `answer`: its first line is the short one.
+    """The full and the short caption in `answer`, whose first line is the short one.
 
-    An answer of a single line is both. Raises PromptError where nothing was said.
+    A single line serves as both. PromptError for an empty answer.
     """
     plain = plain_prompt(f" {BREAK} ".join(answer.splitlines()), MAX_BYTES)
     lines = [line for line in map(clean_prompt, plain.split(BREAK)) if line]
     if not lines:
-        raise PromptError("the language model said nothing about the footage: try another seed")
+        raise PromptError("the language model's answer is empty: try another seed")
     short, *rest = lines
-    return clean_prompt(" ".join(rest) or short, MAX_CAPTION), clean_prompt(
+    return clean_prompt(" ".join(rest) or short, MAX_LONG_CAPTION), clean_prompt(
         short, MAX_SHORT_CAPTION
     )

@@ -1,4 +1,4 @@
-"""Prompts as plain, visible, composed text of bounded length."""
+"""Sanitized prompts: visible characters in NFC, without markup, of bounded length."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ import unicodedata
 from ..errors import PromptError
 
 MAX_BYTES = 100_000
-JOINERS = "\u200c\u200d"  # invisible, but Persian words and many emoji are spelt with them
+JOINERS = "\u200c\u200d"  # invisible, but Persian words and many emoji need them
 
 _INVISIBLE = {"Cc", "Cf", "Cs"}
 _REASONING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
@@ -17,13 +17,13 @@ _BRACKETS = "<>{}[]|`"
 def clean_prompt(text: str, limit: int = 2000) -> str:
     """`text` in NFC, single-spaced, without control, direction and other invisible characters.
 
-    Beyond `limit` characters it is cut, at a space where there is one. Cleaning twice is cleaning
-    once; what was empty or invisible comes back empty. Raises PromptError above 100,000 bytes.
+    It is cut to at most `limit` characters, at a space if there is one. Cleaning is idempotent.
+    PromptError above 100,000 bytes.
     """
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise PromptError(f"prompt of {size} bytes: shorten it to at most {MAX_BYTES} bytes")
-    visible = "".join(filter(_is_visible, text))
+    visible = "".join(filter(_is_visible_character, text))
     line = " ".join(unicodedata.normalize("NFC", visible).split())
     if len(line) <= limit:
         return line
@@ -32,10 +32,10 @@ def clean_prompt(text: str, limit: int = 2000) -> str:
 
 
 def plain_prompt(text: str, limit: int = 2000) -> str:
-    """`text` as `clean_prompt` gives it, and without anything a chat template could be made of.
+    """`clean_prompt(text)` without the characters and tags of chat templates.
 
-    Reasoning is removed with what it encloses, unless nothing else was said. Brackets that are
-    left, also wide ones that a tokenizer would fold into them, become spaces.
+    Reasoning is removed with its tags, unless there is no other text. The remaining brackets become
+    spaces, full-width ones included, since tokenizers normalise those to plain brackets.
     """
     composed = clean_prompt(text, MAX_BYTES)
     plain = _without_markup(_REASONING.sub(" ", composed)) or _without_markup(composed)
@@ -53,7 +53,7 @@ def _is_bracket(character: str) -> bool:
     return any(mark in folded for mark in _BRACKETS)
 
 
-def _is_visible(character: str) -> bool:
+def _is_visible_character(character: str) -> bool:
     return (
         character.isspace()
         or character in JOINERS

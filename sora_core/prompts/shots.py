@@ -1,6 +1,6 @@
 """The grammar of a storyboard: text with times before or behind its shots, a list, or a paragraph.
 
-`web/storyboard.js` reads the same text on the page; `tests/boards.json` holds what both read.
+`web/storyboard.js` parses the same grammar on the page; `tests/boards.json` tests both.
 """
 
 import re
@@ -11,7 +11,7 @@ from math import isclose
 from ..errors import PromptError
 
 MAX_SHOTS = 64
-TIME_TOLERANCE = 1e-6  # seconds: what decimal times lose in binary
+TIME_TOLERANCE = 1e-6  # seconds: above the rounding of decimal times to binary
 
 _CLOCK = r"(?:[0-9]+:)?[0-9]+(?:\.[0-9]+)?"
 _UNIT = r"(?:seconds|secs?|s)\b"
@@ -40,8 +40,8 @@ _FIRST = re.compile(r"^(?:then|next|finally|cut to:?|after that)\b,?\s*", re.IGN
 
 
 @dataclass(frozen=True, slots=True)
-class PromptShot:
-    """What the video shows from `start` until `end`, in seconds."""
+class Shot:
+    """The prompt of the video from `start` to `end`, in seconds."""
 
     start: float
     end: float
@@ -57,15 +57,16 @@ class _Span:
     frames: bool
 
 
-def parse_shots(text: str, seconds: float) -> list[PromptShot]:
-    """The shots of `text`, in order and without gaps, of which the last ends at `seconds`.
+def parse_shots(text: str, seconds: float) -> list[Shot]:
+    """The shots of `text`, in order and without gaps; the last ends at `seconds`.
 
     A shot has its time before it, `0-2s: a ball`, or behind it in brackets, `a ball [0-2s]`. Shots
     without times share `seconds` evenly. Whole numbers without a unit in brackets behind a shot,
     as in `a ball [0-120] | a cube [121-240]`, are frames at any rate: the last frame stands for
     the end of the canvas, and a shot may start with or after the last frame of the one before.
-    Raises PromptError where times are mixed with no times, frames with seconds, or times have no
-    end, overlap, leave a gap or do not end at `seconds`.
+
+    PromptError if only some shots have times, if frames are mixed with seconds, and for times that
+    have no end, overlap, leave a gap or do not end at `seconds`.
     """
     pieces = _split(text)
     if not pieces:
@@ -87,13 +88,13 @@ def parse_shots(text: str, seconds: float) -> list[PromptShot]:
         timed.append(found)
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)
-    shots = [PromptShot(span.start, span.end, message) for span, message in timed]
-    _check_order(shots, seconds)
+    shots = [Shot(span.start, span.end, message) for span, message in timed]
+    _check_times(shots, seconds)
     return shots
 
 
 def _split(text: str) -> list[str]:
-    """Parts between bars, else lines if there are several, else timed parts, else sentences."""
+    """The pieces of `text`: parts between bars, else lines, else timed parts, else sentences."""
     bars = [found.start() for found in _BAR.finditer(text) if found[1]]
     edges = zip([0, *(bar + 1 for bar in bars)], [*bars, None], strict=True)
     parts = [text[start:end] for start, end in edges]
@@ -110,7 +111,7 @@ def _split(text: str) -> list[str]:
 
 
 def _time_of(piece: str) -> tuple[_Span, str] | None:
-    """When a piece starts and ends, and its text without that."""
+    """The time of a piece, and its text without the time; None for a piece without a time."""
     if found := _TIME_BEFORE.match(piece):
         return _Span(_seconds(found[1]), _seconds(found[2]), False), found[3]
     if found := _TIME_BEHIND.match(piece):
@@ -126,8 +127,8 @@ def _seconds(clock: str) -> float:
     return 60 * int(minutes or 0) + float(rest)
 
 
-def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[PromptShot]:
-    """Shots whose frames are stretched so that the last one ends at `seconds`."""
+def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
+    """Shots in seconds from spans in frames, scaled so that the last one ends at `seconds`."""
     for i, (span, _) in enumerate(timed, 1):
         if not span.frames:
             raise PromptError(f"shot {i} counts seconds and another shot frames: use one of both")
@@ -149,7 +150,7 @@ def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[PromptS
     ]
 
 
-def _check_order(shots: list[PromptShot], seconds: float) -> None:
+def _check_times(shots: list[Shot], seconds: float) -> None:
     at = 0.0
     for i, shot in enumerate(shots, 1):
         span = f"shot {i} from {shot.start:g} s to {shot.end:g} s"

@@ -1,27 +1,27 @@
-"""Words as they were meant: one slip away from a known word, unless they are words themselves."""
+"""Spelling correction: a word one edit away from a known word, unless it is a word itself."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-SHORT_WORD = 4  # letters: so many short words are one slip from another that only swaps are mended
+SHORT_WORD = 4  # letters: short words have too many neighbours, so only swaps are corrected there
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """The words one may have meant, and all that need no correction."""
+    """The words that corrections can yield, and all words that need no correction."""
 
     meant: tuple[str, ...]
     correct: frozenset[str]
 
     @classmethod
     def of(cls, known: Iterable[str], others: Iterable[str]) -> "Spelling":
-        """A spelling of `known` words; `others` are words too, though they look like known ones."""
+        """A spelling that corrects towards `known` words; `others` are correct and stay."""
         vocabulary = frozenset(known)
         long = sorted(word for word in vocabulary if len(word) >= SHORT_WORD and word.isalpha())
         return cls(tuple(long), vocabulary | frozenset(others))
 
     def mend(self, word: str) -> str:
-        """The known word that `word` most likely was to be, or `word` itself."""
+        """The known word one edit away from `word`, swapped letters first, or `word` itself."""
         if word in self.correct or len(word) < SHORT_WORD or not word.isalpha():
             return word
         near = [known for known in self.meant if known[0] == word[0] and one_slip(word, known)]
@@ -31,7 +31,10 @@ class Spelling:
 
 
 def one_slip(heard: str, meant: str) -> bool:
-    """Whether `heard` is `meant` with a letter too many, too few, wrong, or two swapped."""
+    """Whether `heard` is `meant` with one letter inserted, deleted or replaced, or two swapped.
+
+    That is a Damerau-Levenshtein distance of 1 (Damerau 1964).
+    """
     i = 0
     while i < min(len(heard), len(meant)) and heard[i] == meant[i]:
         i += 1

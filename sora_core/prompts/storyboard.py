@@ -1,4 +1,4 @@
-"""Shots with their times, from text with times, from a list of lines or from one paragraph."""
+"""Storyboards: shots with times from a text, with consistent descriptions, and their expansion."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,50 +9,50 @@ from .sanitize import clean_prompt, plain_prompt
 from .shots import PromptShot, parse_shots
 from .words import LEXICON, Word, read_data, words
 
-RECENT = 4  # shots that one may be the continuation of
+RECENT = 4  # earlier shots that a shot can continue
 ARTICLES = ("a", "an", "the")
 PRONOUNS = ("it", "he", "she")
 
 
-def read_storyboard(text: str, seconds: float) -> list[PromptShot]:
-    """The shots of `text`, in order and without gaps, of which the last ends at `seconds`.
+def read_storyboard(text: str, seconds: float) -> list[Shot]:
+    """The shots of `text`, in order and without gaps; the last ends at `seconds`.
 
-    Shots without times share the seconds evenly. A thing that was described once is described in
-    the same words in each later shot. Raises PromptError where times are mixed with no times, have
-    no end, overlap, leave a gap or exceed `seconds`.
+    Shots without times share the seconds evenly. Later shots repeat the first description of a
+    thing (`consistent`). PromptError for a length that is not positive, a shot without text, and as
+    from `parse_shots`.
     """
     if not 0 < seconds < float("inf"):
         raise PromptError(f"a storyboard of {seconds:g} seconds: give the canvas more than 0")
-    clean_prompt(text)  # refuses what is too large before any of it is read
+    clean_prompt(text)  # raises for a text that is too large to parse
     shots = parse_shots(text, seconds)
     texts = consistent([plain_prompt(shot.text) for shot in shots])
     for i, shot_text in enumerate(texts, 1):
         if not shot_text:
-            raise PromptError(f"shot {i} says nothing: describe it, or leave it out")
+            raise PromptError(f"shot {i} has no text: describe it, or remove it")
     return [replace(shot, text=shot_text) for shot, shot_text in zip(shots, texts, strict=True)]
 
 
 def expanded(
-    shots: list[PromptShot], language: Language, *, style: str, level: str, seed: int
-) -> list[PromptShot]:
-    """`shots` with each text expanded; what one leaves open is as in the shots before it."""
-    done: list[PromptShot] = []
+    shots: list[Shot], language: Language, *, style: str, level: str, seed: int
+) -> list[Shot]:
+    """`shots` with each text expanded; missing details are taken from the four shots before it."""
+    done: list[Shot] = []
     for shot in shots:
-        before = " ".join(earlier.text for earlier in done[: -RECENT - 1 : -1])  # the last counts
+        before = " ".join(earlier.text for earlier in done[: -RECENT - 1 : -1])  # latest first
         fuller = expand(shot.text, language, style=style, level=level, seed=seed, before=before)
         done.append(replace(shot, text=fuller.text))
     texts = consistent([shot.text for shot in done])
     return [replace(shot, text=text) for shot, text in zip(done, texts, strict=True)]
 
 
-def script(shots: list[PromptShot]) -> str:
-    """A line for each shot, which `read_storyboard` reads back."""
+def script(shots: list[Shot]) -> str:
+    """A text with a line for each shot; `read_storyboard` parses it to the same shots."""
     return "\n".join(f"{shot.start:.6g}-{shot.end:.6g}s: {shot.text}" for shot in shots)
 
 
 @dataclass(frozen=True, slots=True)
 class _Noun:
-    """A thing with its article: the `name` is its last word, what is before describes it."""
+    """A noun phrase with its article: the `name` is its last word, the others describe it."""
 
     start: int
     end: int
@@ -65,10 +65,10 @@ class _Noun:
 
 
 def consistent(texts: list[str]) -> list[str]:
-    """`texts`, each thing described as fully as where it was first met.
+    """`texts` in which each thing has its first description everywhere.
 
-    A later "the fox" becomes "the old red fox"; "it", "he" or "she" at the start becomes the thing
-    that the shot before began with. "Another fox" and "a fox" stay as they are.
+    A later "the fox" becomes "the old red fox". "It", "he" or "she" at the start of a text becomes
+    the thing at the start of the text before. "Another fox" and "a fox" stay unchanged.
     """
     english = read_data(LEXICON / "english.json")
     ends, scenery = frozenset(english["noun ends"]), frozenset(english["scenery"])
@@ -97,9 +97,9 @@ def consistent(texts: list[str]) -> list[str]:
 
 
 def _nouns(heard: list[Word], ends: frozenset[str], known: Collection[str]) -> list[_Noun]:
-    """The described things in a text: an article and the words up to a verb or preposition.
+    """The noun phrases of a text: an article and the words up to a verb or preposition.
 
-    "The fox darts" is the fox, for a fox is `known`; "a fox darts" may be about fox darts.
+    "The fox darts" is about the fox if a fox is `known`; "a fox darts" may be about fox darts.
     """
     found = []
     for i, word in enumerate(heard):

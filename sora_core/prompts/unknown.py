@@ -1,4 +1,4 @@
-"""Which words of a prompt the world of the shipped model does not know."""
+"""The words of a prompt that the shipped model's world does not know."""
 
 import re
 from itertools import pairwise
@@ -9,21 +9,20 @@ from .words import LEXICON, Phrase, Word, read_data, words
 
 NAMED = 12  # words in a note
 LONGEST = 40  # characters of a word in a note
-READ_CHARACTERS = 4000  # characters: the text encoder reads 128 word pieces
-DESCRIBED = ("shape", *ATTRIBUTES)
+MAX_READ = 4000  # characters: the text encoder reads 128 word pieces
 
 _WEIGHT = re.compile(r":\s*[\d.]+\s*\)")
 
 
 def unknown_words(prompt: str, world: World) -> list[str]:
-    """The words of `prompt` that mean nothing to `world`, as they were written, each once.
+    """The words of `prompt` without a meaning in `world`, as written, each once.
 
-    Words of grammar, weights such as `(word:1.3)`, times, and what is ruled out ("no people") are
-    not among them. A setting that the world only resembles, such as a street, is, unless the whole
-    phrase is one that the model learned; so is a colour or a size that names a thing, such as the
-    cherry in "a cherry spins".
+    Function words, weights such as `(word:1.3)`, times and negated words ("no people") do not
+    count. A setting that the world only resembles, such as a street, counts unless the whole phrase
+    occurs in training captions. So does a colour or size used as a noun, such as the cherry in "a
+    cherry spins".
     """
-    text = _WEIGHT.sub(")", prompt[:READ_CHARACTERS])
+    text = _WEIGHT.sub(")", prompt[:MAX_READ])
     refused = set(parse(text, world).refused)
     known = {*read_data(LEXICON / "grammar.json")["grammar"], *world.english["quiet"]}
     known.update(*(world.english[name] for name in ("function", "placing", "views_pass", "views")))
@@ -56,7 +55,7 @@ def unknown_note(prompt: str, world: World) -> str:
 
 
 def _mended(word: Word, world: World) -> Word:
-    """`word` as it was meant; the plural of an attribute ("mammoths") is a thing, and no slip."""
+    """`word` with its spelling corrected; the plural of an attribute ("mammoths") is no mistake."""
     meant = world.spelling.mend(word.text)
     meaning = world.phrases.meanings.get(meant)
     if word.text == f"{meant}s" and meaning and meaning.slot in ATTRIBUTES:
@@ -74,7 +73,7 @@ def _is_beyond(phrase: Phrase, following: Phrase, world: World) -> bool:
 
 
 def _names_a_thing(phrase: Phrase, following: Phrase, world: World) -> bool:
-    """Whether an attribute that can be a noun ("orange", "giant") has nothing that it describes."""
+    """Whether an attribute that can be a noun ("orange", "giant") is one: a verb follows it."""
     meaning = phrase.meaning
     can_name = phrase.text in world.english["nominal"] or phrase.text in ("giant", "mammoth")
     acts = following.meaning is not None and following.meaning.slot in ("motion", "verb", "hit")

@@ -1,4 +1,4 @@
-"""The words of the small world, and the English around them."""
+"""The vocabulary of the small world, and the English around it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any
 from .spelling import Spelling
 from .words import LEXICON, Meaning, Phrases, inflected, read_data
 
-COMPANY = "fill"  # the part of the lexicon that lists what to choose from, not what to find
+COMPANY = "fill"  # the lexicon's part with the values to choose from
 VERB_FORMS = ("motion", "verb", "hit", "wall", "camera")
 PLACE_WORDS = ("articles", "manner", "beyond", "negations", "views", "tails", "quiet")
 
 Table = dict[str, dict[str, dict[str, list[str]]]]
-"""Phrases by slot, value and way: trained, alone as a sentence, or also understood."""
+"""Phrases by slot, value and use: "trained", "alone" as a sentence, or "also" understood."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The small world's vocabulary, and the English around it."""
+    """The vocabulary of the small world: phrases, values to choose from, and spelling."""
 
     table: Table
     fill: dict[str, Any]
@@ -26,12 +26,12 @@ class World:
     spelling: Spelling
 
     def first(self, slot: str, value: str) -> str:
-        """The words that the model has read most often for `value`."""
+        """The most frequent phrase for `value` in training captions."""
         return self.table[slot][value]["trained"][0]
 
 
 def read_world() -> World:
-    """The vocabulary from the data files of this package."""
+    """The vocabulary, from this package's data files."""
     table, english = read_data(LEXICON / "world.json"), read_data(LEXICON / "english.json")
     fill = table.pop(COMPANY)
     phrases = Phrases.from_pairs([*_listed(table), *_around(english), *_formed(table, english)])
@@ -44,9 +44,9 @@ def read_world() -> World:
 
 def _listed(table: Table) -> Iterator[tuple[str, Meaning]]:
     for slot, values in table.items():
-        for value, ways in values.items():
-            for term, phrases in ways.items():
-                meaning = Meaning(slot, value, trained=term != "also")
+        for value, uses in values.items():
+            for use, phrases in uses.items():
+                meaning = Meaning(slot, value, trained=use != "also")
                 yield from ((phrase, meaning) for phrase in phrases)
 
 
@@ -57,7 +57,7 @@ def _around(english: dict[str, Any]) -> Iterator[tuple[str, Meaning]]:
 
 
 def _formed(table: Table, english: dict[str, Any]) -> Iterator[tuple[str, Meaning]]:
-    """Shades of colours, and verbs in other forms than they are listed in."""
+    """Shades of the listed colours, and the other forms of the listed verbs."""
     for colour in table["colour"]:
         yield from ((f"{shade} {colour}", Meaning("colour", colour)) for shade in english["shades"])
     for phrase, meaning in _listed({slot: table[slot] for slot in VERB_FORMS}):

@@ -1,4 +1,4 @@
-"""Words and phrases in a text: where each is, and what a lexicon says it means."""
+"""Words and phrases in a text: their positions, and their meanings in a lexicon."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[.,;:!?]", re.UNICODE)
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word in lower case, or one punctuation mark, and where it stands."""
+    """One word in lower case, or one punctuation mark, and its span of characters."""
 
     text: str
     start: int
@@ -26,12 +26,13 @@ class Word:
 
     @property
     def is_mark(self) -> bool:
+        """Whether it is a punctuation mark."""
         return self.text in ".,;:!?"
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a phrase says; `trained` is whether a model knows it in these very words."""
+    """The meaning of a phrase; `trained` is whether training captions contain these very words."""
 
     slot: str
     value: str
@@ -40,7 +41,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Some words in a row and their meaning, if they have one."""
+    """Consecutive words, their span of characters, and their meaning if they have one."""
 
     text: str
     start: int
@@ -50,14 +51,14 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Phrases by their words, to be found the longest first."""
+    """A lexicon of phrases, matched longest first; `longest` is in words."""
 
     meanings: Mapping[str, Meaning]
     longest: int
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, Meaning]]) -> "Phrases":
-        """Phrases from (phrase, meaning); of two meanings the first counts."""
+        """A lexicon of (phrase, meaning) pairs; the first meaning of a phrase counts."""
         meanings: dict[str, Meaning] = {}
         for phrase, meaning in pairs:
             heard = words(phrase.rstrip("."))
@@ -65,7 +66,7 @@ class Phrases:
         return cls(meanings, max((key.count(" ") + 1 for key in meanings), default=1))
 
     def find(self, text: list[Word]) -> Iterator[Phrase]:
-        """All that was `text` in order, in known phrases where there are any, else by word."""
+        """The words of `text` in order, grouped into the longest known phrases, else one by one."""
         i = 0
         while i < len(text):
             for count in range(min(self.longest, len(text) - i), 0, -1):
@@ -78,7 +79,7 @@ class Phrases:
 
 
 def words(text: str) -> list[Word]:
-    """The words and marks of `text`; hyphens part words."""
+    """The words and punctuation marks of `text`, in order; a hyphen separates words."""
     return [
         Word(found[0].lower().replace("\u2019", "'"), *found.span())
         for found in _TOKEN.finditer(text)
@@ -86,7 +87,7 @@ def words(text: str) -> list[Word]:
 
 
 def inflected(phrase: str) -> list[str]:
-    """`phrase`, and if it begins with a verb as "rolls" is one, also with "roll" and "rolling"."""
+    """`phrase`, and if it begins with a verb in the third person, its base form and "-ing" form."""
     verb, space, rest = phrase.partition(" ")
     if not _THIRD_PERSON.fullmatch(verb):
         return [phrase]
@@ -100,7 +101,7 @@ def inflected(phrase: str) -> list[str]:
 
 
 def read_data(path: Path) -> dict[str, Any]:
-    """The JSON object in one of the data files that are part of this package."""
+    """The JSON object in one of this package's data files."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -1,1 +1,1 @@
-"""Jobs on disk that continue after a restart."""
+"""Jobs on disk that resume after a restart."""

@@ -1,4 +1,4 @@
-"""What a value is, as one short text: the same for the same value in every process."""
+"""Hashes of values that are the same in every process; they key the caches on disk."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 
 MAX_NESTING = 40
-SAMPLES = 1024  # values of a tensor of weights: training or merging changes nearly all of them
+SAMPLES = 1024  # values per weight tensor: training or merging changes nearly all of them
 
 
 def fingerprint(*values: object) -> str:
-    """64 hexadecimal digits that stand for `values` alone, and for all they hold.
+    """SHA-256 of `values` and everything they contain, as 64 hexadecimal digits.
 
-    Tensors count with every byte, modules with their state and their numbers, functions with their
-    name and what they close over. ConfigError for anything that could not be told from another of
-    its kind once the process has ended.
+    Tensors enter with every byte, modules with parameters, buffers and numeric attributes,
+    functions with their name, defaults and closure. ConfigError for a value whose identity cannot
+    be recognised in another process, and for nesting deeper than MAX_NESTING.
     """
     found = hashlib.sha256()
     for piece in _encoded(values, 0):
@@ -30,9 +30,9 @@ def fingerprint(*values: object) -> str:
 
 
 def tensor_sample(tensor: Tensor) -> tuple[str, list[int], Tensor]:
-    """What tells one tensor of trained weights from another, without reading all of it.
+    """A cheap identity of a trained weight: dtype, shape and up to SAMPLES evenly spaced values.
 
-    Its dtype, its shape and values spread evenly over it; a change of a few values goes unseen.
+    It detects training and merging, but not a change of a few values.
     """
     flat = tensor.detach().reshape(-1)
     places = torch.linspace(0, len(flat) - 1, min(SAMPLES, len(flat)), dtype=torch.float64).long()
@@ -40,7 +40,7 @@ def tensor_sample(tensor: Tensor) -> tuple[str, list[int], Tensor]:
 
 
 def _encoded(value: object, depth: int) -> Iterator[bytes | memoryview]:
-    """The bytes of `value`, each kind of value beginning with its own name."""
+    """The bytes of `value`; each type starts with its own name, so that no two types collide."""
     if depth > MAX_NESTING:
         raise ConfigError(f"a value nested deeper than {MAX_NESTING}: it cannot be recognised")
     match value:
@@ -68,7 +68,7 @@ def _encoded(value: object, depth: int) -> Iterator[bytes | memoryview]:
             yield from _tagged("function", value, parts, depth)
         case MethodType():
             yield from _tagged("method", value.__func__, [value.__self__], depth)
-        case torch.no_grad():  # around each sampler of the host; what it holds is to restore
+        case torch.no_grad():  # wraps each sampler of the host; its state only restores grad mode
             yield b"no_grad"
         case partial():
             yield from _tagged("partial", None, [value.func, value.args, value.keywords], depth)

@@ -1,4 +1,4 @@
-"""Long jobs that go on where they stopped: each finished part is a file, named by what made it."""
+"""Long jobs that resume: each finished part is a file, named by the fingerprint of its inputs."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from .tensor_cache import Tensors, read_cached, refusing, size_of, write_cached,
 
 JOB_MANIFEST = "job.json"
 MAX_MANIFEST = 10_000_000  # bytes; a part takes about 150
-JOB_NAME = 16  # hexadecimal digits of a job's name, 64 bits: enough for those of one folder
-FILE = 32  # and of a part's
+JOB_NAME = 16  # hexadecimal digits of a job's name: 64 bits do for the jobs of one folder
+FILE = 32  # hexadecimal digits of a part's file name
 
 _HEX = re.compile(r"[0-9a-f]{16}")
 _PART = r"[0-9a-f]{32}(\.[0-9]{5,})?\.safetensors"  # a part, or one of its predictions
@@ -27,9 +27,10 @@ _OURS = re.compile("|".join([r"job\.json", _PART, _HALF_WRITTEN]))
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is planned and what is done: of each finished part its file, and the hash of its values.
+    """The state of a job: `done` maps each finished part's index to its file and fingerprint.
 
-    `what` is for people; `begun` is the time, in UTC.
+    `what` describes the job for people; `total` counts its parts; `begun` is the start in UTC, in
+    ISO 8601.
     """
 
     what: str
@@ -41,9 +42,10 @@ class Manifest:
 
 
 class Job:
-    """A long job and its folder below `root`.
+    """A long job in its own folder below `root`, which it creates or resumes.
 
-    `shared` is all that makes every part of it, and `key` what differs from part to part.
+    `shared` and `key` are fingerprints of its inputs and name the folder; every part's key includes
+    `shared`. MediaError where the disk refuses.
     """
 
     def __init__(self, root: Path, shared: str, key: str, what: str, seed: int, total: int) -> None:
@@ -56,10 +58,11 @@ class Job:
     def part(
         self, index: int, key: str, make: Callable[[PredictionCache], Tensors]
     ) -> tuple[Tensors, bool]:
-        """The part that `make` gives, and whether this or another job below the root had it.
+        """The tensors of part `index`, and whether this or another job below the root had them.
 
-        `key` is all that makes this part alone. One whose file is damaged is made again. What the
-        model predicts on the way is kept until the part is done, if `make` asks for it there.
+        `key` is the fingerprint of the part's own inputs. `make` computes a part whose file is
+        missing or damaged. It gets a cache for the model's predictions, which lasts until the part
+        is written.
         """
         key = fingerprint(self.shared, key)
         own = self.folder / f"{key[:FILE]}.safetensors"
@@ -80,7 +83,7 @@ class Job:
         return part, known
 
     def finish(self) -> None:
-        """Notes that every part is done."""
+        """Marks the job as finished in its manifest."""
         self._note(replace(self.manifest, finished=True))
         self._remove_half_written()
 
@@ -89,16 +92,16 @@ class Job:
         write_text_cached(self.folder / JOB_MANIFEST, json.dumps(asdict(manifest)))
 
     def _remove_half_written(self) -> None:
-        """Removes what killed writers left, of this job and of others below the root."""
+        """Removes files of killed writers, those of other jobs below the root included."""
         with refusing(self.folder), suppress(FileNotFoundError):
             remove_stale(self.folder.parent)
-            for file in self.folder.glob(".*.part.*"):  # of versions that wrote them here
+            for file in self.folder.glob(".*.part.*"):  # older versions wrote them here
                 if _HALF.fullmatch(file.name):
                     file.unlink(missing_ok=True)
 
 
 def jobs(root: Path) -> list[Path]:
-    """The folders of all jobs below `root`, the one that began last in front."""
+    """The folders of all jobs below `root`, the newest first."""
     if not root.is_dir():
         return []
     folders = [
@@ -111,7 +114,7 @@ def jobs(root: Path) -> list[Path]:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest in `folder`; None where there is none that makes sense."""
+    """The manifest in `folder`; None where it is missing, too large or malformed."""
     with suppress(OSError, ValueError, RecursionError):
         path = folder / JOB_MANIFEST
         if not path.is_file() or path.stat().st_size > MAX_MANIFEST:
@@ -130,16 +133,17 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def size_on_disk(folder: Path) -> int:
-    """Bytes of the files of the job in `folder`."""
+    """The size of the job in `folder`, in bytes."""
     return size_of(_files(folder))
 
 
 def remove(folder: Path) -> None:
-    """Removes the job in `folder`, and the folder unless something else lies there.
+    """Removes the files of the job in `folder`, and the folder if it is empty then.
 
-    A job that is running begins its next part anew. What dead writers left below the root goes too.
+    A job that is running restarts its next part. Files of dead writers below the root are removed
+    too. MediaError where the disk refuses.
     """
-    if is_staging(folder):  # and no job: its writer may be alive
+    if is_staging(folder):  # not a job, and its writer may be alive
         remove_stale(folder.parent)
         return
     with refusing(folder):

@@ -1,4 +1,4 @@
-"""Predictions of a model, kept in files: sampled again, they are given back without the model.
+"""Model predictions cached in files: a restarted sampler reads them instead of calling the model.
 
 Axes: b c t y x, as in shapes.
 """
@@ -13,19 +13,20 @@ from ..shapes import Latent
 from .fingerprint import fingerprint
 from .tensor_cache import read_cached, refusing, size_of, write_cached
 
-MAX_CACHE_BYTES = 16e9  # bytes that those of all jobs below a root may take
-MAX_DISK_SHARE = 0.5  # and of what the disk has left for them
+MAX_CACHE_BYTES = 16e9  # bytes, for the predictions of all jobs below a root
+MAX_DISK_SHARE = 0.5  # of the free disk space and these predictions together
 CLEAN = "clean"
 
 _FILES = "[0-9a-f]*.[0-9]*.safetensors"
 
 
 class PredictionCache:
-    """Those on the way to one part of a job, in the order in which they were asked for.
+    """The predictions for one part of a job, in the order of the calls.
 
-    A sampler knows of a model what it predicts and nothing else: begun anew with the same noise it
-    asks the same again, whichever sampler it is, and comes to where it was stopped. Each prediction
-    is given back for the very question it answered; another is asked of the model, and kept.
+    Samplers are deterministic given their noise, so a restart repeats the same model calls. A call
+    whose inputs match the cached ones returns the cached output; any other calls the model, and its
+    output is cached. `asked`, `hits` and `uncached` count the calls, those answered from the cache,
+    and those whose output no longer fitted on the disk.
     """
 
     def __init__(self, folder: Path, name: str, key: str) -> None:
@@ -33,7 +34,7 @@ class PredictionCache:
         self.asked = self.hits = self.uncached = 0
 
     def cached(self, denoise: Denoise) -> Denoise:
-        """`denoise`, asked for what is not known."""
+        """`denoise` behind this cache."""
 
         def cached_denoise(x: Latent, sigma: Sigma) -> Latent:
             path = self.folder / f"{self.name}.{self.asked:05}.safetensors"
@@ -43,7 +44,7 @@ class PredictionCache:
             if found is not None:
                 self.hits += 1
                 return found[CLEAN].to(x.device)
-            clean = denoise(x, sigma).contiguous()  # as a file gives it back: sums round alike
+            clean = denoise(x, sigma).contiguous()  # as read from a file: later sums round alike
             if self._fits(clean.nbytes):
                 write_cached(path, key, {CLEAN: clean})
             else:
@@ -53,7 +54,7 @@ class PredictionCache:
         return cached_denoise
 
     def clear(self) -> None:
-        """Removes them all: the part is done."""
+        """Removes all predictions of this part. MediaError where the disk refuses."""
         with refusing(self.folder), suppress(FileNotFoundError):
             for path in self.folder.glob(f"{self.name}.[0-9]*.safetensors"):
                 path.unlink(missing_ok=True)
@@ -67,6 +68,6 @@ class PredictionCache:
 
 
 def prediction_files(folder: Path) -> Iterator[Path]:
-    """The files of predictions in the folder of a job."""
+    """The files of predictions in a job's `folder`."""
     with suppress(FileNotFoundError):  # another process may remove the folder meanwhile
         yield from folder.glob(_FILES)

@@ -1,8 +1,8 @@
-"""Folders in which files are written before they take their place: locked while their writer lives.
+"""Staging folders: a file is written in one and moved into place once it is complete.
 
-A file that is written beside its place is lost when another process clears that folder. One that is
-written in a folder of its own and moved when it is complete is not; and what a killed writer leaves
-is known at once, because its lock went with it.
+A file written in its final folder is lost if another process clears that folder meanwhile; a
+staging folder belongs to one writer. The writer locks it. A killed process loses its locks, so the
+folders that it left are recognised at once.
 """
 
 import errno
@@ -15,20 +15,20 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows; there it is old age alone that tells of a dead writer
+except ImportError:  # Windows: a folder is stale by its age alone
     fcntl = None
 
 SUFFIX = ".part"
-STALE_SECONDS = 3600  # without a lock to ask: no file of ours takes so long to write
+STALE_SECONDS = 3600  # where locks are missing: no file of ours takes so long to write
 LOCKLESS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
-ATTEMPTS = 1000  # to move a file into a folder that others keep removing; each takes microseconds
+ATTEMPTS = 1000  # at a folder that other processes may remove meanwhile; each takes microseconds
 
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """A new, empty folder below `root`, locked by this process; it is removed in the end.
+    """A new, empty folder below `root`, locked by this process and removed when the block ends.
 
-    What the disk refuses passes through as OSError.
+    OSError where the disk refuses.
     """
     folder, handle = _locked_folder(root)
     try:
@@ -44,7 +44,7 @@ def _locked_folder(root: Path) -> tuple[Path, int | None]:
         root.mkdir(parents=True, exist_ok=True)
         folder = root / f".{secrets.token_hex(8)}{SUFFIX}"
         folder.mkdir()
-        with suppress(FileNotFoundError, BlockingIOError):  # taken for stale before it was locked
+        with suppress(FileNotFoundError, BlockingIOError):  # another took it for stale before this
             handle = _lock(folder)
             if folder.is_dir():
                 return folder, handle
@@ -54,24 +54,27 @@ def _locked_folder(root: Path) -> tuple[Path, int | None]:
 
 
 def move_into_place(file: Path, path: Path) -> None:
-    """Moves a complete `file` to `path`; the folder is made, as often as others remove it."""
+    """Moves `file` to `path` and creates its folder, again if another process removes it.
+
+    OSError where the disk refuses.
+    """
     for attempt in range(1, ATTEMPTS + 1):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(file, path)
             return
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # removed before, or while, mkdir looked at it
             if attempt == ATTEMPTS or not file.exists():
                 raise
 
 
 def is_staging(folder: Path) -> bool:
-    """Whether `folder` bears the name of a staging folder."""
+    """Whether `folder` has the name of a staging folder."""
     return folder.name.startswith(".") and folder.suffix == SUFFIX
 
 
 def remove_stale(root: Path) -> int:
-    """Removes the staging folders below `root` whose writers are dead: how many there were."""
+    """How many staging folders of dead writers it removed below `root`."""
     stale = [folder for folder in root.glob(f".*{SUFFIX}") if folder.is_dir() and _is_stale(folder)]
     for folder in stale:
         _remove(folder)
@@ -84,14 +87,16 @@ def _is_stale(folder: Path) -> bool:
         if handle is None:
             return time.time() - folder.stat().st_mtime > STALE_SECONDS
         os.close(handle)
-    except OSError:  # locked by its writer, or just removed by it
+    except OSError:  # its writer has locked it, or has just removed it
         return False
     return True
 
 
 def _lock(folder: Path) -> int | None:
-    """A handle that holds the lock of `folder`; None where the disk knows no locks,
-    BlockingIOError where another holds it."""
+    """A handle that holds the lock of `folder`; None where the file system has no locks.
+
+    BlockingIOError where another process holds it.
+    """
     if fcntl is None:
         return None
     handle = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Tensors in a file that says what made them: given back for that alone, and only undamaged."""
+"""Tensors cached in files: each is returned only for the key it was written with, and undamaged."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,7 +18,7 @@ Tensors = Mapping[str, Tensor]
 
 
 def read_cached(path: Path, key: str) -> Tensors | None:
-    """The tensors in the file at `path`; None where it is missing, damaged or of another key."""
+    """The tensors in the file at `path`; None if it is missing, damaged or has another `key`."""
     try:
         metadata = read_header(path).metadata
         if metadata.get(KEY) != key:
@@ -30,9 +30,10 @@ def read_cached(path: Path, key: str) -> Tensors | None:
 
 
 def write_cached(path: Path, key: str, tensors: Tensors) -> None:
-    """Puts `tensors` into the file at `path`, whole or not at all, in a folder made if need be.
+    """Writes `tensors` with their `key` to the file at `path` atomically, and creates its folder.
 
-    It is written in a folder beside that of `path`: another process may clear that meanwhile.
+    It is staged beside that folder, since another process may clear the folder meanwhile.
+    MediaError where the disk refuses.
     """
     with refusing(path.parent), staging(path.parent.parent) as folder:
         write_tensors(folder / path.name, tensors, {KEY: key, HASH: fingerprint(tensors)})
@@ -40,7 +41,7 @@ def write_cached(path: Path, key: str, tensors: Tensors) -> None:
 
 
 def write_text_cached(path: Path, text: str) -> None:
-    """Puts `text` into the file at `path`, as `write_cached` does."""
+    """Writes `text` to the file at `path`, as `write_cached` does."""
     with refusing(path.parent), staging(path.parent.parent) as folder:
         with replacing(folder / path.name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
@@ -48,7 +49,7 @@ def write_text_cached(path: Path, text: str) -> None:
 
 
 def size_of(files: Iterable[Path]) -> int:
-    """Bytes of `files`, of those that are there: a running job makes and removes some."""
+    """The size of `files` in bytes; files that a running job has removed count 0."""
     total = 0
     for file in files:
         with suppress(OSError):
@@ -58,10 +59,10 @@ def size_of(files: Iterable[Path]) -> int:
 
 @contextmanager
 def refusing(folder: Path) -> Iterator[None]:
-    """Tells the user what the disk refuses of the job in `folder`, as MediaError."""
+    """Turns an OSError in the block into a MediaError that names the job in `folder`."""
     try:
         yield
     except OSError as problem:
         raise MediaError(
-            f"job {folder.name}: {problem.strerror}: is there free space, and access?"
+            f"job {folder.name}: {problem.strerror}: check free space and access rights there"
         ) from problem

@@ -1,4 +1,8 @@
-"""Against drift: a denoiser whose colours and contrast stay near those of an earlier part.
+"""Drift of colours and contrast from segment to segment: anchoring against it, and its measure.
+
+`anchor` pulls the channel statistics of a denoiser's predictions towards those of an earlier
+segment with the same prompts. `DriftMonitor` compares each segment, with and without anchoring,
+to that earlier one, and writes the summary for the user.
 
 Axes: b c t y x, as in shapes; p prompts.
 """
@@ -16,7 +20,7 @@ from ..shapes import Latent
 from .samplers import Denoise, Sigma
 
 HALF_SIGMA = 0.5  # between noise and clean
-SAME_OVERLAP = 1e-3  # prompts that differ by less count as the same: weights are sums
+SAME_OVERLAP = 1e-3  # overlaps that differ by less are equal: the weights are sums of floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +32,19 @@ class Statistics:
 
     @classmethod
     def from_latent(cls, latent: Latent) -> "Statistics":
-        over = {"dim": (2, 3, 4), "keepdim": True}
-        return cls(latent.mean(**over), latent.std(**over))
+        """The statistics of `latent` over all its frames, rows and columns."""
+        axes = {"dim": (2, 3, 4), "keepdim": True}
+        return cls(latent.mean(**axes), latent.std(**axes))
 
     def transformed(self, affine: Callable[[Latent], Latent]) -> "Statistics":
-        """Those of `affine(latent)`, which scales and shifts each channel."""
+        """The statistics of `affine(latent)`, where `affine` scales and shifts each channel."""
         mean = affine(self.mean)
         return Statistics(mean, affine(self.mean + self.deviation) - mean)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentAnchor:
-    """What a part of a video was like, and how much each prompt counted in it."""
+    """The statistics of a finished segment, and the mean weight of each prompt over its frames."""
 
     statistics: Statistics
     prompts: Float[Tensor, " p"]
@@ -48,8 +53,11 @@ class SegmentAnchor:
 def closest_segment(
     anchors: Iterable[SegmentAnchor], prompts: Float[Tensor, " p"]
 ) -> tuple[Statistics | None, float]:
-    """The statistics of the part that was told most of `prompts`, the first among equals, and which
-    share of them it was told; a scene that changes is not held to the one before."""
+    """The statistics of the earlier segment whose prompts overlap `prompts` most, and the overlap.
+
+    The overlap lies in [0, 1]: the sum over prompts of the smaller weight. The first of equals
+    wins. Without any overlap the result is (None, 0): a new scene has no reference.
+    """
     closest, most = None, 0.0
     for segment in anchors:
         overlap = float(torch.minimum(segment.prompts, prompts).sum())
@@ -59,10 +67,10 @@ def closest_segment(
 
 
 class StatisticsProbe:
-    """What a part would be like were it not held to another, read from its own predictions.
+    """Estimates the statistics that a segment would have without anchoring.
 
-    Early ones are blurred, and in late ones the part has been pulled already: the one nearest to
-    half noise says most.
+    It takes the prediction whose noise level is nearest to 0.5, before it is anchored: earlier
+    predictions are blurred, and later ones already follow the anchored latent.
     """
 
     def __init__(self) -> None:
@@ -70,7 +78,7 @@ class StatisticsProbe:
         self.distance = math.inf
 
     def note(self, own: Statistics, sigma: Sigma) -> None:
-        """A prediction at the noise level `sigma` is like its `own` statistics."""
+        """Records the `own` statistics of a prediction at the noise level `sigma`."""
         level = float(sigma.max()) if isinstance(sigma, Tensor) else sigma
         if abs(level - HALF_SIGMA) < self.distance:
             self.statistics, self.distance = own, abs(level - HALF_SIGMA)
@@ -79,11 +87,11 @@ class StatisticsProbe:
 def anchor(
     denoise: Denoise, reference: Statistics, strength: float, probe: StatisticsProbe | None = None
 ) -> Denoise:
-    """A denoiser whose predictions go `strength` of the way to the statistics `reference`; 1 is
-    all.
+    """A denoiser whose predictions are pulled towards the channel statistics `reference`.
 
-    `probe` is told what they were like before. Huang and Belongie 2017, equation 8 (adaptive
-    instance normalisation).
+    `strength` in [0, 1] is the weight of the fully matched prediction. `probe` records the
+    statistics before matching. ConfigError for another `strength`. Huang and Belongie 2017,
+    equation 8 (adaptive instance normalisation).
     """
     if not 0 <= strength <= 1:
         raise ConfigError(f"anchor strength {strength}: choose from 0 to 1")
@@ -99,18 +107,16 @@ def anchor(
     return anchored
 
 
-pass  # dropped
-
-PIXEL_LEVELS = 127.5  # of 255, for each unit of a video in [-1, 1]
-COLOUR, CONTRAST = 3.0, 0.08  # more can be seen, in levels of 255 and as a share
+PIXEL_LEVELS = 127.5  # levels of 255 for each unit of a video in [-1, 1]
+COLOUR, CONTRAST = 3.0, 0.08  # visible above these: levels of 255, and a relative change
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentDrift:
-    """How far part `index` lies from the first that was told the same.
+    """The distance of segment `index` (from 0) to its reference segment.
 
-    `colour` is the mean over red, green and blue, in levels of 255; `contrast` the share by which
-    latents vary more or, negative, less.
+    `colour` is the mean change of red, green and blue, in levels of 255. `contrast` is the relative
+    change of the latent's standard deviation, positive where it grew.
     """
 
     index: int
@@ -119,21 +125,26 @@ class SegmentDrift:
 
     @classmethod
     def between(
-        cls, index: int, own: Statistics, like: Statistics, colours: Float[Tensor, "c 3"]
+        cls, index: int, own: Statistics, reference: Statistics, colours: Float[Tensor, "c 3"]
     ) -> "SegmentDrift":
-        moved = (own.mean - like.mean).mean(0).flatten().cpu().to(colours) @ colours
-        grown = (own.deviation / like.deviation).mean().item() - 1
-        return cls(index, PIXEL_LEVELS * moved.abs().mean().item(), grown)
+        """The drift of `own` against `reference`; `colours` maps channels to red, green, blue."""
+        shift = (own.mean - reference.mean).mean(0).flatten().cpu().to(colours) @ colours
+        growth = (own.deviation / reference.deviation).mean().item() - 1
+        return cls(index, PIXEL_LEVELS * shift.abs().mean().item(), growth)
 
     @property
     def far(self) -> bool:
+        """Whether a viewer can notice it."""
         return self.colour > COLOUR or abs(self.contrast) > CONTRAST
 
 
 @dataclass(frozen=True, slots=True)
 class DriftMonitor:
-    """Notes how far each part of a chain would wander by itself, and how far it did, held to the
-    first that was told the same; those between two scenes have no measure."""
+    """Collects the drift of each segment without anchoring (`free`) and with it (`held`).
+
+    Segments whose prompts differ from those of their reference are left out: there a change of
+    colours is wanted.
+    """
 
     colours: Float[Tensor, "c 3"]
     free: list[SegmentDrift] = field(default_factory=list)
@@ -141,43 +152,46 @@ class DriftMonitor:
 
     @classmethod
     def from_factors(cls, factors: Sequence[Sequence[float]]) -> "DriftMonitor":
-        """`factors` is how much red, green and blue each channel adds to a preview."""
+        """A monitor with `factors`: how much red, green and blue each latent channel adds."""
         return cls(torch.tensor(factors, dtype=torch.float32))
 
     def note(
-        self, index: int, free: Statistics, held: Statistics, like: Statistics, share: float
+        self, index: int, free: Statistics, held: Statistics, reference: Statistics, overlap: float
     ) -> None:
-        """Part `index` would be as `free` says and is as `held` says; it was told that `share` of
-        what the part was told that it is held to, which is `like` this."""
-        if share > 1 - SAME_OVERLAP:
-            self.free.append(SegmentDrift.between(index, free, like, self.colours))
-            self.held.append(SegmentDrift.between(index, held, like, self.colours))
+        """Records segment `index`: statistics without and with anchoring, and the reference.
+
+        `overlap` in [0, 1] is how much of its prompts it shares with the reference segment.
+        """
+        if overlap > 1 - SAME_OVERLAP:
+            self.free.append(SegmentDrift.between(index, free, reference, self.colours))
+            self.held.append(SegmentDrift.between(index, held, reference, self.colours))
 
     @property
     def summary(self) -> str:
-        """What the user should know; nothing where no two parts were told the same."""
+        """A report for the user; empty where no two segments share their prompts."""
         if not self.free:
             return ""
-        parts = [f"Drift of the model within scenes: {_most(self.free)}; held back: "]
-        parts += [f"{_most(self.held)}."]
-        far, left = _far(self.free), _far(self.held)
+        sentences = [f"Drift within scenes, not anchored: {_largest(self.free)}; anchored: "]
+        sentences += [f"{_largest(self.held)}."]
+        far, remaining = _far(self.free), _far(self.held)
+        limit = f"{COLOUR:g} of 255 or {CONTRAST:.0%}"
         if far:
-            parts += [f" More than {COLOUR:g} of 255 or {CONTRAST:.0%} by itself: part {far}."]
-        if left:
-            parts += [f" Still so: part {left}; try another seed or shorter shots."]
-        return "".join(parts)
+            sentences += [f" More than {limit} without anchoring: segment {far}."]
+        if remaining:
+            sentences += [f" Also with it: segment {remaining}; try another seed or shorter shots."]
+        return "".join(sentences)
 
 
-def _most(parts: Sequence[SegmentDrift]) -> str:
-    colour = max(parts, key=lambda part: part.colour)
-    contrast = max(parts, key=lambda part: abs(part.contrast))
+def _largest(drifts: Sequence[SegmentDrift]) -> str:
+    colour = max(drifts, key=lambda drift: drift.colour)
+    contrast = max(drifts, key=lambda drift: abs(drift.contrast))
     return (
-        f"colour up to {colour.colour:.1f} of 255 (part {colour.index + 1}), "
-        f"contrast {contrast.contrast:+.0%} (part {contrast.index + 1})"
+        f"colour up to {colour.colour:.1f} of 255 (segment {colour.index + 1}), "
+        f"contrast {contrast.contrast:+.0%} (segment {contrast.index + 1})"
     )
 
 
-def _far(parts: Sequence[SegmentDrift]) -> str:
-    """The numbers of those that have gone too far."""
-    far = [part.index + 1 for part in parts if part.far]
+def _far(drifts: Sequence[SegmentDrift]) -> str:
+    """The numbers, from 1, of the segments with visible drift; at most eight."""
+    far = [drift.index + 1 for drift in drifts if drift.far]
     return ", ".join(map(str, far[:8])) + (" and more" if len(far) > 8 else "")

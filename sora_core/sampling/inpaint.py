@@ -1,4 +1,4 @@
-"""Known footage: a denoiser that paints only where it may. Axes: b c t y x, as in shapes."""
+"""Inpainting around known footage: denoisers that follow a mask. Axes: b c t y x, as in shapes."""
 
 import torch
 from jaxtyping import Float
@@ -8,21 +8,21 @@ from ..shapes import Latent
 from .samplers import Denoise, Sigma
 
 SamplingMask = Float[Tensor, "#b 1 #t #y #x"]
-"""From 0, keep the known latent, to 1, paint freely."""
+"""From 0, where the known latent stays, to 1, where the model is free."""
 
 
 def hold_known(denoise: Denoise, known: Latent, mask: SamplingMask) -> Denoise:
-    """A denoiser that keeps `known` where `mask` is 0 and paints freely where it is 1.
+    """A denoiser that returns `known` where `mask` is 0 and is free where it is 1.
 
-    Between, footage is kept until the sampler's level falls to `mask` and painted over from there,
-    as if it had been noised that far (SDEdit). The model sees each token at its own level: `mask`
-    while held, so 0 for kept footage, then the sampler's. Needs a model with per-token levels.
+    Between 0 and 1, a cell is held at `known` until sigma falls to its mask and is free from there,
+    as if the footage had been noised to that level (Meng et al. 2022, SDEdit). The model gets a
+    noise level for each cell: `mask` while it is held, then sigma. Needs a model that takes them.
     """
     return keep_known(show_known(denoise, known, mask), known, mask)
 
 
 def keep_known(denoise: Denoise, known: Latent, mask: SamplingMask) -> Denoise:
-    """A denoiser whose held tokens come out as `known`; what the model sees stays as it is."""
+    """A denoiser that returns `known` in held cells (mask < sigma), else the prediction."""
 
     def with_known(x: Latent, sigma: Sigma) -> Latent:
         return torch.where(mask < sigma, known, denoise(x, sigma))
@@ -31,8 +31,10 @@ def keep_known(denoise: Denoise, known: Latent, mask: SamplingMask) -> Denoise:
 
 
 def show_known(denoise: Denoise, known: Latent, mask: SamplingMask) -> Denoise:
-    """A denoiser that sees held tokens as known as they are; without, it sees them as noisy as the
-    sampler has them. That is the difference which footage guidance enlarges."""
+    """A denoiser whose model gets held cells at the noise level `mask` instead of sigma.
+
+    Footage guidance extrapolates from the plain denoiser, with held cells at sigma, to this one.
+    """
 
     def revealed(x: Latent, sigma: Sigma) -> Latent:
         return denoise(*model_view(x, sigma, known, mask))
@@ -43,14 +45,17 @@ def show_known(denoise: Denoise, known: Latent, mask: SamplingMask) -> Denoise:
 def model_view(
     x: Latent, sigma: Sigma, known: Latent, mask: SamplingMask
 ) -> tuple[Latent, Float[Tensor, "#b 1 #t #y #x"]]:
-    """What a model sees of `x`, and at which levels: held tokens at that of `mask`, not `sigma`."""
+    """The model's input for `x`, and its noise levels: `mask` in held cells, `sigma` elsewhere."""
     held = mask < sigma
-    # Held tokens predict `known`, so x - known is sigma * (noise - known): scale it down.
+    # In held cells x = known + sigma * (noise - known): scale that down to the level `mask`.
     view = torch.where(held, known + (mask / sigma) * (x - known), x)
     return view, torch.where(held, mask, sigma)
 
 
 def mask_by_frame(mask: SamplingMask) -> SamplingMask:
-    """`mask`, one value a frame where no more are needed: models compute once for each level."""
+    """`mask` with one value a frame if each frame is uniform, else unchanged.
+
+    Models embed a noise level once for each value, so fewer are cheaper.
+    """
     frame = mask[..., :1, :1]
     return frame if bool((mask == frame).all()) else mask

@@ -1,4 +1,4 @@
-"""Endless loops: a denoiser whose time has no ends. Axes: b c t y x, as in shapes."""
+"""Endless loops: a denoiser on circular time. Axes: b c t y x, as in shapes."""
 
 import torch
 from torch import Tensor
@@ -12,23 +12,26 @@ from .windows import DenoiseAt, sigma_frames
 def loop_denoiser(
     denoise: Denoise, period: int, cuts: int | None = None, context: int = 1
 ) -> Denoise:
-    """A denoiser of `period` latent frames whose last is followed by the first; see
-    `loop_denoiser_at`."""
+    """`loop_denoiser_at` for a `denoise` that does not depend on the position in time."""
     return loop_denoiser_at(lambda start: denoise, period, cuts, context)
 
 
 def loop_denoiser_at(
     denoise_at: DenoiseAt, period: int, cuts: int | None = None, context: int = 1
 ) -> Denoise:
-    """A denoiser of `period` latent frames whose last is followed by the first.
+    """A denoiser of `period` latent frames in which frame 0 follows the last frame.
 
-    A model sees time as a line, so the ring is cut open, at `cuts` places evenly around it, and the
-    clean predictions are averaged; each counts most far from its own cut. Every cut goes on for
-    `context` frames on both sides with what lies beyond it. With a cut at every frame, the default,
-    no frame is special: rotating the input rotates the output, whatever the model. With fewer the
-    cost falls; they then travel once around the ring as sigma falls from 1 to 0, and the law holds
-    for rotations from cut to cut, or for all if the model looks no further than `context`.
-    `denoise_at` is told the frame that each line begins with, from 0 to before `period`.
+    A model takes time as a line, so the loop is cut open at `cuts` evenly spaced frames, each cut
+    gives one model call, and the clean predictions are averaged with sin^2 weights that are largest
+    far from the cut. Each line is extended at both ends by `context` frames from across the cut.
+
+    With a cut at every frame, the default, rotating the input rotates the output, for any model.
+    Fewer cuts cost less; they move once around the loop as sigma falls from 1 to 0. The law then
+    holds for rotations that map cuts to cuts, and for all rotations if the model's receptive field
+    is at most `context` frames. `denoise_at` gets the first frame of each line, in [0, period).
+
+    ConfigError for `cuts` outside [1, period] and for a negative `context`; the denoiser raises it
+    for a latent of another length.
     """
     cuts = period if cuts is None else cuts
     if not 1 <= cuts <= period:
@@ -36,7 +39,7 @@ def loop_denoiser_at(
     if context < 0:
         raise ConfigError(f"context {context}: choose 0 or more latent frames")
     around = torch.arange(-context, period + context)
-    # One cut leaves nothing to average; else sin^2, whose even shifts add up to a constant.
+    # A single line has nothing to average; evenly shifted sin^2 curves add up to a constant.
     weight = torch.sin(torch.pi * (torch.arange(period) + 0.5) / period)[:, None, None] ** 2
     weight = torch.ones_like(weight) if cuts == 1 else weight
 

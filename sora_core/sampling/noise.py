@@ -21,11 +21,12 @@ def seeded_noise(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Latent:
-    """Independent unit Gaussians, the same for a seed on every device.
+    """Independent unit Gaussians of `shape`, the same for a seed on every device.
 
     Twice the mean of each 2x2 block is the same seed's noise at half the width and height, wherever
-    both are even: a draft and its final agree. A longer clip, and a larger batch, begins with the
-    noise of the shorter or smaller. Another `step` is other noise, for stochastic samplers.
+    both are even: a draft and its final agree. A longer clip begins with the noise of a shorter
+    one, a larger batch with that of a smaller one. Each `step` of a stochastic sampler has its own
+    noise. ConfigError for a seed outside [0, MAX_SEED], SizeError for an empty shape.
     """
     if not 0 <= seed <= MAX_SEED:
         raise ConfigError(f"seed {seed}: choose from 0 to {MAX_SEED}")
@@ -38,17 +39,17 @@ def seeded_noise(
 def seeded_item(
     seed: int, step: int, item: int, channels: int, frames: int, rows: int, columns: int
 ) -> Float[Tensor, "c t y x"]:
-    """The noise of one batch item, grown from the coarsest level that its sides halve to."""
+    """The noise of one batch item, refined from the coarsest level to which its sides halve."""
     common = math.gcd(rows, columns)
     levels = (common & -common).bit_length() - 1  # how often both sides halve
     rows, columns = rows >> levels, columns >> levels
 
-    # Philox is counter-based: every (level, item, step) has a stream of its own, with no hashing.
+    # Philox is counter-based: each (level, item, step) addresses its own stream without hashing.
     def normal(level: int, *shape: int) -> Tensor:
         stream = np.random.Philox(key=seed, counter=[0, level, item, step])
         return torch.from_numpy(np.random.Generator(stream).standard_normal(shape, np.float32))
 
-    # Frames come first in memory, so that a longer clip only reads further into each stream.
+    # Frames are the first axis in memory, so that a longer clip reads further into each stream.
     noise = normal(0, frames, channels, rows, columns)
     for level in range(levels):
         detail = normal(level + 1, frames, 3, channels, rows << level, columns << level)
@@ -62,9 +63,10 @@ def refine_noise(
     down: Float[Tensor, "t c y x"],
     diagonal: Float[Tensor, "t c y x"],
 ) -> Float[Tensor, "t c y2 x2"]:
-    """Noise of twice the sides whose 2x2 blocks average to half of `parent`.
+    """Noise with twice the rows and columns, whose 2x2 blocks average to half of `parent`.
 
-    One inverse Haar transform. It is orthonormal, so white noise goes in and white noise comes out.
+    One inverse Haar transform of `parent` and three details. It is orthonormal, so white noise
+    stays white.
     """
     top, bottom = parent + down, parent - down
     lean_top, lean_bottom = across + diagonal, across - diagonal

@@ -1,4 +1,4 @@
-"""Prompts over spans of time: how much each counts in each latent frame, and a denoiser of several.
+"""Prompts over spans of time: their weights in each latent frame, and a denoiser that blends them.
 
 Axes: p prompts, t latent frames; b c t y x as in shapes.
 """
@@ -18,10 +18,10 @@ from .windows import DenoiseAt
 
 SOFT_SECONDS = 0.5  # seconds over which one prompt turns into the next
 SPAN_KEY = "sora_span"
-"""The key under which a host's conditioning says the seconds it is for: (start, end)."""
+"""Key of a host's conditioning that holds its span in seconds: (start, end)."""
 
 Seconds = tuple[float, float]
-"""From when until when."""
+"""Start and end, in seconds."""
 
 
 def span_weights(
@@ -32,24 +32,27 @@ def span_weights(
     ring: bool = False,
     main: bool = True,
 ) -> Float[Tensor, "p t"]:
-    """How much each prompt counts in each latent frame; each frame's weights add up to 1.
+    """The weight of each prompt in each latent frame; the weights of a frame add up to 1.
 
-    The first row is the main prompt, which counts wherever no span does; then a row for each span.
-    `frames` are the seconds that each latent frame stands for, in order and without gaps; where one
-    span meets the next, weights cross over within `soft` seconds. Spans that overlap share their
-    time evenly. Without a `main` prompt its row is left out: a gap belongs to the span that ended
-    last before it, and what is before the first span to that one. On a `ring` the end borders on
-    the start; what a span has beyond the end is ignored.
+    The first row is the main prompt, which fills the time outside all spans; the others are the
+    spans, in order. `frames` are the start and end of each latent frame in seconds, in order and
+    without gaps. At a border between spans the weights cross-fade over `soft` seconds. Overlapping
+    spans share their time evenly.
+
+    Without a `main` prompt there is no such row: a gap belongs to the span that ended last before
+    it, and the time before all spans to the first. On a `ring` the end of the video borders on its
+    start. A span's time beyond the end is ignored. ConfigError for a negative `soft`, and with
+    neither a main prompt nor a span.
     """
     if soft < 0:
         raise ConfigError(f"soft border of {soft} seconds: choose 0 or more")
     if not (spans or main):
-        raise ConfigError("neither a main prompt nor any span: give at least one")
+        raise ConfigError("neither a main prompt nor a span: write at least one prompt")
     begin, end = frames[0][0], frames[-1][1]
     edges = {min(max(second, begin), end) for span in spans for second in span}
     pieces = list(pairwise(sorted({begin, end} | edges)))
     shares = torch.tensor([_shares(spans, piece, main) for piece in pieces])
-    # What a frame tells of is its own time and half a border on each side: the weights are shares.
+    # A frame covers its own time and half a border on each side; weights are shares of that.
     length, reach = end - begin, soft / 2
     laps = (-length, 0.0, length) if ring else (0.0,)
     totals = torch.tensor(
@@ -68,7 +71,7 @@ def span_weights(
 
 
 def _shares(spans: Sequence[Seconds], piece: Seconds, main: bool) -> list[float]:
-    """How much each prompt counts within `piece`, which no span begins or ends in."""
+    """The weight of each prompt within `piece`, a stretch in which no span begins or ends."""
     middle = sum(piece) / 2
     inside = [i for i, (start, end) in enumerate(spans) if start <= middle < end]
     if not inside and not main:
@@ -82,8 +85,11 @@ def _shares(spans: Sequence[Seconds], piece: Seconds, main: bool) -> list[float]
 
 
 def spans_of(options: Sequence[Mapping[str, Any]]) -> tuple[list[Seconds | None], list[int]]:
-    """The distinct spans that `options` of conditionings name under `SPAN_KEY`, and of each
-    conditioning which one; None, where any is without a span, is the main prompt and the first."""
+    """The distinct spans of several conditionings, and for each conditioning the index of its span.
+
+    `options` are the dictionaries of the conditionings; the span lies under `SPAN_KEY`. A
+    conditioning without a span is the main prompt, which comes first as None.
+    """
     named = [option.get(SPAN_KEY) for option in options]
     spans: list[Seconds | None] = [None] if None in named else []
     spans += dict.fromkeys(span for span in named if span is not None)
@@ -91,14 +97,16 @@ def spans_of(options: Sequence[Mapping[str, Any]]) -> tuple[list[Seconds | None]
 
 
 def blend_denoisers(denoisers: Sequence[Denoise], weights: Float[Tensor, "p t"]) -> DenoiseAt:
-    """A denoiser of several, each counting in each frame as its row of `weights` says.
+    """The weighted mean of `denoisers`, one for each prompt and row of `weights`.
 
-    Works with any model. It is told where a part of the video begins, as `windows` and `ring_at`
-    do, and calls only what counts anywhere within that part; a part that goes beyond the last frame
-    goes on with the first.
+    The result takes the first frame of a clip, as `windowed_denoiser` and `loop_denoiser_at` call
+    it; a clip that passes the last frame continues with the first. Denoisers whose weight is 0 in
+    all frames of the clip are not called. ConfigError where the two numbers differ.
     """
     if len(denoisers) != len(weights):
-        raise ConfigError(f"{len(denoisers)} prompts, weights for {len(weights)}: give as many")
+        raise ConfigError(
+            f"{len(denoisers)} prompts and weights for {len(weights)}: make the numbers equal"
+        )
 
     def at(start: int) -> Denoise:
         def blended(x: Latent, sigma: Sigma) -> Latent:
@@ -117,5 +125,5 @@ def blend_denoisers(denoisers: Sequence[Denoise], weights: Float[Tensor, "p t"])
 
 
 def weights_at(weights: Float[Tensor, "p t"], start: int, frames: int) -> Float[Tensor, "p t2"]:
-    """The weights in `frames` frames from `start` on; after the last frame comes the first."""
+    """The weights of `frames` frames from `start` on; frame 0 follows the last frame."""
     return weights[:, (start + torch.arange(frames)) % weights.shape[1]]

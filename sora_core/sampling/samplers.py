@@ -1,8 +1,8 @@
 """Samplers: from noise to a clean latent, given only `denoise(x, sigma) -> clean`.
 
 Rectified flow: `x = (1 - sigma) * clean + sigma * noise`, whose slope is `(x - clean) / sigma`.
-Each sampler takes sigmas that fall, from 1 or less; at sigma 0 it ends on the very latent that the
-model predicts. `on_step` is called once a step, after the model, and may raise to stop early.
+Each sampler takes decreasing sigmas, the first at most 1. If the last is 0, the result is the
+model's last prediction. `on_step` is called once a step, after the model, and may raise to stop.
 """
 
 import math
@@ -25,14 +25,11 @@ Denoise = Callable[[Latent, Sigma], Latent]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a sampler: `index` of `total`, from 0, and the clean latent it predicts."""
+    """One step of a sampler: `index` in [0, total), and the clean latent predicted there."""
 
     index: int
     total: int
     clean: Latent
-
-
-pass  # dropped
 
 
 def euler(
@@ -41,7 +38,10 @@ def euler(
     sigmas: Sequence[float],
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Latent:
-    """The clean latent reached from `x` along `sigmas` in straight lines; first order."""
+    """The clean latent reached from `x` along `sigmas` by Euler steps; first order.
+
+    Liu et al. 2023 (rectified flow), algorithm 1.
+    """
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         clean = denoise(x, sigma)
         on_step(Step(i, len(sigmas) - 1, clean))
@@ -81,8 +81,8 @@ def dpmpp_2m(
 ) -> Latent:
     """The clean latent reached from `x` along `sigmas`, extrapolating the last two predictions.
 
-    Second order, one model call a step. Lu et al. 2022 (DPM-Solver++), algorithm 2. Pure noise is
-    infinitely far away in log-SNR, so a prediction made there is no slope; nor is one at sigma 0.
+    Second order, one model call a step. Lu et al. 2022 (DPM-Solver++), algorithm 2. A step from
+    sigma 1 or to sigma 0 is infinitely long in log-SNR, so there it falls back to first order.
     """
     previous, h_previous = x, math.inf  # an infinite step back: nothing to extrapolate from
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
@@ -106,11 +106,12 @@ def sde(
     noise: Callable[[int], Latent],
     eta: float = 1.0,
 ) -> Latent:
-    """The clean latent reached from `x` along `sigmas`, swapping old noise for fresh at every step.
+    """The clean latent reached from `x` along `sigmas`, with fresh noise added at every step.
 
-    `noise(i)` is fresh unit noise for step i, shaped like `x`. The noise level after a step is the
-    same for every `eta`: 0 keeps the old noise (`euler`), 1 is the reverse of the forward process.
-    Song et al. 2021 (DDIM), equation 16, for rectified flow.
+    `noise(i)` is fresh unit noise for step i, shaped like `x`. `eta` in [0, 1] sets how much of the
+    old noise it replaces: 0 none (`euler`), 1 as much as the reverse of the forward process does.
+    The noise level after a step does not depend on it. ConfigError for another `eta`. Song et al.
+    2021 (DDIM), equation 16, for rectified flow.
     """
     if not 0 <= eta <= 1:
         raise ConfigError(f"eta {eta}: choose from 0 (no fresh noise) to 1")
@@ -127,7 +128,7 @@ def sde(
 
 
 def half_log_snr(sigma: float) -> float:
-    """Logarithm of signal over noise: minus infinity at sigma 1, infinity at sigma 0."""
+    """log((1 - sigma) / sigma), half the log-SNR: minus infinity at sigma 1, infinity at 0."""
     if 0 < sigma < 1:
         return math.log((1 - sigma) / sigma)
     return math.inf if sigma <= 0 else -math.inf

@@ -15,21 +15,22 @@ Level = TypeVar("Level", float, Tensor)
 
 
 def linear_sigmas(steps: int) -> list[float]:
-    """`steps + 1` sigmas, evenly spaced."""
+    """`steps + 1` evenly spaced sigmas from 1 to 0; ConfigError for steps outside [1, 1000]."""
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"{steps} steps: choose from 1 to {MAX_STEPS}")
     return [1 - i / steps for i in range(steps + 1)]
 
 
 def shifted_sigmas(steps: int, factor: float) -> list[float]:
-    """`steps + 1` sigmas that stay longer at high noise the larger `factor` is; 1 is linear."""
+    """`steps + 1` sigmas from 1 to 0; a larger `factor` spends more of them at high noise."""
     return [shift_sigma(sigma, factor) for sigma in linear_sigmas(steps)]
 
 
 def shift_sigma(sigma: Level, factor: float) -> Level:
-    """`sigma` as seen at a signal-to-noise ratio `factor` squared times lower.
+    """The sigma whose signal-to-noise ratio is `factor` squared times lower than that of `sigma`.
 
-    Esser et al. 2024, equation 23, divided by `factor` above and below, so that 0 and 1 stay exact.
+    Esser et al. 2024, equation 23, with numerator and denominator divided by `factor`, so that 0
+    and 1 stay exact. ConfigError for a factor outside [1 / MAX_SHIFT, MAX_SHIFT].
     """
     if not 1 / MAX_SHIFT <= factor <= MAX_SHIFT:
         raise ConfigError(f"shift {factor}: choose from {1 / MAX_SHIFT} to {MAX_SHIFT}")
@@ -37,9 +38,10 @@ def shift_sigma(sigma: Level, factor: float) -> Level:
 
 
 def shift_for_tokens(tokens: int, base_tokens: int = 80, base_shift: float = 1.5) -> float:
-    """The shift that hides a clip of `tokens` as well as `base_shift` hides one of `base_tokens`.
+    """The shift for a clip of `tokens` that corresponds to `base_shift` at `base_tokens`.
 
-    Averaging n tokens lowers their noise by the square root of n: Esser et al. 2024, section 5.3.2.
+    Averaging n tokens divides their noise by the square root of n, so a larger clip needs more
+    noise to be as uncertain: Esser et al. 2024, section 5.3.2.
     """
     if tokens < 1 or base_tokens < 1:
         raise ConfigError(f"{min(tokens, base_tokens)} tokens: a clip has at least 1")
@@ -47,17 +49,19 @@ def shift_for_tokens(tokens: int, base_tokens: int = 80, base_shift: float = 1.5
 
 
 def shift_for_cells(cells: int) -> float:
-    """The shift that suits a clip of so many latent cells, whatever a token is of them: 1.5 for
-    the 320 of 64x64 pixels and 17 frames."""
+    """The shift for a clip of `cells` latent cells, at any patch size.
+
+    It is 1.5 at 320 cells, a clip of 64x64 pixels and 17 frames.
+    """
     if cells < 1:
         raise ConfigError(f"{cells} latent cells: a clip has at least 1")
     return shift_for_tokens(cells, base_tokens=320)
 
 
 def truncate_sigmas(sigmas: Sequence[float], strength: float) -> list[float]:
-    """The part of `sigmas` from exactly `strength` on, for footage that is noised only so far.
+    """`strength` and all lower `sigmas`, for footage that is noised to the level `strength`.
 
-    Strength 1 is the whole schedule. Meng et al. 2022 (SDEdit).
+    `strength` in (0, 1]; 1 is the whole schedule. Meng et al. 2022 (SDEdit).
     """
     if not 0 < strength <= 1:
         raise ConfigError(f"strength {strength}: choose above 0 and at most 1")

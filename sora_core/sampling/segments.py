@@ -1,4 +1,4 @@
-"""Long videos link by link: each is painted around what the links before it have left.
+"""Long videos segment by segment: each is generated around the frames of the segments before it.
 
 Axes: b c t y x, as in shapes.
 """
@@ -18,12 +18,12 @@ from .inpaint import SamplingMask
 
 @dataclass(frozen=True, slots=True)
 class SegmentSettings:
-    """How a long video is painted in links.
+    """How a long video is generated in segments.
 
-    Each link sees the `history` latent frames next to it that are painted already, as `firmness`
-    says: at 1 as they are, below it noised a little and painted over, which hides their faults.
-    `anchor` from 0 to 1 is how far the statistics of each link are brought back to those of the
-    first that was told the same.
+    `history`, at least 1: how many finished latent frames each segment shares with the one before.
+    `firmness` in [0, 1]: 1 holds these frames exactly; below 1 they are noised to a level of
+    1 - firmness and denoised again, which hides their faults. `anchor` in [0, 1]: how far the
+    channel statistics of a segment are pulled to those of the first with the same prompts.
     """
 
     history: int = 2
@@ -35,14 +35,17 @@ class SegmentSettings:
             raise ConfigError(f"history of {self.history} latent frames: choose 1 or more")
         for name in ("firmness", "anchor"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)} of a chain: choose from 0 to 1")
+                raise ConfigError(f"{name} {getattr(self, name)} of segments: choose from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a video to be painted: `index` of `total`, from latent frame `start` on, around
-    `known` as far as `mask` leaves it. The earlier part that was told most of the same was
-    `reference` this, and was told that `overlap` of it."""
+    """A part of a video to be generated: number `index` in [0, total), from latent frame `start`.
+
+    `known` and `mask` hold its footage and finished frames. `reference` holds the channel
+    statistics of the earlier segment whose prompts overlap this one's most; `overlap` in [0, 1] is
+    by how much.
+    """
 
     index: int
     total: int
@@ -54,6 +57,7 @@ class Segment:
 
     @property
     def frames(self) -> slice:
+        """Its latent frames in the whole video."""
         return slice(self.start, self.start + self.known.shape[2])
 
 
@@ -65,15 +69,19 @@ def generate_segments(
     settings: SegmentSettings,
     weights: Float[Tensor, "p t"] | None = None,
 ) -> Latent:
-    """A latent of any length made of links of `length` latent frames.
+    """A latent of any length, generated in segments of `length` latent frames.
 
-    `weights` say how much each prompt counts in each of them; without, one prompt is all there is.
-    From the start on; or from the end back, where footage lies at the end and none at the start.
-    What `mask` keeps stays exactly as it is, and a link that is kept whole is not painted.
+    `weights` are those of each prompt in each latent frame; None stands for a single prompt.
+    Segments are generated from the start on, or from the end back where footage lies in the last
+    latent frame and none in the first. Cells with mask 0 stay exactly as in `known`, and a segment
+    of such cells alone is not generated. ConfigError where `settings.history` is not below
+    `length`.
     """
     frames = known.shape[2]
     if frames > length and settings.history >= length:
-        raise ConfigError(f"history {settings.history} of links of {length}: choose fewer")
+        raise ConfigError(
+            f"history {settings.history} of segments of {length} latent frames: choose fewer"
+        )
     starts = segment_starts(frames, length, settings.history)
     touched = (mask < 1).expand(-1, -1, frames, -1, -1)
     if touched[:, :, -1].any() and not touched[:, :, 0].any():
@@ -97,8 +105,10 @@ def generate_segments(
 
 
 def segment_starts(frames: int, length: int, history: int) -> list[int]:
-    """Where links begin, each `history` frames before the end of the one before; the last ends with
-    the video and may see more."""
+    """First frames of the segments: each begins `history` frames before the end of the previous.
+
+    The last ends with the video, and may overlap more.
+    """
     if frames <= length:
         return [0]
     step = length - history

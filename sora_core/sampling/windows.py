@@ -1,4 +1,4 @@
-"""Long videos in windows of time: a denoiser that sees a few latent frames at once.
+"""Long videos in overlapping windows: each model call gets a few consecutive latent frames.
 
 Axes: b c t y x, as in shapes.
 """
@@ -16,13 +16,15 @@ from ..shapes import Latent
 from .samplers import Denoise, Sigma
 
 DenoiseAt = Callable[[int], Denoise]
-"""The denoiser of a clip that begins at a latent frame of the whole video, which tells the model
-where it is."""
+"""From a latent frame of the whole video to the denoiser of a clip that begins there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How many latent frames a model sees at a time, and how many of them the next window sees."""
+    """Window length in latent frames, and how many of them two neighbouring windows share at least.
+
+    ConfigError unless 0 <= overlap < length: other windows never advance.
+    """
 
     length: int
     overlap: int
@@ -35,18 +37,19 @@ class Windows:
             )
 
     def denoiser(self, denoise_at: DenoiseAt) -> Denoise:
-        """`windowed_denoiser` of this kind."""
+        """`windowed_denoiser` with this length and overlap."""
         return windowed_denoiser(denoise_at, self.length, self.overlap)
 
 
 def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
-    """A denoiser of any number of latent frames that sees `length` of them at a time.
+    """A denoiser of any number of latent frames that calls the model on `length` of them at a time.
 
-    Neighbours share `overlap` frames or a little more, so that all windows are equally long. There
-    the clean predictions are blended: the outer quarter of an overlap is context alone and counts
-    for nothing, so a model that looks no further than that gives what it gives for the whole.
+    Neighbouring windows share `overlap` frames or a few more, so that all have the same length.
+    There the clean predictions are blended with `window_weights`. The outer quarter of an overlap
+    has weight 0 and is context only: a model whose receptive field is no larger predicts the same
+    as for the whole latent. ConfigError as from `Windows`.
     """
-    Windows(length, overlap)  # refuses what never advances
+    Windows(length, overlap)  # checks the arguments
 
     def windowed(x: Latent, sigma: Sigma) -> Latent:
         frames = x.shape[2]
@@ -66,16 +69,19 @@ def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoi
 
 
 def window_starts(frames: int, length: int, overlap: int) -> list[int]:
-    """Where the fewest windows begin that cover `frames` and overlap at least so far, evenly."""
+    """First frames of the fewest windows that cover `frames`, evenly spaced, `overlap` or more."""
     count = 1 + math.ceil((frames - length) / (length - overlap))
     return [round(i * (frames - length) / max(1, count - 1)) for i in range(count)]
 
 
 def window_weights(frames: int, start: int, length: int, overlap: int) -> Float[Tensor, "t 1 1"]:
-    """How much each frame of a window counts: 1 inside, falling to 0 towards the other windows."""
+    """The blending weight of each frame of the window at `start`.
+
+    1 inside, falling linearly to 0 towards each end that has a neighbouring window.
+    """
     context = overlap // 4
     place = torch.arange(length)
-    nearest = torch.full((length,), math.inf)  # frames to an end that another window goes beyond
+    nearest = torch.full((length,), math.inf)  # frames to the nearest end that has a neighbour
     if start > 0:
         nearest = torch.minimum(nearest, place)
     if start + length < frames:
@@ -86,8 +92,8 @@ def window_weights(frames: int, start: int, length: int, overlap: int) -> Float[
 
 def sigma_frames(
     sigma: Sigma, frames: slice | Tensor
-) -> float | Float[Tensor, "#b 1 s #y #x"]:  # s: of the t, those chosen
-    """The noise levels of some of the frames."""
+) -> float | Float[Tensor, "#b 1 s #y #x"]:  # s: the selected frames
+    """The noise levels of `frames`; a level that all frames share is returned unchanged."""
     if isinstance(sigma, Tensor) and sigma.shape[2] > 1:
         return sigma[:, :, frames]
     return sigma

@@ -1,4 +1,4 @@
-"""Training of the autoencoder on crops of clips, some of them around what moves.
+"""Training of the autoencoder on crops of clips, some of them around objects.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n clips.
 """
@@ -19,14 +19,14 @@ from .dataset import FIRST_OBJECT, ClipShard
 from .distributed import Ranks
 
 CROP = 48
-STILL_SHARE = 0.06  # of the steps show images
-CROP_MARGIN = 0.15  # of the crops are around an object; it is moving things that are hard
-TWICE = 0.3  # of the clips begin with a frame that stands, as footage does after what was painted
-DECODE_NOISE = 0.005  # stands for a learned posterior variance: small, fixed, stable
+STILL_SHARE = 0.06  # share of steps on single images
+CROP_MARGIN = 0.15  # share of crops around an object: moving objects are the hard part
+TWICE = 0.3  # share of clips whose first frame is repeated, as for footage after generated frames
+DECODE_NOISE = 0.005  # replaces a learned posterior variance: small, fixed, stable
 
 
 def cut_out(frames: Frames, segments: UInt8[Tensor, "t y x"], generator: torch.Generator) -> Frames:
-    """A square part of one clip: around a randomly chosen pixel of an object, or anywhere."""
+    """A square crop of one clip, around a random pixel of an object or anywhere."""
     sides = torch.tensor(segments.shape[1:])
     covered = (segments.amax(0) >= FIRST_OBJECT).nonzero()
     if len(covered) and torch.rand((), generator=generator) < CROP_MARGIN:
@@ -40,12 +40,12 @@ def cut_out(frames: Frames, segments: UInt8[Tensor, "t y x"], generator: torch.G
 
 
 def begun_twice(clip: Tensor) -> Tensor:
-    """As many frames, the first one of them twice."""
+    """The same number of frames, with the first one repeated and the last dropped."""
     return torch.cat([clip[:1], clip[:-1]])
 
 
 class AutoencoderTask:
-    """Reconstruct clips through a slightly noisy latent."""
+    """Task: reconstruct clips through a slightly noisy latent."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class AutoencoderTask:
         return {
             name
             for name, parameter in self.model.named_parameters()
-            if parameter.ndim >= 2 and ".enter." not in name and ".leave." not in name
+            if parameter.ndim >= 2 and ".proj_in." not in name and ".proj_out." not in name
         }
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, torch.Generator]:
-        """Cuts of clips, all of one length, and the generator for what else chance decides."""
+        """Crops of clips, all of one length, and the generator for further random choices."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)  # as costly for all
+        shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)  # equal cost per rank
         still = torch.rand((), generator=shared) < STILL_SHARE
         cuts = []
         for _ in range(self.batch // ranks.count):
@@ -84,18 +84,20 @@ class AutoencoderTask:
         return torch.stack(cuts), generator
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The squared error of the reconstruction, and a penalty on the size of the latent."""
         video, generator = self.draw(step, ranks)
         latent = self.model.encode(video)
         noise = torch.randn(latent.shape, generator=generator)
         decoded = self.model.decode(latent + DECODE_NOISE * noise).float()
         parts = {
-            "squared": 30 * (decoded - video).square().mean(),  # which is what PSNR says
+            "squared": 30 * (decoded - video).square().mean(),  # the quantity that PSNR measures
             "latent": 1e-3 * latent.float().square().mean(),
         }
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
     def show(self, average: Autoencoder, step: int, folder: Path) -> Mapping[str, float]:
+        """PSNR in dB on the preview clips, of all pixels and of objects; writes a contact sheet."""
         rows, errors, object_errors = [], [], []
         for frames, segments in zip(
             self.preview_clips.frames, self.preview_clips.segments, strict=True
@@ -117,7 +119,7 @@ class AutoencoderTask:
 
 @torch.no_grad()
 def normalise(model: Autoencoder, clips: Sequence[ClipShard]) -> None:
-    """Sets the mean and deviation of each latent channel, so that latents are about unit normal."""
+    """Sets the mean and deviation of each channel such that latents are about unit normal."""
     cells = cells_of(model, clips)
     model.mean.add_(cells.mean(0) * model.deviation)
     model.deviation.mul_(cells.std(0))
@@ -127,7 +129,7 @@ def normalise(model: Autoencoder, clips: Sequence[ClipShard]) -> None:
 def cells_of(
     model: Autoencoder, clips: Sequence[ClipShard], count: int = 256
 ) -> Float[Tensor, "n c"]:
-    """All latent cells of about `count` of `clips`."""
+    """The latent cells of about `count` of `clips`."""
     latents = [
         model.encode(video_from_frames(frames)[None])
         for shard in clips

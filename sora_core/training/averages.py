@@ -1,5 +1,7 @@
-"""Running averages of a model's weights over several lengths, the best of which is chosen after
-training (Karras et al. 2024, "post-hoc EMA", with plain exponential lengths)."""
+"""Exponential moving averages of a model's weights with several decays, to choose from afterwards.
+
+Karras et al. 2024 ("post-hoc EMA"), with plain exponential decays.
+"""
 
 import copy
 from collections.abc import Sequence
@@ -10,12 +12,11 @@ from torch import nn
 
 Model = TypeVar("Model", bound=nn.Module)
 
-WARMUP = 10  # an average begins as that of all steps so far
+WARMUP = 10  # steps over which an average starts as the mean of all steps so far
 
 
 class Averages(Generic[Model]):
-    """Copies of `model` in eval mode, one for each of `decays`: the share of it that each step
-    keeps."""
+    """Averages of `model` in eval mode, one for each of `decays` (the weight of the past)."""
 
     def __init__(self, model: Model, decays: Sequence[float]) -> None:
         self.decays = tuple(decays)
@@ -23,7 +24,7 @@ class Averages(Generic[Model]):
 
     @torch.no_grad()
     def update(self, model: Model, step: int) -> None:
-        """Moves each average towards `model` as it is after `step`, counted from 0."""
+        """Moves each average towards `model` after `step`, counted from 0."""
         for decay, average in zip(self.decays, self.models, strict=True):
             share = 1 - min(decay, (step + 1) / (step + WARMUP))
             for mean, new in zip(average.parameters(), model.parameters(), strict=True):
@@ -31,11 +32,11 @@ class Averages(Generic[Model]):
 
     @property
     def first(self) -> Model:
-        """The one that is scored while training goes on."""
+        """The average that is evaluated during training."""
         return self.models[0]
 
     @property
     def named(self) -> dict[str, Model]:
-        """Each by its prefix in a checkpoint: `average`, then `average@` and its decay."""
+        """The averages by their prefixes in a checkpoint: `average`, then `average@DECAY`."""
         names = ["average", *(f"average@{decay:g}" for decay in self.decays[1:])]
         return dict(zip(names, self.models, strict=True))

@@ -1,4 +1,4 @@
-"""Training of the captioner on latents of world clips, whole and cut, and of what is no clip of it.
+"""Training of the captioner on latents of world clips, whole and cut, and on foreign latents.
 
 Axes: b batch, n clips, c channels, t frames, y rows, x columns, m captions, l words.
 """
@@ -25,24 +25,24 @@ from .dataset import Shelf, read_shards
 from .distributed import Ranks
 from .trainer import Progress, TrainingConfig, train
 
-LATENT_SIGMA = 0.15  # generated latents are not quite those of true clips
-CUT = 0.35  # the share of batches whose clips are cut to some of their frames
-MIN_FRAMES = 3  # latent frames; in fewer nobody sees what moves
-STRANGE = 0.06  # the share of clips that show nothing of the world
-STRANGERS = 128
+LATENT_SIGMA = 0.15  # noise on latents, since generated ones differ from encoded ones
+CUT_SHARE = 0.35  # share of batches whose clips are cut to some of their frames
+MIN_FRAMES = 3  # latent frames; motion is not visible in fewer
+STRANGE = 0.06  # share of clips from outside the world
+STRANGERS = 128  # clips from outside the world
 TRUTH_WEIGHT = 0.25
-MOVING = ("motion", "camera")  # questions that a single frame does not answer
+MOTION_QUESTIONS = ("motion", "camera")  # questions that need more than one frame
 IGNORED = -100
 
 CaptionTokens = list[list[str]]
-"""Of each clip: short, long, short, long."""
+"""For each clip its captions: short, long, short, long."""
 
 LabelAnswers = list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionDataset:
-    """Clips of one size, what is said of each, ended and filled, and the truth behind the words."""
+    """Clips of one size, their captions as padded ids with an end sign, and their true answers."""
 
     latents: Float16[Tensor, "n c t y x"]
     words: Int[Tensor, "n m l"]
@@ -52,9 +52,15 @@ class CaptionDataset:
     def from_latents(
         cls, latents: Tensor, captions: CaptionTokens, labels: LabelAnswers, vocabulary: Vocabulary
     ) -> "CaptionDataset":
+        """The dataset of clips with their `captions` and `labels`.
+
+        Questions about motion are ignored for single frames.
+        """
         rows = [torch.tensor([*vocabulary.numbers(c), END_SIGN]) for ways in captions for c in ways]
         words = pad_sequence(rows, batch_first=True, padding_value=IGNORED)
-        answerable = [name for name in WORDS if latents.shape[2] > 1 or name not in MOVING]
+        answerable = [
+            name for name in WORDS if latents.shape[2] > 1 or name not in MOTION_QUESTIONS
+        ]
         answers = [
             [WORDS[name].index(of[name]) if name in answerable else IGNORED for name in WORDS]
             for of in labels
@@ -63,7 +69,7 @@ class CaptionDataset:
 
 
 def captioner_shelves() -> tuple[Shelf, ...]:
-    """What the captioner learns from: held-out combinations too, for the reason the reader does."""
+    """The captioner's training clips, held-out combinations included (see `reader_shelves`)."""
     return (
         Shelf(Size(64, 64, 17), 9344, 100_000_000),
         Shelf(Size(64, 64, 17), 512, 800_000_000, held_out=True),
@@ -74,7 +80,7 @@ def captioner_shelves() -> tuple[Shelf, ...]:
 
 
 def captioner_training() -> TrainingConfig:
-    """Some forty minutes on one busy core."""
+    """Settings for about forty minutes on one busy core."""
     return TrainingConfig(
         steps=1300,
         batch=16,
@@ -89,7 +95,7 @@ def captioner_training() -> TrainingConfig:
 def read_tellings(
     worlds: Sequence[Path], latents: Sequence[Path]
 ) -> tuple[Float16[Tensor, "n c t y x"], CaptionTokens, LabelAnswers]:
-    """The latents of the shards of one shelf, their captions and what they show."""
+    """The latents of the shards of one shelf, their captions and their labels."""
     parts = []
     for path in latents:
         with safe_open(path, "pt") as file:
@@ -103,7 +109,7 @@ def read_tellings(
 
 @torch.inference_mode()
 def strangers(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> Latent:
-    """Latents of `count` clips of drifting clouds, stripes and patches: no scenes."""
+    """Latents of `count` clips of drifting clouds, stripes and patches, which show no scene."""
     generator = torch.Generator().manual_seed(seed)
     with torch.autocast("cpu", torch.bfloat16):
         parts = [autoencoder.encode(drift(size, generator)[None]) for _ in range(count)]
@@ -111,7 +117,7 @@ def strangers(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> La
 
 
 def drift(size: Size, generator: torch.Generator) -> Video:
-    """Noise of a few sizes and colours that flows, with a still part in it now and then."""
+    """A video of flowing noise at several scales in random colours; some scales stand still."""
     frames = torch.zeros(3, size.frames, size.height, size.width)
     for cells in (2, 4, 8, 16, 32):
         strength = torch.rand((), generator=generator) ** 2
@@ -140,7 +146,7 @@ def train_captioner(
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Captioner:
-    """A captioner that has learned `tellings`; `folder` holds its loss on `test`."""
+    """A captioner trained on `tellings` and `strange`; `folder` holds its losses on `test`."""
     torch.manual_seed(config.seed)
     model = Captioner(CaptionerConfig(channels=strange.shape[1]), vocabulary)
     task = CaptionerTask(model, tellings, test, strange, config.batch, config.seed)
@@ -149,7 +155,7 @@ def train_captioner(
 
 
 def save_captioner(captioner: Captioner, path: Path) -> None:
-    """Puts the weights into the file at `path`, in half precision, with words and settings."""
+    """Writes the weights in half precision to the file at `path`, with vocabulary and settings."""
     tensors = {name: tensor.half() for name, tensor in captioner.state_dict().items()}
     settings = {
         "format": CAPTIONER_FORMAT,
@@ -161,7 +167,7 @@ def save_captioner(captioner: Captioner, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CaptionBatch:
-    """Clips, and of each kind of caption one for each clip, ended and filled."""
+    """A batch of clips, with a short and a long caption for each as padded ids with an end sign."""
 
     latent: Latent
     short: Int[Tensor, "b l"]
@@ -170,10 +176,10 @@ class CaptionBatch:
 
 
 class CaptionerModule(nn.Module):
-    """The captioner, and questions about what it sees: they lead it to what words are about.
+    """The captioner with a head that answers questions about the clip, for training only.
 
-    Few words of a caption tell the shape or the motion, so that by words alone both are learned
-    last. Only for training, the questions are not part of the captioner.
+    Few words of a caption depend on the shape or the motion, so from captions alone both are
+    learned last.
     """
 
     def __init__(self, captioner: Captioner) -> None:
@@ -185,7 +191,7 @@ class CaptionerModule(nn.Module):
         self.answers = nn.ModuleDict({n: nn.Linear(width, len(w)) for n, w in WORDS.items()})
 
     def truth(self, features: Float[Tensor, "b n d"], answers: Int[Tensor, "b q"]) -> Tensor:
-        """The cross-entropies of all questions together."""
+        """The sum of the questions' cross-entropies; ignored answers do not count."""
         found = self.look(self.questions.expand(len(features), -1, -1), features)
         errors = []
         for i, head in enumerate(self.answers.children()):
@@ -196,7 +202,7 @@ class CaptionerModule(nn.Module):
 
 
 class CaptionerTask:
-    """Say of each clip, short and long, the next word; of what is no clip, that it is unclear."""
+    """Task: predict the next word of both captions, and `<unclear>` for foreign latents."""
 
     def __init__(
         self,
@@ -213,20 +219,22 @@ class CaptionerTask:
         self.weights = torch.tensor([float(len(part.latents)) for part in tellings])
 
     def matrices(self) -> set[str]:
+        """The hidden matrices, for Muon."""
         return {
             name
             for name, parameter in self.model.named_parameters()
             if parameter.ndim == 2
-            and name.startswith(("captioner.seeing.", "captioner.saying.", "look."))
+            and name.startswith(("captioner.video_blocks.", "captioner.text_blocks.", "look."))
         }
 
     def draw(self, step: int, ranks: Ranks) -> CaptionBatch:
+        """The batch of `step` for this rank: noised latents, some cut in time, some foreign."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         part = self.tellings[int(torch.multinomial(self.weights, 1, generator=generator))]
         rows = torch.randint(len(part.latents), (self.batch // ranks.count,), generator=generator)
         latent = part.latents[rows].float()
         frames = latent.shape[2]
-        if frames > MIN_FRAMES and torch.rand((), generator=generator) < CUT:
+        if frames > MIN_FRAMES and torch.rand((), generator=generator) < CUT_SHARE:
             length = int(torch.randint(MIN_FRAMES, frames, (), generator=generator))
             start = int(torch.randint(frames - length + 1, (), generator=generator))
             latent = latent[:, :, start : start + length]
@@ -240,7 +248,7 @@ class CaptionerTask:
         return CaptionBatch(latent, words[:, 0], words[:, 1], answers)
 
     def stranger(self, clip: Tensor, generator: torch.Generator) -> Tensor:
-        """Something of the size of `clip` that shows nothing: shuffled, mere noise, or another."""
+        """A latent of the size of `clip` without a scene: shuffled, noise or a foreign clip."""
         kind = int(torch.randint(5, (), generator=generator))
         if kind == 0:
             cells = clip.flatten(2)
@@ -257,7 +265,7 @@ class CaptionerTask:
         return torch.stack(list(parts.values())).sum(), parts
 
     def errors(self, model: CaptionerModule, batch: CaptionBatch) -> dict[str, Tensor]:
-        """The cross-entropy of a word of either caption, and of the questions."""
+        """The cross-entropy per word of both captions, and the weighted one of the questions."""
         features, errors = model.captioner.encode_video(batch.latent), []
         for kind, captions in ((SHORT_SIGN, batch.short), (LONG_SIGN, batch.long)):
             captions = captions[:, (captions != IGNORED).any(0)]

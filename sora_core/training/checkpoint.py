@@ -1,4 +1,4 @@
-"""A training run on disk: weights, their average and optimizer state in one file."""
+"""The state of a training run in one file: weights, their averages and the optimizers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def save_training(
     averages: Mapping[str, nn.Module],
     optimizers: Sequence[Optimizer],
 ) -> None:
-    """Writes the state of a run; `averages` have the names that they have in the file."""
+    """Writes the state of a run to `path` atomically; keys of `averages` are their prefixes."""
     tensors = _named_tensors("model", model.state_dict())
     for name, average in averages.items():
         tensors |= _named_tensors(name, average.state_dict())
@@ -45,9 +45,10 @@ def load_training(
     averages: Mapping[str, nn.Module],
     optimizers: Sequence[Optimizer],
 ) -> int:
-    """The step that was reached; model, averages and optimizers are as they were then.
+    """The step of the checkpoint, once model, averages and optimizers have their state from it.
 
-    An average that the file does not have begins as the first one.
+    An average that the file lacks starts from the first one. TrainingError for the checkpoint of
+    another model.
     """
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -66,7 +67,7 @@ def load_training(
             average.load_state_dict(weights(f"{name}.") or first)
     except RuntimeError as error:
         raise TrainingError(
-            f"{path.name} is of another model: start anew or name its folder"
+            f"{path.name} belongs to another model: start anew or choose another --root"
         ) from error
     for i, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}

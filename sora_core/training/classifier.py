@@ -1,4 +1,4 @@
-"""Training of the reader on true clips, as they are and as the autoencoder gives them back.
+"""Training of the attribute classifier on true clips, as rendered and as reconstructed.
 
 Axes: b batch, n clips, t frames, y rows, x columns, q questions.
 """
@@ -36,13 +36,13 @@ WORDS = {
     "floor": FLOORS,
     "sky": SKIES,
 }
-CLASSIFIER_NOISE = 0.1  # generated latents are not quite those of true clips
-DECODED = 3  # one clip in so many is learned a second time, decoded
+CLASSIFIER_NOISE = 0.1  # noise on latents, since generated ones differ from encoded ones
+DECODED = 3  # one clip in this many is learned a second time, reconstructed
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierDataset:
-    """Clips, and the right answer to each question as its place among the words."""
+    """Clips, and the index of the right answer to each question."""
 
     frames: UInt8[Tensor, "n t y x 3"]
     answers: Int[Tensor, "n q"]
@@ -51,7 +51,7 @@ class ClassifierDataset:
     def from_latents(
         cls, shards: Iterable[ClipShard], autoencoder: Autoencoder | None = None
     ) -> "ClassifierDataset":
-        """The clips with one object; with an `autoencoder`, one in `DECODED` once more, decoded."""
+        """The clips with one object; with an `autoencoder`, one in `DECODED` reconstructed too."""
         frames, answers = [], []
         for shard in shards:
             for clip, things, labels in zip(shard.frames, shard.things, shard.labels, strict=True):
@@ -70,7 +70,7 @@ class ClassifierDataset:
 def decoded_shard(
     clip: UInt8[Tensor, "t y x 3"], autoencoder: Autoencoder
 ) -> UInt8[Tensor, "t y x 3"]:
-    """`clip` as it comes back from a slightly noisy latent."""
+    """`clip` decoded from its latent with a little noise."""
     with torch.autocast("cpu", torch.bfloat16):
         latent = autoencoder.encode(video_from_frames(clip)[None])
         noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
@@ -78,10 +78,10 @@ def decoded_shard(
 
 
 def reader_shelves() -> tuple[Shelf, ...]:
-    """What the reader learns from: combinations that a generator is trained on, and held-out ones.
+    """The classifier's training clips: combinations for training generators, and held-out ones.
 
-    A reader that knows only the first takes a still cube for a spinning one where no cube of that
-    colour stands still in training, and a measurement of the others would count its mistakes.
+    Without the latter it confuses a still cube with a spinning one if its training has no still
+    cube of that colour, and measurements on held-out combinations would count its mistakes.
     """
     return Shelf(CLASSIFIER_SIZE, 5120, 100_000_000), Shelf(
         CLASSIFIER_SIZE, 1600, 800_000_000, held_out=True
@@ -89,7 +89,7 @@ def reader_shelves() -> tuple[Shelf, ...]:
 
 
 def reader_training() -> TrainingConfig:
-    """Some five minutes on one core."""
+    """Settings for about five minutes on one core."""
     return TrainingConfig(steps=1600, batch=8, warmup=50, decay=0.5, average=0.99, show_every=200)
 
 
@@ -103,7 +103,7 @@ def train_reader(
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> AttributeClassifier:
-    """A reader that has learned `lessons`; `folder` holds how often it was right on `test`."""
+    """A classifier trained on `lessons`; `folder` holds its accuracy on `test`."""
     torch.manual_seed(config.seed)
     task = ReaderTask(
         AttributeClassifier(ClassifierConfig(), WORDS), lessons, test, config.batch, config.seed
@@ -112,20 +112,20 @@ def train_reader(
 
 
 def save_reader(reader: AttributeClassifier, path: Path) -> None:
-    """Puts the weights into the file at `path`, in half precision, with the words beside them."""
+    """Writes the weights in half precision to the file at `path`, with the words of the answers."""
     tensors = {name: tensor.half() for name, tensor in reader.state_dict().items()}
     words = {name: list(words) for name, words in reader.words.items()}
     write_tensors(path, tensors, {"format": CLASSIFIER_FORMAT, "words": json.dumps(words)})
 
 
 def mirrored(word: str) -> str:
-    """What is true of the mirror image where `word` is true."""
+    """The answer for the mirror image where `word` is the answer for a clip."""
     side = {"left": "right", "right": "left"}
     return " ".join(side.get(part, part) for part in word.split())
 
 
 class ReaderTask:
-    """Name what true clips and their mirror images show."""
+    """Task: answer all questions about true clips and their mirror images."""
 
     def __init__(
         self,
@@ -150,6 +150,7 @@ class ReaderTask:
         }
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, Int[Tensor, "b q"]]:
+        """The clips of `step` for this rank, half of them mirrored, and their answers."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         count = self.batch // ranks.count
         rows = torch.randint(len(self.lessons.frames), (count,), generator=generator)
@@ -163,6 +164,7 @@ class ReaderTask:
         return torch.stack(videos), answers
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The sum of the questions' cross-entropies, and each of them."""
         video, answers = self.draw(step, ranks)
         logits = self.model(video)
         parts = {
@@ -172,7 +174,7 @@ class ReaderTask:
         return torch.stack(list(parts.values())).sum(), parts
 
     def show(self, average: AttributeClassifier, step: int, folder: Path) -> Mapping[str, float]:
-        """The share of right answers on clips of combinations that training never shows."""
+        """The share of right answers to each question on the test clips."""
         right = []
         for frames, answers in zip(self.test.frames, self.test.answers, strict=True):
             with torch.inference_mode():

@@ -1,8 +1,6 @@
-"""Known footage in training: what part of a clip is given, and how firmly.
+"""Masks of known footage in training, for extending, connecting and inpainting.
 
 Axes: b batch, t latent frames, y rows, x columns of latent cells.
-From the first frame on or from anywhere else: the model learns to continue, precede, connect and
-fill in.
 """
 
 import torch
@@ -14,20 +12,20 @@ from ..models.patchify import LATENT_PATCH
 from ..shapes import Grid
 
 KnownSpan = tuple[int, int]
-"""The first of the latent frames that are painted, and the first that is known again."""
+"""The first latent frame that is generated, and the first that is known again."""
 
 MASK_KINDS = ("first", "last", "both ends", "prefix", "suffix", "box")
 
 
 def open_span(grid: Grid, span: KnownSpan) -> Float[Tensor, "1 t y x"]:
-    """1 in the frames of `span`, 0 before and after it."""
+    """A mask of 1 in the frames of `span`, and 0 before and after it."""
     mask = torch.zeros(1, *grid.shape)
     mask[:, slice(*span)] = 1
     return mask
 
 
 def draw_mask(grid: Grid, kind: str, generator: torch.Generator) -> Float[Tensor, "1 t y x"]:
-    """1 where the model paints, 0 where footage is known."""
+    """A random mask of one of MASK_KINDS: 1 where the model generates, 0 where footage is known."""
     mask = torch.ones(1, *grid.shape)
 
     def number(low: int, high: int) -> int:
@@ -45,7 +43,7 @@ def draw_mask(grid: Grid, kind: str, generator: torch.Generator) -> Float[Tensor
         mask[:, : number(1, grid.frames)] = 0
     if kind == "suffix":
         mask[:, number(1, grid.frames) :] = 0
-    if kind == "box":  # open inside, known around it; sometimes the other way round
+    if kind == "box":  # generated inside, known around it, or in one case of three the reverse
         rows, columns = grid.rows // LATENT_PATCH, grid.columns // LATENT_PATCH
         top, left = number(0, rows - 1), number(0, columns - 1)
         height, width = number(1, rows - top + 1), number(1, columns - left + 1)
@@ -56,4 +54,4 @@ def draw_mask(grid: Grid, kind: str, generator: torch.Generator) -> Float[Tensor
         mask[0] = repeat(
             patches, "y x -> t (y i) (x j)", t=grid.frames, i=LATENT_PATCH, j=LATENT_PATCH
         )
-    return mask if mask.any() else torch.ones_like(mask)  # a clip all known teaches nothing
+    return mask if mask.any() else torch.ones_like(mask)  # a fully known clip has no loss

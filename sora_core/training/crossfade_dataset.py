@@ -1,4 +1,4 @@
-"""Clips that turn into others, for the transformer to learn to connect what was never one.
+"""Clips that fade into others, from which the transformer learns to connect unrelated footage.
 
 Axes: n clips, t frames, y rows, x columns.
 """
@@ -16,21 +16,22 @@ from .conditioning_masks import KnownSpan
 from .dataset import FIRST_OBJECT, ClipShard, read_shard
 
 SPANS: tuple[KnownSpan, ...] = ((1, 3), (2, 4), (1, 4), (2, 3))
-"""Of five latent frames, the first one in which the other clip is seen and the one in which it
-stands alone. Each group of shards has one of them."""
+"""The first latent frame, of five, that shows the second clip, and the first that shows it alone.
+
+Each group of shards has one of these spans.
+"""
 
 
 def fade_weights(frames: int, span: KnownSpan) -> Float[Tensor, " t"]:
-    """How much of the other clip each of `frames` shows: none before `span`, all after it, and
-    between with no jump at either border."""
+    """The weight of the second clip in each frame: 0 before `span`, 1 after it, smooth between."""
     before, after = COMPRESSION.pixel_frames(span[0]) - 1, COMPRESSION.pixel_frames(span[1])
     return smoothstep((torch.arange(frames) - before) / (after - before))
 
 
 def fade(clips: ClipShard, span: KnownSpan) -> ClipShard:
-    """Each clip as it turns into the one before it in the shard, while both go on.
+    """Each clip faded into the previous one of the shard, while both continue.
 
-    The captions of both are said one after the other; of either, the first object is told.
+    Captions are concatenated; `things` and `segments` have the first object of either clip.
     """
     others = clips.frames.roll(1, dims=0)
     share = fade_weights(clips.frames.shape[1], span).view(1, -1, 1, 1, 1)
@@ -58,4 +59,5 @@ def fade(clips: ClipShard, span: KnownSpan) -> ClipShard:
 
 
 def read_fading(path: Path, span: KnownSpan) -> ClipShard:
+    """The shard at `path`, faded over `span`."""
     return fade(read_shard(path), span)

@@ -1,4 +1,4 @@
-"""World clips on disk: rendered once, read by every run.
+"""World clips on disk, in shards that are rendered once for all runs.
 
 Axes: n clips, t frames, y rows, x columns, k objects.
 """
@@ -22,14 +22,13 @@ from ..world.render import render
 from ..world.scene import sample_scene
 
 DATASET_FPS = 8.0
-SHARD = 128
-CAPTIONS = 2  # ways of saying each clip, each once short and once long
+SHARD = 128  # clips
 FIRST_OBJECT = 3  # segments: floor, sky, wall, then the objects
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Clips of one size, told apart from all others by their seeds."""
+    """A set of clips of one size, identified by its first seed."""
 
     size: Size
     clips: int
@@ -37,6 +36,7 @@ class Shelf:
     held_out: bool = False
 
     def shards(self, folder: Path) -> list[Path]:
+        """The paths of its shards in `folder`."""
         count = (self.clips + SHARD - 1) // SHARD
         name = f"{self.size.width}x{self.size.height}x{self.size.frames}-{self.first_seed}"
         return [folder / f"{name}-{i:04d}.safetensors" for i in range(count)]
@@ -44,7 +44,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class ClipShard:
-    """One shard in memory."""
+    """One shard in memory; `things` are (shape, colour) pairs, `captions` alternate in length."""
 
     frames: UInt8[Tensor, "n t y x 3"]
     segments: UInt8[Tensor, "n t y x"]
@@ -59,6 +59,7 @@ class ClipShard:
 
 
 def write_shard(path: Path, shelf: Shelf, seeds: Sequence[int], captions: int) -> None:
+    """Renders the scenes of `seeds` to the file at `path`, with `captions` short and long ones."""
     scenes = [sample_scene(seed, held_out=shelf.held_out) for seed in seeds]
     clips = [render(scene, shelf.size, DATASET_FPS) for scene in scenes]
     still = shelf.size.frames == 1
@@ -86,7 +87,10 @@ def render_shelf(
     threads: int = 1,
     on_shard: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
-    """The shards of `shelf`, rendered where missing; the renderer lets go of the interpreter."""
+    """The shards of `shelf` in `folder`; missing ones are rendered in `threads`.
+
+    The renderer releases the interpreter's lock.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = shelf.shards(folder)
 
@@ -103,6 +107,7 @@ def render_shelf(
 
 
 def read_shard(path: Path) -> ClipShard:
+    """The shard in the file at `path`."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         return ClipShard(
@@ -115,4 +120,5 @@ def read_shard(path: Path) -> ClipShard:
 
 
 def read_shards(paths: Sequence[Path]) -> Iterator[ClipShard]:
+    """The shards at `paths`, read one at a time."""
     return (read_shard(path) for path in paths)

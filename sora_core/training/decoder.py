@@ -1,10 +1,10 @@
-"""Training of the decoder of what is painted, once the transformer is trained.
+"""Training of the generated decoder: a copy of the decoder for latents that the transformer made.
 
-A decoder that has seen only what the encoder makes shows painted latents with a small jump wherever
-a latent frame begins, as each is a little wrong in its own way. So a copy of it learns, half of the
-time, from what the transformer painted, close enough to the truth to be held against it. Of frames
-that were given after painted ones, only the steps are: they shall go on from what was painted, so
-that it is seen how far that must bend to meet them as they are (`meeting.py`).
+A decoder that is trained on encoded latents alone decodes generated ones with a small jump at the
+start of each latent frame, since each has an error of its own. The copy is trained on encoded and
+on generated latents in turn; the latter are regenerated from noised clips, so that the clip is a
+valid target. For known frames after generated ones, only the steps from frame to frame are trained:
+they continue the generated frames, and `pipeline/seams.py` morphs these into the footage.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -25,10 +25,10 @@ from .decoder_dataset import DecoderSamples
 from .distributed import Ranks
 
 OBJECT_WEIGHT = 1.25
-DECODER_NOISE = 0.01  # of latents as they are
-BORDER_WEIGHT = 8.0  # of steps from one latent frame into the next
-MOTION_WEIGHT = 0.6  # of steps from frame to frame
-GENERATED_MOTION_WEIGHT = 1.8  # of those of painted latents, which jump more than encoded ones
+DECODER_NOISE = 0.01  # on encoded latents
+BORDER_WEIGHT = 8.0  # for the step from one latent frame into the next
+MOTION_WEIGHT = 0.6  # for steps from frame to frame, encoded latents
+GENERATED_MOTION_WEIGHT = 1.8  # the same for generated latents, which jump more
 
 
 def decoding_loss(
@@ -38,8 +38,11 @@ def decoding_loss(
     exact: Float[Tensor, "#b 1 #t 1 1"],
     motion: float,
 ) -> dict[str, Tensor]:
-    """Squared error, most of all, of frames that are `exact`; and, weighing `motion`, that of each
-    step in time, into latent frames above all."""
+    """The parts of the loss: errors of the `exact` frames, and the error of steps in time.
+
+    The step error has the weight `motion`, and BORDER_WEIGHT more at the start of latent frames.
+    Pixels of `objects` count OBJECT_WEIGHT times.
+    """
     error, weight = decoded - true, 1 + (OBJECT_WEIGHT - 1) * objects
     exact = weight * exact
     exact = exact / exact.mean()
@@ -62,7 +65,7 @@ def decoding_loss(
 
 
 class DecoderTask(AutoencoderTask):
-    """Clips from their own latents, and from painted ones, a step of each in turn."""
+    """Task: decode clips from their encoded latents and from generated ones, in alternate steps."""
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class DecoderTask(AutoencoderTask):
         self.scenes = list(zip(scenes, generated, strict=True))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """`decoding_loss` on encoded latents in odd steps, and on generated ones in even steps."""
         if step % 2:
             motion, batch = MOTION_WEIGHT, self.encoded(step, ranks)
         else:
@@ -93,16 +97,16 @@ class DecoderTask(AutoencoderTask):
 
     @torch.no_grad()
     def encoded(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Cuts of clips, their latents, no objects that weigh more, and that all is shown."""
+        """Encoded latents of crops, the crops, an empty object mask, and 1 for exact frames."""
         video, generator = self.draw(step, ranks)
         latent = self.model.encode(video).float()
         noise = DECODER_NOISE * torch.randn(latent.shape, generator=generator)
         return latent + noise, video, torch.zeros_like(video[:, :1]), torch.ones(1, 1, 1, 1, 1)
 
     def drawn(self, step: int, ranks: Ranks) -> tuple[Latent, Video, Tensor, Tensor]:
-        """Painted latents, what they should show, where objects are, and which frames are shown.
+        """Generated latents, their true clips, the masks of objects, and the exact frames.
 
-        They are whole clips, and so half as many as crops.
+        Whole clips are larger than crops, so there are half as many.
         """
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         clips, generated = self.scenes[
@@ -120,7 +124,7 @@ class DecoderTask(AutoencoderTask):
 
 
 def exact_frames(known: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t2"]:
-    """The frames of latent frames, all but those that are given after painted ones."""
+    """For each frame, whether its target is exact: False for known ones after generated ones."""
     after = ~known.cummin(dim=1).values
     exact = ~(known & after)
     later = exact[:, 1:].repeat_interleave(COMPRESSION.time, dim=1)
@@ -128,7 +132,7 @@ def exact_frames(known: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t2"]:
 
 
 def with_second_decoder(autoencoder: Autoencoder) -> Autoencoder:
-    """`autoencoder` with a copy of its decoder for what is painted."""
+    """`autoencoder` with a copy of its decoder as the generated decoder."""
     model = Autoencoder(replace(autoencoder.config, decoders=2))
     weights = autoencoder.state_dict()
     copies = {
@@ -141,7 +145,7 @@ def with_second_decoder(autoencoder: Autoencoder) -> Autoencoder:
 
 
 def with_one_decoder(autoencoder: Autoencoder) -> Autoencoder:
-    """`autoencoder` without a decoder for what is painted."""
+    """`autoencoder` without the generated decoder, in eval mode."""
     model = Autoencoder(replace(autoencoder.config, decoders=1))
     weights = autoencoder.state_dict()
     model.load_state_dict({name: weights[name] for name in model.state_dict()})

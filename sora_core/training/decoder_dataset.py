@@ -1,7 +1,6 @@
-"""Clips whose truth is known, as the transformer paints them: for the decoder to learn from.
+"""Training data of the generated decoder: true clips, noised and denoised by the transformer.
 
-Axes: n clips, c channels, t latent frames, y rows, x columns, l words of a
-text, e its width.
+Axes: n clips, c channels, t latent frames, y rows, x columns, l words of a text, e its width.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,17 +28,17 @@ from ..shapes import COMPRESSION, Latent, Video
 from ..video.frames import video_from_frames
 from .dataset import ClipShard, read_shard
 
-CLIPS_TOGETHER = 16  # clips, of one kind
+CLIPS_TOGETHER = 16  # clips in a batch; all have the same frames known
 ENDS = ((0, 0), (1, 0), (3, 0), (0, 2), (0, 4), (1, 1), (2, 2))
-"""How many latent frames are given at the beginning and at the end, of the five of a clip."""
-NOISE_LEVELS = (0.25, 0.85)  # the noise that is painted over: above it, other motion is as true
+"""Numbers of known latent frames at the beginning and at the end of a clip, of five."""
+NOISE_LEVELS = (0.25, 0.85)  # range of the start; above it, the result has another motion
 GUIDANCES = (1.0, 2.5, 4.0)
 STEPS = 7  # from noise; fewer from lower levels
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderSamples:
-    """Latents as they were painted, and which of their frames were given."""
+    """Generated latents, and which of their frames were known."""
 
     latents: Float16[Tensor, "n c t y x"]
     known: Bool[Tensor, "n t"]
@@ -48,9 +47,9 @@ class DecoderSamples:
 def conditioning_latent(
     autoencoder: Autoencoder, video: Video, clean: Latent, ends: tuple[int, int]
 ) -> Latent:
-    """`clean`, whose last frames are encoded as a canvas does it: without what came before.
+    """`clean` with its last known frames encoded as on a canvas: without the frames before them.
 
-    `ends` counts the latent frames that are given at the beginning and at the end.
+    `ends` are the numbers of known latent frames at the beginning and at the end.
     """
     frames, last = clean.shape[2], ends[1]
     if last == 0:
@@ -68,8 +67,10 @@ def regenerate(
     texts: Sequence[Float[Tensor, "l e"]],
     generator: torch.Generator,
 ) -> Latent:
-    """`clean` noised and painted again where `mask` is 1, `known` where it is 0, as in SDEdit (Meng
-    et al. 2022). There is a text for each clip, and a last one that says nothing."""
+    """`clean`, noised and denoised where `mask` is 1, and `known` where it is 0.
+
+    `texts` has one text for each clip, then the empty one. Meng et al. 2022 (SDEdit).
+    """
     texts_of, nothing = pad_texts(texts[:-1]), texts[-1][None].expand(len(clean), -1, -1)
 
     def denoise(x: Latent, sigma: Sigma, text: Tensor, words: Tensor | None) -> Latent:
@@ -97,8 +98,7 @@ def generate_shard(
     tokenizer: Tokenizer,
     seed: int,
 ) -> dict[str, Tensor]:
-    """The fields of `DecoderSamples`: each few clips with other frames given, from another
-    level."""
+    """The fields of `DecoderSamples`; each batch of clips has its own known frames and level."""
     generator = torch.Generator().manual_seed(seed)
     latents, known = [], []
     for i in range(0, len(clips.frames), CLIPS_TOGETHER):
@@ -128,7 +128,7 @@ def paint_shards(
     autoencoder: Autoencoder,
     on_shard: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Paints each rendered shard into a file of the same name in `folder`, where it is missing."""
+    """Writes missing samples of rendered shards to files of the same names in `folder`."""
     encoder, tokenizer = load_text()
     for done, path in enumerate(paths, 1):
         if not (folder / path.name).exists():
@@ -141,4 +141,5 @@ def paint_shards(
 
 
 def read_samples(paths: Sequence[Path]) -> list[DecoderSamples]:
+    """The samples in the files at `paths`."""
     return [DecoderSamples(**load_file(path)) for path in paths]

@@ -1,8 +1,7 @@
-"""Several one-thread processes that train one model: on a CPU they beat one process of several
-threads.
+"""Data-parallel training on a CPU: one-thread processes, faster than one process of many threads.
 
-Each process draws its own batches; gradients are averaged in one flat all-reduce a step, so all
-hold the same weights at all times.
+Each process draws its own batches. Gradients are averaged by one flat all-reduce per step, so all
+processes have the same weights at all times.
 """
 
 import tempfile
@@ -17,17 +16,18 @@ from torch.multiprocessing.spawn import spawn
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Which of how many processes this is."""
+    """The rank of this process, and the number of processes."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
+        """Whether this process writes the files."""
         return self.rank == 0
 
     def average(self, gradients: Iterable[Tensor]) -> None:
-        """Each gradient replaced by its mean over the processes."""
+        """Replaces each gradient by its mean over the processes, in place."""
         if self.count == 1:
             return
         gradients = list(gradients)
@@ -39,7 +39,7 @@ class Ranks:
             gradient.copy_(part.view_as(gradient))
 
     def agree(self, wish: bool) -> bool:
-        """True if any process wishes it."""
+        """Whether `wish` is True in any process."""
         if self.count == 1:
             return wish
         wishes = torch.tensor(float(wish))
@@ -57,7 +57,7 @@ def _enter(rank: int, count: int, meeting: str, work: Callable[[Ranks], None]) -
 
 
 def run(work: Callable[[Ranks], None], processes: int) -> None:
-    """`work` done by several processes together; a failure of one ends all and is raised here."""
+    """Calls `work` in each of `processes`; a failure in one ends all and is raised here."""
     if processes == 1:
         work(Ranks())
         return

@@ -1,4 +1,4 @@
-"""A run of `python -m sora_core train`: what all of them share, and what is made ready for them."""
+"""The base of all runs of `python -m sora_core train`: files, folders and prepared data."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,17 +17,18 @@ from .recipes import Recipe
 from .trainer import Progress
 
 AUTOENCODER_NAME = "autoencoder"
+CAPTIONS = 2  # variants of each clip's captions, each short and long
 
 OnShard = Callable[[str, int, int], None]
-"""Is told what is being made ready, how many files of it are, and of how many."""
+"""Gets the name of a preparation, the number of finished files, and their total."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run(ABC):
-    """One part of a recipe, trained in `root`; called once by each process.
+    """The training of one part of a recipe, in `root`; each process calls it once.
 
-    Where it `sees_latents`, it learns from what the autoencoder makes of the clips. An autoencoder
-    or a transformer can `start` from those of a model file, and not from chance.
+    If `sees_latents`, it trains on latents of the clips. An autoencoder or a transformer can
+    `start` from the weights in a model file instead of random ones.
     """
 
     sees_latents: ClassVar[bool] = False
@@ -41,11 +42,11 @@ class Run(ABC):
     @property
     @abstractmethod
     def needed(self) -> tuple[Shelf, ...]:
-        """The clips to render, the test apart."""
+        """The clips to render, except those of the test."""
 
     @property
     def rendered(self) -> tuple[Shelf, ...]:
-        """The clips to render, the test too."""
+        """All clips to render."""
         return (*self.needed, self.recipe.test)
 
     @abstractmethod
@@ -53,20 +54,25 @@ class Run(ABC):
 
     @property
     def world(self) -> Path:
+        """The folder of rendered clips, which all recipes share."""
         return self.root / "world"
 
     def folder(self, name: str) -> Path:
+        """The folder `name` of this recipe, created if missing."""
         folder = self.root / self.recipe.name / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def shards(self, *shelves: Shelf) -> list[Path]:
+        """The rendered shards of `shelves`."""
         return [path for shelf in shelves for path in shelf.shards(self.world)]
 
     def latent_shards(self, shelf: Shelf) -> list[Path]:
+        """The latents of the shards of `shelf`."""
         return [self.folder("latents") / path.name for path in self.shards(shelf)]
 
     def trained_autoencoder(self) -> Autoencoder:
+        """The recipe's autoencoder in eval mode; TrainingError if it is not trained yet."""
         weights = self.folder(AUTOENCODER_NAME) / "weights.safetensors"
         if not weights.exists():
             raise TrainingError("there is no trained autoencoder yet: train that first")
@@ -75,7 +81,7 @@ class Run(ABC):
         return autoencoder
 
     def derive(self, on_shard: OnShard) -> None:
-        """Makes of the rendered clips what else the run learns from, where it is missing."""
+        """Computes missing files that the run needs besides rendered clips, such as latents."""
         if self.sees_latents:
             encode_shards(
                 self.shards(*self.needed, self.recipe.test),
@@ -86,7 +92,7 @@ class Run(ABC):
 
 
 def prepare(run: Run, threads: int, on_shard: OnShard) -> None:
-    """Renders the clips of the run where missing, and makes of them what else it learns from."""
+    """Renders the missing clips of `run` in `threads`, then derives its other data."""
     for shelf in run.rendered:
         print_line = partial(
             on_shard, f"rendering {shelf.size.width}x{shelf.size.height}x{shelf.size.frames}"

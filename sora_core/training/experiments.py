@@ -1,4 +1,4 @@
-"""What `python -m sora_core train` trains: each part with its data and its settings.
+"""The runs of `python -m sora_core train`: each part of a model with its data and settings.
 
 A run is a plain object that each training process calls with its rank.
 """
@@ -50,10 +50,12 @@ from .transformer import Mix, TransformerTask
 TRANSFORMER_NAME, DECODER, CLASSIFIER_FILE = "transformer", "decoder", "reader"
 CAPTIONER_FILE, RECAPTIONING = "captioner", "recaptioning"
 ARMS = {"short": (0,), "descriptive": (1,)}
-"""Which captions each transformer of the re-captioning experiment learns from."""
+"""The captions on which each transformer of the re-captioning experiment is trained."""
 
 
 class AutoencoderRun(Run):
+    """Trains the autoencoder; from a model file, its latents are aligned to those of that file."""
+
     @property
     def needed(self) -> tuple[Shelf, ...]:
         return self.recipe.pictures
@@ -81,6 +83,8 @@ class AutoencoderRun(Run):
 
 
 class TransformerRun(Run):
+    """Trains the transformer on latents of clips, some of which fade into one another."""
+
     sees_latents = True
 
     @property
@@ -89,12 +93,13 @@ class TransformerRun(Run):
 
     @property
     def fading(self) -> dict[KnownSpan, list[Path]]:
-        """The rendered shards whose clips turn into one another, by when they do."""
+        """The rendered shards whose clips fade into one another, by the span of the fade."""
         shards = self.shards(replace(self.recipe.clips[0], clips=self.recipe.fading))
         groups = {span: shards[i :: len(SPANS)] for i, span in enumerate(SPANS)}
         return {span: paths for span, paths in groups.items() if paths}
 
     def derive(self, on_shard: OnShard) -> None:
+        """Encodes missing latents of the clips and of the fading ones."""
         Run.derive(self, on_shard)
         for span, paths in self.fading.items():
             encode_shards(
@@ -113,7 +118,7 @@ class TransformerRun(Run):
         ]
         shares = (recipe.fading_weight / len(fading) for _ in fading)
         mix = Mix(weights=(*recipe.weights, *shares))
-        if self.start:  # no model file holds the head that reads the truth: it would begin anew
+        if self.start:  # model files lack the head that predicts truth maps: it would be untrained
             mix = replace(mix, truth_weight=0.0)
         self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER_NAME), ranks, fading)
 
@@ -126,7 +131,7 @@ class TransformerRun(Run):
         ranks: Ranks,
         fading: Sequence[LatentShard] = (),
     ) -> None:
-        """Trains a transformer on what is needed, and leaves a whole model file in `folder`."""
+        """Trains a transformer on the latents of `needed`; writes a model file to `folder`."""
         torch.manual_seed(config.seed)
         encoder, tokenizer = load_text()
         sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
@@ -160,7 +165,7 @@ class TransformerRun(Run):
             )
 
     def begun(self, model: DiTConfig) -> DiT:
-        """The transformer that is trained, as it is before."""
+        """The transformer before training, from the model file `start` or newly initialised."""
         if self.start:
             transformer = load_transformer(self.start, read_config(self.start))
             return transformer.train().requires_grad_(True)
@@ -170,7 +175,7 @@ class TransformerRun(Run):
 
 
 class DecoderRun(Run):
-    """A second decoder, on what the trained transformer paints. Latents stay as they are."""
+    """Trains the generated decoder on latents from the trained transformer; the rest is frozen."""
 
     @property
     def needed(self) -> tuple[Shelf, ...]:
@@ -178,21 +183,24 @@ class DecoderRun(Run):
 
     @property
     def generated_shards(self) -> list[Path]:
+        """The files of generated latents."""
         return [self.folder("painted") / path.name for path in self.shards(self.recipe.generated)]
 
     def trained_transformer(self) -> DiT:
+        """The recipe's transformer in eval mode; TrainingError if it is not trained yet."""
         path = self.folder(TRANSFORMER_NAME) / f"{self.recipe.name}.safetensors"
         if not path.exists():
             raise TrainingError("there is no trained transformer yet: train that first")
         return load_transformer(path, read_config(path))
 
     def derive(self, on_shard: OnShard) -> None:
+        """Generates the missing latents."""
         paint_shards(
             self.shards(self.recipe.generated),
             self.folder("painted"),
             self.trained_transformer(),
             self.trained_autoencoder(),
-            partial(on_shard, "painting"),
+            partial(on_shard, "generating"),
         )
 
     def __call__(self, ranks: Ranks) -> None:
@@ -222,8 +230,10 @@ class DecoderRun(Run):
 
 
 class RecaptioningRun(TransformerRun):
-    """The same small transformer twice, from the same start and on the same clips and noise: once
-    told what they show in short captions, once in descriptive ones."""
+    """Trains one small transformer twice, on short captions and on descriptive ones.
+
+    Initial weights, clips and noise are the same.
+    """
 
     @property
     def needed(self) -> tuple[Shelf, ...]:
@@ -241,6 +251,8 @@ class RecaptioningRun(TransformerRun):
 
 
 class ReaderRun(Run):
+    """Trains the attribute classifier."""
+
     @property
     def needed(self) -> tuple[Shelf, ...]:
         return self.recipe.lessons
@@ -261,6 +273,8 @@ class ReaderRun(Run):
 
 
 class CaptionerRun(Run):
+    """Trains the captioner."""
+
     sees_latents = True
 
     @property

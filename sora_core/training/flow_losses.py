@@ -1,4 +1,4 @@
-"""Errors of the velocity that a predicted clean latent implies, weighed cell by cell.
+"""Flow-matching losses: errors of the velocity that a predicted clean latent implies.
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..shapes import Latent
 
-LEAST_SIGMA = 0.1  # below it the weight of the error, 1 / sigma^2, grows no more
-QUIET = 0.05  # the mean square of a step in the latent below which clips count no more
+LEAST_SIGMA = 0.1  # lower bound of sigma in the weight 1 / sigma^2 of the error
+QUIET = 0.05  # added to the mean square step of a clip, in latent units: bounds its weight
 
 
 def cell_error(
@@ -20,10 +20,10 @@ def cell_error(
     sigma: Float[Tensor, "#b 1 #t #y #x"],
     channel_weight: Float[Tensor, "c c"] | None = None,
 ) -> Float[Tensor, "b 1 t y x"]:
-    """The squared error of the velocity (x - clean) / sigma, the mean over channels.
+    """The squared error of the velocity (x - clean) / sigma, averaged over channels.
 
-    Li and He 2025, "Back to basics", with sigma bounded below as there. `channel_weight` maps an
-    error of the channels to one as large as the decoder shows it (`sensitivity.py`).
+    Li and He 2025, "Back to basics", with the same lower bound of sigma. `channel_weight` scales
+    an error of the channels to its effect on the decoded pixels (`sensitivity.py`).
     """
     error = predicted.float() - clean
     if channel_weight is not None:
@@ -34,7 +34,7 @@ def cell_error(
 def weighted_mean(
     error: Float[Tensor, "b 1 t y x"], weight: Float[Tensor, "#b 1 #t #y #x"]
 ) -> Float[Tensor, ""]:
-    """The mean of `error` over cells that count by `weight`."""
+    """The mean of `error` over cells, weighted by `weight`."""
     weight = weight.expand_as(error)
     return (error * weight).sum() / weight.sum().clamp(min=1e-6)
 
@@ -47,10 +47,11 @@ def frame_step_loss(
     weight: Float[Tensor, "b 1 t y x"],
     channel_weight: Float[Tensor, "c c"] | None = None,
 ) -> Float[Tensor, ""]:
-    """The error of the steps from latent frame to latent frame, to and from known footage too.
+    """The error of the steps between latent frames, those to and from known footage included.
 
-    An error that stays is visible less than one that comes and goes. Clips count by how small their
-    own steps are: in one in which little moves a small wrong step is visible already.
+    A constant error is less visible than one that changes from frame to frame. Clips are weighted
+    by the inverse of their own mean square step: where little moves, small errors are visible.
+    `paint` is above 0 in generated cells.
     """
     shape = (len(clean), 1, *clean.shape[2:])
     sigma, paint = sigma.expand(shape), paint.expand(shape)

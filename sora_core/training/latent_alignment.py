@@ -1,8 +1,8 @@
-"""Latents of a newly trained autoencoder, turned towards those of the one before.
+"""Alignment of a newly trained autoencoder's latents to those of an earlier one.
 
-Training moves the latents of a clip, mostly by an affine map of their channels, the same for all
-clips. With that map undone, what has learned the old latents has little to learn anew. It is folded
-into the encoder's last layer and the decoder's first, so that reconstruction stays what it is.
+Further training changes latents mostly by one affine map of their channels. Without that change,
+models trained on the old latents need little further training. The inverse map is folded into the
+encoder's last layer and the decoder's first, so reconstructions do not change.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from .dataset import ClipShard
 
 @torch.no_grad()
 def align(model: Autoencoder, before: Autoencoder, clips: Sequence[ClipShard]) -> float:
-    """Makes the latents of `model` as near as can be to those of `before`, by least squares.
+    """The share of the variance of `before`'s latents that the aligned `model` explains.
 
-    Gives back the share of the variance of those that they then have.
+    `model` is changed in place, by a least-squares fit on `clips`.
     """
     new, old = (cells_of(each, clips) for each in (model, before))
     ones = pad(new, (0, 1), value=1.0)

@@ -1,8 +1,7 @@
-"""World clips as the transformer learns from them: latents, token states of their captions, the
-truth.
+"""Training data of the transformer: latents of clips, token states of captions, and object masks.
 
-Axes: n clips, c channels, t latent frames, y rows, x columns of tokens, k objects, l words of all
-captions.
+Axes: n clips, c channels, t latent frames, y rows, x columns of tokens, k objects, m captions,
+l words of all captions, e text width.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +31,11 @@ OBJECTS = 2
 
 @dataclass(frozen=True, slots=True)
 class LatentShard:
-    """Clips of one size. `coverage` is the share of each token that shows object k; `kinds` its
-    shape and colour as numbers, -1 for no object; `words` holds the captions one after the other,
-    `lengths` how long each is. Where they have a `span`, all else of them is always given.
+    """Clips of one size.
+
+    `coverage`: the share of each token that shows object k, in 255ths. `kinds`: indices of its
+    shape and colour, -1 for no object. `words`: the concatenated token states of all captions, with
+    `starts` and `lengths`. `span`: the latent frames to generate, if the others are always known.
     """
 
     latents: Float16[Tensor, "n c t y2 x2"]
@@ -46,6 +47,7 @@ class LatentShard:
     span: KnownSpan | None = None
 
     def text(self, clip: int, caption: int) -> Float[Tensor, "l e"]:
+        """The token states of one caption of a clip."""
         start = int(self.starts[clip, caption])
         return self.words[start : start + int(self.lengths[clip, caption])]
 
@@ -69,6 +71,7 @@ def coverage_of(segments: UInt8[Tensor, "n t y x"]) -> UInt8[Tensor, "n k t y x"
 
 
 def kinds_of(clips: ClipShard) -> Int[Tensor, "n k 2"]:
+    """The indices of shape and colour of each object, -1 where there is none."""
     kinds = torch.full((len(clips.things), OBJECTS, 2), -1)
     for i, things in enumerate(clips.things):
         for k, (shape, colour) in enumerate(things):
@@ -80,6 +83,7 @@ def kinds_of(clips: ClipShard) -> Int[Tensor, "n k 2"]:
 def encode_shard(
     clips: ClipShard, autoencoder: Autoencoder, encoder: TextEncoder, tokenizer: Tokenizer
 ) -> dict[str, Tensor]:
+    """The tensors of a latent shard: the fields of LatentShard without `starts` and `span`."""
     latents = []
     with torch.autocast("cpu", torch.bfloat16):
         for frames in clips.frames.split(16):
@@ -105,8 +109,7 @@ def encode_shards(
     *,
     read: Callable[[Path], ClipShard] = read_shard,
 ) -> list[Path]:
-    """The latent shard of each rendered shard, made where it is missing of what `read` makes of
-    that."""
+    """The latent shards of `paths` in `folder`; missing ones are encoded from `read(path)`."""
     folder.mkdir(parents=True, exist_ok=True)
     encoder, tokenizer = load_text()
     written = [folder / path.name for path in paths]
@@ -120,7 +123,7 @@ def encode_shards(
 
 
 def read_latents(paths: Sequence[Path], span: KnownSpan | None = None) -> LatentShard:
-    """All clips of `paths`, which are of one size, as one."""
+    """All clips of the latent shards at `paths`, which must have one size, joined."""
     parts = [load_file(path) for path in paths]
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     lengths = joined["lengths"]

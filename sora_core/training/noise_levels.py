@@ -1,4 +1,4 @@
-"""Which noise levels the clips of a training step are at. Axes: b batch."""
+"""The distribution of noise levels in training. Axes: b batch."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,13 @@ from ..sampling.schedules import shift_for_cells, shift_sigma
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoiseLevels:
-    """A logit-normal (Esser et al. 2024) of `mean` and `spread` before the shift for the size of a
-    clip; shares of the clips that are `uniform` in [0, 1] before it, and `low`: below `low_end`,
-    where the layout stands and outlines are decided."""
+    """A mixture of distributions of sigma in [0, 1].
+
+    A logit-normal (Esser et al. 2024) with `mean` and `spread`, and for a share `uniform` of clips
+    a uniform level, both shifted for the size of the clip. A share `low` of clips has a uniform
+    level below `low_end`, where the layout is settled and outlines are decided. ConfigError for
+    shares and ranges that do not fit.
+    """
 
     mean: float = 0.0
     spread: float = 1.0
@@ -34,7 +38,7 @@ class NoiseLevels:
             )
 
     def draw(self, count: int, cells: int, generator: Generator) -> Float[Tensor, " b"]:
-        """The levels of `count` clips of so many latent cells, in [0, 1]."""
+        """The levels of `count` clips of `cells` latent cells each, in [0, 1]."""
         normal = torch.randn(count, generator=generator)
         even, kind = torch.rand(2, count, generator=generator)
         level = torch.sigmoid(self.mean + self.spread * normal)

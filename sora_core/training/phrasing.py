@@ -1,4 +1,4 @@
-"""Video prompts of a wide grammar: many things, counts, relations, changes, cameras and shots."""
+"""Random video prompts from a wide grammar: things, counts, relations, changes, cameras, shots."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,23 +9,23 @@ from numpy.random import PCG64, Generator
 PHRASES = Path(__file__).with_name("phrasing.json")
 NOUNS = ("toys", "toys", "beings", "vehicles", "plants")
 
-PhraseTable = Mapping[str, Sequence[str]]
+GrammarPhrases = Mapping[str, Sequence[str]]
 
 
-def read_phrases() -> PhraseTable:
-    """The words and clauses that prompts are put together of, by kind."""
+def read_phrases() -> GrammarPhrases:
+    """The words and clauses of the grammar, by kind."""
     return json.loads(PHRASES.read_text(encoding="utf-8"))
 
 
-def prompt(seed: int, phrases: PhraseTable) -> str:
-    """A prompt, the same for the same `seed`."""
+def prompt(seed: int, phrases: GrammarPhrases) -> str:
+    """A random prompt, the same for the same `seed`."""
     return _Phrasing(Generator(PCG64([seed, 7])), phrases).prompt()
 
 
 class _Phrasing:
-    """Draws words and puts clauses together."""
+    """Draws words and joins them to clauses."""
 
-    def __init__(self, rng: Generator, phrases: PhraseTable) -> None:
+    def __init__(self, rng: Generator, phrases: GrammarPhrases) -> None:
         self.rng, self.phrases = rng, phrases
 
     def pick(self, choices: str | Sequence[str]) -> str:
@@ -38,6 +38,7 @@ class _Phrasing:
         return bool(self.rng.random() < share)
 
     def prompt(self) -> str:
+        """A noun phrase, a list of tags, a storyboard, or one to several sentences."""
         match int(self.rng.integers(12)):
             case 0:
                 return self.thing(self.noun())
@@ -57,6 +58,7 @@ class _Phrasing:
         return self.pick(self.pick(NOUNS))
 
     def thing(self, noun: str) -> str:
+        """A noun phrase for `noun` with colour, look, count or determiner at random."""
         words = [noun]
         if self.chance(0.6):
             words.insert(0, self.pick("colours"))
@@ -72,7 +74,7 @@ class _Phrasing:
         return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
     def clause(self) -> str:
-        """Who does what, or what is done to what, or where a thing is."""
+        """A clause about an action, an interaction, a position or a change."""
         match int(self.rng.integers(10)):
             case 0 | 1 | 2:
                 return f"{self.thing(self.pick('toys'))} {self.pick('moves')}"
@@ -97,6 +99,7 @@ class _Phrasing:
                 return f"{verb} {self.thing(self.noun())}"
 
     def filled(self, pattern: str) -> str:
+        """`pattern` with {a} and {b} replaced by things, {c} by a colour and {n} by a noun."""
         return (
             pattern.replace("{a}", self.thing(self.noun()))
             .replace("{b}", self.thing(self.noun()))
@@ -105,6 +108,7 @@ class _Phrasing:
         )
 
     def sentence(self) -> str:
+        """A clause with floor, place, light, a second clause, negation and time at random."""
         text = self.clause()
         if self.chance(0.5):
             text += f" {self.pick(('on', 'on', 'across', 'over'))} {self.pick('floors')}"

@@ -1,4 +1,4 @@
-"""All that makes a model of ours: sizes, clips, and how long each part is trained."""
+"""Recipes of models: their sizes, training clips and training settings."""
 
 from dataclasses import dataclass, replace
 
@@ -17,8 +17,8 @@ from .trainer import TrainingConfig
 class Recipe:
     """The parts of a model and their training.
 
-    `weights` and `fading_weight` are the shares of the training steps that each shelf of `clips`
-    gets, and those of them that turn into one another.
+    `weights` are the shares of training steps for each shelf of `clips`, and `fading_weight` is
+    that of clips that fade into one another.
     """
 
     name: str
@@ -27,10 +27,10 @@ class Recipe:
     pictures: tuple[Shelf, ...]  # for the autoencoder
     clips: tuple[Shelf, ...]  # for the transformer
     weights: tuple[float, ...]
-    fading: int  # of the first shelf of `clips`, how many turn into one another too
+    fading: int  # number of clips of the first shelf of `clips` that are used fading too
     fading_weight: float
-    generated: Shelf  # for the decoder, with what the transformer makes of them
-    lessons: tuple[Shelf, ...]  # for the reader that measures the others
+    generated: Shelf  # for the generated decoder
+    lessons: tuple[Shelf, ...]  # for the attribute classifier
     tellings: tuple[Shelf, ...]  # for the captioner
     test: Shelf
     autoencoder_training: TrainingConfig
@@ -38,7 +38,7 @@ class Recipe:
     decoder_training: TrainingConfig
     reader_training: TrainingConfig
     captioner_training: TrainingConfig
-    learner: DiTConfig  # of the re-captioning experiment, twice
+    learner: DiTConfig  # for the re-captioning experiment, trained twice
     learned: Shelf
     recaptioning_training: TrainingConfig
     text: TextRecipe
@@ -46,7 +46,7 @@ class Recipe:
 
 
 def mini_recipe() -> Recipe:
-    """The model that ships."""
+    """The recipe of the shipped model."""
     return Recipe(
         name="sora-mini",
         autoencoder=presets.mini_autoencoder(),
@@ -105,7 +105,7 @@ def mini_recipe() -> Recipe:
 
 
 def smoke() -> Recipe:
-    """A run of seconds that shows every part at work."""
+    """A recipe that trains every part for a few seconds, as a test."""
     clips = Shelf(Size(64, 64, 17), 8, 0)
     short = TrainingConfig(steps=4, batch=4, warmup=1, save_every=2, show_every=4)
     return Recipe(

@@ -185,6 +185,7 @@ class SceneReaderTask:
         }
 
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, list[Targets]]:
+        """The degraded clips of `step` for this rank, and the truth about them."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
         first = TRAINING_SEED + (step * ranks.count + ranks.rank) * self.batch
         videos, wanted = [], []

@@ -1,4 +1,4 @@
-"""How visible an error of each latent channel is, by what the decoder makes of it.
+"""The sensitivity of decoded pixels to errors of each latent channel.
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
@@ -10,19 +10,19 @@ from torch import Tensor
 from ..models.autoencoder import Autoencoder
 from ..shapes import Latent
 
-ERROR_SIZE = 0.1  # size of the errors that are tried
-EVEN_SHARE = 0.3  # share of an even weight, so that no direction is free
+ERROR_SIZE = 0.1  # size of the random errors, in latent units
+EVEN_SHARE = 0.3  # share of an even weight, so that errors in every direction count
 
 
 @torch.no_grad()
 def decoder_sensitivity(
     autoencoder: Autoencoder, latents: Latent, draws: int = 8, seed: int = 0
 ) -> Float[Tensor, "c c"]:
-    """A matrix that maps an error of a cell's channels to one as large as it is in pixels.
+    """A symmetric matrix that scales an error of a cell's channels to its effect on pixels.
 
-    Its square is the mean over `latents` of the decoder's squared response to an error of one cell
-    in each direction of the channels, scaled to a mean of 1, with an even weight mixed in. The
-    responses to random errors are regressed on their products: only pairs of channels count.
+    Its square is the decoder's mean squared response to an error of one cell, as a quadratic form
+    in the channels, scaled to a mean eigenvalue of 1, with an even weight mixed in. The form is
+    fitted by regressing responses to random errors on the products of their channels.
     """
     channels = latents.shape[1]
     generator = torch.Generator().manual_seed(seed)

@@ -1,7 +1,4 @@
-"""Sentences for the training of the text encoder: captions, video prompts, storyboards and English.
-
-Axes: none; everything here is text.
-"""
+"""Training texts of the text encoder: captions, video prompts, storyboards and plain English."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,8 +16,8 @@ from .phrasing import prompt, read_phrases
 WORDNET = Path("/usr/share/wordnet")
 WRITTEN = Path(__file__).resolve().parents[1] / "measure" / "held_out"
 DATA = ("data.noun", "data.verb", "data.adj", "data.adv")
-ONE_HELD_OUT_IN = 50  # one sentence in so many is never trained on
-SENTENCE_SEED = 500_000_000  # scenes that no other recipe draws
+HELD_OUT_DIVISOR = 50  # one value of a hash byte in this many marks a held-out sentence
+FIRST_CAPTION_SEED = 500_000_000  # no other recipe uses these scenes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Sentences:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Amounts:
-    """How many texts of each source a recipe takes; `plain` is None for all of WordNet."""
+    """The number of texts from each source; `plain` is None for all of WordNet."""
 
     scenes: int
     prompts: int
@@ -42,9 +39,9 @@ class Amounts:
 
 
 def gather(amounts: Amounts) -> tuple[Sentences, Sentences]:
-    """Texts to learn and held-out ones, without duplicates, in an order that never changes.
+    """Training texts and held-out ones, without duplicates, in a fixed order.
 
-    TrainingError where WordNet's files are not installed and `amounts.plain` is not 0.
+    TrainingError if WordNet's files are not installed and `amounts.plain` is not 0.
     """
     captions = list(world_captions(amounts.scenes))
     phrases = read_phrases()
@@ -55,20 +52,20 @@ def gather(amounts: Amounts) -> tuple[Sentences, Sentences]:
 
 
 def is_held_out_text(text: str) -> bool:
-    """Whether `text` belongs to the held-out side: decided by its hash, so alike on every run."""
-    return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % ONE_HELD_OUT_IN == 0
+    """Whether `text` is held out, decided by its hash and so the same in every run."""
+    return sha256(text.lower().encode("utf-8", "replace")).digest()[0] % HELD_OUT_DIVISOR == 0
 
 
 def world_captions(scenes: int) -> Iterator[str]:
-    """The short and the long caption of each scene, moving and still."""
-    for seed in range(SENTENCE_SEED, SENTENCE_SEED + scenes):
+    """The short and the long caption of each scene, one scene in eight as a still."""
+    for seed in range(FIRST_CAPTION_SEED, FIRST_CAPTION_SEED + scenes):
         both = describe(sample_scene(seed), seed, still=seed % 8 == 0)
         yield both.short
         yield both.long
 
 
 def written_prompts() -> Iterator[str]:
-    """The prompts that other measurements were written with; no answers are read."""
+    """The prompts of other measurements' test files, without their annotations."""
     for path in sorted(WRITTEN.glob("*.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
             if text := line.split("=>")[0].strip().lstrip("#").strip():
@@ -76,10 +73,10 @@ def written_prompts() -> Iterator[str]:
 
 
 def wordnet_sentences(folder: Path = WORDNET) -> Iterator[str]:
-    """Every gloss and every example of WordNet 3.0, and each tenth word on its own.
+    """Every gloss and every example of WordNet 3.0, and every tenth word by itself.
 
-    Their brackets are escaped, for in a prompt brackets weigh words.
-    TrainingError where the files of Debian's `wordnet-base` are missing.
+    Brackets are escaped, since prompts use them for weights. TrainingError if the files of Debian's
+    `wordnet-base` are missing.
     """
     for name in DATA:
         path = folder / name
@@ -95,7 +92,7 @@ def wordnet_sentences(folder: Path = WORDNET) -> Iterator[str]:
 
 
 def _gloss_parts(gloss: str) -> Iterator[str]:
-    """The definition, and each quoted example."""
+    """Each quoted example of a gloss, and its definition."""
     for example in re.findall(r'"([^"]+)"', gloss):
         yield escaped(example.strip())
     if definition := re.sub(r'"[^"]*"', "", gloss).strip(" ;,-"):
@@ -103,7 +100,7 @@ def _gloss_parts(gloss: str) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    """`text` with brackets that weigh nothing."""
+    """`text` with escaped brackets, which set no prompt weights."""
     return re.sub(r"([()\\])", r"\\\1", text)
 
 
@@ -115,13 +112,13 @@ def _sides(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:
-    """`texts` in another order, the same for the same seed."""
+    """`texts` in a random order, the same for the same `seed`."""
     order = Generator(PCG64(seed)).permutation(len(texts))
     return [texts[int(i)] for i in order]
 
 
 def labelled_captions(scenes: int, first: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """Long captions of scenes with what each states, for linear probes."""
+    """Long captions of scenes with their labels, for linear probes."""
     for seed in range(first, first + scenes):
         scene = sample_scene(seed)
         yield describe(scene, seed).long, scene.labels

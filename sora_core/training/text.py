@@ -1,4 +1,4 @@
-"""Training of the text encoder: its states follow those of MiniLM, block by block.
+"""Training of the text encoder: distillation of MiniLM's states, block by block.
 
 Axes: b texts, n tokens, d width.
 """
@@ -20,32 +20,32 @@ from .texts import Texts, calibration_texts
 from .thinning import thin_out
 from .trainer import Progress, TrainingConfig, train
 
-PLAIN_ENGLISH_SHARE = 0.6  # the share of training batches in plain English
+PLAIN_SHARE = 0.6  # share of training batches in plain English
 COSINE_WEIGHT = 4.0
-BLOCK_WEIGHT = 0.25  # of all blocks but the last, together
-EMPTY_WEIGHT = 0.05  # guidance leans on the empty prompt in every step
-DEAD = 0.1  # of the median spread: no component counts as less
+BLOCK_WEIGHT = 0.25  # for the mean error of all blocks but the last
+EMPTY_WEIGHT = 0.05  # for the empty prompt, which guidance uses in every step
+DEAD = 0.1  # lower bound of a component's spread, relative to the median
 TESTED = 100  # held-out texts of each kind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextRecipe:
-    """The sizes of the encoder and the texts it learns from."""
+    """The sizes of the encoder and its training texts."""
 
     config: TextConfig
     amounts: Amounts
-    calibration: int = 24_000  # tokens that the first weights are fitted to
+    calibration: int = 24_000  # tokens for the fit of the initial weights
 
 
 def text_recipe() -> TextRecipe:
-    """The encoder that ships."""
+    """The recipe of the shipped encoder."""
     return TextRecipe(
         config=TextConfig(), amounts=Amounts(scenes=40_000, prompts=80_000, plain=None)
     )
 
 
 def smoke_text() -> TextRecipe:
-    """A tiny encoder; it needs no WordNet."""
+    """The recipe of a tiny encoder, which needs no WordNet."""
     thin = TextConfig(
         words=((10000, 8), (20522, 4)), depth=6, qkv_rank=8, out_rank=8, up_rank=8, down_rank=8
     )
@@ -55,9 +55,9 @@ def smoke_text() -> TextRecipe:
 
 
 def text_training() -> TrainingConfig:
-    """Half an hour on one free core.
+    """Settings for half an hour on one free core.
 
-    `batch` counts texts of 16 tokens: a step takes as many tokens, in texts of like length.
+    A step has 16 * `batch` tokens, in texts of equal length.
     """
     return TrainingConfig(
         steps=4000,
@@ -86,7 +86,7 @@ def train_text(
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> TextEncoder:
-    """An encoder that has learned the states of `teacher`; `folder` holds its cosines on `test`."""
+    """An encoder distilled from `teacher`; `folder` holds its cosines on `test`."""
     torch.manual_seed(config.seed)
     plain = Texts.of(sentences.plain, tokenizer, config.seed)
     displayed = Texts.of(sentences.captions + sentences.prompts, tokenizer, config.seed)
@@ -102,10 +102,10 @@ def train_text(
 
 @torch.no_grad()
 def spreads(teacher: TextEncoder, texts: Sequence[Tensor]) -> Float[Tensor, "block d"]:
-    """The standard deviation of each component of the states after each block.
+    """The standard deviation of each component of the states after each block, bounded below.
 
-    A few of them are many times as large as all others, and would drown those in a plain error. One
-    of the last block is always 0: without a least spread it would drown all others in turn.
+    Errors are divided by it: a few components are many times as large as the others and would
+    dominate. One of the last block is always 0, hence the lower bound.
     """
     states = zip(*(all_states(teacher, ids) for ids in texts), strict=True)
     found = torch.stack([torch.cat([s.flatten(0, 1) for s in of]).std(0) for of in states])
@@ -113,7 +113,7 @@ def spreads(teacher: TextEncoder, texts: Sequence[Tensor]) -> Float[Tensor, "blo
 
 
 def all_states(encoder: TextEncoder, ids: Int[Tensor, "b n"]) -> list[Float[Tensor, "b n d"]]:
-    """The states after each block."""
+    """The states after each block, for texts of equal length."""
     x, found = encoder.embed(ids), []
     for block in encoder.blocks:
         x = block(x, None)
@@ -122,7 +122,7 @@ def all_states(encoder: TextEncoder, ids: Int[Tensor, "b n"]) -> list[Float[Tens
 
 
 class TextTask:
-    """Follow the teacher's states on texts that are drawn anew at each step."""
+    """Task: match the teacher's states on random texts."""
 
     def __init__(
         self,
@@ -153,9 +153,7 @@ class TextTask:
 
     def draw(self, step: int, ranks: Ranks) -> Int[Tensor, "b n"]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        plain = bool(torch.rand((), generator=generator) < PLAIN_ENGLISH_SHARE) and bool(
-            self.plain.ids
-        )
+        plain = bool(torch.rand((), generator=generator) < PLAIN_SHARE) and bool(self.plain.ids)
         return (self.plain if plain else self.preview_clips).batch(
             self.tokens // ranks.count, generator
         )
@@ -166,7 +164,7 @@ class TextTask:
         return BLOCK_WEIGHT * block + final + EMPTY_WEIGHT * empty, {"blocks": block, "last": final}
 
     def errors(self, ids: Int[Tensor, "b n"]) -> tuple[Tensor, Tensor]:
-        """The errors of the states after the inner blocks, and of the last ones."""
+        """The mean error after the inner blocks, and the error after the last one."""
         with torch.no_grad():
             wanted = [state.float() for state in all_states(self.teacher, ids)]
         errors, found = [], [state.float() for state in all_states(self.model, ids)]
@@ -177,7 +175,7 @@ class TextTask:
 
     @torch.inference_mode()
     def show(self, average: nn.Module, step: int, folder: Path) -> Mapping[str, float]:
-        """The mean cosine to the teacher's states of the tokens of held-out texts."""
+        """The mean cosine to the teacher's token states on held-out texts, by source."""
         return {
             f"test/{name}_cosine": mean_cosine(average, self.teacher, rows)
             for name, rows in self.test.items()
@@ -186,7 +184,7 @@ class TextTask:
 
 
 def mean_cosine(student: nn.Module, teacher: nn.Module, texts: Sequence[Sequence[int]]) -> float:
-    """The mean over all tokens of `texts` of the cosine between the states of both."""
+    """The cosine between the states of both encoders, averaged over all tokens of `texts`."""
     cosines = []
     for row in texts:
         ids = torch.tensor([row])

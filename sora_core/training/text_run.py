@@ -13,7 +13,7 @@ TEXT_FOLDER = "text"
 
 
 class TextRun(Run):
-    """A thin student of MiniLM; it needs no clips and no other part of the recipe."""
+    """Trains the text encoder, a thin student of MiniLM; it needs no clips."""
 
     @property
     def needed(self) -> tuple[Shelf, ...]:

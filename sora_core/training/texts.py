@@ -1,4 +1,4 @@
-"""Token ids of many texts, in batches without padding. Axes: b texts, n tokens."""
+"""Token ids of texts, in batches without padding. Axes: b texts, n tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from .sentences import shuffled
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Token ids of texts, in order of length, so that neighbours need no padding."""
+    """Token ids of texts in order of length, so that neighbours have equal lengths."""
 
     ids: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, seed: int) -> "Texts":
-        """The `texts`, those of one length in an order drawn by `seed`."""
+        """The ids of `texts`; texts of equal length are shuffled by `seed`."""
         rows = [tokenizer.tokenize(text).ids for text in shuffled(texts, seed)]
         return cls(tuple(sorted(rows, key=len)))
 
     def batch(self, tokens: int, generator: torch.Generator) -> Int[Tensor, "b n"]:
-        """Texts of the length of a random one, some `tokens` together."""
+        """Texts of the same length as a randomly chosen one, with about `tokens` in total."""
         at = int(torch.randint(len(self.ids), (), generator=generator))
         length = len(self.ids[at])
         count = max(1, tokens // length)
@@ -34,7 +34,7 @@ class Texts:
 
 
 def calibration_texts(parts: Sequence[Texts], tokens: int, seed: int) -> list[Tensor]:
-    """Batches of all `parts` in turn, with some `tokens` together."""
+    """Batches of all `parts` in turn, with at least `tokens` in total."""
     generator, batches, found = torch.Generator().manual_seed(seed), [], 0
     while found < tokens:
         batches.append(parts[len(batches) % len(parts)].batch(512, generator))

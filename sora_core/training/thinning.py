@@ -1,10 +1,10 @@
-"""A thin text encoder out of a whole one: each matrix as the best product of two thinner ones.
+"""Low-rank initialisation of a text encoder from a full one, fitted on typical texts.
 
-Axes: n tokens, d width, r rank, i inputs, o outputs.
-Best is meant for the inputs that really occur: each map is fitted by ridge regression from what
-enters it in the thin encoder to what leaves it in the whole one, and cut to its rank along the
-directions in which its outputs vary most (reduced-rank regression, Izenman 1975). Layer by layer,
-so that a later map mends what earlier ones lost.
+Axes: b texts, n tokens, d width, w words.
+Each linear map is fitted by ridge regression from its inputs in the thin encoder to its outputs in
+the full one, and cut to its rank along the directions in which the outputs vary most (reduced-rank
+regression, Izenman 1975). The fit goes layer by layer, so that later maps correct errors of earlier
+ones.
 """
 
 from typing import cast
@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from ..models.text_encoder import BertBlock, TextEncoder
 
 Calibration = list[Int[Tensor, "b n"]]
-"""Token ids of typical texts, each entry of texts of one length."""
+"""Token ids of typical texts; the texts of an entry have one length."""
 
-SPREAD = 0.25  # of the numbers of a thin word: AdamW moves all by like steps, rare words by few
-RIDGE = 1e-4  # of the mean variance of an input
+SPREAD = 0.25  # scale of thin word vectors: small, since AdamW rarely updates rare words
+RIDGE = 1e-4  # relative to the mean variance of an input
 
 
 @torch.no_grad()
 def thin_out(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> None:
-    """Sets the weights of `student`, of the depth and width of `teacher`, from those of `teacher`.
+    """Sets the weights of `student` such that its states approximate those of `teacher`.
 
-    `texts` should hold some 10,000 tokens or more.
+    Both have the same depth and width. `texts` should have 10,000 tokens or more.
     """
     _thin_words(student, teacher, texts)
     ours, theirs = (cast(nn.Embedding, encoder.positions) for encoder in (student, teacher))
@@ -38,7 +38,7 @@ def thin_out(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> 
         block.norm_mlp.load_state_dict(whole.norm_mlp.state_dict())
         _fit(block.attn.qkv, ours, [whole.attn.qkv(x) for x in theirs])
 
-        mixed, wanted = _attended_values(block, ours), [whole.attn(x, None) for x in theirs]
+        mixed, wanted = _projection_inputs(block, ours), [whole.attn(x, None) for x in theirs]
         residual = [t + x - y for t, x, y in zip(wanted, theirs, ours, strict=True)]
         _fit(block.attn.out, mixed, residual)
         ours = [block.norm_attn(x + block.attn(x, None)) for x in ours]
@@ -56,8 +56,8 @@ def _blocks(encoder: TextEncoder) -> list[BertBlock]:
     return [cast(BertBlock, block) for block in encoder.blocks]
 
 
-def _attended_values(block: BertBlock, inputs: list[Tensor]) -> list[Tensor]:
-    """What enters the last map of the attention."""
+def _projection_inputs(block: BertBlock, inputs: list[Tensor]) -> list[Tensor]:
+    """The inputs of the attention's output projection."""
     found: list[Tensor] = []
     out = block.attn.out
     first = out[0] if isinstance(out, nn.Sequential) else out
@@ -69,7 +69,7 @@ def _attended_values(block: BertBlock, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def _fit(linear: nn.Module, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-    """Sets the one or two maps of `linear` so that `inputs` give about `outputs`."""
+    """Fits `linear`, one layer or a product of two, to map `inputs` to `outputs`."""
     x = torch.cat([part.flatten(0, 1) for part in inputs])
     y = torch.cat([part.flatten(0, 1) for part in outputs])
     x_mean, y_mean = x.mean(0), y.mean(0)
@@ -93,7 +93,7 @@ def _fit(linear: nn.Module, inputs: list[Tensor], outputs: list[Tensor]) -> None
 
 
 def _thin_words(student: TextEncoder, teacher: TextEncoder, texts: Calibration) -> None:
-    """Each band of words along the directions in which they vary most, by how often they occur."""
+    """Sets each band of word vectors to its principal components, weighted by frequency."""
     whole: Float[Tensor, "w d"] = cast(nn.Embedding, teacher.words.tables[0]).weight
     counts = torch.bincount(torch.cat([ids.flatten() for ids in texts]), minlength=len(whole))
     weights = (counts.double() + 0.5).sqrt()

@@ -1,7 +1,6 @@
-"""The training loop: the same for every model, resumable to the same numbers after a kill.
+"""The training loop for every model; a resumed run gives the same numbers as an uninterrupted one.
 
-A batch depends on nothing but the seed, the step and the process, so a run that goes on from a
-checkpoint sees what it would have seen.
+A batch depends only on the seed, the step and the process.
 """
 
 import time
@@ -23,21 +22,23 @@ from .distributed import Ranks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
+    """Settings of a training run; ConfigError for values out of range."""
+
     steps: int
-    batch: int  # clips a step, of all processes together
+    batch: int  # samples a step, over all processes
     matrix_rate: float = 3e-3  # Muon, for hidden matrices
     rate: float = 1e-3  # AdamW, for everything else
     weight_decay: float = 0.01
     warmup: int = 100
-    decay: float = 0.3  # the last share of the steps, over which the rates fall to zero
-    average: float = 0.999
-    longer: tuple[float, ...] = ()  # more averages that the checkpoint has, to choose from later
+    decay: float = 0.3  # share of the steps, at the end, over which the rates fall to zero
+    average: float = 0.999  # decay of the moving average of the weights
+    longer: tuple[float, ...] = ()  # decays of further averages in the checkpoint
     clip: float = 1.0
     seed: int = 0
-    until: int | None = None  # where to stop for now: rates go on falling as for all `steps`
+    until: int | None = None  # step at which to pause; rates still depend on all `steps`
     save_every: int = 250
     show_every: int = 1000
-    half: bool = True  # bfloat16 where it is safe; weights and sums stay float32
+    half: bool = True  # autocast to bfloat16; weights stay float32
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
@@ -48,17 +49,17 @@ class TrainingConfig:
             raise ConfigError(f"longer averages {self.longer}: each must be at least 0 and below 1")
 
     def rate_at(self, step: int) -> float:
-        """The share of the learning rates in force at `step`: up, flat, then down to zero."""
+        """The factor in [0, 1] of the learning rates at `step`: warm-up, constant, linear decay."""
         falling = self.decay * self.steps
-        left = (self.steps - step) / falling if falling else 1.0
-        return min(1.0, (step + 1) / self.warmup if self.warmup else 1.0, left)
+        remaining = (self.steps - step) / falling if falling else 1.0
+        return min(1.0, (step + 1) / self.warmup if self.warmup else 1.0, remaining)
 
 
 TrainedModel = TypeVar("TrainedModel", bound=nn.Module)
 
 
 class Task(Protocol[TrainedModel]):
-    """What is trained: a model, its loss at a step, and a way to look at it."""
+    """A model to train: its loss at a step, its hidden matrices for Muon, and its evaluation."""
 
     model: TrainedModel
 
@@ -71,6 +72,8 @@ class Task(Protocol[TrainedModel]):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    """The state of a training run: steps, smoothed loss, speed and remaining time."""
+
     step: int
     steps: int
     loss: float
@@ -79,13 +82,14 @@ class Progress:
 
 
 class Matrices:
-    """Hidden weights as the matrices that Muon takes: the filters of a convolution are rows."""
+    """Hidden weights as matrices for Muon: each filter of a convolution is a row."""
 
     def __init__(self, weights: Sequence[nn.Parameter]) -> None:
         self.weights = weights
         self.views = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in weights]
 
     def share_gradients(self) -> None:
+        """Gives each matrix the gradient of its weight."""
         for weight, view in zip(self.weights, self.views, strict=True):
             view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
@@ -93,7 +97,7 @@ class Matrices:
 def optimizers_of(
     task: Task[TrainedModel], config: TrainingConfig
 ) -> tuple[Matrices, list[Optimizer]]:
-    """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of like size."""
+    """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of equal RMS."""
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
     others = [p for name, p in task.model.named_parameters() if name not in hidden]
@@ -118,7 +122,11 @@ def train(
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> TrainedModel:
-    """The averaged model after all steps. `folder` holds checkpoint, scalars and sheets."""
+    """The first average of the model after all steps, or after `config.until`.
+
+    `folder` holds the checkpoint, TensorBoard scalars and sheets. `resume` continues from the
+    checkpoint in it, if there is one. TrainingError for the checkpoint of another model.
+    """
     model, averages = task.model, Averages(task.model, (config.average, *config.longer))
     matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]

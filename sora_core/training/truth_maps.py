@@ -1,4 +1,4 @@
-"""What each latent cell of a clip shows, as maps, and the head that reads them off the features.
+"""Truth maps: the content of each latent cell of a clip, and a head that predicts it from features.
 
 Axes: n clips, b batch, f maps, t latent frames, y rows, x columns (of pixels, cells or tokens, as
 stated), d width.
@@ -13,13 +13,14 @@ from ..models.patchify import patchify
 from ..shapes import COMPRESSION, Grid
 from ..world.render import FIRST_THING
 
+FIRST_THING = 3  # segments below it are floor, sky and background
 MAPS = ("things", "moving", "edge", "near", "floor", "sky")
-"""Shares of a cell's pixels that show a thing, that a thing has just left or entered, where a thing
-borders on something else; how near the cell is, as 1 / (1 + depth); shares of floor and of sky."""
+"""Shares of a cell's pixels: on things, just entered or left by things, on borders of things; then
+nearness, 1 / (1 + depth); then the shares of floor and of sky."""
 
 THINGS_MAP, MOVING_MAP = MAPS.index("things"), MAPS.index("moving")
 HIDDEN = 128  # width of the head
-FLAT = 0.02  # deviation of a map within a frame below which it counts as constant
+FLAT = 0.02  # lower bound of a map's deviation within a frame
 
 
 def maps_of(
@@ -27,7 +28,7 @@ def maps_of(
 ) -> UInt8[Tensor, "f t2 y2 x2"]:
     """The maps of one clip of 1 + 4k frames, for each latent cell, in 255ths.
 
-    Depth is along the camera's axis and infinite for the sky.
+    `depth` is measured along the camera's axis, and infinite for the sky.
     """
     things = segments >= FIRST_THING
     before = torch.cat([segments[:1], segments[:-1]])
@@ -63,17 +64,19 @@ def maps_of(
 
 
 def normalised(maps: Float[Tensor, "b f t y x"]) -> Float[Tensor, "b f t y x"]:
-    """`maps` with the mean of each frame taken off, over their deviation within the frame: how a
-    map is laid out, and not how much of it there is. Singh et al. 2025 (iREPA)."""
+    """`maps` standardised within each frame, which retains their layout but not their amount.
+
+    Singh et al. 2025 (iREPA).
+    """
     centred = maps - maps.mean((-2, -1), keepdim=True)
     return centred / centred.square().mean((-2, -1), keepdim=True).sqrt().clamp(min=FLAT)
 
 
 class MapHead(nn.Module):
-    """Reads the maps off each token and its neighbours; only for training.
+    """Predicts the maps from each token and its neighbours; for training only.
 
-    As representation alignment (Yu et al. 2024) with a convolution in place of an MLP (Singh et al.
-    2025); the world is the teacher.
+    Representation alignment (Yu et al. 2024) with a convolution in place of an MLP (Singh et al.
+    2025), and with ground truth in place of a teacher.
     """
 
     def __init__(self, width: int, patch: int) -> None:

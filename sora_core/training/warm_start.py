@@ -1,4 +1,4 @@
-"""A transformer of another configuration that begins as one that is trained already.
+"""Warm starts: a transformer of a new configuration with the weights of a trained one.
 
 Axes: b batch, n tokens, d width, c channels.
 """
@@ -15,9 +15,10 @@ from ..models.dit import DiT, DiTConfig
 def warm_started(trained: DiT, config: DiTConfig) -> DiT:
     """A new transformer of `config` with the weights of `trained`.
 
-    More blocks are put evenly between those of `trained`, and begin as the identity. A model of
-    2x2 cells a token becomes one of single cells: each enters as a patch that shows it four times,
-    and leaves as the mean of the patch's four. ConfigError where width, channels or text differ.
+    Additional blocks are spread evenly between those of `trained` and start as the identity. For
+    smaller patches, each new token enters like an old patch filled with copies of it, and the
+    output is the mean of the old patch's outputs. ConfigError where widths, channels or the text
+    differ, and for fewer blocks or larger patches.
     """
     old = trained.config
     for name in ("width", "latent_channels", "text_width", "mlp_ratio"):
@@ -52,7 +53,7 @@ def warm_started(trained: DiT, config: DiTConfig) -> DiT:
 
 
 def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, Tensor]:
-    """The layers that tokens enter and leave by, for tokens of one cell."""
+    """The input and output layers for tokens of smaller patches, as `warm_started` describes."""
 
     def entering(weight: Tensor) -> Tensor:
         return rearrange(weight, "d (s c) -> d s c", s=times**2, c=channels).sum(1)
@@ -67,24 +68,28 @@ def _finer(weights: dict[str, Tensor], times: int, channels: int) -> dict[str, T
         "cond_proj.weight": torch.cat([entering(known[:, :-1]), near], dim=1),
         **{
             f"{name}.{kind}": going(weights[f"{name}.{kind}"])
-            for name in ("leave", "take")
+            for name in ("proj_out", "copy_gate")
             for kind in ("weight", "bias")
         },
     }
 
 
 def _as_identity(block: nn.Module) -> None:
-    """Closes the gates of `block`, and silences what it takes from the text."""
-    for name in ("modulation.weight", "modulation.bias", "text.out.weight", "text.out.bias"):
-        nn.init.zeros_(block.get_parameter(name))
+    """Closes the gates of `block` and zeroes the output of its cross-attention."""
+    for layer in ("modulation", "cross_attn.out"):
+        nn.init.zeros_(block.get_parameter(f"{layer}.weight"))
+        nn.init.zeros_(block.get_parameter(f"{layer}.bias"))
 
 
 @torch.no_grad()
 def fit_output_layer(
     model: DiT, noisy: Tensor, clean: Tensor, sigma: Tensor, text: Tensor, ridge: float = 1e-3
 ) -> None:
-    """Sets the last layer of `model` to what best predicts `clean`, by ridge regression on the
-    features of these clips, for finer tokens than those it was trained on."""
+    """Sets the output layer of `model` by ridge regression from its features to `clean`.
+
+    It serves a model with finer tokens than those of its training; `noisy` are the same clips at
+    the level `sigma`, with their `text`.
+    """
     features: list[Tensor] = []
     hook = model.proj_out.register_forward_pre_hook(lambda _, args: features.append(args[0]))
     model(noisy, sigma, text)

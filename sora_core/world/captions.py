@@ -1,4 +1,4 @@
-"""Scenes in words: a short caption, and a long one that says everything."""
+"""Captions of scenes: a short one, and a long one that states every fact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from .scene import Scene, Thing
 
 @dataclass(frozen=True, slots=True)
 class SceneCaptions:
-    """One scene, said twice."""
+    """A short and a long caption of one scene."""
 
     short: str
     long: str
 
 
 def describe(scene: Scene, seed: int, still: bool = False) -> SceneCaptions:
-    """The captions of `scene`, phrased by `seed`; `still` is for one frame: nothing moves in it."""
-    speaker = _Speaker(Generator(PCG64([seed, 1])), still)
-    return SceneCaptions(speaker.short(scene), speaker.long(scene))
+    """The captions of `scene` in words chosen by `seed`; `still` leaves out all motion."""
+    writer = _SceneWriter(Generator(PCG64([seed, 1])), still)
+    return SceneCaptions(writer.short(scene), writer.long(scene))
 
 
-class _Speaker:
-    """Draws words, and puts them together."""
+class _SceneWriter:
+    """Draws words at random and joins them to captions."""
 
     def __init__(self, rng: Generator, still: bool) -> None:
         self.rng = rng
@@ -37,7 +37,7 @@ class _Speaker:
         return self.rng.random() < share
 
     def short(self, scene: Scene) -> str:
-        """Colour, shape and motion, usually the floor, sometimes the sky and the camera."""
+        """A phrase with colour, shape and motion, usually the floor, sometimes sky and camera."""
         text = self.event(scene, rich=False)
         if self.chance(0.85):
             text = f"{text} {self.floor(scene)}"
@@ -49,7 +49,7 @@ class _Speaker:
         return text
 
     def long(self, scene: Scene) -> str:
-        """Everything, in two to four sentences of varied order."""
+        """Two to four sentences in varied order that state every fact."""
         event = self.event(scene, rich=True)
         camera = self.pick(words.CAMERA_SENTENCES[scene.camera])
         light = self.pick(words.LIGHTS[scene.sky])
@@ -77,7 +77,7 @@ class _Speaker:
         return text if moves else text.replace("across ", "on ")
 
     def event(self, scene: Scene, rich: bool) -> str:
-        """What happens, as a clause without its place."""
+        """A clause for the things and their motions, without the place; `rich` names all looks."""
         main = scene.things[0]
         subject = self.thing(main, rich)
         if len(scene.things) == 1:
@@ -107,7 +107,7 @@ class _Speaker:
         return f"{subject} {self.moves(main)} {link} {second} {self.moves(other)}"
 
     def thing(self, thing: Thing, rich: bool) -> str:
-        """A noun phrase with its article; size and look always when `rich`, else now and then."""
+        """A noun phrase with its article; size and look always if `rich`, else sometimes."""
         colour, shape = (
             self.pick(words.COLOUR_WORDS[thing.colour]),
             self.pick(words.SHAPE_WORDS[thing.shape]),
@@ -132,6 +132,7 @@ class _Speaker:
         return self.pick(words.STANDS)
 
     def moves(self, thing: Thing) -> str:
+        """The verb phrase for the motion of `thing`; balls roll, other shapes slide."""
         text = self.pick(words.MOTION_PHRASES[thing.motion])
         if thing.motion not in ("left", "right", "toward", "away"):
             return text

@@ -1,4 +1,4 @@
-"""Where everything is at a time in seconds: objects and camera. Axes: k objects, t frames."""
+"""Positions of objects and camera at times in seconds. Axes: k objects, t frames."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy import cos, ndarray, pi, sin
 
 from .scene import Scene, Thing
 
-FALL_GRAVITY, BOUNCE_GRAVITY = 3.0, 5.0  # slow enough to stay under one latent cell per frame
+FALL_GRAVITY, BOUNCE_GRAVITY = 3.0, 5.0  # units/s^2: below one latent cell per frame
 FALL_TOP = 2.25
 TOWARD_LIMIT = -1.4
 DISTANCE, LOOK_HEIGHT, FOCAL = 5.5, 0.75, 2.75
@@ -24,7 +24,7 @@ class CameraPath:
 
 
 def thing_positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3"]:
-    """The centre of `thing` at each time."""
+    """The centre of `thing` at each time, in world units."""
     clock = np.clip(seconds - thing.start, 0, thing.stop - thing.start)
     x, z = np.full_like(clock, thing.x), np.full_like(clock, thing.z)
     y = np.full_like(clock, thing.half[1])
@@ -38,28 +38,28 @@ def thing_positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray
         case "away":
             z = z + thing.pace * clock
         case "bounce":
-            y = y + _hops(clock, thing.pace, thing.phase)
+            y = y + _hop_heights(clock, thing.pace, thing.phase)
         case "fall":
             y = y + _drop(clock, FALL_TOP - thing.half[1])
     return np.stack([x, y, z], axis=-1)
 
 
 def rotations(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3 3"]:
-    """Turns of `thing` at each time, own axes to world axes. Balls roll, the rest slides."""
+    """Rotations of `thing` at each time, from its own axes to world axes. Only balls roll."""
     path = thing_positions(thing, seconds)
     base = _about_y(np.full_like(seconds, thing.yaw))
     if thing.motion == "spin":
         return _about_y(thing.yaw + thing.pace * seconds)
     if thing.shape != "ball":
         return base
-    tilted = _about_x(np.full_like(seconds, -1.0)) @ base  # shows the pole, where stripes meet
+    tilted = _about_x(np.full_like(seconds, -1.0)) @ base  # turns the stripes' pole to the camera
     roll_x = (path[:, 2] - thing.z) / thing.radius
     roll_z = -(path[:, 0] - thing.x) / thing.radius
     return _about_z(roll_z) @ _about_x(roll_x) @ tilted
 
 
 def camera_path(scene: Scene, seconds: Float[ndarray, "t"]) -> CameraPath:
-    """The camera at each time. It rests after some three seconds, so as not to lose the scene."""
+    """The camera at each time; it stops after about three seconds, with the scene in view."""
     moved = scene.camera_pace * _halting(seconds, 3.0)
     height = np.full_like(seconds, scene.camera_height)
     around, turn, focal = (np.zeros_like(seconds) for _ in range(3))
@@ -87,12 +87,12 @@ def camera_path(scene: Scene, seconds: Float[ndarray, "t"]) -> CameraPath:
 
 
 def _halting(clock: Float[ndarray, "t"], travel: float, brake: float = 0.8) -> Float[ndarray, "t"]:
-    """`clock` at first, then slowing evenly over the last `brake` before it stands at `travel`."""
+    """`clock` that slows down around `travel`, within `brake` of it, and stops there."""
     late = np.clip(clock - (travel - brake), 0, 2 * brake)
     return np.minimum(clock, travel - brake) + late - late**2 / (4 * brake)
 
 
-def _hops(clock: Float[ndarray, "t"], height: float, phase: float) -> Float[ndarray, "t"]:
+def _hop_heights(clock: Float[ndarray, "t"], height: float, phase: float) -> Float[ndarray, "t"]:
     period = 2 * np.sqrt(2 * height / BOUNCE_GRAVITY)
     since = np.mod(clock / period + phase, 1.0) * period
     return BOUNCE_GRAVITY / 2 * since * (period - since)

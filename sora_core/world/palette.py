@@ -36,7 +36,7 @@ FLOOR_COLOURS: dict[str, tuple[RGB, RGB]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """A time of day: `sun` is elevation, radius and halo; `slant` is where light comes from."""
+    """A time of day: `sun` is elevation, radius and halo; `slant` is the direction to the light."""
 
     horizon: RGB
     zenith: RGB
@@ -51,11 +51,12 @@ class Sky:
     floor_skylight: RGB
 
     def table(self) -> Float[ndarray, "6 3"]:
+        """The rows of `sky` that `surfaces.sky_colour` reads."""
         colours = (self.horizon, self.zenith, self.clouds, self.glow, self.hills)
         return np.stack([*map(linear_light, colours), np.array(self.sun)])
 
     def lights(self, side: float) -> Float[ndarray, "5 3"]:
-        """The direction to the light, which is at the left for `side` -1, and the four lights."""
+        """The direction to the light, on the left for `side` -1, then the four light colours."""
         direction = np.array(self.slant) * (side, 1, 1)
         lights = (self.light, self.skylight, self.floor_light, self.floor_skylight)
         return np.stack([direction / np.linalg.norm(direction), *map(linear_light, lights)])
@@ -105,5 +106,5 @@ SKY_COLOURS: dict[str, Sky] = {
 
 
 def linear_light(colour: RGB) -> Float[ndarray, "3"]:
-    """Light from an 8-bit colour, 0 to 1."""
+    """Linear light in [0, 1] from an 8-bit colour, with gamma 2.2."""
     return (np.array(colour) / 255) ** 2.2

@@ -13,7 +13,7 @@ from numpy import ndarray
 from .surfaces import floor_colour, is_mortar, is_stripe, sky_colour
 
 BODY = 24
-NEAR = 1e-4
+MIN_DISTANCE = 1e-4
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
@@ -40,7 +40,7 @@ def strike(
         root = nearest * nearest - (px * px + py * py + pz * pz - a * a)
         if root > 0:
             t = -nearest - sqrt(root)
-            if t > NEAR:
+            if t > MIN_DISTANCE:
                 best = t
                 nx, ny, nz = (x + u * t) / a, (y + v * t) / a, (z + w * t) / a
     elif kind == 1:
@@ -50,7 +50,7 @@ def strike(
         tx, ty, tz = -x / u - abs(a / u), -y / v - abs(b / v), -z / w - abs(c / w)
         far = min(-x / u + abs(a / u), -y / v + abs(b / v), -z / w + abs(c / w))
         t = max(tx, ty, tz)
-        if NEAR < t < far:
+        if MIN_DISTANCE < t < far:
             best = t
             if t == tx:
                 nx = -1.0 if u > 0 else 1.0
@@ -74,7 +74,7 @@ def strike(
             for sign in (-1.0, 1.0):
                 t = (-qb + sign * sqrt(root)) / qa
                 at = y + v * t
-                if NEAR < t < best and -b < at < b:
+                if MIN_DISTANCE < t < best and -b < at < b:
                     best = t
                     nx, nz = x + u * t, z + w * t
                     ny = slope * sqrt(nx * nx + nz * nz)
@@ -83,7 +83,7 @@ def strike(
         if abs(v) > 1e-9:
             for cap in (lid, -b):
                 t = (cap - y) / v
-                if NEAR < t < best and (x + u * t) ** 2 + (z + w * t) ** 2 < a * a:
+                if MIN_DISTANCE < t < best and (x + u * t) ** 2 + (z + w * t) ** 2 < a * a:
                     best, nx, ny, nz = t, 0.0, (1.0 if cap > 0 else -1.0), 0.0
     return best, x + u * best, y + v * best, z + w * best, nx, ny, nz
 

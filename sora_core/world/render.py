@@ -1,4 +1,4 @@
-"""Scenes as pixels, with the truth about them. Axes: k objects, t frames, y rows, x columns."""
+"""Rendering of scenes, with ground truth. Axes: k objects, t frames, y rows, x columns."""
 
 from dataclasses import dataclass
 
@@ -23,10 +23,10 @@ FOG_RANGE = 24.0
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is really there. Positions and the camera are in world units, the rest in pixels.
+    """Ground truth of a clip. Positions and the camera are in world units, the rest in pixels.
 
     `screen` counts columns and rows from the top left corner of the frame; `radius` is that of a
-    ball as large as the object; `visible` is the share of its outline in view and not hidden.
+    ball of the object's size; `visible` is the share of its silhouette in view and not hidden.
     Rows of `axes` are the camera's right, up and forward; `focal` is in pixels.
     """
 
@@ -54,9 +54,9 @@ class RenderedClip:
 
 
 def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> RenderedClip:
-    """The clip of `scene`, exactly `size`, its first frame `start` seconds into the scene.
+    """The clip of `scene`, exactly `size`, whose first frame is `start` seconds into the scene.
 
-    Motion is a matter of seconds, not of length: a longer clip begins with the shorter one.
+    Motion depends on the time alone, so a longer clip begins with the frames of a shorter one.
     """
     seconds = start + np.arange(size.frames) / fps
     camera = camera_path(scene, seconds)

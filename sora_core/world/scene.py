@@ -1,7 +1,7 @@
-"""Scenes of the toy world: what stands where, how it and the camera move, and drawing one.
+"""Scenes of the toy world: objects, their motions, camera and setting, and random sampling.
 
-Lengths are in world units: where things stand, four units fill the smaller side of the frame. The
-axes are x to the right, y up and z away from the camera; the floor is y = 0.
+Lengths are in world units: at the distance of the objects, four units fill the smaller side of the
+frame. The axes are x to the right, y up and z away from the camera; the floor is y = 0.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ MOTION_WEIGHTS = {
 
 Choice = TypeVar("Choice")
 
-# What stays readable while the camera moves: a pan hides sideways motion, a zoom hides depth.
+# Motions that stay recognisable under a camera: a pan hides sideways motion, a zoom hides depth.
 READABLE = {
     "static": MOTIONS,
     "pan left": ("bounce", "fall", "spin", "still"),
@@ -66,11 +66,12 @@ class Thing:
 
     @property
     def radius(self) -> float:
+        """The radius of a ball of this size."""
         return RADII[self.size]
 
     @property
     def half(self) -> tuple[float, float, float]:
-        """Half the extent along each axis of its own."""
+        """Half its extent along each of its own axes."""
         x, y = {
             "ball": (1.0, 1.0),
             "cube": (0.8, 0.8),
@@ -82,7 +83,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """A brick wall facing the camera, standing on the floor."""
+    """A brick wall on the floor, parallel to the picture."""
 
     x: float
     z: float
@@ -92,7 +93,7 @@ class Wall:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that decides how a clip looks, at any size and length."""
+    """All that determines a clip's content, at any size and length."""
 
     things: tuple[Thing, ...]
     floor: str
@@ -108,7 +109,7 @@ class Scene:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What a viewer should be able to tell from the pixels, of the main (first) object."""
+        """The attributes that are visible in the pixels: of the first object and the setting."""
         main = self.things[0]
         return {
             "colour": main.colour,
@@ -122,7 +123,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What scenes are drawn from; the default is what `sora-mini` is trained on."""
+    """The distribution of scenes: allowed values, and shares. The default trains `sora-mini`.
+
+    ConfigError for unknown values, shares outside [0, 1], and cameras that fit no motion.
+    """
 
     shapes: tuple[str, ...] = SHAPES
     colours: tuple[str, ...] = COLOURS
@@ -149,20 +153,20 @@ class Domain:
                 raise ConfigError(f"{field.name} {share}: choose a share from 0 to 1")
         if not any(set(READABLE[camera]) & set(self.motions) for camera in self.cameras):
             raise ConfigError(
-                f"no camera of {self.cameras} goes with a motion of {self.motions}: add 'static'"
+                f"no camera of {self.cameras} fits a motion of {self.motions}: add 'static'"
             )
 
 
 def is_held_out(shape: str, colour: str, motion: str) -> bool:
-    """Whether this combination is kept from training, to test what composes: about one in nine."""
+    """Whether training excludes this combination, to test composition: about one in nine."""
     return crc32(f"stone: {colour} {shape} {motion}".encode()) % 1000 < 120
 
 
 def sample_scene(seed: int, domain: Domain | None = None, held_out: bool = False) -> Scene:
-    """The scene of `seed`.
+    """The scene of `seed`, drawn from `domain`.
 
     In training scenes no object has a held-out combination of shape, colour and motion; with
-    `held_out` there is a single object, and it has one.
+    `held_out` there is a single object, which has one. ConfigError if `domain` has no such scene.
     """
     domain = domain or Domain()
     rng = Generator(PCG64(seed))
@@ -191,12 +195,12 @@ def _draw_scene(rng: Generator, domain: Domain, alone: bool) -> Scene:
         weights = np.array([MOTION_WEIGHTS.get(motion, 1.0) for motion in motions])
         motion = motions[rng.choice(len(motions), p=weights / weights.sum())]
         pair = not alone and rng.random() < domain.two_objects
-        things = _pair(rng, domain, motion) if pair else (_alone(rng, domain, motion),)
+        things = _pair(rng, domain, motion) if pair else (_single(rng, domain, motion),)
         if motion in ("left", "right") and camera in ("zoom in", "zoom out"):
-            main = things[0]  # a narrow view has less room
+            main = things[0]  # a zoom narrows the view
             things = (replace(main, x=0.75 * main.x, pace=0.75 * main.pace), *things[1:])
         wall = None
-    pale = any(thing.colour == "white" for thing in things)  # nobody finds white on snow
+    pale = any(thing.colour == "white" for thing in things)  # white is invisible on snow
     floors = [floor for floor in domain.floors if not (pale and floor == "snow")] or domain.floors
     return Scene(
         things=things,
@@ -225,10 +229,10 @@ def _camera(rng: Generator, domain: Domain) -> str:
     return _pick(rng, moving)
 
 
-def _thing(
+def _random_thing(
     rng: Generator, domain: Domain, motion: str, sizes: Sequence[str], other: Thing | None = None
 ) -> Thing:
-    """A thing of any looks that lets `motion` be seen, unlike `other` in shape and colour."""
+    """A thing whose look makes `motion` visible, different from `other` in shape and colour."""
     shapes = [s for s in domain.shapes if other is None or s != other.shape] or domain.shapes
     colours = [c for c in domain.colours if other is None or c != other.colour] or domain.colours
     shape = _pick(rng, shapes)
@@ -258,23 +262,23 @@ def _pace(rng: Generator, motion: str) -> float:
 
 
 def _depth(rng: Generator, motion: str) -> float:
-    """Where a motion along the line of sight begins, so that it has room."""
+    """The start of a motion in z, such that one along the line of sight stays in view."""
     low, high = {"toward": (2.3, 2.8), "away": (-1.1, -0.8)}.get(motion, (-0.25, 0.35))
     return rng.uniform(low, high)
 
 
-def _alone(rng: Generator, domain: Domain, motion: str) -> Thing:
-    thing = _thing(rng, domain, motion, SIZES)
+def _single(rng: Generator, domain: Domain, motion: str) -> Thing:
+    thing = _random_thing(rng, domain, motion, SIZES)
     side = {"left": 1.0, "right": -1.0}.get(motion)
     x = rng.uniform(-0.45, 0.45) if side is None else side * rng.uniform(0.85, 1.15)
     return replace(thing, x=x, z=_depth(rng, motion))
 
 
 def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
-    """Side by side; something that crosses the frame passes in front of the other."""
-    first = _thing(rng, domain, motion, ("small", "medium"))
+    """Two things side by side; one that crosses the frame passes in front of the other."""
+    first = _random_thing(rng, domain, motion, ("small", "medium"))
     calm = [m for m in ("still", "still", "bounce", "spin") if m in domain.motions] or [motion]
-    second = _thing(rng, domain, _pick(rng, calm), ("small", "medium"), first)
+    second = _random_thing(rng, domain, _pick(rng, calm), ("small", "medium"), first)
     side = _pick(rng, (-1.0, 1.0))
     if motion in ("left", "right"):
         start = 1.0 if motion == "left" else -1.0
@@ -287,9 +291,9 @@ def _pair(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
 
 
 def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thing]:
-    """The first stops where it touches the second, which takes over most of its speed."""
-    first = _thing(rng, domain, motion, ("small", "medium"))
-    second = _thing(rng, domain, motion, ("small", "medium"), first)
+    """Two things: the first stops on contact with the second, which takes most of its speed."""
+    first = _random_thing(rng, domain, motion, ("small", "medium"))
+    second = _random_thing(rng, domain, motion, ("small", "medium"), first)
     direction = 1.0 if motion == "right" else -1.0
     start, target = -direction * rng.uniform(1.35, 1.5), direction * rng.uniform(0.15, 0.35)
     pace = rng.uniform(1.1, 1.25)
@@ -302,9 +306,9 @@ def _collision(rng: Generator, domain: Domain, motion: str) -> tuple[Thing, Thin
 
 
 def _hiding(rng: Generator, domain: Domain, motion: str) -> tuple[tuple[Thing], Wall]:
-    """The thing goes behind a wall in the middle and comes out again."""
+    """A thing that passes behind a wall in the middle, and the wall."""
     direction = 1.0 if motion == "right" else -1.0
-    thing = _thing(rng, domain, motion, ("small", "medium"))
+    thing = _random_thing(rng, domain, motion, ("small", "medium"))
     thing = replace(
         thing, x=-direction * rng.uniform(1.55, 1.7), z=0.7, pace=rng.uniform(1.45, 1.6)
     )

@@ -1,4 +1,4 @@
-"""Contact sheets: clips as rows, moments as columns, a caption under each row."""
+"""Contact sheets: clips as rows, frames as columns, a caption under each row."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -23,12 +23,13 @@ def contact_sheet(
     smooth: bool = False,
     across: int = 1,
 ) -> None:
-    """Writes a PNG of `columns` evenly spaced frames of each clip, `scale` times enlarged.
+    """Writes a PNG with `columns` evenly spaced frames of each clip, enlarged `scale` times.
 
-    Pixels are enlarged as squares, or with Lanczos if `smooth`. `across` clips share a row.
+    Enlarged by nearest neighbour, or by Lanczos if `smooth`. `across` clips share a row. SizeError
+    unless there is one caption for each clip.
     """
     if not clips or len(clips) != len(captions):
-        raise SizeError(f"{len(clips)} clips and {len(captions)} captions: give one caption each")
+        raise SizeError(f"{len(clips)} clips and {len(captions)} captions: add one caption each")
     strips = [
         _strip(clip, caption, columns, scale, smooth)
         for clip, caption in zip(clips, captions, strict=True)

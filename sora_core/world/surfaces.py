@@ -1,4 +1,4 @@
-"""What floors, skies, things and walls look like, in linear light: compiled functions."""
+"""Procedural textures of floors, skies, things and walls, in linear light, compiled by numba."""
 
 from math import atan2, exp, floor, pi, sin, sqrt
 

@@ -1,4 +1,4 @@
-"""The words captions are made of: many ways to say each thing the world can show."""
+"""The vocabulary of captions: phrases for each value of a scene, frequent ones repeatedly."""
 
 COLOUR_WORDS = {
     "red": ("red", "red", "red", "bright red", "crimson", "scarlet", "ruby red"),

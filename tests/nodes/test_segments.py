@@ -144,7 +144,7 @@ def test_a_model_that_drifts_is_told_of_though_it_is_held_back(model):
         [float(message) for message in re.findall(r"colour up to ([0-9.]+) of 255", report)]
         for report in (steady, texts)
     )
-    assert "by itself: part 2, 3, 4, 5." in texts
+    assert "without anchoring: segment 2, 3, 4, 5." in texts
     assert free > 3 * max(usual, held)
 
 

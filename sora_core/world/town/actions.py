@@ -82,6 +82,7 @@ def fall(d: Draw) -> Scene:
 
 
 def bounce(d: Draw) -> Scene:
+    """A thing that bounces, in one case of four while it moves sideways."""
     thing = d.thing(("ball", "ball", *PRIMITIVES))
     moves = [Move("bounce", amount=d.uniform(0.8, 1.15), phase=d.uniform(0, 1))]
     x = d.uniform(-0.6, 0.6)
@@ -125,6 +126,7 @@ def jump(d: Draw) -> Scene:
 
 
 def circle(d: Draw) -> Scene:
+    """A thing that circles around another."""
     thing = d.thing(("ball", "car", "man", "woman", "dog", "cat", "robot"), ("small", "medium"))
     middle = d.thing(
         ("tree", "cube", "cylinder", "cone", "lamp", "snowman"), unlike=[thing], asked=False

@@ -183,6 +183,7 @@ class ShotSpeaker:
         return self.scene.kind == "relation" or not held_out
 
     def related(self, happens: Clause, fact: Fact) -> Clause:
+        """The clause `happens` with the place that `fact` states, relative to another thing."""
         names = {thing.identity: thing for thing in self.stage.things}
         other = self.noun(names[fact.other])
         if fact.value == "between":

@@ -153,6 +153,7 @@ class Draw:
         )
 
     def floor(self, things: Sequence[Thing]) -> str:
+        """A floor that fits `things` and on which their colours are visible, if there is one."""
         kinds = {thing.kind for thing in things}
         if "boat" in kinds:
             return "water"

@@ -133,6 +133,7 @@ class _Arrays:
         self.light, self.lamp, self.stroke = (np.zeros(frames, np.float32) for _ in range(3))
 
     def finished(self, events: tuple[Happening, ...]) -> Truth:
+        """The collected arrays as a Truth, with `events` as its happenings."""
         tensor = torch.from_numpy
         return Truth(
             positions=tensor(self.positions),

@@ -67,7 +67,7 @@ def test_a_file_that_is_no_reader_is_refused(tmp_path):
     write_tensors(
         tmp_path / "other.safetensors", {"questions": torch.zeros(6, 160)}, {"format": "sora 1"}
     )
-    with pytest.raises(WeightsError, match="no reader"):
+    with pytest.raises(WeightsError, match="no classifier"):
         load_classifier(tmp_path / "other.safetensors")
 
 

@@ -149,5 +149,5 @@ def test_what_is_no_join_is_refused():
             Seams(clip, joins)
     with pytest.raises(SizeError, match="leave no step"):
         Seams(clip, (1, 2, 3))
-    with pytest.raises(SizeError, match="of a loop alone"):
+    with pytest.raises(SizeError, match="of loops only"):
         Seams(clip).ratio("pixels", 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from sora_core.errors import PromptError
-from sora_core.prompts.rewrite import MAX_CAPTION, MAX_SHORT_CAPTION, captions, question
+from sora_core.prompts.rewrite import MAX_LONG_CAPTION, MAX_SHORT_CAPTION, captions, question
 
 
 def test_the_question_asks_for_what_is_read_from_the_answer():
@@ -32,12 +32,12 @@ def test_no_template_token_is_left():
 
 def test_captions_are_bounded():
     long, short = captions("fox " * 5000 + "\n" + "a red fox " * 5000)
-    assert len(long) <= MAX_CAPTION
+    assert len(long) <= MAX_LONG_CAPTION
     assert len(short) <= MAX_SHORT_CAPTION
     assert len(long) > MAX_SHORT_CAPTION
 
 
 @pytest.mark.parametrize("answer", ["", "\n \n", "<think></think>", "\u200b\n<|im_end|>"])
 def test_an_answer_that_says_nothing_is_refused(answer):
-    with pytest.raises(PromptError, match="said nothing"):
+    with pytest.raises(PromptError, match="answer is empty"):
         captions(answer)

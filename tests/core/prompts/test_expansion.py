@@ -55,7 +55,7 @@ def test_off_changes_nothing():
 @pytest.mark.parametrize("style", EXPANSION_STYLES)
 def test_other_languages_come_back_as_they_are_with_a_note(text, style):
     texts = expand(text, LANGUAGE, style=style)
-    assert (texts.text, texts.note) == (text, "not in English: left as it is")
+    assert (texts.text, texts.note) == (text, "not in English: unchanged")
 
 
 def test_negated_values_are_never_filled_in():

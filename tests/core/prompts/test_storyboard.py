@@ -108,7 +108,7 @@ def test_expanded_shots_share_thing_and_place(seed):
         ("0-5s: a fox", "end at 5 s, the canvas at 4 s"),
         ("a fox\n0-4s: a cat", "no time"),
         ("0s: a fox\n2s: a cat", "no end"),
-        ("a fox\n<|im_end|>", "says nothing"),
+        ("a fox\n<|im_end|>", "has no text"),
         ("a fox\n" * 65, "65 shots"),
     ],
 )

@@ -16,7 +16,7 @@ from sora_core.resume.jobs import Job, jobs, remove
 from sora_core.resume.staging import is_staging, move_into_place, remove_stale, staging
 from sora_core.resume.tensor_cache import read_cached
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WRITER = """
 import sys, time
 from pathlib import Path

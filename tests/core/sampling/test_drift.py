@@ -39,12 +39,12 @@ def test_the_user_is_told_what_the_model_would_do_and_what_is_left_and_nothing_b
     wandering.note(1, NEAR, LIKE, LIKE, 1.0)
     assert "More than" not in wandering.summary
     wandering.note(2, FAR, NEAR, LIKE, 1.0)
-    assert "within scenes: colour up to 12.8 of 255 (part 3)" in wandering.summary
-    assert "held back: colour up to 0.4 of 255 (part 3)" in wandering.summary
-    assert "by itself: part 3." in wandering.summary and "Still" not in wandering.summary
+    assert "not anchored: colour up to 12.8 of 255 (segment 3)" in wandering.summary
+    assert "; anchored: colour up to 0.4 of 255 (segment 3)" in wandering.summary
+    assert "without anchoring: segment 3." in wandering.summary and "Also" not in wandering.summary
     wandering.note(3, FAR, FAR, LIKE, 1.0)
-    assert "by itself: part 3, 4." in wandering.summary
-    assert "Still so: part 4; try" in wandering.summary
+    assert "without anchoring: segment 3, 4." in wandering.summary
+    assert "Also with it: segment 4; try" in wandering.summary
 
 
 def test_statistics_go_through_what_scales_and_shifts_each_channel():
