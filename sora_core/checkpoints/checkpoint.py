@@ -27,7 +27,8 @@ SETTINGS = "settings.json"  # a tensor of bytes, for hosts that save tensors but
 ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
 """Settings that older files lack; they take their defaults."""
 MAX_SETTINGS = 1_000_000  # bytes of settings; those of a model take about 2,000
-MAX_MODEL_DEPTH, MAX_WIDTH = 512, 65536  # limits the time and memory that a hostile file can take
+MAX_MODEL_DEPTH, MAX_MODEL_WIDTH = 512, 65536
+"""Limits of the time and memory that a hostile file can take."""
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 SettingsType = TypeVar("SettingsType")
@@ -218,8 +219,8 @@ def _config(values: object) -> CheckpointConfig:
 def checked_settings(kind: Callable[..., SettingsType], text: str) -> SettingsType:
     """An instance of `kind` from the JSON object in `text`.
 
-    ConfigError unless each value has its parameter's type and each integer is in [1, `MAX_WIDTH`];
-    this is checked before `kind` is called.
+    ConfigError unless each value has its parameter's type and each integer is in
+    [1, `MAX_MODEL_WIDTH`]; this is checked before `kind` is called.
     """
     try:
         values = json.loads(text)

@@ -21,8 +21,8 @@ from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
 FORMAT = "sora text 1"
 TEXT_PREFIX = "text."
-TEXT_SETTINGS, VOCABULARY = "text.settings.json", "text.vocabulary"
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
+TEXT_SETTINGS, VOCABULARY_KEY = "text.settings.json", "text.vocabulary"
+SHIPPED_TEXT_ENCODER = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
 MAX_TEXT_SETTINGS = 10_000  # bytes
 MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the unpacked vocabulary
 
@@ -59,7 +59,7 @@ def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
         config = _text_config(settings)
         unpacked = zlib.decompressobj()
         text = unpacked.decompress(
-            _tensor_bytes(path, header, VOCABULARY, MAX_VOCABULARY_BYTES), MAX_VOCABULARY_BYTES
+            _tensor_bytes(path, header, VOCABULARY_KEY, MAX_VOCABULARY_BYTES), MAX_VOCABULARY_BYTES
         )
         if unpacked.unconsumed_tail:
             raise ConfigError(f"vocabulary of more than {MAX_VOCABULARY_BYTES} bytes")
@@ -86,7 +86,7 @@ def read_text_weights(
     header = read_header(path)
     found = {name for name in header.tensors if name.startswith(TEXT_PREFIX)} - {
         TEXT_SETTINGS,
-        VOCABULARY,
+        VOCABULARY_KEY,
     }
     for name in sorted(found ^ shapes.keys()):
         problem = "lacks" if name in shapes else "holds an unknown"
@@ -107,7 +107,7 @@ def text_tensors(
     }
     return weights | {
         TEXT_SETTINGS: _tensor(json.dumps(asdict(encoder.config)).encode()),
-        VOCABULARY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
+        VOCABULARY_KEY: _tensor(zlib.compress("\n".join(tokenizer.vocabulary).encode(), 9)),
     }
 
 

@@ -201,7 +201,7 @@ def measure_captions(args: Namespace) -> list[Figure]:
     return caption_figures(captioned, world) + strange_figures(captioner, autoencoder)
 
 
-def measure_recaptioning(args: Namespace) -> list[Row]:
+def measure_recaptioning(args: Namespace) -> list[QuestionRow]:
     """The share of right answers to each question in the clips of either model."""
     reader, wanted = load_classifier(), expanded_wishes(args.prompts, read_language())
     found: dict[str, list[ClassifierResult]] = {}
@@ -210,7 +210,7 @@ def measure_recaptioning(args: Namespace) -> list[Row]:
         for reading in readings(getattr(args, arm), reader, wanted):
             found[arm].append(reading)
             show_progress(f"{arm}: generated {len(found[arm])} of {args.prompts}")
-    return rows(found)
+    return question_rows(found)
 
 
 def measure_prompts(args: Namespace) -> list[Figure]:

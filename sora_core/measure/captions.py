@@ -140,7 +140,7 @@ STYLE = "sora-mini"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class QuestionRow:
     """The share of right answers to one question, for each transformer."""
 
     question: str
@@ -176,7 +176,7 @@ def readings(
         yield ClassifierResult(wish.asked, classify(reader, frames))
 
 
-def rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[Row]:
+def question_rows(found: Mapping[str, Sequence[ClassifierResult]]) -> list[QuestionRow]:
     """A row for each question, one for all questions right at once, and one for their mean."""
     tables = {
         arm: {each.name: each.value for each in right_shares(all)} for arm, all in found.items()

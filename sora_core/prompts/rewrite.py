@@ -17,7 +17,7 @@ from .words import TEMPLATES, read_data
 
 INSTRUCTIONS = Path(__file__).parent / "instructions"
 TOKENS = 512  # more than the longest paragraph that the instructions ask for
-READ = 20_000  # characters of an answer that are read
+ANSWER_CHARACTERS = 20_000  # of an answer that are read
 
 _REASONED = re.compile(
     r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|$)", re.IGNORECASE | re.DOTALL

@@ -40,7 +40,7 @@ _FIRST = re.compile(r"^(?:then|next|finally|cut to:?|after that)\b,?\s*", re.IGN
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class PromptShot:
     """The prompt of the video from `start` to `end`, in seconds."""
 
     start: float
@@ -57,7 +57,7 @@ class _Span:
     frames: bool
 
 
-def parse_shots(text: str, seconds: float) -> list[Shot]:
+def parse_shots(text: str, seconds: float) -> list[PromptShot]:
     """The shots of `text`, in order and without gaps; the last ends at `seconds`.
 
     A shot has its time before it, `0-2s: a ball`, or behind it in brackets, `a ball [0-2s]`. Shots
@@ -88,7 +88,7 @@ def parse_shots(text: str, seconds: float) -> list[Shot]:
         timed.append(found)
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)
-    shots = [Shot(span.start, span.end, message) for span, message in timed]
+    shots = [PromptShot(span.start, span.end, message) for span, message in timed]
     _check_times(shots, seconds)
     return shots
 
@@ -127,7 +127,7 @@ def _seconds(clock: str) -> float:
     return 60 * int(minutes or 0) + float(rest)
 
 
-def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
+def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[PromptShot]:
     """Shots in seconds from spans in frames, scaled so that the last one ends at `seconds`."""
     for i, (span, _) in enumerate(timed, 1):
         if not span.frames:
@@ -150,7 +150,7 @@ def _from_frames(timed: list[tuple[_Span, str]], seconds: float) -> list[Shot]:
     ]
 
 
-def _check_times(shots: list[Shot], seconds: float) -> None:
+def _check_times(shots: list[PromptShot], seconds: float) -> None:
     at = 0.0
     for i, shot in enumerate(shots, 1):
         span = f"shot {i} from {shot.start:g} s to {shot.end:g} s"

@@ -14,7 +14,7 @@ ARTICLES = ("a", "an", "the")
 PRONOUNS = ("it", "he", "she")
 
 
-def read_storyboard(text: str, seconds: float) -> list[Shot]:
+def read_storyboard(text: str, seconds: float) -> list[PromptShot]:
     """The shots of `text`, in order and without gaps; the last ends at `seconds`.
 
     Shots without times share the seconds evenly. Later shots repeat the first description of a
@@ -33,10 +33,10 @@ def read_storyboard(text: str, seconds: float) -> list[Shot]:
 
 
 def expanded(
-    shots: list[Shot], language: Language, *, style: str, level: str, seed: int
-) -> list[Shot]:
+    shots: list[PromptShot], language: Language, *, style: str, level: str, seed: int
+) -> list[PromptShot]:
     """`shots` with each text expanded; missing details are taken from the four shots before it."""
-    done: list[Shot] = []
+    done: list[PromptShot] = []
     for shot in shots:
         before = " ".join(earlier.text for earlier in done[: -RECENT - 1 : -1])  # latest first
         fuller = expand(shot.text, language, style=style, level=level, seed=seed, before=before)
@@ -45,7 +45,7 @@ def expanded(
     return [replace(shot, text=text) for shot, text in zip(done, texts, strict=True)]
 
 
-def script(shots: list[Shot]) -> str:
+def script(shots: list[PromptShot]) -> str:
     """A text with a line for each shot; `read_storyboard` parses it to the same shots."""
     return "\n".join(f"{shot.start:.6g}-{shot.end:.6g}s: {shot.text}" for shot in shots)
 

@@ -23,6 +23,7 @@ from ..world.scene import sample_scene
 
 DATASET_FPS = 8.0
 SHARD = 128  # clips
+CAPTIONS = 2  # wordings of each clip, each once short and once long
 FIRST_OBJECT = 3  # segments: floor, sky, wall, then the objects
 
 

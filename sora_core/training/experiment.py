@@ -17,7 +17,6 @@ from .recipes import Recipe
 from .trainer import Progress
 
 AUTOENCODER_NAME = "autoencoder"
-CAPTIONS = 2  # variants of each clip's captions, each short and long
 
 OnShard = Callable[[str, int, int], None]
 """Gets the name of a preparation, the number of finished files, and their total."""

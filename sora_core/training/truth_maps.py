@@ -13,7 +13,6 @@ from ..models.patchify import patchify
 from ..shapes import COMPRESSION, Grid
 from ..world.render import FIRST_THING
 
-FIRST_THING = 3  # segments below it are floor, sky and background
 MAPS = ("things", "moving", "edge", "near", "floor", "sky")
 """Shares of a cell's pixels: on things, just entered or left by things, on borders of things; then
 nearness, 1 / (1 + depth); then the shares of floor and of sky."""

@@ -8,7 +8,7 @@ from sora_core.checkpoints import text_file
 from sora_core.checkpoints.safetensors_io import write_tensors
 from sora_core.checkpoints.text_file import (
     TEXT_SETTINGS,
-    VOCABULARY,
+    VOCABULARY_KEY,
     holds_text,
     load_text,
     text_tensors,
@@ -99,10 +99,10 @@ DAMAGES = {
     "words that are numbers": {TEXT_SETTINGS: settings(words=[3])},
     "words of true": {TEXT_SETTINGS: settings(words=[[True, 4]])},
     "a word table of millions": {TEXT_SETTINGS: settings(words=[[99_999, 99_999]])},
-    "a vocabulary of other length": {VOCABULARY: as_bytes(zlib.compress(b"a\nb"))},
-    "a vocabulary that is not packed": {VOCABULARY: as_bytes(b"a\nb")},
-    "a vocabulary that is no text": {VOCABULARY: as_bytes(zlib.compress(b"\xff\xfe"))},
-    "a vocabulary that never ends": {VOCABULARY: as_bytes(zlib.compress(bytes(50_000_000)))},
+    "a vocabulary of other length": {VOCABULARY_KEY: as_bytes(zlib.compress(b"a\nb"))},
+    "a vocabulary that is not packed": {VOCABULARY_KEY: as_bytes(b"a\nb")},
+    "a vocabulary that is no text": {VOCABULARY_KEY: as_bytes(zlib.compress(b"\xff\xfe"))},
+    "a vocabulary that never ends": {VOCABULARY_KEY: as_bytes(zlib.compress(bytes(50_000_000)))},
 }
 
 

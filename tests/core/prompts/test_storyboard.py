@@ -2,7 +2,7 @@ import pytest
 
 from sora_core.errors import PromptError
 from sora_core.prompts.expansion import read_language
-from sora_core.prompts.storyboard import Shot, consistent, expanded, read_storyboard, script
+from sora_core.prompts.storyboard import PromptShot, consistent, expanded, read_storyboard, script
 
 LANGUAGE = read_language()
 
@@ -20,7 +20,10 @@ LANGUAGE = read_language()
     ],
 )
 def test_shots_with_times_keep_them(text):
-    assert read_storyboard(text, 5) == [Shot(0, 2, "a fox runs"), Shot(2, 5, "a fox sleeps")]
+    assert read_storyboard(text, 5) == [
+        PromptShot(0, 2, "a fox runs"),
+        PromptShot(2, 5, "a fox sleeps"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,7 @@ def test_shots_with_times_keep_them(text):
 def test_shots_without_times_share_the_seconds(text):
     texts = ["a fox runs", "a cat sits", "a dog barks"]
     assert read_storyboard(text, 6) == [
-        Shot(2 * i, 2 * i + 2, message) for i, message in enumerate(texts)
+        PromptShot(2 * i, 2 * i + 2, message) for i, message in enumerate(texts)
     ]
 
 
