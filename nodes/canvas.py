@@ -1,4 +1,4 @@
-"""The node that says how large, how long and how fast a video will be."""
+"""The node that sets the size, length and frame rate of a video."""
 
 from comfy_api.latest import io
 
@@ -25,8 +25,8 @@ class SoraCanvas(io.ComfyNode):
                     "aspect",
                     options=[CUSTOM, *ASPECTS],
                     default=CUSTOM,
-                    tooltip="custom takes width and height as they are; a ratio gives another "
-                    "shape of about as many pixels.",
+                    tooltip="custom uses width and height as they are; a ratio changes the shape "
+                    "and preserves the number of pixels, about.",
                 ),
                 io.Int.Input(
                     "width", default=64, min=MIN_SIDE, max=MAX_SIDE, tooltip="Width in pixels."
@@ -48,7 +48,7 @@ class SoraCanvas(io.ComfyNode):
                     min=1.0,
                     max=240.0,
                     step=0.5,
-                    tooltip="Frames per second. sora-mini has learned motion at 8.",
+                    tooltip="Frames per second. sora-mini was trained at 8.",
                 ),
             ],
             outputs=[canvas_output()],

@@ -1,4 +1,4 @@
-"""The node that says in words what footage shows."""
+"""The node that describes footage in words."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ from .host.validation import checked_choice
 from .prompt import seed_input
 
 OURS, MODEL = "sora", "language model"
-NO_CERTAINTY = 0.0  # what a language model says of its own certainty
+NO_CERTAINTY = 0.0  # a language model reports none
 
 
 class SoraCaptionVideo(io.ComfyNode):
@@ -35,41 +35,41 @@ class SoraCaptionVideo(io.ComfyNode):
             node_id="SoraCaptionVideo",
             display_name="Sora Caption Video",
             category="Sora/prompt",
-            description="Says what footage shows, as fully as a prompt should: to change a word of "
-            "it and paint it again. Sora's own captioner knows the small world of sora-mini, and "
-            "says so where it sees something else.",
+            description="Describes footage as fully as a prompt should, so that you can change a "
+            "word and generate it again. Sora's own captioner knows the toy world of sora-mini, "
+            "and calls anything else unclear.",
             inputs=[
                 io.MultiType.Input(
                     "video",
                     [io.Video, io.Image, io.Latent],
-                    tooltip="A VIDEO, a batch of images (8 a second), or a latent of sora-mini. A "
-                    "long one is looked at in 8 places, and told of the one that is clearest.",
+                    tooltip="A VIDEO, a batch of images (8 per second), or a latent of sora-mini. "
+                    "Of a long one, 8 clips are captioned and the most certain caption is used.",
                 ),
                 io.Combo.Input(
                     "captioner",
                     options=[OURS, MODEL],
                     default=OURS,
-                    tooltip="sora needs the VAE of Sora Load Model. language model asks the one "
-                    "behind the clip input, which must be able to see, and to write text.",
+                    tooltip="sora needs the VAE of Sora Load Model. language model uses the one at "
+                    "the clip input, which must accept images and generate text.",
                 ),
                 io.Boolean.Input(
                     "varied",
                     default=False,
-                    tooltip="Draw the words by seed, instead of taking the likeliest.",
+                    tooltip="Sample the words by seed, instead of taking the likeliest.",
                 ),
                 seed_input(),
                 io.Vae.Input("vae", optional=True, tooltip="The VAE of Sora Load Model."),
                 io.Clip.Input(
-                    "clip", optional=True, tooltip="A language model that sees, for that choice."
+                    "clip", optional=True, tooltip="A vision language model, for that choice."
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="caption", tooltip="All that is seen."),
+                io.String.Output(display_name="caption", tooltip="The full description."),
                 io.String.Output(display_name="short", tooltip="The same in a few words."),
                 io.Float.Output(
                     display_name="certainty",
-                    tooltip="How likely every word of the caption is true, from 0 to 1. A language "
-                    "model does not say: 0.",
+                    tooltip="Probability that every word of the caption is true, from 0 to 1. 0 "
+                    "for a language model, which reports none.",
                 ),
             ],
         )
@@ -88,7 +88,7 @@ class SoraCaptionVideo(io.ComfyNode):
 
 
 def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> list[Latent]:
-    """What Sora's captioner is shown of `video`."""
+    """The latent clips of `video` that Sora's captioner reads."""
     if isinstance(video, dict):
         return latent_clips(video["samples"][:1])
     if not isinstance(vae, HostVAE):
@@ -101,7 +101,7 @@ def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> lis
 
 
 def ask_model(video: VideoInput | dict[str, Latent], clip: Writer | None, seed: int) -> Caption:
-    """What the language model behind `clip` says of `video`."""
+    """The caption of `video` by the language model behind `clip`."""
     if clip is None:
         raise ConfigError("captioner language model: connect one that can see to clip")
     if isinstance(video, dict):

@@ -5,32 +5,26 @@ from comfy_api.latest import io, ui
 from einops import rearrange
 from torch import Tensor
 
-from ..sora_core.canvas.canvas import Canvas
-from ..sora_core.canvas.soundtrack import canvas_sound, retimed, sound_alone
+from ..sora_core.canvas.canvas_latent import CanvasLatent
+from ..sora_core.canvas.soundtrack import retimed, sound_alone
 from ..sora_core.errors import ConfigError, SizeError, SoraError
-from ..sora_core.pipeline.generate import cropped
+from ..sora_core.pipeline.decode import cropped
 from ..sora_core.pipeline.seams import colour_fades
-from ..sora_core.shapes import Latent, Size
+from ..sora_core.shapes import Compression, Latent, Size
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
+from .host.latents import LatentDict, canvas_of, covered_canvas, footage_mask
 from .host.media import sound_from_audio
 from .host.models.vae import VAE, HostVAE, compression
 from .host.paths import free_memory, unused_video, workflow_notes
 from .host.restorable import RestorableVideo
-from .host.sampling import LatentDict, progress
-from .host.vae.decode import VideoDecoding, find_seam_joins
+from .host.sampling import progress
+from .host.vae.decode import VideoDecoding
+from .host.vae.lost_footage import lost_footage
 from .host.validation import checked_choice
 
 DEFAULT_FPS = 8.0  # of a latent that no canvas made
-
-
-def canvas_of(latent: LatentDict, vae: VAE) -> Canvas | None:
-    """The canvas of `latent`, where it still remembers one that it covers."""
-    canvas, samples = latent.get("sora_canvas"), latent["samples"]
-    if canvas is not None and canvas.grid(compression(vae)).shape == tuple(samples.shape[2:]):
-        return canvas
-    return None
 
 
 def check_channels(samples: Tensor, vae: VAE) -> None:
@@ -44,28 +38,26 @@ def check_channels(samples: Tensor, vae: VAE) -> None:
         )
 
 
-def decoded_size(latent: LatentDict, vae: VAE) -> Size:
+def decoded_size(samples: Tensor, encoded: CanvasLatent | None, pressed: Compression) -> Size:
     """What to crop the decoded video to: the canvas, where there is one."""
-    canvas, samples, pressed = canvas_of(latent, vae), latent["samples"], compression(vae)
-    if canvas is not None:
-        return canvas.size
+    if encoded is not None:
+        return encoded.canvas.size
     height, width = samples.shape[-2] * pressed.rows, samples.shape[-1] * pressed.columns
     frames = pressed.pixel_frames(samples.shape[2] if samples.ndim == 5 else 1)
     return Size(width, height, frames)
 
 
-def video_of(latent: LatentDict, samples: Latent, vae: VAE) -> VideoDecoding:
-    """The video of `samples`, some of `latent`: a loop where the canvas is one."""
-    canvas, mask = canvas_of(latent, vae), latent.get("noise_mask")
-    if canvas is None:
+def video_of(
+    latent: LatentDict, samples: Latent, encoded: CanvasLatent | None, vae: VAE
+) -> VideoDecoding:
+    """The video of `samples`, some of `latent`, which still covers the canvas of `encoded`."""
+    if encoded is None:
         return VideoDecoding(vae, samples)
-    if mask is None or mask.shape[2:] != samples.shape[2:]:  # another's, which says nothing of it
-        return VideoDecoding(vae, samples, ring=canvas.ring)
-    joins, fades = (
-        find_seam_joins(vae, samples, canvas, mask),
-        colour_fades(canvas, mask, compression(vae)),
-    )
-    return VideoDecoding(vae, samples, ring=canvas.ring, joins=joins, fades=fades, mask=mask)
+    ring, mask = encoded.canvas.ring, footage_mask(latent, encoded)
+    if mask is None:
+        return VideoDecoding(vae, samples, ring=ring)
+    fades = colour_fades(encoded.canvas, mask, encoded.compression)
+    return VideoDecoding(vae, samples, ring=ring, joins=encoded.joins, fades=fades, mask=mask)
 
 
 def file_suffix(codec: object, container: object) -> str:
@@ -167,10 +159,11 @@ class SoraDecodeVideo(io.ComfyNode):
         crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
         samples = latent["samples"]
         check_channels(samples, vae)
-        size = decoded_size(latent, vae)
+        pressed = compression(vae)
+        encoded, origin = covered_canvas(latent, pressed), canvas_of(latent)
+        size = decoded_size(samples, encoded, pressed)
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
-        canvas, origin = canvas_of(latent, vae), latent.get("sora_canvas")
         rate = fps or (origin.fps if origin else DEFAULT_FPS)
         notes, path = workflow_notes(cls.hidden), unused_video(suffix)
 
@@ -179,9 +172,9 @@ class SoraDecodeVideo(io.ComfyNode):
             track = None
             if sound and audio is not None:
                 track = sound_alone(sound_from_audio(audio), size.frames, rate)
-            elif sound and canvas is not None:
-                track = retimed(canvas_sound(canvas), rate / canvas.fps)
-            decoding = video_of(latent, samples, vae)
+            elif sound and encoded is not None and encoded.sound is not None:
+                track = retimed(encoded.sound, rate / encoded.canvas.fps)
+            decoding = video_of(latent, samples, encoded, vae)
             frames = (
                 resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
                 for chunk in cropped(decoding, size)
@@ -198,7 +191,7 @@ class SoraDecodeVideo(io.ComfyNode):
             )
             return decoding.summary
 
-        summary = write()
+        summary = " ".join(filter(None, (write(), lost_footage(latent))))
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
@@ -222,7 +215,8 @@ class SoraDecodeFrames(io.ComfyNode):
     def execute(cls, latent, vae) -> io.NodeOutput:
         samples = latent["samples"]
         check_channels(samples, vae)
-        size = decoded_size(latent, vae)
+        encoded = covered_canvas(latent, compression(vae))
+        size = decoded_size(samples, encoded, compression(vae))
         needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
         if needed > free_memory():
             raise SizeError(
@@ -232,7 +226,8 @@ class SoraDecodeFrames(io.ComfyNode):
         show = progress(len(samples) * size.frames)
         images = []
         for clip in samples.split(1):
-            for video in cropped(video_of(latent, clip, vae), size):
+            for video in cropped(video_of(latent, clip, encoded, vae), size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
-        return io.NodeOutput(torch.stack(images))
+        lost = lost_footage(latent)
+        return io.NodeOutput(torch.stack(images), ui=ui.PreviewText(lost) if lost else None)

@@ -6,11 +6,14 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..sora_core.canvas.canvas import FITS, Canvas
+from ..sora_core.canvas.canvas_latent import CanvasLatent
 from ..sora_core.canvas.encode import Encode, encode_canvas
 from ..sora_core.canvas.rasterize import visible_frames
+from ..sora_core.canvas.soundtrack import recorded_sound
 from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE, Compression, Size
 from .canvas import SoraCanvasType
+from .host.latents import latent_dict
 from .host.media import Media, as_media
 from .host.models.vae import VAE, HostVAE, video_compression
 from .host.paths import free_memory, zeros_on_disk
@@ -51,19 +54,19 @@ class SoraEncodeCanvas(io.ComfyNode):
         pressed = video_compression(vae)
         grid = canvas.grid(pressed)
         painting = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
-        remembered = {"sora_canvas": canvas, "sora_compression": pressed}
         if not canvas.placements:
             check_memory(canvas, painting)
-            samples = torch.zeros(1, vae.latent_channels, *grid.shape)
-            return io.NodeOutput({"samples": samples} | remembered)
+            known = torch.zeros(1, vae.latent_channels, *grid.shape)
+            mask = torch.ones(1, 1, *grid.shape)
+            encoded = CanvasLatent(canvas=canvas, compression=pressed, known=known, mask=mask)
+            return io.NodeOutput(latent_dict(encoded, noise_mask=False))
         encoder = encoder_for(vae, canvas)
         check_memory(canvas, painting, encoder)
-        encode = watched(encoder.encode, canvas, pressed)
-        known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, zeros_on_disk)
-        latent = {"samples": known, "noise_mask": mask} | remembered
+        encoded = encoded_footage(vae, canvas, encoder)
         if not isinstance(vae, HostVAE):
-            latent["sora_open"] = grey_latent(vae, grid)
-        return io.NodeOutput(latent, ui=ui.PreviewText(f"Encoded {encoder.summary}."))
+            encoded = replace(encoded, filler=grey_latent(vae, grid))
+        summary = f"Encoded {encoder.summary}."
+        return io.NodeOutput(latent_dict(encoded, noise_mask=True), ui=ui.PreviewText(summary))
 
 
 class SoraEncodeVideo(io.ComfyNode):
@@ -128,7 +131,7 @@ class SoraEncodeVideo(io.ComfyNode):
     def execute(
         cls, video, vae, start=0.0, seconds=0.0, stride=1, fps=0.0, width=0, height=0, fit="crop"
     ) -> io.NodeOutput:
-        pressed = video_compression(vae)
+        video_compression(vae)  # refuses a VAE of images before the video is read
         clip = as_media(video)
         if start >= clip.seconds:
             raise SizeError(f"start {start:g} s of a video of {clip.seconds:g} s: choose less")
@@ -137,11 +140,8 @@ class SoraEncodeVideo(io.ComfyNode):
         canvas = canvas.place(clip.on(canvas, checked_choice("fit", fit, FITS)))
         encoder = encoder_for(vae, canvas)
         check_memory(canvas, 0, encoder)
-        encode = watched(encoder.encode, canvas, pressed)
-        samples, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed, zeros_on_disk)
-        latent = {"samples": samples, "sora_canvas": canvas, "sora_compression": pressed}
-        if bool(mask.any()):
-            latent["noise_mask"] = mask
+        encoded = encoded_footage(vae, canvas, encoder)
+        latent = latent_dict(encoded, noise_mask=bool(encoded.mask.any()))
         size = canvas.size
         summary = f"{size.frames} frames of {size.width}x{size.height} at {canvas.fps:g} fps"
         return io.NodeOutput(latent, ui=ui.PreviewText(f"{summary}, encoded {encoder.summary}."))
@@ -173,6 +173,14 @@ def encoder_for(vae: VAE, canvas: Canvas) -> EncodeStrategy:
     pressed = video_compression(vae)
     _, height, width = pressed.covered(canvas.grid(pressed))
     return encode_strategy(vae, Size(width, height, canvas.size.frames))
+
+
+def encoded_footage(vae: VAE, canvas: Canvas, encoder: EncodeStrategy) -> CanvasLatent:
+    """`canvas` with its sound, encoded by `encoder`, with progress; large latents lie on disk."""
+    pressed = video_compression(vae)
+    encode = watched(encoder.encode, canvas, pressed)
+    encoded = encode_canvas(canvas, encode, vae.latent_channels, pressed, zeros_on_disk)
+    return replace(encoded, sound=recorded_sound(canvas, zeros_on_disk))
 
 
 def watched(encode: Encode, canvas: Canvas, pressed: Compression) -> Encode:

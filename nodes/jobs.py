@@ -1,4 +1,4 @@
-"""The node that lists the long videos that are kept, and removes them."""
+"""The node that lists the cached jobs of long videos, and removes them."""
 
 from pathlib import Path
 
@@ -21,23 +21,23 @@ class SoraJobs(io.ComfyNode):
             node_id="SoraJobs",
             display_name="Sora Jobs",
             category="Sora/sampling",
-            description="Lists the long videos whose parts Sora Guider keeps in the output folder, "
-            "and removes those that are chosen. What is removed is painted anew when it is queued "
-            "again; finished videos that were saved stay.",
+            description="Lists the long videos whose segments Sora Guider caches in the output "
+            "folder, and removes chosen ones. A removed job starts from the beginning when it is "
+            "queued again. Saved videos stay.",
             inputs=[
                 io.Combo.Input(
                     "clear",
                     options=clearable(),
                     default=NOTHING,
-                    tooltip="What to remove: nothing, jobs that are finished, all, or one by its "
-                    "name. Jobs that are running begin their next part anew.",
+                    tooltip="What to remove: nothing, finished jobs, all jobs, or one by its name. "
+                    "A running job loses its cached segments and continues.",
                 ),
             ],
             outputs=[
                 io.String.Output(
                     display_name="jobs",
-                    tooltip="A line for each job that is left: name, begin in UTC, parts done of "
-                    "all, predictions on the way to the next, size on disk, and what it shows.",
+                    tooltip="A line for each remaining job: name, start in UTC, finished and total "
+                    "parts, cached predictions of the next part, size on disk, and its content.",
                 )
             ],
             is_output_node=True,
@@ -45,7 +45,7 @@ class SoraJobs(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, clear) -> float:
-        return float("nan")  # the folder changes by itself: never the same as last time
+        return float("nan")  # the folder changes on its own: always run again
 
     @classmethod
     def execute(cls, clear) -> io.NodeOutput:
@@ -65,7 +65,7 @@ class SoraJobs(io.ComfyNode):
 
 
 def clearable() -> list[str]:
-    """What may be chosen for removal."""
+    """The options of `clear`."""
     return [NOTHING, FINISHED, ALL, *(folder.name for folder in jobs(jobs_folder()))]
 
 
@@ -77,7 +77,7 @@ def is_cleared(folder: Path, choice: str) -> bool:
 
 
 def job_line(folder: Path) -> str:
-    """What there is to say of the job in `folder`."""
+    """The line of the list for the job in `folder`."""
     size = f"{size_on_disk(folder) / 1e6:.1f} MB"
     manifest = read_manifest(folder)
     if manifest is None:

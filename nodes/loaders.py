@@ -1,4 +1,4 @@
-"""Nodes that bring a model into the graph."""
+"""The node that loads a model."""
 
 from comfy_api.latest import io
 
@@ -18,8 +18,8 @@ class SoraLoadModel(io.ComfyNode):
             node_id="SoraLoadModel",
             display_name="Sora Load Model",
             category="Sora/model",
-            description="Loads a Sora model from one file. Every node of ComfyUI accepts what "
-            "comes out.",
+            description="Loads a Sora model from one file as MODEL, CLIP and VAE, which all nodes "
+            "of ComfyUI accept.",
             inputs=[
                 io.Combo.Input(
                     "model",

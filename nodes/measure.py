@@ -1,4 +1,4 @@
-"""Nodes that measure what was made."""
+"""The node that measures joins, loops, drift and preserved footage of a video."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from .host.models.vae import compression
 from .host.sampling import counted
 from .schema_inputs import SoraCanvasType, video_input
 
-MEASURED_TOGETHER = 16  # images that are turned into frames at a time
+MEASURED_TOGETHER = 16  # images converted to frames at a time
 
 
 class SoraMeasureSeams(io.ComfyNode):
@@ -33,43 +33,44 @@ class SoraMeasureSeams(io.ComfyNode):
             node_id="SoraMeasureSeams",
             display_name="Sora Measure Seams",
             category="Sora/measure",
-            description="How far the step from frame to frame at each join stands out among all "
-            "others: 1 is no seam. In pixels, in motion and in colour; around a loop too.",
+            description="Measures the step from frame to frame at each join, relative to all other "
+            "steps: 1 is no seam. In pixels, motion and colour, and across the ends of a loop.",
             inputs=[
-                video_input("video", "What to measure: a VIDEO, read piece by piece, or images."),
+                video_input("video", "The video to measure: a VIDEO, read in chunks, or images."),
                 io.String.Input(
                     "joins",
                     default="",
-                    tooltip="The frames, counted from 0, with which something new begins, such as "
-                    "9, 25. Empty takes those of the canvas.",
+                    tooltip="The first frame after each join, counted from 0, such as 9, 25. Empty "
+                    "uses the joins of the canvas.",
                 ),
                 io.Boolean.Input(
                     "loop",
                     default=False,
-                    tooltip="Also measure the step from the last frame to the first. On for the "
-                    "endless canvas.",
+                    tooltip="Also measure the step from the last frame to the first. Always on "
+                    "with the canvas of a loop.",
                 ),
                 SoraCanvasType.Input(
                     "canvas",
                     optional=True,
-                    tooltip="The canvas that was painted: it knows its joins, and what was kept.",
+                    tooltip="The canvas of the video: it knows the joins and the preserved "
+                    "footage.",
                 ),
                 io.Vae.Input(
                     "vae",
                     optional=True,
-                    tooltip="Only with a canvas: the VAE that decoded the video, where it is not "
-                    "sora-mini's. It decides which frames are kept whole.",
+                    tooltip="Only with a canvas: the VAE that decoded the video, if it is not that "
+                    "of sora-mini. Its compression decides which frames are fully preserved.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="curve", tooltip="The steps, with joins marked."),
                 io.String.Output(
                     display_name="report",
-                    tooltip="All numbers as JSON: joins, loop, drift from part to part, and how "
-                    "well kept footage was kept, in dB.",
+                    tooltip="All figures as JSON: joins, loop, drift from part to part, and the "
+                    "PSNR of preserved footage in dB.",
                 ),
                 io.Custom("VIDEO,IMAGE").Output(
-                    display_name="video", tooltip="What came in, unchanged."
+                    display_name="video", tooltip="The input video, unchanged."
                 ),
             ],
         )
@@ -102,7 +103,7 @@ class SoraMeasureSeams(io.ComfyNode):
 
 
 def join_numbers(text: str) -> tuple[int, ...]:
-    """The frame numbers that `text` lists; ConfigError where it lists something else."""
+    """The frame numbers that `text` lists; ConfigError if it lists something else."""
     parts = [part for part in re.split(r"[\s,;]+", text.strip()) if part]
     if not all(re.fullmatch(r"[0-9]{1,6}", part) for part in parts):
         raise ConfigError(f"joins {text[:40]!a}: give frame numbers, such as 9, 25")

@@ -33,8 +33,8 @@ class SoraPlaceVideo(io.ComfyNode):
             node_id="SoraPlaceVideo",
             display_name="Sora Place Video",
             category="Sora/canvas",
-            description="Puts footage on a canvas, anywhere in time and space, with its sound. The "
-            "model paints the rest. What is placed later lies on top.",
+            description="Places footage on a canvas, anywhere in time and space, with its sound. "
+            "The model generates the rest. Later placements cover earlier ones.",
             inputs=[
                 canvas_input(),
                 video_input(
@@ -43,8 +43,8 @@ class SoraPlaceVideo(io.ComfyNode):
                 seconds_input(
                     "start",
                     0.0,
-                    "When the footage appears, in seconds of the canvas. What lies before the "
-                    "canvas or after it is cut off.",
+                    "When the footage starts, in seconds of the canvas. Parts before or after "
+                    "the canvas are cut.",
                     -MAX_CANVAS_SECONDS,
                 ),
                 io.Combo.Input(
@@ -54,26 +54,26 @@ class SoraPlaceVideo(io.ComfyNode):
                     tooltip="start: seconds from the start of the canvas to that of the footage; "
                     "end: from the end of the footage to that of the canvas.",
                 ),
-                seconds_input("skip", 0.0, "How much of the footage's beginning to leave out."),
-                seconds_input("seconds", 0.0, "How long it stays; 0 is to its end."),
+                seconds_input("skip", 0.0, "Seconds to skip at the beginning of the footage."),
+                seconds_input("seconds", 0.0, "How long it lasts; 0 is to its end."),
                 io.Float.Input(
                     "speed",
                     default=1.0,
                     min=MIN_SPEED,
                     max=MAX_SPEED,
                     step=0.05,
-                    tooltip="2 plays footage and sound in half their time.",
+                    tooltip="2 plays footage and sound twice as fast.",
                 ),
                 firmness_input(
-                    1.0, "1 keeps the footage, 0 ignores it; between, it is painted over."
+                    1.0, "1 preserves the footage, 0 ignores it; in between it is changed."
                 ),
                 fit_input(),
                 *region_inputs(),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White where the model may paint over the footage. One that stands "
-                    "still, or one for each frame.",
+                    tooltip="White where the model may replace the footage. One mask for all "
+                    "frames, or one for each frame.",
                 ),
                 curve_input(),
             ],
@@ -117,15 +117,15 @@ class SoraPlaceImage(io.ComfyNode):
             node_id="SoraPlaceImage",
             display_name="Sora Place Image",
             category="Sora/canvas",
-            description="Puts a still image on a canvas, as a key frame or for a while. Several "
-            "make a video that passes through them.",
+            description="Places a still image on a canvas, as a key frame or for some seconds. A "
+            "video passes through all images on its canvas.",
             inputs=[
                 canvas_input(),
                 io.Image.Input("image", tooltip="The image; of a batch, the first one."),
                 seconds_input(
                     "start",
                     0.0,
-                    "When the image appears, in seconds of the canvas.",
+                    "When the image starts, in seconds of the canvas.",
                     -MAX_CANVAS_SECONDS,
                 ),
                 io.Combo.Input(
@@ -135,14 +135,14 @@ class SoraPlaceImage(io.ComfyNode):
                     tooltip="start: seconds from the start of the canvas; end: from its end, so "
                     "that 0 is the last frame.",
                 ),
-                seconds_input("seconds", 0.0, "How long it stands still; 0 is a single frame."),
+                seconds_input("seconds", 0.0, "How long the image lasts; 0 is a single frame."),
                 firmness_input(
-                    1.0, "1 keeps the image, 0 ignores it; between, it is painted over."
+                    1.0, "1 preserves the image, 0 ignores it; in between it is changed."
                 ),
                 fit_input("crop"),
                 *region_inputs(),
                 io.Mask.Input(
-                    "mask", optional=True, tooltip="White where the model may paint over the image."
+                    "mask", optional=True, tooltip="White where the model may replace the image."
                 ),
                 curve_input(),
             ],
@@ -174,18 +174,18 @@ class SoraPlaceLatent(io.ComfyNode):
             node_id="SoraPlaceLatent",
             display_name="Sora Place Latent",
             category="Sora/canvas",
-            description="Puts a latent on a canvas as it is: what was painted before goes on, and "
-            "is not decoded and encoded between. It must be as large as the canvas.",
+            description="Places a latent on a canvas, such as a sampled one to be continued, "
+            "without decoding and encoding it. It must have the size of the canvas.",
             inputs=[
                 canvas_input(),
-                io.Latent.Input("latent", tooltip="From a sampler, or of a video."),
+                io.Latent.Input("latent", tooltip="From a sampler, or an encoded video."),
                 seconds_input(
                     "start",
                     0.0,
-                    "When it begins, in seconds of the canvas. One that begins a video of its own "
-                    "belongs at 0, for its first frame stands alone.",
+                    "When it starts, in seconds of the canvas. A latent with the first frame of a "
+                    "video belongs at 0, since that latent frame holds a single frame.",
                 ),
-                firmness_input(1.0, "1 keeps it, 0 ignores it; between, it is painted over."),
+                firmness_input(1.0, "1 preserves it, 0 ignores it; in between it is changed."),
                 curve_input(),
             ],
             outputs=[canvas_output()],
@@ -195,7 +195,7 @@ class SoraPlaceLatent(io.ComfyNode):
     def execute(cls, canvas, latent, start, firmness, curve="") -> io.NodeOutput:
         samples = latent["samples"]
         if samples.ndim != 5:
-            raise SizeError("this latent has no time: place one that a video model painted")
+            raise SizeError("this latent has no time axis: place the latent of a video model")
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         firmness = curve_of(curve) or firmness
@@ -203,18 +203,18 @@ class SoraPlaceLatent(io.ComfyNode):
 
 
 def on_canvas(canvas: Canvas, placement: Placement) -> io.NodeOutput:
-    """`placement` on top of `canvas`; SizeError where nothing of it falls on that."""
+    """`canvas` with `placement` on top; SizeError if the two do not overlap."""
     visible_frames(canvas, placement)
     return canvas_result(canvas.place(placement))
 
 
 def region_inputs() -> list[io.Input]:
-    """Where on the picture footage lies."""
+    """Inputs for the region of footage on the canvas."""
     tooltips = {
-        "left": "Pixels from the left edge of the canvas; footage may reach beyond it.",
+        "left": "Pixels from the left edge of the canvas; footage may extend beyond it.",
         "top": "Pixels from the upper edge of the canvas.",
-        "width": "Width of its place in pixels; 0 is that of the canvas.",
-        "height": "Height of its place in pixels; 0 is that of the canvas.",
+        "width": "Width of the region in pixels; 0 is that of the canvas.",
+        "height": "Height of the region in pixels; 0 is that of the canvas.",
     }
     return [
         io.Int.Input(
@@ -233,7 +233,7 @@ def region(canvas: Canvas, left: int, top: int, width: int, height: int) -> Box:
 
 
 def from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
-    """When footage of so many `frames` starts that is `seconds` away from an end of `canvas`."""
+    """The start of footage of `frames` frames, `seconds` away from an `edge` of `canvas`."""
     if checked_choice("counted_from", edge, EDGES) == "start":
         return seconds
     return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps

@@ -1,4 +1,4 @@
-"""Nodes that turn words into what a model reads."""
+"""Nodes that expand and encode prompts."""
 
 from functools import partial
 
@@ -30,10 +30,10 @@ class SoraEncodePrompt(io.ComfyNode):
             node_id="SoraEncodePrompt",
             display_name="Sora Encode Prompt",
             category="Sora/prompt",
-            description="Encodes a prompt after removing invisible characters. Plain text gives "
-            "what CLIP Text Encode gives.",
+            description="Encodes a prompt after removing invisible characters. For plain text the "
+            "result equals that of CLIP Text Encode.",
             inputs=[
-                io.Clip.Input("clip", tooltip="The text encoder of the model that will paint."),
+                io.Clip.Input("clip", tooltip="The text encoder of the model that samples."),
                 io.String.Input(
                     "text",
                     multiline=True,
@@ -61,7 +61,7 @@ def seed_input() -> io.Input:
         min=0,
         max=2**64 - 1,
         control_after_generate=True,
-        tooltip="Another seed fills in other things.",
+        tooltip="Another seed adds other details.",
     )
 
 
@@ -72,40 +72,40 @@ class SoraExpandPrompt(io.ComfyNode):
             node_id="SoraExpandPrompt",
             display_name="Sora Expand Prompt",
             category="Sora/prompt",
-            description="Says a short prompt as fully as the captions a model learned from. What "
-            "you said stays true; only what you left open is filled in. Offline and by seed.",
+            description="Expands a short prompt in the style of the captions that a model was "
+            "trained on. Your words stay true; only open details are added. Offline, by seed.",
             inputs=[
                 io.String.Input(
                     "text",
                     multiline=True,
                     dynamic_prompts=True,
-                    tooltip="As short as you like. Other languages than English stay as they are.",
+                    tooltip="A prompt of any length. Text that is not English stays unchanged.",
                 ),
                 io.Combo.Input(
                     "style",
                     options=[*EXPANSION_STYLES],
                     default=EXPANSION_STYLES[0],
-                    tooltip="The model that will read it; general suits most others.",
+                    tooltip="The model that the prompt is for; general suits most others.",
                 ),
                 io.Combo.Input(
                     "level",
                     options=[*EXPANSION_LEVELS],
                     default=EXPANSION_LEVELS[0],
-                    tooltip="full says everything, light only the most needed, off adds nothing.",
+                    tooltip="full adds all details, light only the most important, off none.",
                 ),
                 seed_input(),
                 io.Clip.Input(
                     "clip",
                     optional=True,
-                    tooltip="A language model that writes text, such as Qwen or Gemma, to say it "
-                    "instead. Where it loses or contradicts what you said, it is not followed.",
+                    tooltip="A language model that generates text, such as Qwen or Gemma, expands "
+                    "instead. Rewrites that drop or contradict your words are discarded.",
                 ),
             ],
             outputs=[
                 io.String.Output(display_name="text", tooltip="For Sora Encode Prompt."),
                 io.String.Output(
                     display_name="changes",
-                    tooltip="What was kept (=), what was added (+), and who said it.",
+                    tooltip="Preserved (=) and added (+) details, and what added them.",
                 ),
             ],
         )
@@ -133,32 +133,32 @@ class SoraStoryboard(io.ComfyNode):
             node_id="SoraStoryboard",
             display_name="Sora Storyboard",
             category="Sora/prompt",
-            description="Shots, one after the other, each with its prompt: where two meet, one "
-            "turns softly into the next. A thing that was described once stays the same thing.",
+            description="A sequence of shots, each with its prompt, with soft transitions. A thing "
+            "that one shot describes keeps its attributes in later shots.",
             inputs=[
                 canvas_input(),
-                io.Clip.Input("clip", tooltip="The text encoder of the model that will paint."),
+                io.Clip.Input("clip", tooltip="The text encoder of the model that samples."),
                 io.String.Input(
                     "text",
                     multiline=True,
                     dynamic_prompts=True,
                     default=SHOTS,
-                    tooltip="A line for each shot, with its seconds in front, such as 0-2s: or "
-                    "0:00-0:02; without seconds all are equally long. One line of sentences works "
+                    tooltip="A line for each shot, after its seconds, such as 0-2s: or 0:00-0:02. "
+                    "Without seconds all shots have the same length. Sentences on one line work "
                     "too. The last shot ends with the canvas.",
                 ),
                 io.Combo.Input(
                     "style",
                     options=[*EXPANSION_STYLES],
                     default=EXPANSION_STYLES[0],
-                    tooltip="The model that will read it, if shots are to be said more fully.",
+                    tooltip="The model that the prompts are for, if shots are expanded.",
                 ),
                 io.Combo.Input(
                     "level",
                     options=[*EXPANSION_LEVELS],
                     default="off",
-                    tooltip="How much to add to each shot: off adds nothing. What one shot leaves "
-                    "open is as in the shots before it.",
+                    tooltip="How much to add to each shot: off adds nothing. Details that a shot "
+                    "leaves open are those of the shots before it.",
                 ),
                 seed_input(),
             ],
@@ -166,11 +166,12 @@ class SoraStoryboard(io.ComfyNode):
                 canvas_output(),
                 io.Conditioning.Output(
                     display_name="prompts",
-                    tooltip="All prompts with their seconds, for Sora Guider, with its latent "
+                    tooltip="All prompts with their seconds, for Sora Guider with its latent "
                     "connected. Other guiders mix them.",
                 ),
                 io.String.Output(
-                    display_name="script", tooltip="The shots as they are told, line by line."
+                    display_name="script",
+                    tooltip="The shots with their final prompts, line by line.",
                 ),
             ],
         )

@@ -9,6 +9,8 @@ from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted_sigmas,
 from ..sora_core.shapes import Grid
 from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider
+from .host.guidance.low_noise_expert import LowNoiseExpert
+from .host.guidance.model_schedule import model_sigmas
 from .host.validation import checked_choice
 
 
@@ -75,14 +77,22 @@ class SoraSchedule(io.ComfyNode):
                     tooltip="1 paints from pure noise; less starts from a latent that is noised "
                     "only so far.",
                 ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="The model that will paint: gives its own range of noise levels, and "
+                    "at shift 0 its own shift. Without it the levels suit sora-mini.",
+                ),
             ],
             outputs=[io.Sigmas.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
 
     @classmethod
-    def execute(cls, latent, steps, shift, strength) -> io.NodeOutput:
+    def execute(cls, latent, steps, shift, strength, model=None) -> io.NodeOutput:
         *_, rows, columns = sides = latent["samples"].shape
         grid = Grid(sides[2] if len(sides) == 5 else 1, rows, columns)
+        if model is not None:
+            return io.NodeOutput(model_sigmas(model, grid, steps, shift, strength))
         sigmas = shifted_sigmas(steps, shift or clip_shift(grid))
         return io.NodeOutput(torch.tensor(truncate_sigmas(sigmas, strength)))
 
@@ -156,9 +166,9 @@ class SoraGuider(io.ComfyNode):
                     max=3600.0,
                     step=0.1,
                     optional=True,
-                    tooltip="Seconds of a long video that are painted at a time; models do best "
-                    "with the length they learned, Wan with 5. 0 is as long as sora-mini was made "
-                    "for, and for other models what memory allows.",
+                    tooltip="Seconds of a long video that are painted at a time. 0 is the length "
+                    "that the model was trained for, such as 81 frames for Wan and 129 for "
+                    "Hunyuan; for a model of unknown length what memory allows.",
                 ),
                 io.Boolean.Input(
                     "resume",
@@ -168,6 +178,23 @@ class SoraGuider(io.ComfyNode):
                     "folder, and each prediction on the way to the next: after a cancel, a crash "
                     "or a change the same workflow goes on where it can. Sora Jobs lists and "
                     "removes them.",
+                ),
+                io.Model.Input(
+                    "model_low",
+                    optional=True,
+                    tooltip="The low-noise model of a pair, such as Wan 2.2 A14B: it replaces "
+                    "`model` below `boundary`. Two KSampler (Advanced) in a row lose footage, "
+                    "since the first one ends on noise.",
+                ),
+                io.Float.Input(
+                    "boundary",
+                    default=0.875,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    optional=True,
+                    tooltip="Noise level below which `model_low` is used: 0.875 for Wan 2.2 text "
+                    "to video, 0.9 for Wan 2.2 image to video.",
                 ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
@@ -187,10 +214,14 @@ class SoraGuider(io.ComfyNode):
         footage_scale=1.0,
         window=0.0,
         resume=True,
+        model_low=None,
+        boundary=0.875,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
         led = (scale, rescale, interval)
-        result = make_guider(model, positive, negative, *led, latent, footage_scale, window, resume)
+        low = None if model_low is None else LowNoiseExpert(model_low, boundary)
+        settings = (footage_scale, window, resume, low)
+        result = make_guider(model, positive, negative, *led, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
 

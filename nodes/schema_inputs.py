@@ -1,4 +1,4 @@
-"""What nodes that make a canvas have in common: their inputs, and the picture they show."""
+"""Inputs, outputs and the preview that the canvas nodes share."""
 
 from comfy_api.latest import io, ui
 
@@ -10,14 +10,14 @@ from .host.media import IMAGE_FPS, Media, VideoInput, as_media
 MAX_CANVAS_SECONDS = 3600.0
 
 FOOTAGE_TOOLTIP = (
-    "A VIDEO, or a batch of images: these play at the rate of the canvas, or at 8 fps."
+    "A VIDEO, or a batch of images, which plays at the rate of the canvas, or at 8 fps."
 )
 
 SoraCanvasType = io.Custom("SORA_CANVAS")
 
 
 def canvas_result(canvas: Canvas) -> io.NodeOutput:
-    """The output of a node that makes `canvas`, and a picture of it for clients of the server.
+    """The output of a node that returns `canvas`, and a picture of it for clients of the server.
 
     The picture is not under `images`: the page draws the same plan as a timeline, and would show
     it twice.
@@ -27,12 +27,12 @@ def canvas_result(canvas: Canvas) -> io.NodeOutput:
 
 
 def canvas_input() -> io.Input:
-    return SoraCanvasType.Input("canvas", tooltip="From Sora Canvas or any node that edits.")
+    return SoraCanvasType.Input("canvas", tooltip="From Sora Canvas or any edit node.")
 
 
 def canvas_output() -> io.Output:
     return SoraCanvasType.Output(
-        display_name="canvas", tooltip="For Sora Encode Canvas, or to place more on it."
+        display_name="canvas", tooltip="For Sora Encode Canvas, or for nodes that place more on it."
     )
 
 
@@ -46,8 +46,8 @@ def fit_input(default: str = "pad", optional: bool = False) -> io.Input:
         options=list(FITS),
         default=default,
         optional=optional,
-        tooltip="Footage of another shape than its place: pad shows all of it and paints what is "
-        "left beside it, crop fills the place and cuts off the rest, stretch distorts.",
+        tooltip="For footage of another shape than its region: pad shows all of it and generates "
+        "the borders, crop fills the region and cuts the rest, stretch distorts.",
     )
 
 
@@ -74,14 +74,14 @@ def curve_input() -> io.Input:
         "curve",
         default="",
         optional=True,
-        tooltip='Firmness over time instead, such as "0: 1, 1.5: 0.3": seconds after its start, '
-        "and the firmness there; straight lines between.",
+        tooltip='Firmness over time instead, such as "0: 1, 1.5: 0.3": seconds after the start of '
+        "the footage, and the firmness there; linear in between.",
     )
 
 
 def overlap_input(what: str) -> io.Input:
     return seconds_input(
-        "keep", 0.0, f"How many seconds {what} stay on the canvas; 0 keeps all. Less is faster."
+        "keep", 0.0, f"Seconds {what} that stay on the canvas; 0 keeps all. Less is faster."
     )
 
 
@@ -90,8 +90,8 @@ def size_input(tooltip: str = "") -> io.Input:
         "canvas",
         optional=True,
         tooltip=tooltip
-        or "Gives another size and frame rate than the footage has; small models want small "
-        "videos. Its length is not used.",
+        or "Sets another size and frame rate than those of the footage, such as the small size "
+        "of a small model. Its length is not used.",
     )
 
 

@@ -1,6 +1,6 @@
 """Search words and rarely used inputs of the nodes, in the schema where the host takes them.
 
-Hosts before them refuse the arguments; their page adds both from the same `web/search.json`.
+Older hosts refuse the arguments; there the page adds both from the same `web/search.json`.
 """
 
 import json

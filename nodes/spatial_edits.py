@@ -1,7 +1,6 @@
-"""The ready-made edits in space: what footage shows, and what lies around it.
+"""Edit nodes in space: inpainting, restyling and outpainting.
 
-The canvas is as large and as fast as the footage, and exactly as long as the footage and what is
-asked for; a canvas that is given decides on size and rate instead.
+The canvas has the size, rate and length of the footage; an optional canvas sets size and rate.
 """
 
 from dataclasses import replace
@@ -35,23 +34,23 @@ class SoraEditVideo(io.ComfyNode):
             node_id="SoraEditVideo",
             display_name="Sora Edit Video",
             category="Sora/edits",
-            description="Paints over footage, as the prompt says: all of it, or what a mask and a "
-            "span of time leave open. Its sound stays.",
+            description="Changes footage by the prompt: all of it, or the part inside a mask and a "
+            "span of time. Its sound stays.",
             inputs=[
                 video_input("video", FOOTAGE_TOOLTIP),
                 firmness_input(
                     0.3,
-                    "How much of the footage shines through where it is painted over: 0 paints "
-                    "anew (inpainting), 1 changes nothing.",
+                    "How much of the footage is preserved in the changed part: 0 generates it from "
+                    "noise (inpainting), 1 changes nothing.",
                 ),
-                seconds_input("start", 0.0, "The second at which the change begins."),
+                seconds_input("start", 0.0, "When the change begins, in seconds."),
                 seconds_input("seconds", 0.0, "How long the change lasts; 0 is to the end."),
                 fit_input(),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White where to paint; black stays. One that stands still, or one for "
-                    "each frame of the footage. Without a mask the whole picture is painted.",
+                    tooltip="White where to generate; black stays. One mask for all frames, or one "
+                    "for each frame of the footage. Without a mask the whole picture changes.",
                 ),
                 size_input(),
             ],
@@ -82,7 +81,7 @@ class SoraOutpaintVideo(io.ComfyNode):
             node_id="SoraOutpaintVideo",
             display_name="Sora Outpaint Video",
             category="Sora/edits",
-            description="Footage with a wider view: paints what lies around it. Its sound stays.",
+            description="Footage with a wider view: generates its surroundings. Its sound stays.",
             inputs=[
                 video_input("video", FOOTAGE_TOOLTIP),
                 *(
@@ -91,13 +90,13 @@ class SoraOutpaintVideo(io.ComfyNode):
                         default=16 if side in ("left", "right") else 0,
                         min=0,
                         max=MAX_SIDE,
-                        tooltip=f"Pixels to paint at the {side} of the footage.",
+                        tooltip=f"Pixels to generate at the {side} of the footage.",
                     )
                     for side in sides
                 ),
                 fit_input(),
                 size_input(
-                    "Gives the size of the whole picture, margins included, and the rate. Its "
+                    "Sets the size of the whole picture, margins included, and the rate. Its "
                     "length is not used."
                 ),
             ],

@@ -1,7 +1,7 @@
-"""The ready-made edits in time: what comes before, after and between footage.
+"""Edit nodes in time: image to video, extension, transitions, morphs and loops.
 
-The canvas is as large and as fast as the footage, and exactly as long as the footage and what is
-asked for; a canvas that is given decides on size and rate instead.
+The canvas has the size and rate of the footage, and exactly the length of the footage and the
+requested seconds; an optional canvas sets size and rate.
 """
 
 from dataclasses import replace
@@ -43,7 +43,7 @@ class SoraImageToVideo(io.ComfyNode):
                 io.Image.Input("image", tooltip="The first frame."),
                 seconds_input("seconds", 2.0, "How long the video lasts, the image included."),
                 fit_input("crop"),
-                io.Image.Input("last_image", optional=True, tooltip="The last frame, if any."),
+                io.Image.Input("last_image", optional=True, tooltip="The last frame (optional)."),
                 size_input(),
             ],
             outputs=[canvas_output()],
@@ -71,18 +71,18 @@ class SoraExtendVideo(io.ComfyNode):
             node_id="SoraExtendVideo",
             display_name="Sora Extend Video",
             category="Sora/edits",
-            description="Footage that goes on, or that shows what came before. What was there "
-            "stays, and its sound with it.",
+            description="Continues footage, or generates what came before it. The footage and its "
+            "sound stay.",
             inputs=[
                 video_input("video", FOOTAGE_TOOLTIP),
-                seconds_input("seconds", 2.0, "How much to add; with both, at each end."),
+                seconds_input("seconds", 2.0, "Seconds to add; with both, at each end."),
                 io.Combo.Input(
                     "direction",
                     options=list(DIRECTIONS),
                     default=DIRECTIONS[0],
                     tooltip="forward adds what comes after, backward what came before.",
                 ),
-                overlap_input("next to the new part"),
+                overlap_input("of footage, next to the new part,"),
                 fit_input(),
                 size_input(),
             ],
@@ -115,7 +115,7 @@ class SoraConnectVideos(io.ComfyNode):
             display_name="Sora Connect Videos",
             category="Sora/edits",
             description="One video that begins with the first footage and ends with the second. "
-            "The model paints what leads from one to the other.",
+            "The model generates the transition.",
             inputs=[
                 video_input("first", "What the video begins with. " + FOOTAGE_TOOLTIP),
                 video_input("second", "What the video ends with."),
@@ -148,18 +148,20 @@ class SoraMorphVideos(io.ComfyNode):
             node_id="SoraMorphVideos",
             display_name="Sora Morph Videos",
             category="Sora/edits",
-            description="One video that turns into another while both go on. The sound changes in "
-            "the middle.",
+            description="One video turns into another while both play. The sound changes in the "
+            "middle.",
             inputs=[
                 video_input("first", "What the video begins as. " + FOOTAGE_TOOLTIP),
                 video_input("second", "What the video becomes."),
                 seconds_input(
                     "seconds",
                     1.0,
-                    "How long the change takes: the end of the first and the beginning of the "
-                    "second, laid over each other.",
+                    "How long the change takes, in seconds: the end of the first video overlaps "
+                    "the beginning of the second.",
                 ),
-                firmness_input(0.4, "How much of the footage stays in the middle of the change."),
+                firmness_input(
+                    0.4, "How much of the footage is preserved in the middle of the change."
+                ),
                 fit_input(),
                 size_input(),
             ],
@@ -196,18 +198,18 @@ class SoraLoopVideo(io.ComfyNode):
             node_id="SoraLoopVideo",
             display_name="Sora Loop Video",
             category="Sora/edits",
-            description="A video without beginning or end: either what a prompt says, or footage "
-            "whose end leads back to its start.",
+            description="A video without beginning or end: from a prompt alone, or footage whose "
+            "end leads back to its start.",
             inputs=[
                 seconds_input(
                     "seconds",
                     1.0,
-                    "With footage: how long the way from its end back to its start lasts, made "
-                    "longer by up to three frames so that the loop closes.",
+                    "With footage: length of the transition from its end to its start, extended "
+                    "by up to three frames so that the loop closes.",
                 ),
-                firmness_input(1.0, "1 keeps the footage, less paints over it."),
+                firmness_input(1.0, "1 preserves the footage, less changes it."),
                 fit_input(),
-                video_input("video", "The footage, if any. " + FOOTAGE_TOOLTIP, optional=True),
+                video_input("video", "The footage (optional). " + FOOTAGE_TOOLTIP, optional=True),
                 size_input(
                     "Without footage: the size, length and rate of the loop. With footage: another "
                     "size and rate."
@@ -231,5 +233,5 @@ class SoraLoopVideo(io.ComfyNode):
 
 
 def whole(frames: int) -> int:
-    """The next length of a loop whose latent frames stand for as many frames each."""
+    """`frames`, rounded up to whole latent frames: in a loop each holds as many frames."""
     return -(-frames // COMPRESSION.time) * COMPRESSION.time

@@ -17,6 +17,9 @@ from .errors import SizeError
 Latent = Float[Tensor, "b c t y x"]
 """A compressed video, normalised per channel: about zero mean and unit deviation."""
 
+Mask = Float[Tensor, "#b 1 #t #y #x"]
+"""For each latent cell, from 0 (known: as it was encoded) to 1 (generated freely)."""
+
 Video = Float[Tensor, "b 3 t2 y2 x2"]  # not the axes of its latent
 """Pixels in [-1, 1], red, green, blue."""
 

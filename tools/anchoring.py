@@ -1,10 +1,10 @@
-"""How far links of sora-mini drift, by how they are held to the first; and how well that is read.
+"""Drift of sora-mini's segments for each kind of anchoring, and how well it is estimated.
 
 python -m tools.anchoring --seconds 2 --steps 10
 
-Not at all, by a fixed strength as in ComfyUI, or by one that follows the drift of each prediction.
-The model is as shipped, or made to drift from the second link on. What a link would be by itself is
-painted too, from the same history, and compared with what Sora Sample reads of it.
+Kinds: none, a fixed strength as in ComfyUI, or one that follows the drift of each prediction. The
+model is the released one, or modified to drift from the second segment on. Each segment is also
+generated without anchoring, from the same history, to check the estimate of Sora Sample.
 """
 
 import argparse
@@ -50,7 +50,7 @@ Hold = Callable[[Denoise, Statistics, StatisticsProbe], Denoise]
 
 
 class Drifting(nn.Module):
-    """A transformer whose predictions are scaled and shifted, but for clips at the very start."""
+    """A transformer whose predictions are scaled and shifted, except in clips at the start."""
 
     def __init__(self, network: DiT, gain: float, bias: float) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Drifting(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of each link how far it lies from the first: as painted, by itself, and as that was read."""
+    """Distance of each segment from the first: anchored, not anchored, and as estimated."""
 
     generated_frames: list[SegmentDrift]
     free: list[SegmentDrift]
@@ -102,7 +102,7 @@ def fixed(denoise: Denoise, like: Statistics, reading: StatisticsProbe) -> Denoi
 
 
 def following(colours: Tensor) -> Hold:
-    """Holds the more, the further a prediction has gone: wholly what would be far."""
+    """Anchors more strongly the further a prediction has drifted."""
 
     def hold(denoise: Denoise, like: Statistics, reading: StatisticsProbe) -> Denoise:
         def held(x: Latent, sigma: Sigma) -> Latent:
@@ -127,7 +127,7 @@ def paint_long(
     colours: Tensor,
     found: Found,
 ) -> None:
-    """Paints a long video of one shot and adds to `found` what there is to say of its links."""
+    """Generates a long video of one shot and adds the figures of its segments to `found`."""
     canvas = Canvas(width=64, height=64, seconds=options.seconds, fps=24.0)
     settings = pipeline.config.sampling
     grid, length = canvas.grid(), settings.window

@@ -69,14 +69,14 @@ class Client:
         self.id = uuid.uuid4().hex
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """The JSON that `path` answers with."""
+        """The JSON of the server's answer at `path`."""
         return json.loads(self.fetch(path, **query))
 
     def fetch(self, path: str, **query: str) -> bytes:
         return at_once(self._ask("GET", path, query, None))
 
     def view(self, file: dict[str, str]) -> bytes:
-        """The content of a file that a run saved."""
+        """The bytes of a file that a run saved."""
         return self.fetch("/view", **{key: file[key] for key in ("filename", "subfolder", "type")})
 
     def post(self, path: str, body: dict[str, Any]) -> bytes:
@@ -99,7 +99,7 @@ class Client:
         return self.get("/object_info")
 
     def completed(self, graph: Graph) -> Graph:
-        """`graph` with the default of each widget that this version requires and it lacks."""
+        """`graph` with defaults for the widgets that this version requires and it lacks."""
         return completed(graph, self.nodes())
 
     def run(

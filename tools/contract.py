@@ -1,8 +1,8 @@
 """What saved workflows rely on: node ids, and each node's inputs, choices and outputs in order.
 
-`python tools/contract.py record` writes down what has been added since the last time. What was
-written down once may not change: a node that must differ gets a new id, and the old one may go in
-a new version of the pack, once nodes/node_replacements.py says what stands in for it.
+`python tools/contract.py record` records additions. A recorded entry may not change: a node that
+must differ gets a new id, and the old one may be removed in a new version of the pack, once
+nodes/node_replacements.py names its replacement.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def number(version: str) -> tuple[int, ...]:
 
 
 def described(info: dict[str, Any], version: str) -> dict[str, Any]:
-    """A node as the contract keeps it, from what ComfyUI tells its page of it.
+    """The contract's entry of a node, from ComfyUI's description for the page.
 
     The page lays widgets out, and saves their values, in this order: the required ones first.
     """
@@ -58,14 +58,14 @@ def kind_of(kind: str | list[str]) -> str:
 
 
 def choices(spec: list[Any]) -> list[str]:
-    """The values to choose from, unless they are files, which differ from machine to machine."""
+    """The options of a combo, except file names, which differ between machines."""
     options = spec[1] if len(spec) > 1 else {}
     values = spec[0] if isinstance(spec[0], list) else options.get("options", [])
     return [] if any("." in str(value) for value in values) else list(values)
 
 
 def broken(recorded: Nodes, now: Nodes, replaced: dict[str, str], version: str) -> list[str]:
-    """A sentence for each change that a saved workflow would not survive."""
+    """A sentence for each change that breaks saved workflows."""
     found = []
     for node, old in recorded.items():
         if node in now:
@@ -78,7 +78,7 @@ def broken(recorded: Nodes, now: Nodes, replaced: dict[str, str], version: str) 
 
 
 def astray(replacement: dict[str, Any], recorded: Nodes, now: Nodes) -> Iterator[str]:
-    """A sentence for each part that would be lost, or that the old or the new node lacks."""
+    """A sentence for each part that a replacement loses, or that the old or new node lacks."""
     old, new = (recorded | now).get(replacement["old_node_id"]), now.get(replacement["new_node_id"])
     if old is None or new is None:
         yield f"{replacement['old_node_id']} or {replacement['new_node_id']} never was"
@@ -118,17 +118,17 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
 
 
 def unrecorded(recorded: Nodes, now: Nodes) -> list[str]:
-    """The nodes that have something which the contract does not hold yet."""
+    """The nodes with additions that the contract does not have yet."""
     return [node for node in now if same(recorded.get(node)) != same(now[node])]
 
 
 def same(node: dict[str, Any] | None) -> str:
-    """All that counts of a node, as one text, in order."""
+    """The entry of a node as one ordered text, for comparison."""
     return json.dumps({key: part for key, part in (node or {}).items() if key != "since"})
 
 
 def merged(recorded: Nodes, now: Nodes) -> Nodes:
-    """The contract with what has been added; a node keeps the version in which it first came."""
+    """The contract with the additions; `since` of a node stays its first version."""
     since = {node: old["since"] for node, old in recorded.items()}
     current = {node: new | {"since": since.get(node, new["since"])} for node, new in now.items()}
     return dict(sorted((recorded | current).items()))
@@ -155,13 +155,13 @@ def nodes_of(pack: Any) -> Nodes:  # noqa: ANN401  a module
 
 
 def infos_of(pack: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    """What ComfyUI tells its page of each node that the loaded pack declares."""
+    """ComfyUI's description for the page of each node of the loaded pack."""
     extension = asyncio.run(pack.comfy_entrypoint())
     return [node.GET_NODE_INFO_V1() for node in asyncio.run(extension.get_node_list())]
 
 
 def replaced_by(pack: Any) -> dict[str, str]:  # noqa: ANN401
-    """By the id of a node that is gone: the one that the loaded pack puts in its place."""
+    """The replacement of each removed node, by id."""
     found = importlib.import_module(f"{pack.__name__}.nodes.node_replacements").REPLACED
     return {fields["old_node_id"]: fields["new_node_id"] for fields in found}
 

@@ -54,7 +54,7 @@ def parse() -> argparse.Namespace:
 
 
 def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
-    """The workflow with the user's choices in its widgets; what was not chosen stays as saved."""
+    """The workflow with the user's choices in its widgets; other values stay as saved."""
     by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
     by_title["Prompt"]["text"] = options.prompt
     if options.size:
@@ -96,7 +96,7 @@ def require_nodes(server: Server, graph: Graph) -> None:
 
 
 class Progress:
-    """Shows how far the node that is at work has come, on one line for each."""
+    """Prints the progress of each node on one line."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -116,7 +116,7 @@ class Progress:
 
 
 def say(line: str, end: str = "") -> None:
-    """Writes over the current line of a terminal; elsewhere only finished lines appear."""
+    """Overwrites the current line of a terminal; elsewhere only finished lines appear."""
     if sys.stdout.isatty():
         print(f"\r\033[K{line}", end=end, flush=True)
     elif end:

@@ -2,8 +2,8 @@
 
     python -m tools.draw_subgraphs
 
-Writes `subgraphs/NAME.json`, which ComfyUI lists under *Subgraph Blueprints*. What loads footage
-and saves the video stays outside; the widgets that a job needs are shown on the node.
+Writes `subgraphs/NAME.json`, which ComfyUI lists under *Subgraph Blueprints*. Nodes that load
+footage and save the video stay outside; the node has the widgets of its job.
 """
 
 import json
@@ -32,7 +32,7 @@ ALWAYS = (("Noise", "seed"), ("Schedule", "steps"))
 
 @dataclass(frozen=True)
 class Job:
-    """A blueprint: its graph, its description, the widgets on it, and other words to find it by."""
+    """A blueprint: its graph, description, widgets and search words."""
 
     graph: str
     summary: str
@@ -124,7 +124,7 @@ def folded(page: Page, name: str, job: Job) -> dict:
 
 
 def fitted(graph: Graph) -> Graph:
-    """`graph` without what measures it, and with a size of its own where footage has another."""
+    """`graph` without measuring nodes, and with a canvas for footage of another size."""
     (decoded,) = (key for key, node in graph.items() if node["class_type"] == "SoraDecodeVideo")
     preserved = {
         key: node for key, node in graph.items() if node["class_type"] != "SoraMeasureSeams"

@@ -156,7 +156,7 @@ def app_of(graph: Graph) -> dict[str, list]:
 
 
 def video_frames(client: Client, graph: Graph) -> list[Image.Image]:
-    """How the only video begins, goes on and ends; of several, what they show half-way."""
+    """First, middle and last frame of a single video; of several, the middle frame of each."""
     files = client.run(client.completed(graph)).files(kind="output")
     videos = [frames_of(client.view(file)) for file in files]
     if len(videos) == 1 and len(videos[0]) > 1:
@@ -166,14 +166,14 @@ def video_frames(client: Client, graph: Graph) -> list[Image.Image]:
 
 
 def canvas_frames(client: Client, graph: Graph) -> list[Image.Image]:
-    """What the node shows whose canvas is encoded."""
+    """The preview of the node whose canvas is encoded."""
     alone, canvas = canvas_alone(graph)
     (file,) = client.run(client.completed(alone)).files(canvas)
     return frames_of(client.view(file))
 
 
 def canvas_alone(graph: Graph) -> tuple[Graph, str]:
-    """The part of `graph` that makes its canvas, and the node of it that gives the canvas."""
+    """The part of `graph` that makes its canvas, and the id of the node that returns it."""
     (encoder,) = (node for node in graph.values() if node["class_type"] == "SoraEncodeCanvas")
     canvas = encoder["inputs"]["canvas"][0]
     needed, waiting = {}, [canvas]

@@ -1,4 +1,4 @@
-"""The newest front end of the package index, beside the one that the pinned ComfyUI brings."""
+"""The newest front end of the package index, for tests beside that of the pinned ComfyUI."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ INSIDE = "comfyui_frontend_package/static/"
 
 
 def newest_frontend(python: str = sys.executable) -> Path:
-    """The folder of the newest front end that pip finds; of those here, where pip finds none."""
+    """The folder of the newest front end that pip finds; offline, the newest local one."""
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         fetch = ("-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE)

@@ -22,8 +22,14 @@ from torch import Tensor
 
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Box, Canvas, Placement
-from sora_core.canvas.encode import openness
-from sora_core.pipeline.generate import SEGMENT_SETTINGS, Pipeline, decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import (
+    SEGMENT_SETTINGS,
+    Pipeline,
+    encode_footage,
+    generate,
+    load,
+)
 from sora_core.prompts.storyboard import read_storyboard
 from tests.support.tiny import NAME, write_tiny
 from tools.host import ROOT, bring_host
@@ -78,7 +84,7 @@ def sha256_of(x: Tensor) -> str:
 
 
 def results() -> Results:
-    """Name and value of everything that is recorded."""
+    """Name and value of each recorded result."""
     yield from core_results(load())
     with tempfile.TemporaryDirectory() as folder:
         pack, models = load_pack(), load_tiny_models()
@@ -139,12 +145,12 @@ def core_results(pipeline: Pipeline) -> Results:
     latents = {}
     for name, canvas in canvases().items():
         sampler = "sde" if name == "text to video" else "euler"
-        latent = generate(pipeline, PROMPT, canvas, 7, steps=STEPS, sampler=sampler)
+        encoded = encode_footage(pipeline, canvas)
+        latent = generate(pipeline, PROMPT, encoded, 7, steps=STEPS, sampler=sampler)
         latents[name] = latent
-        mask = openness(canvas)
         yield f"core/{name}/latent", latent
-        yield f"core/{name}/mask", mask
-        frames = torch.cat(list(decode_frames(pipeline, latent, canvas, mask)))
+        yield f"core/{name}/mask", encoded.mask
+        frames = torch.cat(list(decode_frames(pipeline, latent, encoded)))
         yield f"core/{name}/frames", frames
     empty = canvases()["text to video"]
     placed = empty.place(Placement(source=latents["forward"][:, :, :2], start=0.0))
@@ -169,7 +175,7 @@ def load_file(name: str, path: Path) -> ModuleType:
 
 
 def load_pack() -> Callable[[str], Any]:
-    """A function that gives a node class of the pack, loaded as ComfyUI loads it."""
+    """A function that returns a node class of the pack, loaded as ComfyUI loads it."""
     sys.path.insert(0, str(bring_host()))
     importlib.import_module("comfy.options")
     importlib.import_module("comfy.cli_args").args.cpu = True
@@ -208,7 +214,7 @@ def sampled(
     footage_scale: float = 1.0,
     calls: int | None = None,
 ) -> Any:  # noqa: ANN401
-    """What Sora Sample makes of `latent`; nothing where it is killed after `calls` of the model."""
+    """The result of Sora Sample for `latent`; None if it is killed after `calls` of the model."""
     guider = node("SoraGuider").execute(
         model, *words, 4.0, 0.0, 1.0, 0.0, latent, footage_scale, window, True
     )
@@ -290,7 +296,7 @@ def node_results(node: Callable[[str], Any], folder: Path) -> Results:
 
 
 def host_model_results(node: Callable[[str], Any], models: ModuleType, folder: Path) -> Results:
-    """Tiny models of the host's own kinds: one extension, long, and one loop of each."""
+    """Tiny models of the host's own kinds: one long extension and one loop of each."""
     sd = importlib.import_module("comfy.sd")
     models.write(folder)
     for name, width, channels, side, time in (

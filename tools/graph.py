@@ -1,4 +1,4 @@
-"""A graph in API form, and what a ComfyUI answers to it."""
+"""Graphs in API form, and ComfyUI's answers to them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ Graph = dict[str, dict[str, Any]]
 
 
 def files_of(outputs: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
-    """Every file that the output nodes show, in their order."""
+    """Every file of the output nodes, in order."""
     return [
         item
         for displayed in outputs.values()

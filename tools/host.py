@@ -1,4 +1,4 @@
-"""A real ComfyUI for the demo and the tests: brought from the registry, started, stopped."""
+"""A real ComfyUI for the demo and the tests: downloaded, started, stopped."""
 
 import contextlib
 import hashlib
@@ -44,7 +44,7 @@ FLAGS = (
 
 
 class HostError(Exception):
-    """ComfyUI could not be had or started. The message says what to do."""
+    """ComfyUI could not be downloaded or started. The message has the fix."""
 
 
 def bring_host(python: str = sys.executable) -> Path:
@@ -73,7 +73,7 @@ def bring_host(python: str = sys.executable) -> Path:
 
 
 def link(pack: Path, place: Path) -> None:
-    """Lets `place` stand for the folder `pack`, without copying where the system allows it."""
+    """Links `place` to the folder `pack`; copies it where the system has no links."""
     try:
         place.symlink_to(pack, target_is_directory=True)
     except OSError:  # Windows without developer mode
@@ -88,7 +88,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A ComfyUI that runs while the context is open, with packs from this machine and no others."""
+    """A ComfyUI that runs while the context is open, with the given packs only."""
 
     def __init__(
         self,

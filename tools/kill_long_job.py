@@ -1,11 +1,11 @@
-"""Kills ComfyUI at random moments of a long job, and shows that each job ends as if it had not.
+"""Kills ComfyUI at random moments of a long job, and checks that the job resumes to equal bits.
 
 python -m tools.kill_long_job --kills 20 --way windows
 
-A tiny model with random weights paints a long video, in a chain of links, in windows or as a loop.
-For each kill a job of its own is queued, the server gets SIGKILL after a random time, starts again,
-and the same workflow is queued again. The latent must be the one of an unbroken run, bit for bit,
-and no part that was finished may be painted again, nor anything be predicted again that was kept.
+A tiny model with random weights generates a long video, in segments, in windows or as a loop. For
+each kill a new job is queued, the server gets SIGKILL after a random time, starts again, and the
+same workflow is queued again. The latent must equal that of an uninterrupted run, bit for bit, and
+no finished segment or cached prediction may be computed again.
 """
 
 import argparse
@@ -43,7 +43,7 @@ Done = tuple[int, int]
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_long_job", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--way", choices=WAYS, default="chain", help="in which the job is painted")
+    parser.add_argument("--way", choices=WAYS, default="chain", help="how the job is generated")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def killed(base: Path, kills: int, moments: random.Random, variant: str) -> bool:
-    """Whether every one of so many kills left no trace; prints what became of each."""
+    """Whether every job resumed correctly; prints a line for each kill."""
     write_tiny(base / "models" / "diffusion_models")
     server, graph = Server(bring_host(), base, packs=PACKS), workflow(variant)
     with server:
@@ -83,7 +83,7 @@ def text(done: Done) -> str:
 
 
 def chain() -> Nodes:
-    """A storyboard of the tiny model, link by link."""
+    """A storyboard of the tiny model, segment by segment."""
     return {
         "loader": ("SoraLoadModel", {"model": NAME}),
         "canvas": ("SoraCanvas", {"width": 64, "height": 64, "seconds": 16.0}),
@@ -101,7 +101,7 @@ def chain() -> Nodes:
 
 
 def loop() -> Nodes:
-    """A loop of the tiny model that is longer than it sees at a time."""
+    """A loop of the tiny model that is longer than its window."""
     return {
         "loader": ("SoraLoadModel", {"model": NAME}),
         "canvas": ("SoraCanvas", {"width": 64, "height": 64, "seconds": 8.0}),
@@ -117,7 +117,7 @@ def loop() -> Nodes:
 
 
 def windows() -> Nodes:
-    """A long video of a tiny Wan, which cannot be shown what it has painted."""
+    """A long video of a tiny Wan, which accepts no conditioning frames."""
     words = {"width": 4096, "pooled": 0, "mask": False}
     return {
         "loader": (
@@ -167,7 +167,7 @@ def workflow(variant: str) -> Graph:
 
 
 def ran(server: Server, graph: Graph) -> tuple[torch.Tensor, Done]:
-    """The latent that a whole run saved, and how much of it was there already."""
+    """The latent of a complete run, and how much came from the cache."""
     shutil.rmtree(server.output / LATENTS, ignore_errors=True)  # a kill may come after the end
     run = server.client.run(server.client.completed(graph))
     (path,) = (server.output / LATENTS).glob("*.latent")
@@ -175,7 +175,7 @@ def ran(server: Server, graph: Graph) -> tuple[torch.Tensor, Done]:
 
 
 def there_already(run: Run) -> Done:
-    """What Sora Sample said of it."""
+    """The cached parts and predictions, from the text of Sora Sample."""
     found = re.search(r"(\d+) parts and (\d+) predictions", json.dumps(run.outputs().get("sample")))
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -191,7 +191,7 @@ def lasted(server: Server, graph: Graph) -> float:
 
 
 def forget(server: Server) -> None:
-    """Removes the jobs, and all that the server would not do again."""
+    """Removes the jobs, and the server's cached results."""
     shutil.rmtree(server.output / JOBS, ignore_errors=True)
     server.client.post("/free", {"unload_models": True, "free_memory": True})
 
@@ -217,7 +217,7 @@ def kill_after(server: Server, graph: Graph, seconds: float) -> tuple[float, Don
 
 
 def finished(server: Server) -> Done:
-    """How much of the one job is done."""
+    """The finished parts and predictions of the job."""
     done = [(0, 0)]
     for folder in jobs(server.output / JOBS):
         manifest = read_manifest(folder)

@@ -1,9 +1,9 @@
-"""The words of the pack in other languages: which are missing, and which nobody shows.
+"""Translations of the pack's texts: which are missing, and which are unused.
 
     python -m tools.locales
 
-Writes `locales/en/nodeDefs.json` from the schemas, and names every text of English that another
-language lacks, and every one that it holds in vain.
+Writes `locales/en/nodeDefs.json` from the schemas, and lists the English texts that another
+language lacks, and the translations that nothing uses.
 """
 
 import json
@@ -25,7 +25,7 @@ Words = dict[str, Any]
 
 
 def english(infos: list[dict[str, Any]]) -> Words:
-    """All that the nodes say of themselves."""
+    """All texts of the nodes, by key."""
     return {info["name"]: text_by(info) for info in sorted(infos, key=lambda info: info["name"])}
 
 
@@ -47,7 +47,7 @@ def text_by(info: dict[str, Any]) -> Words:
 
 
 def flat(words: Words, above: str = "") -> Iterator[tuple[str, str]]:
-    """Each text with its whole key."""
+    """Each text with its full key."""
     for key, value in words.items():
         if isinstance(value, dict):
             yield from flat(value, f"{above}{key}.")
@@ -56,7 +56,7 @@ def flat(words: Words, above: str = "") -> Iterator[tuple[str, str]]:
 
 
 def findings(source: Words, translated: Words) -> list[str]:
-    """A line for each text that one of the two has and the other lacks."""
+    """A line for each text that only one of the two has."""
     here, there = dict(flat(source)), dict(flat(translated))
     lacking = [f"lacks {key}: {text}" for key, text in here.items() if not there.get(key)]
     return lacking + [f"holds {key} in vain" for key in there if key not in here]
@@ -77,7 +77,7 @@ def main() -> int:
         for file in FILES
         for line in findings(read(ENGLISH, file), read(language, file))
     ]
-    print("\n".join(found) or f"{len(list(flat(words)))} texts of {len(words)} nodes, all told")
+    print("\n".join(found) or f"{len(list(flat(words)))} texts in {len(words)} nodes, translated")
     return 1 if found else 0
 
 

@@ -2,7 +2,7 @@
 
 python -m tools.long_video --out runs/long_video
 
-Stopped anyhow and started again, it goes on where it was.
+After a stop, the same command resumes.
 """
 
 import argparse
@@ -33,10 +33,10 @@ SHOTS = (
     "a green ball rolls to the left on sand by day",
     "a red ball rolls to the right on grass by day",
 )
-"""The last is told what the first was: how far the one lies from the other is the drift."""
+"""The last shot has the prompt of the first: their difference is the drift."""
 
-OBSERVED = 5  # latent frames that sora-mini sees at a time
-UPSCALE = 4  # of the file; measured is what the model painted
+OBSERVED = 5  # latent frames of sora-mini's window
+UPSCALE = 4  # of the file; figures are at the model's size
 COLOUR, CONTRAST = 3.0, 0.08  # the most that the minute may drift, of 255 and as a share
 
 
@@ -82,7 +82,7 @@ def parse() -> argparse.Namespace:
 
 
 def asked(graph: Graph, options: argparse.Namespace) -> Graph:
-    """The storyboard workflow with our shots, as long and as large as is asked."""
+    """The storyboard workflow with our shots at the requested length and size."""
     by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
     width, height = options.size
     size = {"width": width, "height": height, "seconds": options.seconds, "fps": options.fps}
@@ -97,7 +97,7 @@ def asked(graph: Graph, options: argparse.Namespace) -> Graph:
 
 
 class Displayed:
-    """Says now and then how far the run is."""
+    """Prints the progress now and then."""
 
     def __init__(self) -> None:
         self.began, self.messages = time.monotonic(), 0.0
@@ -117,12 +117,12 @@ def memory(server: Server, kind: str) -> int:
 
 
 def texts(outputs: dict[str, dict[str, object]]) -> list[str]:
-    """What nodes said."""
+    """The texts of the nodes."""
     return [text for displayed in outputs.values() for text in (displayed or {}).get("text", ())]
 
 
 def generated(path: Path) -> Frames:
-    """The frames of a file as the model painted them, before they were enlarged."""
+    """The frames of a file at the model's size, before upscaling."""
     parts = []
     for chunk in read_frames(path):
         planes = chunk.permute(0, 3, 1, 2).float()
@@ -148,7 +148,7 @@ def seam_table(frames: Frames) -> None:
 
 
 def drift_table(frames: Frames, shots: int) -> bool:
-    """Prints how each shot looks as it goes on, and says whether the bars are held."""
+    """Prints the drift of each shot, and whether it is below the limits."""
     print("\ndrift: mean red, green and blue, and contrast, of each fifth of a shot")
     parts = [shot.chunk(5) for shot in frames.chunk(shots)]
     for number, pieces in enumerate(parts, 1):

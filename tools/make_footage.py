@@ -1,4 +1,4 @@
-"""Makes the footage that the workflows begin with: two clips of the world with sound, and a still.
+"""Makes the footage of the workflows: two clips of the toy world with sound, and a still.
 
 python -m tools.make_footage
 """
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def ticking(pitch: float) -> Audio:
-    """A rising hum, and a higher tick at each half second: one hears where the sound lies."""
+    """A rising hum with a tick at each half second, so that offsets are audible."""
     moments = torch.arange(round(SIZE.frames / FPS * RATE)) / RATE
     hum = 0.1 * torch.sin(2 * torch.pi * pitch * (moments + moments**2 / 4))
     number, since = moments // 0.5, moments % 0.5

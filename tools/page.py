@@ -44,7 +44,7 @@ def visit(
 ) -> Page:
     """A fresh visit; `answered` and `broken` list the addresses that answered and the errors.
 
-    `frontend` is a folder whose page is shown in place of the one that the server brings;
+    `frontend` is a folder whose page replaces that of the server;
     `nodes_2` draws nodes as elements of the page (Nodes 2.0), not on LiteGraph's canvas.
     """
     client.post("/api/settings", FIRST_VISIT | {"Comfy.VueNodes.Enabled": nodes_2})
@@ -62,7 +62,7 @@ def visit(
 
 
 def answer(route: Route, frontend: Path) -> None:
-    """Answers with a file of `frontend` where there is one, else leaves it to the server."""
+    """Answers with a file of `frontend` if there is one, else lets the server answer."""
     name = urlsplit(route.request.url).path.strip("/") or "index.html"
     file = (frontend / name).resolve()
     if file.is_file() and file.is_relative_to(frontend.resolve()):
@@ -73,6 +73,6 @@ def answer(route: Route, frontend: Path) -> None:
 
 @contextlib.contextmanager
 def open_page(client: Client) -> Iterator[Page]:
-    """A visit to the page that the server brings, in a browser of its own."""
+    """A visit to the server's own page in a new browser."""
     with open_browser() as browser:
         yield visit(browser, client)

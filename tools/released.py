@@ -1,4 +1,4 @@
-"""Keeps the workflows of a version as they were released: they have to load and run for ever.
+"""Stores the workflows of a released version, which must load and run in all later ones.
 
 `python tools/released.py` copies those of the present version, once, when it is published.
 """
@@ -34,7 +34,7 @@ def keep(version: str, released: Path = RELEASED) -> Path:
 
 
 def unqueued(graph: Graph, infos: Infos, replaced: dict[str, str]) -> Iterator[str]:
-    """A sentence for each part of a graph in API form that the nodes of the pack no longer take."""
+    """A sentence for each part of a graph in API form that the nodes no longer accept."""
     for key, node in graph.items():
         kind, arguments = node["class_type"], node["inputs"]
         if kind.startswith("Sora") and kind not in replaced:
@@ -56,9 +56,9 @@ def unqueued(graph: Graph, infos: Infos, replaced: dict[str, str]) -> Iterator[s
 
 
 def unloaded(drawn: dict[str, Any], infos: Infos, replaced: dict[str, str]) -> Iterator[str]:
-    """A sentence for each node of a workflow whose saved values the page would give to others.
+    """A sentence for each node of a workflow whose saved values would move to other widgets.
 
-    The page saves a node's values without names: they stand in the order of its widgets.
+    The page saves a node's values without names, in the order of its widgets.
     """
     for node in drawn["nodes"]:
         kind = node["type"]
@@ -70,7 +70,7 @@ def unloaded(drawn: dict[str, Any], infos: Infos, replaced: dict[str, str]) -> I
 
 
 def widgets(info: dict[str, Any]) -> list[str]:
-    """The inputs that a node's page shows as widgets, in order."""
+    """The inputs of a node that are widgets, in order."""
     parts = info["input"]
     specs = parts.get("required", {}) | parts.get("optional", {})
     return [name for name, spec in specs.items() if isinstance(spec[0], list) or is_widget(spec)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-GROUND = {"errors", "shapes", "paths", "files"}
+GROUND = {"errors", "shapes", "paths", "files", "released"}
 PARTS = {"models", "sampling", "prompts", "video", "world"}  # know nothing of each other
 BELOW = GROUND | PARTS | {"canvas", "checkpoints"}
 REACHES = {
@@ -64,7 +64,7 @@ def shipped() -> list[Path]:
 
 
 def findings(file: Path, source: str) -> list[str]:
-    """One line for each rule that `source`, were it in `file`, breaks."""
+    """One line for each rule that `source` breaks if it is the content of `file`."""
     tree = ast.parse(source, str(file))
     checks = (import_findings, banned_findings, handler_findings)
     return [f"{file}:{line}" for check in checks for line in check(file, tree)]
@@ -134,7 +134,7 @@ def banned_findings(file: Path, tree: ast.AST) -> Iterator[str]:
 
 
 def dotted(node: ast.expr, names: dict[str, str]) -> str:
-    """The absolute name an expression spells, or nothing when it is not a name."""
+    """The absolute dotted name of an expression; empty if it is not a name."""
     if isinstance(node, ast.Name):
         return names.get(node.id, node.id)
     if isinstance(node, ast.Attribute) and (base := dotted(node.value, names)):
@@ -152,7 +152,7 @@ def handler_findings(_: Path, tree: ast.AST) -> Iterator[str]:
 
 
 def cycles(sources: dict[Path, str]) -> list[list[str]]:
-    """Every ring of modules that import each other, named from each of its members."""
+    """Every cycle of imports, listed from each of its modules."""
     modules = {".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in sources}
     graph: dict[str, set[str]] = {}
     for file, source in sources.items():

@@ -1,1 +1,1 @@
-"""Everything the pack asks of ComfyUI; nothing outside of this folder imports the host."""
+"""Everything that uses ComfyUI; nothing outside this folder imports the host."""

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ...sora_core.canvas.canvas import Canvas
 from ...sora_core.errors import ConfigError
 from ...sora_core.models.prompt_schedule import scheduled_text
 from ...sora_core.sampling.prompt_spans import span_weights, spans_of
+from .latents import canvas_latent_of
 from .models.model import TextCond
 from .sampling import LatentDict
 
@@ -33,13 +33,13 @@ def cond_weights(conds: Conds, latent: LatentDict) -> Float[Tensor, "p t"]:
     frames = latent["samples"].shape[2]
     if len(spans) < 2:
         return torch.ones(1, frames)
-    canvas: Canvas | None = latent.get("sora_canvas")
-    if canvas is None:
+    encoded = canvas_latent_of(latent)
+    if encoded is None:
         raise ConfigError(
             "prompts over spans of time, and a latent that no canvas made: use Sora Encode Canvas"
         )
-    last = canvas.size.frames
-    groups = [canvas.frames_of(i, latent["sora_compression"]) for i in range(frames)]
+    canvas, last = encoded.canvas, encoded.canvas.size.frames
+    groups = [canvas.frames_of(i, encoded.compression) for i in range(frames)]
     seconds = [(group.start / canvas.fps, min(group.stop, last) / canvas.fps) for group in groups]
     timed = [span for span in spans if span is not None]
     return span_weights(timed, seconds, ring=canvas.ring, main=None in spans)

@@ -1,4 +1,4 @@
-"""Where the host keeps its files."""
+"""Files and folders of the host."""
 
 import json
 import secrets
@@ -23,14 +23,14 @@ MODELS_FOLDER = "diffusion_models"
 
 
 class HiddenInputs(Protocol):
-    """What the host tells a node of the graph that it stands in."""
+    """The hidden inputs of a node: the graph as prompt and as workflow."""
 
     prompt: Any
     extra_pnginfo: Any
 
 
 def model_names() -> list[str]:
-    """Models to choose from: those that ship with the pack, then the host's."""
+    """The models of the pack, then those of the host."""
     shipped = shipped_names()
     hosted = folder_paths.get_filename_list(MODELS_FOLDER)
     return shipped + [
@@ -39,7 +39,7 @@ def model_names() -> list[str]:
 
 
 def model_path(name: str) -> Path:
-    """The file of a model to choose from; ConfigError for any other name."""
+    """The file of one of `model_names()`; ConfigError for any other name."""
     name = checked_choice("model", name, model_names())
     if name in shipped_names():
         return inside(MODELS, name)
@@ -54,14 +54,14 @@ def shipped_names() -> list[str]:
 
 
 def unused_video(suffix: str = ".mp4") -> Path:
-    """A name for a video that lasts until the host ends."""
+    """An unused path in the temp folder, whose files last until the host ends."""
     folder = Path(folder_paths.get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"sora_{secrets.token_hex(8)}{suffix}"
 
 
 def workflow_notes(hidden: HiddenInputs | None) -> dict[str, str]:
-    """What Save Video notes in a file, from which ComfyUI restores the graph; nothing if not to."""
+    """The metadata from which ComfyUI restores the graph; empty if the host has it disabled."""
     if args.disable_metadata or hidden is None:
         return {}
     notes = dict(hidden.extra_pnginfo or {})
@@ -71,7 +71,7 @@ def workflow_notes(hidden: HiddenInputs | None) -> dict[str, str]:
 
 
 def free_memory() -> int:
-    """Bytes of main memory that images may still take."""
+    """Bytes of free main memory, for images."""
     free: Any = devices.get_free_memory(torch.device("cpu"))
     return int(free)
 
@@ -80,7 +80,7 @@ LARGE_BYTES = 256 * 2**20  # bytes
 
 
 def zeros_on_disk(shape: tuple[int, ...]) -> Tensor:
-    """Zeros of `shape`: in memory, or on the disk where they take more than `LARGE_BYTES`."""
+    """Zeros of `shape`: in memory, or in a mapped temporary file above `LARGE_BYTES`."""
     if 4 * prod(shape) <= LARGE_BYTES:
         return torch.zeros(shape)
     folder = Path(folder_paths.get_temp_directory())

@@ -1,4 +1,4 @@
-"""A VIDEO whose file may go: what emptied the host's temp folder costs a decoding, not an error."""
+"""A VIDEO that writes its file again after the host's temp folder was emptied."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,10 +9,10 @@ from comfy_api.latest import InputImpl, Types
 
 
 class RestorableVideo(InputImpl.VideoFromFile):
-    """The video in the file at `path`; `write` writes it again where that is gone.
+    """The video in the file at `path`; `write` writes it again if it was removed.
 
-    The host keeps the result of a node as long as nothing before it changes, though cleaners and
-    other servers may remove the file meanwhile.
+    The host caches the result of a node while its inputs are unchanged, but cleaners and other
+    servers may remove the file.
     """
 
     def __init__(self, path: Path, write: Callable[[], object]) -> None:
@@ -20,7 +20,7 @@ class RestorableVideo(InputImpl.VideoFromFile):
         self.path, self.write = path, write
 
     def restore(self) -> None:
-        """Writes the file again if it is gone."""
+        """Writes the file again if it does not exist."""
         if not self.path.is_file():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.write()

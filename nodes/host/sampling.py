@@ -1,10 +1,12 @@
 """Our noise, samplers and guidance as the host's NOISE, SAMPLER and GUIDER."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import comfy.model_base
 import comfy.model_management as devices
 import comfy.model_patcher
+import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import comfy.utils
@@ -13,13 +15,13 @@ from torch import Tensor
 
 from ...sora_core.errors import SizeError
 from ...sora_core.pipeline.generate import sampler_named
-from ...sora_core.sampling.guidance import guide
+from ...sora_core.sampling.guidance import combine, guide
 from ...sora_core.sampling.noise import seeded_noise
 from ...sora_core.sampling.samplers import Sigma, Step
-from ...sora_core.shapes import Latent
-
-LatentDict = dict[str, Any]
-"""What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
+from ...sora_core.shapes import Grid, Latent
+from .guidance.low_noise_expert import LowNoiseExpert, flow_level
+from .guidance.model_schedule import schedule_remark
+from .latents import LatentDict
 
 Conditioning = list[Any]
 """What the host calls CONDITIONING."""
@@ -50,10 +52,45 @@ class Guider(comfy.samplers.CFGGuider):
 
     summary = ""  # what it does not honour, for the user
     report = ""  # and what it found while it painted
+    low: LowNoiseExpert | None = None
 
     def set_guidance(self, scale: float, rescale: float, interval: tuple[float, float]) -> None:
         self.scale, self.rescale, self.interval = scale, rescale, interval
         guide(no_model, no_model, scale, rescale, interval)  # refuses what it does not support
+
+    def set_low_noise_expert(self, low: LowNoiseExpert) -> None:
+        """`low` serves the calls below its boundary; ConfigError where it is of another kind."""
+        low.check(self.model_patcher)
+        self.low = low
+
+    def sample(
+        self,
+        noise: Latent,
+        latent_image: Latent,
+        sampler: comfy.samplers.Sampler,
+        sigmas: Tensor,
+        denoise_mask: Tensor | None = None,
+        callback: Callback | None = None,
+        disable_pbar: bool = False,
+        seed: int | None = None,
+    ) -> Latent:
+        sides = latent_image.shape[2:]
+        self.report = schedule_remark(self.model_patcher, sigmas, grid_of(sides))
+        try:
+            return super().sample(
+                noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed
+            )
+        finally:
+            if self.low is not None:
+                self.low.release()
+
+    def expert_at(
+        self, level: float, x: Latent, options: dict[str, Any]
+    ) -> tuple[comfy.model_base.BaseModel, dict[str, Any]]:
+        """The network that serves noise `level`, and its model options."""
+        if self.low is None:
+            return self.inner_model, options
+        return self.low.at(level, self.model_patcher, tuple(x.shape), self.conds, options)
 
     def predict_noise(
         self,
@@ -63,10 +100,12 @@ class Guider(comfy.samplers.CFGGuider):
         seed: int | None = None,
     ) -> Latent:
         low, high = self.interval
-        within = low <= timestep.max().item() <= high
-        options = {"sampler_cfg_function": self.combine} | (model_options or {})
+        level = flow_level(self.inner_model, timestep.max().item())
+        within = low <= level <= high
+        model, own = self.expert_at(level, x, model_options or {})
+        options = {"sampler_cfg_function": self.combine} | own
         return comfy.samplers.sampling_function(
-            self.inner_model,
+            model,
             x,
             timestep,
             self.conds.get("negative"),
@@ -78,13 +117,33 @@ class Guider(comfy.samplers.CFGGuider):
 
     def combine(self, arguments: dict[str, Any]) -> Latent:
         """What is to be taken from the input: the host counts from there."""
-        towards, away = arguments["cond_denoised"], arguments["uncond_denoised"]
-        guided = guide(lambda *_: towards, lambda *_: away, arguments["cond_scale"], self.rescale)
-        return arguments["input"] - guided(arguments["input"], 1.0)
+        cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
+        scale = arguments["cond_scale"]
+        return arguments["input"] - combine(cond, uncond, None, scale, rescale=self.rescale)
+
+
+def grid_of(sides: Sequence[int]) -> Grid:
+    """The grid of a latent whose sides after the channels are t y x, or y x of an image."""
+    frames = sides[0] if len(sides) == 3 else 1
+    return Grid(frames, *sides[-2:])
 
 
 def no_model(x: Latent, sigma: Sigma) -> Latent:
     return x
+
+
+FLOW_SAMPLERS = ("dpmpp_2m", "sde")
+"""Samplers whose steps depend on signal over noise: they need sigma from 1 to 0."""
+
+
+def uses_flow(patcher: comfy.model_patcher.ModelPatcher) -> bool:
+    """Whether sigma of this model is the level of rectified flow, from 1 to 0.
+
+    Else `x = clean + sigma * noise` without an end of sigma; `x / (1 + sigma)` is rectified flow at
+    level sigma / (1 + sigma).
+    """
+    sampling = patcher.get_model_object("model_sampling")
+    return isinstance(sampling, comfy.model_sampling.CONST)
 
 
 def sampler(name: str) -> comfy.samplers.KSAMPLER:
@@ -109,7 +168,16 @@ def sampler(name: str) -> comfy.samplers.KSAMPLER:
                 callback({"i": step.index, "denoised": step.clean, "x": step.clean})
 
         method = sampler_named(name, inputs.get("seed") or 0, x)
-        return method(denoise, x, sigmas.tolist(), on_step)
+        levels = sigmas.tolist()
+        guider: Any = getattr(model, "inner_model", None)  # of the host's KSamplerX0Inpaint
+        if name not in FLOW_SAMPLERS or guider is None or uses_flow(guider.model_patcher):
+            return method(denoise, x, levels, on_step)
+
+        def flow_denoise(x: Latent, level: Sigma) -> Latent:
+            return denoise(x / (1 - level), level / (1 - level))
+
+        flow_levels = [sigma / (1 + sigma) for sigma in levels]
+        return method(flow_denoise, x / (1 + levels[0]), flow_levels, on_step) * (1 + levels[-1])
 
     return comfy.samplers.KSAMPLER(run)
 

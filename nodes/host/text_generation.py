@@ -1,4 +1,4 @@
-"""Text written by a language model that the host has loaded as a CLIP. Axes: b y x c."""
+"""Text generation by a language model that the host loaded as a CLIP. Axes: b y x c."""
 
 from typing import Protocol
 
@@ -9,17 +9,16 @@ from ...sora_core.errors import ConfigError
 
 TEXT_TEMPERATURE = 0.7
 CHOICES = {"top_k": 64, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.05}
-"""What the host's own node for text offers at first."""
-
+"""The defaults of the host's own text generation node."""
 
 Batches = list[list[tuple[object, ...]]]
-"""For each text its tokens, each with its weight. A picture is a dict in the place of a token."""
+"""For each text its tokens, each with its weight; an image is a dict instead of a token."""
 
 HostTokens = dict[str, Batches] | Batches
 
 
 class Writer(Protocol):
-    """A CLIP of hosts that write text; older ones have tokenize alone."""
+    """A CLIP of hosts with text generation; older hosts have `tokenize` only."""
 
     def tokenize(self, text: str, **options: object) -> HostTokens: ...
 
@@ -35,10 +34,10 @@ def generate_text(
     max_tokens: int = 512,
     seed: int = 0,
 ) -> str:
-    """What `clip` answers to `prompt`, in the dialogue form of its own model.
+    """The answer of `clip` to `prompt` in the chat template of its model, unbounded and unchecked.
 
-    `images` are seen together. Raises ConfigError where the host or the model behind `clip` writes
-    no text, or sees no pictures. The answer is as it came: bound it before it goes on.
+    All `images` belong to the one prompt. ConfigError if the host or the model cannot generate
+    text, or does not accept images.
     """
     if not hasattr(clip, "generate"):
         raise ConfigError("clip: this ComfyUI has no text generation: update it, or disconnect it")
@@ -63,6 +62,6 @@ def generate_text(
 
 
 def has_image(tokens: HostTokens) -> bool:
-    """Whether a picture is among `tokens`: models for words alone pass over it in silence."""
+    """Whether an image is among `tokens`: text-only models drop it silently."""
     batches = tokens.values() if isinstance(tokens, dict) else [tokens]
     return any(isinstance(token[0], dict) for texts in batches for text in texts for token in text)

@@ -1,4 +1,4 @@
-"""What the host lets through where a node offers a choice."""
+"""Checks of inputs that some hosts do not check themselves."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from ...sora_core.errors import ConfigError
 
 
 def checked_choice(name: str, value: object, options: Sequence[str]) -> str:
-    """`value`, which is one of `options`; hosts up to 0.3.75 pass on whatever they are sent."""
+    """`value` if it is one of `options`, else ConfigError; hosts up to 0.3.75 pass any value."""
     for option in options:
         if value == option:
             return option

@@ -1,32 +1,29 @@
-"""A canvas as two tensors: the known latent, and a mask of what the model may paint.
+"""Canvases to latents: footage is read once, and encoded while it is read.
 
 Axes: c channels, t latent frames, y rows, x columns of latent cells.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice, pairwise
 
 import torch
 from einops import repeat
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn.functional import adaptive_max_pool2d
 
 from ..errors import SizeError
-from ..models.patchify import LATENT_PATCH
-from ..shapes import COMPRESSION, Compression, Grid, Latent, Video
-from .canvas import Canvas, Placement
-from .rasterize import Fitting, first_frame, placed_frames
+from ..shapes import COMPRESSION, Compression, Grid, Latent, Mask, Video
+from ..video.frames import video_from_frames
+from .canvas import Canvas
+from .canvas_latent import Allocate, CanvasLatent, SeamJoin, whole_frames
+from .placed_footage import Openness, PlacedFootage, in_tokens
+from .rasterize import placed_frames
 
 Encode = Callable[[Iterable[Video]], Iterable[Latent]]
 """Latent frames of a video that arrives in chunks, the last group filled with its last frame."""
-
-Mask = Float[Tensor, "1 1 t y x"]
-"""From 0, keep the known latent, to 1, paint freely."""
-
-
-Allocate = Callable[[tuple[int, ...]], Tensor]
-"""Zeros of a shape: in memory, or where what is too large for it may lie."""
 
 
 def encode_canvas(
@@ -35,8 +32,8 @@ def encode_canvas(
     channels: int,
     compression: Compression = COMPRESSION,
     allocate: Allocate = torch.zeros,
-) -> tuple[Latent, Mask]:
-    """The known latent `1 c t y x` of `canvas`, 0 where nothing lies, and its mask.
+) -> CanvasLatent:
+    """`canvas` as a latent of `channels`, without filler and sound.
 
     Footage goes into the latent as it is read, so that beside the latent, for which there is
     `allocate`, memory does not depend on the length.
@@ -46,146 +43,179 @@ def encode_canvas(
     pixel. Footage too short for any latent frame, as a still is, stands for the whole of the one
     that holds its middle. What is not known is encoded as if the footage's edges went on.
     """
-    grid = canvas.grid(compression)
-    known, mask = allocate((1, channels, *grid.shape)), torch.ones(1, 1, *grid.shape)
-    for placement in canvas.placements:
-        source = placement.source
-        if isinstance(source, Tensor) and placement.is_latent:
-            placed = _placed_latent(canvas, placement, source, known, compression)
-        else:
-            placed = _placed_pictures(canvas, placement, encode, compression)
-        for latent_frame, cells, openness in placed:
-            at = (slice(None), slice(None), latent_frame % grid.frames)
-            covers = openness < 1
-            known[at] = torch.where(covers, cells.to(known), known[at])
-            mask[at] = torch.where(covers, openness, mask[at])
-    return known, mask
-
-
-def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:
-    """Of each latent frame, whether all of it is kept, and whether all of it is painted."""
-    cells = mask[0, 0].flatten(1)
-    return (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()
+    known, mask, starts = _encode_placements(canvas, encode, channels, compression, allocate)
+    joins = tuple(_seam_joins(canvas, mask, starts, encode, compression))
+    return CanvasLatent(canvas=canvas, compression=compression, known=known, mask=mask, joins=joins)
 
 
 def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
-    """The mask of `canvas`, without a model: as nothing is looked at, nothing is encoded."""
+    """The mask of `canvas`, without a model; footage is read, since its length decides."""
+    grid = canvas.grid(compression)
 
     def encode(chunks: Iterable[Video]) -> Iterator[Latent]:
         frames = sum(chunk.shape[2] for chunk in chunks)
-        grid = canvas.grid(compression)
         yield torch.zeros(1, 1, compression.latent_frames(frames), grid.rows, grid.columns)
 
-    return encode_canvas(canvas, encode, 1, compression)[1]
+    return _encode_placements(canvas, encode, 1, compression, torch.zeros)[1]
 
 
-Placed = Iterator[tuple[int, Float[Tensor, "1 c y x"], Float[Tensor, "1 1 y x"]]]
-"""Latent frame, its cells, and how open each cell is. On a ring the number goes past the end."""
+Layer = tuple[UInt8[Tensor, "y2 x2 3"], Openness]
+"""One frame of footage as the picture shows it, and how open each of its cells is alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLatentFrame:
+    """One latent frame of footage. On a ring `index` goes past the end.
+
+    `layers` gives the frames of the canvas that it stands for, those that the footage has, by
+    their number; none where the footage is a latent. It is valid until the next latent frame.
+    """
+
+    index: int
+    cells: Float[Tensor, "1 c y x"]
+    openness: Float[Tensor, "1 1 y x"]
+    layers: Callable[[], dict[int, Layer]]
+
+
+Starts = dict[int, list[dict[int, Layer]]]
+"""For latent frames with which kept footage may begin: the layers by frame, topmost last."""
+
+
+def _encode_placements(
+    canvas: Canvas, encode: Encode, channels: int, compression: Compression, allocate: Allocate
+) -> tuple[Latent, Mask, Starts]:
+    """The known latent, its mask, and the pixels where a join may be.
+
+    The topmost footage goes first, so that a cell has its final value once it is set: all but a
+    few pixels can be dropped while they are read.
+    """
+    grid = canvas.grid(compression)
+    known, mask = allocate((1, channels, *grid.shape)), torch.ones(1, 1, *grid.shape)
+    starts: Starts = {}
+    for placement in reversed(canvas.placements):
+        footage = PlacedFootage(canvas, placement, compression)
+        if isinstance(placement.source, Tensor) and placement.is_latent:
+            placed = _placed_latent(footage, placement.source, known)
+        else:
+            placed = _placed_pictures(footage, encode)
+        for frame in placed:
+            at = frame.index % grid.frames
+            now = mask[:, :, at]
+            covers = (frame.openness < 1) & (now == 1)
+            known[:, :, at] = torch.where(covers, frame.cells.to(known), known[:, :, at])
+            mask[:, :, at] = torch.where(covers, frame.openness, now)
+            if covers.any() and _may_join(canvas, mask, at):
+                layers = {i: (x.clone(), alone) for i, (x, alone) in frame.layers().items()}
+                starts.setdefault(at, []).insert(0, layers)
+    return known, mask, starts
+
+
+def _may_join(canvas: Canvas, mask: Mask, at: int) -> bool:
+    """Whether footage yet to be placed beneath can still make a join of latent frame `at`."""
+    if at == 0 or canvas.ring or any(each.is_latent for each in canvas.placements):
+        return False  # of a latent nobody knows the first frame, and a loop has none
+    before, here = mask[:, :, at - 1], mask[:, :, at]
+    return bool((before > 0).all() and ((here == 0) | (here == 1)).all())
+
+
+def _seam_joins(
+    canvas: Canvas, mask: Mask, starts: Starts, encode: Encode, compression: Compression
+) -> Iterator[SeamJoin]:
+    """Where on `canvas` kept footage follows generated frames, with its first frame encoded."""
+    known, generated = whole_frames(mask)
+    for at, placed in sorted(starts.items()):
+        if not (known[at] and generated[at - 1]):
+            continue
+        frames = canvas.frames_of(at, compression)
+        since = canvas.frames_of(at - [*generated[at - 1 :: -1], False].index(False), compression)
+        for frame in frames:  # a still may lie on any of them
+            layers = [each[frame] for each in placed if frame in each]
+            if layers and _covered(layers):
+                first = _lone_latent(layers, encode)
+                yield SeamJoin(at, frames.start - since.start, first)
+                break
+
+
+def _covered(layers: list[Layer]) -> bool:
+    """Whether footage in `layers`, the topmost last, is kept in all of a frame."""
+    mask = torch.ones_like(layers[0][1])
+    for _, openness in layers:
+        mask = torch.where(openness < 1, openness, mask)
+    return not mask.any()
+
+
+def _lone_latent(layers: list[Layer], encode: Encode) -> Latent:
+    """The latent of one frame as an image, in which `layers` lie, the topmost last."""
+    images = [video_from_frames(frame[None])[None] for frame, _ in layers]
+    cells = [torch.cat(list(encode([image])), dim=2).to("cpu", torch.float32) for image in images]
+    latent = torch.zeros_like(cells[0])
+    for own, (_, openness) in zip(cells, layers, strict=True):
+        latent = torch.where(openness < 1, own, latent)
+    return latent
 
 
 def _placed_latent(
-    canvas: Canvas, placement: Placement, latent: Latent, known: Latent, compression: Compression
-) -> Placed:
-    grid = Grid(*known.shape[2:])
+    footage: PlacedFootage, latent: Latent, known: Latent
+) -> Iterator[PlacedLatentFrame]:
+    canvas, placement, grid = footage.canvas, footage.placement, Grid(*known.shape[2:])
     for axis, name in ((1, "channels"), (3, "rows"), (4, "columns")):
         if latent.shape[axis] != known.shape[axis]:
             raise SizeError(
                 f"a latent of {latent.shape[axis]} {name} on a canvas whose latent has "
                 f"{known.shape[axis]}: place one that was made for this size and model"
             )
-    start = canvas.latent_frame(canvas.frame_at(placement.start), compression)
+    start = canvas.latent_frame(canvas.frame_at(placement.start), footage.compression)
     count = min(latent.shape[2], grid.frames if canvas.ring else grid.frames - start)
     if count < 1:
         raise SizeError(f"a latent at {placement.start:g} s lies after the end of the canvas")
     mask = torch.zeros(1, 1, 1) if placement.mask is None else placement.mask
-    openness = _in_tokens(mask, grid)
-    first = first_frame(canvas, placement)
+    openness, first = in_tokens(mask, grid), footage.first_frame
     for i in range(count):
-        frames = [frame - first for frame in canvas.frames_of(start + i, compression)]
-        firmness = _least_firmness(canvas, placement, frames)
+        frames = canvas.frames_of(start + i, footage.compression)
+        firmness = footage.firmness(frame - first for frame in frames)
         opened = 1 - firmness * (1 - openness[min(i, len(openness) - 1)])
-        yield start + i, latent[:, :, i], opened[None, None]
+        yield PlacedLatentFrame(start + i, latent[:, :, i], opened[None, None], dict)
 
 
-def _placed_pictures(
-    canvas: Canvas, placement: Placement, encode: Encode, compression: Compression
-) -> Placed:
-    grid, begin = canvas.grid(compression), first_frame(canvas, placement)
-    low = canvas.latent_frame(begin, compression)
+def _placed_pictures(footage: PlacedFootage, encode: Encode) -> Iterator[PlacedLatentFrame]:
+    canvas, compression = footage.canvas, footage.compression
+    begin, low = footage.first_frame, footage.first_latent_frame
     lead = low > 0 or canvas.ring  # else the first frame would stand alone where it may not
     before = begin - canvas.frames_of(low, compression).start + lead
 
-    chunks = placed_frames(canvas, placement)
+    chunks = placed_frames(canvas, footage.placement)
     chunk = next(chunks)
-    covered = grid.rows * compression.rows, grid.columns * compression.columns
-    fitting = Fitting.of_placement(canvas, placement, (chunk.shape[1], chunk.shape[2]), covered)
-    lengths = []
+    fitting = footage.fitting(chunk.shape[1], chunk.shape[2])
+    openness = footage.openness(fitting)
+    recent: deque[tuple[int, UInt8[Tensor, "y2 x2 3"]]] = deque()  # read, and not yet encoded
+    count = 0
 
     def video() -> Iterator[Video]:
+        nonlocal count
         if before:
             yield repeat(fitting.video(chunk[:1]), "1 c 1 y x -> 1 c t y x", t=before)
         for frames in chain([chunk], chunks):
-            lengths.append(len(frames))
-            yield fitting.video(frames)
+            fitted = fitting.frames(frames)
+            recent.extend(enumerate(fitted, start=begin + count))
+            count += len(frames)
+            yield video_from_frames(fitted)[None]
 
     cells = chain.from_iterable(part.unbind(2) for part in encode(video()))
     # Whether footage covers a latent frame is known once the next one is, or that there is none.
     ahead = pairwise(chain(islice(cells, lead, None), [torch.empty(0)]))
-    masks = _masks(placement, fitting, grid)
-    for latent_frame, (known, _) in enumerate(ahead, start=low):
-        end = sum(lengths)
-        opened = torch.ones(grid.rows, grid.columns)
-        if _is_known(canvas, latent_frame, begin, begin + end, compression):
-            frames = [
-                min(max(frame - begin, 0), end - 1)
-                for frame in canvas.frames_of(latent_frame, compression)
-            ]
-            opened = 1 - _least_firmness(canvas, placement, frames) * (1 - masks(frames))
-        yield latent_frame, known, opened[None, None]
+    for index, (known, _) in enumerate(ahead, start=low):
+        of = canvas.frames_of(index, compression)
+        while recent and recent[0][0] < of.start:
+            recent.popleft()
+        if footage.is_known(index, count):
+            opened = openness([min(max(frame - begin, 0), count - 1) for frame in of])
+            own = partial(_layers, recent, of, lambda frame: openness([frame - begin]))
+            yield PlacedLatentFrame(index, known, opened[None, None], own)
 
 
-def _masks(
-    placement: Placement, fitting: Fitting, grid: Grid
-) -> Callable[[list[int]], Float[Tensor, "y x"]]:
-    """What is open in any of some frames; it is worked out frame by frame only where it changes."""
-    mask = placement.mask
-    if mask is None or len(mask) == 1:
-        still = _in_tokens(fitting.openness(mask), grid)[0]
-        return lambda frames: still
-    last = len(mask) - 1
-    return lambda frames: _in_tokens(
-        fitting.openness(mask[[min(frame, last) for frame in frames]]), grid
-    ).amax(0)
-
-
-def _is_known(
-    canvas: Canvas, latent_frame: int, begin: int, end: int, compression: Compression
-) -> bool:
-    """Whether a latent frame stands for footage from frame `begin` to before `end`."""
-    reaches = end if canvas.ring or end < canvas.size.frames else end + compression.time
-
-    def covered(j: int) -> bool:
-        of = canvas.frames_of(j, compression)
-        return begin <= of.start and of.stop <= reaches
-
-    low, middle, high = (
-        canvas.latent_frame(frame, compression)
-        for frame in (begin, (begin + end - 1) // 2, end - 1)
-    )
-    if low <= latent_frame <= high and covered(latent_frame):
-        return True
-    return latent_frame == middle and not any(map(covered, range(low, high + 1)))
-
-
-def _least_firmness(canvas: Canvas, placement: Placement, frames: Iterable[int]) -> float:
-    """Of `frames`, which are counted from the first of the footage that is on the canvas."""
-    hidden = 0 if canvas.ring else max(0, canvas.frame_at(-placement.start))
-    return min(placement.firmness_at((frame + hidden) / canvas.fps) for frame in frames)
-
-
-def _in_tokens(openness: Float[Tensor, "t y2 x2"], grid: Grid) -> Float[Tensor, "t y x"]:
-    """In each cell the most open pixel of its token."""
-    tokens = adaptive_max_pool2d(
-        openness.float(), (grid.rows // LATENT_PATCH, grid.columns // LATENT_PATCH)
-    )
-    return repeat(tokens, "t y x -> t (y i) (x j)", i=LATENT_PATCH, j=LATENT_PATCH)
+def _layers(
+    recent: Iterable[tuple[int, UInt8[Tensor, "y2 x2 3"]]],
+    frames: range,
+    openness: Callable[[int], Openness],
+) -> dict[int, Layer]:
+    return {i: (x, openness(i)) for i, x in islice(recent, len(frames)) if i in frames}

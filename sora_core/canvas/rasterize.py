@@ -105,11 +105,14 @@ class Fitting:
             _fit_axis(covered[1], canvas.width, box.left, box.width, width),
         )
 
+    def frames(self, frames: Frames) -> Frames:
+        """`frames` as bytes of the covered picture."""
+        scaled = resize(frames, self.columns.length, self.rows.length)
+        return scaled[:, self.rows.source_index][:, :, self.columns.source_index]
+
     def video(self, frames: Frames) -> Video:
         """`frames` as pixels of the covered picture."""
-        scaled = resize(frames, self.columns.length, self.rows.length)
-        fitted = scaled[:, self.rows.source_index][:, :, self.columns.source_index]
-        return video_from_frames(fitted)[None]
+        return video_from_frames(self.frames(frames))[None]
 
     def openness(self, mask: Float[Tensor, "t y x"] | None) -> Float[Tensor, "t2 y2 x2"]:
         """1 where no footage lies, and what its `mask` says where it does."""

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ..errors import MediaError
-from ..video.audio import LAYOUTS, AudioTrack, Samples
+from ..video.audio import LAYOUTS, Audio, AudioTrack, Samples
 from ..video.audio_reader import SoundInfo, in_channels, probe_sound, read_sound, resampled
 from ..video.container import frame_rate
 from .canvas import Canvas, Placement, Sound
+from .canvas_latent import Allocate
 from .rasterize import first_frame, visible_range
 
 SAMPLE_RATES = (
@@ -62,9 +63,26 @@ def canvas_sound(canvas: Canvas) -> AudioTrack | None:
         return None
     rate = known_rate(max(info.rate for _, info in heard))
     channels = max(info.channels for _, info in heard)
-    total = round(canvas.size.frames / frame_rate(canvas.fps) * rate)
+    total = sample_count(canvas, rate)
     parts = [part for each in heard for part in _parts(canvas, *each, rate, total)]
     return AudioTrack(_mixed(parts, rate, channels, total), rate, channels)
+
+
+def recorded_sound(canvas: Canvas, allocate: Allocate = torch.zeros) -> Audio | None:
+    """`canvas_sound`, all of it: the footage is not needed afterwards."""
+    track = canvas_sound(canvas)
+    if track is None:
+        return None
+    samples, done = allocate((track.channels, sample_count(canvas, track.rate))), 0
+    for chunk in track.chunks:
+        samples[:, done : done + chunk.shape[1]] = chunk
+        done += chunk.shape[1]
+    return Audio(samples, track.rate)
+
+
+def sample_count(canvas: Canvas, rate: int) -> int:
+    """How many samples at `rate` last as long as `canvas`."""
+    return round(canvas.size.frames / frame_rate(canvas.fps) * rate)
 
 
 def sound_alone(sound: Sound, frames: int, fps: float) -> AudioTrack:
@@ -77,12 +95,13 @@ def sound_alone(sound: Sound, frames: int, fps: float) -> AudioTrack:
     return AudioTrack(_mixed([part], rate, info.channels, total), rate, info.channels)
 
 
-def retimed(track: AudioTrack | None, speed: float) -> AudioTrack | None:
-    """`track` in 1 / `speed` of its time, higher or lower as a tape is."""
-    if track is None or speed == 1:
-        return track
-    chunks = resampled(track.chunks, track.rate * exact(speed), track.rate)
-    return AudioTrack(chunks, track.rate, track.channels)
+def retimed(sound: Audio, speed: float) -> Audio | AudioTrack:
+    """`sound` in 1 / `speed` of its time, higher or lower as a tape is."""
+    if speed == 1:
+        return sound
+    seconds = iter(sound.samples.split(sound.rate, dim=1))
+    chunks = resampled(seconds, sound.rate * exact(speed), sound.rate)
+    return AudioTrack(chunks, sound.rate, len(sound.samples))
 
 
 def known_rate(rate: int) -> int:

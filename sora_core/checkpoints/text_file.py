@@ -17,12 +17,13 @@ from torch import Tensor
 from ..errors import ConfigError, WeightsError
 from ..models.text_encoder import TextConfig, TextEncoder
 from ..models.tokenizer import Tokenizer
+from ..released import released_folder
 from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
 FORMAT = "sora text 1"
 TEXT_PREFIX = "text."
 TEXT_SETTINGS, VOCABULARY_KEY = "text.settings.json", "text.vocabulary"
-SHIPPED_TEXT_ENCODER = Path(__file__).resolve().parents[2] / "models" / "text-encoder.safetensors"
+SHIPPED_TEXT_ENCODER = released_folder() / "text-encoder.safetensors"
 MAX_TEXT_SETTINGS = 10_000  # bytes
 MAX_VOCABULARY_BYTES = 4_000_000  # bytes of the unpacked vocabulary
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from ..canvas import edits
 from ..canvas.canvas import Canvas
-from ..canvas.encode import openness
 from ..canvas.soundtrack import canvas_sound
 from ..errors import ConfigError, MediaError
+from ..pipeline.decode import decode_frames
 from ..pipeline.generate import (
     MODELS,
     SAMPLERS,
     SEGMENT_SETTINGS,
     SHIPPED,
-    decode_frames,
+    encode_footage,
     generate,
     load,
 )
@@ -96,10 +96,11 @@ def run(args: Namespace) -> str:
         texts = [args.prompt, *(span.prompt for span in canvas.prompts)]
         if note := unknown_note("\n".join(texts), read_world()):
             sys.stderr.write(f"{note}\n")
+    encoded = encode_footage(pipeline, canvas)
     latent = generate(
         pipeline,
         args.prompt,
-        canvas,
+        encoded,
         args.seed,
         steps=args.steps,
         guidance=args.guidance,
@@ -108,7 +109,7 @@ def run(args: Namespace) -> str:
         sampler=args.sampler,
         segments=None if args.windows else SEGMENT_SETTINGS,
     )
-    frames = decode_frames(pipeline, latent, canvas, openness(canvas))
+    frames = decode_frames(pipeline, latent, encoded)
     width, height = canvas.width * args.scale, canvas.height * args.scale
     larger = (resize(chunk, width, height) for chunk in frames)
     return str(write_video(args.out, larger, canvas.fps, audio=canvas_sound(canvas)))

@@ -17,7 +17,6 @@ from ..measure.captions import (
     caption_figures,
     captioned_clips,
     expanded_wishes,
-    question_rows,
     readings,
 )
 from ..measure.classifier import (

@@ -5,17 +5,15 @@ Axes: b batch, c channels, t frames, y rows, x columns.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 
 from ..canvas import edits
 from ..canvas.canvas import Canvas
-from ..canvas.encode import Mask, encode_canvas
-from ..models.chunked_codec import encode_chunks
-from ..pipeline.generate import Pipeline, decode_frames, generate
+from ..pipeline.decode import decode_frames
+from ..pipeline.generate import Pipeline, encode_footage, generate
 from ..sampling.segments import SegmentSettings
-from ..shapes import COMPRESSION, Frames, Latent, Size
+from ..shapes import COMPRESSION, Frames, Latent, Mask, Size
 from .drift import preserved_psnr
 from .heldout_clips import CLIP_FPS, CLIP_SIZE, HeldOutClip, empty_canvas
 from .reconstruction import through
@@ -117,10 +115,10 @@ OPERATIONS: dict[str, Operation] = {
 
 def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit:
     """The edit that `job` asks for, painted and measured."""
-    canvas = job.canvas
-    latent = generate(pipeline, job.prompt, canvas, job.clip.seed, steps=count)
-    known, mask = encoded(pipeline, canvas)
-    frames = torch.cat(list(decode_frames(pipeline, latent, canvas, mask)))
+    canvas, encoded = job.canvas, encode_footage(pipeline, job.canvas)
+    latent = generate(pipeline, job.prompt, encoded, job.clip.seed, steps=count)
+    known, mask = encoded.known, encoded.mask
+    frames = torch.cat(list(decode_frames(pipeline, latent, encoded)))
     known_frames = preserved_frames(canvas, mask)
     seams = Seams(steps([frames], canvas.ring), mask_joins(canvas, mask), canvas.ring)
     edit = Edit(job, frames, known_frames, seams)
@@ -165,13 +163,6 @@ def largest_error(latent: Latent, known: Latent, mask: Mask) -> float:
     return ((latent - known).abs() * (mask == 0)).max().item()
 
 
-@torch.inference_mode()
-def encoded(pipeline: Pipeline, canvas: Canvas) -> tuple[Latent, Mask]:
-    """The known latent of `canvas` and its mask."""
-    channels = pipeline.config.transformer.latent_channels
-    return encode_canvas(canvas, partial(encode_chunks, pipeline.autoencoder), channels)
-
-
 def run_chain(
     pipeline: Pipeline, clip: HeldOutClip, links: int = CHAIN_LENGTH, count: int | None = None
 ) -> list[Frames]:
@@ -182,10 +173,10 @@ def run_chain(
     lengths = link_lengths(links)
     size = Size(CLIP_SIZE.width, CLIP_SIZE.height, sum(lengths))
     canvas = edits.extend_forward(empty_canvas(size), clip.frames)
+    encoded = encode_footage(pipeline, canvas)
     hand_over = SegmentSettings(history=CARRIED_FRAMES)
-    latent = generate(pipeline, clip.caption, canvas, clip.seed, steps=count, segments=hand_over)
-    _, mask = encoded(pipeline, canvas)
-    return list(torch.cat(list(decode_frames(pipeline, latent, canvas, mask))).split(lengths))
+    latent = generate(pipeline, clip.caption, encoded, clip.seed, steps=count, segments=hand_over)
+    return list(torch.cat(list(decode_frames(pipeline, latent, encoded))).split(lengths))
 
 
 def link_lengths(links: int = CHAIN_LENGTH) -> list[int]:

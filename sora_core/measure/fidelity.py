@@ -11,7 +11,8 @@ import torch
 
 from ..canvas.canvas import Canvas
 from ..models.text_encoder import TextStates, encode
-from ..pipeline.generate import Pipeline, clip_shift, decode_frames
+from ..pipeline.decode import decode_frames
+from ..pipeline.generate import Pipeline, clip_shift
 from ..sampling.guidance import guide
 from ..sampling.noise import seeded_noise
 from ..sampling.samplers import Denoise, Sigma, euler

@@ -49,7 +49,7 @@ class ReconstructedClip:
 def through(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """`frames` encoded and decoded; their sides must be multiples of a latent cell."""
     latent = autoencoder.encode(video_from_frames(frames)[None])
-    video = autoencoder.decode(autoencoder.with_mask_channel(latent, torch.zeros(1, 1, 1, 1, 1)))
+    video = autoencoder.decode(latent, torch.zeros(1, 1, 1, 1, 1))
     size = Size(frames.shape[2], frames.shape[1], frames.shape[0])
     return frames_from_video(crop(video, size)[0])
 

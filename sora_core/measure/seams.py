@@ -11,9 +11,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ..canvas.canvas import Canvas
-from ..canvas.encode import Mask, openness, whole_frames
+from ..canvas.canvas_latent import whole_frames
+from ..canvas.encode import openness
 from ..errors import SizeError
-from ..shapes import COMPRESSION, Compression, Frames
+from ..shapes import COMPRESSION, Compression, Frames, Mask
 from ..video.flow import optical_flow
 
 PAIRS = 8  # pairs of frames in one batch

@@ -24,13 +24,11 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from ..errors import ConfigError
-from ..shapes import COMPRESSION, Latent, Video
+from ..shapes import COMPRESSION, Latent, Mask, Video
 from .layers import CausalConv, Layers
 
-Past = list[Tensor]
-"""What each causal layer remembers of the frames before: a tensor a layer, in order of use.
-
-It is used up by the chunk that follows: at 1080p, old and new together would be 0.7 GB."""
+Past = tuple[Tensor, ...]
+"""What each causal layer remembers of the frames before: a tensor a layer, in order of use."""
 
 PIXEL_PATCH = (
     4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
@@ -104,17 +102,20 @@ def run_blocks(
 ) -> tuple[Float[Tensor, "b t y x o"], Past]:
     """`x` behind all `blocks` and `project`, a few frames at a time, and the past of what follows.
 
-    Of `past`, as much is used up as there are blocks.
+    `past` has a tensor for each block; None where `x` begins the video.
     """
-    parts = []
+    blocks = list(blocks)
+    parts, pasts = [], [None] * len(blocks) if past is None else list(past)
     for part in x.split(max(1, BLOCK_PLACES // (x.shape[2] * x.shape[3])), dim=1):
-        pasts = []
-        for block in blocks:
-            part, last = block(part, past.pop(0) if past else None)
-            pasts.append(last)
+        for i, block in enumerate(blocks):
+            part, pasts[i] = block(part, pasts[i])
         parts.append(project(part))
-        past = pasts
-    return torch.cat(parts, dim=1), past or []
+    return torch.cat(parts, dim=1), tuple(each for each in pasts if each is not None)
+
+
+def split_past(past: Past | None, count: int) -> tuple[Past | None, Past | None]:
+    """The past of the first `count` blocks, and that of the others."""
+    return (None, None) if past is None else (past[:count], past[count:])
 
 
 class Encoder(nn.Module):
@@ -142,11 +143,12 @@ class Encoder(nn.Module):
                 [video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2
             )
         x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PIXEL_PATCH, j=PIXEL_PATCH)
-        x, fine = run_blocks(self.fine, self.proj_in(x), past)
+        fine, coarse = split_past(past, len(self.fine))
+        x, fine = run_blocks(self.fine, self.proj_in(x), fine)
         x = rearrange(
             x, "b (t f) (y i) (x j) c -> b t y x (f i j c)", f=COMPRESSION.time, i=MERGE, j=MERGE
         )
-        x, coarse = run_blocks(self.coarse, self.merge(x), past)
+        x, coarse = run_blocks(self.coarse, self.merge(x), coarse)
         return self.proj_out(silu(self.norm(x))), fine + coarse
 
 
@@ -165,8 +167,9 @@ class Decoder(nn.Module):
         self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
     ) -> tuple[Video, Past]:
         """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
-        skipped = 0 if past else COMPRESSION.time - 1
-        x, coarse = run_blocks(self.coarse, self.proj_in(cells), past)
+        skipped = COMPRESSION.time - 1 if past is None else 0
+        coarse, fine = split_past(past, len(self.coarse))
+        x, coarse = run_blocks(self.coarse, self.proj_in(cells), coarse)
         x = rearrange(
             self.split(x),
             "b t y x (f i j c) -> b (t f) (y i) (x j) c",
@@ -174,9 +177,23 @@ class Decoder(nn.Module):
             i=MERGE,
             j=MERGE,
         )
-        x, fine = run_blocks(self.fine, x, past, lambda part: self.proj_out(silu(self.norm(part))))
+        x, fine = run_blocks(self.fine, x, fine, lambda part: self.proj_out(silu(self.norm(part))))
         video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PIXEL_PATCH, j=PIXEL_PATCH)
         return video[:, :, skipped:], coarse + fine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecoderState:
+    """What the next chunk of a latent is decoded with.
+
+    `encoded` is the past of the decoder for encoded frames, and None once one that is not encoded
+    went through. `generated` is that of the decoder for generated frames, which sees all frames.
+    `gap` is by how much the last frame differs from what `generated` makes of it.
+    """
+
+    encoded: Past | None = None
+    generated: Past | None = None
+    gap: Float[Tensor, "b 3 1 y2 x2"] | None = None
 
 
 def decode_both(
@@ -184,37 +201,30 @@ def decode_both(
     encoded: Decoder,
     cells: Float[Tensor, "b t y x c"],
     known: Bool[Tensor, " t"] | None,
-    past: Past | None,
-) -> tuple[Video, Past]:
-    """The frames of `cells`, shown by `encoded` from the first on as long as they are `known`, and
-    by `generated` after that; and the past of what follows.
+    state: DecoderState | None,
+) -> tuple[Video, DecoderState]:
+    """The frames of `cells`, and the state after them.
 
-    `generated` sees all, as the past of what it shows. By how much its last known frame differs
-    from the one that is shown, the frames after it are moved too, less and less.
-
-    The past is that of `generated`; as long as all was known, that of `encoded`; and, once anything
-    was known, how far the next frame is to be moved.
+    As long as all latent frames from the first of the video on are `known`, `encoded` makes their
+    frames, and `generated` makes those after. The gap between the two at the last known frame is
+    added to the frames after it, less and less.
     """
-    past = [] if past is None else past
-    begun, blocks = bool(past), len(generated.coarse) + len(generated.fine)
-    gap = past.pop() if len(past) > blocks else None
-    own, before = past[:blocks], past[blocks:]
-    past.clear()
-    count, done = 0, 0
-    if known is not None and (before or not begun):
+    begins, state = state is None, state or DecoderState()
+    count, done, gap, past_encoded = 0, 0, state.gap, None
+    if known is not None and (begins or state.encoded is not None):
         count = int(known.cumprod(0).sum())
-    video, past_out = generated(cells, own or None)
+    video, past_generated = generated(cells, state.generated)
     if count:
-        exact, before = encoded(cells[:, :count], before or None)
+        exact, past_encoded = encoded(cells[:, :count], state.encoded)
         done = exact.shape[2]
         gap = exact[:, :, -1:] - video[:, :, done - 1 : done]
         video = torch.cat([exact, video[:, :, done:]], dim=2)
-    if gap is None:
-        return video, past_out
-    later = torch.arange(1, video.shape[2] - done + 1, device=video.device)
-    video[:, :, done:] += gap * (DECODER_FADE**later).to(gap).view(-1, 1, 1)
-    gap = gap * DECODER_FADE ** len(later)
-    return video, [*past_out, *(before if count == cells.shape[1] else []), gap]
+    if gap is not None:
+        later = torch.arange(1, video.shape[2] - done + 1, device=video.device)
+        video[:, :, done:] += gap * (DECODER_FADE**later).to(gap).view(-1, 1, 1)
+        gap = gap * DECODER_FADE ** len(later)
+    past_encoded = past_encoded if count == cells.shape[1] else None
+    return video, DecoderState(past_encoded, past_generated, gap)
 
 
 class Autoencoder(nn.Module):
@@ -240,31 +250,25 @@ class Autoencoder(nn.Module):
         cells = (cells - self.mean.to(cells)) / self.deviation.to(cells)
         return rearrange(cells, "b t y x c -> b c t y x"), past_out
 
-    def decode_chunk(self, latent: Latent, past: Past | None) -> tuple[Video, Past]:
-        """The frames of `latent`, `with_mask_channel` or taken as painted, and the past of what
-        follows.
+    def decode_chunk(
+        self, latent: Latent, state: DecoderState | None = None, mask: Mask | None = None
+    ) -> tuple[Video, DecoderState]:
+        """The frames of `latent`, and the state of what follows; without a state it begins a video.
 
-        With two decoders, encoded latent frames from the first one on are shown by `decoder`; the
-        other sees them too, for they are the past of what is painted after them.
+        With two decoders, latent frames that are all encoded (0 in `mask`), from the first one of
+        the video on, are decoded by `decoder`, others by `generated_decoder`; so are all without a
+        mask. `generated_decoder` sees encoded ones too, as the past of what follows them.
         """
         cells = rearrange(latent, "b c t y x -> b t y x c")
-        cells, marks = cells.split([len(self.mean), cells.shape[-1] - len(self.mean)], dim=-1)
         cells = cells * self.deviation.to(cells) + self.mean.to(cells)
         if self.generated_decoder is None:
-            return self.decoder(cells, past)
-        known = (marks == 0).flatten(2).all(dim=2).all(dim=0) if marks.shape[-1] else None
-        return decode_both(self.generated_decoder, self.decoder, cells, known, past)
-
-    def with_mask_channel(
-        self, latent: Latent, mask: Float[Tensor, "#b 1 #t #y #x"]
-    ) -> Float[Tensor, "b c2 t y x"]:
-        """`latent` as `decode` wants it, told where it was `mask` (1) and where encoded (0).
-
-        It stays as it is where there is one decoder for all.
-        """
-        if self.generated_decoder is None:
-            return latent
-        return torch.cat([latent, mask.to(latent).expand_as(latent[:, :1])], dim=1)
+            video, past = self.decoder(cells, state and state.encoded)
+            return video, DecoderState(encoded=past)
+        known = None
+        if mask is not None:
+            open_cells = mask.expand(-1, -1, latent.shape[2], -1, -1) != 0
+            known = ~open_cells.transpose(0, 2).flatten(1).any(dim=1)
+        return decode_both(self.generated_decoder, self.decoder, cells, known, state)
 
     def encode(self, video: Video) -> Latent:
         """The latent of `video`, its last frame repeated until the frames are 1 + 4k."""
@@ -277,7 +281,6 @@ class Autoencoder(nn.Module):
             )
         return self.encode_chunk(video, None)[0]
 
-    def decode(self, latent: Latent) -> Video:
-        """The 1 + 4k frames that `latent` stands for: `with_mask_channel`, or else taken as
-        painted."""
-        return self.decode_chunk(latent, None)[0]
+    def decode(self, latent: Latent, mask: Mask | None = None) -> Video:
+        """The 1 + 4k frames that `latent` stands for; `mask` as in `decode_chunk`."""
+        return self.decode_chunk(latent, mask=mask)[0]

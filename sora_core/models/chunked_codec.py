@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from ..shapes import COMPRESSION, Grid, Latent, Video
+from ..shapes import COMPRESSION, Grid, Latent, Mask, Video
 from .autoencoder import Autoencoder
 
 CHUNK_PIXELS = 2**23  # pixels of frames that pass through together, or one group of frames
@@ -41,13 +41,26 @@ def whole_groups(chunks: Iterable[Video], step: int = COMPRESSION.time) -> Itera
 
 
 def decode_chunks(
-    autoencoder: Autoencoder, latent: Latent, length: int | None = None
+    autoencoder: Autoencoder, latent: Latent, mask: Mask | None = None, *, length: int | None = None
 ) -> Iterator[Video]:
-    """The frames of `latent`, `length` latent frames at a time, by their size if none is said."""
-    past = None
-    for part in latent.split(length or frames_that_fit(latent), dim=2):
-        video, past = autoencoder.decode_chunk(part, past)
+    """The frames of `latent`, `length` latent frames at a time; None chooses by their size.
+
+    `mask` is 0 where latent frames were encoded; without one all are taken as generated.
+    """
+    state = None
+    for part, own in masked_parts(latent, mask, length or frames_that_fit(latent)):
+        video, state = autoencoder.decode_chunk(part, state, own)
         yield video
+
+
+def masked_parts(
+    latent: Latent, mask: Mask | None, length: int
+) -> Iterator[tuple[Latent, Mask | None]]:
+    """`latent` and its mask in parts of `length` latent frames."""
+    whole = None if mask is None else mask.expand(-1, -1, latent.shape[2], -1, -1)
+    for start in range(0, latent.shape[2], length):
+        part = slice(start, start + length)
+        yield latent[:, :, part], None if whole is None else whole[:, :, part]
 
 
 def frames_that_fit(latent: Latent) -> int:
@@ -56,15 +69,19 @@ def frames_that_fit(latent: Latent) -> int:
     return 2 if 2 * COMPRESSION.time * rows * columns <= CHUNK_PIXELS else 1
 
 
-def decode_ring(autoencoder: Autoencoder, latent: Latent) -> Iterator[Video]:
+def decode_ring(
+    autoencoder: Autoencoder, latent: Latent, mask: Mask | None = None
+) -> Iterator[Video]:
     """The frames of a loop: four for each latent frame, for its own end is its past."""
-    config = autoencoder.config
+    config, frames = autoencoder.config, latent.shape[2]
     fine = math.ceil(2 * config.fine_depth / COMPRESSION.time)
     reach = 2 * config.coarse_depth + fine + 1  # how many latent frames back a frame looks
-    before = torch.arange(-reach, 0, device=latent.device) % latent.shape[2]
-    _, past = autoencoder.decode_chunk(latent[:, :, before], None)
-    for part in latent.split(frames_that_fit(latent), dim=2):
-        video, past = autoencoder.decode_chunk(part, past)
+    before = torch.arange(-reach, 0) % frames
+    whole = None if mask is None else mask.expand(-1, -1, frames, -1, -1)
+    past_mask = None if whole is None else whole[:, :, before.to(whole.device)]
+    _, state = autoencoder.decode_chunk(latent[:, :, before.to(latent.device)], None, past_mask)
+    for part, own in masked_parts(latent, mask, frames_that_fit(latent)):
+        video, state = autoencoder.decode_chunk(part, state, own)
         yield video
 
 

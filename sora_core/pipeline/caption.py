@@ -92,7 +92,7 @@ def footage_clips(
     for start in torch.linspace(0, seconds - length, max(1, count)).tolist():
         skip = placement.skip + start
         part = replace(placement, skip=skip, seconds=canvas.seconds, fit="stretch")
-        looks.append(encode_canvas(canvas.place(part), encode, channels)[0])
+        looks.append(encode_canvas(canvas.place(part), encode, channels).known)
     return looks
 
 

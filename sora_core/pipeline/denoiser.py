@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..canvas.canvas import Canvas
-from ..canvas.encode import Mask
 from ..models.dit import DiT, DiTConfig
 from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts
@@ -25,7 +24,7 @@ from ..sampling.loop import loop_denoiser_at
 from ..sampling.prompt_spans import SOFT_SECONDS, span_weights, weights_at
 from ..sampling.samplers import Denoise, Sigma
 from ..sampling.windows import Windows
-from ..shapes import COMPRESSION, Compression, Grid, Latent
+from ..shapes import COMPRESSION, Compression, Grid, Latent, Mask
 
 BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
 RING_CUTS = 2  # of a loop longer than a window: more cost as much again each

@@ -1,9 +1,9 @@
-"""From a prompt and a canvas to a latent, and from a latent to frames.
+"""From a prompt and a canvas to a latent.
 
 Axes: b batch, c channels, t frames, y rows, x columns, l text tokens.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..canvas.canvas import Canvas
-from ..canvas.encode import Mask, encode_canvas
+from ..canvas.canvas_latent import CanvasLatent
+from ..canvas.encode import encode_canvas
 from ..checkpoints.checkpoint import (
     CheckpointConfig,
     load_autoencoder,
@@ -22,23 +23,22 @@ from ..checkpoints.checkpoint import (
 from ..checkpoints.text_file import load_text
 from ..errors import ConfigError
 from ..models.autoencoder import Autoencoder
-from ..models.chunked_codec import decode_chunks, decode_ring, encode_chunks
+from ..models.chunked_codec import encode_chunks
 from ..models.dit import DiT
 from ..models.text_encoder import TextEncoder, encode
 from ..models.tokenizer import Tokenizer
 from ..prompts.sanitize import clean_prompt
+from ..released import released_folder
 from ..sampling.noise import MAX_SEED, seeded_noise
 from ..sampling.samplers import Step, dpmpp_2m, euler, heun, sde
 from ..sampling.schedules import shift_for_cells, shifted_sigmas
 from ..sampling.segments import Segment, SegmentSettings, generate_segments
 from ..sampling.windows import Windows
-from ..shapes import Frames, Grid, Latent, Size, Video, crop
-from ..video.frames import frames_from_video
+from ..shapes import Grid, Latent
 from .denoiser import BATCHED_TOKENS as BATCHED_TOKENS
 from .denoiser import GuidedDenoiser, Script, prompt_weights
-from .seams import colour_fades, decode_joined, fade_colours, seam_joins
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+MODELS = released_folder()
 SHIPPED = "sora-mini.safetensors"
 
 SEGMENT_SETTINGS = SegmentSettings()
@@ -71,10 +71,17 @@ def load(path: Path = MODELS / SHIPPED) -> Pipeline:
 
 
 @torch.inference_mode()
+def encode_footage(pipeline: Pipeline, canvas: Canvas) -> CanvasLatent:
+    """`canvas` as a latent of the model; its footage is read here, and only here."""
+    channels = pipeline.config.transformer.latent_channels
+    return encode_canvas(canvas, partial(encode_chunks, pipeline.autoencoder), channels)
+
+
+@torch.inference_mode()
 def generate(
     pipeline: Pipeline,
     prompt: str,
-    canvas: Canvas,
+    canvas: Canvas | CanvasLatent,
     seed: int = 0,
     *,
     steps: int | None = None,
@@ -98,8 +105,12 @@ def generate(
     the scene and its pace, and `on_segment` is told of each; without one in windows, all at a time,
     whose scenes may differ. A window as long as the canvas paints it as one, but what moves gets
     slower. A loop has no links, and is painted in windows.
+
+    Whoever decodes with the footage encodes it first, and gives the same `CanvasLatent` to both.
     """
-    settings, grid = pipeline.config.sampling, canvas.grid()
+    encoded = canvas if isinstance(canvas, CanvasLatent) else encode_footage(pipeline, canvas)
+    canvas, settings = encoded.canvas, pipeline.config.sampling
+    grid = canvas.grid()
     length = min(grid.frames, settings.window if window is None else window)
     noise = seeded_noise(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
     scale = settings.guidance if guidance is None else guidance
@@ -119,10 +130,7 @@ def generate(
     )
     window_grid = replace(grid, frames=length)
     sigmas = shifted_sigmas(settings.steps if steps is None else steps, clip_shift(window_grid))
-    known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)
-    if canvas.placements:
-        encode_footage = partial(encode_chunks, pipeline.autoencoder)
-        known, mask = encode_canvas(canvas, encode_footage, noise.shape[1])
+    known, mask = encoded.known, encoded.mask
     if segments is None or canvas.ring or length == grid.frames:
         period = grid.frames if canvas.ring else None
         denoise = denoiser.unconditioned(period=period)
@@ -181,37 +189,3 @@ def sampler_named(name: str, seed: int, like: Latent) -> Sampler:
                 sde, noise=lambda i: seeded_noise(seed, (b, c, t, y, x), i + 1, device, dtype)
             )
     raise ConfigError(f"sampler {name[:40]!a}: choose one of {', '.join(SAMPLERS)}")
-
-
-def decode_frames(
-    pipeline: Pipeline, latent: Latent, canvas: Canvas, mask: Mask | None = None
-) -> Iterator[Frames]:
-    """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for.
-
-    With the `mask` of the canvas kept footage is shown by the decoder that gives back what was
-    encoded, and the rest by that of what was painted, where the model has two. What follows footage
-    goes on in its colours; footage that follows what was painted is decoded as it was encoded, and
-    what was painted meets it.
-    """
-    autoencoder, joins, fades = pipeline.autoencoder, [], []
-    decode = partial(decode_ring if canvas.ring else decode_chunks, autoencoder)
-    with torch.inference_mode():
-        if mask is not None:
-            encode = partial(encode_chunks, autoencoder)
-            joins = seam_joins(canvas, mask, encode, latent.shape[1])
-            fades = colour_fades(canvas, mask)
-            latent = autoencoder.with_mask_channel(latent, mask)
-        chunks = fade_colours(decode_joined(decode, latent, joins), fades)
-        for video in cropped(chunks, canvas.size):
-            yield frames_from_video(video[0])
-
-
-def cropped(chunks: Iterable[Video], size: Size) -> Iterator[Video]:
-    """`chunks` of a video, cropped to `size` as one."""
-    left = size.frames
-    for chunk in chunks:
-        frames = min(left, chunk.shape[2])
-        yield crop(chunk, Size(size.width, size.height, frames))
-        left -= frames
-        if left == 0:
-            return

@@ -9,22 +9,21 @@ Axes: b batch, t frames, y rows, x columns.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate
 
-from ..canvas.canvas import Canvas, Placement
-from ..canvas.encode import Encode, Mask, encode_canvas, whole_frames
+from ..canvas.canvas import Canvas
+from ..canvas.canvas_latent import SeamJoin, whole_frames
 from ..models.chunked_codec import frame_range
-from ..shapes import COMPRESSION, Compression, Latent, Video
+from ..shapes import COMPRESSION, Compression, Latent, Mask, Video
 from ..video.flow import optical_flow, warp
 from ..video.frames import frames_from_video, smoothstep
 from ..video.levels import level_shift, shift_levels
-from ..video.probe import duration_of
 
 FADED_FRAMES = 8  # frames, at most
 FADED_SHARE = 0.5  # of the step in colour that is taken for a fault
@@ -76,93 +75,33 @@ def fade_shares(count: int) -> list[float]:
     return (FADED_SHARE * smoothstep(torch.linspace(1, 0, count + 1)[:-1])).tolist()
 
 
-pass  # dropped
-
 MORPHED_FRAMES = 8  # frames, at most
 FLOW_CELL = 8  # pixels within which things move alike
 
-Decode = Callable[[Latent], Iterator[Video]]
-"""The frames of a latent in chunks, by a decoder that looks back alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeamJoin:
-    """Footage that is kept whole from latent frame `at` on, after so many `generated_frames`
-    frames.
-
-    `first` is its first frame alone: the latent of an image.
-    """
-
-    at: int
-    generated_frames: int
-    first: Latent
-
-
-def seam_joins(
-    canvas: Canvas,
-    mask: Mask,
-    encode: Encode,
-    channels: int,
-    compression: Compression = COMPRESSION,
-) -> list[SeamJoin]:
-    """Where on `canvas` this happens, from the mask that `encode_canvas` gave of it.
-
-    Of footage that is there as a latent nobody knows the first frame; a loop has no first one.
-    """
-    if canvas.ring or any(each.is_latent for each in canvas.placements):
-        return []
-    known, generated = whole_frames(mask)
-    found = []
-    for at in range(1, len(known)):
-        if not (known[at] and generated[at - 1]):
-            continue
-        frames = canvas.frames_of(at, compression)
-        since = canvas.frames_of(at - [*generated[at - 1 :: -1], False].index(False), compression)
-        for frame in frames:  # a still may lie on any of them
-            moment = canvas_at(canvas, frame)
-            first, opened = encode_canvas(moment, encode, channels, compression)
-            if not opened.any():
-                found.append(SeamJoin(at, frames.start - since.start, first))
-                break
-    return found
-
-
-def canvas_at(canvas: Canvas, frame: int) -> Canvas:
-    """One frame of `canvas` as an image, with the footage that is seen in it."""
-    seconds = frame / canvas.fps
-    placements = (
-        replace(each, start=each.start - seconds)
-        for each in canvas.placements
-        if canvas.frame_at(each.start)
-        <= frame
-        < canvas.frame_at(each.start + _seconds_on_canvas(canvas, each))
-    )
-    return replace(canvas, seconds=0.0, placements=tuple(placements), prompts=())
-
-
-def _seconds_on_canvas(canvas: Canvas, placement: Placement) -> float:
-    source, seconds = placement.source, placement.lasts(canvas.fps)
-    if isinstance(source, Tensor):
-        return seconds or 0.0
-    left = (float(duration_of(source)) - placement.skip) / placement.speed
-    return left if seconds is None else min(left, seconds)
+Decode = Callable[[Latent, Mask | None], Iterator[Video]]
+"""The frames of a latent in chunks, by a causal decoder; the mask is 0 where it was encoded."""
 
 
 def decode_joined(
     decode: Decode,
     latent: Latent,
     joins: Sequence[SeamJoin],
+    mask: Mask | None = None,
     compression: Compression = COMPRESSION,
 ) -> Iterator[Video]:
-    """The frames of `latent` in chunks, where `joins` as this module says."""
+    """The frames of `latent` in chunks; before each of `joins`, in order, generated frames morph to
+    the footage, which is decoded as it was encoded: after its first frame alone."""
     waiting = None
     for before, after in pairwise((None, *joins, None)):
-        cells = latent[:, :, before.at if before else 0 : after.at + 1 if after else None]
+        part = slice(before.at if before else 0, after.at + 1 if after else None)
+        cells, own = latent[:, :, part], mask
+        if mask is not None:
+            own = mask.expand(-1, -1, latent.shape[2], -1, -1)[:, :, part]
         if before:
-            marks = cells.shape[1] - before.first.shape[1]
-            first = pad(before.first, (0, 0) * 3 + (0, marks))  # which are 0: it was encoded
-            cells = torch.cat([first.to(cells), cells], dim=2)
-        chunks = frame_range(decode(cells), 1 if before else 0)
+            cells = torch.cat([before.first.to(cells), cells], dim=2)
+            if own is not None:  # the first frame was encoded
+                own = torch.cat([torch.zeros_like(own[:, :, :1]), own], dim=2)
+        chunks = frame_range(decode(cells, own), 1 if before else 0)
         if waiting is not None:
             first = next(chunks)
             yield morph_to(waiting, first[:, :, :1], compression.time)

@@ -64,14 +64,8 @@ def guide_both(
         raise ConfigError(f"guidance rescale {rescale}: choose from 0 to 1")
     if not 0 <= low <= high <= 1:
         raise ConfigError(f"guidance interval {low} to {high}: choose 0 <= low <= high <= 1")
-    away = [
-        (push, denoise)
-        for push, denoise in zip(
-            guidance_weights(text, footage, share), (footage_only, nothing), strict=True
-        )
-        if any_guidance(push)
-    ]
-    if not away:
+    from_uncond, from_nothing = map(any_guidance, guidance_weights(text, footage, share))
+    if not from_uncond and not from_nothing:
         return full
 
     def guided(x: Latent, sigma: Sigma) -> Latent:
@@ -79,12 +73,39 @@ def guide_both(
         noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
         if not low <= noisiest <= high:
             return clean
-        pushed = extrapolate(clean, [(push, denoise(x, sigma)) for push, denoise in away])
-        if rescale == 0:
-            return pushed
-        return pushed * (1 + rescale * (standard_deviation(clean) / standard_deviation(pushed) - 1))
+        uncond = footage_only(x, sigma) if from_uncond else None
+        no_footage = nothing(x, sigma) if from_nothing else None
+        return combine(clean, uncond, no_footage, text, footage, rescale, share)
 
     return guided
+
+
+def combine(
+    cond: Latent,
+    uncond: Latent | None,
+    no_footage: Latent | None,
+    text: float,
+    footage: float = 1.0,
+    rescale: float = 0.0,
+    share: Share = 1.0,
+) -> Latent:
+    """The guided prediction: `cond` pushed away from `uncond` and from `no_footage`.
+
+    Scales, `rescale` and `share` are those of `guide_both`. A prediction whose weight is zero, see
+    `guidance_weights`, may be None.
+    """
+    weights = guidance_weights(text, footage, share)
+    away = [
+        (push, other)
+        for push, other in zip(weights, (uncond, no_footage), strict=True)
+        if other is not None and any_guidance(push)
+    ]
+    if not away:
+        return cond
+    pushed = extrapolate(cond, away)
+    if rescale == 0:
+        return pushed
+    return pushed * (1 + rescale * (standard_deviation(cond) / standard_deviation(pushed) - 1))
 
 
 def extrapolate(clean: Latent, away: Sequence[tuple[Share, Latent]]) -> Latent:
@@ -119,4 +140,4 @@ def ease_guidance(mask: SamplingMask, over: int, ring: bool = False) -> Share:
 
 def standard_deviation(x: Latent) -> Float[Tensor, "b 1 1 1 1"]:
     """Standard deviation of each sample, over everything but the batch."""
-    return x.std(dim=(1, 2, 3, 4), keepdim=True)
+    return x.std(dim=tuple(range(1, x.ndim)), keepdim=True)

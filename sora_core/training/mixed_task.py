@@ -231,7 +231,7 @@ class MixedTask:
             start=batch.start,
             fps=batch.fps,
             attend=attention_for(tokens),
-            around=watch,
+            block_wrapper=watch,
             subset=batch.subset,
         )
         error = cell_error(predicted, batch.clean, batch.sigma, self.channel_weight)

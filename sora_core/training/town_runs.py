@@ -24,6 +24,7 @@ from ..checkpoints.safetensors_io import load_into, write_tensors
 from ..checkpoints.text_file import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.text_encoder import encode
+from ..released import released_folder
 from .autoencoder import AutoencoderTask
 from .decoder import with_one_decoder
 from .distributed import Ranks
@@ -37,7 +38,7 @@ from .town_recipes import TownRecipe
 from .trainer import Progress, train
 from .warm_start import warm_started
 
-RELEASED = Path(__file__).resolve().parents[2] / "models" / "sora-mini.safetensors"
+RELEASED = released_folder() / "sora-mini.safetensors"
 TRANSFORMER = "transformer"
 COLOUR_CLIPS = 16
 SENSITIVITY_CLIPS = 64

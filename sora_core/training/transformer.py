@@ -232,7 +232,7 @@ class TransformerTask:
             batch.text,
             batch.text_mask,
             attend=attention_for(batch.coverage.shape[-1]),
-            around=watch,
+            block_wrapper=watch,
         )
         weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
         wrong = predicted, batch.clean, batch.sigma, batch.paint, weight

@@ -31,7 +31,7 @@ WAITING_FRAMES = 8
 
 
 def write_video(
-    path: Path,
+    path: Path | str,
     chunks: Iterable[Frames],
     fps: Fraction | float,
     *,

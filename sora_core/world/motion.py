@@ -38,7 +38,7 @@ def thing_positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray
         case "away":
             z = z + thing.pace * clock
         case "bounce":
-            y = y + _hop_heights(clock, thing.pace, thing.phase)
+            y = y + _bounce_height(clock, thing.pace, thing.phase)
         case "fall":
             y = y + _drop(clock, FALL_TOP - thing.half[1])
     return np.stack([x, y, z], axis=-1)
@@ -92,7 +92,7 @@ def _halting(clock: Float[ndarray, "t"], travel: float, brake: float = 0.8) -> F
     return np.minimum(clock, travel - brake) + late - late**2 / (4 * brake)
 
 
-def _hop_heights(clock: Float[ndarray, "t"], height: float, phase: float) -> Float[ndarray, "t"]:
+def _bounce_height(clock: Float[ndarray, "t"], height: float, phase: float) -> Float[ndarray, "t"]:
     period = 2 * np.sqrt(2 * height / BOUNCE_GRAVITY)
     since = np.mod(clock / period + phase, 1.0) * period
     return BOUNCE_GRAVITY / 2 * since * (period - since)

@@ -7,7 +7,8 @@ import torch
 from sora_core.canvas.canvas import Canvas
 from sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from sora_core.models.packing import PackedClip, denoise_packed
-from sora_core.pipeline.generate import SAMPLERS, Pipeline, decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import SAMPLERS, Pipeline, generate, load
 from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.samplers import euler
 from sora_core.sampling.schedules import shifted_sigmas
@@ -105,7 +106,7 @@ def test_chunked_is_whole():
     autoencoder, latent = tiny_autoencoder(), gaussian(1, 16, 9, 4, 6)
     video = autoencoder.decode(latent)
     decoded = max(
-        largest(torch.cat(list(decode_chunks(autoencoder, latent, length)), dim=2), video)
+        largest(torch.cat(list(decode_chunks(autoencoder, latent, length=length)), dim=2), video)
         for length in range(1, 10)
     )
     known = autoencoder.encode(video)

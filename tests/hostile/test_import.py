@@ -51,7 +51,7 @@ OTHERS = (  # what they do as they load is not ours to promise
     "concurrent.futures.thread", "tempfile",
 )  # fmt: skip
 
-FOR_TRAINING = ("world", "training", "measure")
+FOR_TRAINING = ("world", "training", "measure", "cli.world", "cli.train", "cli.measure")
 
 WITHOUT_EXTRAS = """
 import importlib, json, sys

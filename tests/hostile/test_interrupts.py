@@ -11,7 +11,8 @@ from PIL import Image
 
 from sora_core.canvas.canvas import Canvas
 from sora_core.models.chunked_codec import decode_chunks
-from sora_core.pipeline.generate import SAMPLERS, Pipeline, decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import SAMPLERS, Pipeline, generate, load
 from sora_core.video.writer import write_video
 from tests.support.tiny import write_tiny
 from tools.client import GraphError
@@ -83,7 +84,7 @@ def test_decoding_stops_at_any_chunk(pipeline):
     def run(on_chunk):
         video = []
         with torch.inference_mode():
-            for chunk in decode_chunks(pipeline.autoencoder, latent, 1):
+            for chunk in decode_chunks(pipeline.autoencoder, latent, length=1):
                 on_chunk(chunk)
                 video.append(chunk.numpy().tobytes())
         return video

@@ -259,6 +259,7 @@ def test_our_model_is_led_by_footage_as_the_core_leads_it(ours):
 
 def test_guidance_by_footage_costs_one_call_more_and_pushes_away_from_no_footage(host):
     model, vae, words = host("ltxv")
+    words = [[[cond[0][0], cond[0][1] | {"frame_rate": 25}]] for cond in words]  # not the canvas'
     latent = encoded(
         edits.image_to_video(Canvas(width=128, height=128, seconds=17 / 8), clip(1)), vae
     )

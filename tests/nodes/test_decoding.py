@@ -10,9 +10,10 @@ import comfy.model_patcher
 import pytest
 import torch
 from sora_nodes.nodes.decode import video_of
+from sora_nodes.nodes.host.latents import latent_dict
 from sora_nodes.nodes.host.models.vae import compression
 from sora_nodes.nodes.host.vae import decode, temporal_tiling
-from sora_nodes.nodes.host.vae.decode import VideoDecoding, find_seam_joins
+from sora_nodes.nodes.host.vae.decode import VideoDecoding
 from sora_nodes.nodes.host.vae.encode import encode_strategy
 from sora_nodes.nodes.host.vae.wan_streaming import decode_streaming, decodes_streaming
 from sora_nodes.sora_core.canvas.canvas import Canvas
@@ -165,10 +166,10 @@ def test_footage_after_what_was_painted_comes_out_as_it_was_encoded(kind):
     clip = torch.randint(0, 256, (4, side, side, 3), dtype=torch.uint8)
     canvas = extend_backward(Canvas(width=side, height=side, seconds=13 / 8), clip, 4 / 8)
     encode = encode_strategy(vae, Size(side, side, 13)).encode
-    known, mask = encode_canvas(canvas, encode, vae.latent_channels, pressed)
-    latent = torch.where(mask > 0, noise(vae, 4)[..., :2, :2], known)
+    encoded = encode_canvas(canvas, encode, vae.latent_channels, pressed)
+    latent = torch.where(encoded.mask > 0, noise(vae, 4)[..., :2, :2], encoded.known)
     plain = torch.cat(list(VideoDecoding(vae, latent)), dim=2)
-    decoding = VideoDecoding(vae, latent, joins=find_seam_joins(vae, latent, canvas, mask))
+    decoding = VideoDecoding(vae, latent, joins=encoded.joins)
     result = torch.cat(list(decoding), dim=2)
     (first,) = encode([video_from_frames(clip[:1])[None]])
     alone = at_once(vae, torch.cat([first, latent[:, :, 3:]], dim=2))
@@ -192,10 +193,16 @@ def test_what_leaves_footage_begins_in_its_colours_whatever_the_vae(kind):
 
 def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
     vae, canvas = wan_2_1(), Canvas(width=16, height=16, seconds=13 / 8)
-    samples = torch.randn(1, 16, 4, 2, 2)
-    latent = {"samples": samples, "sora_canvas": canvas, "noise_mask": torch.zeros(1, 1, 24, 16)}
-    decoding = video_of(latent, samples, vae)
-    assert (decoding.joins, decoding.fades, decoding.mask) == ((), (), None)
+    clip = torch.zeros(4, 16, 16, 3, dtype=torch.uint8)
+    canvas = extend_backward(canvas, clip, 4 / 8)
+    encoded = encode_canvas(canvas, encode_strategy(vae, Size(16, 16, 13)).encode, 16)
+    latent = latent_dict(encoded, noise_mask=True)
+    samples = latent["samples"]
+    decoding = video_of(latent, samples, encoded, vae)
+    assert decoding.joins and decoding.mask is encoded.mask
+    for mask in (None, torch.zeros(1, 1, 24, 16), 1 - encoded.mask):
+        decoding = video_of(latent | {"noise_mask": mask}, samples, encoded, vae)
+        assert (decoding.joins, decoding.fades, decoding.mask) == ((), (), None)
 
 
 def finished(decoding):

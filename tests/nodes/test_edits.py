@@ -338,7 +338,7 @@ def test_a_latent_is_placed_as_it_is():
     canvas = Canvas(width=32, height=32, seconds=2.0, fps=8)
     samples = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     output = ran(SoraPlaceLatent, canvas=canvas, latent={"samples": samples})
-    known, mask = encode_canvas(output, lambda chunks: chunks, 16)
-    assert torch.equal(known[:, :, :3], samples)
-    assert mask[0, 0, :, 0, 0].tolist() == [0, 0, 0, 1, 1]
+    encoded = encode_canvas(output, lambda chunks: chunks, 16)
+    assert torch.equal(encoded.known[:, :, :3], samples)
+    assert encoded.mask[0, 0, :, 0, 0].tolist() == [0, 0, 0, 1, 1]
     assert output.placements[0].lasts(8) == 9 / 8

@@ -6,6 +6,7 @@ Axes: c channels, t frames, y rows, x columns.
 import gc
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import comfy.ldm.wan.vae
 import comfy.ldm.wan.vae2_2
@@ -13,11 +14,13 @@ import comfy.model_management as devices
 import comfy.sd
 import folder_paths
 import pytest
+import sora_nodes
 import torch
 from comfy_api.latest import InputImpl, Types
 from sora_nodes.nodes.decode import SoraDecodeVideo
 from sora_nodes.nodes.encode import SoraEncodeCanvas, SoraEncodeVideo
 from sora_nodes.nodes.host import paths
+from sora_nodes.nodes.host.latents import canvas_of
 from sora_nodes.nodes.host.models.vae import load_vae
 from sora_nodes.nodes.host.vae import temporal_tiling
 from sora_nodes.nodes.host.vae.encode import encode_strategy
@@ -29,9 +32,10 @@ from sora_nodes.sora_core.checkpoints.checkpoint import read_config
 from sora_nodes.sora_core.errors import SizeError, SoraError, WeightsError
 from sora_nodes.sora_core.shapes import Size
 from sora_nodes.sora_core.video.audio import Audio
-from sora_nodes.sora_core.video.audio_reader import probe_sound
+from sora_nodes.sora_core.video.audio_reader import probe_sound, read_sound
 from sora_nodes.sora_core.video.frames import video_from_frames
 from sora_nodes.sora_core.video.probe import duration_of, probe
+from sora_nodes.sora_core.video.reader import read_frames
 from sora_nodes.sora_core.video.writer import write_video
 
 from sora_core.checkpoints.safetensors_io import read_tensors
@@ -111,7 +115,7 @@ def latent_of(video, vae, **inputs):
 
 def displayed(latent):
     """The frames that a latent was made of."""
-    canvas = latent["sora_canvas"]
+    canvas = canvas_of(latent)
     return torch.cat(list(placed_frames(canvas, canvas.placements[0])))
 
 
@@ -156,7 +160,7 @@ def test_each_moment_asked_for_shows_the_frame_nearest_to_it(tmp_path, vae, inpu
     latent = latent_of(file(tmp_path, counted), vae, **inputs)
     found = displayed(latent)[:, 0, 0, 0].float() / 7
     asked = (inputs.get("start", 0.0) + torch.arange(count) / fps) * 8
-    assert len(found) == count == latent["sora_canvas"].size.frames
+    assert len(found) == count == canvas_of(latent).size.frames
     assert (found - asked).abs().max() <= 0.501
 
 
@@ -170,7 +174,7 @@ def test_each_moment_asked_for_shows_the_frame_nearest_to_it(tmp_path, vae, inpu
     ],
 )
 def test_a_side_that_is_not_given_follows_from_the_other(tmp_path, vae, inputs, size):
-    canvas = latent_of(file(tmp_path, clip(5)), vae, **inputs)["sora_canvas"]
+    canvas = canvas_of(latent_of(file(tmp_path, clip(5)), vae, **inputs))
     assert (canvas.width, canvas.height) == size
 
 
@@ -325,3 +329,33 @@ def test_a_cancelled_encoding_leaves_no_file(tmp_path, temp, vae, monkeypatch):
     del stopped
     gc.collect()
     assert not list(temp.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["ours", "wan"])
+def test_a_file_may_be_deleted_between_encoding_and_decoding(tmp_path, vae, wan, kind):
+    sound = Audio(torch.sin(torch.arange(22_050 * 2) / 20)[None], 22_050)
+    canvas = Canvas(width=32, height=32, seconds=17 / 8, fps=8)
+    path = write_video(tmp_path / "gone.mkv", [clip(4)], 8, codec="ffv1", audio=sound)
+    canvas = canvas.place(Placement(source=path, start=13 / 8, fit="crop"))
+    model = {"ours": vae, "wan": wan}[kind]
+    latent = SoraEncodeCanvas.execute(canvas, model).args[0]
+
+    def decoded():
+        result = SoraDecodeVideo.execute(latent, model, 0.0, 1, codec="ffv1")
+        assert "bends to the footage" in result.ui.as_dict()["text"][0]
+        return result.args[0].get_stream_source()
+
+    before = decoded()
+    path.unlink()
+    after = decoded()
+    first, second = (torch.cat(list(read_frames(each))) for each in (before, after))
+    assert torch.equal(first, second) and len(first) == 17
+    heard, again = (torch.cat(list(read_sound(each)), dim=1) for each in (before, after))
+    assert torch.equal(heard, again) and heard.abs().max() > 0.5
+
+
+def test_one_module_knows_the_keys_of_a_latent():
+    raw = re.compile(r"[\"']sora_(canvas|compression|open|canvas_latent)[\"']")
+    package = Path(sora_nodes.__file__).parent / "nodes"
+    files = [each.name for each in package.rglob("*.py") if raw.search(each.read_text())]
+    assert files == ["latents.py"]

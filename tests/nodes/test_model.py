@@ -20,6 +20,7 @@ from sora_nodes.sora_core.errors import PromptError
 import nodes as stock
 import sora_core.pipeline.generate as core
 from sora_core.canvas.canvas import Canvas
+from sora_core.pipeline.decode import decode_frames
 from tests.support.memory import peak_memory
 from tests.support.tiny import NAME, write_tiny
 
@@ -107,7 +108,7 @@ def test_the_decoded_frames_are_exactly_the_canvas(path, loaded, words):
     with torch.inference_mode():
         images = SoraDecodeFrames.execute(latent, loaded[2]).args[0]
     assert images.shape == (11, 34, 50, 3)
-    frames = core.decode_frames(core.load(path), latent["samples"], Canvas(**SIZE))
+    frames = decode_frames(core.load(path), latent["samples"], Canvas(**SIZE))
     torch.testing.assert_close(images * 255, torch.cat(list(frames)).float(), atol=0.51, rtol=0)
 
 

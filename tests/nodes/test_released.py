@@ -33,7 +33,7 @@ def test_the_values_of_a_drawn_workflow_still_fall_to_their_widgets(path):
 
 def test_every_version_that_the_changelog_dates_has_its_workflows():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    dated = re.findall(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)", text, re.MULTILINE)
+    dated = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
     assert [version for version in dated if not (RELEASED / version / "api").is_dir()] == []
 
 

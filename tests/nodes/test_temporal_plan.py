@@ -1,5 +1,7 @@
 """How long videos are painted follows from their length, the memory, and what the model can see."""
 
+from types import SimpleNamespace
+
 import comfy.model_management
 import comfy.sd
 import pytest
@@ -60,11 +62,63 @@ def test_what_fits_into_memory_is_painted_in_one_pass(host):
 def test_what_memory_cannot_hold_is_painted_in_as_large_parts_as_it_can(host, monkeypatch):
     model, latent, words = host("wan22_5b", 48, 16)
     needed = model.model.memory_required([2, *latent["samples"].shape[1:]])
-    memory = needed * (OBSERVED + 0.5) / FRAMES / temporal_plan.MEMORY_SHARE
+    share = temporal_plan.MEMORY_SHARE * temporal_plan.OFFLOADING
+    memory = needed * (OBSERVED + 0.5) / FRAMES / share
     monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: memory)
-    assert f"{OBSERVED} of {FRAMES} latent frames" in guided(model, latent, words).ui["text"][0]
+    text = guided(model, latent, words).ui["text"][0]
+    assert f"{OBSERVED} of {FRAMES} latent frames" in text
+    assert "fewer than the 31 latent frames" in text
     monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: 1)
     assert "3 of 13" in guided(model, latent, words).ui["text"][0]  # history, and one frame more
+
+
+def like(kind, **network):
+    """A model of the host of another class, with as much as the plan asks of it."""
+    model = type(kind, (), {"diffusion_model": SimpleNamespace(**network)})()
+    model.memory_required = lambda shape: 1e9
+    return SimpleNamespace(model=model, load_device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "frames", "step"),
+    [
+        ("WAN21", 81, 4),
+        ("WAN22", 121, 4),
+        ("HunyuanVideo", 129, 4),
+        ("HunyuanVideo15", 121, 4),
+        ("LTXV", 257, 8),
+        ("GenmoMochi", 163, 6),
+        ("CosmosVideo", 121, 8),
+        ("CogVideoX", 49, 4),
+    ],
+)
+@pytest.mark.parametrize("gigabytes", [8, 24, 80])
+def test_window_0_is_the_trained_length_on_every_card(monkeypatch, kind, frames, step, gigabytes):
+    memory = gigabytes * 1e9
+    monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: memory)
+    latent = {"samples": torch.zeros(1, 1, 100, 1, 1)}
+    patcher = like(kind, patch_size_t=None)
+    patcher.model.memory_required = lambda shape: 80e9 * shape[2] / 100
+    length, remark = temporal_plan.frames_at_once(patcher, latent, 0.0)
+    assert (length, remark) == (1 + (frames - 1) // step, "")
+
+
+def test_the_frame_rate_of_the_canvas_reaches_ltx(pack, folder):
+    model = comfy.sd.load_diffusion_model(str(folder / "ltxv_tiny.safetensors"))
+    canvas = Canvas(width=64, height=64, seconds=17 / 12, fps=12.0)
+    latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(128, 8, 32)).args[0]
+    words = [pack.conditioning(64, 0, True, i) for i in (1, 2)]
+    rates = []
+    model.model.diffusion_model.register_forward_pre_hook(
+        lambda module, args, named: rates.append(named["frame_rate"]), with_kwargs=True
+    )
+    sigmas = SoraSchedule.execute(latent, 2, 1.0, 1.0).args[0]
+    for expected, options in ((12.0, {}), (30.0, {"frame_rate": 30.0})):
+        rates.clear()
+        conds = [[[cond[0][0], cond[0][1] | options]] for cond in words]
+        guider = guided(model, latent, conds).args[0]
+        SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, latent, "euler")
+        assert set(rates) == {expected}
 
 
 def test_a_model_that_can_be_shown_footage_goes_on_from_what_it_has_painted(host):

@@ -1,4 +1,4 @@
-"""How much memory tensors take while something runs."""
+"""Peak memory of tensors during a call."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_memory(run: Callable[[], object]) -> int:
-    """The most bytes that `run` held at once, beside what it was given."""
+    """Peak bytes of tensors during `run`, without its inputs."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         run()
     held = most = 0

@@ -1,4 +1,4 @@
-"""Checks tensors against the shapes a function's annotations promise, and nothing else."""
+"""Checks tensors against the annotated shapes of a function, and nothing else."""
 
 import functools
 import inspect

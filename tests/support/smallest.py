@@ -1,4 +1,4 @@
-"""The smallest graph that holds a node: what feeds its sockets, and something that shows it."""
+"""The smallest graph with a given node: sources for its sockets, and an output node."""
 
 import json
 from typing import Any
@@ -29,12 +29,12 @@ SOURCES = {  # of each type: a node, its output, and what is set in it
 
 
 def inputs(kind: str, *types: str) -> list[str]:
-    """The inputs of a node that take one of `types`."""
+    """The inputs of a node that accept one of `types`."""
     return [name for name, one in CONTRACT[kind]["inputs"].items() if one in types]
 
 
 def sockets(kind: str, *types: str) -> list[str]:
-    """Its inputs that are to be connected; those that take one of `types`, where some are given."""
+    """Its connectable inputs; only those that accept one of `types`, if there are any."""
     found = CONTRACT[kind]["inputs"].items()
     return [
         name
@@ -44,7 +44,7 @@ def sockets(kind: str, *types: str) -> list[str]:
 
 
 def required(kind: str) -> list[str]:
-    """Its sockets without which it does not run."""
+    """Its required sockets."""
     return [name for name in sockets(kind) if name not in CONTRACT[kind]["optional"]]
 
 

@@ -1,4 +1,4 @@
-"""A whole model so small that tests make it themselves: random weights, the same each time."""
+"""A complete tiny model for tests, with random weights by a fixed seed."""
 
 from pathlib import Path
 

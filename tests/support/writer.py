@@ -1,4 +1,4 @@
-"""A stand-in for a CLIP that writes text: it keeps what it was asked, and answers as it is told."""
+"""A fake CLIP with text generation: it records prompts and returns fixed answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ Tokens = list[list[tuple[Any, float]]]
 
 @dataclass
 class Writer:
-    """Has the three methods of the host's CLIP that writing takes; one token is one character.
+    """Has the three methods of the host's CLIP for text generation; a token is a character.
 
-    Pictures stand in front, unless it is `blind`.
+    Images come first, unless it is `blind`.
     """
 
     answer: Callable[[str], str]

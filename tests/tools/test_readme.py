@@ -1,8 +1,8 @@
-"""The front page is short, its pictures are there, and each command on it is taken by its program.
+"""The front page is short, its pictures exist, and programs accept each command of it and of docs.
 
-Here its words go through the program's own parser. That the commands do what the page says is
-held by tests/host/test_demo.py, test_batch.py and test_batch_cluster.py, by
-tests/core/cli/test_generate.py, and by the tests of training and measuring.
+Here the words of a command go through the program's own parser. What the commands do is tested by
+tests/host/test_demo.py, test_batch.py and test_batch_cluster.py, by tests/core/cli/test_generate.py
+and by the tests of training and measuring.
 """
 
 import importlib.util
@@ -19,15 +19,30 @@ from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
 from tools.host import ROOT
 
-PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
-FENCED = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [line for block in FENCED for line in block.splitlines()]
-COMMANDS += re.findall(r"`(python3? [^`]+)`", PAGE)
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md"))
+}
+PAGE = PAGES["README.md"]
+WITH_COMMANDS = PAGES.keys() - {"CHANGELOG.md", "SECURITY.md"}  # these name programs alone
+
+
+def commands(page):
+    """The shell lines of a page, and the Python commands within its sentences."""
+    fenced = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    return [
+        *(line for block in fenced for line in block.splitlines()),
+        *re.findall(r"`(python3? [^`]+)`", page),
+    ]
+
+
+COMMANDS = sorted({line for name in WITH_COMMANDS for line in commands(PAGES[name])})
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def take(line, monkeypatch):
     """Hands the words of a command to whatever reads them; SystemExit if it refuses them."""
+    line = line.replace(".venv/bin/python ", "python ")
     arguments = []
 
     def parts(name):
@@ -46,6 +61,12 @@ def take(line, monkeypatch):
             assert core.main(words) == 0 and arguments
         case ["python", "-m", "pip", "install", "-r", path]:
             assert (ROOT / path).is_file()
+        case ["python", "-m", "pip", "install", "."]:
+            assert "[build-system]" in PROJECT
+        case ["python", "-m", "tools.golden", "record" | "check"]:
+            pass
+        case ["python", file, *words] if words in ([], ["record"]):
+            assert (ROOT / file).is_file()
         case ["python", "-m", module]:
             assert importlib.util.find_spec(module)
         case ["git", "clone", address, _]:
@@ -79,14 +100,24 @@ def test_a_command_that_does_not_exist_is_found(line, monkeypatch):
 
 
 def test_the_page_is_short_and_has_the_two_commands():
-    assert len(PAGE.splitlines()) < 250
-    assert {"demo", "test"} <= {words.split()[2] for words in COMMANDS if "tools/run.py" in words}
+    assert len(PAGE.splitlines()) < 150
+    first = {line.split()[2] for line in commands(PAGE) if "tools/run.py" in line}
+    assert {"demo", "test"} <= first
 
 
-def test_everything_it_shows_and_links_to_is_there():
-    places = re.findall(r"\]\(([^)]+)\)", PAGE)
-    assert len(places) > 20
-    assert [place for place in places if not (ROOT / place).is_file()] == []
+@pytest.mark.parametrize("name", PAGES)
+def test_everything_a_page_links_to_exists(name):
+    places = [place.partition("#")[0] for place in re.findall(r"\]\(([^)]+)\)", PAGES[name])]
+    here = [place for place in places if place and "://" not in place]
+    assert name != "README.md" or len(here) > 20
+    assert [place for place in here if not ((ROOT / name).parent / place).is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md", "docs/python.md"])
+def test_every_file_that_a_page_names_exists(name):
+    named = re.findall(r"`((?:sora_core|nodes|tests|tools|web|locales)/[\w./]+)`", PAGES[name])
+    assert name == "docs/python.md" or len(named) > 5
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_every_workflow_is_in_the_gallery():
@@ -96,8 +127,9 @@ def test_every_workflow_is_in_the_gallery():
 
 
 def test_the_table_of_jobs_is_a_plan_of_the_workflow_beside_it(tmp_path):
-    (command,) = (line for line in COMMANDS if "--server" in line)
+    page = PAGES["docs/batch.md"]
+    (command,) = (line for line in commands(page) if "--server" in line)
     workflow, table = shlex.split(command)[3:5]
-    (rows,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (rows,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     (tmp_path / table).write_text(rows)
     assert len(plan(read_workflow(ROOT / workflow), read_rows(tmp_path / table), "t")) == 2 * 4 + 3

@@ -1,11 +1,10 @@
-"""Prints how fast the project is: `name value unit` lines, each ratio against a named peer.
+"""Prints benchmarks as `name value unit` lines, each ratio against a named peer.
 
 Run it with the set-up's Python, on a machine with nothing else to do:
 `.venv/bin/python -m tools.bench limits dit vae packing sampler comfy streaming --json FILE`. The
-peers are in `tools/requirements/bench.txt`; one that is not installed is said to be missing.
-`minute` takes an hour or two. Each suite has a fresh process, as if it were run alone: memory that
-another one has freed and the allocator keeps makes later work, a peer's above all, up to 1.7 times
-as fast.
+peers are in `tools/requirements/bench.txt`; one that is not installed is reported as missing.
+`minute` takes an hour or two. Each suite runs in a fresh process: memory that an
+earlier suite freed and the allocator cached makes later work up to 1.7 times as fast.
 """
 
 import argparse
@@ -84,7 +83,7 @@ def parse() -> argparse.Namespace:
 
 
 def measure(suite: str, rounds: int, smoke: bool) -> tuple[list[Figure], bool]:
-    """The figures of a suite, printed one by one, and whether all candidates did the same."""
+    """Prints the figures of a suite; whether all candidates had equal results."""
     torch.set_num_threads(1)
     figures = []
     try:
@@ -100,7 +99,7 @@ def measure(suite: str, rounds: int, smoke: bool) -> tuple[list[Figure], bool]:
 
 
 def run(suite: str, rounds: int, smoke: bool) -> Iterator[Figure]:
-    """The figures of a suite, as they are measured; only here are its peers imported."""
+    """Yields the figures of a suite; its peers are imported here only."""
     yield from importlib.import_module(f"tools.bench.{suite}").run(1 if smoke else rounds, smoke)
 
 
@@ -111,7 +110,7 @@ def noisy(figures: list[Figure]) -> Iterator[str]:
 
 
 def short(figures: list[Figure]) -> Iterator[str]:
-    """What misses the bar that it was to reach."""
+    """The figures that miss their bar."""
     for figure in figures:
         if figure.value < AT_LEAST.get(figure.name, -torch.inf):
             yield f"SHORT: {figure}, at least {AT_LEAST[figure.name]} was promised"

@@ -1,8 +1,7 @@
 """A workflow in a warm ComfyUI against the same work in a plain script, in the same settings.
 
-A script shows nothing while it works, so the server is told to make no previews. A workflow lasts
-from being queued until the server says, by its own clock, that it succeeded: every ten seconds it
-then collects garbage, which holds back its messages but no result.
+Previews are off, since a script has none. A workflow's time is from queueing to success by the
+server's own clock: every ten seconds the server collects garbage, which delays its messages only.
 """
 
 import json
@@ -20,7 +19,8 @@ import torch
 
 from sora_core.canvas.canvas import Canvas
 from sora_core.measure.report import Figure
-from sora_core.pipeline.generate import decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import generate, load
 from sora_core.video.frames import resize
 from sora_core.video.writer import write_video
 from tools.client import Graph, Run
@@ -84,7 +84,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
 
 
 def script(inputs: Inputs, seeds: Iterator[int], path: Path) -> Callable[[], None]:
-    """What the workflow of `inputs` does, written to `path`, without ComfyUI."""
+    """Does the work of the workflow with `inputs` without ComfyUI, and writes `path`."""
     pipeline = load()
     fields = ("width", "height", "seconds", "fps")
     canvas = Canvas(**{field: inputs["Canvas"][field] for field in fields})

@@ -1,6 +1,6 @@
-"""One latent to an mp4, alone in its process: prints what it took, as JSON.
+"""Decodes a latent to an mp4 in a process of its own; prints time and memory as JSON.
 
-`python -m tools.bench.decoding WAY FRAMES WIDTH HEIGHT` is what the suites run for every point.
+`python -m tools.bench.decoding WAY FRAMES WIDTH HEIGHT` is what the suites run for each point.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from torch.nn.functional import interpolate
 from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
 from sora_core.models.autoencoder import Autoencoder
 from sora_core.models.chunked_codec import decode_chunks
-from sora_core.pipeline.generate import MODELS, cropped
+from sora_core.pipeline.decode import cropped
+from sora_core.pipeline.generate import MODELS
 from sora_core.shapes import COMPRESSION, Frames, Latent, Size, Video
 from sora_core.video.frames import frames_from_video
 from sora_core.video.writer import write_video
@@ -34,9 +35,9 @@ Decode = Callable[[Latent], Iterable[Video]]
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run took: the most memory above what the loaded model held, and time.
+    """Time of a run, and its peak memory above that of the loaded model.
 
-    `overlap` is the share of the encoder's work that was done while a decoder was at work.
+    `overlap` is the share of the encoder's work that ran during decoding.
     """
 
     megabytes: float
@@ -46,13 +47,13 @@ class Spent:
 
 
 def ours() -> Decode:
-    """sora-mini's autoencoder, as it streams."""
+    """sora-mini's autoencoder, streaming."""
     autoencoder = sora_mini()
     return lambda latent: decode_chunks(autoencoder, latent)
 
 
 def ours_whole() -> Decode:
-    """The same, all of it decoded before anything is encoded."""
+    """The same, decoded completely before encoding."""
     autoencoder = sora_mini()
 
     def decode(latent: Latent) -> list[Video]:
@@ -67,7 +68,7 @@ def sora_mini() -> Autoencoder:
 
 
 def wan() -> Decode:
-    """ComfyUI's own VAE of the Wan kind, as the pack's nodes drive it."""
+    """ComfyUI's VAE of the Wan kind, decoded by the pack's nodes."""
     from tools.bench.wan_host import wan_vae
 
     vae, decoded = wan_vae(WAN_WIDTH)
@@ -75,7 +76,7 @@ def wan() -> Decode:
 
 
 def wan_whole() -> Decode:
-    """The same VAE, as ComfyUI's own node decodes: all of it, to images."""
+    """The same VAE, decoded completely to images, as by ComfyUI's node."""
     from tools.bench.wan_host import wan_vae
 
     vae, _ = wan_vae(WAN_WIDTH)
@@ -83,7 +84,7 @@ def wan_whole() -> Decode:
 
 
 def diffusers() -> Decode:
-    """Wan's VAE of diffusers, of the same size: all of it decoded before anything is encoded."""
+    """Wan's VAE of diffusers, of the same size, decoded completely before encoding."""
     from diffusers import AutoencoderKLWan
 
     autoencoder = AutoencoderKLWan(base_dim=WAN_WIDTH).eval()
@@ -94,7 +95,7 @@ WAYS = {variant.__name__: variant for variant in (ours, ours_whole, wan, wan_who
 
 
 def spend(variant: str, size: Size) -> Spent:
-    """What `variant` takes for a video of `size`; says on standard error how far it is."""
+    """Time and memory of `variant` for a video of `size`; progress goes to standard error."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
@@ -108,16 +109,16 @@ def spend(variant: str, size: Size) -> Spent:
 
 
 def some_latent(size: Size) -> Latent:
-    """Slow waves, as of footage: noise would cost the encoder far more than any video."""
+    """Slow waves like those of footage: noise would cost the encoder far more than video."""
     frames, rows, columns = COMPRESSION.grid(size).shape
     coarse = torch.randn(1, CHANNELS, 1 + frames // 8, 5, 5)
     return interpolate(coarse, (frames, rows, columns), mode="trilinear")
 
 
 class Clock:
-    """Time and memory since it was made, and who spent the time: the decoder or the encoder.
+    """Time and memory since construction, and the shares of decoder and encoder.
 
-    torch has a single thread here, so whatever runs beside this one encodes.
+    torch has one thread here, so work on other threads is encoding.
     """
 
     def __init__(self, loaded: float) -> None:
@@ -130,7 +131,7 @@ class Clock:
         return time.process_time() - time.thread_time()
 
     def decoding(self, chunks: Iterable[Video] | Iterable[Frames]) -> Iterator[Video | Frames]:
-        """`chunks`; what else runs while they are made counts as overlapped."""
+        """`chunks`; other work during their decoding counts as overlapped."""
         chunks = iter(chunks)
         while True:
             self.depth += 1
@@ -158,7 +159,7 @@ class Clock:
 
 
 def memory(field: str) -> float:
-    """Megabytes of this process: `VmRSS` now, `VmHWM` at the most since it began."""
+    """Megabytes of this process: `VmRSS` is current, `VmHWM` the peak."""
     found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 / 1e6 if found else float("nan")
 

@@ -1,4 +1,4 @@
-"""What one thread of this machine can do: products, attention and convolutions of our sizes."""
+"""The speed of one thread of this machine in products, attention and convolutions of our sizes."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""A minute of 1080p, lying and standing, from a latent through our autoencoder to an mp4."""
+"""A minute of 1080p, horizontal and vertical, from a latent through our autoencoder to an mp4."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The models of others that ours are raced against, small and with random weights."""
+"""Small models with random weights of other projects, to compare with ours."""
 
 import torch
 from torch import nn
@@ -34,7 +34,7 @@ def wan_autoencoder() -> nn.Module:
 
 
 def stirred(model: nn.Module) -> nn.Module:
-    """`model` with every weight a little off: begun equal, two could be mistaken for each other."""
+    """`model` with every weight perturbed: with equal initial weights, layers could be confused."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.02)

@@ -1,8 +1,8 @@
-"""Races: the same work done by several candidates in turn, timed fairly on a busy machine.
+"""Compares candidates that do the same work, timed fairly on a busy machine.
 
-Every round runs all candidates, every other round in reverse, and the peer twice: what the peer
-gains over itself is the noise that no ratio below it means anything against. Ratios are of CPU
-time, for another process's load leaves that alone, and round by round, for a machine drifts.
+Each round runs all candidates, every other round in reverse, and the peer twice: the difference of
+the peer from itself is the noise, below which ratios mean nothing. Ratios are of CPU time, which
+other processes' load does not change, and per round, since machines drift.
 """
 
 import math
@@ -28,7 +28,7 @@ GEMM = "gemm"
 
 
 class DifferentError(Exception):
-    """Two candidates do not do the same work. The message says how far apart they are."""
+    """Two candidates have different results. The message has their difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ by_wall: By = attrgetter("wall")
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """The laps of every candidate, in seconds, a lap a round."""
+    """The laps of every candidate, in seconds, one per round."""
 
     name: str
     peer: str
@@ -62,7 +62,7 @@ class Race:
     laps: dict[str, list[Lap]] = field(default_factory=dict)
 
     def times_faster(self, candidate: str, by: By) -> float:
-        """How often `candidate` fits into the peer's time, the median over the rounds."""
+        """The peer's time over that of `candidate`, the median over the rounds."""
         peers = zip(self.laps[self.peer], self.laps[AGAIN], strict=True)
         means = [(by(before) + by(after)) / 2 for before, after in peers]
         return median(mean / by(lap) for mean, lap in zip(means, self.laps[candidate], strict=True))
@@ -73,7 +73,7 @@ class Race:
         return min(map(by, peers)) / min(map(by, self.laps[candidate]))
 
     def verdict(self, key: str, candidate: str) -> Iterator[Figure]:
-        """The ratio under `key` and what supports it; 1 where best and usual laps disagree.
+        """The ratio under `key` with its evidence; 1 if best and median laps disagree.
 
         There is no verdict in a race whose peer does not even agree with itself; a single round is
         a rehearsal, and says nothing of noise.
@@ -87,12 +87,12 @@ class Race:
         yield Figure(f"{key}/wall", self.times_faster(candidate, by_wall), "x")
 
     def noise(self, by: By) -> float:
-        """How far the peer is from itself, as a share."""
+        """The relative difference of the peer's two runs."""
         peers = zip(self.laps[self.peer], self.laps[AGAIN], strict=True)
         return abs(median(by(after) / by(before) for before, after in peers) - 1)
 
     def figures(self) -> Iterator[Figure]:
-        """What each candidate took, and how the peer compares with itself."""
+        """The times of all candidates, and the peer against itself."""
         peak = self.speed(GEMM) if GEMM in self.laps else 0.0
         for name, laps in self.laps.items():
             place = f"{self.name}/{name}"
@@ -144,7 +144,7 @@ def lap(candidate: Candidate, repeats: int) -> Lap:
 
 
 def gemm(side: int = 2048) -> Candidate:
-    """A product of square matrices: the speed that nothing on this machine exceeds."""
+    """A product of square matrices: an upper bound of the speed on this machine."""
     a, b = torch.rand(2, side, side)
     return Candidate(lambda: a @ b, 2.0 * side**3)
 

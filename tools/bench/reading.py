@@ -1,4 +1,4 @@
-"""How much memory and time it takes to read a long video into a latent.
+"""Memory and time of encoding a long video as a latent.
 
 `python -m tools.bench.reading minute` encodes 1440 frames of 1920x1080; `hour` places two seconds
 of an hour's file on a small canvas and extends it, beside the same with a minute's. Each is
@@ -77,7 +77,7 @@ def measured(what: str, file: Path, folder: str, start: float = 0.0) -> None:
 
 
 def joined(path: Path, longer: Path, times: int) -> Path:
-    """A file of the packets of `path`, again and again: quick, for nothing is encoded."""
+    """A file that repeats the packets of `path`; nothing is encoded again."""
     with opened(path) as source, av.open(str(longer), "w") as target:
         stream = source.streams.video[0]
         packets = [packet for packet in source.demux(stream) if packet.dts is not None]
@@ -95,7 +95,7 @@ def joined(path: Path, longer: Path, times: int) -> Path:
 
 
 def make(path: Path, options: argparse.Namespace) -> Path:
-    """A file of colours that drift, with a bar that shows the time."""
+    """A file of drifting colours with a time bar."""
     began, frames, (width, height) = time.monotonic(), options.frames, options.size
     write_video(path, drifting(width, height, frames), FPS)
     print(
@@ -119,7 +119,7 @@ def drifting(width: int, height: int, frames: int) -> Iterator[Frames]:
 
 
 def encode(path: Path, folder: Path) -> None:
-    """Prints memory and time while the whole file becomes a latent in a mapped file."""
+    """Prints memory and time of encoding the whole file to a memory-mapped latent."""
     config = read_config(MODELS / SHIPPED)
     autoencoder = load_autoencoder(MODELS / SHIPPED, config)
     info = probe(path)
@@ -146,19 +146,20 @@ def encode(path: Path, folder: Path) -> None:
 
     capacity = partial(mapped_tensor, folder / "latent.safetensors", "samples")
     with torch.inference_mode():
-        known, mask = encode_canvas(
+        encoded = encode_canvas(
             canvas.place(Placement(source=path)),
             texts,
             config.autoencoder.latent_channels,
             allocate=capacity,
         )
+    known, mask = encoded.known, encoded.mask
     tell(f"{canvas.size.frames} frames of {info.width}x{info.height} to {tuple(known.shape)}")
     if bool(mask.any()) or not bool(known[:, :, -1].any()):
         raise SystemExit("not all of the file is in the latent")
 
 
 def extend(path: Path, start: float) -> None:
-    """Prints memory and time while two seconds from `start` on are extended on a small canvas."""
+    """Prints memory and time of extending two seconds from `start` on a small canvas."""
     pipeline = load()
     before, began = Resident.read(), time.monotonic()
     placement = Placement(source=path, skip=start, seconds=PRESERVED, fit="crop")

@@ -1,4 +1,4 @@
-"""How much memory this process takes, as Linux counts it."""
+"""Resident memory of this process, as Linux counts it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ PEAK = "5"  # which of its counts the system is told to begin anew
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """Megabytes: now, the most so far, and how much of now lies in files."""
+    """Megabytes: current, peak, and the file-backed part of the current."""
 
     now: float
     peak: float
@@ -23,5 +23,5 @@ class Resident:
 
     @staticmethod
     def forget_peak() -> None:
-        """From here on the peak is that of what follows."""
+        """Resets the peak."""
         (PROCESS / "clear_refs").write_text(PEAK)

@@ -1,4 +1,4 @@
-"""A latent to an mp4: memory that does not grow with the length, and no time lost over it.
+"""Decoding to an mp4: memory that does not grow with the length, without loss of time.
 
 Every point is a process of its own. Peers decode all frames before they encode the first.
 """
@@ -51,7 +51,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
 
 
 def spent(variant: str, frames: int, width: int, height: int) -> Spent:
-    """What `variant` takes in a process of its own."""
+    """Time and memory of `variant` in a process of its own."""
     asked = (variant, str(frames), str(width), str(height))
     done = subprocess.run(
         [sys.executable, "-m", "tools.bench.decoding", *asked],

@@ -17,13 +17,23 @@ from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
 from ..models.model import HostModel
+from .trained_length import class_names
+from .vace_context import takes_vace_context
 
 BaseModel = comfy.model_base.BaseModel
 
 Levels = Literal["token", "frame", "one"]
 """What of a latent may have a noise level of its own."""
 
-IMAGES_ONLY = ("QwenImage", "HunyuanImage21Refiner")  # though their latents have a time axis
+IMAGES_ONLY = (  # though their latents have a time axis
+    "Anima",
+    "HunyuanImage21Refiner",
+    "JoyImage",
+    "Kandinsky5Image",
+    "Krea2",
+    "QwenImage",
+)
+RESTORERS = ("SeedVR2",)  # they take a whole video beside the latent
 
 SUPPORT_BY_LEVEL = {
     "token": "Footage is shown clean, at a noise level of its own for each token.",
@@ -36,6 +46,10 @@ SUPPORT_BY_CHANNELS = (
     "Footage is shown in the channels this model has for it; footage of a firmness below 1 is not, "
     "and held as noisy as the rest."
 )
+SUPPORT_BY_CONTEXT = (
+    "Footage is shown in VACE's own context and mask; footage of a firmness below 1 is not, and "
+    "held as noisy as the rest."
+)
 SUPPORT_BY_MASK = "Footage that fills a latent frame is shown clean; other footage is merely kept."
 
 
@@ -46,15 +60,18 @@ class ConditioningSupport:
     levels: Levels
     images: bool = False  # it has channels for the footage
     marks: bool = False  # it has a channel that says where footage is
+    context: bool = False  # it has a network of its own for the footage: VACE
 
     @property
     def accepts_footage(self) -> bool:
         """Whether the model can tell footage from what it paints."""
-        return self.levels != "one" or self.images or self.marks
+        return self.levels != "one" or self.images or self.marks or self.context
 
     @property
     def summary(self) -> str:
         """What is honoured and what is not, for the user."""
+        if self.context:
+            return SUPPORT_BY_CONTEXT
         if self.images:
             return SUPPORT_BY_CHANNELS
         return (
@@ -79,7 +96,14 @@ class ConditioningSupport:
 def conditioning_support(model: BaseModel) -> ConditioningSupport:
     """How to show footage to `model`; ConfigError where it is of no use for a canvas."""
     kind, latents = type(model).__name__, model.latent_format
-    if getattr(latents, "latent_dimensions", 2) != 3 or kind in IMAGES_ONLY:
+    names = class_names(model)
+    if not set(RESTORERS).isdisjoint(names):
+        raise ConfigError(
+            f"{kind} restores a video and generates none: leave `latent` of Sora Guider "
+            "unconnected and use the nodes made for this model"
+        )
+    images = not set(IMAGES_ONLY).isdisjoint(names)
+    if getattr(latents, "latent_dimensions", 2) != 3 or images:
         raise ConfigError(
             f"{kind} does not paint videos: connect a video model, or leave `latent` of Sora "
             "Guider unconnected"
@@ -87,7 +111,7 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
     empty, anywhere = torch.zeros(1, latents.latent_channels, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
     unasked = model.concat_cond(noise=empty, device=empty.device, latent_image=empty)
     if unasked is None:
-        return ConditioningSupport(_sigma_levels(model))
+        return ConditioningSupport(_sigma_levels(model), context=takes_vace_context(model))
     nothing = concat_channels(model, empty, anywhere)
     if nothing.shape != unasked.shape:
         raise ConfigError(
@@ -121,6 +145,8 @@ def _sigma_levels(model: BaseModel) -> Levels:
     half = torch.ones(1, 1, 2, 4, 4)
     half[..., :2] = 0
     timesteps: Any = model.process_timestep(torch.ones(1), x=half, denoise_mask=half)
+    if isinstance(timesteps, tuple):  # of the video, and of the sound of LTX-2
+        timesteps = timesteps[0]
     levels = set(timesteps.flatten().tolist())
     if levels == {1.0}:
         return "one"

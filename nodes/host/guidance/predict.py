@@ -14,24 +14,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.sampling.drift import Statistics
-from ....sora_core.sampling.guidance import Share, any_guidance, guidance_weights, guide_both
+from ....sora_core.sampling.guidance import Share, any_guidance, combine, guidance_weights
 from ....sora_core.sampling.inpaint import SamplingMask, model_view
 from ....sora_core.sampling.prompt_spans import blend_denoisers, weights_at
 from ....sora_core.sampling.samplers import Denoise, Sigma
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, merged_cond
+from ..latents import canvas_of, filler_of
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport
-
-ModelOptions = dict[str, Any]
-"""What the host calls model options."""
+from .low_noise_expert import ModelOptions
+from .trained_length import class_names
+from .vace_context import VaceContext
 
 HostArguments = dict[str, Any]
 """What the host hands on: the input of a model, or the predictions to be combined."""
+
+GREY_FILLER = "WAN21"
+GUIDING_FRAME = "guiding_frame_index"  # HunyuanVideo I2V, second version: this frame is clean
+UNTIMED = ("time_dim_concat",)  # a clip of its own, appended to the latent
 
 ConcatChannels = Float[Tensor, "1 c2 t y x"]
 
@@ -45,6 +49,9 @@ class SegmentContext:
     model_mask: SamplingMask | None  # at which levels the model may see held tokens
     concat: ConcatChannels | None  # what it sees in its channels for footage
     concat_empty: ConcatChannels | None  # and there, were nothing known
+    guiding: bool  # whether `model_mask` is that of a lone first frame, for the first call only
+    vace: VaceContext | None  # what VACE sees beside the latent
+    vace_empty: VaceContext | None  # and there, were nothing known
     prompts: Float[Tensor, "p t"]  # how much each counts in each frame of the canvas
     start: int = 0  # the first of its frames that is painted now
     reference: Statistics | None = None  # what an earlier part was like
@@ -68,6 +75,11 @@ class ModelInputs:
     place: int  # of the first, as the model is to take it
     sigma_ratio: SamplingMask | None  # of what it sees, over the sampler's
     concat: ConcatChannels | None
+    vace: VaceContext | None
+    frames: Tensor  # of the latent frames that are painted together: those of this call
+    start: int  # the first of them, counted over the whole canvas
+    total: int  # latent frames of the whole canvas
+    guided: bool  # whether the first of them is clean, as HunyuanVideo I2V expects it
 
     def wrap(self, options: ModelOptions) -> ModelOptions:
         """`options` with the model called so, and by whatever called it before."""
@@ -82,19 +94,37 @@ class ModelInputs:
         x, conds = arguments["input"], dict(arguments["c"])
         window = conds["transformer_options"].get("context_window")  # of the host's own windows
         part = slice(None) if window is None else window.index_list
-        if window is None and x.shape[2] != self.whole:
+        if window is None:
             for name, cond in conds.items():
-                timed = isinstance(cond, Tensor) and cond.ndim > 4 and cond.shape[-3] == self.whole
-                if timed and name != "c_concat":
-                    raise ConfigError(f"{name} lies along time: it cannot be led around a loop")
-        for name, value in (("denoise_mask", self.sigma_ratio), ("c_concat", self.concat)):
+                if isinstance(cond, Tensor) and cond.ndim > 4 and name not in UNTIMED:
+                    conds[name] = self.sliced(cond, x.shape[2])
+        if not self.guided:
+            conds.pop(GUIDING_FRAME, None)
+        beside = {
+            "denoise_mask": self.sigma_ratio,
+            "c_concat": self.concat,
+            "vace_context": self.vace,
+        }
+        for name, value in beside.items():
             if value is not None:
-                conds[name] = value[:, :, part].repeat(len(x) // len(value), 1, 1, 1, 1)
+                rows = value[..., part, :, :]
+                conds[name] = rows.repeat(len(x) // len(rows), *[1] * (rows.ndim - 1))
         if self.place and window is None:
             places = list(range(self.place, self.place + x.shape[2]))
             here = {"context_window": WindowPositions(places)}
             conds["transformer_options"] = conds["transformer_options"] | here
         return arguments | {"c": conds}
+
+    def sliced(self, cond: Tensor, frames: int) -> Tensor:
+        """`cond` at the latent frames of this call, where its axis -3 is time."""
+        match cond.shape[-3]:
+            case length if length == frames:
+                return cond
+            case self.total:
+                return cond[..., (self.start + self.frames) % self.total, :, :]
+            case self.whole:
+                return cond[..., self.frames, :, :]
+        return cond
 
 
 def call_model(apply: Callable[..., Latent], arguments: HostArguments) -> Latent:
@@ -114,13 +144,17 @@ def check_latent(model: BaseModel, latent: LatentDict) -> None:
 
 
 def is_loop(latent: LatentDict) -> bool:
-    canvas: Canvas | None = latent.get("sora_canvas")
+    canvas = canvas_of(latent)
     return canvas is not None and canvas.ring
 
 
-def empty_footage(latent: LatentDict, like: Latent) -> Latent:
-    """What a model that has channels for footage is used to see where there is none."""
-    grey: Latent | None = latent.get("sora_open")
+def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
+    """What `model` is used to see in its channels for footage where there is none.
+
+    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as the
+    host's own nodes give them.
+    """
+    grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
     if grey is None or grey.shape[3:] != like.shape[3:]:
         return torch.zeros_like(like)
     first = grey.shape[2] - 1 if is_loop(latent) else 0
@@ -187,7 +221,7 @@ class GuidedCall:
         frames = (first + torch.arange(x.shape[2], device=x.device)) % context.known.shape[2]
         x_in, inputs, inputs_empty = self.model_inputs(x, sigma, frames, place)
         text, footage = self.guidance.scales_at(float(sigma))
-        if context.model_mask is None and context.concat is None:
+        if context.model_mask is None and context.concat is None and context.vace is None:
             footage = 1.0  # nothing is placed
         share = context.share
         if isinstance(share, Tensor):
@@ -206,36 +240,27 @@ class GuidedCall:
             prompts = [lambda *_, one=one: one for one in prompted]
             return [blend_denoisers(prompts, weights[counting])(0)(x, sigma), away]
 
-        def combine(arguments: HostArguments) -> Latent:
-            towards, away = arguments["cond_denoised"], arguments["uncond_denoised"]
-
-            def without(x: Latent, sigma: Sigma) -> Latent:
-                return self.batch([negative], x, inputs_empty)[0]
-
-            guided = guide_both(
-                lambda *_: towards,
-                lambda *_: away,
-                without,
-                text,
-                footage,
-                self.guidance.rescale,
-                share=share,
-            )
-            return arguments["input"] - guided(x, 1.0)
+        def combined(arguments: HostArguments) -> Latent:
+            cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
+            none = self.batch([negative], x, inputs_empty)[0] if footage != 1 else None
+            rescale = self.guidance.rescale
+            return arguments["input"] - combine(cond, uncond, none, text, footage, rescale, share)
 
         own = {
             "sampler_calc_cond_batch_function": predictions,
-            "sampler_cfg_function": combine,
+            "sampler_cfg_function": combined,
             "disable_cfg1_optimization": True,
         }
+        guided = any_guidance(guidance_weights(text, footage, share)[0])
+        always = bool(self.options.get("disable_cfg1_optimization"))  # patches that read both
         return comfy.samplers.sampling_function(
             self.model,
             x_in * self.scale,
             self.timestep,
-            negative if any_guidance(guidance_weights(text, footage, share)[0]) else None,
+            negative if guided or always else None,
             self.conds["positive"],
             text,
-            model_options=self.options | own,
+            model_options=inputs.wrap(self.options) | own,  # hooks that call the model: as here
             seed=self.seed,
         )
 
@@ -244,19 +269,21 @@ class GuidedCall:
     ) -> tuple[Latent, ModelInputs, ModelInputs]:
         """What the model sees of `x`, and beside it: with footage, and as if there were none."""
         context, level, x_in = self.context, None, x
-        if context.model_mask is not None:
+        guided = context.guiding and context.start + int(frames[0]) == 0
+        if context.model_mask is not None and guided >= context.guiding:
             known, clear = context.known[:, :, frames], context.model_mask[:, :, frames]
             x_in, levels = model_view(x, sigma, known, clear)
             level = levels / sigma if self.support.levels != "one" else None
-        concat, concat_empty = (
-            None if part is None else part[:, :, frames]
-            for part in (context.concat, context.concat_empty)
+        concat, concat_empty, vace, vace_empty = (
+            None if part is None else part[..., frames, :, :]
+            for part in (context.concat, context.concat_empty, context.vace, context.vace_empty)
         )
+        here = (frames, context.start, context.prompts.shape[1])
         whole = context.known.shape[2]
         return (
             x_in,
-            ModelInputs(whole, place, level, concat),
-            ModelInputs(whole, place, None, concat_empty),
+            ModelInputs(whole, place, level, concat, vace, *here, guided),
+            ModelInputs(whole, place, None, concat_empty, vace_empty, *here, False),
         )
 
     def batch(self, conds: list[Any], x: Latent, view: ModelInputs) -> list[Latent]:

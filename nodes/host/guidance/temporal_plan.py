@@ -9,7 +9,6 @@ import comfy.model_patcher
 import torch
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.errors import ConfigError
 from ....sora_core.pipeline.denoiser import RING_CUTS, ring_start
 from ....sora_core.pipeline.generate import OVERLAP, SEGMENT_SETTINGS, clip_shift
@@ -18,15 +17,19 @@ from ....sora_core.sampling.samplers import Denoise
 from ....sora_core.sampling.schedules import shifted_sigmas
 from ....sora_core.sampling.windows import Windows
 from ....sora_core.shapes import Grid
+from ..latents import canvas_latent_of
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import ConditioningSupport
 from .predict import is_loop
+from .trained_length import trained_latent_frames
 
 MEMORY_SHARE = (
     0.5  # of a device's memory, for what is alive while a model runs; the rest is for weights
 )
 BATCH_ROWS = 2  # towards the prompt and away from the other, side by side
+OFFLOADING = 8  # times as many run where rows go one by one and weights wait in main memory:
+# 81 frames of 1280x720 in 12 GB where the share above holds 13 (ComfyUI-WanVideoWrapper#1713)
 
 CallAt = Callable[[int, int], Denoise]
 """The denoiser of frames from the first number on, which the model takes to be at the second."""
@@ -46,6 +49,7 @@ class TemporalPlan:
     accepts_footage: bool
     everywhere: bool  # whether a short ring is cut at each of its frames
     first: int = 0  # the number of the first latent frame of a cut ring
+    remark: str = ""  # where memory is too small for the length that the model was trained for
 
     @classmethod
     def for_latent(
@@ -55,12 +59,12 @@ class TemporalPlan:
         latent: LatentDict,
         seconds: float,
     ) -> "TemporalPlan":
-        length = frames_at_once(patcher, latent, seconds)
+        length, remark = frames_at_once(patcher, latent, seconds)
         windows = Windows(length, min(OVERLAP, length - 1))
         ours = isinstance(patcher.model, HostModel)
         whole = Grid(*latent["samples"].shape[2:])
         first = ring_start(patcher.model.diffusion_model.config) if ours else 0
-        return cls(whole, windows, is_loop(latent), support.accepts_footage, ours, first)
+        return cls(whole, windows, is_loop(latent), support.accepts_footage, ours, first, remark)
 
     @property
     def is_long(self) -> bool:
@@ -100,6 +104,8 @@ class TemporalPlan:
             )
             length, frames = self.windows.length, self.whole.frames
             parts.append(f"Painted in {method}, {length} of {frames} latent frames each.")
+        if self.remark:
+            parts.append(self.remark)
         return parts
 
     def denoiser(self, call_at: CallAt, start: int) -> Denoise:
@@ -130,23 +136,40 @@ class TemporalPlan:
 
 def frames_at_once(
     patcher: comfy.model_patcher.ModelPatcher, latent: LatentDict, seconds: float
-) -> int:
-    """As many latent frames as last `seconds`; for 0 as many as our model was made for, or as any
-    other finds memory for. Counts all memory, not what is free: the same each time."""
-    batch, channels, frames, *sides = latent["samples"].shape
-    least, model = min(frames, SEGMENT_SETTINGS.history + 1), patcher.model
+) -> tuple[int, str]:
+    """As many latent frames as last `seconds`, and a remark for the user.
+
+    For 0 as many as the model was trained for; for a model of unknown length as many as memory
+    holds. Less than the trained length only where even offloading cannot hold it, with a remark.
+    Counts all memory, not what is free: the same each time.
+    """
+    frames = latent["samples"].shape[2]
+    least, model, remark = min(frames, SEGMENT_SETTINGS.history + 1), patcher.model, ""
     if seconds:
-        canvas: Canvas | None = latent.get("sora_canvas")
-        if canvas is None:
+        encoded = canvas_latent_of(latent)
+        if encoded is None:
             raise ConfigError(
                 f"window of {seconds:g} seconds, and a latent that no canvas made: set it to 0, or "
                 "use Sora Encode Canvas"
             )
-        wanted = latent["sora_compression"].latent_frames(max(1, round(seconds * canvas.fps)))
+        count = max(1, round(seconds * encoded.canvas.fps))
+        wanted = encoded.compression.latent_frames(count)
     elif isinstance(model, HostModel):
         wanted = model.window
     else:
-        memory: Any = devices.get_total_memory(patcher.load_device)
-        needed = model.memory_required([BATCH_ROWS * batch, channels, frames, *sides])
-        wanted = int(frames * MEMORY_SHARE * memory / needed)
-    return min(frames, max(least, wanted))
+        fitting, trained = frames_in_memory(patcher, latent), trained_latent_frames(model)
+        wanted = int(fitting) if trained is None else min(trained, int(OFFLOADING * fitting))
+        if trained is not None and wanted < min(trained, frames):
+            remark = (
+                f"Memory holds fewer than the {trained} latent frames that this model was trained "
+                "for: choose a smaller size, or set `window` to try more."
+            )
+    return min(frames, max(least, wanted)), remark
+
+
+def frames_in_memory(patcher: comfy.model_patcher.ModelPatcher, latent: LatentDict) -> float:
+    """How many latent frames the memory share of this device holds, by the host's own estimate."""
+    batch, channels, frames, *sides = latent["samples"].shape
+    memory: Any = devices.get_total_memory(patcher.load_device)
+    needed = patcher.model.memory_required([BATCH_ROWS * batch, channels, frames, *sides])
+    return frames * MEMORY_SHARE * memory / needed

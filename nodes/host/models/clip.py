@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import comfy.model_management as devices
 import comfy.ops
@@ -19,13 +19,14 @@ from ....sora_core.checkpoints.text_file import (
     read_text_config,
     read_text_weights,
 )
+from ....sora_core.errors import ConfigError
 from ....sora_core.models.text_encoder import TextConfig, TextEncoder, encode_tokens
 from ....sora_core.models.tokenizer import TokenizedText, Tokenizer
 
 CLIP_NAME = "sora"
 
 Pieces = dict[str, list[list[tuple[Any, ...]]]]
-"""Tokens as the host passes them on, under our name: id, weight, perhaps the word's number."""
+"""Tokens in the host's form, under `CLIP_NAME`: id, weight, and optionally the word's index."""
 
 
 class HostTokenizer:
@@ -87,14 +88,21 @@ class HostTextEncoder(TextEncoder):
         encoded = encode_tokens(self, texts, device=self.execution_device)
         return encoded.states[encoded.mask][None].to(devices.intermediate_device()), None
 
+    def generate(self, tokens: object, **sampling: object) -> NoReturn:
+        """ConfigError: a node of the host asks this text encoder for text."""
+        raise ConfigError(
+            f"clip: {type(self).__name__} writes no text: connect a language model, such as Qwen "
+            "or Gemma"
+        )
+
     def load_sd(self, state: dict[str, Tensor]) -> nn.modules.module._IncompatibleKeys:
         return self.load_state_dict(state, strict=False)
 
 
 def load_clip(path: Path = SHIPPED_TEXT_ENCODER) -> comfy.sd.CLIP:
-    """A CLIP of the text encoder in the file at `path`, in float32 for it is small.
+    """A CLIP of the text encoder in the file at `path`, in float32 since it is small.
 
-    A model file that holds none uses the one that ships. WeightsError for a damaged file.
+    A model file without a text encoder uses the released one. WeightsError for a damaged file.
     """
     path = path if holds_text(path) else SHIPPED_TEXT_ENCODER
     config, tokenizer = read_text_config(path)

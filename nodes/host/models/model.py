@@ -2,9 +2,9 @@
 
 Axes: b batch, c channels, t frames, y rows, x columns, l text tokens, e text width.
 
-Timesteps of the host are sigma x 1000, and the host wants velocities: (x - clean) / sigma. Known
-footage comes as a `denoise_mask`: 1 where the model paints, 0 where it keeps. A token's noise level
-is the mask times sigma, so known tokens enter as clean as they are.
+The host's timesteps are sigma x 1000, and it expects velocities: (x - clean) / sigma. Known footage
+comes as a `denoise_mask`: 1 where the model generates, 0 where footage is exact. A token's noise
+level is the mask times sigma, so known tokens have sigma 0.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,15 +48,14 @@ from ....sora_core.shapes import COMPRESSION, Latent
 TIMESTEPS = 1000  # the host's timestep at sigma 1
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
 FRAME_RATE = "frame_rate"
-"""The key of a conditioning that states the frames a second of its video, as LTXVConditioning and
-Sora's own nodes set it."""
-DIT_ACTIVATIONS = 24  # widths of a token that are alive at once, by measure
+"""The conditioning key for frames per second, which LTXVConditioning and Sora's nodes set."""
+DIT_ACTIVATIONS = 24  # activations per token at the peak, in widths, measured
 
 TransformerOptions = dict[str, Any]
-"""What the host calls transformer options: patches, wrappers and where a sampling stands."""
+"""The host's transformer options: patches, wrappers and the state of sampling."""
 
 TextInput = Int[Tensor, "b l"] | Float[Tensor, "b t l"]
-"""Which words there are; or how much each counts in each latent frame, as a logarithm."""
+"""A mask of text tokens; or the log weight of each in each latent frame."""
 
 StateDict = dict[str, Tensor]
 
@@ -79,7 +78,7 @@ class HostLayers:
 
 
 class LatentFormat(comfy.latent_formats.LatentFormat):
-    """How the host shows our latents: one frame a step, so that a preview moves."""
+    """Our latent format for the host. Previews show the next latent frame at each step."""
 
     latent_dimensions = 3
     spacial_downscale_ratio = COMPRESSION.rows
@@ -93,7 +92,7 @@ class LatentFormat(comfy.latent_formats.LatentFormat):
         self.preview_index = 0
 
     def next_frame(self, latent: Latent) -> Latent:
-        """The frame of `latent` after the one shown last, as large as a preview."""
+        """The latent frame after the previously previewed one, scaled to preview size."""
         frame = latent[:1, :, self.preview_index % latent.shape[2]]
         self.preview_index += 1
         scale = max(1, PREVIEW_SIDE // max(frame.shape[-2:]))
@@ -101,7 +100,7 @@ class LatentFormat(comfy.latent_formats.LatentFormat):
 
 
 class TextCond(comfy.conds.CONDRegular):
-    """Text states or their mask; several prompts go side by side, padded to the longest."""
+    """Text states or their mask; the prompts of a batch are padded to the longest."""
 
     def __init__(self, cond: Tensor, together: bool) -> None:
         super().__init__(cond)
@@ -121,7 +120,7 @@ class TextCond(comfy.conds.CONDRegular):
 
 
 class HostDiT(DiT):
-    """The transformer as the host calls it: a velocity from a noisy latent and a timestep."""
+    """The transformer as the host calls it: returns the velocity at a noisy latent and timestep."""
 
     def __init__(
         self,
@@ -165,7 +164,7 @@ class HostDiT(DiT):
         options: TransformerOptions,
         frame_rate: float = USUAL_FPS,
     ) -> Latent:
-        """Where `x` is heading; nowhere where the mask keeps it."""
+        """The velocity at `x`; 0 where the mask marks exact footage."""
         patch = self.config.patch
         rows, columns = x.shape[-2:]
         sigma = rearrange(timestep / TIMESTEPS, "b -> b 1 1 1 1")
@@ -190,7 +189,7 @@ class HostDiT(DiT):
 
 
 def in_patches(x: Tensor, patch: int) -> Tensor:
-    """`x` with its last row and column repeated until both sides are whole patches."""
+    """`x`, its last row and column repeated until both sides are multiples of `patch`."""
     rows, columns = (-side % patch for side in x.shape[-2:])
     return pad(x, (0, columns, 0, rows, 0, 0), mode="replicate") if rows or columns else x
 
@@ -198,14 +197,14 @@ def in_patches(x: Tensor, patch: int) -> Tensor:
 def window_mask(
     mask: Float[Tensor, "b 1 #t #y #x"], frames: int, options: TransformerOptions
 ) -> Tensor:
-    """The part of `mask` for the frames at hand: some hosts leave it whole in a context window."""
+    """`mask` at the frames of the context window; some hosts pass it whole."""
     if mask.shape[2] in (1, frames):
         return mask
     return mask[:, :, options["context_window"].index_list]
 
 
 def first_frames(frames: int, device: torch.device, options: TransformerOptions) -> float | Tensor:
-    """What to add to the frames' own numbers for their places in the whole video."""
+    """The offset of frame indices in a context window to those in the whole video."""
     window = options.get("context_window")
     if window is None or len(window.index_list) != frames:
         return 0.0
@@ -216,7 +215,7 @@ def first_frames(frames: int, device: torch.device, options: TransformerOptions)
 def host_attention(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, options: TransformerOptions
 ) -> Tensor:
-    """The host's attention, whichever its user chose. Its kernels agree on masks that are added."""
+    """The attention backend that the user chose; all of them accept additive masks."""
     if mask is not None:
         if mask.dtype == torch.bool:
             mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
@@ -236,7 +235,7 @@ def host_attention(
 def patched_block(
     i: int, block: Callable[[Tensor], Tensor], x: Tensor, *, options: TransformerOptions
 ) -> Tensor:
-    """The output of block `i`, or of what a patch of the host puts in its place."""
+    """The output of block `i`, or of the host's patch that replaces it."""
     patches = options.get("patches_replace", {}).get("dit", {})
     if ("double_block", i) not in patches:
         return block(x)
@@ -250,7 +249,7 @@ def patched_block(
 
 
 class HostModel(comfy.model_base.BaseModel):
-    """The transformer with its schedule and its conditioning, as the host samples it."""
+    """The host's model: the transformer with its schedule and conditioning."""
 
     diffusion_model: HostDiT
 
@@ -259,8 +258,8 @@ class HostModel(comfy.model_base.BaseModel):
         network: Any = HostDiT  # the host's annotation knows its first network only
         super().__init__(config, flow, device=device, unet_model=network)
         settings = config.bundle.sampling
-        self.window = settings.window  # latent frames that it was made to see
-        self.easing = settings.easing  # over which guidance rises from known footage on
+        self.window = settings.window  # latent frames that it was trained on
+        self.easing = settings.easing  # latent frames over which guidance rises after known footage
         self.fps = config.bundle.fps  # where no conditioning states another rate
 
     def extra_conds(
@@ -272,7 +271,7 @@ class HostModel(comfy.model_base.BaseModel):
         denoise_mask: Float[Tensor, "b c t y x"] | None = None,
         **options: object,
     ) -> dict[str, Any]:
-        """The host's conditioning; the words of all prompts in one batch where that is faster."""
+        """The host's conditioning; all prompts in one batch where that is faster."""
         conds = super().extra_conds(noise=noise, cross_attn=cross_attn, **options)
         if self.metric:
             conds[FRAME_RATE] = comfy.conds.CONDConstant(options.get(FRAME_RATE, self.fps))
@@ -293,7 +292,7 @@ class HostModel(comfy.model_base.BaseModel):
         width = self.diffusion_model.config.text_width
         if words.shape[-1] != width:
             raise PromptError(
-                f"conditioning of width {words.shape[-1]}: this model reads {width}; encode the "
+                f"conditioning of width {words.shape[-1]}: this model needs {width}; encode the "
                 "prompt with the CLIP of Sora Load Model"
             )
         tokens = prod(noise.shape[2:]) // self.diffusion_model.config.patch**2
@@ -309,14 +308,14 @@ class HostModel(comfy.model_base.BaseModel):
         return latent_image  # known tokens are at noise level 0
 
     def memory_required(self, input_shape: list[int], cond_shapes: object = None) -> int:
-        """Bytes alive at once while the transformer runs on latents of `input_shape`."""
+        """Peak bytes of activations of the transformer on latents of `input_shape`."""
         tokens = input_shape[0] * prod(input_shape[2:]) // self.diffusion_model.config.patch**2
         size = devices.dtype_size(self.manual_cast_dtype or self.get_dtype())
         return tokens * self.diffusion_model.config.width * DIT_ACTIVATIONS * size
 
 
 class HostConfig(comfy.supported_models_base.BASE):
-    """What the host wants to know before it builds the model."""
+    """The host's configuration of the model, by which it builds it."""
 
     unet_extra_config = {}  # noqa: RUF012  the host copies it
     supported_inference_dtypes = [torch.bfloat16, torch.float16, torch.float32]  # noqa: RUF012
@@ -335,7 +334,7 @@ class HostConfig(comfy.supported_models_base.BASE):
         return HostModel(self, device)
 
     def process_unet_state_dict_for_saving(self, state_dict: StateDict) -> StateDict:
-        """A whole model file, so that Sora Load Model reads what the host's nodes save."""
+        """The state of a whole model file: Sora Load Model can load what Save Model writes."""
         return {
             SETTINGS: settings_tensor(self.bundle),
             **{TRANSFORMER_PREFIX + name: tensor for name, tensor in state_dict.items()},
@@ -348,11 +347,16 @@ class HostConfig(comfy.supported_models_base.BASE):
         return {AUTOENCODER_PREFIX + name: tensor for name, tensor in state_dict.items()}
 
     def process_clip_state_dict_for_saving(self, state_dict: StateDict) -> StateDict:
-        return {}  # the text encoder is an installed package
+        return {}  # the released text encoder is used
 
 
-def load_model(path: Path, bundle: CheckpointConfig) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL: the transformer of the file at `path`, ready for any sampler of the host."""
+def load_model(
+    path: Path, bundle: CheckpointConfig, disable_dynamic: bool = False
+) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL: the transformer of the file at `path`, ready for any sampler of the host.
+
+    `disable_dynamic` asks a newer host for weights that stay whole, as training needs them.
+    """
     config = HostConfig(path, bundle)
     load_device, offload_device = devices.get_torch_device(), devices.unet_offload_device()
     supported = config.supported_inference_dtypes
@@ -361,16 +365,23 @@ def load_model(path: Path, bundle: CheckpointConfig) -> comfy.model_patcher.Mode
     model = config.get_model({}, device=offload_device)
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
-    return patcher(model, load_device, offload_device)
+    result = patcher(model, load_device, offload_device, disable_dynamic)
+    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it anew from here
+    return result
 
 
 def patcher(
-    model: nn.Module, load_device: torch.device, offload_device: torch.device
+    model: nn.Module,
+    load_device: torch.device,
+    offload_device: torch.device,
+    disable_dynamic: bool = False,
 ) -> comfy.model_patcher.ModelPatcher:
-    """The host's keeper of `model`, which moves it between devices; newer hosts have another."""
+    """The host's patcher of `model`, which moves it between devices; newer hosts have another."""
     note_dtypes = getattr(devices, "archive_model_dtypes", None)
     if note_dtypes is not None:
         note_dtypes(model)
     default = comfy.model_patcher.ModelPatcher
-    kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
+    kind = default
+    if not disable_dynamic:
+        kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
     return kind(model, load_device=load_device, offload_device=offload_device)

@@ -15,20 +15,20 @@ from torch import Tensor
 from ....sora_core.checkpoints.checkpoint import AUTOENCODER_PREFIX, CheckpointConfig
 from ....sora_core.checkpoints.safetensors_io import load_into
 from ....sora_core.errors import ConfigError
-from ....sora_core.models.autoencoder import BLOCK_PLACES, PIXEL_PATCH, Autoencoder
+from ....sora_core.models.autoencoder import BLOCK_PLACES, MERGE, PIXEL_PATCH, Autoencoder
 from ....sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from ....sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from .model import HostLayers, patcher
 
 VAE = comfy.sd.VAE
 
-LATENT_CHUNK = 8  # frames that pass through the autoencoder together
-VAE_ACTIVATIONS = 14  # fine features of a place in the blocks that are alive at once, by measure
-WAITING_CHUNKS = 4  # and of one that waits before them, or behind
+LATENT_CHUNK = 8  # frames that the autoencoder processes together
+VAE_ACTIVATIONS = 14  # activations per position in the blocks at the peak, measured
+WAITING_CHUNKS = 4  # the same for positions of the chunk before or after the blocks
 
 
 class HostAutoencoder(Autoencoder):
-    """The autoencoder as the host calls it: long videos pass in chunks, and can be stopped."""
+    """The autoencoder as the host calls it: in chunks, with a check for interrupts after each."""
 
     def encode(self, video: Video) -> Latent:
         return torch.cat(
@@ -40,14 +40,14 @@ class HostAutoencoder(Autoencoder):
 
 
 def interruptible(chunks: Iterator[Tensor]) -> Iterator[Tensor]:
-    """`chunks`, until the user cancels."""
+    """`chunks`; raises the host's interrupt when the user cancels."""
     for chunk in chunks:
         devices.throw_exception_if_processing_interrupted()
         yield chunk
 
 
 class HostVAE(comfy.sd.VAE):
-    """The autoencoder with what the host's VAE nodes ask of it."""
+    """The autoencoder with the attributes and methods that the host's VAE nodes use."""
 
     def __init__(self, autoencoder: HostAutoencoder) -> None:
         with quiet_log():
@@ -62,13 +62,18 @@ class HostVAE(comfy.sd.VAE):
         self.working_dtypes = [torch.bfloat16, torch.float32]
         self.process_input = from_image
         self.process_output = to_image_in_place
-        fine = autoencoder.config.fine_width
+        config = autoencoder.config
+        fine = config.fine_width
+        # the two frames before that each block remembers, while those of the next chunk are made
+        past = 2 * (
+            config.fine_depth * fine + config.coarse_depth * config.coarse_width // MERGE**2
+        )
 
         def memory(pixels: int, held: int, dtype: torch.dtype) -> int:
             chunk, frame = LATENT_CHUNK * pixels // PIXEL_PATCH**2, pixels // PIXEL_PATCH**2
             together = min(chunk, max(BLOCK_PLACES, frame))
             features = fine * (VAE_ACTIVATIONS * together + WAITING_CHUNKS * (chunk - together))
-            return (features + pixels * held) * devices.dtype_size(dtype)
+            return (features + past * frame + pixels * held) * devices.dtype_size(dtype)
 
         self.memory_used_encode = lambda shape, dtype: memory(
             shape[0] * prod(shape[-2:]), 3 * shape[2], dtype
@@ -87,7 +92,7 @@ class HostVAE(comfy.sd.VAE):
 
 
 class quiet_log:  # noqa: N801  reads as a phrase
-    """While open, the host does not warn of a VAE without weights: they follow."""
+    """Suppresses the host's warning of a VAE without weights: they are loaded afterwards."""
 
     def __enter__(self) -> None:
         logging.getLogger().addFilter(self.keep)
@@ -125,13 +130,14 @@ def compression(vae: VAE) -> Compression:
 
 
 def video_compression(vae: VAE) -> Compression:
-    """The compression of a `vae` that can hold a canvas; ConfigError for one of images or sound."""
+    """The compression of a causal video VAE; ConfigError for VAEs of images or sound."""
     pressed, ratio = compression(vae), vae.downscale_ratio
     if vae.latent_dim == 3 and not vae.not_video and isinstance(ratio, tuple):
         count = ratio[0]
         if (count(1), count(1 + pressed.time)) == (1, 2):
             return pressed
     raise ConfigError(
-        "this VAE does not compress videos whose first frame stands alone: connect the VAE of a "
-        "video model, such as that of Sora Load Model"
+        "a canvas needs a VAE whose first latent frame is one frame and each later one as many as "
+        "the others, such as those of Wan, HunyuanVideo, LTX and Sora Load Model; this VAE has "
+        "another grid or is for images: connect the VAE of such a video model"
     )

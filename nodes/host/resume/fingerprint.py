@@ -1,4 +1,4 @@
-"""What makes a painting: the model, the sampler and the prompts, told apart after a restart too."""
+"""Fingerprints of model, sampler and conditioning that survive a restart; they key the cache."""
 
 from pathlib import Path
 from typing import Any
@@ -23,21 +23,23 @@ PATCHED = (
     "hook_patches",
     "weight_wrapper_patches",
 )
-"""Where the host's keeper of a model holds what nodes have changed, beside weights."""
+"""Attributes of the host's model patcher that hold changes by nodes, beside weights."""
 
-FLEETING = ("uuid", SPAN_KEY)  # the one is another each time; the other is known by its weights
+FLEETING = ("uuid", SPAN_KEY)  # random; and covered by the weights of the prompts
 
 
 def pack_fingerprint() -> list[bytes]:
-    """The pack's own source: another version may paint another video."""
+    """The pack's own source: another version may generate another video."""
     folder = Path(__file__).resolve().parents[3]
     files = sorted([*folder.glob("sora_core/**/*.py"), *folder.glob("nodes/**/*.py")])
     return [file.read_bytes() for file in files]
 
 
 def model_fingerprint(patcher: comfy.model_patcher.ModelPatcher) -> list[object]:
-    """What `digest` needs to tell this MODEL from any other: its weights, by a sample of each, and
-    all that nodes have patched. The host's own number for its patches is another each time."""
+    """The identity of a MODEL: a sample of each weight, and all patches by nodes.
+
+    The host's own identifier of its patches is random, and not used.
+    """
     model = patcher.model
     weights = {
         name: [_weight(weight[0]), *map(_weight, patches)]
@@ -57,7 +59,7 @@ def conds_fingerprint(conds: Conds) -> list[dict[str, Any]]:
 
 
 def _weight(value: object) -> object:
-    """`value` of a patch, its tensors by a sample of each."""
+    """`value` of a patch, with a sample in place of each tensor."""
     if isinstance(value, Tensor):
         return tensor_sample(value)
     if isinstance(value, comfy.weight_adapter.WeightAdapterBase):

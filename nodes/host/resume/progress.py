@@ -1,4 +1,4 @@
-"""How far a long painting is: progress over the whole of it, and the time that is left."""
+"""Progress and remaining time over all segments of a long video."""
 
 import time
 
@@ -12,7 +12,7 @@ from ..sampling import Callback
 
 
 class SamplingProgress:
-    """Tells the host's `callback` of the steps of every link as of one painting's."""
+    """Reports the steps of all segments to the host's `callback` as those of one sampling."""
 
     def __init__(self, callback: Callback | None, steps: int) -> None:
         self.callback, self.steps = callback, steps
@@ -20,7 +20,7 @@ class SamplingProgress:
         self.began = time.monotonic()
 
     def step(self, segment: Segment, step: int, clean: Latent, x: Latent, _: int) -> None:
-        """A step of `segment` is made."""
+        """Reports that a step of `segment` is done."""
         devices.throw_exception_if_processing_interrupted()
         if self.steps_done == 0:  # the first step pays for loading the model
             self.began = time.monotonic()
@@ -33,12 +33,12 @@ class SamplingProgress:
         self.report(done, clean, x, total)
 
     def restored(self, segment: Segment, latent: Latent) -> None:
-        """`segment` was there already."""
+        """Reports that `segment` came from the cache."""
         devices.throw_exception_if_processing_interrupted()
         self.report((segment.index + 1) * self.steps, latent, latent, segment.total * self.steps)
 
     def finish(self, latent: Latent, segments: int) -> None:
-        """Every link is made, and `latent` is the whole."""
+        """Reports that all segments are done; `latent` is the whole."""
         self.report(segments * self.steps, latent, latent, segments * self.steps)
 
     def report(self, done: int, clean: Latent, x: Latent, total: int) -> None:
@@ -47,14 +47,14 @@ class SamplingProgress:
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as a clock shows them."""
+    """`seconds` as "h:mm:ss", or "m:ss" below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def show_text(text: str) -> None:
-    """Shows `text` on the node that runs, where the host can, to whoever queued it."""
+    """Shows `text` on the running node to the client that queued it, if the host supports it."""
     running = comfy_execution.utils.get_executing_context()
     page = comfy_execution.progress.get_progress_state().handlers.get("webui")
     sender = getattr(page, "server_instance", None)

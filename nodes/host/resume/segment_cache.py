@@ -1,4 +1,4 @@
-"""Links of a long painting, kept in the output folder: queued again, it goes on where it stopped.
+"""The cache of a long video's segments in the output folder, by which a job resumes.
 
 Axes: p prompts, q of different words, t latent frames.
 """
@@ -10,7 +10,6 @@ import folder_paths
 from jaxtyping import Float
 from torch import Tensor
 
-from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.resume.fingerprint import fingerprint
 from ....sora_core.resume.jobs import Job
 from ....sora_core.resume.tensor_cache import Tensors
@@ -19,6 +18,7 @@ from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, by_wording
+from ..latents import canvas_of
 from ..sampling import LatentDict
 from .fingerprint import conds_fingerprint
 
@@ -28,7 +28,7 @@ LATENT_KEY, MEAN_KEY, DEVIATION_KEY = "latent", "unheld_mean", "unheld_deviation
 
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
-    """What makes a long painting, beside what is the same in all of its links."""
+    """Inputs of a long video that differ between its segments."""
 
     known: Latent
     mask: SamplingMask
@@ -44,11 +44,11 @@ class SegmentJob:
 
     @property
     def words(self) -> Float[Tensor, "q t"]:
-        """How much each wording counts in each frame: what is said again is the same scene."""
+        """The weight of each distinct prompt in each frame; a repeated prompt is the same scene."""
         return by_wording(self.positive, self.weights)
 
     def key_of(self, segment: Segment, seed: int | None) -> str:
-        """What makes one link: the footage and history it begins with, and what it is told."""
+        """The fingerprint of one segment: its footage, history, noise and prompts."""
         here = self.weights[:, segment.frames]
         spoken = [
             [conds_fingerprint(conds), row]
@@ -60,25 +60,28 @@ class SegmentJob:
 
 
 def segment_tensors(latent: Latent, unheld: Statistics | None) -> Tensors:
-    """What is kept of a link: its latent, and what it would be like were it not anchored."""
+    """The cached tensors of a segment: its latent, and its statistics without anchoring."""
     if unheld is None:
         return {LATENT_KEY: latent}
     return {LATENT_KEY: latent, MEAN_KEY: unheld.mean, DEVIATION_KEY: unheld.deviation}
 
 
 def free_statistics(part: Tensors) -> Statistics | None:
-    """What a link that is kept would be like were it not anchored."""
+    """The statistics without anchoring of a cached segment, if it has them."""
     return Statistics(part[MEAN_KEY], part[DEVIATION_KEY]) if MEAN_KEY in part else None
 
 
 def jobs_folder() -> Path:
-    """Where long jobs are kept, in the host's output folder."""
+    """The folder of long jobs, in the host's output folder."""
     return Path(folder_paths.get_output_directory()) / JOBS_FOLDER
 
 
 def open_job(shared: str, segment_job: SegmentJob, latent: LatentDict, total: int) -> Job:
-    """The job of a painting of `total` links, gone on with if it was begun before. `shared` is what
-    makes every link; ConfigError where a restart could not know what makes them."""
+    """The job of a video of `total` segments, resumed if it exists.
+
+    `shared` is the fingerprint of all that is equal in its segments. ConfigError if an input has no
+    fingerprint that survives a restart.
+    """
     return Job(
         jobs_folder(),
         shared,
@@ -90,8 +93,8 @@ def open_job(shared: str, segment_job: SegmentJob, latent: LatentDict, total: in
 
 
 def describe_latent(latent: LatentDict) -> str:
-    """What a latent will show, for people."""
-    canvas: Canvas | None = latent.get("sora_canvas")
+    """A description of a latent's content for users."""
+    canvas = canvas_of(latent)
     if canvas is None:
         return "x".join(str(side) for side in latent["samples"].shape[2:]) + " latent"
     shot = f": {canvas.prompts[0].prompt[:60]}" if canvas.prompts else ""

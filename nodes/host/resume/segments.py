@@ -1,4 +1,4 @@
-"""A painting, link by link: kept in the output folder, told of, and measured for drift."""
+"""Runs a long video segment by segment: cached, with progress, and measured for drift."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from .segment_cache import LATENT_KEY, SegmentJob, free_statistics
 GenerateSegment = Callable[
     [Segment, int | None, Callable[..., None], PredictionCache | None], Tensors
 ]
-"""A link, painted from a seed; it tells of each step (number, clean latent, what it has), and takes
-from the predictions what they know."""
+"""Generates a segment from a seed, with a callback at each step (index, clean latent, x), from
+cached predictions where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRunner:
-    """A painting in a `chain` of links of `length` latent frames; of a single one if it is all."""
+    """Generates a video in segments of `length` latent frames, or in one if that covers it."""
 
     model: comfy.model_base.BaseModel
     segment_job: SegmentJob
@@ -44,8 +44,8 @@ class SegmentRunner:
     def run(
         self, generate: GenerateSegment, job: Job | None, progress: SamplingProgress
     ) -> tuple[Latent, str]:
-        """The whole latent, and what the user should know of it. Links and predictions that `job`
-        has are taken from there."""
+        """The whole latent, and a summary for the user. Segments and predictions that `job` has
+        cached are not generated again."""
         segment_job, monitor, resumed = self.segment_job, drift_monitor(self.model), ResumeReport()
 
         def cached_segment(segment: Segment) -> Latent:
@@ -100,7 +100,7 @@ class SegmentRunner:
 
 @dataclass(slots=True)
 class ResumeReport:
-    """What of a painting was there already, and what a restart would have to do again."""
+    """How much came from the cache, and how much could not be cached."""
 
     parts: int = 0
     predictions: int = 0
@@ -113,7 +113,7 @@ class ResumeReport:
 
     @property
     def summary(self) -> str:
-        """What the user should know of it."""
+        """Sentences for the user; empty if there is nothing to report."""
         parts = []
         if self.parts or self.predictions:
             there = f"{self.parts} parts and {self.predictions} predictions"
@@ -124,6 +124,6 @@ class ResumeReport:
 
 
 def drift_monitor(model: comfy.model_base.BaseModel) -> DriftMonitor | None:
-    """A measure of drift, where the host knows the colours of this model's latents."""
+    """A monitor of drift, if the host knows the RGB factors of this model's latents."""
     factors: Any = model.latent_format.latent_rgb_factors
     return None if factors is None else DriftMonitor.from_factors(factors)

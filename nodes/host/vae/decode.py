@@ -6,19 +6,11 @@ from functools import partial
 import comfy.model_management as devices
 import torch
 
-from ....sora_core.canvas.canvas import Canvas
-from ....sora_core.canvas.encode import Mask
+from ....sora_core.canvas.canvas_latent import SeamJoin
 from ....sora_core.models.chunked_codec import decode_chunks, decode_ring, frame_range
-from ....sora_core.pipeline.seams import (
-    ColourFade,
-    SeamJoin,
-    decode_joined,
-    fade_colours,
-    seam_joins,
-)
-from ....sora_core.shapes import Latent, Size, Video
+from ....sora_core.pipeline.seams import ColourFade, decode_joined, fade_colours
+from ....sora_core.shapes import Latent, Mask, Video
 from ..models.vae import VAE, HostVAE, compression, interruptible
-from .encode import encode_strategy
 from .temporal_tiling import TILE, decoded_at_once, decoded_in_tiles
 from .wan_streaming import decode_streaming, decodes_streaming
 
@@ -82,21 +74,23 @@ class VideoDecoding:
         needed = vae.memory_used_decode(self.latent[:, :, :2].shape, vae.vae_dtype)
         devices.load_models_gpu([vae.patcher], memory_required=needed)
         latent = self.latent.to(vae.device, vae.vae_dtype)
-        if self.mask is not None:
-            latent = vae.first_stage_model.with_mask_channel(latent, self.mask)
         decode = partial(decode_ring if self.ring else decode_chunks, vae.first_stage_model)
-        for video in interruptible(decode_joined(decode, latent, self.joins)):
+        for video in interruptible(decode_joined(decode, latent, self.joins, self.mask)):
             yield video.float().to(vae.output_device)
 
     def by_host_vae(self, latent: Latent) -> Iterator[Video]:
         """Frame by frame through a VAE that remembers, in tiles of time through any other."""
         ratio, yielded = self.vae.upscale_ratio, 0
         frames = latent.shape[2] if latent.ndim == 5 else 1
+
+        def streamed(cells: Latent, _: object) -> Iterator[Video]:
+            return decode_streaming(self.vae, cells)
+
         if frames > 1 and decodes_streaming(self.vae):
             self.method = "latent frame by latent frame, by the VAE's own memory: as all at once"
             try:
-                decode = partial(decode_streaming, self.vae)
-                for video in decode_joined(decode, latent, self.joins, compression(self.vae)):
+                pressed = compression(self.vae)
+                for video in decode_joined(streamed, latent, self.joins, compression=pressed):
                     yield video
                     yielded += video.shape[2]
                 return
@@ -125,11 +119,3 @@ class VideoDecoding:
 def decode_video(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
     """The video of `latent` in [-1, 1], in chunks."""
     return iter(VideoDecoding(vae, latent, ring=ring))
-
-
-def find_seam_joins(vae: VAE, latent: Latent, canvas: Canvas, mask: Mask) -> list[SeamJoin]:
-    """Where in `latent` footage follows what was painted: the `mask` is that of the canvas."""
-    pressed = compression(vae)
-    _, height, width = pressed.covered(canvas.grid(pressed))
-    encode = encode_strategy(vae, Size(width, height)).encode
-    return seam_joins(canvas, mask, encode, vae.latent_channels, pressed)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from ...canvas.canvas import Canvas
-from ...canvas.encode import Mask
-from ...pipeline.generate import Pipeline, decode_frames, generate
+from ...pipeline.decode import decode_frames
+from ...pipeline.generate import Pipeline, generate
 from ...shapes import Frames, Size
 from ..reconstruction import through
 from .kinds import drawn_from
@@ -133,7 +133,6 @@ class Clips:
         prompt: str,
         canvas: Canvas,
         seed: int,
-        mask: Mask | None = None,
         guidance: float | None = None,
         footage_guidance: float = 1.0,
         true: Frames | None = None,
@@ -148,7 +147,7 @@ class Clips:
             guidance=guidance,
             footage_guidance=footage_guidance,
         )
-        frames = torch.cat(list(decode_frames(self.pipeline, latent, canvas, mask)))
+        frames = torch.cat(list(decode_frames(self.pipeline, latent, canvas)))
         self.looks.append(Look(self.ruler, prompt, frames, true))
         return frames
 

@@ -24,7 +24,8 @@ def grey(chunks):
 
 
 def encoded(canvas):
-    known, mask = encode_canvas(canvas, grey, 1)
+    encoded = encode_canvas(canvas, grey, 1)
+    known, mask = encoded.known, encoded.mask
     return known[0, 0, :, 0, 0].round().tolist(), mask[0, 0, :, 0, 0].tolist()
 
 
@@ -71,14 +72,14 @@ def test_a_hole_in_space_and_time_is_open_and_all_else_is_kept():
     mask = torch.zeros(1, 32, 32)
     mask[..., 16:, :16] = 1
     hole = edits.inpaint(CANVAS, clip(17), mask, start=5 / 8, seconds=8 / 8)
-    openness = encode_canvas(hole, grey, 1)[1][0, 0]
+    openness = encode_canvas(hole, grey, 1).mask[0, 0]
     expected = torch.zeros(5, 4, 4)
     expected[2:4, 2:, :2] = 1
     assert torch.equal(openness, expected)
 
 
 def test_outpainting_opens_what_lies_around():
-    openness = encode_canvas(edits.outpaint(CANVAS, clip(17), Box(16, 0, 16, 16)), grey, 1)[1]
+    openness = encode_canvas(edits.outpaint(CANVAS, clip(17), Box(16, 0, 16, 16)), grey, 1).mask
     expected = torch.ones(4, 4)
     expected[:2, 2:] = 0
     assert torch.equal(openness[0, 0], expected.expand(5, -1, -1))

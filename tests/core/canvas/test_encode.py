@@ -20,7 +20,6 @@ from tests.support.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
 CHANNELS = AUTOENCODER.config.latent_channels
-encode = partial(encode_canvas, encode=partial(encode_chunks, AUTOENCODER), channels=CHANNELS)
 quick = settings(deadline=None, max_examples=8)
 
 WIDTH, HEIGHT, FPS = 48, 32, 8.0
@@ -37,6 +36,12 @@ def clip(frames, seed=0, height=HEIGHT, width=WIDTH):
 
 def latent_of(frames):
     return AUTOENCODER.encode(video_from_frames(frames)[None])
+
+
+def encode(canvas, **options):
+    """The known latent of `canvas` and its mask."""
+    encoded = encode_canvas(canvas, partial(encode_chunks, AUTOENCODER), CHANNELS, **options)
+    return encoded.known, encoded.mask
 
 
 def test_an_empty_canvas_knows_nothing():

@@ -9,8 +9,9 @@ import torch
 
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Canvas, Placement
-from sora_core.canvas.soundtrack import canvas_sound, retimed, sound_alone
+from sora_core.canvas.soundtrack import canvas_sound, recorded_sound, retimed, sound_alone
 from sora_core.errors import MediaError
+from sora_core.video.audio import Audio
 from sora_core.video.audio_reader import read_sound
 from sora_core.video.writer import write_video
 from tests.support.memory import peak_memory
@@ -178,8 +179,23 @@ def test_at_double_speed_sound_lasts_half_as_long_and_is_an_octave_higher():
     assert samples[:, RATE + 10 :].abs().max() == 0
 
 
+def test_recorded_sound_is_all_of_the_sound_and_needs_the_file_no_more(tmp_path):
+    sound = Audio(tone(2.0), RATE)
+    path = write_video(tmp_path / "a.mp4", [torch.zeros(16, 32, 32, 3).byte()], FPS, audio=sound)
+    canvas = CANVAS.place(Placement(source=path, start=0.25))
+    streamed = canvas_sound(canvas).take(10**9)
+    recorded = recorded_sound(canvas)
+    path.unlink()
+    assert recorded.rate == RATE and torch.equal(recorded.samples, streamed)
+    assert recorded.samples.abs().max() > 0.1
+
+
+def test_footage_without_sound_records_none():
+    assert recorded_sound(CANVAS.place(clip(16))) is None
+
+
 def test_a_track_is_retimed_with_its_video():
-    track = retimed(sound_alone((sine(2.0, RATE), RATE), 16, FPS), 2.0)
+    track = retimed(Audio(sine(2.0, RATE), RATE), 2.0)
     samples = track.take(10**9)
     assert abs(samples.shape[1] - RATE) <= 1
     assert (samples[:, : RATE - 100] - sine(1.0, RATE, 880)[:, : RATE - 100])[

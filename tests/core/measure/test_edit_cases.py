@@ -7,7 +7,6 @@ import torch
 
 from sora_core.measure.edit_cases import (
     OPERATIONS,
-    encoded,
     largest_error,
     link_lengths,
     recolour_case,
@@ -32,7 +31,7 @@ from sora_core.measure.plots import (
     write_edits,
 )
 from sora_core.measure.report import Figure
-from sora_core.pipeline.generate import load
+from sora_core.pipeline.generate import encode_footage, load
 from sora_core.world.scene import is_held_out, sample_scene
 from tests.support.tiny import write_tiny
 
@@ -101,7 +100,8 @@ def test_frames_settle_two_after_what_was_painted():
 
 
 def test_a_latent_that_was_not_kept_is_found_out(tiny, clips):
-    known, mask = encoded(tiny, OPERATIONS["forward"](*clips).canvas)
+    encoded = encode_footage(tiny, OPERATIONS["forward"](*clips).canvas)
+    known, mask = encoded.known, encoded.mask
     moved = known.clone()
     moved[:, :, 0, 0, 0] += 0.01
     assert largest_error(known, known, mask) == 0

@@ -28,7 +28,7 @@ def test_encoding_in_chunks_of_any_length_is_encoding_at_once(frames, chunk):
 @given(latent_frames=st.integers(1, 7), chunk=st.integers(1, 8))
 def test_decoding_in_chunks_of_any_length_is_decoding_at_once(latent_frames, chunk):
     latent = AUTOENCODER.encode(video(1 + 4 * (latent_frames - 1)))
-    parts = list(decode_chunks(AUTOENCODER, latent, chunk))
+    parts = list(decode_chunks(AUTOENCODER, latent, length=chunk))
     torch.testing.assert_close(
         torch.cat(parts, dim=2), AUTOENCODER.decode(latent), atol=1e-5, rtol=0
     )
@@ -53,17 +53,17 @@ def test_what_comes_later_changes_nothing_before():
 
 def test_what_is_not_marked_is_taken_as_painted():
     latent = AUTOENCODER.encode(video(9))
-    generated = AUTOENCODER.with_mask_channel(latent, torch.ones(1, 1, 1, 1, 1))
-    torch.testing.assert_close(AUTOENCODER.decode(latent), AUTOENCODER.decode(generated))
+    generated = AUTOENCODER.decode(latent, torch.ones(1, 1, 1, 1, 1))
+    torch.testing.assert_close(AUTOENCODER.decode(latent), generated)
 
 
 def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_painted():
     alone = with_one_decoder(AUTOENCODER)
     latent, marks = AUTOENCODER.encode(video(17)), torch.zeros(1, 1, 5, 1, 1)
-    encoded = AUTOENCODER.decode(AUTOENCODER.with_mask_channel(latent, marks))
+    encoded = AUTOENCODER.decode(latent, marks)
     torch.testing.assert_close(encoded, alone.decode(latent))
     marks[:, :, 2] = 1
-    result = AUTOENCODER.decode(AUTOENCODER.with_mask_channel(latent, marks))
+    result = AUTOENCODER.decode(latent, marks)
     torch.testing.assert_close(result[:, :, :5], encoded[:, :, :5])
     generated = AUTOENCODER.decode(latent)  # which has the same past
     gap = (encoded - generated)[:, :, 4:5]
@@ -77,17 +77,34 @@ def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_painted():
 def test_decoding_marked_latents_in_chunks_of_any_length_is_decoding_at_once(encoded, chunk):
     marks = torch.ones(1, 1, 7, 1, 1)
     marks[:, :, :encoded] = 0
-    latent = AUTOENCODER.with_mask_channel(AUTOENCODER.encode(video(25)), marks)
-    parts = list(decode_chunks(AUTOENCODER, latent, chunk))
+    latent = AUTOENCODER.encode(video(25))
+    parts = list(decode_chunks(AUTOENCODER, latent, marks, length=chunk))
     torch.testing.assert_close(
-        torch.cat(parts, dim=2), AUTOENCODER.decode(latent), atol=1e-5, rtol=0
+        torch.cat(parts, dim=2), AUTOENCODER.decode(latent, marks), atol=1e-5, rtol=0
     )
 
 
-def test_one_decoder_for_all_takes_latents_as_they_are():
+def test_with_one_decoder_the_mask_changes_nothing():
     alone, latent = with_one_decoder(AUTOENCODER), torch.randn(1, 16, 2, 2, 3)
-    assert alone.with_mask_channel(latent, torch.zeros(1, 1, 1, 1, 1)) is latent
-    assert alone.decode(latent).shape == (1, 3, 5, 16, 24)
+    assert torch.equal(alone.decode(latent, torch.zeros(1, 1, 1, 1, 1)), alone.decode(latent))
+
+
+def test_decoding_a_chunk_leaves_the_state_before_it_as_it_was():
+    marks = torch.tensor([0.0, 0, 1, 1]).view(1, 1, -1, 1, 1)
+    latent = AUTOENCODER.encode(video(13))
+    _, state = AUTOENCODER.decode_chunk(latent[:, :, :1], None, marks[:, :, :1])
+    first, second = (
+        AUTOENCODER.decode_chunk(latent[:, :, 1:], state, marks[:, :, 1:]) for _ in range(2)
+    )
+    assert torch.equal(first[0], second[0])
+    assert state.encoded is not None
+    assert first[1].encoded is None  # generated frames went through
+
+
+def test_encoding_a_chunk_leaves_the_past_before_it_as_it_was():
+    _, past = AUTOENCODER.encode_chunk(video(1), None)
+    first, second = (AUTOENCODER.encode_chunk(video(4), past)[0] for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_clips_of_a_batch_do_not_see_each_other():

@@ -6,7 +6,8 @@ import torch
 from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.edits import extend_forward, loop, video_to_video
 from sora_core.models.chunked_codec import decode_ring
-from sora_core.pipeline.generate import Pipeline, decode_frames, generate, load
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import Pipeline, generate, load
 from sora_core.video.frames import video_from_frames
 from tests.support.tiny import write_tiny
 

@@ -6,7 +6,8 @@ import torch
 from sora_core import __main__
 from sora_core.canvas.canvas import Canvas
 from sora_core.errors import ConfigError
-from sora_core.pipeline.generate import SAMPLERS, Pipeline, cropped, decode_frames, generate, load
+from sora_core.pipeline.decode import cropped, decode_frames
+from sora_core.pipeline.generate import SAMPLERS, Pipeline, generate, load
 from sora_core.shapes import Size
 from sora_core.video.probe import probe
 from tests.support.tiny import write_tiny

@@ -9,17 +9,16 @@ from hypothesis import strategies as st
 
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Canvas, Placement
-from sora_core.canvas.encode import encode_canvas
-from sora_core.models.chunked_codec import decode_chunks, encode_chunks, frame_range
-from sora_core.pipeline.generate import decode_frames, load
+from sora_core.canvas.canvas_latent import SeamJoin
+from sora_core.models.chunked_codec import decode_chunks, frame_range
+from sora_core.pipeline.decode import decode_frames
+from sora_core.pipeline.generate import encode_footage, load
 from sora_core.pipeline.seams import (
     FADED_SHARE,
     MORPHED_FRAMES,
-    SeamJoin,
     decode_joined,
     hold_back_last,
     morph_to,
-    seam_joins,
 )
 from sora_core.shapes import COMPRESSION
 from sora_core.video.frames import frames_from_video, video_from_frames
@@ -41,13 +40,7 @@ def clip(frames, seed=0):
     return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
-def joins_on(pipeline, canvas):
-    encode = partial(encode_chunks, pipeline.autoencoder)
-    _, mask = encode_canvas(canvas, encode, 16)
-    return seam_joins(canvas, mask, encode, 16), mask
-
-
-def remembering(length, latent):
+def remembering(length, latent, mask=None):
     """A decoder whose every frame is its cell and half of the frame before."""
     frames = torch.cat([latent[:, :, :1], latent[:, :, 1:].repeat_interleave(STEP, dim=2)], dim=2)
     result = frames.clone()
@@ -57,8 +50,8 @@ def remembering(length, latent):
 
 
 def test_footage_after_what_is_painted_is_found_with_its_first_frame(pipeline):
-    joins, _ = joins_on(pipeline, edits.connect(CANVAS, clip(5), clip(4, seed=1), 5 / 8, 4 / 8))
-    (one,) = joins
+    canvas = edits.connect(CANVAS, clip(5), clip(4, seed=1), 5 / 8, 4 / 8)
+    (one,) = encode_footage(pipeline, canvas).joins
     assert (one.at, one.generated_frames) == (4, 8)
     alone = pipeline.autoencoder.encode(video_from_frames(clip(4, seed=1)[:1])[None])
     torch.testing.assert_close(one.first, alone, atol=1e-5, rtol=0)
@@ -66,7 +59,7 @@ def test_footage_after_what_is_painted_is_found_with_its_first_frame(pipeline):
 
 def test_a_still_at_the_end_is_met_too(pipeline):
     canvas = edits.key_frames(CANVAS, [(0.0, clip(1)), (CANVAS.last, clip(1, seed=1))])
-    (one,), _ = joins_on(pipeline, canvas)
+    (one,) = encode_footage(pipeline, canvas).joins
     assert (one.at, one.generated_frames) == (4, 12)
     alone = pipeline.autoencoder.encode(video_from_frames(clip(1, seed=1))[None])
     torch.testing.assert_close(one.first, alone, atol=1e-5, rtol=0)
@@ -75,7 +68,7 @@ def test_a_still_at_the_end_is_met_too(pipeline):
 def test_footage_in_a_file_that_ended_is_not_asked_for_its_frame(pipeline, tmp_path):
     file = write_video(tmp_path / "clip.mkv", [clip(5)], 8, codec="ffv1")
     canvas = CANVAS.place(Placement(source=file), Placement(source=clip(4), start=13 / 8))
-    (one,), _ = joins_on(pipeline, canvas)
+    (one,) = encode_footage(pipeline, canvas).joins
     assert one.at == 4
 
 
@@ -91,19 +84,18 @@ def test_footage_in_a_file_that_ended_is_not_asked_for_its_frame(pipeline, tmp_p
     ids=["nothing", "forward", "painted over", "loop", "latent"],
 )
 def test_nothing_meets_where_no_footage_follows_or_nobody_knows_its_first_frame(pipeline, canvas):
-    assert joins_on(pipeline, canvas)[0] == []
+    assert encode_footage(pipeline, canvas).joins == ()
 
 
 @torch.inference_mode()
 def test_the_footage_is_as_it_comes_out_alone_and_no_other_kept_frame_changes(pipeline):
     canvas = edits.connect(CANVAS, clip(5), clip(4, seed=1), 5 / 8, 4 / 8)
-    joins, mask = joins_on(pipeline, canvas)
+    encoded = encode_footage(pipeline, canvas)
     latent = torch.randn(1, 16, 5, 4, 4, generator=torch.Generator().manual_seed(0))
-    result = torch.cat(list(decode_frames(pipeline, latent, canvas, mask)))
-    autoencoder, encoded = pipeline.autoencoder, torch.zeros(1, 1, 1, 1, 1)
-    plain = frames_from_video(autoencoder.decode(autoencoder.with_mask_channel(latent, mask))[0])
-    footage = torch.cat([joins[0].first, latent[:, :, 4:]], dim=2)
-    alone = autoencoder.decode(autoencoder.with_mask_channel(footage, encoded))
+    result = torch.cat(list(decode_frames(pipeline, latent, encoded)))
+    plain = frames_from_video(pipeline.autoencoder.decode(latent, encoded.mask)[0])
+    footage = torch.cat([encoded.joins[0].first, latent[:, :, 4:]], dim=2)
+    alone = pipeline.autoencoder.decode(footage, torch.zeros(1, 1, 1, 1, 1))
     assert torch.equal(result[13:], frames_from_video(alone[0])[1:])
     assert torch.equal(result[:5], plain[:5])
     assert not torch.equal(result[5:13], plain[5:13])

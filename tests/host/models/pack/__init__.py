@@ -81,6 +81,11 @@ def wan(channels: int, more: int = 0, **settings: Any) -> nn.Module:
     )
 
 
+def vace() -> nn.Module:
+    settings = WAN | {"in_dim": 16, "out_dim": 16, "vace_layers": 2, "vace_in_dim": 96}
+    return built(comfy.ldm.wan.model.VaceWanModel, settings)
+
+
 def built(network: Network, settings: dict[str, Any]) -> nn.Module:
     return network(
         **settings, device="cpu", dtype=torch.float32, operations=comfy.ops.disable_weight_init
@@ -102,6 +107,7 @@ def models() -> dict[str, nn.Module]:
         "hunyuan": hunyuan(),
         "cosmos_predict2": built(comfy.ldm.cosmos.predict2.MiniTrainDIT, COSMOS),
         "wan21_control": wan(16, 32, model_type="i2v"),
+        "wan21_vace": vace(),
     }
 
 

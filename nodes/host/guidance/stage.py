@@ -1,0 +1,82 @@
+"""One run of a sampler over a canvas: a whole schedule, or one of several stages of it.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+"""
+
+from dataclasses import dataclass
+
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ....sora_core.errors import ConfigError
+from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.shapes import Latent
+from ..sampling import LatentDict
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The footage and mask of a run, the latent that it starts from, and whether it ends clean.
+
+    `start` is None where the run starts from the footage itself.
+    """
+
+    known: Latent
+    mask: SamplingMask
+    start: Latent | None
+    continues: bool  # no noise is added: `start` is the noisy result of an earlier stage
+    ends_clean: bool
+
+    @property
+    def partial(self) -> bool:
+        """Whether other stages come before or after this one."""
+        return self.continues or not self.ends_clean
+
+    def check_segments(self) -> None:
+        """ConfigError: a segment needs the clean result of the one before it as its history."""
+        if self.partial:
+            raise ConfigError(
+                "a long video in segments needs all its steps in one sampler, and these sigmas are "
+                "one part of a schedule: connect the second model to model_low of one Sora Guider, "
+                "or set `window` to the length of the canvas"
+            )
+
+    def start_of(self, known: Latent, mask: SamplingMask, frames: slice) -> Latent:
+        """What the sampler starts from in `frames`, whose footage and history are `known`."""
+        if self.start is None:
+            return known
+        start = self.start[:, :, frames]
+        return start if self.continues else torch.where(mask < 1, known, start)
+
+    def finished(self, known: Latent, mask: SamplingMask, sampled: Latent) -> Latent:
+        """`sampled` with the footage in its place, bit for bit, where this is the last stage."""
+        sampled = sampled.to(known)
+        return torch.where(mask == 0, known, sampled) if self.ends_clean else sampled
+
+
+def stage_of(
+    latent: LatentDict,
+    latent_image: Latent,
+    denoise_mask: Tensor | None,
+    noise: Latent,
+    sigmas: Tensor,
+) -> Stage:
+    """The stage that a sampler runs from `latent_image` over the canvas `latent` of its guider.
+
+    The footage is that of the guider's latent. A latent without a noise mask has none: then the
+    sampler's own mask, if any, holds what the sampler starts from.
+    """
+    known = latent_image
+    if "noise_mask" in latent and latent["samples"].shape == latent_image.shape:
+        known, denoise_mask = latent["samples"].to(latent_image), latent["noise_mask"]
+    mask = known.new_ones(1, 1, *known.shape[2:])
+    if denoise_mask is not None:
+        mask = comfy.utils.reshape_mask(denoise_mask, known.shape)[:, :1]
+    return Stage(
+        known=known,
+        mask=mask.to(known),
+        start=None if torch.equal(known, latent_image) else latent_image,
+        continues=not bool(noise.any()),
+        ends_clean=len(sigmas) == 0 or float(sigmas[-1]) == 0,
+    )

@@ -1,0 +1,71 @@
+"""Footage as Wan VACE takes it: a context and a mask, as the host's WanVaceToVideo makes them.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+"""
+
+import comfy.model_base
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ....sora_core.errors import ConfigError
+from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.shapes import Latent
+from ..conditioning import Conds
+from .trained_length import class_names
+
+VACE = "WAN21_Vace"
+USER_FRAMES = "vace_frames"
+STEP = 4  # frames of a latent frame; the first stands alone
+MASK_CHANNELS = 64  # one for each pixel of an 8 x 8 latent cell
+
+VaceContext = Float[Tensor, "b 1 c t y x"]
+
+
+def takes_vace_context(model: comfy.model_base.BaseModel) -> bool:
+    """Whether `model` is Wan VACE, whose footage enters beside the latent."""
+    return VACE in class_names(model)
+
+
+def vace_context(
+    model: comfy.model_base.BaseModel, footage: Latent, mask: SamplingMask, empty: Latent
+) -> VaceContext:
+    """What VACE sees: footage where `mask` is 0, `empty` (grey) elsewhere, and where it generates.
+
+    `footage` and `empty` are as the VAE encoded them. The second half of the video channels holds
+    what is to be changed: here always grey, since footage is either exact or not shown at all.
+    """
+    generated = (mask > 0).expand_as(footage[:, :1])
+    inactive = torch.where(generated, empty, footage)
+    videos = [model.process_latent_in(video) for video in (inactive, empty)]
+    marks = generated.to(footage)[:, :, mask_frames(footage.shape[2])]
+    return torch.cat([*videos, marks.expand(-1, MASK_CHANNELS, -1, -1, -1)], dim=1)[:, None]
+
+
+def mask_frames(frames: int) -> Tensor:
+    """The latent frame whose mask each of `frames` latent frames gets.
+
+    VACE resizes the mask of the video's frames to the latent frames by "nearest-exact", and was
+    trained so: the first latent frame takes that of the second frame, and a lone first image is
+    marked as generated though it is in the context (ali-vilab/VACE, wan_vace.py).
+    """
+    video_frames = 1 + STEP * (frames - 1)
+    nearest = ((torch.arange(frames) + 0.5) * (video_frames / frames)).long()
+    return (nearest + STEP - 1) // STEP
+
+
+def check_user_context(conds: dict[str, Conds], frames: int, placed: bool) -> None:
+    """ConfigError where a VACE video of the user's conditioning does not fit the canvas."""
+    for cond in (cond for each in conds.values() for cond in each):
+        videos: list[Tensor] = cond.get(USER_FRAMES) or []
+        if videos and placed:
+            raise ConfigError(
+                "the conditioning already holds a VACE video: place its footage on the canvas "
+                "instead, or empty the canvas and use the latent of Sora Encode Canvas"
+            )
+        lengths = {video.shape[2] for video in videos} - {frames}
+        if lengths:
+            raise ConfigError(
+                f"the VACE video of the conditioning has {min(lengths)} latent frames, the canvas "
+                f"{frames}: make both equally long, without a reference image"
+            )

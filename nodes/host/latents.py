@@ -1,0 +1,57 @@
+"""What a LATENT of the host remembers of the canvas that it was encoded from."""
+
+from typing import Any
+
+from ...sora_core.canvas.canvas import Canvas
+from ...sora_core.canvas.canvas_latent import CanvasLatent
+from ...sora_core.shapes import Compression, Latent, Mask
+
+LatentDict = dict[str, Any]
+"""What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
+
+CANVAS_LATENT_KEY = "sora_canvas_latent"
+"""The one key of ours. Nodes of the host copy it with the latent; a saved latent has it no more."""
+
+
+def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
+    """A LATENT of what `encoded` knows, with its mask as the noise mask if so chosen."""
+    latent: LatentDict = {"samples": encoded.known, CANVAS_LATENT_KEY: encoded}
+    return latent | {"noise_mask": encoded.mask} if noise_mask else latent
+
+
+def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:
+    """What `latent` was encoded from; None where no canvas made it."""
+    return latent.get(CANVAS_LATENT_KEY)
+
+
+def canvas_of(latent: LatentDict) -> Canvas | None:
+    """The canvas that `latent` was encoded from, whatever size it has now."""
+    encoded = canvas_latent_of(latent)
+    return encoded and encoded.canvas
+
+
+def filler_of(latent: LatentDict) -> Latent | None:
+    """How a model with channels for footage encodes empty space; None for our own models."""
+    encoded = canvas_latent_of(latent)
+    return encoded and encoded.filler
+
+
+def covered_canvas(latent: LatentDict, compression: Compression) -> CanvasLatent | None:
+    """What `latent` was encoded from, where it still covers it under `compression`."""
+    encoded = canvas_latent_of(latent)
+    if encoded and encoded.canvas.grid(compression).shape == tuple(latent["samples"].shape[2:]):
+        return encoded
+    return None
+
+
+def footage_mask(latent: LatentDict, encoded: CanvasLatent) -> Mask | None:
+    """The mask of `encoded`, where it was that of `latent` when it was sampled.
+
+    None without a noise mask, with one that another node set, and where another model's samples
+    took the place of those that were encoded: nothing is known of footage in them.
+    """
+    mask, samples = latent.get("noise_mask"), latent["samples"]
+    if mask is None or samples.shape[1] != encoded.known.shape[1]:
+        return None
+    same = mask.shape == encoded.mask.shape and bool((mask.to(encoded.mask) == encoded.mask).all())
+    return encoded.mask if same and mask.shape[2:] == samples.shape[2:] else None

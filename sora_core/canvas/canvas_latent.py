@@ -1,0 +1,66 @@
+"""A canvas as a latent: all that sampling and decoding need of its footage, in one value.
+
+Axes: c channels, t latent frames, y rows, x columns of latent cells.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..errors import SizeError
+from ..shapes import Compression, Latent, Mask
+from ..video.audio import Audio
+from .canvas import Canvas
+
+Allocate = Callable[[tuple[int, ...]], Tensor]
+"""Zeros of a shape: in memory, or where what is too large for it may lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeamJoin:
+    """Footage that is kept whole from latent frame `at` on, after so many `generated_frames`.
+
+    `first` is the latent of its first frame alone, encoded as an image.
+    """
+
+    at: int
+    generated_frames: int
+    first: Latent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CanvasLatent:
+    """`canvas` after `encode_canvas`; whoever decodes needs neither its footage nor an encoder.
+
+    `known` is 0 where no footage lies, and there `mask` is 1. `joins` lists where kept footage
+    follows generated frames, in order. `filler` is how a model with channels for footage encodes
+    empty space: three latent frames, the last one for all later ones. `sound` is that of the
+    footage, as long as the canvas.
+
+    SizeError where `known` or `mask` does not cover the canvas.
+    """
+
+    canvas: Canvas
+    compression: Compression
+    known: Latent
+    mask: Mask
+    joins: tuple[SeamJoin, ...] = ()
+    filler: Latent | None = None
+    sound: Audio | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.canvas.grid(self.compression).shape
+        for name, tensor in (("known latent", self.known), ("mask", self.mask)):
+            if tuple(tensor.shape[2:]) != shape:
+                sides = "x".join(map(str, tensor.shape[2:]))
+                raise SizeError(
+                    f"a {name} of {sides} cells for a canvas of {'x'.join(map(str, shape))}: "
+                    "encode the canvas with this compression"
+                )
+
+
+def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:
+    """For each latent frame: whether all of it is kept, and whether none of it is."""
+    cells = mask[0, 0].flatten(1)
+    return (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()
