@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .canvas import edits
     from .canvas.canvas import Box, Canvas, Placement
     from .canvas.encode import openness
-    from .pipeline.generate import Pipeline, decode_frames, generate, load
+    from .pipeline.decode import decode_frames
+    from .pipeline.generate import Pipeline, generate, load
     from .video.reader import read_frames
     from .video.writer import write_video
 
@@ -39,7 +40,9 @@ def __getattr__(name: str) -> object:
             from .canvas import canvas as module
         case "openness":
             from .canvas import encode as module
-        case "Pipeline" | "decode_frames" | "generate" | "load":
+        case "decode_frames":
+            from .pipeline import decode as module
+        case "Pipeline" | "generate" | "load":
             from .pipeline import generate as module
         case "read_frames":
             from .video import reader as module

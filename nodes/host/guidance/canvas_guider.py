@@ -56,7 +56,7 @@ from .predict import (
     to_device,
 )
 from .sound_latent import Streams, is_nested, streams_from, streams_of, with_levels
-from .stage import Stage, stage_of
+from .stage import ModelStage, stage_of
 from .temporal_plan import TemporalPlan
 from .trained_length import takes_frame_rate
 from .vace_context import check_user_context, vace_context
@@ -252,7 +252,7 @@ class CanvasGuider(Guider):
         )
         return torch.where(streams.packed(streams.masks).to(x) < sigma, known, clean)
 
-    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: Stage) -> str:
+    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: ModelStage) -> str:
         """What makes every link of a painting; ConfigError where a restart could not know it."""
         return fingerprint(
             pack_fingerprint(),

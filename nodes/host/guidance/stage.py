@@ -16,7 +16,7 @@ from ..sampling import LatentDict
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ModelStage:
     """The footage and mask of a run, the latent that it starts from, and whether it ends clean.
 
     `start` is None where the run starts from the footage itself.
@@ -61,7 +61,7 @@ def stage_of(
     denoise_mask: Tensor | None,
     noise: Latent,
     sigmas: Tensor,
-) -> Stage:
+) -> ModelStage:
     """The stage that a sampler runs from `latent_image` over the canvas `latent` of its guider.
 
     The footage is that of the guider's latent. A latent without a noise mask has none: then the
@@ -73,7 +73,7 @@ def stage_of(
     mask = known.new_ones(1, 1, *known.shape[2:])
     if denoise_mask is not None:
         mask = comfy.utils.reshape_mask(denoise_mask, known.shape)[:, :1]
-    return Stage(
+    return ModelStage(
         known=known,
         mask=mask.to(known),
         start=None if torch.equal(known, latent_image) else latent_image,

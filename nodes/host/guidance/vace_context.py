@@ -38,11 +38,11 @@ def vace_context(
     generated = (mask > 0).expand_as(footage[:, :1])
     inactive = torch.where(generated, empty, footage)
     videos = [model.process_latent_in(video) for video in (inactive, empty)]
-    marks = generated.to(footage)[:, :, mask_frames(footage.shape[2])]
+    marks = generated.to(footage)[:, :, vace_mask_frames(footage.shape[2])]
     return torch.cat([*videos, marks.expand(-1, MASK_CHANNELS, -1, -1, -1)], dim=1)[:, None]
 
 
-def mask_frames(frames: int) -> Tensor:
+def vace_mask_frames(frames: int) -> Tensor:
     """The latent frame whose mask each of `frames` latent frames gets.
 
     VACE resizes the mask of the video's frames to the latent frames by "nearest-exact", and was

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from ..latents import LatentDict, canvas_latent_of
 
-TOLERANCE = 0.05  # of the footage's deviation; uni_pc, which is not exact, stays below 0.01
+DEVIATION_TOLERANCE = 0.05
+"""Of the footage's deviation; uni_pc, which is not exact, stays below 0.01."""
 
 
 def lost_footage(latent: LatentDict) -> str:
@@ -25,7 +26,7 @@ def lost_footage(latent: LatentDict) -> str:
     difference = (samples.to(known) - known).abs() * held
     apart = difference.sum(dim=(0, 1, 3, 4)) if known.ndim == 5 else difference.sum()[None]
     apart = (apart / count)[count > 0]  # the mean over each frame's footage
-    lost = int((apart > TOLERANCE * known.std()).sum())
+    lost = int((apart > DEVIATION_TOLERANCE * known.std()).sum())
     if not lost:
         return ""
     return (
