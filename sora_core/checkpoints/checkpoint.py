@@ -27,10 +27,7 @@ SETTINGS = "settings.json"  # a tensor of bytes, for hosts that save tensors but
 ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
 """Settings that older files lack; they take their defaults."""
 MAX_SETTINGS = 1_000_000  # bytes of settings; those of a model take about 2,000
-MAX_MODEL_DEPTH, MAX_MODEL_WIDTH = (
-    512,
-    65536,
-)  # bounds what a hostile file can cost
+MAX_MODEL_DEPTH, MAX_MODEL_WIDTH = 512, 65536  # bounds what a hostile file can cost
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 SettingsType = TypeVar("SettingsType")

@@ -209,7 +209,7 @@ def measure_recaptioning(args: Namespace) -> list[QuestionRow]:
         for reading in readings(getattr(args, arm), reader, wanted):
             found[arm].append(reading)
             show_progress(f"{arm}: generated {len(found[arm])} of {args.prompts}")
-    return rows(found)
+    return question_rows(found)
 
 
 def measure_prompts(args: Namespace) -> list[Figure]:

@@ -35,12 +35,12 @@ def fit_bounce(sample: Sample, frames: Frames) -> Laws:
     periods, phases = np.linspace(5, 26, 106), np.linspace(0, 1, 41)[:-1]
     grid = np.stack(np.meshgrid(periods, phases), axis=-1).reshape(-1, 2)
     for step in ((0.1, 0.0125), (0.02, 0.003)):
-        gravity, residual = _fitted_factors(_hop_heights(at, grid), y)
+        gravity, residual = _fitted_factors(_hop_profiles(at, grid), y)
         valid = np.where(gravity < 0, residual, np.inf)  # rows count downward, hops go up
         best = grid[valid.argmin()]
         span = np.linspace(-1, 1, 9)
         grid = best + np.stack(np.meshgrid(span, span), axis=-1).reshape(-1, 2) * step
-    gravity, residual = _fitted_factors(_hop_heights(at, best[None]), y)
+    gravity, residual = _fitted_factors(_hop_profiles(at, best[None]), y)
     return {
         "gravity": -gravity[0],
         "height": -gravity[0] * best[0] ** 2 / 8,
@@ -175,7 +175,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str]) -> li
     return found
 
 
-def _hop_heights(at: Float[ndarray, "t"], grid: Float[ndarray, "n 2"]) -> Float[ndarray, "n t"]:
+def _hop_profiles(at: Float[ndarray, "t"], grid: Float[ndarray, "n 2"]) -> Float[ndarray, "n t"]:
     """Heights, but for gravity, of hops with each (period, phase)."""
     period, phase = grid[:, :1], grid[:, 1:]
     since = np.mod(at / period + phase, 1) * period

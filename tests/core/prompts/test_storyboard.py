@@ -34,7 +34,7 @@ def test_shots_with_times_keep_them(text):
         "- a fox runs\n\n- a cat sits\n- a dog barks",
         "a fox runs, then a cat sits, and then a dog barks",
         "a fox runs; a cat sits; a dog barks",
-        "PromptShot 1: a fox runs\nShot 2: a cat sits\nShot 3: a dog barks",
+        "Shot 1: a fox runs\nShot 2: a cat sits\nShot 3: a dog barks",
         "scene one: a fox runs\nscene two: a cat sits\nscene three: a dog barks",
     ],
 )

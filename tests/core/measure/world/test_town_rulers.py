@@ -1,11 +1,13 @@
 """Rulers of what the toy town shows: strokes, light, pushes, returns and cuts, true and broken."""
 
+from math import isnan
+
 import pytest
 import torch
 
 from sora_core.measure.world.change import READS
 from sora_core.measure.world.clips import Clips
-from sora_core.measure.world.count import right_count
+from sora_core.measure.world.count import countable_frames, countable_samples, right_count
 from sora_core.measure.world.identity import cut_of, likeness
 from sora_core.measure.world.permanence import returned
 from sora_core.measure.world.town import town
@@ -65,17 +67,28 @@ def test_another_colour_after_the_cut_is_found(clips):
     assert found is None or found.hue > 10
 
 
+def grey(frames):
+    return frames.float().mean(-1, keepdim=True).expand(-1, -1, -1, 3).byte()
+
+
 def test_several_things_alike_are_counted(clips):
-    true = clips.samples("several", 1)[0]
+    true = countable_samples(clips, "several", 1)[0]
     assert right_count(true, true.clip.frames) == 1
-    assert (
-        right_count(
-            true,
-            true.clip.frames.roll(20, 2)
-            .float()
-            .mean(-1, keepdim=True)
-            .expand(-1, -1, -1, 3)
-            .byte(),
-        )
-        == 0
-    )
+    assert right_count(true, grey(true.clip.frames)) == 0
+
+
+def test_one_of_several_that_is_missing_is_miscounted(clips):
+    true = countable_samples(clips, "several", 1)[0]
+    erased = true.clip.frames.clone()
+    one = true.clip.segments == true.things[0][0]
+    erased[one] = grey(erased)[one]
+    assert right_count(true, erased) == 0
+
+
+def test_a_scene_whose_things_always_touch_or_hide_each_other_is_not_counted(clips):
+    touching = next(s for s in clips.samples("several", 8) if not countable_frames(s).any())
+    assert isnan(right_count(touching, touching.clip.frames))
+    assert isnan(right_count(touching, grey(touching.clip.frames)))
+    numbers = [sample.shot.number for sample in countable_samples(clips, "several", 2)]
+    assert len(numbers) == 2
+    assert touching.shot.number not in numbers
