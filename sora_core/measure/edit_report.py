@@ -14,8 +14,8 @@ from .classifier import classify
 from .drift import Drift
 from .edit_cases import OPERATIONS, Edit, link_lengths, seam_ratios
 from .edit_runner import NEW_COLOUR, SAME_MOTION, EditRunner
+from .edit_sheets import write_chains, write_edits
 from .heldout_clips import CLIP_SIZE, heldout_clips, to_and_fro
-from .plots import write_chains, write_edits
 from .reconstruction import through
 from .report import Figure
 from .seams import SEAM_KINDS, Seams, steps

@@ -117,3 +117,41 @@ def test_every_package_that_is_imported_is_declared(file):
         lists += ["tools/requirements/train.txt", "tools/requirements/teacher.txt"]
     source = (ROOT / file).read_text(encoding="utf-8")
     assert packages(file, source) - declared(*lists) == set()
+
+
+def reached(starts):
+    """The shipped files that importing `starts` runs: what they import when they are imported."""
+    files = {
+        ".".join(file.with_suffix("").parts).removesuffix(".__init__"): file for file in shipped()
+    }
+    todo, found = [*starts], set()
+    while todo:
+        file = todo.pop()
+        if file in found:
+            continue
+        found.add(file)
+        module = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        module.body = [
+            node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        for _, _, name in imports(file, module):
+            for part in (name[1:], name[1:].rpartition(".")[0]):
+                if name.startswith(".") and part in files:
+                    todo.append(files[part])
+    return found
+
+
+def test_the_nodes_start_without_the_packages_of_training():
+    nodes = [file for file in shipped() if file.parts[0] == "nodes"]
+    needed = set()
+    for file in reached(nodes):
+        needed |= packages(file, (ROOT / file).read_text(encoding="utf-8"))
+    assert needed <= declared("requirements.txt")
+
+
+def test_a_package_of_training_behind_an_import_is_found():
+    world = reached([Path("sora_core/measure/reconstruction.py")])
+    assert Path("sora_core/world/raycast.py") in world
+    assert "numba" in packages(
+        Path("sora_core/world/raycast.py"), (ROOT / "sora_core/world/raycast.py").read_text()
+    )

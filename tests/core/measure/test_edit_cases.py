@@ -16,19 +16,19 @@ from sora_core.measure.edit_cases import (
 )
 from sora_core.measure.edit_report import Claim, drift_claims, preservation_claims, seam_claims
 from sora_core.measure.edit_runner import EditRunner
+from sora_core.measure.edit_sheets import (
+    BAR_HEIGHT,
+    GENERATED_COLOUR,
+    KNOWN_COLOUR,
+    with_bars,
+    write_edits,
+)
 from sora_core.measure.heldout_clips import (
     CLIP_SIZE,
     TUNING_SEED,
     HeldOutClip,
     heldout_clips,
     to_and_fro,
-)
-from sora_core.measure.plots import (
-    BAR_HEIGHT,
-    GENERATED_COLOUR,
-    KNOWN_COLOUR,
-    with_bars,
-    write_edits,
 )
 from sora_core.measure.report import Figure
 from sora_core.pipeline.generate import encode_footage, load
