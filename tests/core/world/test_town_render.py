@@ -9,7 +9,7 @@ from sora_core.shapes import Size
 from sora_core.world.town.recipes import SCENES, scene_of
 from sora_core.world.town.render import FIRST_THING, MARK, render
 from sora_core.world.town.sample import sample_scene
-from sora_core.world.town.scene import Scene, Shot, SigmaStage, Stroke, Thing, View
+from sora_core.world.town.scene import Scene, Shot, Stage, Stroke, Thing, View
 
 SMALL = Size(32, 32, 9)
 SHAPES = (Size(64, 64, 33), Size(112, 64, 33), Size(64, 112, 33))
@@ -141,7 +141,7 @@ def test_a_count_is_in_the_pixels(count):
 
 def test_positions_are_where_the_pixels_are():
     thing = Thing("ball", "red", x=0.4, z=0.3)
-    clip = render(Scene((Shot(SigmaStage((thing,))),)), Size(96, 96))
+    clip = render(Scene((Shot(Stage((thing,))),)), Size(96, 96))
     rows, columns = torch.nonzero(clip.segments[0] == FIRST_THING, as_tuple=True)
     found = torch.stack([columns.float().mean() + 0.5, rows.float().mean() + 0.5])
     assert torch.allclose(clip.truth.screen[0, 0], found, atol=1.0)
@@ -149,7 +149,7 @@ def test_positions_are_where_the_pixels_are():
 
 def test_a_stroke_is_left_by_a_wheel_only_where_it_went():
     stage = scene_of("stroke", 0).shots[0].stage
-    still = SigmaStage((Thing("ball", "red"),), strokes=(Stroke(0, "red"),))
+    still = Stage((Thing("ball", "red"),), strokes=(Stroke(0, "red"),))
     assert render(Scene((Shot(still),)), SMALL).truth.stroke.max() == 0
     assert render(Scene((Shot(stage),)), SMALL).truth.stroke.max() > 0
 

@@ -19,7 +19,7 @@ from sora_core.world.town.scene import (
     Move,
     Scene,
     Shot,
-    SigmaStage,
+    Stage,
     Thing,
     View,
     is_held_out,
@@ -164,9 +164,9 @@ def test_clip_specs_have_all_rates_and_many_shapes_and_lengths():
         lambda: Thing("unicorn", "red"),
         lambda: Thing("ball", "red", moves=(Move("fly"),)),
         lambda: Move("go", 2.0, 1.0),
-        lambda: SigmaStage((Thing("ball", "red"), Thing("cube", "blue"))),
+        lambda: Stage((Thing("ball", "red"), Thing("cube", "blue"))),
         lambda: View("spiral"),
-        lambda: Scene((Shot(SigmaStage(())), Shot(SigmaStage(()), start=0.0))),
+        lambda: Scene((Shot(Stage(())), Shot(Stage(()), start=0.0))),
     ],
 )
 def test_a_wrong_argument_is_named(wrong):
