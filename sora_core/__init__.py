@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .canvas import edits
     from .canvas.canvas import Box, Canvas, Placement
-    from .canvas.encode import openness
     from .pipeline.decode import decode_frames
-    from .pipeline.generate import Pipeline, generate, load
+    from .pipeline.generate import Pipeline, encode_footage, generate, load
     from .video.reader import read_frames
     from .video.writer import write_video
 
@@ -22,9 +21,9 @@ __all__ = [
     "Placement",
     "decode_frames",
     "edits",
+    "encode_footage",
     "generate",
     "load",
-    "openness",
     "read_frames",
     "write_video",
 ]
@@ -38,11 +37,9 @@ def __getattr__(name: str) -> object:
             return edits
         case "Box" | "Canvas" | "Placement":
             from .canvas import canvas as module
-        case "openness":
-            from .canvas import encode as module
         case "decode_frames":
             from .pipeline import decode as module
-        case "Pipeline" | "generate" | "load":
+        case "Pipeline" | "encode_footage" | "generate" | "load":
             from .pipeline import generate as module
         case "read_frames":
             from .video import reader as module
