@@ -153,7 +153,7 @@ def by_pieces(path):
 kinds = {
     by_library: (OSError, SafetensorError),
     by_pieces: OSError,
-    lambda path: write(path, tensors): WeightsError,
+    lambda path: write_tensors(path, tensors): WeightsError,
 }
 refused = finished = 0
 for limit in limits:

@@ -23,6 +23,7 @@ from .row import Row
 LATENT_CELL = (4, 8, 8)
 CELLS = 96  # of each clip, drawn with a fixed seed
 SCALE = 1000  # the distance is small; this is its unit
+FAINT = 0.02  # five levels of a byte: fainter texture is noise of coding, and true clips have none
 DISTANCE_KINDS = ("bounce", "fall", "roll", "orbit", "still")
 
 
@@ -38,7 +39,8 @@ def features(frames: Frames) -> Float[Tensor, "n c"]:
         found = [x, y, _along(x, 3), _along(y, 2), _along(x, 2), t, _along(x, 1), _along(y, 1)]
         answers += [_cells(part.abs(), scale) for part in found]
     means = _cells(planes, 1)
-    return torch.cat([rearrange(torch.cat(answers), "c n -> n c").add(1e-3).log(), means.T], dim=1)
+    found = rearrange(torch.cat(answers), "c n -> n c").add(FAINT).log()
+    return torch.cat([found, means.T], dim=1)
 
 
 def mmd(one: Float[Tensor, "n c"], other: Float[Tensor, "m c"]) -> float:

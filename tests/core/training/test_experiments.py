@@ -53,7 +53,7 @@ def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
     added = result.keys() - preserved.keys()
     assert added and all(name.startswith("autoencoder.generated_decoder.") for name in added)
     assert any(
-        not torch.equal(result[name], preserved[name.replace(".painted.", ".decoder.")])
+        not torch.equal(result[name], preserved[name.replace(".generated_decoder.", ".decoder.")])
         for name in added
     )
     assert set(load_classifier(folder / "reader" / "reader.safetensors").words) >= {
