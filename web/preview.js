@@ -9,7 +9,9 @@ const WIDTH = 160
 const GAP = 8 // pixels above the timeline
 const STYLE = {
   position: 'fixed',
-  zIndex: '10000',
+  inset: 'auto', // a popover lies in the middle of the screen by itself
+  margin: '0',
+  border: 'none',
   width: `${WIDTH}px`,
   padding: '4px',
   borderRadius: '4px',
@@ -35,9 +37,14 @@ export function momentOf(plan, seconds) {
   }
 }
 
-/** The floating picture: `show` draws it anew, `hide` takes it away. */
-export function preview() {
+/**
+ * The floating picture, a popover within `parent`: `show` draws it anew, `hide` takes it away.
+ *
+ * @param {HTMLElement} parent
+ */
+export function preview(parent) {
   const box = document.createElement('div')
+  box.popover = 'manual'
   box.className = 'sora-preview'
   Object.assign(box.style, STYLE)
   const picture = document.createElement('canvas')
@@ -63,7 +70,10 @@ export function preview() {
         picture.getContext('2d').drawImage(frame, 0, 0)
       }
       label.textContent = `${seconds.toFixed(2)} s${text ? `: ${text}` : ''}`
-      if (!box.isConnected) document.body.append(box)
+      if (!box.isConnected) {
+        parent.append(box)
+        box.showPopover()
+      }
       const left = Math.max(4, Math.min(innerWidth - WIDTH - 12, x - WIDTH / 2))
       box.style.left = `${left}px`
       box.style.top = `${Math.max(4, place.top - GAP - box.offsetHeight)}px`

@@ -43,7 +43,7 @@ export function timeline(owner) {
   canvas.style.cssText = `display: block; width: 100%; height: ${HEIGHT}px`
   element.append(canvas)
 
-  const floating = preview()
+  const floating = preview(element)
   /** @type {{handle: Handle, plan: Plan, by: number, values: object | null} | null} */
   let drag = null
   let scrubbing = false

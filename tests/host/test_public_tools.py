@@ -27,7 +27,8 @@ TOOLS = Path(sys.executable).parent
 SAFE = {  # words that nodesafe looks for, and what they are part of here
     "compile(": r"\bre\.compile\(",
     "eval(": r"\.eval\(\)",  # torch's, without an argument
-    "ord(": r"Word\(",
+    "ord(": r"[\w.][Ww]ord\(|\bWord\(",
+    "zlib.decompress": r"zlib\.decompressobj\(\)",  # a list of words, and no more of it than fits
 }
 FIELDS = "fields of our own dataclasses, by their own names"
 LISTED = "attributes that a constant beside it lists"
@@ -47,12 +48,20 @@ DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: ne
     "sora_core/sampling/segments.py": FIELDS,
     "sora_core/cli/train.py": "the two parts of a recipe",
     "sora_core/world/scene.py": FIELDS,
+    "sora_core/world/town/draw.py": FIELDS,
+    "sora_core/world/town/facts.py": "fields of a scene, by what a fact is about",
+    "sora_core/__init__.py": "public names, listed above",
+    "sora_core/training/warm_start.py": LISTED,
+    "sora_core/training/scene_reader.py": FIELDS,
+    "sora_core/measure/world/observe.py": FIELDS,
+    "sora_core/measure/world/permanence.py": "two fields, named in the same line",
 }
 LONGEST_WORD = 24  # of a sentence; code in disguise has no spaces
 OWN_LAYERS = {  # comfy-test wants the host's layers, and no autocast: not where no host is
     "sora_core/training/": "trains, without a host",
     "sora_core/measure/": "measures, without a host",
     "sora_core/models/attribute_classifier.py": "reads clips for the measures alone",
+    "sora_core/models/scene_reader.py": "reads clips for the measures alone",
     "sora_core/models/captioner.py": "a small model, which runs where it is loaded",
     "sora_core/models/text_encoder.py": "half precision on request, for training",
 }

@@ -150,7 +150,7 @@ def test_its_lora_loader_changes_model_and_text(client, started, server, plain):
     generator = torch.Generator().manual_seed(0)
     widths = {
         "diffusion_model.blocks.0.qkv": (64, 192),
-        "text_encoders.blocks.0.attn.qkv": (384, 1152),
+        "text_encoders.blocks.0.attn.qkv.1": (TextConfig().qkv_rank, 1152),
     }
     tensors = {}
     for name, (width, out) in widths.items():
