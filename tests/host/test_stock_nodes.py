@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from sora_core.models.text_encoder import TextConfig
+
 pytestmark = pytest.mark.host
 
 
