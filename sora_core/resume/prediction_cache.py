@@ -33,7 +33,7 @@ class PredictionCache:
         self.folder, self.name, self.key = folder, name, key
         self.asked = self.hits = self.uncached = 0
 
-    def cached(self, denoise: Denoise) -> Denoise:
+    def over(self, denoise: Denoise) -> Denoise:
         """`denoise` behind this cache."""
 
         def cached_denoise(x: Latent, sigma: Sigma) -> Latent:

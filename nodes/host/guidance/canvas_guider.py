@@ -349,7 +349,7 @@ class CanvasGuider(Guider):
         )
         denoise = self.plan.denoiser(call.denoiser, context.start)
         if self.predictions is not None:
-            denoise = self.predictions.cached(denoise)
+            denoise = self.predictions.over(denoise)
         if context.reference is not None and context.anchored > 0:
             denoise = anchor(denoise, context.reference, context.anchored, self.probe)
         denoise = keep_known(denoise, context.known, context.mask)

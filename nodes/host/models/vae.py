@@ -137,7 +137,6 @@ def video_compression(vae: VAE) -> Compression:
         if (count(1), count(1 + pressed.time)) == (1, 2):
             return pressed
     raise ConfigError(
-        "a canvas needs a VAE whose first latent frame is one frame and each later one as many as "
-        "the others, such as those of Wan, HunyuanVideo, LTX and Sora Load Model; this VAE has "
-        "another grid or is for images: connect the VAE of such a video model"
+        "this VAE is for images or has another grid: connect that of a video model whose first "
+        "latent frame is one frame, such as Wan, HunyuanVideo, LTX or Sora Load Model"
     )

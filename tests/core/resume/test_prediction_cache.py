@@ -41,7 +41,7 @@ def generated(root, sampler="euler", model=None, key="key", seed=0, steps=STEPS)
     def make(preserved):
         noise = seeded_noise(seed, (1, 2, FRAMES, 4, 4))
         method = sampler_named(sampler, seed, noise)
-        latent = method(preserved.cached(model or Model()), noise, linear_sigmas(steps))
+        latent = method(preserved.over(model or Model()), noise, linear_sigmas(steps))
         known.append(preserved.hits)
         return {"latent": latent}
 
@@ -144,7 +144,7 @@ def test_predictions_take_no_more_than_their_room_and_what_is_not_kept_is_counte
     def make(preserved):
         noise = seeded_noise(0, (1, 2, FRAMES, 4, 4))
         latent = sampler_named("euler", 0, noise)(
-            preserved.cached(Model()), noise, linear_sigmas(STEPS)
+            preserved.over(Model()), noise, linear_sigmas(STEPS)
         )
         counted.append(
             (preserved.hits, preserved.uncached, len(list(prediction_cache.prediction_files(job))))

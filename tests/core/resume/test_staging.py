@@ -108,7 +108,7 @@ def test_a_job_that_is_cleared_while_it_is_painted_is_painted_to_its_end(tmp_pat
         while time.monotonic() < end:
             job = Job(tmp_path, "s", "k", "w", 1, 2)
             part, _ = job.part(0, "p", lambda predictions: {
-                "latent": predictions.cached(lambda x, sigma: x)(torch.ones(4), torch.tensor(1.0))
+                "latent": predictions.over(lambda x, sigma: x)(torch.ones(4), torch.tensor(1.0))
             })  # fmt: skip
             assert torch.equal(part["latent"], torch.ones(4))
             job.finish()
