@@ -31,6 +31,10 @@ class SoraExtension(ComfyExtension):
         await register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """The node classes of the pack, in the order of a workflow.
+
+        Their schemas carry search aliases and advanced inputs where the host supports them.
+        """
         nodes = [
             SoraLoadModel,
             SoraExpandPrompt,

@@ -55,6 +55,7 @@ class SoraEncodePrompt(io.ComfyNode):
 
 
 def seed_input() -> io.Input:
+    """The integer input `seed`, from 0 to 2**64 - 1, which the page can change after each run."""
     return io.Int.Input(
         "seed",
         default=0,

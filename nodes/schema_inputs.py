@@ -41,6 +41,7 @@ def video_input(name: str, tooltip: str, optional: bool = False) -> io.Input:
 
 
 def fit_input(default: str = "pad", optional: bool = False) -> io.Input:
+    """The input `fit`: how footage of another shape fills its region, one of `FITS`."""
     return io.Combo.Input(
         "fit",
         options=list(FITS),
@@ -54,6 +55,7 @@ def fit_input(default: str = "pad", optional: bool = False) -> io.Input:
 def seconds_input(
     name: str, default: float, tooltip: str, least: float = 0.0, optional: bool = False
 ) -> io.Input:
+    """A number input in seconds, from `least` to `MAX_CANVAS_SECONDS`, in steps of 0.05."""
     return io.Float.Input(
         name,
         default=default,
@@ -70,6 +72,7 @@ def firmness_input(default: float, tooltip: str) -> io.Input:
 
 
 def curve_input() -> io.Input:
+    """The optional text input `curve`: pairs of seconds and firmness; empty for a constant one."""
     return io.String.Input(
         "curve",
         default="",
@@ -86,6 +89,10 @@ def overlap_input(what: str) -> io.Input:
 
 
 def size_input(tooltip: str = "") -> io.Input:
+    """The optional input `canvas` of edit nodes, which sets their size and frame rate.
+
+    An empty `tooltip` stands for the usual one.
+    """
     return SoraCanvasType.Input(
         "canvas",
         optional=True,

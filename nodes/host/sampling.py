@@ -37,6 +37,10 @@ class Noise:
         self.seed = seed
 
     def generate_noise(self, latent: LatentDict) -> Tensor:
+        """Unit Gaussian noise of the shape of `latent`, in float32 on the CPU.
+
+        SizeError unless the samples are `b c y x` or `b c t y x`.
+        """
         batch, channels, *sides = latent["samples"].shape
         if len(sides) not in (2, 3):
             raise SizeError(
@@ -74,6 +78,11 @@ class Guider(comfy.samplers.CFGGuider):
         disable_pbar: bool = False,
         seed: int | None = None,
     ) -> Latent:
+        """The sampled latent, in the VAE's scale; `report` then holds a remark on the schedule.
+
+        `sigmas` descend on the scale of the host's model. `denoise_mask` is 1 where the model
+        generates and 0 at known cells. The low-noise expert is released even after an error.
+        """
         sides = latent_image.shape[2:]
         self.report = schedule_remark(self.model_patcher, sigmas, grid_of(sides))
         try:
@@ -99,6 +108,11 @@ class Guider(comfy.samplers.CFGGuider):
         model_options: dict[str, Any] | None = None,
         seed: int | None = None,
     ) -> Latent:
+        """The guided clean latent at `x`, not the noise.
+
+        `timestep` is sigma on the scale of the host's model. The guidance scale is 1 outside the
+        interval, which is in levels of rectified flow, from 0 to 1.
+        """
         low, high = self.interval
         level = flow_level(self.inner_model, timestep.max().item())
         within = low <= level <= high

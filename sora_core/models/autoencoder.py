@@ -73,6 +73,11 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
+        """The output of the block, and the `past` for the frames after `x`.
+
+        `past` (b 2 y x c) holds the input of the convolution in time at the two frames before;
+        None where `x` begins the video. On a CPU it runs in bands of rows, with the same result.
+        """
         height = x.shape[2] if x.is_cuda else max(1, BAND_ACTIVATIONS // x[:, :, 0].numel())
         bands = [
             self.band(x, past, row, min(row + height, x.shape[2]))

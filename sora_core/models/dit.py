@@ -173,6 +173,7 @@ def gated_residual(
     y: Float[Tensor, "b n d"],
     clips: Runs = None,
 ) -> Float[Tensor, "b n d"]:
+    """`x + gate * y`, with the row of `gate` for the noise level of each token, as by `clips`."""
     return x + per_segment(torch.mul, y, (gate,), clips)
 
 
@@ -209,6 +210,7 @@ class TextAttention(nn.Module):
         mask: TextMask | None,
         attend: Attend,
     ) -> Float[Tensor, "b n d"]:
+        """`x` plus its attention to `text`, which has the model's width; None masks no word."""
         q = rearrange(self.query(self.norm(x)), "b n (h k) -> b h n k", k=DIT_HEAD_WIDTH)
         k, v = rearrange(self.key_value(text), "b l (s h k) -> s b h l k", s=2, k=DIT_HEAD_WIDTH)
         y = attend(self.norm_query(q).to(v), self.norm_key(k).to(v), v, mask)
@@ -243,6 +245,12 @@ class DiTBlock(nn.Module):
         attend_text: Attend,
         clips: Runs,
     ) -> Float[Tensor, "b n d"]:
+        """The tokens `x` after attention, cross-attention to `text` and the MLP.
+
+        `level` is the embedding of the `m` noise levels of a row, after SiLU; `clips` assigns them
+        to tokens. `cos` and `sin` are those of the rotary angles. `attend` serves attention among
+        the tokens, `attend_text` that to `text`, which has the model's width.
+        """
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(level).chunk(6, dim=-1)
 
         y = self.qkv(modulate(x, shift_a, scale_a, clips))

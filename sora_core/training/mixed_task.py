@@ -124,6 +124,11 @@ class MixedTask:
         )
 
     def draw(self, step: int, ranks: Ranks) -> MixedBatch:
+        """The batch of this process at `step`, the same for equal seed, step, rank and rank count.
+
+        All processes share the bucket, the window, the mask and the dropped tokens; each draws
+        its own clips, captions, noise and noise levels.
+        """
         learning = self.learning
         shared = Generator().manual_seed(self.seed * 1_000_003 + step)
         own = Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank + 1)
@@ -212,6 +217,10 @@ class MixedTask:
         return TokenSubset(numbers.flatten(), first, max(first + 1, blocks - max(1, blocks // 4)))
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The loss at `step`, a scalar to differentiate, and its weighted parts, which sum to it.
+
+        "flow" is always among them, "truth" and "steps" only where they apply to the batch.
+        """
         batch, learning = self.draw(step, ranks), self.learning
         features: list[Tensor] = []
         third = (len(self.model.dit.blocks) - 1) // 3

@@ -114,6 +114,12 @@ class TownAutoencoderRun(TownRun):
 
 class TownTransformerRun(TownRun):
     def prepare(self, on_shard: OnShard) -> None:
+        """Writes the encoded clips of the test and training shelves, where they are missing.
+
+        The autoencoder of this recipe encodes them; until it is trained, that of the model file.
+        `on_shard` gets a name with the size of the clips, the number of finished files and their
+        total; the test shelf is not reported.
+        """
         autoencoder = self.autoencoder()
         encoder, tokenizer = load_text()
         write = partial(

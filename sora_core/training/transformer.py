@@ -117,6 +117,11 @@ class TruthHead(nn.Module):
         coverage: Float[Tensor, "b k n"],
         kinds: Int[Tensor, "b k 2"],
     ) -> Tensor:
+        """The cross-entropy of shape plus that of colour, a scalar, the mean over all tokens.
+
+        `coverage` in [0, 1] is the share of each token that shows object k; the rest counts as no
+        object. `kinds` holds indices of shape and colour; -1 needs a coverage of 0.
+        """
         features, loss = self.norm(features), features.new_zeros(())
         for i, head in enumerate((self.shape, self.colour)):
             target = torch.zeros(*features.shape[:2], head.out_features)
@@ -165,6 +170,11 @@ class TransformerTask:
         }
 
     def draw(self, step: int, ranks: Ranks) -> LatentBatch:
+        """The batch of this process at `step`, the same for equal seed, step, rank and rank count.
+
+        All processes share the size and the mask; each draws its own clips, captions, noise and
+        noise levels. Larger clips come in smaller batches.
+        """
         shared = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         own = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank + 1)
         which = int(torch.multinomial(torch.tensor(self.mix.weights), 1, generator=shared))
@@ -217,6 +227,10 @@ class TransformerTask:
         )
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The loss at `step`, a scalar to differentiate, and its weighted parts, which sum to it.
+
+        "flow" is always among them, "truth" and "steps" only where they apply to the batch.
+        """
         batch = self.draw(step, ranks)
         features: list[Tensor] = []
 
@@ -246,6 +260,10 @@ class TransformerTask:
 
     @torch.no_grad()
     def show(self, average: TransformerModule, step: int, folder: Path) -> Mapping[str, float]:
+        """The flow loss on held-out clips at three noise levels, under names such as "test/0.3".
+
+        Writes `sheet-<step>.png` into `folder`: up to 16 clips generated from held-out captions.
+        """
         scores = {f"test/{level}": self.test_loss(average.dit, level) for level in (0.3, 0.7, 0.95)}
         count = min(16, len(self.test_captions))
         text, mask = pad_texts([self.test.text(i, 1).float() for i in range(count)])

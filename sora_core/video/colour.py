@@ -79,6 +79,11 @@ class YuvWriter:
         self.reformatter = VideoReformatter()
 
     def frame(self, rgb: UInt8[Tensor, "y x 3"]) -> av.VideoFrame:
+        """`rgb` as a frame of BT.709, limited range, in the pixel format of the writer.
+
+        `rgb` must have the width and height of the writer. For yuv420p the chroma is halved from
+        16-bit 4:4:4 and sited left.
+        """
         picture = av.VideoFrame.from_ndarray(rgb.cpu().contiguous().numpy(), format=RGB_8)
         if self.halving is None:
             return self._converted(picture, self.pixels)

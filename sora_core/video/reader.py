@@ -108,6 +108,12 @@ class _Choice:
         video: Inspected,
         on_damage: Callable[[str], None],
     ) -> Iterator[av.VideoFrame]:
+        """The chosen frames, deinterlaced; with a rate, one frame may come several times.
+
+        `video` is what `inspect` returns for `container`, which may be searched. `on_damage` gets a
+        sentence where a file read from start to end differs from its header. MediaError, here or
+        while the frames are read, for a file that cannot be searched or decoded.
+        """
         frames = video.frames
         if self.begin:
             frames = _frames_from(source, container, video.stream, self.begin)

@@ -167,6 +167,10 @@ class _Encoder:
             self.sound = cast(AudioStream, stream)
 
     def add(self, frame: UInt8[Tensor, "y x 3"]) -> None:
+        """Encodes `frame` as the next one, with the sound that plays during it, into the file.
+
+        `frame` must have the size of the first. MediaError where the codec or the disk fails.
+        """
         with media_errors(self.path, "be written"):
             picture = self._picture(frame)
             picture.pts, picture.time_base = self.count, 1 / self.rate

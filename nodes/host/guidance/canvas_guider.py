@@ -82,6 +82,12 @@ class CanvasGuider(Guider):
     def set_canvas(
         self, latent: LatentDict, footage_scale: float, window: float, resume: bool
     ) -> None:
+        """Sets the canvas to sample and plans its segments; call it after the conds and the scales.
+
+        `window` is in seconds, 0 for the length that the model was trained for; `resume` caches
+        finished work for a restart. ConfigError for settings or conditioning that this model or
+        canvas does not support; SizeError for a latent without a time axis.
+        """
         model = self.model_patcher.model
         self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
         self.support = conditioning_support(model)
@@ -282,6 +288,11 @@ class CanvasGuider(Guider):
         )
 
     def segment_context(self, segment: Segment, weights: Float[Tensor, "p t"]) -> SegmentContext:
+        """The inputs of the model for `segment`, on the device that the model runs on.
+
+        `weights`: of each prompt in each latent frame of the whole canvas. The inputs whose names
+        end in `_empty` are those of a canvas without footage, which footage guidance needs.
+        """
         model, latent, mask = self.model_patcher.model, segment.known, segment.mask
         placed, looped = bool((mask < 1).any()), self.plan.ring
         model_mask = self.support.model_mask(mask)
@@ -330,6 +341,11 @@ class CanvasGuider(Guider):
         model_options: ModelOptions | None = None,
         seed: int | None = None,
     ) -> Latent:
+        """The guided clean latent at `x`, not the noise, with known footage in place.
+
+        `timestep` is sigma on the scale of the host's model; its maximum is the level of the whole
+        batch. The result is in the model's latent scale, and packed for a latent with sound.
+        """
         if self.streams is not None:
             return self.predict_streams(self.streams, x, timestep, model_options or {}, seed)
         context, sigma = self.context, timestep.max().item()

@@ -91,6 +91,12 @@ class ModelInputs:
         return options | {"model_function_wrapper": call}
 
     def apply(self, arguments: HostArguments) -> HostArguments:
+        """A copy of `arguments`, a call of the host's model, with the inputs of these frames.
+
+        Conditioning with a time axis is cut to the frames of the call; the footage inputs replace
+        those of the same name, repeated over the batch. Within a context window of the host, only
+        the footage inputs are cut, to the frames of the window.
+        """
         x, conds = arguments["input"], dict(arguments["c"])
         window = conds["transformer_options"].get("context_window")  # of the host's own windows
         part = slice(None) if window is None else window_frames(window, x.shape[2])

@@ -59,6 +59,11 @@ class TemporalPlan:
         latent: LatentDict,
         seconds: float,
     ) -> "TemporalPlan":
+        """The plan for `latent` on this model and its device.
+
+        `seconds` is the length of a window; 0 takes the length that the model was trained for, or
+        what memory holds. ConfigError for other `seconds` where no canvas belongs to `latent`.
+        """
         length, remark = frames_at_once(patcher, latent, seconds)
         windows = Windows(length, min(OVERLAP, length - 1))
         ours = isinstance(patcher.model, HostModel)

@@ -43,6 +43,11 @@ class HostTokenizer:
     def tokenize_with_weights(
         self, text: str, return_word_ids: bool = False, **_: object
     ) -> Pieces:
+        """The (id, weight) pairs of the tokens of `text`, as one row under `CLIP_NAME`.
+
+        `return_word_ids` appends its index to each pair. A text beyond 128 tokens is cut, with a
+        warning in the log. PromptError for a weight out of range or far too many characters.
+        """
         tokens = self.tokenizer.tokenize(text)
         if tokens.truncated:
             logging.warning("prompt cut to %d tokens: %.60s...", len(tokens.ids), text)

@@ -146,6 +146,12 @@ class HostDiT(DiT):
         frame_rate: float = USUAL_FPS,
         **_: object,  # hosts pass more with each version
     ) -> Latent:
+        """The velocity `(x - clean) / sigma`, computed through the host's wrappers.
+
+        `timestep` is sigma x 1000. `denoise_mask` is 1 where the model generates and 0 at exact
+        footage, where the velocity is 0. `frame_rate` is in frames per second; it counts for models
+        with positions in seconds only. `control` has no effect.
+        """
         options = transformer_options or {}
         kind = comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL
         wrappers = comfy.patcher_extension.get_all_wrappers(kind, options)
@@ -289,6 +295,11 @@ class HostModel(comfy.model_base.BaseModel):
     def words_conds(
         self, words: Float[Tensor, "b l e"], mask: Int[Tensor, "b l"] | None, noise: Latent
     ) -> dict[str, TextCond]:
+        """The conditioning inputs `c_crossattn` and `attention_mask` for the text states `words`.
+
+        All tokens count where `mask` is None or does not fit `words`. PromptError for text
+        states of another width than the model's.
+        """
         width = self.diffusion_model.config.text_width
         if words.shape[-1] != width:
             raise PromptError(

@@ -71,6 +71,10 @@ class VideoDecoding:
         return f"Decoded {self.method}.{begins if self.fades else ''}{bends if self.joins else ''}"
 
     def by_our_vae(self, vae: HostVAE) -> Iterator[Video]:
+        """The video in [-1, 1] by the pack's own VAE, in chunks of float32 on its output device.
+
+        Loads the VAE onto its device first. On a ring each latent frame becomes four frames.
+        """
         needed = vae.memory_used_decode(self.latent[:, :, :2].shape, vae.vae_dtype)
         devices.load_models_gpu([vae.patcher], memory_required=needed)
         latent = self.latent.to(vae.device, vae.vae_dtype)
@@ -108,6 +112,10 @@ class VideoDecoding:
         yield from frame_range(decoded_in_tiles(self.vae, latent, self.overlapped), yielded, total)
 
     def overlapped(self, apart: float) -> None:
+        """Records how much two tiles differ where they overlap, for `method` and the summary.
+
+        `apart` is in units of a video in [-1, 1]; the largest one counts.
+        """
         self.apart = max(self.apart, apart)
         levels = self.apart * 255 / 2
         self.method = (
