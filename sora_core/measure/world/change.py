@@ -74,7 +74,7 @@ def rows(clips: Clips, count: int, kinds: Sequence[str] = tuple(READS)) -> list[
     found = []
     for kind in kinds:
         trio = read_all(clips, clips.samples(kind, count), READS[kind])
-        found.append(share_row(f"change/{kind}", trio.true, trio.limit, trio.reconstructed))
+        found.append(share_row(f"change/{kind}", trio.true, trio.limit, trio.generated))
     return found
 
 

@@ -116,7 +116,7 @@ class Clips:
         """`frames` of any length, encoded and decoded."""
         return through(self.pipeline.autoencoder, frames)
 
-    def reconstructed(self, sample: Sample) -> Frames:
+    def generated(self, sample: Sample) -> Frames:
         """The clip that the model generates of the caption, from the noise of the scene's seed."""
         key = (sample.shot, sample.caption)
         if key not in self._rendered:
@@ -158,7 +158,7 @@ class Trio:
 
     true: list[Any]
     limit: list[Any]
-    reconstructed: list[Any]
+    generated: list[Any]
 
 
 def read_all(
@@ -168,7 +168,7 @@ def read_all(
     return Trio(
         [read(sample, sample.clip.frames) for sample in samples],
         [read(sample, clips.limit(sample)) for sample in samples],
-        [read(sample, clips.reconstructed(sample)) for sample in samples],
+        [read(sample, clips.generated(sample)) for sample in samples],
     )
 
 

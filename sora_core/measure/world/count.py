@@ -56,4 +56,4 @@ def rows(clips: Clips, count: int, kinds: Sequence[str], name: str, size: Size) 
     """`count/NAME` over clips of `kinds`, `count` of each."""
     samples = [sample for kind in kinds for sample in countable_samples(clips, kind, count, size)]
     trio = read_all(clips, samples, right_count)
-    return [mean_row(f"count/{name}", trio.true, trio.limit, trio.reconstructed)]
+    return [mean_row(f"count/{name}", trio.true, trio.limit, trio.generated)]

@@ -68,7 +68,7 @@ def rows(clips: Clips, count: int) -> list[Row]:
     the true row is of other cells of the same clips. The interval is over clips."""
     samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
     known = [s.clip.frames for s in samples]
-    result = [clips.reconstructed(s) for s in samples]
+    result = [clips.generated(s) for s in samples]
     rng = np.random.Generator(np.random.PCG64(0))
     draws = [rng.integers(len(result), size=len(result)) for _ in range(RESAMPLES // 100)]
     spread = np.std([distance([result[i] for i in d], [known[i] for i in d]) for d in draws])

@@ -46,6 +46,4 @@ def rows(clips: Clips, count: int, size: Size) -> list[Row]:
     samples = clips.samples("bounce", count, size=size)
     read = {"colour": colour, "texture": texture}
     trios = {name: read_all(clips, samples, reads) for name, reads in read.items()}
-    return [
-        mean_row(f"drift/{name}", t.true, t.limit, t.reconstructed) for name, t in trios.items()
-    ]
+    return [mean_row(f"drift/{name}", t.true, t.limit, t.generated) for name, t in trios.items()]

@@ -108,7 +108,7 @@ def rows(
         ]
         bar = float(np.quantile(bars, PASSING))
         trio = read_all(clips, clips.samples(kind, count), read)
-        sides = (trio.true, trio.limit, trio.reconstructed)
+        sides = (trio.true, trio.limit, trio.generated)
         name = f"geometry/{kind}"
         found += [
             mean_row(name, *([c.correlation for c in side] for side in sides)),

@@ -68,7 +68,7 @@ def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
         return found is not None and found.outline >= outline and found.hue <= hue
 
     trio = read_all(clips, clips.samples("cut", count), same)
-    return [share_row("identity/cut", trio.true, trio.limit, trio.reconstructed)]
+    return [share_row("identity/cut", trio.true, trio.limit, trio.generated)]
 
 
 def _in_view(found: Track, at: range) -> ndarray:

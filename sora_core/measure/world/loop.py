@@ -32,7 +32,7 @@ def rows(clips: Clips, count: int) -> list[Row]:
         size = Size(sample.shot.size.width, sample.shot.size.height, LOOP_FRAMES)
         ring = replace(exact_canvas(size, sample.shot.fps), ring=True)
         looped = clips.generate(sample.caption, ring, sample.shot.number)
-        result.append(_share(step(sample, looped), step(sample, clips.reconstructed(sample))))
+        result.append(_share(step(sample, looped), step(sample, clips.generated(sample))))
     return [mean_row("loop/flow", [1.0] * len(samples), limit, result)]
 
 

@@ -86,7 +86,7 @@ def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> li
         return bool(fits and r.hue <= hue and r.place <= place and not r.doubled)
 
     trio = read_all(clips, clips.samples(kind, count), returned)
-    sides = (trio.true, trio.limit, trio.reconstructed)
+    sides = (trio.true, trio.limit, trio.generated)
     scored = ([same(r) for r in side if r is not None] for side in sides)
     returns = ([r is not None for r in side] for side in sides)
     return [

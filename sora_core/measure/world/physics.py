@@ -168,8 +168,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str]) -> li
         allowed = ranges(fits)
         trio = read_all(clips, clips.samples(kind, count), law)
         passing = (
-            [lawful(f, allowed) for f in side]
-            for side in (trio.true, trio.limit, trio.reconstructed)
+            [lawful(f, allowed) for f in side] for side in (trio.true, trio.limit, trio.generated)
         )
         found.append(share_row(f"physics/{kind}", *passing))
     return found

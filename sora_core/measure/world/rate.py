@@ -33,7 +33,7 @@ def rows(
         ]
         low, high = min(usual) * (1 - SPEED_TOLERANCE), max(usual) * (1 + SPEED_TOLERANCE)
         trio = read_all(clips, clips.samples("roll", count, size=size, fps=fps), speed)
-        sides = (trio.true, trio.limit, trio.reconstructed)
+        sides = (trio.true, trio.limit, trio.generated)
         middle = float(np.median(usual))
         found += [
             share_row(f"rate/{fps}", *([low <= v <= high for v in side] for side in sides)),

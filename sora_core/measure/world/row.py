@@ -12,16 +12,16 @@ NONE = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`true`, `limit` (true clips through the autoencoder) and `reconstructed`; nan where there is
+    """`true`, `limit` (true clips through the autoencoder) and `generated`; nan where there is
     none.
 
-    `low` and `high` are the 95 % interval of `reconstructed`, which `n` clips decide.
+    `low` and `high` are the 95 % interval of `generated`, which `n` clips decide.
     """
 
     name: str
     true: float
     limit: float
-    reconstructed: float
+    generated: float
     n: int
     low: float
     high: float
@@ -29,7 +29,7 @@ class Row:
     @property
     def figures(self) -> list[Figure]:
         """The flat keys `NAME/true`, `NAME/limit`, `NAME/made` and `NAME/n`, where there are."""
-        values = {"true": self.true, "limit": self.limit, "made": self.reconstructed}
+        values = {"true": self.true, "limit": self.limit, "made": self.generated}
         found = [Figure(f"{self.name}/{k}", v) for k, v in values.items() if not isnan(v)]
         return [*found, Figure(f"{self.name}/n", self.n, "clips")]
 
@@ -39,7 +39,7 @@ class Row:
 
     @property
     def _numbers(self) -> tuple[float, float, float]:
-        return self.true, self.limit, self.reconstructed
+        return self.true, self.limit, self.generated
 
 
 HEADER = f"{'':<26}{'true':>8} {'limit':>8} {'made':>8}   95 % of made"

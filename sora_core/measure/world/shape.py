@@ -65,7 +65,7 @@ def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
         bar = float(np.quantile(bars, PASSING))
         trio = read_all(clips, clips.samples(kind, count), constancy)
         passing = (
-            [value >= bar for value in side] for side in (trio.true, trio.limit, trio.reconstructed)
+            [value >= bar for value in side] for side in (trio.true, trio.limit, trio.generated)
         )
         found.append(share_row(f"shape/{kind}", *passing))
     return found

@@ -30,7 +30,7 @@ def rows(clips: Clips, count: int, sizes: Sequence[tuple[int, int]] = TESTED_SIZ
     for width, height in sizes:
         samples = clips.samples("still", count, size=Size(width, height, SIZE_FRAMES))
         trio = read_all(clips, samples, relative)
-        sides, name = (trio.true, trio.limit, trio.reconstructed), f"size/{width}x{height}"
+        sides, name = (trio.true, trio.limit, trio.generated), f"size/{width}x{height}"
         right = ([LEAST_RATIO <= v <= MOST_RATIO for v in side] for side in sides)
         found += [share_row(name, *right), mean_row(f"{name}_width", *sides)]
     return found

@@ -39,7 +39,7 @@ def test_a_row_has_flat_keys_and_leaves_out_what_it_does_not_have():
 
 def test_shares_and_means_are_those_of_the_clips():
     assert share_row("a", [True], [True, False], [False] * 4).limit == 0.5
-    assert mean_row("a", [1.0], [2.0], [1.0, 3.0]).reconstructed == 2
+    assert mean_row("a", [1.0], [2.0], [1.0, 3.0]).generated == 2
 
 
 def test_an_unknown_ruler_is_refused_by_name():
