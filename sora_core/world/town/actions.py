@@ -167,7 +167,9 @@ def sequence(d: Draw) -> Scene:
     return single(d, bystander(d, [replace(thing, x=x, moves=tuple(moves))]))
 
 
-def meeting(d: Draw, thing: Thing, target: Thing, hit: float) -> tuple[float, float, float, float]:
+def contact_positions(
+    d: Draw, thing: Thing, target: Thing, hit: float
+) -> tuple[float, float, float, float]:
     """Which way, how fast, and where two things start that touch at `hit` seconds."""
     variant, speed = d.side(), d.uniform(1.1, 1.3)
     spot = variant * d.uniform(0.15, 0.35)
@@ -182,7 +184,7 @@ def collide(d: Draw) -> Scene:
     target = d.thing(("ball", "cube", "cylinder"), ("small", "medium"), [thing], asked=False)
     target = replace(target, yaw=0.0)
     hit = d.beat(0.3, 0.45)
-    variant, speed, x, spot = meeting(d, thing, target, hit)
+    variant, speed, x, spot = contact_positions(d, thing, target, hit)
     first = d.go(speed, (variant, 0.0), stop=hit)
     second = d.go(0.7 * speed, (variant, 0.0), start=hit)
     things = [replace(thing, x=x, moves=(first,)), replace(target, x=spot, moves=(second,))]
@@ -196,7 +198,7 @@ def push(d: Draw) -> Scene:
     target = d.thing(("cube", "cylinder", "cone", "table"), ("small",), [thing], asked=False)
     target = replace(target, yaw=0.0)
     hit = d.beat(0.25, 0.4)
-    variant, speed, x, spot = meeting(d, thing, target, hit)
+    variant, speed, x, spot = contact_positions(d, thing, target, hit)
     first = d.go(speed, (variant, 0.0), stop=hit)
     on = d.go(0.65 * speed, (variant, 0.0), start=hit)
     things = [replace(thing, x=x, moves=(first, on)), replace(target, x=spot, moves=(on,))]
@@ -210,7 +212,7 @@ def knock_over(d: Draw) -> Scene:
     target = d.thing(kinds, ("small", "medium"), [thing], asked=False)
     target = replace(target, yaw=pi / 2)
     hit = d.beat(0.25, 0.4)
-    variant, speed, x, spot = meeting(d, thing, target, hit)
+    variant, speed, x, spot = contact_positions(d, thing, target, hit)
     edge = (
         half_extents(target)[2] if target.kind in ("robot", "snowman") else half_extents(target)[0]
     )
