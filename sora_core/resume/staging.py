@@ -75,21 +75,25 @@ def is_staging(folder: Path) -> bool:
 
 def remove_stale(root: Path) -> int:
     """How many staging folders of dead writers it removed below `root`."""
-    stale = [folder for folder in root.glob(f".*{SUFFIX}") if folder.is_dir() and _is_stale(folder)]
-    for folder in stale:
-        _remove(folder)
-    return len(stale)
+    return sum(_remove_if_stale(folder) for folder in root.glob(f".*{SUFFIX}") if folder.is_dir())
 
 
-def _is_stale(folder: Path) -> bool:
+def _remove_if_stale(folder: Path) -> bool:
+    """Holds the lock while it removes: a writer that has just made `folder` must not take it."""
     try:
         handle = _lock(folder)
-        if handle is None:
-            return time.time() - folder.stat().st_mtime > STALE_SECONDS
-        os.close(handle)
     except OSError:  # its writer has locked it, or has just removed it
         return False
-    return True
+    try:
+        stale = handle is not None or time.time() - folder.stat().st_mtime > STALE_SECONDS
+        if stale:
+            _remove(folder)
+        return stale
+    except FileNotFoundError:
+        return False
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _lock(folder: Path) -> int | None:
