@@ -20,23 +20,8 @@ from .plan import CELL_SIDE, HELD_OUT, Dropped, Plan, PlannedClip, PlanSettings
 from .shots import Shot, detect_shots
 
 VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".gif",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".flv",
-        ".mpg",
-        ".mpeg",
-        ".3gp",
-        ".3g2",
-    ]
+    f".{name}"
+    for name in "mp4 m4v mov mkv webm avi gif ts m2ts mts flv mpg mpeg 3gp 3g2".split()  # noqa: SIM905
 )
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
 BESIDE_SUFFIXES = frozenset((".txt", ".json", ".jsonl", ".csv", ".md", ".safetensors"))

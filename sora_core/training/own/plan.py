@@ -7,7 +7,7 @@ A plan is made before any work, and it is all that the work needs: `folder.plan_
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from ...errors import ConfigError, TrainingError
@@ -208,11 +208,8 @@ def _record(kind: type[Record], values: dict[str, Any]) -> Record:
 
 def _clip(values: dict[str, Any]) -> PlannedClip:
     clip = _record(PlannedClip, values)
-    if (
-        clip.split not in SPLITS
-        or Path(clip.source).is_absolute()
-        or ".." in clip.source.split("/")
-    ):
+    source = PurePosixPath(clip.source)
+    if clip.split not in SPLITS or source.is_absolute() or ".." in source.parts:
         raise ValueError("a clip of no split or outside of the folder")
     Size(clip.width, clip.height, clip.frames)
     actions = tuple(tuple(map(float, action)) for action in clip.actions)

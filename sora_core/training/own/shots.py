@@ -26,10 +26,14 @@ def detect_shots(path: Path) -> list[Shot]:
     TrainingError where PySceneDetect is not installed or cannot read the file.
     """
     try:
-        from scenedetect import ContentDetector, VideoOpenFailure, detect
+        from scenedetect import (  # pyright: ignore[reportMissingImports]
+            ContentDetector,
+            VideoOpenFailure,
+            detect,
+        )
     except ImportError as problem:
         raise TrainingError(
-            "splitting into shots needs PySceneDetect: pip install scenedetect, or leave --shots out"
+            "splitting into shots needs PySceneDetect: pip install scenedetect, or do without shots"
         ) from problem
     try:
         scenes = detect(str(path), ContentDetector())
