@@ -14,7 +14,7 @@ REACHES = {
     "canvas": GROUND | {"models", "video"},
     "checkpoints": GROUND | {"models"},
     "resume": GROUND | {"checkpoints", "sampling"},
-    "training": GROUND | {"checkpoints", "models", "sampling", "video", "world"},
+    "training": GROUND | {"checkpoints", "models", "resume", "sampling", "video", "world"},
     "pipeline": BELOW,
     "measure": BELOW | {"pipeline", "training"},
     "cli": BELOW | {"measure", "pipeline", "training"},
