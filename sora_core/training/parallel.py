@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.distributed_c10d import get_node_local_rank
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ConfigError, TrainingError
@@ -103,7 +104,7 @@ def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     try:
         here = torch.device(device)
         if here.type == "cuda":
-            here = torch.device("cuda", distributed.get_node_local_rank(fallback_rank=0))
+            here = torch.device("cuda", get_node_local_rank(fallback_rank=0))
             torch.cuda.set_device(here)
         yield Ranks(distributed.get_rank(), distributed.get_world_size()), here
     finally:

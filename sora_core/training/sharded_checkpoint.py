@@ -15,8 +15,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.distributed import checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import (
+    HuggingFaceStorageReader,
+    HuggingFaceStorageWriter,
+)
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.optim import Optimizer
 
 from ..errors import TrainingError
@@ -65,9 +70,9 @@ class ShardedFolder:
         from_first(ranks, lambda: shutil.rmtree(unfinished, ignore_errors=True))
         try:
             with quiet():
-                dcp.save(
+                save(
                     tensors,
-                    storage_writer=dcp.HuggingFaceStorageWriter(
+                    storage_writer=HuggingFaceStorageWriter(
                         str(unfinished), save_distributed=True
                     ),
                     no_dist=ranks.count == 1,
@@ -102,7 +107,7 @@ class ShardedFolder:
             return 0
         begin(optimizers)
         tensors = state_tensors(model, averages, optimizers)
-        reader = dcp.HuggingFaceStorageReader(str(path))
+        reader = HuggingFaceStorageReader(str(path))
         try:
             saved = reader.read_metadata().state_dict_metadata
             lacking = [k for k in tensors if k not in saved and not k.startswith("optimizer.")]
@@ -111,7 +116,7 @@ class ShardedFolder:
             for name in [name for name in tensors if name not in saved]:
                 del tensors[name]
             with quiet():
-                dcp.load(tensors, storage_reader=reader, no_dist=self.ranks.count == 1)
+                load(tensors, storage_reader=reader, no_dist=self.ranks.count == 1)
         except (CheckpointException, OSError, SafetensorError, AssertionError) as problem:
             raise TrainingError(
                 f"{path.name} is damaged or belongs to another model: remove it to start anew "

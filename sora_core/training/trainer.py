@@ -1,8 +1,8 @@
 """The training loop for every model; a resumed run gives the same numbers as an uninterrupted one.
 
-A batch depends only on the seed, the step and the process. The loop knows no device but the one that
-its settings name, and no checkpoint format: a store saves and loads (`checkpoint.WholeFile`, or
-`sharded_checkpoint.ShardedFolder` for weights in pieces).
+A batch depends only on the seed, the step and the process. The loop runs on the device that its
+settings name; a store saves and loads (`checkpoint.WholeFile`, or `sharded_checkpoint.ShardedFolder`
+for weights in pieces).
 """
 
 import time
@@ -130,7 +130,7 @@ def optimizers_of(
         from torch.optim import Muon
     except ImportError as missing:
         raise TrainingError(
-            f"torch {torch.__version__} has no Muon: install torch 2.9 or newer, or train with AdamW"
+            f"torch {torch.__version__} has no Muon: install torch 2.9 or newer, or choose AdamW"
         ) from missing
     muon = Muon(
         matrices.views,
@@ -175,16 +175,15 @@ def train(
     store = store or WholeFile(folder / "checkpoint.safetensors")
     matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    start = (
-        store.load(model, averages.named, optimizers) if resume and store.exists() else 0
-    )
+    start = store.load(model, averages.named, optimizers) if resume and store.exists() else 0
     scalars = scalars_in(folder, start) if ranks.first else None
     parameters = [p for p in model.parameters() if p.requires_grad]
 
     def publish(step: int, values: Mapping[str, float]) -> None:
         record(step, values)
-        for name, value in values.items() if scalars else ():
-            scalars.add_scalar(name, value, step)
+        if scalars:
+            for name, value in values.items():
+                scalars.add_scalar(name, value, step)
 
     began, since, running = time.monotonic(), start, 0.0
     end = min(config.steps, config.until or config.steps)
@@ -224,11 +223,11 @@ def train(
             publish(done, {name: float(value.detach()) for name, value in values.items()})
         if done % config.save_every == 0 or last:
             store.save(done, model, averages.named, optimizers, ranks)
-        if not stopped and (done % config.show_every == 0 or last):
-            if ranks.first or ranks.together:
-                shown = task.show(averages.first, done, folder)
-                if ranks.first:
-                    publish(done, shown)
+        due = not stopped and (done % config.show_every == 0 or last)
+        if due and (ranks.first or ranks.together):
+            values = task.show(averages.first, done, folder)
+            if ranks.first:
+                publish(done, values)
         if stopped:
             break
     return averages.first

@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from ...files import replacing
 
 Curve = list[tuple[int, float]]
 """Steps and values, in the order of the steps."""
@@ -17,25 +20,21 @@ class History:
     curves: dict[str, Curve] = field(default_factory=dict)
 
     @classmethod
-    def until(cls, path: Path, step: int) -> "History":
-        """The history in the file at `path` up to `step`; later lines are of steps to be redone.
-
-        A line that a crash left unfinished is dropped.
-        """
+    def read(cls, path: Path, step: int) -> "History":
+        """The history in the file at `path` up to `step`; an unfinished line is left out."""
         history = cls(path)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = []
-        for line in lines:
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(values, dict) and values.get("step", step + 1) <= step:
-                kept.append(line)
+        for values in _lines(path):
+            if values["step"] <= step:
                 history._add(values.pop("step"), values)
-        if len(kept) != len(lines):
-            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         return history
+
+    @classmethod
+    def until(cls, path: Path, step: int) -> "History":
+        """`read`, once the lines of later steps are removed from the file: those are redone."""
+        lines = [json.dumps(values) for values in _lines(path) if values["step"] <= step]
+        with replacing(path) as unfinished:
+            unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return cls.read(path, step)
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Adds `values` of `step`, in memory and to the file."""
@@ -50,3 +49,15 @@ class History:
 
     def curve(self, name: str) -> Curve:
         return self.curves.get(name, [])
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            values = json.loads(line)
+        except ValueError:  # a crash left it unfinished
+            continue
+        if isinstance(values, dict) and isinstance(values.get("step"), int):
+            found.append(values)
+    return found

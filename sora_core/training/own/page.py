@@ -114,9 +114,7 @@ def svg(chart: Chart) -> str:
         )
     for i, (name, curve) in enumerate(curves.items()):
         colour = LINE_COLOURS[i % len(LINE_COLOURS)]
-        line = " ".join(
-            "{},{}".format(*place(x, height(y))) for x, y in curve if math.isfinite(y)
-        )
+        line = " ".join("{},{}".format(*place(x, height(y))) for x, y in curve if math.isfinite(y))
         parts.append(f"<polyline points='{line}' stroke='{colour}' stroke-width=2 />")
         parts.append(
             f"<text x={MARGIN + 150 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}'>"

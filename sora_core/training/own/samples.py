@@ -63,8 +63,11 @@ class FlowSample:
         return PackedClip(noisy, self.sigma, self.words, fps=self.fps)
 
     def to(self, device: torch.device) -> "FlowSample":
-        tensors = (self.clean, self.noise, self.sigma, self.paint, self.words)
-        return FlowSample(*(tensor.to(device, non_blocking=True) for tensor in tensors), self.fps)
+        clean, noise, sigma, paint, words = (
+            tensor.to(device, non_blocking=True)
+            for tensor in (self.clean, self.noise, self.sigma, self.paint, self.words)
+        )
+        return FlowSample(clean, noise, sigma, paint, words, self.fps)
 
 
 def draw_sample(
@@ -91,9 +94,7 @@ def draw_sample(
     return FlowSample(clean, noise, sigma, paint, words[None].float(), clip.fps)
 
 
-def draw_step(
-    clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks
-) -> list[FlowSample]:
+def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -> list[FlowSample]:
     """The samples of this process at `step`; those of all processes together are `batch`.
 
     Clips come in a new random order each time all have been drawn. Every process gets as many, and

@@ -38,7 +38,9 @@ def held_out_losses(
     Every process takes its share of the clips, and as many calls of the model as the others.
     """
     most = max(1, TOGETHER_CELLS // max(clip.grid.cells for clip in clips))
-    share = [clips[i % len(clips)] for i in range(ranks.rank, padded(len(clips), ranks), ranks.count)]
+    share = [
+        clips[i % len(clips)] for i in range(ranks.rank, padded(len(clips), ranks), ranks.count)
+    ]
     real = [i < len(clips) for i in range(ranks.rank, padded(len(clips), ranks), ranks.count)]
     means = {}
     for level in HELD_OUT_LEVELS:
@@ -88,7 +90,8 @@ def sampled_clip(
 ) -> Latent:
     """A latent of the size and caption of `clip`, generated from `seed`."""
     words, nothing = clip.words[None].float().to(device), empty[None].float().to(device)
-    noise = seeded_noise(seed, (1, *clip.latent.shape)).to(device)
+    shape = (1, clip.latent.shape[0], *clip.grid.shape)
+    noise = seeded_noise(seed, shape).to(device)
 
     def conditioned(text: Tensor) -> Callable[[Latent, Sigma], Latent]:
         def denoise(x: Latent, sigma: Sigma) -> Latent:
