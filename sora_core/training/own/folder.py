@@ -15,9 +15,9 @@ from ...shapes import COMPRESSION
 from ...video.probe import duration_of, probe
 from ...video.still import read_still
 from .captions import METADATA_FILES, Description, Descriptions
-from .fitting import SHORTEST, fitted_sides, size_note, spans_of
-from .plan import CELL_SIDE, HELD_OUT, Dropped, Plan, PlannedClip, PlanSettings
-from .shots import Shot, detect_shots
+from .fitting import SHORTEST, clip_spans, fitted_sides, size_note
+from .plan import HELD_OUT, SIDE_STEP, Dropped, Plan, PlannedClip, PlanSettings
+from .shots import ShotSpan, detect_shots
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
@@ -141,7 +141,7 @@ def inspect_media(path: Path) -> MediaFile:
     return MediaFile(info.width, info.height, float(info.fps), float(duration_of(path)), info.notes)
 
 
-def plain_prompt(caption: str) -> str:
+def literal_prompt(caption: str) -> str:
     r"""`caption` as a prompt in which brackets are letters: `(` becomes `\(`."""
     return re.sub(r"([()])", r"\\\1", caption[:MOST_TEXT])
 
@@ -161,16 +161,16 @@ def _planned_file(
             f"no caption: write {path.with_suffix('.txt').name}, caption the folder, or allow "
             "clips without captions"
         )
-    if min(media.width, media.height) < CELL_SIDE:
-        raise SizeError(f"{media.width}x{media.height}: a side is shorter than {CELL_SIDE} px")
-    text = tokenizer.tokenize(plain_prompt(description.caption))
+    if min(media.width, media.height) < SIDE_STEP:
+        raise SizeError(f"{media.width}x{media.height}: a side is shorter than {SIDE_STEP} px")
+    text = tokenizer.tokenize(literal_prompt(description.caption))
     notes = list(media.notes)
     if text.truncated:
         count = len(description.caption)
         notes.append(f"caption of {count} characters: the first {len(text.ids)} tokens are used")
     width, height = fitted_sides(media.width, media.height, settings.area)
     notes.append(size_note(media.width, media.height, width, height) or "")
-    rate, parts = _parts(path, media, settings, description, notes)
+    rate, parts = _clip_parts(path, media, settings, description, notes)
     template = PlannedClip(
         source=source,
         content=content_hash(path),
@@ -186,10 +186,12 @@ def _planned_file(
         notes=tuple(filter(None, notes)),
     )
     text_bytes = len(text.ids) * TEXT_BYTES
-    return [_clip(template, start, frames, description, text_bytes) for start, frames in parts]
+    return [
+        _planned_clip(template, start, frames, description, text_bytes) for start, frames in parts
+    ]
 
 
-def _clip(
+def _planned_clip(
     template: PlannedClip, start: float, frames: int, description: Description, text_bytes: int
 ) -> PlannedClip:
     clip = replace(template, start=start, frames=frames)
@@ -202,7 +204,7 @@ def _clip(
     )
 
 
-def _parts(
+def _clip_parts(
     path: Path,
     media: MediaFile,
     settings: PlanSettings,
@@ -219,7 +221,7 @@ def _parts(
     elif rate < media.fps:
         notes.append(f"{rate:.4g} of {media.fps:.4g} frames a second")
     longest, most = settings.frames, settings.parts
-    shots = [Shot(0.0, media.seconds)]
+    shots = [ShotSpan(0.0, media.seconds)]
     if description.actions:
         most = 1
         longest = min(longest, COMPRESSION.pixel_frames(len(description.actions)))
@@ -229,7 +231,7 @@ def _parts(
     unused = 0
     for shot in shots:
         count = max(1, round(shot.seconds * rate)) if len(shots) == 1 else int(shot.seconds * rate)
-        spans, rest = spans_of(count, longest, most - len(parts)) if count else ([], 0)
+        spans, rest = clip_spans(count, longest, most - len(parts)) if count else ([], 0)
         parts += [(shot.start + first / rate, frames) for first, frames in spans]
         unused += rest
     if not parts:

@@ -7,7 +7,7 @@ import torch
 
 from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError, TrainingError
-from sora_core.training.own.fitting import cropped, fitted_sides, spans_of
+from sora_core.training.own.fitting import clip_spans, cropped_share, fitted_sides
 from sora_core.training.own.folder import plan_folder
 from sora_core.training.own.plan import (
     HELD_OUT,
@@ -60,13 +60,13 @@ def test_fitted_sides_are_multiples_of_16_within_the_area_and_never_larger(width
 def test_the_shape_of_the_picture_stays():
     assert fitted_sides(3840, 2160, 64 * 64) == (80, 48)
     assert fitted_sides(2160, 3840, 64 * 64) == (48, 80)
-    assert cropped(3840, 2160, *fitted_sides(3840, 2160, 256 * 256)) < 0.03
+    assert cropped_share(3840, 2160, *fitted_sides(3840, 2160, 256 * 256)) < 0.03
 
 
 @pytest.mark.parametrize("frames", range(1, 60))
 @pytest.mark.parametrize("longest", [1, 5, 17])
 def test_parts_of_a_file_follow_one_another_and_all_frames_are_accounted_for(frames, longest):
-    parts, unused = spans_of(frames, longest, 100)
+    parts, unused = clip_spans(frames, longest, 100)
     reached = 0
     for first, count in parts:
         assert first == reached and count % 4 == 1 and count <= longest
