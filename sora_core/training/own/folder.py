@@ -185,10 +185,8 @@ def _planned_file(
         source_seconds=media.seconds,
         notes=tuple(filter(None, notes)),
     )
-    text_bytes = len(text.ids) * TEXT_BYTES
-    return [
-        _planned_clip(template, start, frames, description, text_bytes) for start, frames in parts
-    ]
+    size = len(text.ids) * TEXT_BYTES
+    return [_planned_clip(template, *part, description, size) for part in parts]
 
 
 def _planned_clip(

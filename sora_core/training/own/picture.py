@@ -19,13 +19,8 @@ THUMBNAIL = 72, 48  # pixels
 TABLE_ROW, TABLE_MARGIN, TEXT_LEFT = 56, 6, 90
 PICTURE_WIDTH = 900
 LETTERS = 118  # of a line of notes
-TABLE_PAPER, TABLE_INK, FAINT_INK, REFUSED, HELD = (
-    "#fafaf8",
-    "#1e1e22",
-    "#77777d",
-    "#a03030",
-    "#2f5e8e",
-)
+TABLE_PAPER, TABLE_INK, FAINT_INK = "#fafaf8", "#1e1e22", "#77777d"
+REFUSED, HELD = "#a03030", "#2f5e8e"
 MOST_ROWS = 100
 
 OnRow = Callable[[int], None]
@@ -39,12 +34,8 @@ def plan_picture(plan: Plan, on_row: OnRow = lambda done: None) -> Frames:
     """
     clips, dropped = plan.clips[:MOST_ROWS], plan.dropped[:MOST_ROWS]
     font = ImageFont.load_default()
-    height = (
-        TABLE_MARGIN * 2
-        + 20
-        + TABLE_ROW * len(clips)
-        + 18 * (len(dropped) + len(plan.warnings) + 1)
-    )
+    lines = len(dropped) + len(plan.warnings) + 1
+    height = TABLE_MARGIN * 2 + 20 + TABLE_ROW * len(clips) + 18 * lines
     image = Image.new("RGB", (PICTURE_WIDTH, height), TABLE_PAPER)
     draw = ImageDraw.Draw(image)
     held = len(plan.of_split(HELD_OUT))
