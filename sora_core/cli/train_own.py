@@ -2,15 +2,14 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError
 from ..training import distributed
 from ..training.distributed import Ranks
-from ..training.own.plan import PLAN_FORMAT, Plan, read_plan
-from ..training.own.run import OwnResult, train_own
+from ..training.own.plan import Plan
+from ..training.own.run import OwnResult
 from ..training.own.settings import (
     ADAMW,
     MUON,
@@ -22,7 +21,6 @@ from ..training.own.settings import (
 )
 from ..training.parallel import PARALLEL, joined, launched
 from ..training.sharded_checkpoint import ShardedFolder
-from ..training.trainer import Progress
 from .train_plan import add_plan_arguments, plan_of
 
 DEFAULTS = OwnSettings()
