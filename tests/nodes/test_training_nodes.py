@@ -143,19 +143,15 @@ def test_all_weights_are_saved_as_a_model_that_loads(plan, model, output):
 
 def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output, monkeypatch):
     whole = trained(plan, name="whole", steps=3).args[1]
-    answers = iter([False, True])
-    monkeypatch.setattr(devices, "processing_interrupted", lambda: next(answers, False))
-    stopped = []
+    asked = []
 
-    def throw():
-        if (
-            next(iter(stopped), None) is None
-            and (output / "sora_training/run/history.jsonl").exists()
-        ):
-            stopped.append(True)
-            raise devices.InterruptProcessingException
+    def cancelled_after_the_first_step():
+        asked.append(True)
+        if len(asked) == 1:
+            devices.interrupt_current_processing()
+        return len(asked) == 1
 
-    monkeypatch.setattr(devices, "throw_exception_if_processing_interrupted", throw)
+    monkeypatch.setattr(devices, "processing_interrupted", cancelled_after_the_first_step)
     with pytest.raises(devices.InterruptProcessingException):
         trained(plan, steps=3)
     resumed = trained(plan, steps=3).args[1]
