@@ -20,9 +20,17 @@ SLOW_FPS = 8.0  # the rate that models with positions on a grid were trained at
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of `run`."""
+    add_plan_arguments(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the plan to this file")
+    parser.add_argument("--batch", type=int, default=4, help="clips a step, for the estimate")
+    parser.add_argument("--lora", action="store_true", help="estimate a LoRA, not all weights")
+    parser.add_argument("--encode", action="store_true", help="encode the clips now, too")
+
+
+def add_plan_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of `plan_of`, and those of model and cache."""
     usual = PlanSettings()
     parser.add_argument("folder", type=Path, help="folder of videos and images, with captions")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the plan to this file")
     parser.add_argument(
         "--size",
         type=sides,
@@ -53,17 +61,26 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--uncaptioned", action="store_true", help="use files without captions too, with none"
     )
     parser.add_argument("--model", type=Path, default=RELEASED, help="model file to train from")
-    parser.add_argument("--batch", type=int, default=4, help="clips a step, for the estimate")
-    parser.add_argument("--lora", action="store_true", help="estimate a LoRA, not all weights")
     parser.add_argument(
         "--cache", type=Path, default=CACHE_FOLDER, help=f"encoded clips; default {CACHE_FOLDER}"
     )
-    parser.add_argument("--encode", action="store_true", help="encode the clips now, too")
 
 
 def run(args: Namespace) -> str:
     """The plan as a table; writes it with --json, and encodes its clips with --encode."""
     config = read_config(args.model)
+    plan = with_estimates(plan_of(args), config, args.cache, batch=args.batch, lora=args.lora)
+    if args.json:
+        write_plan(args.json, plan)
+    lines = list(table_lines(plan))
+    if args.encode:
+        lost = encode_plan(plan, open_cache(args.cache, args.model), say_encoded)
+        lines += [f"lost: {one.source}: {one.reason}" for one in lost]
+    return "\n".join(lines)
+
+
+def plan_of(args: Namespace) -> Plan:
+    """The plan of a folder, without its cost."""
     fps = SLOW_FPS if args.fps is None else args.fps
     settings = PlanSettings(
         area=args.size[0] * args.size[1],
@@ -76,15 +93,7 @@ def run(args: Namespace) -> str:
     )
     text_file = args.model if holds_text(args.model) else SHIPPED_TEXT_ENCODER
     tokenizer = read_text_config(text_file)[1]
-    plan = plan_folder(args.folder, settings, tokenizer, say_planned)
-    plan = with_estimates(plan, config, args.cache, batch=args.batch, lora=args.lora)
-    if args.json:
-        write_plan(args.json, plan)
-    lines = list(table_lines(plan))
-    if args.encode:
-        lost = encode_plan(plan, open_cache(args.cache, args.model), say_encoded)
-        lines += [f"lost: {one.source}: {one.reason}" for one in lost]
-    return "\n".join(lines)
+    return plan_folder(args.folder, settings, tokenizer, say_planned)
 
 
 def with_estimates(

@@ -72,9 +72,7 @@ class ShardedFolder:
             with quiet():
                 save(
                     tensors,
-                    storage_writer=HuggingFaceStorageWriter(
-                        str(unfinished), save_distributed=True
-                    ),
+                    storage_writer=HuggingFaceStorageWriter(str(unfinished), save_distributed=True),
                     no_dist=ranks.count == 1,
                 )
         except (CheckpointException, OSError, SafetensorError) as problem:

@@ -1,8 +1,8 @@
 """The training loop for every model; a resumed run gives the same numbers as an uninterrupted one.
 
 A batch depends only on the seed, the step and the process. The loop runs on the device that its
-settings name; a store saves and loads (`checkpoint.WholeFile`, or `sharded_checkpoint.ShardedFolder`
-for weights in pieces).
+settings name. A store saves and loads: one file (`checkpoint`), or weights in pieces
+(`sharded_checkpoint`).
 """
 
 import time
@@ -251,9 +251,9 @@ def accumulated(
         losses.append(loss.detach())
         every.append(parts)
     if len(losses) == 1:
-        return losses[0], every[0]
+        return ranks.mean(losses[0]), every[0]
     names = {name for parts in every for name in parts}
     means = {
         name: torch.stack([p[name].detach() for p in every if name in p]).mean() for name in names
     }
-    return torch.stack(losses).mean(), means
+    return ranks.mean(torch.stack(losses).mean()), means

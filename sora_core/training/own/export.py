@@ -1,4 +1,4 @@
-"""The results of a run on a user's clips: a LoRA, or a model file with the trained part replaced."""
+"""The results of a run on a user's clips: a LoRA, or a model file with the trained part in it."""
 
 import json
 from collections.abc import Mapping
