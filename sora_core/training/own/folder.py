@@ -91,7 +91,7 @@ def plan_folder(
         reason = f"{dropped[0].source}: {dropped[0].reason}" if dropped else "it has no media files"
         raise TrainingError(f"{folder.name[:60]!a}: nothing to train on. {reason}"[:400])
     held_out, warnings = _held_out(clips, settings.held_out)
-    split = [replace(c, split=HELD_OUT) if c.content in held_out else c for c in clips]
+    split = [replace(c, split=HELD_OUT) if c.origin in held_out else c for c in clips]
     without = sum(1 for clip in clips if not clip.actions)
     if 0 < without < len(clips):
         warnings.append(f"{without} clips have no actions: they count as zeros")
@@ -175,6 +175,7 @@ def _planned_file(
         source=source,
         content=content_hash(path),
         caption=description.caption,
+        film=description.film,
         width=width,
         height=height,
         frames=1,
@@ -261,13 +262,17 @@ def _same_action_width(clips: list[PlannedClip]) -> tuple[list[PlannedClip], lis
 
 
 def _held_out(clips: list[PlannedClip], share: float) -> tuple[set[str], list[str]]:
-    """The contents of the files that are held out, chosen by their hashes, and warnings."""
-    contents = sorted({clip.content for clip in clips})
+    """The origins of the clips that are held out, chosen by their hashes, and warnings."""
+    films = {clip.film for clip in clips if clip.film}
+    origins = sorted({clip.origin for clip in clips}, key=_order)
+    least = 2 if films else FEWEST_TO_SPLIT  # whoever names films wants a split
     if not share:
         return set(), ["nothing is held out: no held-out loss can warn of overfitting"]
-    if len(contents) < FEWEST_TO_SPLIT:
-        return set(), [
-            f"nothing is held out of {len(contents)} files: it takes {FEWEST_TO_SPLIT} at least"
-        ]
-    count = min(len(contents) - 1, max(1, round(share * len(contents))))
-    return set(contents[:count]), []
+    if len(origins) < least:
+        return set(), [f"nothing is held out of {len(origins)} files: it takes {least} at least"]
+    count = min(len(origins) - 1, max(1, round(share * len(origins))))
+    return set(origins[:count]), []
+
+
+def _order(origin: str) -> str:
+    return hashlib.sha256(origin.encode()).hexdigest()

@@ -65,6 +65,7 @@ class PlannedClip:
     """A part of a file as training will use it.
 
     `source` is relative to the folder of the plan, with `/`; `content` is the SHA-256 of its bytes.
+    `film` names what the file was cut from, where metadata does; clips of one film share a split.
     `start` is in seconds of the source. `actions` has a vector for each latent frame, or is empty.
     `notes` says in sentences what differs from the file.
     """
@@ -78,6 +79,7 @@ class PlannedClip:
     fps: float
     start: float = 0.0
     actions: tuple[tuple[float, ...], ...] = ()
+    film: str = ""
     split: str = TRAIN
     tokens: int = 0
     cache_bytes: int = 0
@@ -90,6 +92,11 @@ class PlannedClip:
     @property
     def grid(self) -> Grid:
         return COMPRESSION.grid(Size(self.width, self.height, self.frames))
+
+    @property
+    def origin(self) -> str:
+        """What the clips of a split have in common: their film, else the content of their file."""
+        return self.film or self.content
 
     @property
     def still(self) -> bool:

@@ -200,6 +200,17 @@ def test_the_held_out_split_is_by_file_and_independent_of_names(tmp_path):
     assert names[0] == names[1]
 
 
+def test_clips_of_one_film_share_a_split(tmp_path):
+    rows = []
+    for i in range(8):
+        captioned_clip(tmp_path, f"{i}.mp4", seed=i)
+        rows.append({"file_name": f"{i}.mp4", "source": f"film {i % 3}"})
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plan = planned(tmp_path, held_out=0.3)
+    films = [{clip.film for clip in plan.of_split(split)} for split in (TRAIN, HELD_OUT)]
+    assert len(films[1]) == 1 and len(films[0]) == 2 and not films[0] & films[1]
+
+
 def test_few_files_hold_nothing_out_and_the_plan_says_so(tmp_path):
     captioned_clip(tmp_path, "a.mp4")
     plan = planned(tmp_path)
