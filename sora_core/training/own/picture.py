@@ -18,7 +18,7 @@ from .plan import HELD_OUT, Plan, PlannedClip
 THUMBNAIL = 72, 48  # pixels
 TABLE_ROW, TABLE_MARGIN, TEXT_LEFT = 56, 6, 90
 PICTURE_WIDTH = 900
-LETTERS = 118  # of a line of notes
+LETTERS = 140  # of a line of notes
 TABLE_PAPER, TABLE_INK, FAINT_INK = "#fafaf8", "#1e1e22", "#77777d"
 REFUSED, HELD = "#a03030", "#2f5e8e"
 MOST_ROWS = 100
