@@ -52,7 +52,12 @@ BANNED = (
     # archives
     "zipfile", "tarfile", "zipimport", "shutil.unpack_archive",
 )  # fmt: skip
-MAY_SPAWN = ("sora_core/training/distributed.py", "sora_core/__main__.py")
+MAY_SPAWN = (
+    "sora_core/training/distributed.py",
+    "sora_core/training/parallel.py",
+    "sora_core/training/sharded_checkpoint.py",
+    "sora_core/__main__.py",
+)
 SPAWNING = ("torch.multiprocessing", "torch.distributed")
 MAY_PRINT = ("sora_core/__main__.py",)
 

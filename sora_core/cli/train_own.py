@@ -18,7 +18,7 @@ from ..training.own.settings import (
     MUON,
     PRECISIONS,
     TRAINABLE,
-    TRANSFORMER,
+    TRANSFORMER_PART,
     OwnSettings,
     chosen_device,
 )
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--plan", type=Path, help="plan from train plan --json, not a new one")
     parser.add_argument("--out", type=Path, default=Path("runs/own"), help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue the run in OUT")
-    parser.add_argument("--what", choices=TRAINABLE, default=TRANSFORMER)
+    parser.add_argument("--what", choices=TRAINABLE, default=TRANSFORMER_PART)
     parser.add_argument("--lora", type=int, metavar="RANK", help="train a LoRA of this rank only")
     parser.add_argument("--alpha", type=float, help="scale of the LoRA times its rank; its rank")
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
@@ -55,7 +55,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--precision", choices=PRECISIONS, default=DEFAULTS.precision)
-    parser.add_argument("--compile", action="store_true", help="torch.compile of each block")
+    parser.add_argument(
+        "--compile", dest="compiled", action="store_true", help="torch.compile of each block"
+    )
     parser.add_argument(
         "--checkpointing", action="store_true", help="less memory: activations computed twice"
     )
@@ -70,10 +72,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--save-every", type=int, default=DEFAULTS.save_every)
 
 
-def settings_of(args: Namespace) -> OwnSettings:
+def own_settings(args: Namespace) -> OwnSettings:
     """The settings in the arguments; ConfigError for values out of range."""
     same = (
-        "what steps until batch rate optimizer seed device precision compile checkpointing "
+        "what steps until batch rate optimizer seed device precision compiled checkpointing "
         "accumulate parallel validate_every save_every"
     )
     return OwnSettings(
@@ -119,7 +121,7 @@ def run(args: Namespace) -> None:
     ConfigError where the folder of the run holds one and `--resume` is missing, and for GPUs
     without torchrun.
     """
-    settings = settings_of(args)
+    settings = own_settings(args)
     if ShardedFolder(args.out, Ranks()).exists() and not args.resume:
         raise ConfigError(
             f"{args.out} holds a run: add --resume to continue it, or choose another --out"

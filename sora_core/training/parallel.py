@@ -87,8 +87,7 @@ def parallelised(model: nn.Module, ranks: Ranks, kind: str, device: torch.device
     if kind == FSDP:
         return TorchRanks(ranks.rank, ranks.count, model, FSDP)
     numbers = [device.index] if device.type == "cuda" else None
-    # Not every weight has a gradient in every step: gates at zero, a text that is dropped.
-    wrapped = DistributedDataParallel(model, device_ids=numbers, find_unused_parameters=True)
+    wrapped = DistributedDataParallel(model, device_ids=numbers)
     return TorchRanks(ranks.rank, ranks.count, wrapped, DDP)
 
 
@@ -100,7 +99,7 @@ def launched() -> bool:
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """The rank of a process that `torchrun` started, and its device: `cuda` is one GPU each."""
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     try:
         here = torch.device(device)
         if here.type == "cuda":

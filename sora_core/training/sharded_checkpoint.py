@@ -120,7 +120,7 @@ class ShardedFolder:
                 f"{path.name} is damaged or belongs to another model: remove it to start anew "
                 f"({problem!s:.80})"
             ) from problem
-        for i, j, optimizer, weight in list(states(optimizers)):
+        for i, j, optimizer, weight in list(optimizer_states(optimizers)):
             for key, value in optimizer.state[weight].items():
                 known = tensors.get(f"optimizer.{i}.{j}.{key}")
                 if known is not None and not value.ndim:
@@ -147,14 +147,14 @@ def state_tensors(
     for name, average in averages.items():
         means = dict(average.named_parameters())
         tensors |= {f"{name}.{key}": means[key].detach() for key in trained}
-    for i, j, optimizer, weight in states(optimizers):
+    for i, j, optimizer, weight in optimizer_states(optimizers):
         for key, value in optimizer.state[weight].items():
             one = value.detach()
             tensors[f"optimizer.{i}.{j}.{key}"] = one if one.ndim else one.reshape(1).clone()
     return tensors
 
 
-def states(
+def optimizer_states(
     optimizers: Sequence[Optimizer],
 ) -> Iterator[tuple[int, int, Optimizer, Tensor]]:
     """Each weight that has a state: the numbers of optimizer and weight, and both."""

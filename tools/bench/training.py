@@ -2,8 +2,8 @@
 
 - `of_peak`: forward and backward at 320 tokens a clip, in bfloat16, over the product of square
   matrices in bfloat16 of the same run.
-- `loop_of_bare`: forward and backward alone, over whole steps of the trainer: data, noise, clipping,
-  optimizers and averages. A step has the tokens of a step of the recipe `wide`.
+- `loop_of_bare`: forward and backward alone, over whole steps of the trainer: data, noise,
+  clipping, optimizers and averages. A step has the tokens of a step of the recipe `wide`.
 - `packed_of_bucketed`: one packed row of the clips of the toy town, against a batch of each shape;
   beside it `padded_of_bucketed`, all clips as long as the longest, with a mask. Without the
   optimizer, which is the same for all; results are compared in float32.

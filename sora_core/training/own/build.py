@@ -28,7 +28,7 @@ def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
     return FlowObjective(dit)
 
 
-def spread(
+def spread_over(
     model: Objective, settings: OwnSettings, ranks: Ranks, device: torch.device
 ) -> tuple[Averages[Objective], nn.Module, Ranks]:
     """The averages of `model`, what to call in its place, and the ranks to train with.
@@ -41,7 +41,7 @@ def spread(
     blocks = blocks_of(model)
     if settings.checkpointing:
         recompute_blocks(blocks)
-    if settings.compile:
+    if settings.compiled:
         compile_blocks(blocks)
     if ranks.count == 1:
         return averages, model, ranks
@@ -61,6 +61,6 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
 
 def check_possible(settings: OwnSettings, model: nn.Module) -> None:
     """ConfigError where the model has no blocks for what the settings ask."""
-    for name in ("checkpointing", "compile"):
+    for name in ("checkpointing", "compiled"):
         if getattr(settings, name) and not blocks_of(model):
             raise ConfigError(f"{name}: only the transformer has it; leave it out")

@@ -18,7 +18,7 @@ from ...checkpoints.checkpoint import (
 from ...checkpoints.safetensors_io import write_tensors
 from ...checkpoints.text_file import holds_text, load_text, text_tensors
 from .lora import write_lora
-from .settings import TRANSFORMER, OwnSettings
+from .settings import TRANSFORMER_PART, OwnSettings
 
 OBJECTIVE_PREFIXES = {True: "dit.", False: "autoencoder."}
 """The prefix of the trained model's weights in its objective, by whether it is the transformer."""
@@ -32,7 +32,7 @@ def write_tuned(
     `weights` are those of the objective by name, as `trained_weights` names them; what was frozen
     is taken from `start`. A text encoder in `start` stays in the file.
     """
-    of_transformer = settings.what == TRANSFORMER
+    of_transformer = settings.what == TRANSFORMER_PART
     prefix = OBJECTIVE_PREFIXES[of_transformer]
     trained = {name.removeprefix(prefix): weight.detach() for name, weight in weights.items()}
     if settings.lora_rank is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...files import replacing
 
-Curve = list[tuple[int, float]]
+LossCurve = list[tuple[int, float]]
 """Steps and values, in the order of the steps."""
 
 
@@ -17,7 +17,7 @@ class History:
     """The values that a run has reported by name, and the file at `path` that holds them."""
 
     path: Path
-    curves: dict[str, Curve] = field(default_factory=dict)
+    curves: dict[str, LossCurve] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, step: int) -> "History":
@@ -47,7 +47,7 @@ class History:
         for name, value in values.items():
             self.curves.setdefault(name, []).append((step, float(value)))
 
-    def curve(self, name: str) -> Curve:
+    def curve(self, name: str) -> LossCurve:
         return self.curves.get(name, [])
 
 

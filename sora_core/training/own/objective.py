@@ -41,7 +41,16 @@ class FlowObjective(nn.Module):
                 steps.append(STEP_WEIGHT * moved)
             else:
                 steps.append(torch.zeros_like(flow[-1]))
-        return torch.stack(flow), torch.stack(steps)
+        return torch.stack(flow) + 0 * self.idle(), torch.stack(steps)
+
+    def idle(self) -> Tensor:
+        """The sum of the weights that only clips with known footage use.
+
+        Times zero in the loss, it gives them a gradient in every process: FSDP averages the
+        gradients of a group of weights together, so all processes must have the same ones.
+        """
+        weights = (*self.dit.cond_proj.parameters(), *self.dit.copy_gate.parameters())
+        return torch.stack([weight.sum() for weight in weights]).sum()
 
 
 def recompute_blocks(blocks: Sequence[nn.Module]) -> None:

@@ -11,13 +11,13 @@ from html import escape
 from pathlib import Path
 
 from ...files import replacing
-from .history import Curve
+from .history import LossCurve
 
-CHART_WIDTH, CHART_HEIGHT, MARGIN = 720, 240, 48
+CHART_WIDTH, CHART_HEIGHT, CHART_MARGIN = 720, 240, 48
 LINE_COLOURS = ("#1769aa", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#475569")
 MOST_POINTS = 400
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;
-color:#1e1e22;background:#fafaf8}img{max-width:100%;image-rendering:pixelated}
+PAGE_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;
+padding:0 1em;color:#1e1e22;background:#fafaf8}img{max-width:100%;image-rendering:pixelated}
 table{border-collapse:collapse}td,th{padding:.15em .8em .15em 0;text-align:left}
 .warning{background:#fff3cd;border-left:4px solid #c2410c;padding:.6em 1em}
 svg{max-width:100%;height:auto;background:#fff}figure{margin:1em 0}figcaption{color:#555}
@@ -30,7 +30,7 @@ class Chart:
     """Curves by name over the steps, in one picture; `logarithmic` in the values."""
 
     title: str
-    curves: Mapping[str, Curve]
+    curves: Mapping[str, LossCurve]
     logarithmic: bool = False
 
 
@@ -50,7 +50,7 @@ def write_page(path: Path, report: Report) -> None:
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width'>",
-        f"<title>{escape(report.title)}</title><style>{STYLE}</style>",
+        f"<title>{escape(report.title)}</title><style>{PAGE_STYLE}</style>",
         f"<h1>{escape(report.title)}</h1>",
     ]
     parts += [f"<p class=warning role=alert>{escape(warning)}</p>" for warning in report.warnings]
@@ -90,9 +90,9 @@ def svg(chart: Chart) -> str:
     low, high = low - 0.05 * spread, high + 0.05 * spread
 
     def place(x: float, y: float) -> tuple[float, float]:
-        right = MARGIN + (x - first) / max(last - first, 1) * (CHART_WIDTH - 2 * MARGIN)
-        up = (y - low) / (high - low) * (CHART_HEIGHT - 2 * MARGIN)
-        return round(right, 1), round(CHART_HEIGHT - MARGIN - up, 1)
+        right = CHART_MARGIN + (x - first) / max(last - first, 1) * (CHART_WIDTH - 2 * CHART_MARGIN)
+        up = (y - low) / (high - low) * (CHART_HEIGHT - 2 * CHART_MARGIN)
+        return round(right, 1), round(CHART_HEIGHT - CHART_MARGIN - up, 1)
 
     parts = [
         f"<svg role=img viewBox='0 0 {CHART_WIDTH} {CHART_HEIGHT}' fill=none "
@@ -103,13 +103,13 @@ def svg(chart: Chart) -> str:
         _, top = place(first, y)
         label = f"{10**y if chart.logarithmic else y:.3g}"
         parts.append(
-            f"<path d='M{MARGIN} {top}H{CHART_WIDTH - MARGIN}' stroke='#8884'/>"
+            f"<path d='M{CHART_MARGIN} {top}H{CHART_WIDTH - CHART_MARGIN}' stroke='#8884'/>"
             f"<text x=4 y={top + 4} fill='#888'>{label}</text>"
         )
     for x in dict.fromkeys((first, (first + last) // 2, last)):
         along, _ = place(x, low)
         parts.append(
-            f"<text x={along} y={CHART_HEIGHT - MARGIN + 18} fill='#888' "
+            f"<text x={along} y={CHART_HEIGHT - CHART_MARGIN + 18} fill='#888' "
             f"text-anchor=middle>{x}</text>"
         )
     for i, (name, curve) in enumerate(curves.items()):
@@ -117,13 +117,13 @@ def svg(chart: Chart) -> str:
         line = " ".join("{},{}".format(*place(x, height(y))) for x, y in curve if math.isfinite(y))
         parts.append(f"<polyline points='{line}' stroke='{colour}' stroke-width=2 />")
         parts.append(
-            f"<text x={MARGIN + 150 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}'>"
+            f"<text x={CHART_MARGIN + 150 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}'>"
             f"{escape(name)}</text>"
         )
     return "".join(parts) + "</svg>"
 
 
-def thinned(curve: Curve) -> Curve:
+def thinned(curve: LossCurve) -> LossCurve:
     """`curve` with at most MOST_POINTS points, each the mean of its neighbourhood."""
     if len(curve) <= MOST_POINTS:
         return curve

@@ -24,15 +24,15 @@ from ..distributed import Ranks
 from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
 from ..trainer import Progress, Task, TrainingConfig, train
-from .build import check_possible, spread, transformer_objective
-from .cache import ClipCache, check_encoded, clip_frames, encode_plan, open_cache
+from .build import check_possible, spread_over, transformer_objective
+from .cache import ClipCache, OnClip, check_encoded, clip_frames, encode_plan, open_cache
 from .export import write_tuned
 from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
 from .plan import HELD_OUT, TRAIN, Plan
 from .reporting import RunReport
 from .samples import OwnClip, OwnClips
 from .settings import (
-    TRANSFORMER,
+    TRANSFORMER_PART,
     OwnSettings,
     as_values,
     chosen_device,
@@ -42,10 +42,9 @@ from .settings import (
 from .task import OnValidation, OwnTransformerTask
 
 BEST, LAST, RUN_FILE = "best.safetensors", "last.safetensors", "run.json"
-CACHE_FOLDER = "cache"
+RUN_CACHE = "cache"
 
-OnClip = Callable[[int, int], None]
-Objective = TypeVar("Objective", bound=nn.Module)
+Trainee = TypeVar("Trainee", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,12 @@ def train_own(
         raise TrainingError(f"{start.name[:60]!a}: there is no model file to start from")
     folder.mkdir(parents=True, exist_ok=True)
     check_run(folder, plan, settings)
-    cache = open_cache(cache_folder or folder / CACHE_FOLDER, start)
+    cache = open_cache(cache_folder or folder / RUN_CACHE, start)
     from_first(ranks, lambda: check_encoded(encode_plan(plan, cache, on_clip), plan))
     from_first(ranks, lambda: write_run(folder, plan, settings))
     torch.manual_seed(settings.seed)
     runner = Runner(plan, settings, folder, start, ranks, device, on_progress, should_stop)
-    return runner.transformer(cache) if settings.what == TRANSFORMER else runner.pixels(cache)
+    return runner.transformer(cache) if settings.what == TRANSFORMER_PART else runner.pixels(cache)
 
 
 @dataclass(slots=True)
@@ -108,7 +107,7 @@ class Runner:
     def transformer(self, cache: ClipCache) -> OwnResult:
         """The result of training the transformer on the clips in `cache`."""
         model = transformer_objective(self.start, self.settings)
-        averages, module, self.ranks = spread(model, self.settings, self.ranks, self.device)
+        averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         autoencoder, clips = cache.autoencoder.to(self.device), own_clips(self.plan, cache)
 
         def task(on_validation: OnValidation) -> OwnTransformerTask:
@@ -126,7 +125,7 @@ class Runner:
         """The result of training the autoencoder or its decoder on the frames of the clips."""
         model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
         check_possible(self.settings, model)
-        averages, module, self.ranks = spread(model, self.settings, self.ranks, self.device)
+        averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         frames = own_frames(self.plan)
 
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
@@ -142,8 +141,8 @@ class Runner:
 
     def run(
         self,
-        task_with: Callable[[OnValidation], Task[Objective]],
-        averages: Averages[Objective],
+        task_with: Callable[[OnValidation], Task[Trainee]],
+        averages: Averages[Trainee],
         report: RunReport,
     ) -> OwnResult:
         """Trains the task that `task_with` makes; writes checkpoints, report and results."""

@@ -9,13 +9,13 @@ import torch
 from ...errors import ConfigError, TrainingError
 from ..parallel import PARALLEL
 
-TRANSFORMER, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder", "decoder"
-TRAINABLE = (TRANSFORMER, AUTOENCODER_PART, DECODER_PART)
+TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder", "decoder"
+TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART)
 MUON, ADAMW = "muon", "adamw"
 PRECISIONS = ("bfloat16", "float32")
 
 FREE_TO_CHANGE = (
-    "steps", "until", "device", "precision", "compile", "checkpointing", "accumulate", "parallel",
+    "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
     "validate_every", "save_every", "sheet_clips", "sheet_steps", "guidance",
 )  # fmt: skip
 """Settings that a resumed run may change: how far, where and how fast, and what is displayed."""
@@ -31,7 +31,7 @@ class OwnSettings:
     the validation chooses. `until` pauses the run at a step.
     """
 
-    what: str = TRANSFORMER
+    what: str = TRANSFORMER_PART
     lora_rank: int | None = None
     lora_alpha: float | None = None
     start: str | None = None
@@ -50,7 +50,7 @@ class OwnSettings:
     seed: int = 0
     device: str = "auto"
     precision: str = "bfloat16"
-    compile: bool = False
+    compiled: bool = False
     checkpointing: bool = False
     accumulate: int = 1
     parallel: str = "ddp"
@@ -74,7 +74,7 @@ class OwnSettings:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
         if self.lora_rank is not None and not 1 <= self.lora_rank <= 1024:
             raise ConfigError(f"lora_rank {self.lora_rank}: choose from 1 to 1024")
-        if self.lora_rank is not None and self.what != TRANSFORMER:
+        if self.lora_rank is not None and self.what != TRANSFORMER_PART:
             raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
         if self.rate is not None and not 0 < self.rate <= 1:
             raise ConfigError(f"rate {self.rate:g}: choose above 0 and at most 1")
@@ -85,7 +85,7 @@ class OwnSettings:
         for name in ("decay", "known", "no_text"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} {getattr(self, name):g}: choose from 0 to 1")
-        if self.what != TRANSFORMER and self.parallel == "fsdp":
+        if self.what != TRANSFORMER_PART and self.parallel == "fsdp":
             raise ConfigError(f"parallel fsdp: the {self.what} is small; choose ddp")
 
     @property

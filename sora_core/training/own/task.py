@@ -15,7 +15,7 @@ from ..averages import Averages
 from ..distributed import Ranks
 from .objective import FlowObjective
 from .samples import OwnClip, OwnClips, draw_step
-from .settings import MUON, OwnSettings
+from .settings import MUON, OwnSettings, half_precision
 from .validation import held_out_losses, mean_rulers, sampled_clip
 
 SHEET = "sheet-{:08d}.png"
@@ -68,9 +68,8 @@ class OwnTransformerTask:
         """The held-out losses of every average, the rulers of generated clips, and their sheet."""
         values: dict[str, float] = {}
         means: list[float] = []
-        half = torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"
-        )
+        enabled = half_precision(self.settings, self.device)
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
         with half:
             for i, (decay, model) in enumerate(
                 zip(self.averages.decays, self.averages.models, strict=True)
