@@ -28,7 +28,7 @@ from ..training.text_run import TEXT_FOLDER, TextRun
 from ..training.town_recipes import TOWN_RECIPES
 from ..training.town_runs import TOWN_RUNS
 from ..training.trainer import Progress
-from . import train_own, train_plan, train_ranks
+from . import train_own, train_plan, train_ranks, train_recall
 
 RUNS = {
     AUTOENCODER_NAME: AutoencoderRun,
@@ -42,6 +42,7 @@ RUNS = {
 OWN = {
     "plan": (train_plan, "plan training on a folder of your own clips"),
     "own": (train_own, "train on a folder of your own clips"),
+    "recall": (train_recall, "compare what a tuned model gives with its training clips"),
     "plan-ranks": (train_ranks, "print parameters and memory of each of many processes"),
 }
 """Commands for a user's own clips: the module of each, and what it does."""

@@ -52,6 +52,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="DECAY",
         help="decays of the averages of the weights; the validation chooses",
     )
+    parser.add_argument(
+        "--known", type=float, default=DEFAULTS.known, help="share of clips with known footage"
+    )
+    parser.add_argument(
+        "--no-text", type=float, default=DEFAULTS.no_text, help="share of clips without caption"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--precision", choices=PRECISIONS, default=DEFAULTS.precision)
@@ -75,7 +81,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def own_settings(args: Namespace) -> OwnSettings:
     """The settings in the arguments; ConfigError for values out of range."""
     same = (
-        "what steps until batch rate optimizer seed device precision compiled checkpointing "
+        "what steps until batch rate optimizer known no_text seed device precision compiled checkpointing "
         "accumulate parallel validate_every save_every"
     )
     return OwnSettings(

@@ -11,7 +11,6 @@ a numbers of an action.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -27,12 +26,11 @@ from ...models.tokenizer import Tokenizer
 from ...resume.fingerprint import fingerprint
 from ...resume.tensor_cache import read_cached, write_cached
 from ...shapes import Frames
-from ...video.frames import cover, video_from_frames
-from ...video.reader import read_frames
-from ...video.still import read_still
+from ...video.frames import video_from_frames
 from ..mixed_clips import Bucket
 from ..truth_maps import MAPS
-from .folder import IMAGE_SUFFIXES, content_hash, plain_prompt
+from .clip_reader import clip_frames
+from .folder import content_hash, literal_prompt
 from .plan import TRAIN, Dropped, Plan, PlannedClip
 
 LATENTS_FOLDER, TEXTS_FOLDER = "latents", "text"
@@ -93,23 +91,6 @@ def cache_for(
     )
 
 
-def clip_frames(path: Path, clip: PlannedClip) -> Frames:
-    """The frames of `clip` from the file at `path`, in its size; MediaError where they are gone."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return cover(read_still(path), clip.width, clip.height)
-    rate = Fraction(clip.fps).limit_denominator(1001)
-    chunks = read_frames(path, start=clip.start, seconds=float(clip.frames / rate), fps=rate)
-    frames = torch.cat([cover(chunk, clip.width, clip.height) for chunk in chunks])
-    missing = clip.frames - len(frames)
-    if missing > max(1, clip.frames // 10):  # a rate that rounds may lack one at the end
-        raise MediaError(
-            f"{clip.source}: {len(frames)} of {clip.frames} frames can be read; plan again"
-        )
-    if missing > 0:
-        frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
-    return frames[: clip.frames]
-
-
 def encode_plan(
     plan: Plan,
     cache: ClipCache,
@@ -158,7 +139,7 @@ def encode_frames(autoencoder: Autoencoder, frames: Frames) -> Tensor:
 
 @torch.no_grad()
 def _write_words(cache: ClipCache, caption: str) -> None:
-    text = encode(cache.encoder, cache.tokenizer, [plain_prompt(caption)])
+    text = encode(cache.encoder, cache.tokenizer, [literal_prompt(caption)])
     words = text.states[0][text.mask[0]].half().cpu().contiguous()
     write_cached(cache.text_path(caption), cache.text_key(caption), {"words": words})
 

@@ -18,7 +18,7 @@ from ...errors import TrainingError
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "captions.jsonl")
 FILE_COLUMNS = ("file_name", "file", "video", "image")
 TEXT_COLUMNS = ("text", "caption", "prompt", "long")
-ACTIONS_COLUMN = "actions"
+ACTIONS_COLUMN, FILM_COLUMN = "actions", "source"
 MAX_METADATA_BYTES = 1_000_000_000
 MAX_CAPTION_BYTES = 1_000_000
 MAX_ACTION_WIDTH = 1024
@@ -28,11 +28,12 @@ Actions = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is written about a file: its caption, empty if it has none, and its actions."""
+    """What is written about a file: its caption, empty if it has none, its actions, and the film
+    that it was cut from."""
 
     caption: str = ""
     actions: Actions = ()
-    origin: str = ""  # the file that holds it
+    film: str = ""
 
 
 class Descriptions:
@@ -57,7 +58,7 @@ class Descriptions:
         beside = (self.folder / source).with_suffix(".txt")
         if not beside.is_file():
             return row
-        return Description(text_file(beside) or row.caption, row.actions, beside.name)
+        return Description(text_file(beside) or row.caption, row.actions, row.film)
 
 
 def text_file(path: Path) -> str:
@@ -104,7 +105,8 @@ def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
             actions = _actions(row.get(ACTIONS_COLUMN))
         except ValueError as problem:
             raise _bad_line(path, number, f"has bad actions ({problem})") from problem
-        yield name.as_posix(), Description(one_line(caption or ""), actions, path.name)
+        film = row.get(FILM_COLUMN)
+        yield name.as_posix(), Description(one_line(caption or ""), actions, str(film or ""))
 
 
 def _numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:

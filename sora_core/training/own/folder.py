@@ -15,9 +15,9 @@ from ...shapes import COMPRESSION
 from ...video.probe import duration_of, probe
 from ...video.still import read_still
 from .captions import METADATA_FILES, Description, Descriptions
-from .fitting import SHORTEST, fitted_sides, size_note, spans_of
-from .plan import CELL_SIDE, HELD_OUT, Dropped, Plan, PlannedClip, PlanSettings
-from .shots import Shot, detect_shots
+from .fitting import SHORTEST, clip_spans, fitted_sides, size_note
+from .plan import HELD_OUT, SIDE_STEP, Dropped, Plan, PlannedClip, PlanSettings
+from .shots import ShotSpan, detect_shots
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
@@ -91,7 +91,7 @@ def plan_folder(
         reason = f"{dropped[0].source}: {dropped[0].reason}" if dropped else "it has no media files"
         raise TrainingError(f"{folder.name[:60]!a}: nothing to train on. {reason}"[:400])
     held_out, warnings = _held_out(clips, settings.held_out)
-    split = [replace(c, split=HELD_OUT) if c.content in held_out else c for c in clips]
+    split = [replace(c, split=HELD_OUT) if c.origin in held_out else c for c in clips]
     without = sum(1 for clip in clips if not clip.actions)
     if 0 < without < len(clips):
         warnings.append(f"{without} clips have no actions: they count as zeros")
@@ -141,7 +141,7 @@ def inspect_media(path: Path) -> MediaFile:
     return MediaFile(info.width, info.height, float(info.fps), float(duration_of(path)), info.notes)
 
 
-def plain_prompt(caption: str) -> str:
+def literal_prompt(caption: str) -> str:
     r"""`caption` as a prompt in which brackets are letters: `(` becomes `\(`."""
     return re.sub(r"([()])", r"\\\1", caption[:MOST_TEXT])
 
@@ -161,20 +161,21 @@ def _planned_file(
             f"no caption: write {path.with_suffix('.txt').name}, caption the folder, or allow "
             "clips without captions"
         )
-    if min(media.width, media.height) < CELL_SIDE:
-        raise SizeError(f"{media.width}x{media.height}: a side is shorter than {CELL_SIDE} px")
-    text = tokenizer.tokenize(plain_prompt(description.caption))
+    if min(media.width, media.height) < SIDE_STEP:
+        raise SizeError(f"{media.width}x{media.height}: a side is shorter than {SIDE_STEP} px")
+    text = tokenizer.tokenize(literal_prompt(description.caption))
     notes = list(media.notes)
     if text.truncated:
         count = len(description.caption)
         notes.append(f"caption of {count} characters: the first {len(text.ids)} tokens are used")
     width, height = fitted_sides(media.width, media.height, settings.area)
     notes.append(size_note(media.width, media.height, width, height) or "")
-    rate, parts = _parts(path, media, settings, description, notes)
+    rate, parts = _clip_parts(path, media, settings, description, notes)
     template = PlannedClip(
         source=source,
         content=content_hash(path),
         caption=description.caption,
+        film=description.film,
         width=width,
         height=height,
         frames=1,
@@ -185,11 +186,11 @@ def _planned_file(
         source_seconds=media.seconds,
         notes=tuple(filter(None, notes)),
     )
-    text_bytes = len(text.ids) * TEXT_BYTES
-    return [_clip(template, start, frames, description, text_bytes) for start, frames in parts]
+    size = len(text.ids) * TEXT_BYTES
+    return [_planned_clip(template, *part, description, size) for part in parts]
 
 
-def _clip(
+def _planned_clip(
     template: PlannedClip, start: float, frames: int, description: Description, text_bytes: int
 ) -> PlannedClip:
     clip = replace(template, start=start, frames=frames)
@@ -202,7 +203,7 @@ def _clip(
     )
 
 
-def _parts(
+def _clip_parts(
     path: Path,
     media: MediaFile,
     settings: PlanSettings,
@@ -219,7 +220,7 @@ def _parts(
     elif rate < media.fps:
         notes.append(f"{rate:.4g} of {media.fps:.4g} frames a second")
     longest, most = settings.frames, settings.parts
-    shots = [Shot(0.0, media.seconds)]
+    shots = [ShotSpan(0.0, media.seconds)]
     if description.actions:
         most = 1
         longest = min(longest, COMPRESSION.pixel_frames(len(description.actions)))
@@ -229,7 +230,7 @@ def _parts(
     unused = 0
     for shot in shots:
         count = max(1, round(shot.seconds * rate)) if len(shots) == 1 else int(shot.seconds * rate)
-        spans, rest = spans_of(count, longest, most - len(parts)) if count else ([], 0)
+        spans, rest = clip_spans(count, longest, most - len(parts)) if count else ([], 0)
         parts += [(shot.start + first / rate, frames) for first, frames in spans]
         unused += rest
     if not parts:
@@ -261,13 +262,17 @@ def _same_action_width(clips: list[PlannedClip]) -> tuple[list[PlannedClip], lis
 
 
 def _held_out(clips: list[PlannedClip], share: float) -> tuple[set[str], list[str]]:
-    """The contents of the files that are held out, chosen by their hashes, and warnings."""
-    contents = sorted({clip.content for clip in clips})
+    """The origins of the clips that are held out, chosen by their hashes, and warnings."""
+    films = {clip.film for clip in clips if clip.film}
+    origins = sorted({clip.origin for clip in clips}, key=_order)
+    least = 2 if films else FEWEST_TO_SPLIT  # whoever names films wants a split
     if not share:
         return set(), ["nothing is held out: no held-out loss can warn of overfitting"]
-    if len(contents) < FEWEST_TO_SPLIT:
-        return set(), [
-            f"nothing is held out of {len(contents)} files: it takes {FEWEST_TO_SPLIT} at least"
-        ]
-    count = min(len(contents) - 1, max(1, round(share * len(contents))))
-    return set(contents[:count]), []
+    if len(origins) < least:
+        return set(), [f"nothing is held out of {len(origins)} files: it takes {least} at least"]
+    count = min(len(origins) - 1, max(1, round(share * len(origins))))
+    return set(origins[:count]), []
+
+
+def _order(origin: str) -> str:
+    return hashlib.sha256(origin.encode()).hexdigest()

@@ -17,7 +17,7 @@ from ...shapes import COMPRESSION, MAX_SIDE, Grid, Size
 PLAN_FORMAT = "sora plan 1"
 TRAIN, HELD_OUT = "train", "held-out"
 SPLITS = (TRAIN, HELD_OUT)
-CELL_SIDE = 16  # pixels: both sides of a clip are multiples
+SIDE_STEP = 16  # pixels: both sides of a clip are multiples
 MAX_PLAN_BYTES = 1_000_000_000
 Record = TypeVar("Record")
 
@@ -41,9 +41,9 @@ class PlanSettings:
     uncaptioned: bool = False
 
     def __post_init__(self) -> None:
-        if not CELL_SIDE**2 <= self.area <= MAX_SIDE**2:
+        if not SIDE_STEP**2 <= self.area <= MAX_SIDE**2:
             raise ConfigError(
-                f"area {self.area} px: choose from {CELL_SIDE}x{CELL_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
+                f"area {self.area} px: choose from {SIDE_STEP}x{SIDE_STEP} to {MAX_SIDE}x{MAX_SIDE}"
             )
         if self.frames < 1 or self.frames % COMPRESSION.time != 1:
             lower = max(1, self.frames - (self.frames - 1) % COMPRESSION.time)
@@ -51,7 +51,7 @@ class PlanSettings:
                 f"{self.frames} frames: a latent holds 1 + 4k frames; choose {lower} or "
                 f"{lower + COMPRESSION.time}"
             )
-        Size(CELL_SIDE, CELL_SIDE, self.frames)  # its upper limit
+        Size(SIDE_STEP, SIDE_STEP, self.frames)  # its upper limit
         if self.fps is not None and not 0 < self.fps <= 240:
             raise ConfigError(f"fps {self.fps:g}: choose a rate above 0 and at most 240")
         if self.parts < 1:
@@ -65,6 +65,7 @@ class PlannedClip:
     """A part of a file as training will use it.
 
     `source` is relative to the folder of the plan, with `/`; `content` is the SHA-256 of its bytes.
+    `film` names what the file was cut from, where metadata does; clips of one film share a split.
     `start` is in seconds of the source. `actions` has a vector for each latent frame, or is empty.
     `notes` says in sentences what differs from the file.
     """
@@ -78,6 +79,7 @@ class PlannedClip:
     fps: float
     start: float = 0.0
     actions: tuple[tuple[float, ...], ...] = ()
+    film: str = ""
     split: str = TRAIN
     tokens: int = 0
     cache_bytes: int = 0
@@ -90,6 +92,11 @@ class PlannedClip:
     @property
     def grid(self) -> Grid:
         return COMPRESSION.grid(Size(self.width, self.height, self.frames))
+
+    @property
+    def origin(self) -> str:
+        """What the clips of a split have in common: their film, else the content of their file."""
+        return self.film or self.content
 
     @property
     def still(self) -> bool:
@@ -172,7 +179,7 @@ def read_plan(path: Path) -> Plan:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("format", None) != PLAN_FORMAT:
             raise ValueError(f"not {PLAN_FORMAT}")
-        clips = tuple(_clip(clip) for clip in values.pop("clips"))
+        clips = tuple(_clip_record(clip) for clip in values.pop("clips"))
         dropped = tuple(_record(Dropped, one) for one in values.pop("dropped"))
         estimates = values.pop("estimates", None)
         plan = Plan(
@@ -206,7 +213,7 @@ def _record(kind: type[Record], values: dict[str, Any]) -> Record:
     return kind(**values)
 
 
-def _clip(values: dict[str, Any]) -> PlannedClip:
+def _clip_record(values: dict[str, Any]) -> PlannedClip:
     clip = _record(PlannedClip, values)
     source = PurePosixPath(clip.source)
     if clip.split not in SPLITS or source.is_absolute() or ".." in source.parts:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from ...errors import TrainingError
 
-MARGIN = 0.05  # seconds that a shot begins after its cut and ends before the next
+CUT_MARGIN = 0.05  # seconds that a shot begins after its cut and ends before the next
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class ShotSpan:
     """A part of a video without a cut, in seconds."""
 
     start: float
@@ -20,7 +20,7 @@ class Shot:
         return self.end - self.start
 
 
-def detect_shots(path: Path) -> list[Shot]:
+def detect_shots(path: Path) -> list[ShotSpan]:
     """The shots of the video at `path`, a little shorter than they are; empty for one shot.
 
     TrainingError where PySceneDetect is not installed or cannot read the file.
@@ -42,6 +42,6 @@ def detect_shots(path: Path) -> list[Shot]:
     shots = [(start.get_seconds(), end.get_seconds()) for start, end in scenes]
     last = len(shots) - 1
     return [
-        Shot(start + MARGIN * (i > 0), end - MARGIN * (i < last))
+        ShotSpan(start + CUT_MARGIN * (i > 0), end - CUT_MARGIN * (i < last))
         for i, (start, end) in enumerate(shots)
     ]

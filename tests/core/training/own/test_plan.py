@@ -7,7 +7,7 @@ import torch
 
 from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError, TrainingError
-from sora_core.training.own.fitting import cropped, fitted_sides, spans_of
+from sora_core.training.own.fitting import clip_spans, cropped_share, fitted_sides
 from sora_core.training.own.folder import plan_folder
 from sora_core.training.own.plan import (
     HELD_OUT,
@@ -60,13 +60,13 @@ def test_fitted_sides_are_multiples_of_16_within_the_area_and_never_larger(width
 def test_the_shape_of_the_picture_stays():
     assert fitted_sides(3840, 2160, 64 * 64) == (80, 48)
     assert fitted_sides(2160, 3840, 64 * 64) == (48, 80)
-    assert cropped(3840, 2160, *fitted_sides(3840, 2160, 256 * 256)) < 0.03
+    assert cropped_share(3840, 2160, *fitted_sides(3840, 2160, 256 * 256)) < 0.03
 
 
 @pytest.mark.parametrize("frames", range(1, 60))
 @pytest.mark.parametrize("longest", [1, 5, 17])
 def test_parts_of_a_file_follow_one_another_and_all_frames_are_accounted_for(frames, longest):
-    parts, unused = spans_of(frames, longest, 100)
+    parts, unused = clip_spans(frames, longest, 100)
     reached = 0
     for first, count in parts:
         assert first == reached and count % 4 == 1 and count <= longest
@@ -198,6 +198,17 @@ def test_the_held_out_split_is_by_file_and_independent_of_names(tmp_path):
         assert len(plan.sources(HELD_OUT)) == 2
     names = [sorted(name[1:] for name in plan.sources(HELD_OUT)) for plan in plans]
     assert names[0] == names[1]
+
+
+def test_clips_of_one_film_share_a_split(tmp_path):
+    rows = []
+    for i in range(8):
+        captioned_clip(tmp_path, f"{i}.mp4", seed=i)
+        rows.append({"file_name": f"{i}.mp4", "source": f"film {i % 3}"})
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plan = planned(tmp_path, held_out=0.3)
+    films = [{clip.film for clip in plan.of_split(split)} for split in (TRAIN, HELD_OUT)]
+    assert len(films[1]) == 1 and len(films[0]) == 2 and not films[0] & films[1]
 
 
 def test_few_files_hold_nothing_out_and_the_plan_says_so(tmp_path):
