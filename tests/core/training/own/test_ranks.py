@@ -18,7 +18,8 @@ def runs(tmp_path_factory):
     plan = small_plan(folder)
     ddp = small_settings(folder, **QUICK)
     fsdp = small_settings(folder, **QUICK, parallel="fsdp", until=PAUSE)
-    checked = small_settings(folder, **QUICK, checkpointing=True, parallel="fsdp", accumulate=2)
+    more = {"checkpointing": True, "parallel": "fsdp", "accumulate": 2, "sheet_clips": 1}
+    checked = small_settings(folder, **QUICK | more)
     alone = GroupRuns(plan, folder / "cache", {folder / "alone": ddp})
     alone(Ranks())
     group = {folder / "ddp": ddp, folder / "fsdp": fsdp, folder / "checked": checked}
@@ -41,6 +42,11 @@ def test_two_processes_have_the_losses_of_one(runs, kind):
     difference = largest_difference(losses(runs / kind), losses(runs / "alone"))
     print(f"{kind}, two ranks against one over {STEPS} steps: relative loss {difference:.2g}")
     assert difference <= 1e-4
+
+
+@pytest.mark.slow
+def test_split_weights_generate_clips(runs):
+    assert (runs / "checked" / f"sheet-{STEPS:08d}.png").exists()
 
 
 @pytest.mark.slow
