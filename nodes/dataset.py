@@ -32,6 +32,7 @@ class SoraDataset(io.ComfyNode):
                 io.Combo.Input(
                     "folder",
                     options=dataset_folders(),
+                    default=NO_FOLDER,
                     tooltip="A folder with videos or images in ComfyUI's folder input, output or "
                     "datasets. Press R to list new ones.",
                 ),

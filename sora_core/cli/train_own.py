@@ -81,8 +81,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def own_settings(args: Namespace) -> OwnSettings:
     """The settings in the arguments; ConfigError for values out of range."""
     same = (
-        "what steps until batch rate optimizer known no_text seed device precision compiled checkpointing "
-        "accumulate parallel validate_every save_every"
+        "what steps until batch rate optimizer known no_text seed device precision compiled "
+        "checkpointing accumulate parallel validate_every save_every"
     )
     return OwnSettings(
         lora_rank=args.lora,

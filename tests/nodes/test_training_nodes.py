@@ -72,7 +72,7 @@ def test_only_folders_with_media_in_the_hosts_folders_are_listed(inputs, output,
     captioned_clip(output / "made", "a.mp4")
     (tmp_path / "elsewhere").mkdir()
     captioned_clip(tmp_path / "elsewhere", "a.mp4")
-    assert dataset_folders() == ["input/clips", "output/made"]
+    assert dataset_folders() == [NO_FOLDER, "input/clips", "output/made"]
 
 
 @pytest.mark.parametrize("name", ["input/../elsewhere", "/etc", "input", "", NO_FOLDER])
