@@ -45,7 +45,7 @@ def dataset_path(choice: str) -> Path:
     choice = checked_choice("folder", choice, dataset_folders())
     if choice == NO_FOLDER:
         raise ConfigError(
-            "no folder is chosen: make one in ComfyUI's input folder, put videos and their captions "
+            "no folder is chosen: make one in ComfyUI's input folder, put videos and captions "
             "(NAME.txt) into it, press R and choose it"
         )
     name, _, below = choice.partition("/")
