@@ -192,7 +192,7 @@ def test_runs_and_weights_stay_in_their_folders(plan, model, name):
 
 
 def test_a_wrong_connection_is_a_sentence():
-    with pytest.raises(TypeError, match="Sora Dataset"):
+    with pytest.raises(ConfigError, match="Sora Dataset"):
         trained({})
     with pytest.raises(ConfigError, match="Sora Train"):
         SoraSaveLora.execute({}, "x")

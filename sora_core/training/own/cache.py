@@ -99,7 +99,7 @@ def encode_plan(
     """Encodes the clips of `plan` that `cache` lacks; returns those that could not be, and why.
 
     A clip is lost where its file has disappeared or changed since the plan; the others are encoded
-    all the same. MediaError where the disk refuses; what is written then stays, and the same call
+    all the same. SoraError where the disk refuses; what is written then stays, and the same call
     continues. `on_clip` may raise to stop.
     """
     lost: list[Dropped] = []
