@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.distributed_c10d import get_node_local_rank
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ConfigError, TrainingError
@@ -99,6 +98,8 @@ def launched() -> bool:
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """The rank of a process that `torchrun` started, and its device: `cuda` is one GPU each."""
+    from torch.distributed.distributed_c10d import get_node_local_rank
+
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     try:
         here = torch.device(device)

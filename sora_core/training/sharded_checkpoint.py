@@ -16,12 +16,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.hf_storage import (
-    HuggingFaceStorageReader,
-    HuggingFaceStorageWriter,
-)
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.checkpoint.storage import StorageReader, StorageWriter
 from torch.optim import Optimizer
 
 from ..errors import TrainingError
@@ -72,7 +69,7 @@ class ShardedFolder:
             with quiet():
                 save(
                     tensors,
-                    storage_writer=HuggingFaceStorageWriter(str(unfinished), save_distributed=True),
+                    storage_writer=storage(unfinished)[0],
                     no_dist=ranks.count == 1,
                 )
         except (CheckpointException, OSError, SafetensorError) as problem:
@@ -105,7 +102,7 @@ class ShardedFolder:
             return 0
         begin(optimizers)
         tensors = state_tensors(model, averages, optimizers)
-        reader = HuggingFaceStorageReader(str(path))
+        _, reader = storage(path)
         try:
             saved = reader.read_metadata().state_dict_metadata
             lacking = [k for k in tensors if k not in saved and not k.startswith("optimizer.")]
@@ -128,6 +125,23 @@ class ShardedFolder:
             if not any(name.startswith(f"optimizer.{i}.{j}.") for name in tensors):
                 del optimizer.state[weight]  # it has never had a gradient
         return step_of(path)
+
+
+def storage(folder: Path) -> tuple[StorageWriter, StorageReader]:
+    """Writer and reader of pieces as safetensors; TrainingError where this torch has none."""
+    try:
+        from torch.distributed.checkpoint.hf_storage import (
+            HuggingFaceStorageReader,
+            HuggingFaceStorageWriter,
+        )
+
+        writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    except (ImportError, TypeError) as missing:
+        raise TrainingError(
+            f"torch {torch.__version__} writes no checkpoints of safetensors in pieces: install "
+            "torch 2.8 or newer"
+        ) from missing
+    return writer, HuggingFaceStorageReader(str(folder))
 
 
 def step_of(path: Path) -> int:

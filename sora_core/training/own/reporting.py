@@ -112,8 +112,9 @@ class RunReport:
                 if name.startswith(prefix)
             }
 
-        averages = {name: c for name, c in chosen("held_out/").items() if "average" in name}
-        levels = {f"level {name}": c for name, c in chosen("held_out/0").items()}
+        held = chosen("held_out/")
+        averages = {name: curve for name, curve in held.items() if name.startswith("average")}
+        levels = {f"level {name}": curve for name, curve in held.items() if name[0].isdigit()}
         charts = [
             Chart("Training loss", {"loss": curves.get("loss", [])}, logarithmic=True),
             Chart("Held-out loss of each average of the weights", averages, logarithmic=True),
