@@ -184,15 +184,6 @@ def _own_bucket(rows: Sequence[tuple[PlannedClip, Tensor, Tensor]], width: int) 
     )
 
 
-def share_of_cached(plan: Plan, cache: ClipCache) -> float:
-    """The share of the clips of `plan` whose files are in `cache`; their values are not read."""
-    ready = sum(
-        cache.latent_path(clip).exists() and cache.text_path(clip.caption).exists()
-        for clip in plan.clips
-    )
-    return ready / len(plan.clips) if plan.clips else 1.0
-
-
 def check_encoded(lost: Sequence[Dropped], plan: Plan) -> None:
     """TrainingError where no clip to train on is left; its sentence has the first reason."""
     gone = {one.source for one in lost}
