@@ -12,10 +12,9 @@ NONE = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`true`, `limit` (true clips through the autoencoder) and `generated`; nan where there is
-    none.
+    """`true`, `limit` (true clips through the autoencoder) and `generated`; nan where undefined.
 
-    `low` and `high` are the 95 % interval of `generated`, which `n` clips decide.
+    `low` and `high` are the 95 % interval of `generated` over `n` clips.
     """
 
     name: str

@@ -86,12 +86,12 @@ def test_a_ball_that_swells_is_found():
 
 def test_a_thing_that_sets_off_before_it_is_hit_is_found():
     true = sample("collide", 10_000)
-    known, variant = allowed("collide"), 1 if true.scene.things[0].motion == "right" else -1
+    known, side = allowed("collide"), 1 if true.scene.things[0].motion == "right" else -1
     second = type(true.clip)(
         true.clip.frames,
         torch.where(true.clip.segments == 4, 3, torch.where(true.clip.segments == 3, 4, 0)),
         None,
         None,
     )
-    early = redrawn(second, lambda thing, t: moved(thing, variant * max(0, (6 - abs(t - 6)) // 2)))
+    early = redrawn(second, lambda thing, t: moved(thing, side * max(0, (6 - abs(t - 6)) // 2)))
     assert not lawful(LAWS["collide"](true, early), known)
