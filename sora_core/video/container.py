@@ -1,4 +1,4 @@
-"""What reading and writing media share: the limits, the accepted formats, typed errors."""
+"""Limits, accepted formats and typed errors of reading and writing media."""
 
 import math
 import stat
@@ -24,7 +24,7 @@ FORMAT_NAMES = "mp4, mov, mkv, webm, gif, avi, ts, m2ts, flv and mpg"
 
 MAX_FILE_SIDE = 8192
 MAX_PIXELS = 7680 * 4320
-MAX_FPS = 240  # asked for; cameras that slow down time write up to MAX_FILE_FPS
+MAX_FPS = 240  # of output; slow-motion cameras write files of up to MAX_FILE_FPS
 MAX_FILE_FPS = 1000
 MAX_FILE_SECONDS = 6 * 3600
 MAX_STREAMS = 32
@@ -62,7 +62,7 @@ def media_error(source: FileSource, problem: str) -> MediaError:
 
 @contextmanager
 def media_errors(source: FileSource, action: str, fix: str = "") -> Iterator[None]:
-    """A block in which what the codecs and the disk raise becomes a MediaError about `source`."""
+    """A block in which errors of codecs and disk become a MediaError about `source`."""
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
@@ -101,7 +101,7 @@ def opened(source: FileSource) -> Iterator[InputContainer]:
 
 
 def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[av.Packet]:
-    """The packets of `stream` from where `container` stands, and the empty one that ends them.
+    """The packets of `stream` from the position of `container`, and the empty one that ends them.
 
     In FLV and MPEG-TS a stream may begin half-way. PyAV does not know it and fails at each of its
     packets; they are passed over.

@@ -1,4 +1,4 @@
-"""What a file says about a frame beside its pixels, as the structures of FFmpeg."""
+"""Side data of frames, as the structures of FFmpeg."""
 
 from typing import cast
 
