@@ -35,7 +35,9 @@ BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring 
 CPU_INDEX = "download.pytorch.org"
 
 SERVED = ("tests/host", "tests/browser")
-FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", "not host and not browser and not slow")
+PARALLEL = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")  # a file's tests share fixtures
+ALONE = "host or browser"  # one server and one browser serve them all
+FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", f"not ({ALONE} or slow)")
 
 
 def main() -> int:
@@ -110,11 +112,19 @@ def own_python(comfyui: Path | None) -> Path | None:
 
 def test(options: argparse.Namespace) -> int:
     set_up(TEACHER, LOCK)
-    if options.fast:
-        return hand_over(PYTHON, "-m", "pytest", *FAST)
-    bring_browser()
-    other = [f"--comfyui={options.comfyui}", *SERVED] if options.comfyui else []
-    return hand_over(PYTHON, "-m", "pytest", *other)
+    if options.comfyui:
+        bring_browser()
+        return hand_over(PYTHON, "-m", "pytest", f"--comfyui={options.comfyui}", *SERVED)
+    run_step("bringing ComfyUI", PYTHON, "-c", "import tools.host; tools.host.bring_host()")
+    if not options.fast:
+        bring_browser()
+    chosen = FAST if options.fast else ("-m", f"not ({ALONE})")
+    command = (PYTHON, "-m", "pytest", *PARALLEL, *chosen)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # there is a process for each core
+    status = subprocess.run(command, env=one_thread).returncode
+    if status or options.fast:
+        return status
+    return hand_over(PYTHON, "-m", "pytest", "-m", ALONE)
 
 
 class SetupError(Exception):
@@ -164,6 +174,7 @@ def install(what: str, *arguments: str) -> None:
 def run_step(step: str, *command: str | Path) -> None:
     """Runs a command with one line of progress; what it prints goes to the log."""
     started = time.monotonic()
+    LOG.parent.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
@@ -213,7 +224,6 @@ def bring_browser() -> None:
     if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         return
     if shutil.which("apt-get") and os.geteuid() == 0:
-        LOG.parent.mkdir(exist_ok=True)
         run_step("looking for Chromium", "apt-get", "update")
         run_step("installing Chromium", "apt-get", "install", "-y", "chromium")
         return
