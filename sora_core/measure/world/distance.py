@@ -17,8 +17,7 @@ from torch.nn.functional import avg_pool3d
 
 from ...shapes import Frames
 from .clips import Clips
-from .interval import RESAMPLES
-from .row import Row
+from .row import RESAMPLES, Row
 
 LATENT_CELL = (4, 8, 8)
 CELLS = 96  # of each clip, drawn with a fixed seed

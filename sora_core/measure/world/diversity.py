@@ -7,8 +7,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ...shapes import Frames
 from .clips import Clips, exact_canvas
-from .interval import bootstrap
-from .row import Row
+from .row import Row, bootstrap
 
 
 def spread(clips: Sequence[Frames]) -> list[float]:
