@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .actions import bystander, other_colour, single
+from .actions import CROSSING, bystander, other_colour, single, travelling
 from .draw import Draw
 from .palette import LEVELS
 from .scene import KINDS, SKIES, LightChange, Move, Scene, Shot, Stroke, Thing
@@ -87,6 +87,13 @@ def recolour(d: Draw) -> Scene:
     later = other_colour(d, thing.colour)
     thing = replace(thing, repaint=later, repaint_at=d.beat(0.3, 0.55))
     return single(d, bystander(d, [thing]))
+
+
+def cross_and_recolour(d: Draw) -> Scene:
+    """A thing takes another colour on its way, as what connects two clips of it does."""
+    thing = replace(travelling(d, ("ball", *CROSSING)), pattern="plain")
+    later = other_colour(d, thing.colour)
+    return single(d, [replace(thing, repaint=later, repaint_at=d.beat(0.3, 0.5))])
 
 
 def grow(d: Draw) -> Scene:

@@ -57,6 +57,7 @@ SCENE_RECIPES: dict[str, SceneRecipe] = {
     "cut_same_thing": shots.cut_same_thing,
     "cut_view": shots.cut_view,
     "storyboard": shots.storyboard,
+    "cross_and_recolour": changes.cross_and_recolour,
 }
 SCENES = tuple(SCENE_RECIPES)
 TRIES = 3000
