@@ -90,7 +90,7 @@ def recolour(d: Draw) -> Scene:
 
 
 def cross_and_recolour(d: Draw) -> Scene:
-    """A thing takes another colour on its way, as what connects two clips of it does."""
+    """A thing changes its colour while it travels, as in a connection of two clips."""
     thing = replace(travelling(d, ("ball", *CROSSING)), pattern="plain")
     later = other_colour(d, thing.colour)
     return single(d, [replace(thing, repaint=later, repaint_at=d.beat(0.3, 0.5))])

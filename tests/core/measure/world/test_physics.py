@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sora_core.measure.world.physics import LAWS, lawful, ranges
-from tests.core.measure.world.broken import moved, redrawn, sample, stretched, true_clips
+from tests.support.broken_clips import moved, redrawn, sample, stretched, true_clips
 
 
 @cache
