@@ -51,15 +51,15 @@ class SoraEncodeCanvas(io.ComfyNode):
     def execute(cls, canvas, vae) -> io.NodeOutput:
         pressed = video_compression(vae)
         grid = canvas.grid(pressed)
-        painting = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
+        sampling = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
         if not canvas.placements:
-            check_memory(canvas, painting)
+            check_memory(canvas, sampling)
             known = torch.zeros(1, vae.latent_channels, *grid.shape)
             mask = torch.ones(1, 1, *grid.shape)
             encoded = CanvasLatent(canvas=canvas, compression=pressed, known=known, mask=mask)
             return io.NodeOutput(latent_dict(encoded, noise_mask=False))
         encoder = encoder_for(vae, canvas)
-        check_memory(canvas, painting, encoder)
+        check_memory(canvas, sampling, encoder)
         encoded = encoded_footage(vae, canvas, encoder)
         if not isinstance(vae, HostVAE):
             encoded = replace(encoded, filler=grey_latent(vae, grid))

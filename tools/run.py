@@ -3,7 +3,7 @@
 Needs Python 3.10 or newer and nothing else; everything it installs goes into `.venv` and `.cache`.
 """
 
-from __future__ import annotations  # an older Python gets as far as being told so
+from __future__ import annotations  # so that an older Python reaches the message
 
 import argparse
 import hashlib
@@ -128,7 +128,7 @@ def test(options: argparse.Namespace) -> int:
 
 
 class SetupError(Exception):
-    """The set-up cannot go on. The message says why."""
+    """The set-up cannot continue, for the reason in the message."""
 
 
 def set_up(*lists: Path) -> None:
@@ -220,7 +220,7 @@ if not _has_ops():
 
 
 def bring_browser() -> None:
-    """Makes sure that the browser tests find a Chromium, or says how to get one."""
+    """Makes sure that the browser tests find a Chromium; SetupError says how to get one."""
     if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         return
     if shutil.which("apt-get") and os.geteuid() == 0:

@@ -91,7 +91,7 @@ def fit_collision(sample: Sample, frames: Frames) -> Laws:
     both = hitter.inside & target.inside
     at = np.flatnonzero(both).astype(float)
     if len(at) < FIT_FRAMES:
-        return _unfit("speed handed residual struck creep early")
+        return _unfit("speed transfer residual struck creep early")
     first, second = hitter.x[both], target.x[both]
     times = np.linspace(at[2], at[-2], 121)
     before, after = np.minimum(at, times[:, None]), np.maximum(at - times[:, None], 0)
@@ -101,7 +101,7 @@ def fit_collision(sample: Sample, frames: Frames) -> Laws:
     late, early = at > times[best] + 1, at < times[best] - 1
     return {
         "speed": speed[best] * _direction(sample),
-        "handed": passed[best] / speed[best] if speed[best] else np.nan,
+        "transfer": passed[best] / speed[best] if speed[best] else np.nan,
         "residual": one[best],
         "struck": two[best],
         "creep": _speed(at[late], first[late]),
