@@ -1,4 +1,4 @@
-"""Limits, accepted formats and typed errors of reading and writing media."""
+"""Limits, accepted formats, typed errors and side data of media files."""
 
 import math
 import stat
@@ -12,6 +12,7 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.stream import VideoStream
 
 from ..errors import MediaError
@@ -112,3 +113,13 @@ def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Ite
             return
         except IndexError:
             continue
+
+
+def side_data(frame: av.VideoFrame, kind: Type, size: int) -> bytes | None:
+    """The side data of `kind` of `frame`; None where there is none of at least `size` bytes."""
+    container = cast(SideDataContainer, frame.side_data)
+    try:
+        values = bytes(cast(bytearray, container[kind]))  # a buffer
+    except KeyError:
+        return None
+    return values if len(values) >= size else None

@@ -11,7 +11,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from jaxtyping import Float, UInt8, UInt16
 
-from .sidedata import side_data
+from .container import side_data
 
 PQ, HLG = 16, 18  # the numbers of their transfer curves in every standard
 NAMES = {PQ: "PQ", HLG: "HLG"}

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from .sidedata import side_data
+from .container import side_data
 
 ODD_ANGLE = 0.02  # of the larger entries of a matrix: 1 degree is no quarter turn
 MAX_ASPECT = 10  # of a pixel; anamorphic footage has at most 2, a larger one is damage
