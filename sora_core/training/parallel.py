@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed, nn
-from torch.distributed.device_mesh import init_device_mesh
+from torch import Tensor, distributed, nn  # noqa: TID251
+from torch.distributed.device_mesh import init_device_mesh  # noqa: TID251
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import ConfigError, TrainingError
@@ -70,7 +70,7 @@ def shard(
     this torch cannot (before 2.6).
     """
     try:
-        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method  # noqa: TID251
     except ImportError as missing:
         raise TrainingError(
             f"torch {torch.__version__} has no fully_shard: install torch 2.6 or newer, or train "
@@ -103,7 +103,7 @@ def launched() -> bool:
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """The rank of a process that `torchrun` started, and its device: `cuda` is one GPU each."""
-    from torch.distributed.distributed_c10d import get_node_local_rank
+    from torch.distributed.distributed_c10d import get_node_local_rank  # noqa: TID251
 
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     try:

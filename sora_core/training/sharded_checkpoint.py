@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
-from torch.distributed.checkpoint.storage import StorageReader, StorageWriter
+from torch.distributed.checkpoint.api import CheckpointException  # noqa: TID251
+from torch.distributed.checkpoint.state_dict_loader import load  # noqa: TID251
+from torch.distributed.checkpoint.state_dict_saver import save  # noqa: TID251
+from torch.distributed.checkpoint.storage import StorageReader, StorageWriter  # noqa: TID251
 from torch.optim import Optimizer
 
 from ..errors import TrainingError
@@ -130,7 +130,7 @@ class ShardedFolder:
 def storage(folder: Path) -> tuple[StorageWriter, StorageReader]:
     """Writer and reader of pieces as safetensors; TrainingError where this torch has none."""
     try:
-        from torch.distributed.checkpoint.hf_storage import (
+        from torch.distributed.checkpoint.hf_storage import (  # noqa: TID251
             HuggingFaceStorageReader,
             HuggingFaceStorageWriter,
         )
