@@ -37,6 +37,9 @@ AT_LEAST = {
     "vae/wan_weights_256": 3.0,
     "vae/wan_weights_128": 5.0,
     "packing/vs_padded": 1.7,
+    "training/of_peak": 0.6,
+    "training/loop_of_bare": 0.85,
+    "training/packed_of_bucketed": 1.0,
 }
 AT_MOST = {
     "comfy/vs_script": 1.05,
