@@ -6,6 +6,7 @@ from pathlib import Path
 from comfy_api.latest import io, ui
 
 from ..sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
+from ..sora_core.errors import ConfigError
 from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE
 from ..sora_core.training.own.folder import media_files, plan_folder
 from ..sora_core.training.own.picture import plan_picture
@@ -32,6 +33,7 @@ class SoraDataset(io.ComfyNode):
                 io.Combo.Input(
                     "folder",
                     options=dataset_folders(),
+                    default=NO_FOLDER,
                     tooltip="A folder with videos or images in ComfyUI's folder input, output or "
                     "datasets. Press R to list new ones.",
                 ),
@@ -174,9 +176,9 @@ class SoraEncodeDataset(io.ComfyNode):
 
 
 def checked_plan(dataset: object) -> Plan:
-    """`dataset` itself; TypeError if another node's output was connected."""
+    """`dataset` itself; ConfigError if another node's output was connected."""
     if not isinstance(dataset, Plan):
-        raise TypeError("connect Sora Dataset to dataset")
+        raise ConfigError("connect Sora Dataset to dataset")
     return dataset
 
 

@@ -13,7 +13,7 @@ from .validation import checked_choice
 
 INPUT, OUTPUT, DATASETS = "input", "output", "datasets"
 DEEPEST = 3  # folders below the host's own
-NO_FOLDER = "(no folder of clips in input)"
+NO_FOLDER = "(choose a folder)"
 RUNS_FOLDER = "sora_training"
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
@@ -31,13 +31,13 @@ def roots() -> dict[str, Path]:
 
 
 def dataset_folders() -> list[str]:
-    """The folders that hold media, such as `input/clips`; never empty, for a menu."""
+    """The choices of a menu: none yet, then the folders that hold media, such as `input/clips`."""
     found = [
         "/".join((name, *folder.parts))
         for name, root in roots().items()
         for folder in _with_media(root)
     ]
-    return found or [NO_FOLDER]
+    return [NO_FOLDER, *found]
 
 
 def dataset_path(choice: str) -> Path:
@@ -45,8 +45,8 @@ def dataset_path(choice: str) -> Path:
     choice = checked_choice("folder", choice, dataset_folders())
     if choice == NO_FOLDER:
         raise ConfigError(
-            "there is no folder of clips: make one in ComfyUI's input folder, put videos and their "
-            "captions (NAME.txt) into it, and press R"
+            "no folder is chosen: make one in ComfyUI's input folder, put videos and captions "
+            "(NAME.txt) into it, press R and choose it"
         )
     name, _, below = choice.partition("/")
     return inside(roots()[name], below)

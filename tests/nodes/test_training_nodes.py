@@ -8,6 +8,7 @@ import comfy.utils
 import folder_paths
 import pytest
 import torch
+from comfy_extras.nodes_train import TrainLoraNode
 from sora_nodes.nodes import training as training_module
 from sora_nodes.nodes.dataset import SoraDataset, SoraEncodeDataset
 from sora_nodes.nodes.host.datasets import NO_FOLDER, dataset_folders, dataset_path
@@ -72,7 +73,7 @@ def test_only_folders_with_media_in_the_hosts_folders_are_listed(inputs, output,
     captioned_clip(output / "made", "a.mp4")
     (tmp_path / "elsewhere").mkdir()
     captioned_clip(tmp_path / "elsewhere", "a.mp4")
-    assert dataset_folders() == ["input/clips", "output/made"]
+    assert dataset_folders() == [NO_FOLDER, "input/clips", "output/made"]
 
 
 @pytest.mark.parametrize("name", ["input/../elsewhere", "/etc", "input", "", NO_FOLDER])
@@ -112,6 +113,20 @@ def test_the_lists_for_the_hosts_trainer_have_a_latent_and_a_conditioning_a_clip
     assert len(shapes) == len(positive) == count
     assert set(shapes) <= {(1, 16, 5, 8, 8), (1, 16, 5, 10, 6)}
     assert all(cond[0][1]["frame_rate"] == 8.0 for cond in positive)
+
+
+def test_the_hosts_own_trainer_takes_the_lists(plan, model):
+    vae, clip = load_vae(model, read_config(model)), load_clip(model)
+    latents, positive = SoraEncodeDataset.execute(plan, vae, clip, "train").args
+    usual = {
+        one.id: [getattr(one, "default", None)] for one in TrainLoraNode.define_schema().inputs
+    }
+    chosen = {"model": [load_model(model, read_config(model))], "latents": latents}
+    chosen |= {"positive": positive, "steps": [2], "rank": [2], "gradient_checkpointing": [False]}
+    chosen |= {"training_dtype": ["fp32"], "lora_dtype": ["fp32"]}
+    result = TrainLoraNode.execute(**(usual | chosen)).args
+    losses = next(part for part in result if isinstance(part, dict) and "loss" in part)["loss"]
+    assert len(losses) == 2 and all(loss > 0 for loss in losses)
 
 
 def test_training_returns_a_tuned_model_its_weights_and_the_curve(plan, model, output):
@@ -177,7 +192,7 @@ def test_runs_and_weights_stay_in_their_folders(plan, model, name):
 
 
 def test_a_wrong_connection_is_a_sentence():
-    with pytest.raises(TypeError, match="Sora Dataset"):
+    with pytest.raises(ConfigError, match="Sora Dataset"):
         trained({})
     with pytest.raises(ConfigError, match="Sora Train"):
         SoraSaveLora.execute({}, "x")

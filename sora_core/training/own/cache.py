@@ -99,7 +99,7 @@ def encode_plan(
     """Encodes the clips of `plan` that `cache` lacks; returns those that could not be, and why.
 
     A clip is lost where its file has disappeared or changed since the plan; the others are encoded
-    all the same. MediaError where the disk refuses; what is written then stays, and the same call
+    all the same. SoraError where the disk refuses; what is written then stays, and the same call
     continues. `on_clip` may raise to stop.
     """
     lost: list[Dropped] = []
@@ -182,15 +182,6 @@ def _own_bucket(rows: Sequence[tuple[PlannedClip, Tensor, Tensor]], width: int) 
         captions=[[clip.caption] for clip, _, _ in rows],
         actions=actions,
     )
-
-
-def share_of_cached(plan: Plan, cache: ClipCache) -> float:
-    """The share of the clips of `plan` whose files are in `cache`; their values are not read."""
-    ready = sum(
-        cache.latent_path(clip).exists() and cache.text_path(clip.caption).exists()
-        for clip in plan.clips
-    )
-    return ready / len(plan.clips) if plan.clips else 1.0
 
 
 def check_encoded(lost: Sequence[Dropped], plan: Plan) -> None:

@@ -12,6 +12,7 @@ from ...errors import MediaError, PromptError, SizeError, TrainingError
 from ...models.patchify import LATENT_PATCH
 from ...models.tokenizer import Tokenizer
 from ...shapes import COMPRESSION
+from ...video.container import MAX_FPS
 from ...video.probe import duration_of, probe
 from ...video.still import read_still
 from .captions import METADATA_FILES, Description, Descriptions
@@ -214,8 +215,8 @@ def _clip_parts(
     `notes` what is not used."""
     if media.image:
         return settings.fps or STILL_FPS, [(0.0, 1)]
-    rate = min(settings.fps or media.fps, media.fps)
-    if settings.fps and rate < settings.fps:
+    rate = min(settings.fps or MAX_FPS, media.fps)
+    if settings.fps and media.fps < settings.fps:
         notes.append(f"{media.fps:.4g} frames a second, fewer than {settings.fps:.4g}: all used")
     elif rate < media.fps:
         notes.append(f"{rate:.4g} of {media.fps:.4g} frames a second")

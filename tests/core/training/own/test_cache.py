@@ -1,12 +1,15 @@
 """The cache of a plan: whole files, checked when read, continued after a stop, nothing stale."""
 
+import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
+from sora_core.checkpoints.safetensors_io import read_header
 from sora_core.checkpoints.text_file import load_text
-from sora_core.errors import MediaError, TrainingError
+from sora_core.errors import SoraError, TrainingError
 from sora_core.training.own import cache as cache_module
 from sora_core.training.own.cache import cache_for, check_encoded, clip_frames, clips, encode_plan
 from sora_core.training.own.folder import plan_folder
@@ -161,23 +164,31 @@ def test_no_clip_left_is_a_sentence(folder, tmp_path):
         clips(plan, cache, TRAIN)
 
 
-def test_a_full_disk_is_a_sentence_and_what_was_written_stays(folder, tmp_path, monkeypatch):
+@pytest.fixture
+def nearly_full_disk():
+    """Refuses files of more than 3000 bytes, as the kernel does: a text fits, a latent does not."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextmanager
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return full
+
+
+def test_a_full_disk_is_a_sentence_and_nothing_is_half_written(folder, tmp_path, nearly_full_disk):
     plan, cache = planned(folder, held_out=0), tiny_cache(tmp_path / "cache")
-    written = []
-    write = cache_module.write_cached
-
-    def full(path, key, tensors):
-        if len(written) == 3:
-            raise MediaError("job latents: No space left on device: check free space")
-        written.append(path)
-        write(path, key, tensors)
-
-    monkeypatch.setattr(cache_module, "write_cached", full)
-    with pytest.raises(MediaError, match="space"):
+    with nearly_full_disk(), pytest.raises(SoraError, match="free space"):
         encode_plan(plan, cache)
-    assert all(path.exists() for path in written)
-    monkeypatch.undo()
+    written = [path for path in (tmp_path / "cache").rglob("*.safetensors")]
+    assert all(read_header(path) for path in written)
+    assert not list((tmp_path / "cache").rglob("*.part*"))
     assert encode_plan(plan, cache) == ()
+    assert sum(len(bucket.latents) for bucket in clips(plan, cache, TRAIN)) == 5
 
 
 def test_actions_are_in_the_bucket_one_vector_a_latent_frame(folder, tmp_path):

@@ -7,6 +7,7 @@ import torch
 
 from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError, TrainingError
+from sora_core.training.own.clip_reader import clip_frames
 from sora_core.training.own.fitting import clip_spans, cropped_share, fitted_sides
 from sora_core.training.own.folder import plan_folder
 from sora_core.training.own.plan import (
@@ -100,6 +101,14 @@ def test_one_frame_and_too_few_frames_are_stills_and_noted(tmp_path):
     plan = planned(tmp_path)
     assert [clip.frames for clip in plan.clips] == [1, 1, 1]
     assert ["still" in " ".join(clip.notes) for clip in plan.clips] == [True, False, True]
+
+
+def test_a_vertical_4k_clip_is_scaled_and_keeps_its_shape(tmp_path):
+    captioned_clip(tmp_path, "4k.mp4", frames=2, width=2160, height=3840)
+    (clip,) = planned(tmp_path).clips
+    assert (clip.width, clip.height, clip.frames) == (48, 80, 1)
+    assert clip.notes[0].startswith("scaled from 2160x3840")
+    assert clip_frames(tmp_path / "4k.mp4", clip).shape == (1, 80, 48, 3)
 
 
 def test_metadata_in_all_layouts_captions_its_files(tmp_path):
