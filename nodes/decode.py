@@ -14,12 +14,14 @@ from ..sora_core.shapes import Compression, Latent, Size
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
-from .host.latents import LatentDict, canvas_of, covered_canvas, footage_mask
+from .host.latents import LatentDict, canvas_of, covered_canvas, footage_mask, with_time
 from .host.media import sound_from_audio
 from .host.models.vae import VAE, HostVAE, compression
-from .host.paths import free_memory, unused_video, workflow_notes
+from .host.paths import free_memory, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import temp_path
 from .host.vae.decode import VideoDecoding
 from .host.vae.lost_footage import lost_footage
 from .host.validation import checked_choice
@@ -27,6 +29,12 @@ from .schema_inputs import choice_input, fps_input
 
 DEFAULT_FPS = 8.0  # of a latent without a canvas
 VAE_TOOLTIP = "The VAE of the model that generated the latent."
+
+
+def samples_for(latent: LatentDict, vae: VAE) -> Tensor:
+    """The samples of `latent`; for a video VAE those of an image are one latent frame each."""
+    samples = latent["samples"]
+    return with_time(samples) if vae.latent_dim == 3 else samples
 
 
 def check_channels(samples: Tensor, vae: VAE) -> None:
@@ -54,7 +62,7 @@ def decodable(latent: LatentDict, vae: VAE) -> tuple[Latent, CanvasLatent | None
 
     ConfigError for the latent of another model.
     """
-    samples = latent["samples"]
+    samples = samples_for(latent, vae)
     check_channels(samples, vae)
     encoded = covered_canvas(latent, compression(vae))
     return samples, encoded, decoded_size(samples, encoded, compression(vae))
@@ -79,6 +87,7 @@ def file_suffix(codec: object, container: object) -> str:
     return suffix_for(checked_choice("codec", codec, list(CODECS)), container)
 
 
+@checked_inputs
 class SoraDecodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -167,7 +176,7 @@ class SoraDecodeVideo(io.ComfyNode):
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         rate = fps or (origin.fps if origin else DEFAULT_FPS)
-        notes, path = workflow_notes(cls.hidden), unused_video(suffix)
+        notes, path = workflow_notes(cls.hidden), temp_path(suffix)
 
         def write() -> str:
             """Writes the video and returns how it was decoded."""
@@ -197,6 +206,7 @@ class SoraDecodeVideo(io.ComfyNode):
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraDecodeFrames(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

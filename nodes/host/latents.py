@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from ...sora_core.canvas.canvas import Canvas
 from ...sora_core.canvas.canvas_latent import CanvasLatent
 from ...sora_core.shapes import Compression, Latent, Mask
@@ -17,6 +19,11 @@ def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
     """A LATENT of what `encoded` knows, with its mask as the noise mask if so chosen."""
     latent: LatentDict = {"samples": encoded.known, CANVAS_LATENT_KEY: encoded}
     return latent | {"noise_mask": encoded.mask} if noise_mask else latent
+
+
+def with_time(samples: Tensor) -> Tensor:
+    """`samples` of a video model: those of an image, b c y x, are one latent frame each."""
+    return samples[:, :, None] if samples.ndim == 4 else samples
 
 
 def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:
