@@ -21,7 +21,7 @@ from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Grid, Latent
 from .guidance.low_noise_expert import LowNoiseExpert, flow_level
 from .guidance.model_schedule import schedule_remark
-from .latents import LatentDict
+from .latents import LatentDict, is_nested, streams_of
 
 Conditioning = list[Any]
 """What the host calls CONDITIONING."""
@@ -39,8 +39,15 @@ class Noise:
     def generate_noise(self, latent: LatentDict) -> Tensor:
         """Unit Gaussian noise of the shape of `latent`, in float32 on the CPU.
 
-        SizeError unless the samples are `b c y x` or `b c t y x`.
+        Video has the same noise with sound as without. SizeError unless the samples are `b c y x`
+        or `b c t y x`, or a nested latent of these.
         """
+        if is_nested(latent["samples"]):
+            parts = [
+                Noise((self.seed + i) % 2**64).generate_noise({"samples": stream})
+                for i, stream in enumerate(streams_of(latent["samples"]))
+            ]
+            return type(latent["samples"])(parts)
         batch, channels, *sides = latent["samples"].shape
         if len(sides) not in (2, 3):
             raise SizeError(
@@ -225,6 +232,7 @@ def moving(callback: Callback) -> Callback:
     """`callback`, shown one frame of a video after the other: the host shows the first it gets."""
 
     def show(step: int, clean: Latent, x: Latent, steps: int) -> None:
+        clean = streams_of(clean)[0]
         frame = step % clean.shape[2] if clean.ndim == 5 else None
         callback(step, clean if frame is None else clean[:, :, frame : frame + 1], x, steps)
 
