@@ -17,8 +17,9 @@ from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.latents import opened_frames
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
-from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
+from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError, SoraError
+from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
 from tests.support.families import FAMILIES, IMAGE_FAMILIES, host_model, text
 
@@ -41,24 +42,29 @@ def still(canvas, picture, frame):
     return canvas.place(Placement(source=picture, start=frame / FPS, fps=FPS))
 
 
-OPERATIONS = {  # by the canvas, a side in pixels, frames of a latent frame and frames of the canvas
+OPERATIONS = {  # by the canvas, its side in pixels, frames of a latent frame and of the canvas
     "text": lambda c, s, t, n: c,
     "first frame": lambda c, s, t, n: edits.image_to_video(c, clip(1, s)),
     "last frame": lambda c, s, t, n: still(c, clip(1, s), n - 1),
     "middle frame": lambda c, s, t, n: still(c, clip(1, s), n // 2),
-    "first and last": lambda c, s, t, n: still(edits.image_to_video(c, clip(1, s)), clip(1, s, 1),
-                                               n - 1),
+    "first and last": lambda c, s, t, n: still(first_frame(c, s), clip(1, s, 1), n - 1),
     "forward": lambda c, s, t, n: edits.extend_forward(c, clip(1 + t, s)),
-    "backward": lambda c, s, t, n: edits.extend_backward(c, clip(2 * t, s), (n - 2 * t) / FPS),
-    "connect": lambda c, s, t, n: still(edits.extend_forward(c, clip(1 + t, s)), clip(t, s, 1),
-                                        n - t),
-    "inpaint": lambda c, s, t, n: edits.inpaint(c, clip(n, s), hole(s)),
-    "video to video": lambda c, s, t, n: c.place(
-        Placement(source=clip(n, s), fps=FPS, firmness=0.4)
+    "backward": lambda c, s, t, n: edits.extend_backward(c, clip(2 * t, s), 2 * t / FPS),
+    "both": lambda c, s, t, n: edits.extend_both(c, clip(2 * t, s), 2 * t / FPS),
+    "connect": lambda c, s, t, n: edits.connect(
+        c, clip(1 + t, s), clip(t, s, 1), (1 + t) / FPS, t / FPS
     ),
+    "morph": lambda c, s, t, n: edits.morph(c, clip(n, s), clip(n, s, 1), 2 * t / FPS),
+    "inpaint": lambda c, s, t, n: edits.inpaint(c, clip(n, s), hole(s)),
+    "outpaint": lambda c, s, t, n: edits.outpaint(c, clip(n, s), Box(0, 0, s // 2, s)),
+    "video to video": lambda c, s, t, n: edits.video_to_video(c, clip(n, s), 0.4),
     "loop": lambda c, s, t, n: edits.loop(ring(c, t), clip(t, s)),
     "empty loop": lambda c, s, t, n: edits.loop(ring(c, t)),
-}  # fmt: skip
+}
+
+
+def first_frame(canvas, side):
+    return edits.image_to_video(canvas, clip(1, side))
 
 
 def ring(canvas, time):
@@ -121,6 +127,45 @@ def test_long_videos_in_parts_keep_footage(pack, name, operation):
     seconds = (1 + 3 * FAMILIES[name].grid[1]) / FPS
     result = sampled(name, latent, pack, window=seconds, resume=False)
     check(result, latent, family(name, pack)[2])
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_each_prompt_of_a_storyboard_counts_in_its_own_frames(pack, name):
+    model, (first, second), _ = family(name, pack)
+    latent = latent_of(name, "text", pack)
+    seconds = latent["sora_canvas_latent"].canvas.seconds
+    spans = (0.0, seconds / 2), (seconds / 2, seconds)
+    both = [
+        [states, options | {SPAN_KEY: span}]
+        for [[states, options]], span in zip((first, second), spans, strict=True)
+    ]
+    sigmas = SoraSchedule.execute(latent, 1, 0.0, 1.0, model).args[0]
+    results = []
+    for positive in (first, second, both):
+        guider = SoraGuider.execute(model, positive, second, 1.0, 0.0, 1.0, 0.0, latent).args[0]
+        noise = SoraNoise.execute(3).args[0]
+        sample = SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]
+        results.append(sample["samples"])
+    one, other, timed = results
+    torch.testing.assert_close(timed[:, :, 0], one[:, :, 0], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(timed[:, :, -1], other[:, :, -1], atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(one[:, :, -1], other[:, :, -1], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["wan21_i2v", "wan21_vace", "wan22_5b", "ltxv"])
+def test_finished_parts_of_a_long_video_are_not_generated_again(pack, name):
+    latent = latent_of(name, "first and last", pack)
+    seconds = (1 + 3 * FAMILIES[name].grid[1]) / FPS
+    first = sampled(name, latent, pack, window=seconds)["samples"]
+    again = sampled(name, latent, pack, window=seconds, resume=False)["samples"]
+    assert torch.equal(first, again)
+    calls = []
+    hook = family(name, pack)[0].model.diffusion_model.register_forward_pre_hook(
+        lambda *_: calls.append(1)
+    )
+    resumed = sampled(name, latent, pack, window=seconds)["samples"]
+    hook.remove()
+    assert torch.equal(first, resumed) and not calls
 
 
 @pytest.mark.parametrize("operation", ["last frame", "middle frame", "first and last"])

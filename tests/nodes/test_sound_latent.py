@@ -214,7 +214,7 @@ def test_one_window_of_video_and_sound_is_what_the_hosts_guider_is_shown(ltx2):
     both = with_sound(latent, torch.randn(1, 8, 25, 16), mask)
     ours = sampled(model, words, both)
     theirs = comfy.samplers.CFGGuider(model)
-    theirs.set_conds(*words)
+    theirs.set_conds(*([[states, text | {"frame_rate": 8.0}]] for [[states, text]] in words))
     theirs.set_cfg(3.0)
     noise = SoraNoise.execute(1).args[0]
     expected = SoraSample.execute(noise, theirs, SIGMAS, both, "euler").args[0]["samples"]
