@@ -90,7 +90,7 @@ def with_placed_latents(pixels: PixelFootage, encoded: CanvasLatent) -> PixelFoo
 
 def opened_mask(mask: SamplingMask, pixels: PixelFootage, encoded: CanvasLatent) -> SamplingMask:
     """`mask`, open in partial latent frames: the model knows which of their frames are footage."""
-    partial = torch.zeros(mask.shape[2], dtype=torch.bool)
+    partial = torch.zeros(mask.shape[2], dtype=torch.bool, device=mask.device)
     partial[list(encoded.partial)] = True
     covered = pixels.openness.amax(1, keepdim=True).to(mask)
     return torch.where(partial[:, None, None] & (mask == 0), covered, mask)
