@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.test_scanner import archive
 from tools.host import ROOT, bring_host
+from tools.published import unpack
 
 pytestmark = pytest.mark.host
 
@@ -79,11 +79,7 @@ def run(tool, *arguments):
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """The pack as the Registry would unpack it, in a `custom_nodes` of its own."""
-    pack = tmp_path_factory.mktemp("comfy") / "custom_nodes" / "sora_nodes"
-    for file in archive():
-        (pack / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, pack / file)
-    return pack
+    return unpack(tmp_path_factory.mktemp("comfy") / "custom_nodes" / "sora_nodes")
 
 
 def lint(server, *workflows):
