@@ -65,7 +65,7 @@ def loaded(file: str) -> dict[str, object]:
     return node("VHS_LoadVideo", video=file, force_rate=FPS, frame_load_cap=0)
 
 
-def combined(source: list, prefix: str) -> dict[str, object]:
+def combined(source: list, prefix: str, **more: object) -> dict[str, object]:
     """VideoHelperSuite's node that writes a video file of images."""
     return node(
         "VHS_VideoCombine",
@@ -75,6 +75,7 @@ def combined(source: list, prefix: str) -> dict[str, object]:
         format="video/h264-mp4",
         crf=10,
         save_output=True,
+        **more,
     )
 
 
@@ -82,7 +83,13 @@ def extended() -> Graph:
     """VHS Load Video, KJ resize, our extension and decoder, VHS Video Combine."""
     return {
         "load": loaded(CLIP),
-        "resize": node("ImageResizeKJv2", image=["load", 0], width=SIDE, height=SIDE),
+        "resize": node(
+            "ImageResizeKJv2",
+            image=["load", 0],
+            width=SIDE,
+            height=SIDE,
+            keep_proportion="stretch",
+        ),
         "size": node("SoraCanvas", aspect="custom", width=SIDE, height=SIDE, fps=float(FPS)),
         "extend": node("SoraExtendVideo", video=["resize", 0], seconds=1.0, canvas=["size", 0]),
         **generated("extend", "A polished green orb rolls to the left on sand."),
@@ -99,7 +106,7 @@ def inpainted() -> Graph:
         "shape": node(
             "CreateShapeMask", shape="square", frames=1, location_x=32, location_y=32, **side
         ),
-        "mask": node("GrowMaskWithBlur", mask=["shape", 0], expand=2, blur_radius=0.0),
+        "mask": node("ResizeMask", mask=["shape", 0], width=SIDE, height=SIDE),
         "size": node("SoraCanvas", aspect="custom", width=SIDE, height=SIDE, fps=float(FPS)),
         "edit": node(
             "SoraEditVideo",
@@ -114,23 +121,21 @@ def inpainted() -> Graph:
     }
 
 
-def stacked() -> Graph:
-    """Our VIDEO through the host's components to KJ's batch and grid nodes, and VHS."""
+def matched() -> Graph:
+    """Our VIDEO with the sound of VHS's, through the host's components and KJ's colour match."""
     return {
-        "load": node("LoadVideo", file=CLIP),
+        "load": loaded(CLIP),
         "size": node("SoraCanvas", aspect="custom", width=SIDE, height=SIDE, fps=float(FPS)),
         "loop": node("SoraLoopVideo", seconds=1.0, video=["load", 0], canvas=["size", 0]),
         **generated("loop", "A polished green orb rolls to the left on sand."),
-        "video": node("SoraDecodeVideo", latent=["latent", 0], vae=["model", 2]),
+        "video": node("SoraDecodeVideo", latent=["latent", 0], vae=["model", 2], audio=["load", 2]),
         "parts": node("GetVideoComponents", video=["video", 0]),
-        "beside": node(
-            "ImageConcanate", image1=["parts", 0], image2=["parts", 0], direction="right"
-        ),
-        "save": combined(["beside", 0], "stacked"),
+        "match": node("ColorMatch", image_ref=["load", 0], image_target=["parts", 0], method="mkl"),
+        "save": combined(["match", 0], "matched", audio=["parts", 1]),
     }
 
 
-GRAPHS = {"extended": extended, "inpainted": inpainted, "stacked": stacked}
+GRAPHS = {"extended": extended, "inpainted": inpainted, "matched": matched}
 
 
 def main(arguments: list[str]) -> int:
@@ -162,20 +167,25 @@ def report(server: Server) -> int:
     counts = {pack: len(nodes_of(known, pack)) for pack in server_packs(server)}
     print("nodes " + ", ".join(f"{pack} {count}" for pack, count in counts.items()))
     failed = not all(counts.values())
-    for name, graph in GRAPHS.items():
-        start = time.monotonic()
+    for name, make in GRAPHS.items():
+        graph, start = make(), time.monotonic()
+        if absent := {one["class_type"] for one in graph.values()} - set(known):
+            print(f"{name} failed: this ComfyUI loads no {', '.join(sorted(absent))}")
+            failed = True
+            continue
         try:
-            run = client.run(client.completed(graph()))
+            run = client.run(client.completed(graph))
         except GraphError as error:
             print(f"{name} failed: {error}")
             failed = True
             continue
-        (file,) = [one for one in run.files(kind="output") if one["filename"].endswith(".mp4")]
-        frames = frames_of_video(client.view(file))
-        spent = time.monotonic() - start
+        files = [one for one in run.files(kind="output") if one["filename"].endswith(".mp4")]
+        content = client.view(files[-1])  # with sound it comes last
+        frames, sound = frames_of_video(content), seconds_of_sound(content)
+        size = f"{len(frames)} frames of {frames.shape[2]}x{frames.shape[1]}"
         print(
-            f"{name} {len(frames)} frames of {frames.shape[2]}x{frames.shape[1]}, {spent:.1f} s, "
-            f"{preserved(name, frames)}"
+            f"{name} {size}, {sound:.2f} s of sound, {preserved(name, frames)}; "
+            f"{time.monotonic() - start:.1f} s"
         )
     return int(failed)
 
@@ -203,6 +213,14 @@ def preserved(name: str, frames: Frames) -> str:
 def frames_of_video(content: bytes) -> Frames:
     with av.open(io.BytesIO(content)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def seconds_of_sound(content: bytes) -> float:
+    with av.open(io.BytesIO(content)) as container:
+        if not container.streams.audio:
+            return 0.0
+        frames = container.decode(audio=0)
+        return sum(frame.samples / frame.sample_rate for frame in frames)
 
 
 if __name__ == "__main__":

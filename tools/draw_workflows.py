@@ -1,13 +1,15 @@
 """Draws each graph of workflows/api for the page, and makes its picture from a real run.
 
-    python -m tools.draw_workflows [--layout] [NAME ...]
+    python -m tools.draw_workflows [--layout] [--comfyui DIR] [--python PYTHON] [NAME ...]
 
 Writes `workflows/sora_NAME.json`, laid out from left to right for both renderers, with the inputs
 that it shows as an app, and two pictures from a run: `workflows/sora_NAME.jpg`, a square for the
 template browser, and `docs/workflows/NAME.jpg`, a strip. Of a graph for models that are not here,
 whose name begins with `host_`, the pictures show the canvas. With `--layout` they stay as they are.
+A graph with nodes that the pinned ComfyUI lacks is drawn only by name, in a newer one.
 """
 
+import argparse
 import io
 import json
 import sys
@@ -22,7 +24,7 @@ from playwright.sync_api import Page
 from tools.client import Client, Graph
 from tools.frontend import newest_frontend
 from tools.host import ROOT, Server, bring_host
-from tools.host_models import TRAINED, files_of_models, models_property, note
+from tools.host_models import NEEDS_NEWER, TRAINED, files_of_models, models_property, note
 from tools.layout import Box, by_depth, places_in
 from tools.page import open_browser, visit
 
@@ -69,8 +71,8 @@ DRAW = """async ([graph, name, sizes, note]) => {
         text.title = 'About this workflow'
         app.graph.add(text)
         text.widgets[0].value = note
-        text.size = [400, 440]
-        boxes[text.id] = [...text.size]
+        text.size = [400, 360]
+        boxes[text.id] = [400, 450]  // Nodes 2.0 of the pinned page makes it taller
     }
     return [JSON.stringify(app.graph.serialize()), boxes, text ? String(text.id) : null]
 }"""
@@ -100,10 +102,16 @@ NEGATIVE = "Negative Prompt"
 
 
 def main(arguments: list[str]) -> None:
-    layout, names = "--layout" in arguments, [name for name in arguments if name != "--layout"]
-    names = names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
+    options = parse(arguments)
+    names = options.names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
+    if not options.names and options.comfyui is None:
+        names = [name for name in names if name not in NEEDS_NEWER]
     graphs = {name: json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()) for name in names}
-    with tempfile.TemporaryDirectory() as base, Server(bring_host(), Path(base)) as server:
+    tree = options.comfyui or bring_host()
+    with (
+        tempfile.TemporaryDirectory() as base,
+        Server(tree, Path(base), python=options.python) as server,
+    ):
         with open_browser() as browser:
             newest = visit(browser, server.client, frontend=newest_frontend(), nodes_2=True)
             pinned = visit(browser, server.client, nodes_2=True)
@@ -113,7 +121,7 @@ def main(arguments: list[str]) -> None:
             page = visit(browser, server.client)
             for name, graph in graphs.items():
                 write_drawing(page, name, graph, sizes[name])
-        if layout:
+        if options.layout:
             return
         for name, graph in graphs.items():
             frames = (canvas_frames if name.startswith("host_") else video_frames)(
@@ -122,6 +130,15 @@ def main(arguments: list[str]) -> None:
             square(frames).save(WORKFLOWS / f"{PREFIX}{name}.jpg", quality=90)
             side_by_side(frames).save(STRIPS / f"{name}.jpg", quality=90)
             print(name, flush=True)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools.draw_workflows", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of workflows/api; default: all")
+    parser.add_argument("--layout", action="store_true", help="make no pictures")
+    parser.add_argument("--comfyui", type=Path, help="in place of the pinned one")
+    parser.add_argument("--python", default=sys.executable, help="runs that ComfyUI")
+    return parser.parse_args(arguments)
 
 
 def largest(newest: Page, pinned: Page, name: str, graph: Graph) -> dict[str, list[float]]:

@@ -13,6 +13,8 @@ WAN_21 = f"{HUB}/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files"
 WAN_22 = f"{HUB}/Comfy-Org/Wan_2.2_ComfyUI_Repackaged/resolve/main/split_files"
 HUNYUAN = f"{HUB}/Comfy-Org/HunyuanVideo_1.5_repackaged/resolve/main/split_files"
 
+LTX_2 = f"{HUB}/Lightricks/LTX-2/resolve/main"
+
 DIFFUSION, TEXT, VAE, LORA = "diffusion_models", "text_encoders", "vae", "loras"
 
 ADDRESSES = {  # file -> its folder in ComfyUI/models, and where it is downloaded
@@ -30,6 +32,11 @@ ADDRESSES = {  # file -> its folder in ComfyUI/models, and where it is downloade
     "qwen_2.5_vl_7b_fp8_scaled.safetensors": (TEXT, f"{HUNYUAN}/{TEXT}"),
     "byt5_small_glyphxl_fp16.safetensors": (TEXT, f"{HUNYUAN}/{TEXT}"),
     "hunyuanvideo15_vae_fp16.safetensors": (VAE, f"{HUNYUAN}/{VAE}"),
+    "ltx-2-19b-distilled.safetensors": ("checkpoints", LTX_2),
+    "gemma_3_12B_it_fp4_mixed.safetensors": (
+        TEXT,
+        f"{HUB}/Comfy-Org/ltx-2/resolve/main/split_files/{TEXT}",
+    ),
     "sigclip_vision_patch14_384.safetensors": (
         "clip_vision",
         f"{HUB}/Comfy-Org/sigclip_vision_384/resolve/main",
@@ -106,7 +113,20 @@ TRAINED = {
         "to the model in extra channels. Image In Prompts takes no image: its size does not "
         "matter.",
     ),
+    "host_ltx2_image_to_video_with_sound": Trained(
+        model="LTX-2 19B, distilled, image to video with sound",
+        frames=97,
+        fps=25,
+        shift="part of its own list of noise levels",
+        sampling="euler, 8 steps, scale 1",
+        advice="Video and sound are one latent: Sora Guider keeps the image in the video, and the "
+        "sound is free. Sizes are multiples of 32, lengths 1 more than a multiple of 8. This graph "
+        "needs a ComfyUI with LTX-2, such as 0.33.",
+    ),
 }
+
+NEEDS_NEWER = ("host_ltx2_image_to_video_with_sound",)
+"""Graphs with nodes that the pinned ComfyUI lacks."""
 
 
 def files_of_models(graph: Graph) -> dict[str, list[str]]:

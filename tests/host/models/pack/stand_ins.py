@@ -26,7 +26,7 @@ LORA_RANK = 2
 UMT5 = "umt5_xxl_fp8_e4m3fn_scaled.safetensors"
 WORDS = {  # file -> width of its states, pooled width, whether it has an attention mask
     UMT5: (4096, 0, False),
-    "qwen_2.5_vl_7b_fp8_scaled.safetensors": (64, 0, False),
+    "qwen_2.5_vl_7b_fp8_scaled.safetensors": (64, 768, False),
     "byt5_small_glyphxl_fp16.safetensors": (64, 0, False),
 }
 AUTOENCODERS = {  # file -> channels, frames and pixels of a cell
