@@ -130,7 +130,10 @@ def matched() -> Graph:
         **generated("loop", "A polished green orb rolls to the left on sand."),
         "video": node("SoraDecodeVideo", latent=["latent", 0], vae=["model", 2], audio=["load", 2]),
         "parts": node("GetVideoComponents", video=["video", 0]),
-        "match": node("ColorMatch", image_ref=["load", 0], image_target=["parts", 0], method="mkl"),
+        "first": node("ImageFromBatch", image=["load", 0], batch_index=0, length=1),
+        "match": node(
+            "ColorMatch", image_ref=["first", 0], image_target=["parts", 0], method="mkl"
+        ),
         "save": combined(["match", 0], "matched", audio=["parts", 1]),
     }
 
