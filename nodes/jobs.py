@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..sora_core.errors import MediaError
 from ..sora_core.resume.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
 from ..sora_core.resume.prediction_cache import prediction_files
-from .host.resume.segment_cache import jobs_folder
+from .host.paths import jobs_folder
 from .host.sampling import progress
 from .host.validation import checked_choice
 

@@ -15,7 +15,7 @@ REACHES = {
     "checkpoints": GROUND | {"models"},
     "resume": GROUND | {"checkpoints", "sampling"},
     "training": GROUND | {"checkpoints", "models", "sampling", "video", "world"},
-    "pipeline": BELOW,
+    "pipeline": BELOW | {"resume"},
     "measure": BELOW | {"pipeline", "training"},
     "cli": BELOW | {"measure", "pipeline", "training"},
     "__init__": BELOW | {"pipeline"},

@@ -20,6 +20,7 @@ from .validation import checked_choice
 
 MODEL_SUFFIX = ".safetensors"
 MODELS_FOLDER = "diffusion_models"
+JOBS_FOLDER = "sora-jobs"
 
 
 class HiddenInputs(Protocol):
@@ -51,6 +52,11 @@ def model_path(name: str) -> Path:
 
 def shipped_names() -> list[str]:
     return sorted(file.name for file in MODELS.glob(f"sora-*{MODEL_SUFFIX}"))
+
+
+def jobs_folder() -> Path:
+    """The folder of long jobs, in the host's output folder."""
+    return Path(folder_paths.get_output_directory()) / JOBS_FOLDER
 
 
 def unused_video(suffix: str = ".mp4") -> Path:

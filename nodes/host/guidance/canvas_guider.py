@@ -6,8 +6,8 @@ Some of the host's models count noise from 0 to far above 1: `x = clean + sigma 
 brought to rectified flow on the way in, and back on the way out.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import comfy.model_patcher
@@ -19,34 +19,24 @@ from torch import Tensor
 
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
-from ....sora_core.resume.fingerprint import fingerprint
-from ....sora_core.resume.prediction_cache import PredictionCache
-from ....sora_core.resume.tensor_cache import Tensors
-from ....sora_core.sampling.drift import StatisticsProbe, anchor
-from ....sora_core.sampling.guidance import ease_guidance, guide_both
-from ....sora_core.sampling.inpaint import SamplingMask, keep_known
+from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
+from ....sora_core.sampling.guidance import GuidanceScale, ease_guidance
+from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
-from ..conditioning import cond_weights
-from ..latents import canvas_of, filler_of
+from ..conditioning import by_span, by_wording, cond_weights
+from ..latents import canvas_of, describe_latent, filler_of
 from ..models.model import FRAME_RATE, HostModel
-from ..resume.fingerprint import (
-    conds_fingerprint,
-    model_fingerprint,
-    pack_fingerprint,
-    sampler_fingerprint,
-)
-from ..resume.progress import SamplingProgress
-from ..resume.segment_cache import SegmentJob, open_job, segment_tensors
-from ..resume.segments import SegmentRunner
-from ..sampling import Callback, Conditioning, Guider, LatentDict, no_model
+from ..paths import jobs_folder
+from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_fingerprint
+from ..resume.progress import SamplingProgress, drift_monitor
+from ..sampling import Callback, Conditioning, Guider, LatentDict
 from .conditioning_support import concat_channels, conditioning_support
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
 from .predict import (
     GUIDING_FRAME,
-    GuidanceScale,
     GuidedCall,
     ModelOptions,
     SegmentContext,
@@ -57,7 +47,7 @@ from .predict import (
 )
 from .sound_latent import Streams, is_nested, streams_from, streams_of, with_levels
 from .stage import SigmaStage, stage_of
-from .temporal_plan import TemporalPlan
+from .temporal_plan import plan_for_latent, window_sigmas
 from .trained_length import takes_frame_rate
 from .vace_context import check_user_context, vace_context
 
@@ -74,9 +64,8 @@ class CanvasGuider(Guider):
     shown what is there already; else, and where it is a loop, in windows.
     """
 
+    task: SegmentTask
     context: SegmentContext
-    predictions: PredictionCache | None
-    probe: StatisticsProbe
     streams: Streams | None = None  # of a latent with sound, while it is sampled
 
     def set_canvas(
@@ -89,13 +78,13 @@ class CanvasGuider(Guider):
         canvas does not support; SizeError for a latent without a time axis.
         """
         model = self.model_patcher.model
-        self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
+        self.latent, self.resume = latent, resume
         self.support = conditioning_support(model)
         if self.low is not None and conditioning_support(self.low.patcher.model) != self.support:
             raise ConfigError(
                 "model and model_low take footage in different ways: connect two models of one kind"
             )
-        guide_both(no_model, no_model, no_model, self.scale, footage_scale)
+        self.guidance = replace(self.guidance, footage=footage_scale)
         check_latent(model, latent)
         placed, looped = "noise_mask" in latent, is_loop(latent)
         if placed and footage_scale != 1 and not self.support.accepts_footage:
@@ -113,7 +102,7 @@ class CanvasGuider(Guider):
             )
         if self.support.context:
             check_user_context(self.original_conds, latent["samples"].shape[2], placed)
-        self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
+        self.plan = plan_for_latent(self.model_patcher, self.support, latent, window)
         if "control" in cond_keys and self.plan.resumable:
             raise ConfigError(
                 "a ControlNet does not follow a video in segments, windows or a loop: set `window` "
@@ -126,10 +115,6 @@ class CanvasGuider(Guider):
                 name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
                 for name, conds in self.original_conds.items()
             }
-
-    @property
-    def guidance(self) -> GuidanceScale:
-        return GuidanceScale(self.scale, self.footage_scale, self.rescale, self.interval)
 
     @property
     def summary(self) -> str:
@@ -164,46 +149,53 @@ class CanvasGuider(Guider):
             stage.check_segments()
 
         remark = schedule_remark(self.model_patcher, sigmas, self.plan.whole)
-        sigmas = self.plan.sigmas(sigmas)
-        weights = cond_weights(self.original_conds["positive"], self.latent)
+        sigmas = window_sigmas(self.plan, sigmas)
+        video = self.video_task(stage, noise, seed)
+        progress = SamplingProgress(callback, len(sigmas) - 1)
         steps = super().sample
 
-        def generate(
-            segment: Segment,
-            fresh: int | None,
-            on_step: Callable[..., None],
-            predictions: PredictionCache | None,
-        ) -> Tensors:
-            self.context = self.segment_context(segment, weights)
-            self.predictions, self.probe = predictions, StatisticsProbe()
+        def sample_segment(task: SegmentTask) -> Latent:
+            segment = task.segment
+            self.task, self.context = task, self.segment_context(segment, video.weights)
             sampled = steps(
-                noise[:, :, segment.frames],
+                task.noise,
                 stage.start_of(segment.known, segment.mask, segment.frames),
                 sampler,
                 sigmas,
-                callback=on_step,
+                callback=partial(progress.step, segment),
                 disable_pbar=disable_pbar,
-                seed=fresh,
+                seed=task.seed,
             )
-            latent = stage.finished(segment.known, segment.mask, sampled)
-            return segment_tensors(latent, self.probe.statistics)
+            return stage.finished(segment.known, segment.mask, sampled)
 
-        positive = self.original_conds["positive"]
-        segment_job = SegmentJob(stage.known, stage.mask, noise, seed, positive, weights)
+        model = self.model_patcher.model
         runner = SegmentRunner(
-            self.model_patcher.model, segment_job, SEGMENT_SETTINGS, self.plan.segment_frames
+            video,
+            SEGMENT_SETTINGS,
+            self.plan.segment_frames,
+            drift_monitor(model),
+            model.process_latent_in,
         )
         job, uncached = None, ""
         if self.resume and self.plan.resumable:
             try:
-                job = open_job(
-                    self.shared(sampler, sigmas, stage), segment_job, self.latent, runner.total
-                )
+                shared = self.shared(sampler, sigmas, stage)
+                job = runner.open_job(jobs_folder(), shared, describe_latent(self.latent))
             except ConfigError as problem:
                 uncached = f"A restart begins anew: {problem}."
-        whole, messages = runner.run(generate, job, SamplingProgress(callback, len(sigmas) - 1))
+        whole, messages = runner.run(sample_segment, job, progress.finish_segment)
+        if runner.total > 1:
+            progress.finish(model.process_latent_in(whole), runner.total)
         self.report = " ".join(filter(None, (messages, uncached, remark)))
         return whole
+
+    def video_task(self, stage: SigmaStage, noise: Latent, seed: int | None) -> VideoTask:
+        """What the runner samples: the canvas of `stage`, and the prompts over its time."""
+        positive = self.original_conds["positive"]
+        weights = cond_weights(positive, self.latent)
+        prompts = [conds_fingerprint(conds) for conds in by_span(positive)]
+        scenes = by_wording(positive, weights)
+        return VideoTask(stage.known, stage.mask, noise, seed, prompts, weights, scenes)
 
     def sample_with_sound(
         self,
@@ -222,7 +214,7 @@ class CanvasGuider(Guider):
         spans of time and a footage scale.
         """
         several = len(cond_weights(self.original_conds["positive"], self.latent)) > 1
-        if self.plan.is_long or self.plan.ring or several or self.footage_scale != 1:
+        if self.plan.is_long or self.plan.ring or several or self.guidance.footage != 1:
             raise ConfigError(
                 "a latent with sound is sampled in one pass: no loop, no prompts over spans of "
                 "time, footage_scale 1, and `window` as long as the canvas"
@@ -269,10 +261,11 @@ class CanvasGuider(Guider):
         )
         return torch.where(streams.packed(streams.masks).to(x) < sigma, known, clean)
 
-    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage) -> str:
-        """What makes every link of a painting; ConfigError where a restart could not know it."""
-        return fingerprint(
-            pack_fingerprint(),
+    def shared(
+        self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage
+    ) -> list[object]:
+        """What counts in each segment alike, for the key of a job."""
+        return [
             model_fingerprint(self.model_patcher),
             sampler_fingerprint(sampler),
             sigmas,
@@ -281,11 +274,10 @@ class CanvasGuider(Guider):
             filler_of(self.latent),
             self.plan.windows,
             self.plan.ring,
-            SEGMENT_SETTINGS,
             self.model_patcher.load_device,
             stage.start,
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
-        )
+        ]
 
     def segment_context(self, segment: Segment, weights: Float[Tensor, "p t"]) -> SegmentContext:
         """The inputs of the model for `segment`, on the device that the model runs on.
@@ -323,7 +315,6 @@ class CanvasGuider(Guider):
             prompts=weights,
             start=segment.start,
             reference=segment.reference and segment.reference.transformed(model.process_latent_in),
-            anchored=SEGMENT_SETTINGS.anchor * segment.overlap,
         )
         easing = model.easing if isinstance(model, HostModel) else 0
         share = ease_guidance(mask, easing, looped)
@@ -363,12 +354,8 @@ class CanvasGuider(Guider):
             options,
             seed,
         )
-        denoise = self.plan.denoiser(call.denoiser, context.start)
-        if self.predictions is not None:
-            denoise = self.predictions.over(denoise)
-        if context.reference is not None and context.anchored > 0:
-            denoise = anchor(denoise, context.reference, context.anchored, self.probe)
-        denoise = keep_known(denoise, context.known, context.mask)
+        denoise = self.plan.denoiser(call.predict, context.start)
+        denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
         return denoise(x / (1 + far), sigma / (1 + far))
 
 
@@ -393,7 +380,7 @@ def make_guider(
             raise ConfigError("footage_scale needs footage: connect `latent` of Sora Guider too")
     result = Guider(model) if latent is None else CanvasGuider(model)
     result.set_conds(positive, negative)
-    result.set_guidance(scale, rescale, interval)
+    result.set_guidance(GuidanceScale(scale, rescale=rescale, interval=interval))
     if low is not None:
         result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
