@@ -1,4 +1,4 @@
-"""The nodes that ComfyUI shows: a schema and one call into the core each."""
+"""The nodes of the pack: a schema and one call into the core each."""
 
 from comfy_api.latest import ComfyExtension, io
 

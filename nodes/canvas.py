@@ -25,8 +25,8 @@ class SoraCanvas(io.ComfyNode):
                     "aspect",
                     options=[CUSTOM, *ASPECTS],
                     default=CUSTOM,
-                    tooltip="custom uses width and height as they are; a ratio changes the shape "
-                    "and preserves the number of pixels, about.",
+                    tooltip="custom uses width and height; a ratio changes the shape at about the "
+                    "same number of pixels.",
                 ),
                 io.Int.Input(
                     "width", default=64, min=MIN_SIDE, max=MAX_SIDE, tooltip="Width in pixels."

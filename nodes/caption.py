@@ -105,7 +105,7 @@ def ask_model(video: VideoInput | dict[str, Latent], clip: Writer | None, seed: 
     if clip is None:
         raise ConfigError("captioner language model: connect one that can see to clip")
     if isinstance(video, dict):
-        raise ConfigError("a language model sees pictures: decode the latent first")
+        raise ConfigError("a language model needs pictures: decode the latent first")
     media = as_media(video)
     frames = stills(media.placement, (media.width, media.height), media.seconds)
     answer = generate_text(clip, question(), images_from_frames(frames), seed=seed)

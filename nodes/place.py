@@ -15,6 +15,7 @@ from .schema_inputs import (
     canvas_input,
     canvas_output,
     canvas_result,
+    choice_input,
     clip_of,
     curve_input,
     firmness_input,
@@ -47,12 +48,9 @@ class SoraPlaceVideo(io.ComfyNode):
                     "the canvas are cut.",
                     -MAX_CANVAS_SECONDS,
                 ),
-                io.Combo.Input(
-                    "counted_from",
-                    options=list(EDGES),
-                    default=EDGES[0],
-                    tooltip="start: seconds from the start of the canvas to that of the footage; "
-                    "end: from the end of the footage to that of the canvas.",
+                edge_input(
+                    "start: seconds from the start of the canvas to that of the footage; end: from "
+                    "the end of the footage to that of the canvas."
                 ),
                 seconds_input("skip", 0.0, "Seconds to skip at the beginning of the footage."),
                 seconds_input("seconds", 0.0, "How long it lasts; 0 is to its end."),
@@ -128,12 +126,9 @@ class SoraPlaceImage(io.ComfyNode):
                     "When the image starts, in seconds of the canvas.",
                     -MAX_CANVAS_SECONDS,
                 ),
-                io.Combo.Input(
-                    "counted_from",
-                    options=list(EDGES),
-                    default=EDGES[0],
-                    tooltip="start: seconds from the start of the canvas; end: from its end, so "
-                    "that 0 is the last frame.",
+                edge_input(
+                    "start: seconds from the start of the canvas; end: from its end, so that 0 is "
+                    "the last frame."
                 ),
                 seconds_input("seconds", 0.0, "How long the image lasts; 0 is a single frame."),
                 firmness_input(
@@ -206,6 +201,10 @@ def on_canvas(canvas: Canvas, placement: Placement) -> io.NodeOutput:
     """`canvas` with `placement` on top; SizeError if the two do not overlap."""
     visible_frames(canvas, placement)
     return canvas_result(canvas.place(placement))
+
+
+def edge_input(tooltip: str) -> io.Input:
+    return choice_input("counted_from", EDGES, EDGES[0], tooltip)
 
 
 def region_inputs() -> list[io.Input]:

@@ -1,5 +1,7 @@
 """Inputs, outputs and the preview that the canvas nodes share."""
 
+from collections.abc import Iterable
+
 from comfy_api.latest import io, ui
 
 from ..sora_core.canvas.canvas import FITS, Canvas
@@ -42,13 +44,26 @@ def video_input(name: str, tooltip: str, optional: bool = False) -> io.Input:
 
 def fit_input(default: str = "pad", optional: bool = False) -> io.Input:
     """The input `fit`: how footage of another shape fills its region, one of `FITS`."""
+    tooltip = (
+        "For footage of another shape than its region: pad shows all of it and generates the "
+        "borders, crop fills the region and cuts the rest, stretch distorts."
+    )
+    return choice_input("fit", FITS, default, tooltip, optional)
+
+
+def choice_input(
+    name: str, choices: Iterable[str], default: str, tooltip: str, optional: bool = False
+) -> io.Input:
+    """A combo input of `choices`."""
     return io.Combo.Input(
-        "fit",
-        options=list(FITS),
-        default=default,
-        optional=optional,
-        tooltip="For footage of another shape than its region: pad shows all of it and generates "
-        "the borders, crop fills the region and cuts the rest, stretch distorts.",
+        name, options=list(choices), default=default, optional=optional, tooltip=tooltip
+    )
+
+
+def fps_input(tooltip: str, optional: bool = False) -> io.Input:
+    """The input `fps`, from 0 (which stands for a rate from elsewhere) to 240 in steps of 0.5."""
+    return io.Float.Input(
+        "fps", default=0.0, min=0.0, max=240.0, step=0.5, optional=optional, tooltip=tooltip
     )
 
 

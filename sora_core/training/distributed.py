@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed
-from torch.multiprocessing.spawn import spawn
+from torch import Tensor, distributed  # noqa: TID251
+from torch.multiprocessing.spawn import spawn  # noqa: TID251
 
 
 @dataclass(frozen=True, slots=True)

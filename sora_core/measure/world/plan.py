@@ -1,4 +1,4 @@
-"""Which rulers there are, and how many clips each looks at."""
+"""The rulers, and the number of clips that each measures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from . import (
 from .clips import SIZE, Clips
 from .row import Row
 
-LONG_SECONDS = 60  # of a long video; a quick look takes 16
+LONG_SECONDS = 60  # of a long video; a quick run takes 16
 LONG_FPS = 8
 
 
@@ -86,7 +86,7 @@ RULERS: Mapping[str, Ruler] = {
 
 
 TOWN_ONLY = ("left", "push", "change", "identity")
-"""Rulers of what the first world cannot show."""
+"""Rulers of events that the first world does not have."""
 
 
 def chosen_rulers(names: Sequence[str], town: bool) -> list[str]:

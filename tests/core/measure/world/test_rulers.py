@@ -21,7 +21,7 @@ from sora_core.measure.world.worlds import first_world
 from sora_core.pipeline.generate import load
 from sora_core.shapes import Size
 from sora_core.world.render import render
-from tests.core.measure.world.broken import doubled, moved, redrawn, sample, stretched, true_clips
+from tests.support.broken_clips import doubled, moved, redrawn, sample, stretched, true_clips
 
 
 @pytest.mark.parametrize("kind", ("orbit", "pan", "rise", "zoom"))

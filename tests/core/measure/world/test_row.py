@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from sora_core.errors import ConfigError
-from sora_core.measure.world.interval import bootstrap, wilson
 from sora_core.measure.world.plan import Plan, chosen_rulers
-from sora_core.measure.world.row import NONE, Row, mean_row, share_row
+from sora_core.measure.world.row import NONE, Row, bootstrap, mean_row, share_row, wilson
 
 
 def test_wilsons_interval_is_that_of_the_textbook():
