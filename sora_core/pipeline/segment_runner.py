@@ -92,7 +92,7 @@ class SegmentTask:
         return keep_known(denoise, known, mask)
 
 
-Sample = Callable[[SegmentTask], Latent]
+SampleSegment = Callable[[SegmentTask], Latent]
 """Samples a segment: its clean latent."""
 
 OnSegment = Callable[[Segment, Latent, bool], None]
@@ -131,7 +131,7 @@ class SegmentRunner:
 
     def run(
         self,
-        sample: Sample,
+        sample: SampleSegment,
         job: Job | None = None,
         on_segment: OnSegment = lambda segment, latent, restored: None,
     ) -> tuple[Latent, str]:
