@@ -10,6 +10,7 @@ from ..sora_core.canvas import edits
 from ..sora_core.canvas.canvas import FITS
 from ..sora_core.shapes import MAX_SIDE
 from .host.media import mask_frames
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
     FOOTAGE_TOOLTIP,
@@ -24,6 +25,7 @@ from .schema_inputs import (
 )
 
 
+@checked_inputs
 class SoraEditVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -67,6 +69,7 @@ class SoraEditVideo(io.ComfyNode):
         return canvas_result(edits.inpaint(blank, placed, opened, start, seconds or None))
 
 
+@checked_inputs
 class SoraOutpaintVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

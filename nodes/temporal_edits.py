@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..sora_core.canvas import edits
 from ..sora_core.canvas.canvas import FITS
 from ..sora_core.errors import ConfigError
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
     FOOTAGE_TOOLTIP,
@@ -25,6 +26,7 @@ from .schema_inputs import (
 )
 
 
+@checked_inputs
 class SoraImageToVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -56,6 +58,7 @@ def first_image(image: torch.Tensor) -> torch.Tensor:
     return image[:1, ..., :3]
 
 
+@checked_inputs
 class SoraExtendVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -89,6 +92,7 @@ class SoraExtendVideo(io.ComfyNode):
         return canvas_result(edits.extend_media(clip, seconds, direction, keep, fit, canvas))
 
 
+@checked_inputs
 class SoraConnectVideos(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -117,6 +121,7 @@ class SoraConnectVideos(io.ComfyNode):
         return canvas_result(edits.connect_media(begin, end, seconds, keep, fit, canvas))
 
 
+@checked_inputs
 class SoraMorphVideos(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -152,6 +157,7 @@ class SoraMorphVideos(io.ComfyNode):
         return canvas_result(edits.morph_media(begin, end, seconds, firmness, fit, canvas))
 
 
+@checked_inputs
 class SoraLoopVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

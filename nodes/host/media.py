@@ -4,11 +4,11 @@ Axes: t frames, y rows, x columns.
 """
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from av.error import FFmpegError
 from comfy_api.latest import Input, InputImpl
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -20,7 +20,9 @@ from ...sora_core.canvas.media import Media, read_media
 from ...sora_core.errors import ConfigError, MediaError
 from ...sora_core.video.probe import probe
 from ...sora_core.video.reader import read_times
-from .paths import unused_video
+from .sockets.media import FOREIGN_ERRORS, foreign_code, video_in_memory
+from .sockets.tensors import type_name
+from .temp_files import TempName, temp_path
 
 ROUNDING = 1e-6  # seconds: moments and times are sums of fractions
 IMAGE_FPS = 8.0  # of images, where no canvas says more
@@ -35,7 +37,7 @@ def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:
         return _from_images(video, fps, None)
     path = _source_file(video)
     if path is None:
-        components = video.get_components()
+        components = video_in_memory("video", video).get_components()
         sound = None if components.audio is None else sound_from_audio(components.audio)
         return _from_images(components.images, float(components.frame_rate), sound)
     return read_media(path)
@@ -51,7 +53,10 @@ def _source_file(video: Input.Video) -> Path | None:
     """The file that `video` is the whole of; None where it was made, trimmed or cropped."""
     if not isinstance(video, InputImpl.VideoFromFile):
         return None
-    source: Any = video.get_stream_source()
+    with foreign_code("video", "VIDEO"):
+        source: Any = video.get_stream_source()
+    if not isinstance(source, str | BytesIO):
+        raise MediaError(f"video: {type_name(source)} in place of a file: connect Load Video")
     # What is no video is refused in our words, not in those of the host.
     probe(Path(source) if isinstance(source, str) else source)
     whole = InputImpl.VideoFromFile(source)
@@ -59,17 +64,17 @@ def _source_file(video: Input.Video) -> Path | None:
         if _asked(whole, side) != _asked(video, side):
             return None
     if isinstance(source, str):
-        return Path(source)
-    path = unused_video()  # what is read piece by piece needs a file
+        return source.path if isinstance(source, TempName) else Path(source)
+    path = temp_path(".mp4")  # what is read piece by piece needs a file
     path.write_bytes(source.getvalue())
     return path
 
 
 def _asked(video: Input.Video, question: str) -> object:
-    """What `video` answers; None where the host cannot tell, as of recordings without a header."""
+    """What `video` answers; None where it cannot tell, as of recordings without a header."""
     try:
         return getattr(video, question)()
-    except (ValueError, FFmpegError):
+    except FOREIGN_ERRORS:
         return None
 
 

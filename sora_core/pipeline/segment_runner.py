@@ -7,6 +7,7 @@ Axes: b c t y x, as in shapes; p prompts, q distinct prompts.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from ..resume.fingerprint import fingerprint
 from ..resume.jobs import Job
 from ..resume.prediction_cache import PredictionCache
+from ..resume.retention import running
 from ..resume.tensor_cache import Tensors
 from ..resume.version import RESULTS_VERSION
 from ..sampling.drift import DriftMonitor, Statistics, StatisticsProbe, anchor
@@ -161,9 +163,10 @@ class SegmentRunner:
             self._note_drift(segment, part)
             return latent
 
-        whole = generate_segments(
-            generate, video.known, video.mask, self.length, self.settings, video.scenes
-        )
+        with nullcontext() if job is None else running(job.folder):
+            whole = generate_segments(
+                generate, video.known, video.mask, self.length, self.settings, video.scenes
+            )
         if job is not None:
             job.finish()
         parts = [f"{self.total} parts." if self.total > 1 else "", report.summary]
