@@ -12,6 +12,7 @@ from sora_nodes.nodes.host.guidance.conditioning_support import (
     ConditioningSupport,
     conditioning_support,
 )
+from sora_nodes.nodes.host.guidance.temporal_plan import window_sigmas
 from sora_nodes.nodes.host.vae.decode import decode_video
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
@@ -211,8 +212,8 @@ def test_a_schedule_that_was_chosen_stays_and_another_counts_what_is_seen(ours):
         for part, shift in ((observed, 0.0), (latent, 0.0), (latent, 2.5))
     )
     assert not torch.equal(expected, whole)
-    assert torch.equal(guider.plan.sigmas(whole), expected)
-    assert torch.equal(guider.plan.sigmas(chosen), chosen)
+    assert torch.equal(window_sigmas(guider.plan, whole), expected)
+    assert torch.equal(window_sigmas(guider.plan, chosen), chosen)
 
 
 @pytest.mark.parametrize("edit", ["nothing", "backward", "loop"])
