@@ -23,7 +23,7 @@ from .host.models.vae import compression
 from .host.sampling import counted
 from .host.sockets.checked import checked_inputs
 from .host.temp_files import preview_files
-from .schema_inputs import SoraCanvasType, video_input
+from .schema_inputs import SoraCanvasType, passed_on_video
 
 MEASURED_TOGETHER = 16  # images converted to frames at a time
 
@@ -32,6 +32,10 @@ MEASURED_TOGETHER = 16  # images converted to frames at a time
 class SoraMeasureSeams(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        video_in, video_out = passed_on_video(
+            "The video to measure: a VIDEO, read in chunks, or images.",
+            "The input video, unchanged.",
+        )
         return io.Schema(
             node_id="SoraMeasureSeams",
             display_name="Sora Measure Seams",
@@ -39,7 +43,7 @@ class SoraMeasureSeams(io.ComfyNode):
             description="Measures the step from frame to frame at each join, relative to all other "
             "steps: 1 is no seam. In pixels, motion and colour, and across the ends of a loop.",
             inputs=[
-                video_input("video", "The video to measure: a VIDEO, read in chunks, or images."),
+                video_in,
                 io.String.Input(
                     "joins",
                     default="",
@@ -72,9 +76,7 @@ class SoraMeasureSeams(io.ComfyNode):
                     tooltip="All figures as JSON: joins, loop, drift from part to part, and the "
                     "PSNR of preserved footage in dB.",
                 ),
-                io.Custom("VIDEO,IMAGE").Output(
-                    display_name="video", tooltip="The input video, unchanged."
-                ),
+                video_out,
             ],
         )
 

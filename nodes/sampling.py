@@ -202,6 +202,13 @@ class SoraGuider(io.ComfyNode):
                     tooltip="Noise level below which `model_low` is used: 0.875 for Wan 2.2 text "
                     "to video, 0.9 for Wan 2.2 image to video.",
                 ),
+                io.Boolean.Input(
+                    "frame_levels",
+                    default=False,
+                    optional=True,
+                    tooltip="For Wan text to video with weights that were trained with a noise "
+                    "level for each frame, such as Pusa or SkyReels-V2 DF: footage is shown clean.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
@@ -222,11 +229,12 @@ class SoraGuider(io.ComfyNode):
         resume=True,
         model_low=None,
         boundary=0.875,
+        frame_levels=False,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
         guidance = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        settings = (footage_scale, window, resume, low)
+        settings = (footage_scale, window, resume, low, frame_levels)
         result = make_guider(model, positive, negative, *guidance, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 

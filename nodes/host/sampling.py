@@ -24,12 +24,11 @@ from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Grid, Latent
 from .guidance.low_noise_expert import LowNoiseExpert, flow_level
 from .guidance.model_schedule import schedule_remark
-from .latents import LatentDict
+from .latents import LatentDict, is_nested, streams_of
 from .sockets.media import foreign_code
 from .sockets.tensors import (
     checked_numbers,
     checked_tensor,
-    is_streams,
     shape_text,
     type_name,
 )
@@ -50,8 +49,15 @@ class Noise:
     def generate_noise(self, latent: LatentDict) -> Tensor:
         """Unit Gaussian noise of the shape of `latent`, in float32 on the CPU.
 
-        SizeError unless the samples are `b c y x` or `b c t y x`.
+        Video has the same noise with sound as without. SizeError unless the samples are `b c y x`
+        or `b c t y x`, or a nested latent of these.
         """
+        if is_nested(latent["samples"]):
+            parts = [
+                Noise((self.seed + i) % 2**64).generate_noise({"samples": stream})
+                for i, stream in enumerate(streams_of(latent["samples"]))
+            ]
+            return type(latent["samples"])(parts)
         batch, channels, *sides = latent["samples"].shape
         if len(sides) not in (2, 3):
             raise SizeError(
@@ -241,7 +247,7 @@ def noise_for(noise: Noise, latent: LatentDict) -> Tensor:
     with foreign_code("noise", "NOISE"):
         made = noise.generate_noise(latent)
     samples = latent["samples"]
-    if is_streams(samples) and is_streams(made):
+    if is_nested(samples) and is_nested(made):
         return made
     made = checked_tensor("noise", made, "a NOISE")
     if made.shape != samples.shape:
@@ -281,6 +287,7 @@ def moving(callback: Callback) -> Callback:
     """`callback`, shown one frame of a video after the other: the host shows the first it gets."""
 
     def show(step: int, clean: Latent, x: Latent, steps: int) -> None:
+        clean = streams_of(clean)[0]
         frame = step % clean.shape[2] if clean.ndim == 5 else None
         callback(step, clean if frame is None else clean[:, :, frame : frame + 1], x, steps)
 

@@ -39,6 +39,8 @@ class SegmentRunner:
     segment_job: SegmentJob
     chain: SegmentSettings
     length: int
+    monitored: bool = True  # whether drift is measured: not where sound lies in the latent
+    on_segment: Callable[[Segment, Latent], None] = lambda segment, latent: None  # once finished
 
     @property
     def total(self) -> int:
@@ -49,7 +51,8 @@ class SegmentRunner:
     ) -> tuple[Latent, str]:
         """The whole latent, and a summary for the user. Segments and predictions that `job` has
         cached are not generated again."""
-        segment_job, monitor, resumed = self.segment_job, drift_monitor(self.model), ResumeReport()
+        segment_job, resumed = self.segment_job, ResumeReport()
+        monitor = drift_monitor(self.model) if self.monitored else None
 
         def cached_segment(segment: Segment) -> Latent:
             seed = None if segment_job.seed is None else (segment_job.seed + segment.index) % 2**64
@@ -66,6 +69,7 @@ class SegmentRunner:
                 else job.part(segment.index, segment_job.key_of(segment, seed), make)
             )
             latent = part[LATENT_KEY]
+            self.on_segment(segment, latent)
             if there:
                 resumed.parts += 1
                 progress.restored(segment, latent)

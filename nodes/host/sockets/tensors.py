@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ....sora_core.canvas.canvas_latent import CanvasLatent
 from ....sora_core.errors import ConfigError, SizeError
-from ..latents import CANVAS_LATENT_KEY, LatentDict
+from ..latents import CANVAS_LATENT_KEY, LatentDict, is_nested
 
 MAX_MAGNITUDE = 1e6  # of latents and sigmas: float16 ends at 65504, sigmas of the host below 1e4
 MASK_RANGE = (-0.5, 1.5)  # masks end at 0 and 1; resizing by a cubic filter overshoots a little
@@ -132,7 +132,7 @@ def checked_latent(name: str, value: object) -> LatentDict:
         latent.pop(CANVAS_LATENT_KEY, None)
     if latent.get("noise_mask") is None:
         latent.pop("noise_mask", None)
-    if is_streams(latent["samples"]):
+    if is_nested(latent["samples"]):
         for stream in latent["samples"].unbind():
             checked_numbers(name, checked_tensor(name, stream, "a LATENT"), "a LATENT")
         return latent
@@ -140,11 +140,6 @@ def checked_latent(name: str, value: object) -> LatentDict:
     if "noise_mask" in latent:
         latent["noise_mask"] = checked_noise_mask(name, latent["noise_mask"])
     return latent
-
-
-def is_streams(samples: object) -> bool:
-    """Whether `samples` are a NestedTensor of the host, which is no tensor of torch."""
-    return not isinstance(samples, Tensor) and getattr(samples, "is_nested", False) is True
 
 
 def checked_samples(name: str, value: object) -> Tensor:
