@@ -197,13 +197,15 @@ class CanvasGuider(Guider):
         weights = cond_weights(self.original_conds["positive"], self.latent)
         steps = super().sample
 
+        most = self.plan.windows.length
+
         def generate(
             segment: Segment,
             fresh: int | None,
             on_step: Callable[..., None],
             predictions: PredictionCache | None,
         ) -> Tensors:
-            led = segment if ours else with_lead(segment, self.support, self.first)
+            led = segment if ours else with_lead(segment, self.support, self.first, most)
             lead, segment = segment.start - led.start, led
             self.context = self.segment_context(segment, weights, lead)
             self.predictions, self.probe = predictions, StatisticsProbe()
@@ -230,7 +232,7 @@ class CanvasGuider(Guider):
         length = self.plan.segment_frames
         if self.plan.segmented and not ours:
             settings = segment_settings(self.support, settings, length)
-            length = segment_length(self.support, settings, length)
+            length = segment_length(self.support, settings, length, stage.mask)
         self.first = None if bool(stage.mask[:, :, 0].any()) else stage.known[:, :, :1]
         positive = self.original_conds["positive"]
         segment_job = SegmentJob(stage.known, stage.mask, noise, seed, positive, weights)
