@@ -22,12 +22,15 @@ from .host.latents import (
     opened_frames,
     streams_of,
     video_alone,
+    with_time,
 )
 from .host.media import sound_from_audio
 from .host.models.vae import VAE, HostVAE, compression
-from .host.paths import free_memory, unused_video, workflow_notes
+from .host.paths import free_memory, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import temp_path
 from .host.vae.decode import VideoDecoding
 from .host.vae.lost_footage import lost_footage
 from .host.vae.sound import decoded_sound
@@ -36,6 +39,12 @@ from .schema_inputs import choice_input, fps_input
 
 DEFAULT_FPS = 8.0  # of a latent without a canvas
 VAE_TOOLTIP = "The VAE of the model that generated the latent."
+
+
+def samples_for(latent: LatentDict, vae: VAE) -> Tensor:
+    """The samples of `latent`; for a video VAE those of an image are one latent frame each."""
+    samples = latent["samples"]
+    return with_time(samples) if vae.latent_dim == 3 else samples
 
 
 def check_channels(samples: Tensor, vae: VAE) -> None:
@@ -63,7 +72,7 @@ def decodable(latent: LatentDict, vae: VAE) -> tuple[Latent, CanvasLatent | None
 
     ConfigError for the latent of another model.
     """
-    samples = latent["samples"]
+    samples = samples_for(latent, vae)
     check_channels(samples, vae)
     encoded = covered_canvas(latent, compression(vae))
     return samples, encoded, decoded_size(samples, encoded, compression(vae))
@@ -93,6 +102,7 @@ def file_suffix(codec: object, container: object) -> str:
     return suffix_for(checked_choice("codec", codec, list(CODECS)), container)
 
 
+@checked_inputs
 class SoraDecodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -194,7 +204,7 @@ class SoraDecodeVideo(io.ComfyNode):
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         rate = fps or (origin.fps if origin else DEFAULT_FPS)
-        notes, path = workflow_notes(cls.hidden), unused_video(suffix)
+        notes, path = workflow_notes(cls.hidden), temp_path(suffix)
 
         def write() -> str:
             """Writes the video and returns how it was decoded."""
@@ -226,6 +236,7 @@ class SoraDecodeVideo(io.ComfyNode):
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraDecodeFrames(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -18,6 +18,7 @@ from .host.media import Media, as_media
 from .host.models.vae import VAE, HostVAE, video_compression
 from .host.paths import free_memory, zeros_on_disk
 from .host.sampling import counted
+from .host.sockets.checked import checked_inputs
 from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
 from .host.vae.sound import latent_with_sound
 from .host.validation import checked_choice
@@ -26,6 +27,7 @@ from .schema_inputs import fit_input, fps_input, seconds_input, video_input
 PIXEL_COPIES = 6  # latents alive at once while a sampler runs
 
 
+@checked_inputs
 class SoraEncodeCanvas(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -81,6 +83,7 @@ class SoraEncodeCanvas(io.ComfyNode):
         return io.NodeOutput(latent, ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraEncodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -11,9 +11,11 @@ from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider
 from .host.guidance.low_noise_expert import LowNoiseExpert
 from .host.guidance.model_schedule import model_sigmas
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 
 
+@checked_inputs
 class SoraNoise(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -41,6 +43,7 @@ class SoraNoise(io.ComfyNode):
         return io.NodeOutput(host.Noise(seed))
 
 
+@checked_inputs
 class SoraSchedule(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -99,6 +102,7 @@ class SoraSchedule(io.ComfyNode):
         return io.NodeOutput(torch.tensor(truncate_sigmas(sigmas, strength)))
 
 
+@checked_inputs
 class SoraGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -235,6 +239,7 @@ class SoraGuider(io.ComfyNode):
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
 
+@checked_inputs
 class SoraSample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

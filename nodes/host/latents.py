@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from ...sora_core.canvas.canvas import Canvas
 from ...sora_core.canvas.canvas_latent import CanvasLatent
 from ...sora_core.shapes import Compression, Latent, Mask
@@ -17,6 +19,11 @@ def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
     """A LATENT of what `encoded` knows, with its mask as the noise mask if so chosen."""
     latent: LatentDict = {"samples": encoded.known, CANVAS_LATENT_KEY: encoded}
     return latent | {"noise_mask": encoded.mask} if noise_mask else latent
+
+
+def with_time(samples: Tensor) -> Tensor:
+    """`samples` of a video model: those of an image, b c y x, are one latent frame each."""
+    return samples[:, :, None] if samples.ndim == 4 else samples
 
 
 def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:
@@ -78,8 +85,11 @@ def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
 
 
 def is_nested(latent: object) -> bool:
-    """Whether `latent` holds several streams, as the video and the sound of LTX-2."""
-    return bool(getattr(latent, "is_nested", False))
+    """Whether `latent` holds several streams, as the video and the sound of LTX-2.
+
+    That is a NestedTensor of the host, which is no tensor of torch.
+    """
+    return not isinstance(latent, Tensor) and getattr(latent, "is_nested", False) is True
 
 
 def streams_of(latent: Any) -> list[Any]:  # noqa: ANN401 - the host's NestedTensor, or a tensor

@@ -29,7 +29,7 @@ from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
 from ..conditioning import cond_weights
-from ..latents import canvas_latent_of, canvas_of, filler_of, streams_of
+from ..latents import canvas_latent_of, canvas_of, filler_of, streams_of, with_time
 from ..models.model import FRAME_RATE, HostModel
 from ..resume.fingerprint import (
     conds_fingerprint,
@@ -102,6 +102,8 @@ class CanvasGuider(Guider):
         or canvas does not support; SizeError for a latent without a time axis.
         """
         model = self.model_patcher.model
+        if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
+            latent = latent | {"samples": with_time(latent["samples"])}
         self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
         self.support = conditioning_support(model)
         if frame_levels:

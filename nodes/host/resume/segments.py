@@ -1,6 +1,7 @@
 """Runs a long video segment by segment: cached, with progress, and measured for drift."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ import comfy.model_base
 
 from ....sora_core.resume.jobs import Job
 from ....sora_core.resume.prediction_cache import PredictionCache
+from ....sora_core.resume.retention import running
 from ....sora_core.resume.tensor_cache import Tensors
 from ....sora_core.sampling.drift import DriftMonitor, Statistics
 from ....sora_core.sampling.segments import (
@@ -18,6 +20,7 @@ from ....sora_core.sampling.segments import (
     segment_starts,
 )
 from ....sora_core.shapes import Latent
+from .job_limits import tidy_jobs
 from .progress import SamplingProgress
 from .segment_cache import LATENT_KEY, SegmentJob, free_statistics
 
@@ -85,20 +88,23 @@ class SegmentRunner:
                 )
             return latent
 
-        whole = generate_segments(
-            cached_segment,
-            segment_job.known,
-            segment_job.mask,
-            self.length,
-            self.chain,
-            segment_job.words,
-        )
+        with nullcontext() if job is None else running(job.folder):
+            whole = generate_segments(
+                cached_segment,
+                segment_job.known,
+                segment_job.mask,
+                self.length,
+                self.chain,
+                segment_job.words,
+            )
+        removed = ""
         if job is not None:
             job.finish()
+            removed = tidy_jobs()
         if self.total > 1:
             progress.finish(self.model.process_latent_in(whole), self.total)
         parts = [f"{self.total} parts." if self.total > 1 else "", resumed.summary]
-        parts.append(monitor.summary if monitor is not None else "")
+        parts += [monitor.summary if monitor is not None else "", removed]
         return whole, " ".join(part for part in parts if part)
 
 
