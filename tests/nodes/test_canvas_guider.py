@@ -128,7 +128,8 @@ def test_footage_that_fills_a_frame_enters_clean_at_level_0(host, name):
     for x, timestep in observed_by(model, words, latent):
         assert torch.equal(timestep[:, :2], torch.zeros_like(timestep[:, :2]))
         assert (timestep[:, 2:] == timestep.max()).all() and timestep.max() > 0
-        torch.testing.assert_close(x[:1, :, :2], known[:, :, :2], atol=1e-5, rtol=1e-5)
+        first = x[:1, : known.shape[1], :2]
+        torch.testing.assert_close(first, known[:, :, :2], atol=1e-5, rtol=1e-5)
 
 
 def test_footage_in_part_of_a_frame_is_as_noisy_as_the_rest_where_levels_are_per_frame(host):

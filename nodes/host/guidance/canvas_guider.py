@@ -198,15 +198,17 @@ class CanvasGuider(Guider):
         length = self.plan.segment_frames
         if self.plan.segmented and not ours:
             settings = segment_settings(self.support, settings, length)
-            length = segment_length(self.support, settings, length)
+            length = segment_length(self.support, settings, length, stage.mask)
         if layout is not None:  # sound lies in the same channels, and has no colours
             settings = replace(settings, anchor=0.0)
         self.first = None if bool(stage.mask[:, :, 0].any()) else stage.known[:, :, :1]
 
+        most = self.plan.windows.length
+
         def sample_segment(task: SegmentTask) -> Latent:
             segment = task.segment
             if not ours:
-                segment = with_lead(segment, self.support, self.first)
+                segment = with_lead(segment, self.support, self.first, most)
             lead = task.segment.start - segment.start
             self.task, self.context = task, self.segment_context(segment, video.weights, lead)
             own = noise[:, :, segment.frames]
