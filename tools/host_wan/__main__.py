@@ -1,0 +1,69 @@
+"""`python -m tools.host_wan data|train|measure`: a trained Wan of the host, as a test bench."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from sora_core.errors import SoraError
+from sora_core.training.trainer import TrainingConfig
+
+from .network import WanSettings
+from .training import FOLDER, KINDS, make_latents, train_wan
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.host_wan", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="latents, checkpoints, models")
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("data", help="render and encode the clips")
+    training = what.add_parser("train", help="train a network and write its file")
+    training.add_argument("kind", choices=KINDS)
+    training.add_argument("--steps", type=int, default=1500)
+    training.add_argument("--batch", type=int, default=32)
+    training.add_argument("--width", type=int, default=256)
+    training.add_argument("--depth", type=int, default=6)
+    training.add_argument("--matrix-rate", type=float, default=5e-3)
+    training.add_argument("--rate", type=float, default=2e-3)
+    training.add_argument("--decay", type=float, default=0.6)
+    training.add_argument("--average", type=float, default=0.99)
+    training.add_argument("--until", type=int, help="step at which to pause")
+    training.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        return run(options)
+    except SoraError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.what == "data":
+        make_latents(options.folder, say)
+        return 0
+    config = TrainingConfig(
+        steps=options.steps,
+        batch=options.batch,
+        matrix_rate=options.matrix_rate,
+        rate=options.rate,
+        warmup=30,
+        decay=options.decay,
+        average=options.average,
+        save_every=50,
+        show_every=300,
+        until=options.until,
+    )
+    settings = WanSettings(options.width, options.depth)
+    path = train_wan(options.kind, config, settings, options.folder, options.resume, say)
+    say(f"wrote {path}")
+    return 0
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
