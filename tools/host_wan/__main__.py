@@ -7,9 +7,12 @@ from pathlib import Path
 import torch
 
 from sora_core.errors import SoraError
+from sora_core.measure.report import write_json
 from sora_core.training.trainer import TrainingConfig
 
+from .bench import GUIDANCE, STEPS, BenchSettings
 from .network import WanSettings
+from .report import OPERATIONS, WAYS, figures_of, measure_way
 from .training import FOLDER, KINDS, make_latents, train_wan
 
 
@@ -30,6 +33,16 @@ def main() -> int:
     training.add_argument("--average", type=float, default=0.99)
     training.add_argument("--until", type=int, help="step at which to pause")
     training.add_argument("--resume", action="store_true")
+    measuring = what.add_parser("measure", help="seams, drift and texture of edits")
+    measuring.add_argument("measured", choices=("edits",))
+    measuring.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    measuring.add_argument("--operations", nargs="+", choices=OPERATIONS, default=OPERATIONS)
+    measuring.add_argument("--clips", type=int, default=12)
+    measuring.add_argument("--steps", type=int, default=STEPS)
+    measuring.add_argument("--guidance", type=float, default=GUIDANCE)
+    measuring.add_argument("--sampler", default="euler")
+    measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures, one folder a way")
+    measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -43,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
     if options.what == "data":
         make_latents(options.folder, say)
         return 0
+    if options.what == "measure":
+        return measure(options)
     config = TrainingConfig(
         steps=options.steps,
         batch=options.batch,
@@ -59,6 +74,32 @@ def run(options: argparse.Namespace) -> int:
     path = train_wan(options.kind, config, settings, options.folder, options.resume, say)
     say(f"wrote {path}")
     return 0
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Prints the claims of each way; 1 where a bar is missed."""
+    settings = BenchSettings(
+        steps=options.steps, guidance=options.guidance, sampler=options.sampler
+    )
+    figures, held = [], True
+    for way in options.ways:
+        sheets = options.sheets and options.sheets / way
+        claims = measure_way(
+            way, options.folder, options.operations, options.clips, settings, sheets, note
+        )
+        say(f"# {way}")
+        for claim in claims:
+            say(str(claim))
+        figures += figures_of(way, claims)
+        held &= way == "ours" or all(claim.holds for claim in claims)
+    if options.json:
+        write_json(figures, options.json)
+    return 0 if held else 1
+
+
+def note(line: str) -> None:
+    """Progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def say(line: str) -> None:

@@ -201,9 +201,7 @@ def sampling_shift(spread: float) -> float:
     return 2.0 * spread
 
 
-def footage_channels(
-    clean: Latent, mask: Mask, grey: Latent
-) -> Float[Tensor, "b c t y x"]:
+def footage_channels(clean: Latent, mask: Mask, grey: Latent) -> Float[Tensor, "b c t y x"]:
     """What Wan's inpainting models get beside the latent: mask (1 is known) and known latent.
 
     `mask` is 1 where the model generates. `clean` and `grey` are in the VAE's scale; where nothing
