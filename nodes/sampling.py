@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..sora_core.pipeline.generate import SAMPLERS, clip_shift
+from ..sora_core.sampling.joins import MAX_REPEATS, JoinSettings
 from ..sora_core.sampling.noise import MAX_SEED
 from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted_sigmas, truncate_sigmas
 from ..sora_core.shapes import Grid
@@ -196,6 +197,17 @@ class SoraGuider(io.ComfyNode):
                     tooltip="Noise level below which `model_low` is used: 0.875 for Wan 2.2 text "
                     "to video, 0.9 for Wan 2.2 image to video.",
                 ),
+                io.Float.Input(
+                    "hand_over",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="Takes the model's error on known frames from the frames beside them: "
+                    "better joins on models that take one noise level, such as Wan text to video. "
+                    "0 is off.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
@@ -216,11 +228,12 @@ class SoraGuider(io.ComfyNode):
         resume=True,
         model_low=None,
         boundary=0.875,
+        hand_over=0.0,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
         led = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        settings = (footage_scale, window, resume, low)
+        settings = (footage_scale, window, resume, low, JoinSettings(hand_over=hand_over))
         result = make_guider(model, positive, negative, *led, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
@@ -247,13 +260,23 @@ class SoraSample(io.ComfyNode):
                     tooltip="euler: one model call a step. heun: two, more exact. dpmpp_2m: one, "
                     "exact with few steps. sde: adds fresh noise at each step.",
                 ),
+                io.Int.Input(
+                    "repeats",
+                    default=1,
+                    min=1,
+                    max=MAX_REPEATS,
+                    optional=True,
+                    tooltip="How many times each step is walked, with noise in between: better "
+                    "joins with footage on models that take one noise level, such as Wan text to "
+                    "video, at as many times the model calls. 1 is once.",
+                ),
             ],
             outputs=[io.Latent.Output(tooltip="The finished latent, to be decoded.")],
         )
 
     @classmethod
-    def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
+    def execute(cls, noise, guider, sigmas, latent, sampler, repeats=1) -> io.NodeOutput:
         name = checked_choice("sampler", sampler, SAMPLERS)
-        sampled = host.sample(noise, guider, sigmas, latent, name)
+        sampled = host.sample(noise, guider, sigmas, latent, name, repeats)
         report = getattr(guider, "report", "")  # of ours alone
         return io.NodeOutput(sampled, ui={"text": (report,)} if report else {})

@@ -41,6 +41,8 @@ def main() -> int:
     measuring.add_argument("--steps", type=int, default=STEPS)
     measuring.add_argument("--guidance", type=float, default=GUIDANCE)
     measuring.add_argument("--sampler", default="euler")
+    measuring.add_argument("--repeats", type=int, default=1)
+    measuring.add_argument("--hand-over", type=float, default=0.0)
     measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures, one folder a way")
     measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args()
@@ -79,7 +81,11 @@ def run(options: argparse.Namespace) -> int:
 def measure(options: argparse.Namespace) -> int:
     """Prints the claims of each way; 1 where a bar is missed."""
     settings = BenchSettings(
-        steps=options.steps, guidance=options.guidance, sampler=options.sampler
+        steps=options.steps,
+        guidance=options.guidance,
+        sampler=options.sampler,
+        repeats=options.repeats,
+        hand_over=options.hand_over,
     )
     figures, held = [], True
     for way in options.ways:

@@ -40,7 +40,8 @@ class BenchSettings:
     sampler: str = "euler"
     shift: float = 0.0
     repeats: int = 1
-    known_guidance: float = 0.0
+    hand_over: float = 0.0
+    window: float = WINDOW
 
 
 class HostWanBench:
@@ -80,12 +81,21 @@ class HostWanBench:
         latent[latents.CANVAS_LATENT_KEY] = encoded
         use = self.settings
         guider = self.node("SoraGuider").execute(
-            self.model, *self.words(prompt), use.guidance, 0.0, 1.0, 0.0, latent, 1.0, WINDOW, False
+            self.model,
+            *self.words(prompt),
+            use.guidance,
+            rescale=0.0,
+            from_sigma=1.0,
+            to_sigma=0.0,
+            latent=latent,
+            window=use.window,
+            resume=False,
+            hand_over=use.hand_over,
         )
         sigmas = self.node("SoraSchedule").execute(latent, use.steps, use.shift, 1.0, self.model)
         noise = self.node("SoraNoise").execute(seed)
         done = self.node("SoraSample").execute(
-            noise.args[0], guider.args[0], sigmas.args[0], latent, use.sampler
+            noise.args[0], guider.args[0], sigmas.args[0], latent, use.sampler, use.repeats
         )
         images = self.node("SoraDecodeFrames").execute(done.args[0], self.vae).args[0]
         frames = pack_core("video.frames").frames_from_images(images)

@@ -25,6 +25,7 @@ from ....sora_core.resume.tensor_cache import Tensors
 from ....sora_core.sampling.drift import StatisticsProbe, anchor
 from ....sora_core.sampling.guidance import ease_guidance, guide_both
 from ....sora_core.sampling.inpaint import SamplingMask, keep_known
+from ....sora_core.sampling.joins import JoinSettings, hand_over
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
@@ -64,6 +65,8 @@ from .vace_context import check_user_context, vace_context
 IMAGE_KEYS = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
 
+NO_HELP = JoinSettings()
+
 BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 
 
@@ -77,6 +80,7 @@ class CanvasGuider(Guider):
     context: SegmentContext
     predictions: PredictionCache | None
     probe: StatisticsProbe
+    joins: JoinSettings = NO_HELP
     streams: Streams | None = None  # of a latent with sound, while it is sampled
 
     def set_canvas(
@@ -284,6 +288,7 @@ class CanvasGuider(Guider):
             SEGMENT_SETTINGS,
             self.model_patcher.load_device,
             stage.start,
+            self.joins,
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
         )
 
@@ -368,6 +373,7 @@ class CanvasGuider(Guider):
             denoise = self.predictions.over(denoise)
         if context.reference is not None and context.anchored > 0:
             denoise = anchor(denoise, context.reference, context.anchored, self.probe)
+        denoise = hand_over(denoise, context.known, context.mask, self.joins, self.plan.ring)
         denoise = keep_known(denoise, context.known, context.mask)
         return denoise(x / (1 + far), sigma / (1 + far))
 
@@ -384,6 +390,7 @@ def make_guider(
     window: float,
     resume: bool,
     low: LowNoiseExpert | None = None,
+    joins: JoinSettings = NO_HELP,
 ) -> Guider:
     """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
     if latent is None:
@@ -397,5 +404,6 @@ def make_guider(
     if low is not None:
         result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
+        result.joins = joins
         result.set_canvas(latent, footage_scale, window, resume)
     return result
