@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..sora_core.pipeline.generate import SAMPLERS, clip_shift
-from ..sora_core.sampling.joins import MAX_REPEATS, JoinSettings
+from ..sora_core.sampling.joins import JoinSettings
 from ..sora_core.sampling.noise import MAX_SEED
 from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted_sigmas, truncate_sigmas
 from ..sora_core.shapes import Grid
@@ -260,23 +260,13 @@ class SoraSample(io.ComfyNode):
                     tooltip="euler: one model call a step. heun: two, more exact. dpmpp_2m: one, "
                     "exact with few steps. sde: adds fresh noise at each step.",
                 ),
-                io.Int.Input(
-                    "repeats",
-                    default=1,
-                    min=1,
-                    max=MAX_REPEATS,
-                    optional=True,
-                    tooltip="How many times each step is walked, with noise in between: better "
-                    "joins with footage on models that take one noise level, such as Wan text to "
-                    "video, at as many times the model calls. 1 is once.",
-                ),
             ],
             outputs=[io.Latent.Output(tooltip="The finished latent, to be decoded.")],
         )
 
     @classmethod
-    def execute(cls, noise, guider, sigmas, latent, sampler, repeats=1) -> io.NodeOutput:
+    def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
         name = checked_choice("sampler", sampler, SAMPLERS)
-        sampled = host.sample(noise, guider, sigmas, latent, name, repeats)
+        sampled = host.sample(noise, guider, sigmas, latent, name)
         report = getattr(guider, "report", "")  # of ours alone
         return io.NodeOutput(sampled, ui={"text": (report,)} if report else {})

@@ -33,9 +33,7 @@ from sora_core.pipeline.generate import (
 from sora_core.pipeline.seams import ColourFade, fade_colours, morph_to
 from sora_core.prompts.storyboard import read_storyboard
 from sora_core.sampling.guidance import ease_guidance
-from sora_core.sampling.joins import JoinSettings, hand_over, repeat_steps
-from sora_core.sampling.noise import seeded_noise
-from sora_core.sampling.samplers import euler
+from sora_core.sampling.joins import JoinSettings, hand_over
 from sora_core.shapes import COMPRESSION
 from tests.support.tiny import NAME, write_tiny
 from tools.host import ROOT, bring_host
@@ -164,12 +162,6 @@ def seam_results() -> Results:
     joins = JoinSettings(hand_over=0.7)
     corrected = hand_over(lambda x, sigma: clean, known, mask, joins)
     yield "seams/hand-over", corrected(clean, 0.5)
-
-    def fresh(i: int) -> Tensor:
-        return seeded_noise(3, (1, 4, 9, SIDE, SIDE), 1 + i)
-
-    repeated = repeat_steps(euler, 3, fresh)
-    yield "seams/repeats", repeated(lambda x, sigma: x.tanh(), clean, [1.0, 0.7, 0.3, 0.0])
 
 
 def core_results(pipeline: Pipeline) -> Results:

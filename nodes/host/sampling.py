@@ -13,10 +13,9 @@ import comfy.utils
 import latent_preview
 from torch import Tensor
 
-from ...sora_core.errors import ConfigError, SizeError
+from ...sora_core.errors import SizeError
 from ...sora_core.pipeline.generate import sampler_named
 from ...sora_core.sampling.guidance import combine, guide
-from ...sora_core.sampling.joins import repeat_steps
 from ...sora_core.sampling.noise import seeded_noise
 from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Grid, Latent
@@ -147,8 +146,6 @@ def no_model(x: Latent, sigma: Sigma) -> Latent:
     return x
 
 
-REPEAT_STREAM = 10_000  # of noise: the first number, beyond those of the steps of a sampler
-
 FLOW_SAMPLERS = ("dpmpp_2m", "sde")
 """Samplers whose steps depend on signal over noise: they need sigma from 1 to 0."""
 
@@ -163,8 +160,8 @@ def uses_flow(patcher: comfy.model_patcher.ModelPatcher) -> bool:
     return isinstance(sampling, comfy.model_sampling.CONST)
 
 
-def sampler(name: str, repeats: int = 1) -> comfy.samplers.KSAMPLER:
-    """A SAMPLER that runs one of ours on any MODEL of the host, each step `repeats` times."""
+def sampler(name: str) -> comfy.samplers.KSAMPLER:
+    """A SAMPLER that runs one of ours on any MODEL of the host."""
 
     def run(
         model: Callable[..., Latent],
@@ -184,8 +181,7 @@ def sampler(name: str, repeats: int = 1) -> comfy.samplers.KSAMPLER:
             if callback is not None:
                 callback({"i": step.index, "denoised": step.clean, "x": step.clean})
 
-        seed = inputs.get("seed") or 0
-        method = repeat_steps(sampler_named(name, seed, x), repeats, fresh_noise(seed, x))
+        method = sampler_named(name, inputs.get("seed") or 0, x)
         levels = sigmas.tolist()
         guider: Any = getattr(model, "inner_model", None)  # of the host's KSamplerX0Inpaint
         if name not in FLOW_SAMPLERS or guider is None or uses_flow(guider.model_patcher):
@@ -200,35 +196,10 @@ def sampler(name: str, repeats: int = 1) -> comfy.samplers.KSAMPLER:
     return comfy.samplers.KSAMPLER(run)
 
 
-def fresh_noise(seed: int, like: Latent) -> Callable[[int], Latent]:
-    """Unit noise like `like` for each repeated step, other than the noise that samplers draw."""
-    sides = like.shape if like.ndim == 5 else (*like.shape[:2], 1, *like.shape[2:])
-
-    def draw(i: int) -> Latent:
-        noise = seeded_noise(seed, (*sides,), REPEAT_STREAM + i, like.device, like.dtype)
-        return noise.reshape(like.shape)
-
-    return draw
-
-
 def sample(
-    noise: Noise,
-    guider: comfy.samplers.CFGGuider,
-    sigmas: Tensor,
-    latent: LatentDict,
-    name: str,
-    repeats: int = 1,
+    noise: Noise, guider: comfy.samplers.CFGGuider, sigmas: Tensor, latent: LatentDict, name: str
 ) -> LatentDict:
-    """`latent` painted along `sigmas`, with progress and previews, until done or cancelled.
-
-    Each step is walked `repeats` times, see `repeat_steps`; ConfigError where the model's sigma is
-    not the level of rectified flow.
-    """
-    if repeats > 1 and not uses_flow(guider.model_patcher):
-        raise ConfigError(
-            f"repeats {repeats}: {type(guider.model_patcher.model).__name__} does not use "
-            "rectified flow; set it to 1"
-        )
+    """`latent` painted along `sigmas`, with progress and previews, until done or cancelled."""
     start = comfy.sample.fix_empty_latent_channels(guider.model_patcher, latent["samples"])
     wanted = guider.model_patcher.get_model_object("latent_format").latent_channels
     if start.shape[1] != wanted:
@@ -240,7 +211,7 @@ def sample(
     sampled = guider.sample(
         noise.generate_noise(latent),
         start,
-        sampler(name, repeats),
+        sampler(name),
         sigmas,
         denoise_mask=latent.get("noise_mask"),
         callback=moving(latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1)),

@@ -41,7 +41,6 @@ def main() -> int:
     measuring.add_argument("--steps", type=int, default=STEPS)
     measuring.add_argument("--guidance", type=float, default=GUIDANCE)
     measuring.add_argument("--sampler", default="euler")
-    measuring.add_argument("--repeats", type=int, default=1)
     measuring.add_argument("--hand-over", type=float, default=0.0)
     measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures, one folder a way")
     measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
@@ -84,7 +83,6 @@ def measure(options: argparse.Namespace) -> int:
         steps=options.steps,
         guidance=options.guidance,
         sampler=options.sampler,
-        repeats=options.repeats,
         hand_over=options.hand_over,
     )
     figures, held = [], True

@@ -39,7 +39,6 @@ class BenchSettings:
     guidance: float = GUIDANCE
     sampler: str = "euler"
     shift: float = 0.0
-    repeats: int = 1
     hand_over: float = 0.0
     window: float = WINDOW
 
@@ -95,7 +94,7 @@ class HostWanBench:
         sigmas = self.node("SoraSchedule").execute(latent, use.steps, use.shift, 1.0, self.model)
         noise = self.node("SoraNoise").execute(seed)
         done = self.node("SoraSample").execute(
-            noise.args[0], guider.args[0], sigmas.args[0], latent, use.sampler, use.repeats
+            noise.args[0], guider.args[0], sigmas.args[0], latent, use.sampler
         )
         images = self.node("SoraDecodeFrames").execute(done.args[0], self.vae).args[0]
         frames = pack_core("video.frames").frames_from_images(images)

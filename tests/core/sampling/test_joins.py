@@ -1,22 +1,15 @@
-"""Steps walked several times, and the error on known frames taken from their neighbours."""
+"""The error of a model on known frames, taken from their neighbours."""
 
 import pytest
 import torch
 
 from sora_core.errors import ConfigError
-from sora_core.sampling.joins import (
-    MAX_REPEATS,
-    JoinSettings,
-    hand_over,
-    neighbour_weights,
-    noise_to,
-    repeat_steps,
-)
+from sora_core.sampling.inpaint import keep_known
+from sora_core.sampling.joins import JoinSettings, hand_over, neighbour_weights
 from sora_core.sampling.noise import seeded_noise
-from sora_core.sampling.samplers import euler, heun
+from sora_core.sampling.samplers import euler
 
 SHAPE = (1, 3, 7, 4, 4)
-SIGMAS = [1.0, 0.8, 0.5, 0.2, 0.0]
 
 
 def fresh(i):
@@ -29,47 +22,10 @@ def mask_of(known, frames=7):
     return mask
 
 
-def test_one_repeat_is_the_sampler_itself():
-    assert repeat_steps(euler, 1, fresh) is euler
-
-
-@pytest.mark.parametrize("sampler", [euler, heun])
-def test_a_perfect_model_is_reached_however_often_steps_repeat(sampler):
-    clean, noise = fresh(50), fresh(60)
-    result = repeat_steps(sampler, 4, fresh)(lambda x, sigma: clean, noise, SIGMAS)
-    assert torch.allclose(result, clean, atol=1e-6)
-
-
-def test_all_steps_but_the_first_and_the_last_repeat_and_each_is_reported_once():
-    levels, reported = [], []
-
-    def denoise(x, sigma):
-        levels.append(sigma)
-        return torch.zeros_like(x)
-
-    def on_step(step):
-        reported.append((step.index, step.total))
-
-    repeat_steps(euler, 3, fresh)(denoise, fresh(0), SIGMAS, on_step)
-    assert levels == [1.0, *[0.8] * 3, *[0.5] * 3, 0.2]
-    assert reported == [(i, 4) for i in range(4)]
-
-
-def test_noise_added_between_repeats_gives_the_distribution_of_the_higher_level():
-    clean = torch.full((1, 1, 64, 64, 64), 2.0)
-    before = 0.7 * clean + 0.3 * torch.randn(clean.shape)
-    after = noise_to(before, 0.3, 0.8, torch.randn(clean.shape))
-    assert after.mean().item() == pytest.approx(0.2 * 2.0, abs=0.01)
-    assert after.std().item() == pytest.approx(0.8, abs=0.01)
-
-
-def test_footage_in_place_survives_repeats_exactly():
-    known, mask = fresh(70), mask_of([0, 1])
-
-    def denoise(x, sigma):
-        return torch.where(mask == 0, known, x.tanh())
-
-    result = repeat_steps(euler, 5, fresh)(denoise, fresh(0), SIGMAS)
+def test_footage_in_place_stays_exact():
+    known, mask, sigmas = fresh(70), mask_of([0, 1]), [1.0, 0.8, 0.5, 0.2, 0.0]
+    corrected = hand_over(lambda x, sigma: x.tanh(), known, mask, JoinSettings(hand_over=1.0))
+    result = euler(keep_known(corrected, known, mask), fresh(0), sigmas)
     assert torch.equal(torch.where(mask == 0, result, known), known)
 
 
@@ -117,9 +73,7 @@ def test_between_two_clips_no_frame_is_moved_by_more_than_the_whole_error():
     assert weights[1, 0] == weights[1, 2] == 0.5
 
 
-@pytest.mark.parametrize(
-    "settings", [{"repeats": 0}, {"repeats": MAX_REPEATS + 1}, {"hand_over": 1.1}, {"reach": 0}]
-)
+@pytest.mark.parametrize("settings", [{"hand_over": -0.1}, {"hand_over": 1.1}, {"reach": 0}])
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match="choose"):
         JoinSettings(**settings)
