@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..sora_core.canvas.canvas import ASPECTS, Canvas, shaped
 from ..sora_core.shapes import MAX_SIDE, MIN_SIDE
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import SoraCanvasType, canvas_output, canvas_result
 
@@ -12,6 +13,7 @@ __all__ = ["SoraCanvas", "SoraCanvasType"]
 CUSTOM = "custom"
 
 
+@checked_inputs
 class SoraCanvas(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,8 +27,8 @@ class SoraCanvas(io.ComfyNode):
                     "aspect",
                     options=[CUSTOM, *ASPECTS],
                     default=CUSTOM,
-                    tooltip="custom uses width and height as they are; a ratio changes the shape "
-                    "and preserves the number of pixels, about.",
+                    tooltip="custom uses width and height; a ratio changes the shape at about the "
+                    "same number of pixels.",
                 ),
                 io.Int.Input(
                     "width", default=64, min=MIN_SIDE, max=MAX_SIDE, tooltip="Width in pixels."

@@ -1,4 +1,4 @@
-"""Nodes that turn a finished latent into something to look at."""
+"""Nodes that decode a latent, to a video file or to images."""
 
 import torch
 from comfy_api.latest import io, ui
@@ -14,32 +14,52 @@ from ..sora_core.shapes import Compression, Latent, Size
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
-from .host.latents import LatentDict, canvas_of, covered_canvas, footage_mask
+from .host.latents import (
+    LatentDict,
+    canvas_of,
+    covered_canvas,
+    footage_mask,
+    opened_frames,
+    streams_of,
+    video_alone,
+    with_time,
+)
 from .host.media import sound_from_audio
 from .host.models.vae import VAE, HostVAE, compression
-from .host.paths import free_memory, unused_video, workflow_notes
+from .host.paths import free_memory, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import temp_path
 from .host.vae.decode import VideoDecoding
 from .host.vae.lost_footage import lost_footage
+from .host.vae.sound import decoded_sound
 from .host.validation import checked_choice
+from .schema_inputs import choice_input, fps_input
 
-DEFAULT_FPS = 8.0  # of a latent that no canvas made
+DEFAULT_FPS = 8.0  # of a latent without a canvas
+VAE_TOOLTIP = "The VAE of the model that generated the latent."
+
+
+def samples_for(latent: LatentDict, vae: VAE) -> Tensor:
+    """The samples of `latent`; for a video VAE those of an image are one latent frame each."""
+    samples = latent["samples"]
+    return with_time(samples) if vae.latent_dim == 3 else samples
 
 
 def check_channels(samples: Tensor, vae: VAE) -> None:
-    """ConfigError where `samples` are of another kind than `vae` decodes."""
+    """ConfigError if `samples` do not have the channels and the time axis that `vae` decodes."""
     channels, wanted = samples.shape[1], vae.latent_channels
     timeless = isinstance(vae, HostVAE) and samples.ndim != 5
     if channels != wanted or timeless:
         raise ConfigError(
             f"a latent of {channels} channels{' without time' if timeless else ''}, for a VAE of "
-            f"{wanted}: connect the VAE of the model that painted it"
+            f"{wanted}: connect the VAE of the model that generated it"
         )
 
 
 def decoded_size(samples: Tensor, encoded: CanvasLatent | None, pressed: Compression) -> Size:
-    """What to crop the decoded video to: the canvas, where there is one."""
+    """The size of the decoded video: that of the canvas, if there is one."""
     if encoded is not None:
         return encoded.canvas.size
     height, width = samples.shape[-2] * pressed.rows, samples.shape[-1] * pressed.columns
@@ -47,25 +67,42 @@ def decoded_size(samples: Tensor, encoded: CanvasLatent | None, pressed: Compres
     return Size(width, height, frames)
 
 
+def decodable(latent: LatentDict, vae: VAE) -> tuple[Latent, CanvasLatent | None, Size]:
+    """The samples of `latent`, the encoded canvas that they cover, if any, and the decoded size.
+
+    ConfigError for the latent of another model.
+    """
+    samples = samples_for(latent, vae)
+    check_channels(samples, vae)
+    encoded = covered_canvas(latent, compression(vae))
+    return samples, encoded, decoded_size(samples, encoded, compression(vae))
+
+
 def video_of(
     latent: LatentDict, samples: Latent, encoded: CanvasLatent | None, vae: VAE
 ) -> VideoDecoding:
-    """The video of `samples`, some of `latent`, which still covers the canvas of `encoded`."""
+    """The decoding of `samples`, a part of the batch of `latent`, with the joins of `encoded`."""
     if encoded is None:
         return VideoDecoding(vae, samples)
     ring, mask = encoded.canvas.ring, footage_mask(latent, encoded)
     if mask is None:
         return VideoDecoding(vae, samples, ring=ring)
+    joins, opened = encoded.joins, opened_frames(latent, encoded)
+    if opened:
+        mask = mask.clone()
+        mask[:, :, opened] = 1
+        joins = tuple(join for join in joins if join.at not in opened)
     fades = colour_fades(encoded.canvas, mask, encoded.compression)
-    return VideoDecoding(vae, samples, ring=ring, joins=encoded.joins, fades=fades, mask=mask)
+    return VideoDecoding(vae, samples, ring=ring, joins=joins, fades=fades, mask=mask)
 
 
 def file_suffix(codec: object, container: object) -> str:
-    """The suffix of the file to be written; SoraError where that cannot be."""
+    """The suffix of the file to be written; SoraError if this build cannot write it."""
     container = checked_choice("container", container, CONTAINERS)
     return suffix_for(checked_choice("codec", codec, list(CODECS)), container)
 
 
+@checked_inputs
 class SoraDecodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -77,56 +114,54 @@ class SoraDecodeVideo(io.ComfyNode):
             "length in the same memory, cropped to exactly the canvas.",
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent."),
-                io.Vae.Input("vae", tooltip="The VAE of the model that painted it."),
-                io.Float.Input(
-                    "fps",
-                    default=0.0,
-                    min=0.0,
-                    max=240.0,
-                    step=0.5,
-                    tooltip="Frames per second; 0 takes what the canvas says.",
-                ),
+                io.Vae.Input("vae", tooltip=VAE_TOOLTIP),
+                fps_input("Frames per second; 0 is the rate of the canvas."),
                 io.Int.Input(
                     "upscale",
                     default=1,
                     min=1,
                     max=8,
-                    tooltip="Enlarges the frames (bicubic): small models paint small.",
+                    tooltip="Enlarges the frames (bicubic), for models that generate small ones.",
                 ),
                 io.Boolean.Input(
                     "sound",
                     default=True,
                     optional=True,
-                    tooltip="The sound of the footage, where it lies on the canvas; else silent.",
+                    tooltip="Adds the sound of the footage, at its time on the canvas.",
                 ),
                 io.Audio.Input(
                     "audio",
                     optional=True,
-                    tooltip="Another sound instead, from the start of the video on, cut to it.",
+                    tooltip="Another sound instead, from the start of the video, cut to fit.",
                 ),
-                io.Combo.Input(
+                choice_input(
                     "codec",
-                    options=list(CODECS),
-                    default="h264",
+                    CODECS,
+                    "h264",
+                    "h264 plays everywhere, h265 and av1 make smaller files and take longer, ffv1 "
+                    "is lossless.",
                     optional=True,
-                    tooltip="h264 plays everywhere, h265 and av1 make smaller files and take "
-                    "longer, ffv1 loses nothing.",
                 ),
-                io.Combo.Input(
+                choice_input(
                     "quality",
-                    options=list(QUALITIES),
-                    default="standard",
+                    QUALITIES,
+                    "standard",
+                    "Each step about doubles the size of the file. Standard has no visible loss.",
                     optional=True,
-                    tooltip="Each makes about twice the file of the one before. Standard shows no "
-                    "loss to the eye.",
                 ),
-                io.Combo.Input(
+                choice_input(
                     "container",
-                    options=list(CONTAINERS),
-                    default="auto",
+                    CONTAINERS,
+                    "auto",
+                    "auto is mp4, and mkv for ffv1. Save Video copies the stream into an mp4 of "
+                    "its own; ComfyUI reads workflows from mp4 and mov.",
                     optional=True,
-                    tooltip="auto is mp4, and mkv for ffv1. Save Video copies the stream into an "
-                    "mp4 of its own; ComfyUI reads workflows from mp4 and mov.",
+                ),
+                io.Vae.Input(
+                    "audio_vae",
+                    optional=True,
+                    tooltip="The audio VAE of a model that generates video and sound, such as "
+                    "LTX-2: the video gets the sound of the latent, unless `audio` is connected.",
                 ),
             ],
             outputs=[io.Video.Output(tooltip="For Save Video.")],
@@ -135,7 +170,7 @@ class SoraDecodeVideo(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, codec="h264", container="auto") -> bool | str:
-        """Whether this build can write that, said before anything is painted."""
+        """True, or the error of a file that this build cannot write, before anything is sampled."""
         try:
             file_suffix(codec, container)
         except SoraError as error:
@@ -154,24 +189,30 @@ class SoraDecodeVideo(io.ComfyNode):
         codec="h264",
         quality="standard",
         container="auto",
+        audio_vae=None,
     ) -> io.NodeOutput:
         suffix = file_suffix(codec, container)
         crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
-        samples = latent["samples"]
-        check_channels(samples, vae)
-        pressed = compression(vae)
-        encoded, origin = covered_canvas(latent, pressed), canvas_of(latent)
-        size = decoded_size(samples, encoded, pressed)
+        latent, heard = video_alone(latent), streams_of(latent["samples"])[1:]
+        if audio_vae is not None and not heard:
+            raise ConfigError(
+                "audio_vae, and a latent without sound: connect the latent of a model that "
+                "generates video and sound, or disconnect audio_vae"
+            )
+        samples, encoded, size = decodable(latent, vae)
+        origin = canvas_of(latent)
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         rate = fps or (origin.fps if origin else DEFAULT_FPS)
-        notes, path = workflow_notes(cls.hidden), unused_video(suffix)
+        notes, path = workflow_notes(cls.hidden), temp_path(suffix)
 
         def write() -> str:
             """Writes the video and returns how it was decoded."""
             track = None
             if sound and audio is not None:
                 track = sound_alone(sound_from_audio(audio), size.frames, rate)
+            elif sound and audio_vae is not None:
+                track = sound_alone(decoded_sound(audio_vae, heard[0]), size.frames, rate)
             elif sound and encoded is not None and encoded.sound is not None:
                 track = retimed(encoded.sound, rate / encoded.canvas.fps)
             decoding = video_of(latent, samples, encoded, vae)
@@ -195,6 +236,7 @@ class SoraDecodeVideo(io.ComfyNode):
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraDecodeFrames(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -206,17 +248,15 @@ class SoraDecodeFrames(io.ComfyNode):
             "canvas. For long videos use Sora Decode Video.",
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent."),
-                io.Vae.Input("vae", tooltip="The VAE of the model that painted it."),
+                io.Vae.Input("vae", tooltip=VAE_TOOLTIP),
             ],
             outputs=[io.Image.Output(tooltip="One image for each frame.")],
         )
 
     @classmethod
     def execute(cls, latent, vae) -> io.NodeOutput:
-        samples = latent["samples"]
-        check_channels(samples, vae)
-        encoded = covered_canvas(latent, compression(vae))
-        size = decoded_size(samples, encoded, compression(vae))
+        latent = video_alone(latent)
+        samples, encoded, size = decodable(latent, vae)
         needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
         if needed > free_memory():
             raise SizeError(

@@ -18,15 +18,16 @@ from .host.media import Media, as_media
 from .host.models.vae import VAE, HostVAE, video_compression
 from .host.paths import free_memory, zeros_on_disk
 from .host.sampling import counted
+from .host.sockets.checked import checked_inputs
 from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
+from .host.vae.sound import latent_with_sound
 from .host.validation import checked_choice
-from .schema_inputs import fit_input, seconds_input, video_input
+from .schema_inputs import fit_input, fps_input, seconds_input, video_input
 
-PIXEL_COPIES = (
-    6  # latents alive at once while a sampler runs: what it has, sees, predicts and averages
-)
+PIXEL_COPIES = 6  # latents alive at once while a sampler runs
 
 
+@checked_inputs
 class SoraEncodeCanvas(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -34,41 +35,55 @@ class SoraEncodeCanvas(io.ComfyNode):
             node_id="SoraEncodeCanvas",
             display_name="Sora Encode Canvas",
             category="Sora/canvas",
-            description="Turns a canvas into a latent that covers it, for any sampler: what is "
-            "known, and a noise mask of what is to be painted. The latent remembers the canvas, so "
-            "that decoding crops to exactly what was asked.",
+            description="Encodes a canvas as a latent for any sampler: the known footage, and a "
+            "noise mask of what to generate. The latent carries the canvas, so that decoding crops "
+            "to exactly its size and length.",
             inputs=[
                 SoraCanvasType.Input("canvas", tooltip="From Sora Canvas or any node that edits."),
-                io.Vae.Input("vae", tooltip="The VAE of the model that will paint."),
+                io.Vae.Input("vae", tooltip="The VAE of the model that will sample."),
+                io.Vae.Input(
+                    "audio_vae",
+                    optional=True,
+                    tooltip="The audio VAE of a model that generates video and sound, such as "
+                    "LTX-2: the sound of the footage is encoded and kept where the footage is.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
-                    tooltip="For a sampler; connect it to Sora Guider too, which shows the model "
-                    "what is known."
+                    tooltip="For a sampler; connect it to Sora Guider too, which conditions "
+                    "the model on the footage."
                 )
             ],
         )
 
     @classmethod
-    def execute(cls, canvas, vae) -> io.NodeOutput:
+    def execute(cls, canvas, vae, audio_vae=None) -> io.NodeOutput:
         pressed = video_compression(vae)
         grid = canvas.grid(pressed)
-        painting = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
+        sampling = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
         if not canvas.placements:
-            check_memory(canvas, painting)
+            check_memory(canvas, sampling)
             known = torch.zeros(1, vae.latent_channels, *grid.shape)
             mask = torch.ones(1, 1, *grid.shape)
             encoded = CanvasLatent(canvas=canvas, compression=pressed, known=known, mask=mask)
-            return io.NodeOutput(latent_dict(encoded, noise_mask=False))
+            latent = latent_dict(encoded, noise_mask=False)
+            if audio_vae is not None:
+                latent = latent_with_sound(audio_vae, encoded, latent)
+            return io.NodeOutput(latent)
         encoder = encoder_for(vae, canvas)
-        check_memory(canvas, painting, encoder)
+        check_memory(canvas, sampling, encoder)
         encoded = encoded_footage(vae, canvas, encoder)
         if not isinstance(vae, HostVAE):
-            encoded = replace(encoded, filler=grey_latent(vae, grid))
+            filler = grey_latent(vae, grid)
+            encoded = replace(encoded, filler=filler, encode=encoder.encode)
         summary = f"Encoded {encoder.summary}."
-        return io.NodeOutput(latent_dict(encoded, noise_mask=True), ui=ui.PreviewText(summary))
+        latent = latent_dict(encoded, noise_mask=True)
+        if audio_vae is not None:
+            latent = latent_with_sound(audio_vae, encoded, latent)
+        return io.NodeOutput(latent, ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraEncodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -77,17 +92,13 @@ class SoraEncodeVideo(io.ComfyNode):
             display_name="Sora Encode Video",
             category="Sora/latent",
             description="Encodes a video a few frames at a time: any length in the same memory; "
-            "large latents lie on the disk. The latent remembers size, rate and sound, so that "
-            "Sora Decode Video gives them back.",
+            "large latents lie on the disk. The latent carries size, rate and sound, so that "
+            "Sora Decode Video restores them.",
             inputs=[
                 video_input("video", "A VIDEO of any length, or a batch of images at 8 fps."),
                 io.Vae.Input("vae", tooltip="The VAE of the model that the latent is for."),
-                seconds_input(
-                    "start", 0.0, "How much of the beginning to leave out.", optional=True
-                ),
-                seconds_input(
-                    "seconds", 0.0, "How much to encode; 0 is to the end.", optional=True
-                ),
+                seconds_input("start", 0.0, "Seconds to skip at the beginning.", optional=True),
+                seconds_input("seconds", 0.0, "Seconds to encode; 0 is to the end.", optional=True),
                 io.Int.Input(
                     "stride",
                     default=1,
@@ -96,15 +107,10 @@ class SoraEncodeVideo(io.ComfyNode):
                     optional=True,
                     tooltip="2 takes every second frame, and so on, in the same seconds.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=0.0,
-                    min=0.0,
-                    max=240.0,
-                    step=0.5,
+                fps_input(
+                    "Frames per second, before the stride; each moment takes the frame nearest in "
+                    "time. 0 is the video's own.",
                     optional=True,
-                    tooltip="Frames per second, before the stride; each moment takes the frame "
-                    "nearest in time. 0 is the video's own.",
                 ),
                 *(
                     io.Int.Input(
@@ -121,8 +127,8 @@ class SoraEncodeVideo(io.ComfyNode):
             ],
             outputs=[
                 io.Latent.Output(
-                    tooltip="The whole video, without a noise mask. Where pad leaves a part of the "
-                    "picture open, the mask says so."
+                    tooltip="The whole video, without a noise mask. If pad leaves a part of the "
+                    "picture open, the mask marks it."
                 )
             ],
         )
@@ -169,7 +175,7 @@ def even_side(side: float) -> int:
 
 
 def encoder_for(vae: VAE, canvas: Canvas) -> EncodeStrategy:
-    """How `vae` encodes footage on `canvas`: pictures as large as the latent covers."""
+    """The encoder of `vae` for footage on `canvas`, at the size that the latent covers."""
     pressed = video_compression(vae)
     _, height, width = pressed.covered(canvas.grid(pressed))
     return encode_strategy(vae, Size(width, height, canvas.size.frames))
@@ -184,19 +190,19 @@ def encoded_footage(vae: VAE, canvas: Canvas, encoder: EncodeStrategy) -> Canvas
 
 
 def watched(encode: Encode, canvas: Canvas, pressed: Compression) -> Encode:
-    """`encode`, with progress over all footage on `canvas`, however often it is called."""
+    """`encode` with one progress bar over all footage on `canvas`."""
     through = counted(latent_frames(canvas, pressed), axis=2)
     return lambda chunks: through(encode(chunks))
 
 
 def latent_frames(canvas: Canvas, pressed: Compression) -> int:
-    """How many latent frames all footage on `canvas` becomes."""
+    """The number of latent frames of all footage on `canvas`."""
     lengths = (visible_frames(canvas, each) for each in canvas.placements if not each.is_latent)
     return sum(map(pressed.latent_frames, lengths))
 
 
 def check_memory(canvas: Canvas, needed: int, encoding: EncodeStrategy | None = None) -> None:
-    """Refuses what takes more main memory than there is."""
+    """SizeError if the latents need more main memory than is free."""
     if encoding is not None:
         needed += encoding.memory(canvas.width, canvas.height)
     if needed > free_memory():

@@ -8,13 +8,16 @@ from ..sora_core.canvas.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, P
 from ..sora_core.canvas.rasterize import visible_frames
 from ..sora_core.errors import ConfigError, SizeError
 from ..sora_core.shapes import MAX_SIDE
+from .host.latents import with_time
 from .host.media import mask_frames, most_open
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
     MAX_CANVAS_SECONDS,
     canvas_input,
     canvas_output,
     canvas_result,
+    choice_input,
     clip_of,
     curve_input,
     firmness_input,
@@ -26,6 +29,7 @@ from .schema_inputs import (
 EDGES = ("start", "end")
 
 
+@checked_inputs
 class SoraPlaceVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -47,12 +51,9 @@ class SoraPlaceVideo(io.ComfyNode):
                     "the canvas are cut.",
                     -MAX_CANVAS_SECONDS,
                 ),
-                io.Combo.Input(
-                    "counted_from",
-                    options=list(EDGES),
-                    default=EDGES[0],
-                    tooltip="start: seconds from the start of the canvas to that of the footage; "
-                    "end: from the end of the footage to that of the canvas.",
+                edge_input(
+                    "start: seconds from the start of the canvas to that of the footage; end: from "
+                    "the end of the footage to that of the canvas."
                 ),
                 seconds_input("skip", 0.0, "Seconds to skip at the beginning of the footage."),
                 seconds_input("seconds", 0.0, "How long it lasts; 0 is to its end."),
@@ -110,6 +111,7 @@ class SoraPlaceVideo(io.ComfyNode):
         return on_canvas(canvas, placement)
 
 
+@checked_inputs
 class SoraPlaceImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -128,12 +130,9 @@ class SoraPlaceImage(io.ComfyNode):
                     "When the image starts, in seconds of the canvas.",
                     -MAX_CANVAS_SECONDS,
                 ),
-                io.Combo.Input(
-                    "counted_from",
-                    options=list(EDGES),
-                    default=EDGES[0],
-                    tooltip="start: seconds from the start of the canvas; end: from its end, so "
-                    "that 0 is the last frame.",
+                edge_input(
+                    "start: seconds from the start of the canvas; end: from its end, so that 0 is "
+                    "the last frame."
                 ),
                 seconds_input("seconds", 0.0, "How long the image lasts; 0 is a single frame."),
                 firmness_input(
@@ -167,6 +166,7 @@ class SoraPlaceImage(io.ComfyNode):
         return on_canvas(canvas, placement)
 
 
+@checked_inputs
 class SoraPlaceLatent(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -193,7 +193,7 @@ class SoraPlaceLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, canvas, latent, start, firmness, curve="") -> io.NodeOutput:
-        samples = latent["samples"]
+        samples = with_time(latent["samples"])
         if samples.ndim != 5:
             raise SizeError("this latent has no time axis: place the latent of a video model")
         if len(samples) > 1:
@@ -206,6 +206,10 @@ def on_canvas(canvas: Canvas, placement: Placement) -> io.NodeOutput:
     """`canvas` with `placement` on top; SizeError if the two do not overlap."""
     visible_frames(canvas, placement)
     return canvas_result(canvas.place(placement))
+
+
+def edge_input(tooltip: str) -> io.Input:
+    return choice_input("counted_from", EDGES, EDGES[0], tooltip)
 
 
 def region_inputs() -> list[io.Input]:

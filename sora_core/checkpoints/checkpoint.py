@@ -36,9 +36,13 @@ Value = TypeVar("Value", int, float, str)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextSettings:
-    """The text encoder of the transformer's training, and the longest prompt there, in tokens."""
+    """The text encoder of the transformer's training, and the longest prompt there, in tokens.
 
-    encoder: str = "all-MiniLM-L6-v2"
+    `encoder` is a label: "text-encoder" is the encoder in the file, or the shipped one. Older files
+    name its teacher, all-MiniLM-L6-v2, whose token states it reproduces.
+    """
+
+    encoder: str = "text-encoder"
     tokens: int = 128
 
 

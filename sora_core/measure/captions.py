@@ -1,7 +1,7 @@
 """Quality of captions: correctness on held-out clips, variety, certainty, and use in training.
 
-The last part compares two transformers, trained on short and on descriptive captions, by what the
-classifier sees in their clips.
+The last part compares two transformers, trained on short and on descriptive captions, by the
+answers of the classifier for their clips.
 
 Axes: n clips, c channels, t frames, y rows, x columns.
 """

@@ -116,7 +116,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit:
-    """The edit that `job` asks for, painted and measured."""
+    """The edit of `job`, generated and measured."""
     encoded = encode_footage(pipeline, job.canvas)
     latent = generate(pipeline, job.prompt, encoded, job.clip.seed, steps=count)
     frames = torch.cat(list(decode_frames(pipeline, latent, encoded)))

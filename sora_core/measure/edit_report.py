@@ -71,13 +71,13 @@ def seam_claims(name: str, edits: Sequence[Edit]) -> list[Claim]:
     ]
 
 
-def untouched_claims(bench: EditRunner, joins: Sequence[int]) -> list[Claim]:
+def untouched_claims(runner: EditRunner, joins: Sequence[int]) -> list[Claim]:
     """Seam ratios of unedited clips at the same frames `joins`: the baseline for `seam_claims`."""
 
     found = {name: {kind: [] for kind in SEAM_KINDS} for name in ("true", "reconstructed")}
-    for take in bench.clips:
-        own = through(bench.pipeline.autoencoder, take.frames)
-        for name, frames in (("true", take.frames), ("reconstructed", own)):
+    for true_clip in runner.clips:
+        own = through(runner.pipeline.autoencoder, true_clip.frames)
+        for name, frames in (("true", true_clip.frames), ("reconstructed", own)):
             measured = steps([frames])
             for join in joins:
                 for kind in SEAM_KINDS:
@@ -90,12 +90,15 @@ def untouched_claims(bench: EditRunner, joins: Sequence[int]) -> list[Claim]:
     ]
 
 
-def drift_claims(bench: EditRunner, chains: Sequence[Sequence[Frames]]) -> list[Claim]:
+def drift_claims(runner: EditRunner, chains: Sequence[Sequence[Frames]]) -> list[Claim]:
     """The drift of extended clips, and of true scenes over the same time."""
     lengths = link_lengths(len(chains[0]) - 1)
     size = replace(CLIP_SIZE, frames=sum(lengths))
-    first = bench.clips[0].seed
-    true = (take.frames.split(lengths) for take in heldout_clips(len(bench.clips), first, size))
+    first = runner.clips[0].seed
+    true = (
+        true_clip.frames.split(lengths)
+        for true_clip in heldout_clips(len(runner.clips), first, size)
+    )
     claims = []
     for name, parts, bounds in (
         ("chain", chains, (1.5, 0.05, 0.02)),
@@ -118,7 +121,7 @@ def drift_claims(bench: EditRunner, chains: Sequence[Sequence[Frames]]) -> list[
     return claims
 
 
-def appearing_claims(bench: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
+def appearing_claims(runner: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
     """How often a backward extension shows the clip's object, according to the classifier.
 
     The classifier gets the generated frames alone; `true_same_object` is its share for the true
@@ -127,9 +130,9 @@ def appearing_claims(bench: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
     generated, true = [], []
     for edit in edits:
         new = [t for t in range(len(edit.frames)) if t not in edit.known_frames]
-        own = through(bench.pipeline.autoencoder, edit.job.first)
+        own = through(runner.pipeline.autoencoder, edit.job.first)
         for clip, answers in ((edit.frames, generated), (own, true)):
-            reading = classify(bench.reader, to_and_fro(clip[new], CLIP_SIZE.frames))
+            reading = classify(runner.reader, to_and_fro(clip[new], CLIP_SIZE.frames))
             labels = edit.job.clip.scene.labels
             answers.append(all(reading[name] == labels[name] for name in ("colour", "shape")))
     return [
@@ -138,13 +141,13 @@ def appearing_claims(bench: EditRunner, edits: Sequence[Edit]) -> list[Claim]:
     ]
 
 
-def colour_claims(bench: EditRunner, edits: Sequence[Edit], firmness: float) -> list[Claim]:
+def colour_claims(runner: EditRunner, edits: Sequence[Edit], firmness: float) -> list[Claim]:
     """How often recoloured clips have the new colour, and how often the clip's motion."""
-    new, same = bench.colour_shares(edits)
+    new, same = runner.colour_shares(edits)
     motions = []
-    for take in bench.clips:
-        own = through(bench.pipeline.autoencoder, take.frames)
-        motions.append(classify(bench.reader, own)["motion"] == take.scene.labels["motion"])
+    for true_clip in runner.clips:
+        own = through(runner.pipeline.autoencoder, true_clip.frames)
+        motions.append(classify(runner.reader, own)["motion"] == true_clip.scene.labels["motion"])
     return [
         Claim(Figure("colour_firmness", firmness)),
         Claim(Figure("colour_new", new), NEW_COLOUR, at_least=True),
@@ -173,7 +176,7 @@ EDITS = (*OPERATIONS, "chain", "colour")
 
 
 def claims(
-    bench: EditRunner,
+    runner: EditRunner,
     operations: Collection[str] = EDITS,
     firmness: float | None = None,
     sheets: Path | None = None,
@@ -186,27 +189,27 @@ def claims(
     for name in OPERATIONS:
         if name not in operations:
             continue
-        edits = bench.edits(name)
+        edits = runner.edits(name)
         if edits[0].known_frames:
             table += preservation_claims(name, edits)
         table += seam_claims(name, edits)
         if name == "backward":
-            table += appearing_claims(bench, edits)
+            table += appearing_claims(runner, edits)
         joins.update(edits[0].seams.joins)
         if sheets:
             write_edits(name, edits, sheets)
     if joins:
-        table += untouched_claims(bench, sorted(joins))
+        table += untouched_claims(runner, sorted(joins))
     if "chain" in operations:
-        chains = bench.chains()
-        table += drift_claims(bench, chains)
+        chains = runner.chains()
+        table += drift_claims(runner, chains)
         if sheets:
-            write_chains(chains, [take.caption for take in bench.clips], sheets)
+            write_chains(chains, [true_clip.caption for true_clip in runner.clips], sheets)
     if "colour" in operations:
         if firmness is None:
-            firmness = bench.best_firmness(max(1, len(bench.clips) // 2))
-        edits = bench.recoloured(bench.clips, firmness)
-        table += colour_claims(bench, edits, firmness)
+            firmness = runner.best_firmness(max(1, len(runner.clips) // 2))
+        edits = runner.recoloured(runner.clips, firmness)
+        table += colour_claims(runner, edits, firmness)
         if sheets:
             write_edits("colour", edits, sheets)
     return table

@@ -31,7 +31,7 @@ class EditRunner:
     clips: Sequence[HeldOutClip]
     steps: int | None = None
     threads: int = 1
-    say: Callable[[str], None] = lambda progress: None
+    on_progress: Callable[[str], None] = lambda progress: None
 
     def each(
         self, what: str, make: Callable[[Item], Result], items: Iterable[Item]
@@ -41,7 +41,7 @@ class EditRunner:
         with ThreadPoolExecutor(self.threads) as pool:
             for result in pool.map(make, items):
                 results.append(result)
-                self.say(f"{what}: {len(results)} clips")
+                self.on_progress(f"{what}: {len(results)} clips")
         return results
 
     def edits(self, name: str) -> list[Edit]:

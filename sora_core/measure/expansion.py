@@ -121,9 +121,9 @@ def gain_pairs(
     language: Language,
     settings: SampleSettings,
     seed: int,
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> list[GainPair]:
-    """The results for each of `cases`, with and without expansion; `say` gets the progress."""
+    """The results for each of `cases`, with and without expansion; `on_progress` gets texts."""
     canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
     wanted = []
     for i, case in enumerate(cases, FIRST_NOISE + seed):
@@ -133,7 +133,7 @@ def gain_pairs(
     readings = []
     for wish, frames in generated_clips(pipeline, wanted, canvas, settings):
         readings.append(ClassifierResult(wish.asked, classify(reader, frames)))
-        say(f"generated {len(readings)} of {len(wanted)}")
+        on_progress(f"generated {len(readings)} of {len(wanted)}")
     return [
         GainPair(plain.prompt, full.prompt, *readings)
         for plain, full, *readings in zip(

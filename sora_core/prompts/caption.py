@@ -81,12 +81,13 @@ class CaptionWriter:
         return seeded_choice(free or instead, self.seed, "camera")
 
     def motion(self, i: int, thing: StatedThing, facts: Facts) -> str:
-        """A motion for thing number `i` that fits the camera and the rest of the scene.
+        """Still, unless the prompt has the thing move: a verb without a direction, a wall or a hit.
 
-        "still" for a second thing that is hit or stands beside the first; sideways where a wall, a
-        hit or a verb such as "rolls" needs it.
+        These need a motion that fits the camera: sideways for a wall, a hit or a verb such as
+        "rolls". A prompt that denies rest needs one too.
         """
-        if i and (facts.hit or facts.relation):
+        moves = thing.verb or facts.wall or facts.hit or ("motion", "still") in facts.excluded
+        if not moves or (i and (facts.hit or facts.relation)):
             return "still"
         free: list[str] = self.world.fill["motion"][facts.camera]
         if facts.wall or facts.hit or thing.verb in ("roll", "slide", "go"):

@@ -1,8 +1,8 @@
 """Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes.
 
-Beside known footage the text need not push: what goes on there is told by the footage, and pushed
-away from what the model makes of it the painted frames start with a jump. `ease_guidance` says how
-much of the text's push each latent frame gets.
+Next to known footage text guidance is not needed: the footage determines the content there, and
+guidance makes generated frames start with a jump. `ease_guidance` computes the share of text
+guidance for each latent frame.
 """
 
 import math
@@ -18,7 +18,7 @@ from .inpaint import SamplingMask
 from .samplers import Denoise, Sigma
 
 Share = float | Float[Tensor, "1 1 t 1 1"]
-"""How much of what the text pushes each latent frame gets; a tensor of it lies on the CPU."""
+"""The share of text guidance for each latent frame; a tensor is on the CPU."""
 
 
 def guide(
@@ -28,7 +28,9 @@ def guide(
     rescale: float = 0.0,
     interval: tuple[float, float] = (0.0, 1.0),
 ) -> Denoise:
-    """A denoiser pushed `scale` times from `unconditional` to `conditional` (Ho and Salimans 2022).
+    """A denoiser extrapolated by `scale` from `unconditional` to `conditional`.
+
+    Ho and Salimans 2022.
 
     Clean predictions and velocities differ by a linear map: guiding either is the same. `rescale`
     from 0 to 1 brings each sample's deviation back to the conditional one (Lin et al. 2023, section
@@ -48,13 +50,14 @@ def guide_both(
     interval: tuple[float, float] = (0.0, 1.0),
     share: Share = 1.0,
 ) -> Denoise:
-    """A denoiser pushed `footage` times from `nothing` to `footage_only`, then `text` times from
-    there to `full` (Brooks et al. 2023, equation 3).
+    """A denoiser extrapolated from `nothing` to `footage_only`, and from there to `full`.
+
+    Brooks et al. 2023, equation 3: scale `footage`, then scale `text`.
 
     Calls only what the scales need: all three; without `nothing` at footage 1, which is `guide`;
     without `footage_only` where both scales are equal, which is `guide` away from `nothing`; `full`
     alone where both are 1, and outside `interval`. `rescale` and `interval` are as in `guide`.
-    Of what `text` is above 1, each frame gets its `share`.
+    Each frame gets its `share` of `text` above 1.
     """
     low, high = interval
     for name, scale in (("guidance", text), ("footage guidance", footage)):
@@ -89,7 +92,7 @@ def combine(
     rescale: float = 0.0,
     share: Share = 1.0,
 ) -> Latent:
-    """The guided prediction: `cond` pushed away from `uncond` and from `no_footage`.
+    """The guided prediction: `cond` extrapolated away from `uncond` and from `no_footage`.
 
     Scales, `rescale` and `share` are those of `guide_both`. A prediction whose weight is zero, see
     `guidance_weights`, may be None.
@@ -109,26 +112,26 @@ def combine(
 
 
 def extrapolate(clean: Latent, away: Sequence[tuple[Share, Latent]]) -> Latent:
-    """`clean` pushed so many times away from each of the other predictions."""
+    """`clean` extrapolated away from each of the other predictions by its weight."""
     for push, other in [(push, clean - other) for push, other in away]:
         clean = clean + (push.to(other) if isinstance(push, Tensor) else push) * other
     return clean
 
 
 def guidance_weights(text: float, footage: float, share: Share = 1.0) -> tuple[Share, float]:
-    """How far the two scales push away from footage alone, and from nothing."""
+    """The weights by which the two scales extrapolate from footage alone, and from nothing."""
     return text - footage - (text - 1) * (1 - share), footage - 1
 
 
 def any_guidance(push: Share) -> bool:
-    """Whether anything is pushed at all; a prediction that nothing is pushed from is not made."""
+    """Whether any weight is not zero; predictions of weight zero are not computed."""
     return bool((push != 0).any()) if isinstance(push, Tensor) else push != 0
 
 
 def ease_guidance(mask: SamplingMask, over: int, ring: bool = False) -> Share:
-    """None of the push in a latent frame next to one that is all known, all of it `over` frames
-    further on; all of it everywhere where no frame is. On a ring the last frame is next to the
-    first."""
+    """The share of text guidance: 0 next to a fully known latent frame, 1 from `over` frames on.
+
+    1 everywhere without such a frame. On a ring the last frame is next to the first."""
     known = (mask.amax(dim=(0, 1, 3, 4)) == 0).nonzero().flatten().cpu()
     if not len(known) or not over:
         return 1.0

@@ -1,4 +1,4 @@
-"""The sound of a video, in memory or as it is made. Axes: c channels, n samples."""
+"""The sound of a video, in memory or streamed. Axes: c channels, n samples."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Audio:
 
 
 class AudioTrack:
-    """Sound that is made while it is used, from its start to its end, and only once."""
+    """Sound that is produced while it is read, once, from its start to its end."""
 
     def __init__(self, chunks: Iterable[Samples], rate: int, channels: int) -> None:
         self.rate, self.channels = rate, channels

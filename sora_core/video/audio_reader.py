@@ -1,4 +1,4 @@
-"""Sound out of a media file as it is needed, in step with its frames.
+"""Streaming sound from a media file, in sync with its frames.
 
 Axes: c channels, n samples.
 """
@@ -20,20 +20,22 @@ from .streams import picture_stream, sound_stream
 from .timing import origin
 
 MAX_FILE_RATE = 768_000
-SYNC_TOLERANCE = Fraction(1, 20)  # of a second; containers round times, and only gaps count
+SYNC_TOLERANCE = Fraction(
+    1, 20
+)  # of a second; containers round times, so only larger gaps are filled
 PIECE_SAMPLES = 48_000  # samples of silence, or of sound in memory, at a time
 
 
 @dataclass(frozen=True, slots=True)
 class SoundInfo:
-    """What is heard of a file: samples a second, and 1, 2 or 6 channels."""
+    """The format of a file's sound: samples a second, and 1, 2 or 6 channels."""
 
     rate: int
     channels: int
 
 
 def probe_sound(source: FileSource) -> SoundInfo | None:
-    """What is heard of `source`; None where it is silent."""
+    """The format of the sound of `source`; None if it has none."""
     with opened(source) as container:
         stream = sound_stream(source, container)
         return None if stream is None else _audio_info(source, stream)
@@ -42,8 +44,8 @@ def probe_sound(source: FileSource) -> SoundInfo | None:
 def read_sound(source: FileSource, start: Fraction = Fraction(0)) -> Iterator[Samples]:
     """The sound of `source` at its own rate, from `start` seconds after its first video frame.
 
-    It is read from the beginning, for only so every sample has its place; what begins late or has
-    gaps is filled with silence.
+    Decoding starts at the beginning of the file, since seeking would lose exact sample positions.
+    A late start and gaps are filled with silence.
     """
     with opened(source) as container:
         stream = sound_stream(source, container)
@@ -59,9 +61,9 @@ def read_sound(source: FileSource, start: Fraction = Fraction(0)) -> Iterator[Sa
 
 
 def resampled(chunks: Iterable[Samples], rate: Fraction, wanted: int) -> Iterator[Samples]:
-    """`chunks` at `rate` samples a second as they sound at `wanted`; the same where these agree.
+    """`chunks` at `rate` samples a second, resampled to `wanted` unless the two are equal.
 
-    The first sample stays the first, and the length in seconds the same.
+    The first sample and the length in seconds stay the same.
     """
     if rate == wanted:
         yield from chunks
@@ -78,7 +80,7 @@ def resampled(chunks: Iterable[Samples], rate: Fraction, wanted: int) -> Iterato
 
 
 def in_channels(samples: Samples, channels: int) -> Samples:
-    """`samples` in `channels` channels, no fewer than they have: one is heard left and right."""
+    """`samples` with `channels` channels, no fewer than they have; mono goes left and right."""
     if len(samples) == 1 and channels > 1:
         samples = repeat(samples, "1 n -> 2 n")
     silent = samples.new_zeros(channels - len(samples), samples.shape[1])
@@ -92,7 +94,7 @@ def _audio_info(source: FileSource, stream: AudioStream) -> SoundInfo:
 
 
 TimedSamples = tuple[Fraction | None, Samples]
-"""When a piece is heard, counted from the first frame of the video, and the piece."""
+"""The time of a piece, counted from the first frame of the video, and the piece."""
 
 
 def _sample_pieces(
@@ -124,7 +126,7 @@ def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[av.Audi
 
 
 def _in_step(pieces: Iterator[TimedSamples], rate: int) -> Iterator[Samples]:
-    """The pieces one after the other: what is too early left out, what is missing silent."""
+    """The pieces in sequence: early samples are dropped, gaps are silent."""
     yielded, begun = 0, False
     for time, samples in pieces:
         ahead = 0 if time is None else round(time * rate) - yielded

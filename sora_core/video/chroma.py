@@ -1,8 +1,8 @@
-"""Chroma at half resolution: the least-squares inverse of the filter that brings it back.
+"""Chroma at half resolution: the least-squares inverse of the filter that enlarges it.
 
-Readers enlarge the halved chroma of 4:2:0 by a bicubic filter U. What is written here is D x with
-D the pseudo-inverse of U, so that D U = 1: chroma that was read once is written as it was, however
-often a file is saved and read again. Axes: c planes, y rows, x columns.
+Readers enlarge the halved chroma of 4:2:0 by a bicubic filter U. The writer stores D x with D
+the pseudo-inverse of U, so that D U = 1: chroma that was read is written unchanged, however often
+a file is saved and read again. Axes: c planes, y rows, x columns.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from torch import Tensor
 
 SHARPNESS = 0.6  # of the bicubic filter of libswscale: B = 0, C = 0.6 of Mitchell and Netravali
 SITED_LEFT, SITED_CENTRE = 0.0, 0.5
-"""Where halved samples lie in the cells of their full-size ones: on the first, or in the middle."""
+"""Position of halved samples among their full-size ones: at the first, or in the middle."""
 
 BLOCK_SAMPLES = 32  # halved samples computed by one matrix product
-MARGIN_SAMPLES = 24  # full-size ones beyond a block that still count: others weigh < 1e-4
+MARGIN_SAMPLES = 24  # full-size samples beyond a block with a weight above 1e-4
 SHORT_SAMPLES = 3 * BLOCK_SAMPLES  # halved samples of the axis whose inverse serves all longer ones
 
 
 @dataclass(frozen=True, slots=True)
 class HalvingBlock:
-    """A run of halved samples: which, from which full-size samples, by which matrix."""
+    """A run of halved samples, the full-size samples that they depend on, and the matrix."""
 
     halved: slice
     full: slice
@@ -57,7 +57,7 @@ def enlarging(
     """The bicubic filter from `halved` to `full` samples; beyond the ends the last one repeats.
 
     Of an odd `full`, libswscale stretches the halved samples to its length. `rows` are the
-    full-size samples to give; None is all of them.
+    full-size samples to return; None is all of them.
     """
     rows = rows or range(full)
     places = (np.arange(rows.start, rows.stop) + siting) * halved / full - siting
@@ -73,7 +73,7 @@ def halving_blocks(full: int, siting: float) -> list[HalvingBlock]:
     """The pseudo-inverse of `enlarging` for an axis of `full` samples, as blocks near its diagonal.
 
     The rows of an even axis repeat, but for those near the ends: all come from the inverse of a
-    short one. Those of an odd axis are computed for each block from what lies near it.
+    short one. Those of an odd axis are computed for each block from its neighbourhood.
     """
     count = -(-full // 2)
     if count <= SHORT_SAMPLES:
@@ -98,7 +98,7 @@ def _block(inverse: np.ndarray, full: int, begin: int, row: int) -> HalvingBlock
     shift = 2 * (begin - row)
     high = min(high, full - shift)
     weights = inverse[rows, low:high]
-    weights = weights / weights.sum(1, keepdims=True)  # flat chroma stays what it is
+    weights = weights / weights.sum(1, keepdims=True)  # flat chroma stays unchanged
     halved, source = slice(begin, begin + BLOCK_SAMPLES), slice(low + shift, high + shift)
     return HalvingBlock(halved, source, _float(weights))
 

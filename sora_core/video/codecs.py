@@ -1,4 +1,4 @@
-"""How videos may be compressed, and in which files: what `write_video` can be asked for."""
+"""The codecs, containers and qualities that `write_video` accepts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from ..errors import MediaError
 CONTAINERS = ("auto", "mp4", "mov", "mkv")
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 QUALITIES = {"small": 1, "standard": 0, "high": -1}
-"""Each about twice the file of the one before, in steps of the codec's own quality number."""
+"""In steps of the codec's own quality number; each about doubles the size of the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Codec:
-    """How one compression is asked for. `odd` is the pixel format for sizes that are not even."""
+    """The parameters of one codec. `odd` is the pixel format for sizes that are not even."""
 
     encoder: str
     pixels: str
@@ -59,7 +59,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             step=12,
             options={"preset": "8"},
             suffixes=(".mp4", ".mkv"),
-            min_side=64,  # below, older builds of this encoder never come to an end
+            min_side=64,  # below, older builds of this encoder do not terminate
         ),
         "ffv1": Codec(encoder="ffv1", pixels="bgr0", odd="bgr0", crf=None, suffixes=(".mkv",)),
     }
@@ -68,7 +68,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
 
 
 def codec_for(suffix: str, name: str, crf: int | None = None) -> Codec:
-    """The codec called `name`; MediaError where it suits neither file, `crf` nor this build."""
+    """The codec called `name`; MediaError if it does not fit the file, `crf` or this build."""
     codec = codec_named(name)
     if suffix not in codec.suffixes:
         allowed = ", ".join(codec.suffixes)
@@ -85,7 +85,7 @@ def codec_for(suffix: str, name: str, crf: int | None = None) -> Codec:
 
 
 def crf_for(codec: str, quality: str) -> int | None:
-    """The quality number that one of `QUALITIES` is in `codec`; None where nothing is lost."""
+    """The quality number of one of `QUALITIES` in `codec`; None for a lossless codec."""
     if quality not in QUALITIES:
         raise MediaError(f"quality {quality[:40]!a}: choose from {', '.join(QUALITIES)}")
     settings = codec_named(codec)
@@ -93,7 +93,7 @@ def crf_for(codec: str, quality: str) -> int | None:
 
 
 def suffix_for(codec: str, container: str) -> str:
-    """The suffix of a file of `container`, one of `CONTAINERS`; MediaError if `codec` fits not."""
+    """The file suffix of `container`, one of `CONTAINERS`; MediaError if `codec` does not fit."""
     suffix = codec_named(codec).suffixes[0] if container == "auto" else f".{container}"
     codec_for(suffix, codec)
     return suffix

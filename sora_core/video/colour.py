@@ -1,4 +1,4 @@
-"""Frames of files as RGB and back, rounded to the nearest level and with chroma in its place.
+"""Conversion of file frames to RGB and back: exact rounding and chroma position.
 
 Axes: y rows, x columns.
 """
@@ -17,7 +17,7 @@ from .chroma import ChromaHalving
 
 FULL_CHROMA_INPUT, FULL_CHROMA, ACCURATE = 0x4000, 0x2000, 0x40000  # of libswscale: flags
 EXACT = Interpolation.BICUBIC.value | ACCURATE | FULL_CHROMA | FULL_CHROMA_INPUT
-"""How libswscale must be asked: by default it rounds down, 1 to 1.5 levels at each conversion."""
+"""Flags of libswscale; by default it rounds down, by 1 to 1.5 levels at each conversion."""
 
 UNNAMED = 2
 BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
@@ -30,10 +30,10 @@ RGB_8, PLANAR_RGB, RGB_16, RGBA = "rgb24", "gbrp", "rgb48le", "rgba"
 
 
 class FrameConverter:
-    """Turns decoded frames, of one size after the other, into pixels of one size.
+    """Converts decoded frames, whose size may change, to pixels of one size.
 
-    A frame that names no matrix is taken for BT.601, and one that names no range for limited range,
-    as ComfyUI does, so that a file has one colour in one graph whichever node reads it.
+    A frame without a matrix is read as BT.601, and one without a range as limited range, as in
+    ComfyUI, so that a file has the same colours whichever node reads it.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -41,7 +41,7 @@ class FrameConverter:
         self.reformatter = VideoReformatter()  # setting one up costs more than using it
 
     def rgb(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
-        """The pixels of `frame`; what it says of its matrix, range and siting is followed."""
+        """The pixels of `frame`, converted by its own matrix, range and chroma position."""
         planes = self._reformatted(frame, PLANAR_RGB).planes  # thrice as fast as RGB in one plane
         pixels = np.empty((self.height, self.width, 3), np.uint8)
         for channel, plane in zip((1, 2, 0), planes, strict=True):  # green, blue, red
@@ -53,7 +53,7 @@ class FrameConverter:
         return self._reformatted(frame, RGB_16).to_ndarray()
 
     def alpha(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x"]:
-        """How opaque the pixels of `frame` are; those of a format without alpha are, wholly."""
+        """The alpha of `frame`; fully opaque for a format without alpha."""
         return self._reformatted(frame, RGBA).to_ndarray()[..., 3]
 
     def _reformatted(self, frame: av.VideoFrame, pixels: str) -> av.VideoFrame:
@@ -71,7 +71,7 @@ class FrameConverter:
 
 
 class YuvWriter:
-    """Turns RGB of one size into frames of BT.709, limited range, with chroma sited left."""
+    """Converts RGB of one size to frames of BT.709, limited range, with chroma sited left."""
 
     def __init__(self, width: int, height: int, pixels: str) -> None:
         self.width, self.height, self.pixels = width, height, pixels
@@ -111,7 +111,7 @@ class YuvWriter:
 
 
 def colour_notes(frame: av.VideoFrame) -> list[str]:
-    """What has to be assumed about the colours of `frame`, one sentence each."""
+    """The assumptions about the colours of `frame`, one sentence each."""
     if frame.format.is_rgb:
         return []
     notes = []

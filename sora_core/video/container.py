@@ -1,4 +1,4 @@
-"""What reading and writing media share: the limits, the accepted formats, typed errors."""
+"""Limits, accepted formats, typed errors and side data of media files."""
 
 import math
 import stat
@@ -12,6 +12,7 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.stream import VideoStream
 
 from ..errors import MediaError
@@ -24,7 +25,7 @@ FORMAT_NAMES = "mp4, mov, mkv, webm, gif, avi, ts, m2ts, flv and mpg"
 
 MAX_FILE_SIDE = 8192
 MAX_PIXELS = 7680 * 4320
-MAX_FPS = 240  # asked for; cameras that slow down time write up to MAX_FILE_FPS
+MAX_FPS = 240  # of output; slow-motion cameras write files of up to MAX_FILE_FPS
 MAX_FILE_FPS = 1000
 MAX_FILE_SECONDS = 6 * 3600
 MAX_STREAMS = 32
@@ -62,7 +63,7 @@ def media_error(source: FileSource, problem: str) -> MediaError:
 
 @contextmanager
 def media_errors(source: FileSource, action: str, fix: str = "") -> Iterator[None]:
-    """A block in which what the codecs and the disk raise becomes a MediaError about `source`."""
+    """A block in which errors of codecs and disk become a MediaError about `source`."""
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
@@ -101,7 +102,7 @@ def opened(source: FileSource) -> Iterator[InputContainer]:
 
 
 def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[av.Packet]:
-    """The packets of `stream` from where `container` stands, and the empty one that ends them.
+    """The packets of `stream` from the position of `container`, and the empty one that ends them.
 
     In FLV and MPEG-TS a stream may begin half-way. PyAV does not know it and fails at each of its
     packets; they are passed over.
@@ -112,3 +113,13 @@ def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Ite
             return
         except IndexError:
             continue
+
+
+def side_data(frame: av.VideoFrame, kind: Type, size: int) -> bytes | None:
+    """The side data of `kind` of `frame`; None where there is none of at least `size` bytes."""
+    container = cast(SideDataContainer, frame.side_data)
+    try:
+        values = bytes(cast(bytearray, container[kind]))  # a buffer
+    except KeyError:
+        return None
+    return values if len(values) >= size else None

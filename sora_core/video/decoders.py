@@ -1,6 +1,6 @@
-"""Which of FFmpeg's decoders a file may reach: a list of containers alone is no limit to them.
+"""The allowed decoders of FFmpeg: a list of containers alone does not limit decoders.
 
-FFmpeg holds hundreds of decoders, and the rare ones are where its holes are found: a MagicYUV file
+FFmpeg has hundreds of decoders, and most of its vulnerabilities are in rare ones: a MagicYUV file
 of a few bytes writes beyond its memory before 8.1.2 (CVE-2026-8461). `codec_whitelist` limits what
 runs while a file is opened; PyAV opens the decoder of a stream without it, so the name is checked
 before the first packet is decoded.

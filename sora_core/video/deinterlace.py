@@ -12,10 +12,10 @@ Form = tuple[int, int, str, int, int]
 
 
 def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """`frames`, the interlaced ones among them with their second field estimated from the first.
+    """`frames`, with the second field of interlaced ones estimated from the first.
 
-    The filter is bwdif (BBC R&D's w3fdif, with yadif's tests of motion); frames that do not say
-    they are interlaced pass as they are. It looks one frame ahead.
+    The filter is bwdif (BBC R&D's w3fdif, with yadif's tests of motion); frames without
+    the interlaced flag pass unchanged. It reads one frame ahead.
     """
     graph, last = None, None
     for frame in frames:

@@ -1,4 +1,4 @@
-"""Optical flow: how far each pixel moves from one frame to the next.
+"""Optical flow: the motion of each pixel from one frame to the next.
 
 Axes: n pairs of frames, c channels, y rows, x columns, d directions (right, down).
 """
@@ -11,20 +11,18 @@ from torch.nn.functional import conv2d, grid_sample, interpolate, pad
 from ..shapes import Frames
 
 GREY = (0.299, 0.587, 0.114)
-MAX_FLOW_SIDE = (
-    160  # pixels; larger pictures are shrunk first, for how far things move shows there too
-)
+MAX_FLOW_SIDE = 160  # pixels; larger pictures are shrunk first, which preserves large motions
 SMALLEST = 12  # no coarser level than this many pixels
 ROUNDS = 4
-BLUR = (0.06, 0.12, 0.2, 0.24, 0.2, 0.12, 0.06)  # how much each neighbour counts, per direction
-FLOW_NOISE = 2.0  # a slope per pixel, in levels of 255, that is no better than noise
+BLUR = (0.06, 0.12, 0.2, 0.24, 0.2, 0.12, 0.06)  # weights of neighbours along an axis
+FLOW_NOISE = 2.0  # slope in levels of 255 a pixel, taken as noise
 
 
 def optical_flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
-    """How many pixels what is seen in each pixel of `before` has moved right and down in `after`.
+    """The motion of each pixel of `before` to the right and down, in pixels, until `after`.
 
     Lucas and Kanade 1981 with a Gaussian window, from coarse to fine, warped anew in each round.
-    Where nothing tells, as on a bare wall, it stays near 0. Pictures above 160 pixels a side come
+    Without texture, as on a bare wall, it stays near 0. Pictures above 160 pixels a side come
     out smaller; the numbers still count pixels of the full size.
     """
     shrunk = max(1.0, max(before.shape[1:3]) / MAX_FLOW_SIDE)
@@ -45,7 +43,7 @@ def _grey(frames: Frames) -> Float[Tensor, "n 1 y x"]:
 
 
 def _pyramid(grey: Float[Tensor, "n 1 y x"], shrunk: float) -> list[Float[Tensor, "n 1 y2 x2"]]:
-    """From fine to coarse, each half as large."""
+    """The levels from fine to coarse, each half as large."""
     sides = [max(1, round(side / shrunk)) for side in grey.shape[2:]]
     levels = [interpolate(grey, sides, mode="area") if shrunk > 1 else grey]
     while min(levels[-1].shape[2:]) >= 2 * SMALLEST:
@@ -55,7 +53,7 @@ def _pyramid(grey: Float[Tensor, "n 1 y x"], shrunk: float) -> list[Float[Tensor
 
 
 def _closer(here: Tensor, there: Tensor) -> Float[Tensor, "n 2 y x"]:
-    """What is still to move, by least squares in the neighbourhood of each pixel."""
+    """The remaining motion, by least squares in the neighbourhood of each pixel."""
     mean = (here + there) / 2
     right, down = _slopes(mean)
     change = there - here
@@ -64,7 +62,7 @@ def _closer(here: Tensor, there: Tensor) -> Float[Tensor, "n 2 y x"]:
     xx, yy = xx + FLOW_NOISE, yy + FLOW_NOISE
     area = xx * yy - xy * xy
     step = torch.cat([(xy * yt - yy * xt) / area, (xy * xt - xx * yt) / area], dim=1)
-    return step.clamp(-2, 2)  # a slope says nothing of what lies farther away
+    return step.clamp(-2, 2)  # a slope predicts nothing beyond
 
 
 def _slopes(picture: Float[Tensor, "n 1 y x"]) -> tuple[Tensor, Tensor]:
@@ -84,7 +82,7 @@ def _blurred(pictures: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c y x"]:
 def warp(
     picture: Float[Tensor, "n c y x"], found: Float[Tensor, "n 2 y x"]
 ) -> Float[Tensor, "n c y x"]:
-    """`picture` as it looks when each pixel shows what `found` leads to."""
+    """`picture` sampled at each pixel plus its motion in `found`."""
     rows, columns = picture.shape[2:]
     places = (torch.arange(side, device=picture.device) for side in (rows, columns))
     y, x = torch.meshgrid(*places, indexing="ij")

@@ -15,7 +15,7 @@ from ..shapes import Frames
 
 
 def frames_from_video(video: Float[Tensor, "3 t y x"]) -> Frames:
-    """Bytes nearest to `video`, which is in [-1, 1]; what lies outside takes the nearest end."""
+    """Bytes nearest to `video`, which is in [-1, 1]; values outside are clamped."""
     return rearrange(_bytes(video.float().add(1).mul_(127.5)), "c t y x -> t y x c").contiguous()
 
 
@@ -25,7 +25,7 @@ def video_from_frames(frames: Frames) -> Float[Tensor, "3 t y x"]:
 
 
 def frames_from_images(images: Float[Tensor, "t y x 3"]) -> Frames:
-    """Bytes nearest to `images`, which are in [0, 1]; what lies outside takes the nearest end."""
+    """Bytes nearest to `images`, which are in [0, 1]; values outside are clamped."""
     return _bytes(images.float().mul(255))
 
 
@@ -51,7 +51,7 @@ def resize(frames: Frames, width: int, height: int) -> Frames:
 
 
 def cover(frames: Frames, width: int, height: int) -> Frames:
-    """`frames` scaled without distortion until they cover `width` x `height`, centre kept."""
+    """`frames` scaled without distortion to cover `width` x `height`, and cropped at the centre."""
     scale = max(width / frames.shape[2], height / frames.shape[1])
     scaled = _scaled(frames, scale, width, height, at_least=True)
     left, top = (scaled.shape[2] - width) // 2, (scaled.shape[1] - height) // 2
@@ -75,6 +75,6 @@ def _scaled(frames: Frames, scale: float, width: int, height: int, *, at_least: 
 
 
 def smoothstep(x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """From 0 below 0 to 1 above 1, level at both ends: how much a later picture is seen."""
+    """From 0 below 0 to 1 above 1, level at both ends: the weight of the later picture."""
     x = x.clamp(0, 1)
     return x * x * (3 - 2 * x)

@@ -1,4 +1,4 @@
-"""HDR frames (PQ and HLG of BT.2100) as the SDR pictures that models take.
+"""HDR frames (PQ and HLG of BT.2100) as the SDR pictures that models accept.
 
 Light is brought to the display of the SDR master, whose white is 203 cd/m2 (BT.2408), by the EETF
 of BT.2390; then BT.2020 becomes BT.709 (BT.2087) and is coded for BT.1886. Axes: y rows, x columns.
@@ -11,13 +11,13 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from jaxtyping import Float, UInt8, UInt16
 
-from .sidedata import side_data
+from .container import side_data
 
 PQ, HLG = 16, 18  # the numbers of their transfer curves in every standard
 NAMES = {PQ: "PQ", HLG: "HLG"}
 WHITE = 203.0  # cd/m2 of reference white: BT.2408, table 1
 HLG_PEAK, HLG_GAMMA = 1000.0, 1.2  # of its reference display: BT.2100, table 5
-MASTERED_PEAK = 1000.0  # of a PQ file that does not say on which display it was made
+MASTERED_PEAK = 1000.0  # of a PQ file without mastering metadata
 LIMITS = 400.0, 10_000.0  # cd/m2 of a display that a file may claim
 SDR_GAMMA = 2.4  # BT.1886
 CODES = 65535
@@ -32,7 +32,8 @@ BT709_PRIMARIES = 1
 class ToneMapper:
     """Maps the frames of one video; tables for its `curve` and its peak are computed once.
 
-    `primaries` is the number of its primaries; `frame`, its first, may tell its peak.
+    `primaries` is the number of its primaries; the metadata of `frame`, its first, may have its
+    peak.
     """
 
     def __init__(self, curve: int, primaries: int, frame: av.VideoFrame) -> None:
@@ -100,7 +101,7 @@ def hlg_scene(signal: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def mastered_peak(frame: av.VideoFrame) -> float:
-    """cd/m2 of the display on which `frame` was mastered, by its metadata if they make sense."""
+    """cd/m2 of the display on which `frame` was mastered, by its metadata if they are plausible."""
     display = side_data(frame, Type.MASTERING_DISPLAY_METADATA, 88)
     if display is None:
         return MASTERED_PEAK

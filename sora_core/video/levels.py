@@ -1,4 +1,4 @@
-"""Levels of red, green and blue: how far those of one picture lie from those of another.
+"""Histogram matching of red, green and blue between two pictures.
 
 Axes: b batch, y rows, x columns. Pictures are in [-1, 1]; levels count 255ths of that, from 0.
 """
@@ -10,17 +10,15 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
 
 HISTOGRAM_LEVELS = 256
-MAX_LEVEL_SHIFT = (
-    4.0  # what differs more is something else that is seen, and not a matter of colour
-)
-SMOOTH = 9  # levels that move nearly alike, so that no two change places
+MAX_LEVEL_SHIFT = 4.0  # larger differences come from content, not from colour
+SMOOTH = 9  # levels over which a shift is smoothed, so that it stays monotonic
 
 Shift = Float[Tensor, "3 level"]
-"""How many levels each level of each channel moves."""
+"""The shift of each level of each channel, in levels."""
 
 
 def level_shift(here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]) -> Shift:
-    """What spreads the levels of `here` as those of `there` are, by at most `MAX_LEVEL_SHIFT`.
+    """The shift that matches the histogram of `here` to `there`, at most `MAX_LEVEL_SHIFT` levels.
 
     Histogram matching (Gonzalez and Woods, Digital Image Processing, 3.3.2), smoothed.
     """
@@ -45,14 +43,14 @@ def _histogram(picture: Float[Tensor, "b 3 y x"]) -> Tensor:
 
 
 def _matching(here: Tensor, there: Tensor) -> Float[Tensor, " level"]:
-    """How far each level `here` lies from the one of the same rank `there`."""
+    """The difference of each level `here` from the one of the same rank `there`."""
     (own, own_rank), (other, other_rank) = _ranks(here), _ranks(there)
     gap = np.interp(own_rank, other_rank, other) - own
     return torch.from_numpy(np.interp(np.arange(HISTOGRAM_LEVELS), own, gap)).float()
 
 
 def _ranks(channel: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The levels that occur, and which share of all lies below each, half of itself counted."""
+    """The levels that occur, and the share of pixels below each plus half of its own."""
     counts = torch.bincount(channel.flatten(), minlength=HISTOGRAM_LEVELS).cpu().numpy()
     ranks = (counts.cumsum() - counts / 2) / counts.sum()
     (levels,) = counts.nonzero()

@@ -1,4 +1,4 @@
-"""How a file wants its frames shown: turned, mirrored, and with pixels that are not square."""
+"""The display orientation of a file's frames: rotation, mirroring, pixels that are not square."""
 
 import struct
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from .sidedata import side_data
+from .container import side_data
 
 ODD_ANGLE = 0.02  # of the larger entries of a matrix: 1 degree is no quarter turn
-MAX_ASPECT = 10  # of a pixel; anamorphic footage has at most 2, what claims more is damaged
+MAX_ASPECT = 10  # of a pixel; anamorphic footage has at most 2, a larger one is damage
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight ways to lay a picture: transposed first, then its columns and rows reversed.
+    """One of the eight orientations: transposed first, then columns and rows reversed.
 
-    `exact` is false where the file asks for an angle between quarter turns: the nearest is taken.
+    `exact` is false if the file has an angle between quarter turns: the nearest is used.
     """
 
     transposed: bool = False
@@ -41,7 +41,7 @@ class Orientation:
         return (height, width) if self.transposed else (width, height)
 
     def upright(self, pixels: np.ndarray) -> np.ndarray:
-        """`pixels`, whose first two axes are rows and columns, as they are to be shown."""
+        """`pixels`, whose first two axes are rows and columns, in display orientation."""
         if self.transposed:
             pixels = pixels.swapaxes(0, 1)
         if self.columns_reversed:
@@ -50,7 +50,7 @@ class Orientation:
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """How `frame` is to be shown, by its display matrix; upright if it has none that makes sense.
+    """The orientation of `frame` by its display matrix; upright without a valid one.
 
     The matrix maps source columns and rows, (p, q), to (a p + c q, b p + d q).
     """
@@ -68,9 +68,9 @@ def orientation(frame: av.VideoFrame) -> Orientation:
 
 
 def square_pixels(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    """The size at which frames of pixels of `aspect`, width over height, look as they should.
+    """The display size of frames with pixels of `aspect`, width over height.
 
-    The side that is too short grows: nothing of the picture is lost.
+    The side that is too short grows, so no detail is lost.
     """
     if aspect is None or not Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT or aspect == 1:
         return width, height

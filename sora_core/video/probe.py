@@ -1,4 +1,4 @@
-"""What a video file holds, found out before its frames are read."""
+"""The properties of a video file, before its frames are read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,12 +27,11 @@ from .timing import frame_rate_of, header_frames, header_seconds, measured_secon
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """A video as it is shown: `width` and `height` count its `rotation` in already, and the shape
-    of its pixels.
+    """A video as displayed: `width` and `height` include `rotation` and the shape of pixels.
 
-    `frames` is what the header claims or implies, None where it says nothing; `rotation` is in
-    degrees, counterclockwise, after which `mirrored` frames are mirrored; `seconds` is 0 where the
-    header does not say. `notes` are sentences: what had to be assumed or changed to show it.
+    `frames` is the count that the header states or implies, or None; `rotation` is in
+    degrees, counterclockwise, after which `mirrored` frames are mirrored; `seconds` is 0 if
+    the header has no length. `notes` are sentences about assumptions and conversions.
     """
 
     width: int
@@ -51,7 +50,7 @@ class MediaInfo:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """An open video: what it holds, its stream, its frames from the first on, and how they lie.
+    """An open video: its properties, stream, frames from the first on, and orientation.
 
     `coded` is the width and height of the frames before they are turned upright.
     """
@@ -65,20 +64,20 @@ class Inspected:
 
 
 def probe(source: FileSource) -> MediaInfo:
-    """What `source` holds; MediaError where its first frame cannot be had within the limits."""
+    """The properties of `source`; MediaError if its first frame cannot be decoded within limits."""
     with opened(source) as container:
         return inspect(source, container).info
 
 
 def duration_of(source: FileSource) -> Fraction:
-    """The seconds that the frames of `source` last; where no header counts them, they are."""
+    """The duration of the frames of `source` in seconds, by a header or else by counting."""
     with opened(source) as container:
         stream = video_stream(source, container)
         return measured_seconds(source, container, stream)
 
 
 def inspect(source: FileSource, container: InputContainer) -> Inspected:
-    """What an open container holds, and the frames of its video."""
+    """The properties of an open container, and the frames of its video."""
     stream = video_stream(source, container)
     check_size(source, stream.codec_context.width, stream.codec_context.height)
     fps = frame_rate_of(source, container, stream)
@@ -122,14 +121,14 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
 def first_decoded(
     source: FileSource, container: InputContainer, stream: VideoStream
 ) -> Iterator[av.VideoFrame]:
-    """The frames of `stream` from where `container` stands, in the order they are shown."""
+    """The frames of `stream` from the position of `container`, in display order."""
     with media_errors(source, "be read further"):
         for packet in packets(container, stream):
             yield from stream.decode(packet)
 
 
 def check_size(source: FileSource, width: int, height: int) -> None:
-    """Refuses frames whose sides or area exceed the limits."""
+    """MediaError for frames whose sides or area exceed the limits."""
     if not (
         0 < width <= MAX_FILE_SIDE and 0 < height <= MAX_FILE_SIDE and width * height <= MAX_PIXELS
     ):
@@ -138,7 +137,7 @@ def check_size(source: FileSource, width: int, height: int) -> None:
 
 
 def has_alpha(frame: av.VideoFrame) -> bool:
-    """Whether `frame` has an alpha channel, be it opaque everywhere."""
+    """Whether `frame` has an alpha channel, even a fully opaque one."""
     return frame.format.name in ALPHA_FORMATS or any(
         component.is_alpha for component in frame.format.components
     )

@@ -1,4 +1,4 @@
-"""Frames out of a video file as they are needed: constant memory, whatever its length."""
+"""Streaming frames from a video file, in memory that does not depend on its length."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ HEADER_TOLERANCE = 0.02  # some headers give only a duration and an average rate
 SEEK_BACK = 2  # seconds
 
 TimedFrame = tuple[Fraction, Fraction, av.VideoFrame]
-"""When a frame appears, counted from the asked start; how long it stays; the frame."""
+"""The time of a frame after the requested start, its duration, and the frame."""
 
 
 def read_frames(
@@ -47,10 +47,10 @@ def read_frames(
 ) -> Iterator[Frames]:
     """The video from `start` for `seconds`, upright, in chunks of a few frames.
 
-    `fps` None gives each frame once, which is uneven in time where the file's rate varies; else
-    each moment takes the frame nearest in time. `size` is (width, height), reached by stretching.
+    `fps` None yields each frame once, unevenly spaced if the file's rate varies; otherwise each
+    time takes the frame nearest to it. `size` is (width, height), reached by stretching.
     `on_frame` gets the number of frames so far and may raise to stop. `on_damage` gets one sentence
-    where a file that can be read to its end does not hold what its header promises.
+    if a file that can be read to its end does not match its header.
     """
     chosen = _Choice(start, seconds, fps)
     with opened(source) as container:
@@ -67,7 +67,7 @@ def read_frames(
 
 
 def read_times(source: FileSource) -> list[Fraction]:
-    """When each frame of `source` is shown, in seconds from the first; none is decoded."""
+    """The time of each frame of `source`, in seconds from the first, without decoding."""
     with opened(source) as container:
         return frame_times(source, container, video_stream(source, container))
 
@@ -80,7 +80,7 @@ def read_alpha(
     fps: Fraction | float | None = None,
     size: tuple[int, int] | None = None,
 ) -> Iterator[UInt8[Tensor, "t y x"]]:
-    """How opaque the frames are that `read_frames` gives for the same arguments, 0 to 255."""
+    """The alpha, 0 to 255, of the frames that `read_frames` yields for the same arguments."""
     chosen = _Choice(start, seconds, fps)
     with opened(source) as container:
         video = inspect(source, container)
@@ -91,7 +91,7 @@ def read_alpha(
 
 
 class _Choice:
-    """Which moments of a file are asked for."""
+    """The requested times of a file."""
 
     def __init__(self, start: float, seconds: float | None, fps: Fraction | float | None) -> None:
         for name, value in (("start", start), ("seconds", seconds or 0)):
@@ -128,7 +128,7 @@ class _Choice:
 
 
 def frames_per_chunk(width: int, height: int) -> int:
-    """How many frames are given at a time: few, where they are large."""
+    """The number of frames in a chunk: few if they are large."""
     return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * width * height)))
 
 
@@ -139,7 +139,7 @@ def _frames_from(
     begin: Fraction,
     earlier: int = 0,
 ) -> Iterator[av.VideoFrame]:
-    """Frames from one at or before `begin` on, found by looking further and further back."""
+    """Frames from one at or before `begin` on, found by seeking farther and farther back."""
     offset = origin(stream) + max(Fraction(0), begin - earlier)
     ticks = int(offset / tick(stream))
     with media_errors(source, "be searched"):
@@ -172,7 +172,7 @@ def _timed(
 def _watched(
     timed: Iterator[TimedFrame], info: MediaInfo, on_damage: Callable[[str], None]
 ) -> Iterator[TimedFrame]:
-    """`timed`, its end compared with what the header of the file promises."""
+    """`timed`; its end is compared with the header of the file."""
     count, backward, end = 0, 0, Fraction(0)
     for time, stays, frame in timed:
         count += 1
@@ -204,7 +204,7 @@ def _each_once(timed: Iterator[TimedFrame], span: Fraction | None) -> Iterator[a
 def _at_rate(
     source: FileSource, timed: Iterator[TimedFrame], span: Fraction | None, rate: Fraction
 ) -> Iterator[av.VideoFrame]:
-    """For each moment 0, 1 / rate, 2 / rate, ... the frame that appears nearest to it."""
+    """For each time 0, 1 / rate, 2 / rate, ... the frame nearest to it."""
     wanted = None if span is None else max(1, round(span * rate))
     yielded, end, held = 0, Fraction(0), None
     for time, stays, frame in timed:

@@ -1,4 +1,4 @@
-"""A still picture out of a file, within the limits of video."""
+"""Reads a still picture from a file, within the limits of video."""
 
 import stat
 from io import BytesIO
@@ -17,9 +17,9 @@ MAX_STILL_BYTES = 256_000_000  # of a file: MAX_PIXELS take 133 MB when nothing 
 
 
 def read_still(path: Path) -> Frames:
-    """The one frame that the picture at `path` is, upright; MediaError where it cannot be had.
+    """The picture at `path` as one frame, upright; MediaError if it cannot be decoded.
 
-    The size is read and checked before any pixel is. What is transparent is shown on black.
+    The size is checked before any pixel is read. Transparent pixels are composed over black.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):

@@ -1,4 +1,4 @@
-"""Which streams of a file are the film: covers, thumbnails and refused codecs are not."""
+"""The main streams of a file, without covers, thumbnails and refused codecs."""
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -9,20 +9,20 @@ from . import decoders
 from .container import FORMAT_NAMES, FileSource, media_error
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-"""Pictures that go with a film or a song: covers, and previews of chapters."""
+"""Attached pictures: covers, and previews of chapters."""
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The video that a player would show: the default one, else the first; None where all are
-    still, as the cover of a song is."""
+    """The video that a player would show: the default one, else the first.
+
+    None if all are still pictures, such as the cover of a song."""
     moving = [stream for stream in container.streams.video if not stream.disposition & STILL]
     default = (stream for stream in moving if stream.disposition & Disposition.default)
     return next(default, moving[0] if moving else None)
 
 
 def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
-    """The video that a player would show; MediaError if there is none or its decoder is not on the
-    list."""
+    """The video that a player would show; MediaError without one with an allowed decoder."""
     stream = picture_stream(container)
     if stream is None:
         raise media_error(source, f"no video in it; {FORMAT_NAMES} with frames are read")
@@ -36,8 +36,9 @@ def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
 
 
 def sound_stream(source: FileSource, container: InputContainer) -> AudioStream | None:
-    """The sound that a player would play: the default one, else the first; None where there is
-    none, MediaError where its decoder is not on the list."""
+    """The sound that a player would play: the default one, else the first; None without sound.
+
+    MediaError if its decoder is not allowed."""
     streams = container.streams.audio
     if not streams:
         return None

@@ -1,4 +1,4 @@
-"""When the frames of a file are shown: by its header where that can be believed, else by stamps."""
+"""Frame times of a file: by its header if that is consistent, else by time stamps."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -20,16 +20,16 @@ from .container import (
     packets,
 )
 
-LEAD_SECONDS = 10  # seconds: the first packet may be due some frames before the first picture
-SAMPLED = 300  # packets whose stamps stand for those of the whole file
-STEADY = Fraction(1, 100)  # by which the rates that a header gives and implies may differ
-ROUNDED = Fraction(2, 100)  # by which stamps in milliseconds may miss one of the usual rates
+LEAD_SECONDS = 10  # the first packet may precede the first picture by some frames
+SAMPLED = 300  # packets whose stamps represent the whole file
+STEADY = Fraction(1, 100)  # tolerance between the rates that a header states and implies
+ROUNDED = Fraction(2, 100)  # tolerance of a rate from stamps in milliseconds
 USUAL = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)]
 GIF = "gif"
-ESTIMATED = ("mpegts", "mpeg")  # their headers hold no length, FFmpeg derives one
+ESTIMATED = ("mpegts", "mpeg")  # their headers have no length, FFmpeg estimates one
 
 Stamp = tuple[Fraction, Fraction]
-"""When a packet is shown, in seconds of the file's clock, and how long; 0 where it does not say."""
+"""Presentation time and duration of a packet, in seconds of the file's clock; 0 if unknown."""
 
 
 def tick(stream: VideoStream) -> Fraction:
@@ -38,12 +38,12 @@ def tick(stream: VideoStream) -> Fraction:
 
 
 def origin(stream: VideoStream) -> Fraction:
-    """When the first frame is shown, in seconds of the file's clock."""
+    """The time of the first frame, in seconds of the file's clock."""
     return (stream.start_time or 0) * tick(stream)
 
 
 def rewind(container: InputContainer, stream: VideoStream) -> None:
-    """Goes to the first frame. MPEG-TS needs a time before it, which others may refuse."""
+    """Seeks to the first frame. MPEG-TS needs a time before it, which others may refuse."""
     try:
         container.seek(int((origin(stream) - LEAD_SECONDS) / tick(stream)), stream=stream)
     except FFmpegError:
@@ -53,8 +53,8 @@ def rewind(container: InputContainer, stream: VideoStream) -> None:
 def frame_rate_of(source: FileSource, container: InputContainer, stream: VideoStream) -> Fraction:
     """The rate at which the frames of `stream` follow each other.
 
-    Where the header gives none, or one that its own stamps contradict (recordings of browsers,
-    GIFs with a pause), it is the rate of most frames: 1 over the median step of their stamps.
+    If the header has none, or one that the stamps contradict (recordings of browsers, GIFs with a
+    pause), it is the rate of most frames: 1 over the median step of their stamps.
     """
     average, base = stream.average_rate, stream.base_rate
     steady = average and base and abs(average - base) <= STEADY * base
@@ -67,7 +67,7 @@ def frame_rate_of(source: FileSource, container: InputContainer, stream: VideoSt
 
 
 def header_seconds(source: FileSource, container: InputContainer, stream: VideoStream) -> float:
-    """How long the header says that the frames last; 0 where it does not say."""
+    """The duration of the frames by the header, in seconds; 0 without one."""
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     else:
@@ -81,19 +81,19 @@ def header_seconds(source: FileSource, container: InputContainer, stream: VideoS
 def header_frames(
     container: InputContainer, stream: VideoStream, fps: Fraction, seconds: float
 ) -> int | None:
-    """How many frames the header promises to be shown; None where it promises none."""
+    """The number of displayed frames by the header; None without one."""
     if container.format.name in ESTIMATED:
         return None
     implied = round(seconds * (stream.average_rate or fps)) or None
     if stream.frames and implied and stream.duration:
-        return min(stream.frames, implied)  # an edit list may show but a part of what it holds
+        return min(stream.frames, implied)  # an edit list may select a part
     return stream.frames or implied
 
 
 def measured_seconds(
     source: FileSource, container: InputContainer, stream: VideoStream
 ) -> Fraction:
-    """The seconds that the frames of `stream` last; where no header counts them, stamps do."""
+    """The duration of the frames of `stream` in seconds, by the header or else by stamps."""
     if stream.frames and stream.duration and container.format.name != GIF:
         seconds = stream.duration * tick(stream)
     else:
@@ -107,19 +107,19 @@ def measured_seconds(
 
 
 def lasting_of(stays: Fraction, step: Fraction) -> Fraction:
-    """How long a frame is shown: as it says, but one of a hundredth of a second, as many end a GIF,
-    as long as the others."""
+    """The duration of a frame: its own, but that of the others if it is a hundredth of a second,
+    as in the last frame of many GIFs."""
     return stays if 2 * stays >= step else step
 
 
 def frame_times(
     source: FileSource, container: InputContainer, stream: VideoStream
 ) -> list[Fraction]:
-    """When each frame of `stream` is shown, in seconds from the first; none is decoded."""
+    """The time of each frame of `stream`, in seconds from the first, without decoding."""
     with media_errors(source, "be read further"):
         begin = origin(stream)
         times = sorted(time - begin for time, _ in _stamps(container, stream))
-        return [time for time in times if time >= 0]  # an edit list hides what lies before
+        return [time for time in times if time >= 0]  # an edit list hides earlier ones
 
 
 def _checked(source: FileSource, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Frames into a video file while they are made: constant memory, and a finished file or none."""
+"""Writes streamed frames to a video file: constant memory, and a complete file or none."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,13 +41,13 @@ def write_video(
     metadata: Mapping[str, str] = MappingProxyType({}),
     on_frame: Callable[[int], None] = lambda count: None,
 ) -> Path:
-    """`path`, once the video of all `chunks` at `fps` stands there complete.
+    """`path`, after the complete video of all `chunks` at `fps` is written there.
 
     Encoding runs on its own thread, at most `WAITING_FRAMES` behind. `crf` is the codec's quality
     number, lower is better. `audio` starts with the video and is cut to its length. `on_frame` gets
-    the number of frames taken so far and may raise to stop. Whatever `chunks` or `on_frame` raises
-    passes through, what the disk or the codec raises becomes a MediaError, and either leaves `path`
-    as it was.
+    the number of frames taken so far and may raise to stop. Errors of `chunks` and
+    `on_frame` pass through, those of disk and codec become a MediaError; after either `path` is
+    unchanged.
     """
     path, rate = Path(path), frame_rate(fps)
     settings = codec_for(path.suffix.lower(), codec, crf)
@@ -63,11 +63,11 @@ def write_video(
 
 @contextmanager
 def _saving(path: Path) -> Iterator[Path]:
-    """`replacing`, its own failures typed, those of the block left alone."""
+    """`replacing`, with its own errors as MediaError; those of the block pass through."""
     with ExitStack() as stack:
         with media_errors(path, "be written"):
             unfinished = stack.enter_context(replacing(path))
-            with unfinished.open("xb"):  # a folder that takes no file says so before any work
+            with unfinished.open("xb"):  # a folder that cannot be written fails before any work
                 pass
         yield unfinished
         with media_errors(path, "be written"):
@@ -92,7 +92,7 @@ def _encode_behind(
     frames: Iterator[UInt8[Tensor, "y x 3"]],
     on_frame: Callable[[int], None],
 ) -> None:
-    """Gives all frames to `encoder` on a thread that is gone when this returns or raises."""
+    """Passes all frames to `encoder` on a thread that has ended when this returns or raises."""
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode video")
     waiting: deque[Future[None]] = deque()
     try:
@@ -108,7 +108,7 @@ def _encode_behind(
 
 
 class _Encoder:
-    """An open file that takes one frame after the other, each with its share of the sound."""
+    """An open file that encodes frame by frame, each with its part of the sound."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class _Encoder:
         self.pixels = settings.odd if width % 2 or height % 2 else settings.pixels
         self.yuv = YuvWriter(width, height, self.pixels) if settings.is_yuv else None
         muxer = MUXERS[path.suffix.lower()]
-        # mp4 keeps unusual keys only by request; the index in front lets a browser start at once.
+        # mp4 stores unusual keys only by request; with the index in front a browser starts at once.
         options = {} if muxer == "matroska" else {"movflags": "use_metadata_tags+faststart"}
         with media_errors(path, "be written"):
             self.container: OutputContainer = av.open(
@@ -145,7 +145,7 @@ class _Encoder:
     def _add_streams(self, width: int, height: int, crf: int | None) -> None:
         options = dict(self.settings.options)
         if self.yuv is not None and self.yuv.halving is not None:
-            options["chroma_sample_location"] = "left"  # where `YuvWriter` puts it
+            options["chroma_sample_location"] = "left"  # as `YuvWriter` places it
         if self.settings.crf is not None:
             options["crf"] = str(self.settings.crf if crf is None else crf)
         stream = self.container.add_stream(self.settings.encoder, rate=self.rate, options=options)
@@ -191,12 +191,12 @@ class _Encoder:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
-            with suppress(av.error.FFmpegError, OSError):  # the file is given up anyway
+            with suppress(av.error.FFmpegError, OSError):  # the file is discarded anyway
                 self.container.close()
             return
         with media_errors(self.path, "be written"), self.container:  # closed even if this fails
             for packet in self.video.encode():
-                if self.count <= 2:  # too few to reorder; x265 then leaves this to chance
+                if self.count <= 2:  # too few to reorder; x265 is not deterministic then
                     packet.dts = packet.pts
                 self.container.mux(packet)
             if self.audio is not None:

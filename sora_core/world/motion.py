@@ -34,7 +34,7 @@ def thing_positions(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray
         case "right":
             x = x + thing.pace * clock
         case "toward":
-            z = z - thing.pace * _halting(clock, (thing.z - TOWARD_LIMIT) / thing.pace)
+            z = z - thing.pace * halting(clock, (thing.z - TOWARD_LIMIT) / thing.pace)
         case "away":
             z = z + thing.pace * clock
         case "bounce":
@@ -60,7 +60,7 @@ def rotations(thing: Thing, seconds: Float[ndarray, "t"]) -> Float[ndarray, "t 3
 
 def camera_path(scene: Scene, seconds: Float[ndarray, "t"]) -> CameraPath:
     """The camera at each time; it stops after about three seconds, with the scene in view."""
-    moved = scene.camera_pace * _halting(seconds, 3.0)
+    moved = scene.camera_pace * halting(seconds, 3.0)
     height = np.full_like(seconds, scene.camera_height)
     around, turn, focal = (np.zeros_like(seconds) for _ in range(3))
     match scene.camera:
@@ -79,14 +79,21 @@ def camera_path(scene: Scene, seconds: Float[ndarray, "t"]) -> CameraPath:
     eye = np.stack([-DISTANCE * sin(around), height, -DISTANCE * cos(around)], axis=-1)
     pitch = np.arctan2(height - LOOK_HEIGHT, DISTANCE)
     yaw = around + turn
-    still = np.zeros_like(seconds)
-    right = np.stack([cos(yaw), still, -sin(yaw)], axis=-1)
-    forward = np.stack([sin(yaw) * cos(pitch), -sin(pitch), cos(yaw) * cos(pitch)], axis=-1)
-    up = np.stack([sin(yaw) * sin(pitch), cos(pitch), cos(yaw) * sin(pitch)], axis=-1)
-    return CameraPath(eye, np.stack([right, up, forward], axis=1), FOCAL * np.exp(focal))
+    return CameraPath(eye, facing_axes(yaw, pitch), FOCAL * np.exp(focal))
 
 
-def _halting(clock: Float[ndarray, "t"], travel: float, brake: float = 0.8) -> Float[ndarray, "t"]:
+def facing_axes(
+    heading: Float[ndarray, "t"], pitch: Float[ndarray, "t"]
+) -> Float[ndarray, "t 3 3"]:
+    """Right, up and forward of a camera that faces `heading` and looks down by `pitch`."""
+    zero = np.zeros_like(heading)
+    right = np.stack([cos(heading), zero, -sin(heading)], axis=-1)
+    forward = np.stack([sin(heading) * cos(pitch), -sin(pitch), cos(heading) * cos(pitch)], axis=-1)
+    up = np.stack([sin(heading) * sin(pitch), cos(pitch), cos(heading) * sin(pitch)], axis=-1)
+    return np.stack([right, up, forward], axis=1)
+
+
+def halting(clock: Float[ndarray, "t"], travel: float, brake: float = 0.8) -> Float[ndarray, "t"]:
     """`clock` that slows down around `travel`, within `brake` of it, and stops there."""
     late = np.clip(clock - (travel - brake), 0, 2 * brake)
     return np.minimum(clock, travel - brake) + late - late**2 / (4 * brake)

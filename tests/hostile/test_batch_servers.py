@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.hostile.batch_server import MODES, PNG
+from tests.support.batch_server import MODES, PNG
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
 from tools.batch.patience import Pace, Patience
@@ -64,7 +64,7 @@ async def outcome(mode, url, folder):
 def outcomes(tmp_path_factory):
     """How each mode ends, several at once; and how many requests went to the other host."""
     base = tmp_path_factory.mktemp("servers")
-    command = [sys.executable, "-m", "tests.hostile.batch_server"]
+    command = [sys.executable, "-m", "tests.support.batch_server"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(command, cwd=ROOT, **pipes, text=True)
     url = server.stdout.readline().strip()

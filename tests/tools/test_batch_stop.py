@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.hostile.batch_server import MODES
+from tests.support.batch_server import MODES
 from tools.batch.patience import Backoff, Pace, Patience, retry_after
 from tools.batch.server import check_address
 from tools.batch.workflow import PlanError
@@ -25,7 +25,7 @@ HANGING = (*HANGING, "nodes_429_for_years", "queued_for_ever", "nodes_endless", 
 
 @pytest.fixture(scope="module")
 def url():
-    command = [sys.executable, "-m", "tests.hostile.batch_server"]
+    command = [sys.executable, "-m", "tests.support.batch_server"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     server = subprocess.Popen(command, cwd=ROOT, **pipes, stderr=subprocess.DEVNULL)
     yield server.stdout.readline().strip()

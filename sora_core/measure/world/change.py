@@ -1,8 +1,8 @@
-"""Change: what alters the world is there, and stays to the end.
+"""Change: an event that alters the world happens, and its result stays to the end.
 
 Axes: t frames, y rows, x columns. A stroke on the floor, a sky that turns dark or light, a thing
-that was pushed. After the "state" tasks of StEvo-Bench (arXiv 2603.13215): what was done must not
-fade, return or jump back.
+that was pushed. After the "state" tasks of StEvo-Bench (arXiv 2603.13215): the result must not
+fade, revert or jump back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +20,14 @@ from .row import Row, share_row
 from .tracker import matte_of, tint_of, track
 
 ENOUGH_CHANGE = 0.5  # of the true change
-STAYS = 0.8  # of what was there at most must be there at the end
+STAYS = 0.8  # of the largest change must remain at the end
 END_SHARE = 0.15  # of the frames, at either end
 
 
 def stroke_stays(sample: Sample, frames: Frames) -> bool:
-    """Whether as much as half of the true stroke is laid, and four fifths of it are there at last.
+    """Whether at least half of the true stroke is drawn, and four fifths of that remain at the end.
 
-    The roller may have its colour, so what counts is how much the colour's area grows.
+    The roller may have its colour, so the growth of the colour's area counts.
     """
     mark = sample.clip.segments == MARK
     if not mark.any():
@@ -50,7 +50,7 @@ def light_stays(sample: Sample, frames: Frames) -> bool:
 
 
 def push_stays(sample: Sample, frames: Frames) -> bool:
-    """Whether the pushed thing is moved at least half as far as truly, and stays there."""
+    """Whether the pushed thing moves at least half its true distance, and stays there."""
     true, found = (track(f, sample.tints[1]) for f in (sample.clip.frames, frames))
     if found.found.mean() < STAYS:
         return False
@@ -70,7 +70,7 @@ READS: Mapping[str, Callable[[Sample, Frames], bool]] = {
 
 
 def rows(clips: Clips, count: int, kinds: Sequence[str] = tuple(READS)) -> list[Row]:
-    """`change/{stroke,light,push}`: the share of clips in which it is there and stays."""
+    """`change/{stroke,light,push}`: the share of clips in which the change happens and stays."""
     found = []
     for kind in kinds:
         trio = read_all(clips, clips.samples(kind, count), READS[kind])

@@ -1,4 +1,4 @@
-"""Clips for rulers: of each scene the true one, through the autoencoder, and as generated."""
+"""Clips for rulers: each scene as rendered, through the autoencoder, and as generated."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from .tracker import Tint, trackable
 from .worlds import RulerWorld, first_world
 
 SIZE, FPS = Size(64, 64, 17), 8.0
-SCENE_TRIES = 40  # scenes looked at for each that is wanted
+SCENE_TRIES = 40  # scenes drawn at most for each that is wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class SampleSpec:
 class Sample:
     """A scene with its caption, the true clip, and the colours by which its things are found.
 
-    `things` are the segments that each of `tints` is of: of one thing, or of several alike.
+    `things` has, for each of `tints`, the segments of that colour: one thing, or several alike.
     """
 
     shot: SampleSpec
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A generated clip for a sheet: which ruler asked for it, and the true one if there is one."""
+    """A generated clip for a sheet, with the ruler that requested it and the true clip, if any."""
 
     ruler: str
     prompt: str
@@ -56,10 +56,10 @@ class Look:
 
 @dataclass(slots=True)
 class Clips:
-    """Makes each clip once, and holds on to it: rulers share what they look at.
+    """Makes and caches clips, so that rulers share them.
 
-    `steps` is as the model was trained for if None. `looks` are the clips that were generated, each
-    with the name of the `ruler` that was at work.
+    `steps` None is the model's default. `looks` has the clips generated so far, each with the
+    `ruler` that was measuring.
     """
 
     pipeline: Pipeline
@@ -77,8 +77,8 @@ class Clips:
     ) -> list[Sample]:
         """The first `count` scenes of a kind, from number `first`, whose things can be tracked.
 
-        Fewer where 40 times as many scenes do not have so many. Which scenes these are is decided
-        at the usual size and rate, so that other sizes and rates film the same ones.
+        Fewer if 40 times as many scenes do not contain that many. Scenes are chosen at the usual
+        size and rate, so that other sizes and rates have the same ones.
         """
         found: list[Sample] = []
         for number in range(first, first + SCENE_TRIES * count):
@@ -117,7 +117,7 @@ class Clips:
         return through(self.pipeline.autoencoder, frames)
 
     def generated(self, sample: Sample) -> Frames:
-        """The clip that the model generates of the caption, from the noise of the scene's seed."""
+        """The generated clip of the caption, from the noise of the scene's seed."""
         key = (sample.shot, sample.caption)
         if key not in self._rendered:
             size, fps = sample.shot.size, sample.shot.fps
@@ -137,7 +137,7 @@ class Clips:
         footage_guidance: float = 1.0,
         true: Frames | None = None,
     ) -> Frames:
-        """What the model generates of `prompt` on `canvas`; `true` is for the sheet beside it."""
+        """The generated clip of `prompt` on `canvas`; `true` appears beside it on the sheet."""
         latent = generate(
             self.pipeline,
             prompt,
@@ -154,7 +154,7 @@ class Clips:
 
 @dataclass(frozen=True, slots=True)
 class Trio:
-    """What a ruler reads of true, encoded and generated clips of the same scenes, in order."""
+    """A ruler's readings of true, encoded and generated clips of the same scenes, in order."""
 
     true: list[Any]
     limit: list[Any]
@@ -173,5 +173,5 @@ def read_all(
 
 
 def exact_canvas(size: Size, fps: float) -> Canvas:
-    """The canvas that comes out as exactly `size` at `fps`."""
+    """The canvas whose result has exactly `size` at `fps`."""
     return Canvas(width=size.width, height=size.height, seconds=size.frames / fps, fps=fps)

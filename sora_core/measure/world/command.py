@@ -1,4 +1,4 @@
-"""`measure world`: every ruler, of true clips, of these through the autoencoder, and generated."""
+"""`measure world`: every ruler on true clips, the same through the autoencoder, and generated."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
-    """The rows of every ruler that is asked for, in the order of the plan."""
+    """The rows of every requested ruler, in the order of the plan."""
     plan = QUICK if args.quick else FULL
     if args.clips is not None:
         plan = replace(plan, clips=args.clips)
@@ -57,7 +57,7 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
 
 
 def table(rows: list[Row], args: Namespace) -> str:
-    """The rows for people: true, limit, made and the 95 % interval of made."""
+    """The rows as a table: true, limit, generated and the 95 % interval of generated."""
     lines = [HEADER, *map(str, rows)]
     if not args.rulers and not SCENE_READER.is_file():
         lines.append(f"free: left out, for there is no {SCENE_READER.name}")
@@ -65,7 +65,7 @@ def table(rows: list[Row], args: Namespace) -> str:
 
 
 def write_sheets(looks: Sequence[Look], folder: Path) -> None:
-    """A sheet for each ruler and size of clip: what was generated, beside the true clip if any."""
+    """Writes a sheet for each ruler and clip size: generated clips beside any true ones."""
     folder.mkdir(parents=True, exist_ok=True)
     sheets: dict[str, list[Look]] = {}
     for look in looks:

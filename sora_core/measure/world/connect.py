@@ -1,10 +1,9 @@
-"""Connect: a change of one thing into another, and neither a cross-fade nor a cut nor a melt.
+"""Connect: whether one thing changes into another without a cross-fade, a cut or a dissolve.
 
 Axes: t frames, y rows, x columns. The ends show one thing in two colours at two places. Between, a
-frame is right if one solid thing is there, in the colour of one end or on the way between them; a
-clip counts as far as its frames are right, if the thing goes all the way without a jump. A
-cross-fade shows two things or jumps, a cut jumps, and what dissolves is not solid: all score 0 or
-near it.
+frame is right if it has one solid thing in the colour of one end or between the two; the score is
+the share of right frames if the thing travels the whole path without a jump. A cross-fade has two
+things or jumps, a cut jumps, and a dissolve is not solid: all score about 0.
 """
 
 from dataclasses import dataclass, replace
@@ -22,14 +21,14 @@ from .row import Row, mean_row
 from .tracker import Tint, Track, matte_of, track, track_of
 
 JOIN_FRAMES = 21
-FRAMES_BEFORE, FRAMES_AFTER = 5, 4  # frames of the two clips that stand
-JUMP = 0.4  # of the way, from one frame to the next
+FRAMES_BEFORE, FRAMES_AFTER = 5, 4  # known frames of the two clips
+JUMP = 0.4  # of the path, from one frame to the next
 SOLID = 0.5  # of the smaller end's area
 APART = 1.6  # world units between the two places
 GAP = 1.2  # of the thing's width, at least, between the middles: the two do not touch
-TURNS = (20.0, 110.0)  # degrees between the two hues: unlike, and no grey on the way
+TURNS = (20.0, 110.0)  # degrees between the two hues: distinct, with no grey between them
 CALIBRATED_SCORE = 0.9
-"""What the true change must score, else the colours are not told from the floor."""
+"""The least score of the true change: below, the colours are not distinct from the floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +41,27 @@ class Change:
 
 
 def score(frames: Frames, first: Track, last: Track, tints: tuple[Tint, Tint]) -> float:
-    """How far `frames`, those between, show one solid thing that goes from `first` to `last`."""
+    """The score, 0 to 1, of `frames` between as one solid thing going from `first` to `last`."""
     found = track_of(mix_matte(frames, tints))
     needed = SOLID * min(first.area[-1], last.area[0])
     right = (found.pieces == 1) & (found.area >= needed)
     start = np.array([first.x[-1], first.y[-1]])
-    variant = np.array([last.x[0], last.y[0]]) - start
+    travel = np.array([last.x[0], last.y[0]]) - start
     places = np.stack([found.x[right], found.y[right]], axis=-1) - start
-    passed = places @ variant / max(float(variant @ variant), 1e-6)
+    passed = places @ travel / max(float(travel @ travel), 1e-6)
     if np.abs(np.diff(np.r_[0.0, passed, 1.0])).max() > JUMP:
         return 0.0
     return float(right.mean())
 
 
 def mix_matte(frames: Frames, tints: tuple[Tint, Tint]) -> Float[Tensor, "t y x"]:
-    """How much of each pixel has a colour on the line from one tint to the other."""
+    """The share of each pixel whose colour is on the line from one tint to the other."""
     mixes = [_mixed_tint(*tints, float(share)) for share in np.linspace(0, 1, 7)]
     return torch.stack([matte_of(frames, mix) for mix in mixes]).amax(0)
 
 
 def changes(clips: Clips, count: int) -> list[Change]:
-    """The first `count` pairs of ends that the true change between them can be scored for."""
+    """The first `count` pairs of ends whose true change can be scored."""
     found: list[Change] = []
     size, number = Size(64, 64, FRAMES_BEFORE), 0
     while len(found) < count and number < 40 * count:
@@ -89,7 +88,7 @@ def rows(clips: Clips, count: int) -> list[Row]:
 
 
 def _change(clips: Clips, sample: Sample) -> Change | None:
-    """From the scene of `sample` to the same with another colour and place."""
+    """The change from the scene of `sample` to the same with another colour and place."""
     world, number = clips.world, sample.shot.number
     for step in range(len(VIVID_COLOURS)):
         colour = VIVID_COLOURS[(number + step) % len(VIVID_COLOURS)]

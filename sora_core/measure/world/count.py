@@ -14,12 +14,13 @@ from .row import Row, mean_row
 from .tracker import track, track_of
 from .worlds import FIRST_THING
 
-VISIBLE = 0.6  # of its outline: so much of a thing must truly be in view for a frame to count
+VISIBLE = 0.6  # share of a thing's true outline that must be in view for a frame to count
 
 
 def right_count(sample: Sample, frames: Frames) -> float:
-    """The share of the frames that count with as many things of each colour as should be there;
-    nan if no frame of `sample` counts."""
+    """The share of countable frames with the right number of things of each colour.
+
+    nan if no frame of `sample` is countable."""
     right = [
         track(frames, tint).pieces == len(numbers)
         for tint, numbers in zip(sample.tints, sample.things, strict=True)
@@ -29,7 +30,7 @@ def right_count(sample: Sample, frames: Frames) -> float:
 
 
 def countable_frames(sample: Sample) -> Bool[ndarray, "t"]:
-    """The frames in which the truth hides no thing, and no two of a colour touch."""
+    """The frames in which every true thing is in view, and no two of one colour touch."""
     clip, counted = sample.clip, []
     for numbers in sample.things:
         wanted = torch.isin(clip.segments, torch.tensor(numbers, dtype=clip.segments.dtype))
@@ -40,9 +41,9 @@ def countable_frames(sample: Sample) -> Bool[ndarray, "t"]:
 
 
 def countable_samples(clips: Clips, kind: str, count: int, size: Size = SIZE) -> list[Sample]:
-    """The first `count` scenes of a kind with a frame that counts: any clip is right in others.
+    """The first `count` scenes of a kind with a countable frame.
 
-    Fewer where 40 times as many scenes do not have so many.
+    Fewer if 40 times as many scenes do not contain that many.
     """
     found: list[Sample] = []
     first, last = 0, SCENE_TRIES * count

@@ -1,8 +1,8 @@
-"""Distance: how far the local looks of generated clips lie from those of true ones.
+"""Distance between the local features of generated clips and those of true ones.
 
 Axes: c filters, t frames, y rows, x columns, n cells. An unbiased polynomial MMD (Binkowski et al.
-2018), as JEDi takes it in place of FVD, on fixed filters of space and time and not on a network
-that learned from the same clips: derivatives of grey and colour at two scales, rectified, averaged
+2018), as JEDi uses it in place of FVD, on fixed filters of space and time instead of a network
+trained on the same clips: derivatives of grey and colour at two scales, rectified, averaged
 over cells of 8 x 8 pixels and 4 frames.
 """
 
@@ -17,18 +17,17 @@ from torch.nn.functional import avg_pool3d
 
 from ...shapes import Frames
 from .clips import Clips
-from .interval import RESAMPLES
-from .row import Row
+from .row import RESAMPLES, Row
 
 LATENT_CELL = (4, 8, 8)
 CELLS = 96  # of each clip, drawn with a fixed seed
 SCALE = 1000  # the distance is small; this is its unit
-FAINT = 0.02  # five levels of a byte: fainter texture is noise of coding, and true clips have none
+FAINT = 0.02  # five levels of 255: fainter texture is coding noise, which true clips do not have
 DISTANCE_KINDS = ("bounce", "fall", "roll", "orbit", "still")
 
 
 def features(frames: Frames) -> Float[Tensor, "n c"]:
-    """Logarithms of what each filter answers in each cell of a clip of 5 frames or more."""
+    """Log responses of each filter in each cell of a clip of 5 frames or more."""
     red, green, blue = frames.float().div(255).unbind(-1)
     planes = torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue])
     answers = []
@@ -56,7 +55,7 @@ def mmd(one: Float[Tensor, "n c"], other: Float[Tensor, "m c"]) -> float:
 
 
 def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
-    """The distance of two sets of clips, in thousandths; no cell is drawn from both."""
+    """The distance of two sets of clips, in thousandths."""
     cells = torch.cat([_some(features(frames), first=True) for frames in clips])
     known = torch.cat([_some(features(frames), first=False) for frames in reference])
     mean, spread = known.mean(0), known.std(0).clamp(min=1e-3)
@@ -64,8 +63,9 @@ def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
-    """`distance`: to the true clips of the same captions, so that both sets show the same scenes;
-    the true row is of other cells of the same clips. The interval is over clips."""
+    """`distance`: to the true clips of the same captions, so that both sets have the same scenes.
+
+    The true row compares other cells of the same clips. The interval is over clips."""
     samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
     known = [s.clip.frames for s in samples]
     result = [clips.generated(s) for s in samples]
@@ -79,7 +79,7 @@ def rows(clips: Clips, count: int) -> list[Row]:
 
 
 def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y x"]:
-    """The difference of neighbours along an axis, as large as `planes`."""
+    """The difference of neighbours along an axis, in the shape of `planes`."""
     last = planes.narrow(axis, planes.shape[axis] - 1, 1)
     return torch.cat([planes.diff(dim=axis), torch.zeros_like(last)], dim=axis)
 

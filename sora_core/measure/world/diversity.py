@@ -1,4 +1,4 @@
-"""Diversity: how much clips of one prompt differ, beside true scenes of the same stated facts."""
+"""Diversity: the difference between clips of one prompt, against true scenes of the same facts."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,11 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ...shapes import Frames
 from .clips import Clips, exact_canvas
-from .interval import bootstrap
-from .row import Row
+from .row import Row, bootstrap
 
 
 def spread(clips: Sequence[Frames]) -> list[float]:
-    """For each clip, how far the others are from it in the mean: pooled pixels, 16 x 16, rms."""
+    """For each clip, its mean rms distance to the others, in pixels pooled to 16 x 16."""
     pooled = torch.stack([adaptive_avg_pool2d(f.float().movedim(-1, 1), 16) for f in clips])
     apart = (pooled[:, None] - pooled[None]).square().flatten(2).mean(2).sqrt()
     return (apart.sum(1) / (len(clips) - 1)).tolist()

@@ -1,7 +1,7 @@
 """Drift of long videos: the first 15 % against the last 15 %, as Helios compares them.
 
-Axes: t frames, y rows, x columns. Texture is counted beside colour, for what users call burn-in is
-a gain of sharpness from part to part.
+Axes: t frames, y rows, x columns. Texture is measured beside colour, since the burn-in that
+users report is a gain of sharpness from segment to segment.
 """
 
 from torch import Tensor
@@ -15,13 +15,13 @@ SHARE = 0.15
 
 
 def colour(_: Sample, frames: Frames) -> float:
-    """How far the mean colour moves, over the three channels, in levels of 255."""
+    """The change of the mean colour, averaged over channels, in levels of 255."""
     first, last = (part.float().mean((0, 1, 2)) for part in end_frames(frames))
     return (first - last).abs().mean().item()
 
 
 def texture(_: Sample, frames: Frames) -> float:
-    """How much fine texture is gained or lost, as a share, without its sign."""
+    """The relative change of fine texture, without its sign."""
     first, last = (fine(part) for part in end_frames(frames))
     return abs(last / max(first, 1e-6) - 1)
 

@@ -1,4 +1,4 @@
-"""Edit: video to video into another place and light, in which the thing goes on as it did."""
+"""Edit: video to video into another place and light, where the thing still follows its path."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,8 +12,11 @@ from .row import Row, mean_row
 from .setting import Settings, settings_of
 from .tracker import track, trackable
 
-LAYOUT_FIRMNESS = 0.35  # of the footage: changes of place need the layout and none of the colours
-FOUND, NEAR_RADII = 0.8, 1.0  # the share of frames with the thing, and how near its path, in radii
+LAYOUT_FIRMNESS = 0.35  # of the footage: a change of place needs the layout but no colours
+FOUND, NEAR_RADII = (
+    0.8,
+    1.0,
+)  # share of frames with the thing; largest distance from its path, in radii
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
@@ -33,7 +36,7 @@ def rows(clips: Clips, count: int) -> list[Row]:
 
 
 def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
-    """The same scene on another floor under another sky; None if its thing is not found there."""
+    """The scene on another floor under another sky; None if its thing cannot be tracked there."""
     world, number = clips.world, sample.shot.number
     floors = [f for f in world.floors if f != world.floor(sample.scene)]
     skies = [s for s in world.skies if s != world.sky(sample.scene)]
@@ -63,7 +66,7 @@ def _facts_share(clips: Clips, known: Settings, sample: Sample, frames: Frames) 
 
 
 def follows(sample: Sample, frames: Frames) -> bool:
-    """Whether the first thing is there and goes where it truly goes, within its radius."""
+    """Whether the first thing follows its true path within its radius."""
     found, true = (track(f, sample.tints[0]) for f in (frames, sample.clip.frames))
     both = found.found & true.inside
     if both.sum() < FOUND * true.inside.sum():

@@ -1,4 +1,4 @@
-"""Free prompts: the share of texts that no template wrote whose every fact the clip shows."""
+"""Free prompts: the share of hand-written prompts all of whose facts the clip shows."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ OWN_KINDS = ("still", "bounce", "fall", "roll", "pair", "pan", "zoom", "rise", "
 
 
 def load_scene_reader(path: Path = SCENE_READER) -> SceneReader:
-    """The reader in the file at `path`; WeightsError where it is none."""
+    """The scene reader in the file at `path`; WeightsError if the file is not one."""
     if not path.is_file():
         raise WeightsError(
             f"{path.name[:60]!a} is not there: train it with python -m tools.train_scene_reader"
@@ -45,8 +45,10 @@ def first_of_groups(per_group: int) -> list[FreePrompt]:
 
 
 def rows(clips: Clips, per_group: int, own: int, reader: SceneReader | None = None) -> list[Row]:
-    """`free/raw`, `free/expanded`, `free/GROUP` (of raw ones), and `free/reader`, the share of true
-    clips whose facts the reader sees, as they are and through the autoencoder: its own accuracy."""
+    """`free/raw`, `free/expanded`, `free/GROUP` (of raw prompts) and `free/reader`.
+
+    `free/reader` is the reader's own accuracy: the share of true clips, as rendered and through the
+    autoencoder, all of whose facts it finds."""
     reader = reader or load_scene_reader()
     prompts, language = first_of_groups(per_group), read_language()
 
@@ -69,7 +71,7 @@ def rows(clips: Clips, per_group: int, own: int, reader: SceneReader | None = No
 
 
 def _own_accuracy(clips: Clips, count: int, reader: SceneReader) -> Row:
-    """How often the reader sees all facts of true clips; nothing generated is in it."""
+    """The share of true clips all of whose facts the reader finds."""
     sides: tuple[list[bool], list[bool]] = ([], [])
     kinds = [kind for kind in OWN_KINDS if kind in clips.world.kinds]
     for kind in kinds:

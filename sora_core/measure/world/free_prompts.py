@@ -1,4 +1,4 @@
-"""Free prompts: texts that no template wrote, and the facts a viewer of the clip would demand.
+"""Free prompts: hand-written texts, and the facts that a viewer would demand of their clips.
 
 The file `held_out/free.jsonl` was written by hand before the model, the expansion or the reader
 that scores it was changed, and is not edited: nothing may be tuned to it. A line is a JSON object.
@@ -58,7 +58,7 @@ FREE_SLOTS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ThingFact:
-    """What is stated of one thing, or of several alike; None and () are unstated."""
+    """The facts stated about one thing, or several alike; None and () are unstated."""
 
     name: str
     kind: str | None = None
@@ -84,7 +84,7 @@ class ThingFact:
 
 @dataclass(frozen=True, slots=True)
 class EventFact:
-    """Something that happens: `who` does `what` to `whom`."""
+    """An event: `who` does `what` to `whom`."""
 
     what: str
     who: str | None = None
@@ -146,7 +146,7 @@ class DemandedFacts:
 
 @dataclass(frozen=True, slots=True)
 class FreePrompt:
-    """A text, what a clip of it must show, and which of its words the world cannot show."""
+    """A prompt, the facts that its clip must show, and its words that the world cannot show."""
 
     group: str
     prompt: str

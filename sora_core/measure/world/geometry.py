@@ -1,9 +1,9 @@
 """Geometry: whether the floor stays one rigid plane under a moving camera.
 
-Axes: t frames, y rows, x columns. The floor of the first frame is carried to later frames by the
-world's own camera, at several paces, for a caption does not state the pace. The correlation of
-grey levels at the best pace counts; exact where methods without truth hallucinate (MEt3R on
-unrelated images, arXiv 2605.18754).
+Axes: t frames, y rows, x columns. The floor of the first frame is warped to later frames by the
+world's own camera, at several paces, since a caption does not state the pace. The correlation of
+grey levels at the best pace counts. With the true camera it is exact, where methods without ground
+truth fail (MEt3R on unrelated images, arXiv 2605.18754).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from .tracker import matte_of
 from .worlds import CameraTrack, camera_of
 
 PACES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
-WARPED_FRAMES = (4, 8, 12, 16)  # frames that the first one is carried to
+WARPED_FRAMES = (4, 8, 12, 16)  # frames to which the first one is warped
 FARTHEST_FLOOR = 14.0  # world units; beyond, the floor is fog and less than a pixel a tile
 FEWEST = 60  # floor pixels in common, else the frame does not count
 CAMERA_KINDS = ("orbit", "pan", "rise", "zoom")
@@ -32,14 +32,14 @@ CAMERA_KINDS = ("orbit", "pan", "rise", "zoom")
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The best correlation of the carried floor with the one there, and at which pace it is."""
+    """The best correlation of the warped floor with the actual one, and its pace."""
 
     correlation: float
     pace: float
 
 
 def carried(clips: Clips, sample: Sample, frames: Frames) -> Carried:
-    """How well the first frame's floor is found again, at the best of the paces."""
+    """The match of the first frame's floor in later frames, at the best of the paces."""
     grey = frames.float() @ torch.tensor(GREY)
     hidden = max_pool2d((matte_of(frames, sample.tints[0]) > 0.3).float()[None], 5, 1, 2)[0] > 0
     best = Carried(-1.0, 0.0)
@@ -55,7 +55,7 @@ def carried(clips: Clips, sample: Sample, frames: Frames) -> Carried:
 def floor_points(
     view: CameraTrack, t: int, height: int, width: int
 ) -> tuple[Float[Tensor, "y x 3"], Bool[Tensor, "y x"]]:
-    """Where the ray of each pixel of frame `t` meets the floor, and whether it does, nearby."""
+    """Where the ray of each pixel of frame `t` meets the floor, and whether it does so nearby."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     right, up = (x - width / 2) / view.focal[t], (height / 2 - y) / view.focal[t]
     rays = torch.stack([right, up, torch.ones_like(right)], dim=-1) @ view.axes[t]
@@ -76,7 +76,7 @@ def screen_points(
 def _match(
     grey: Float[Tensor, "t y x"], hidden: Bool[Tensor, "t y x"], view: CameraTrack, t: int
 ) -> float | None:
-    """The correlation of frame `t` with the first one carried there; None if little is in both."""
+    """The correlation of frame `t` with the first one warped to it; None for too little overlap."""
     if t >= len(grey):
         return None
     height, width = grey.shape[1:]

@@ -1,5 +1,6 @@
-"""Guidance: how a result moves from its footage to its prompt, as one scale falls and the other
-rises. The footage shows a thing in one colour, the prompt asks for another."""
+"""Guidance: the move of a result from its footage to its prompt as the two scales change.
+
+The footage shows a thing in one colour, the prompt asks for another."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,14 +21,13 @@ GUIDED_FIRMNESS = 0.4
 
 
 def curve(shares: Sequence[float]) -> float:
-    """How far the share of the asked colour rises along the scales, 0 to 1; what falls on the way
-    counts against it."""
+    """The net rise of the requested colour's share along the scales, 0 to 1."""
     falls = sum(max(0.0, a - b) for a, b in pairwise(shares))
     return max(0.0, shares[-1] - shares[0] - falls)
 
 
 def asked(sample: Sample, other: Sample, frames: Frames) -> float:
-    """The asked colour's share of the thing's area; 0 if neither colour is there."""
+    """The requested colour's share of the thing's area; 0 if neither colour is present."""
     old, new = (np.nan_to_num(track(frames, s.tints[0]).area).sum() for s in (sample, other))
     return float(new / (old + new)) if old + new > 0 else 0.0
 

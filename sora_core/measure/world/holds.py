@@ -1,8 +1,8 @@
-"""Whether what was observed in a clip shows the facts that its prompt states. Axes: t frames.
+"""Whether the facts that a prompt states hold for the things observed in a clip. Axes: t frames.
 
-Motions, relations and events follow from places over time: each rule below is plain geometry, in
-widths of the thing or shares of the frame. The things of a prompt are matched with those observed
-in every possible order, and the best counts.
+Motions, relations and events are computed from positions over time: each rule below is plain
+geometry, in widths of the thing or shares of the frame. The things of a prompt are matched with
+those observed in every possible order, and the best match counts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,12 @@ SKY_WORDS: Mapping[str, tuple[str, ...]] = {
     "day": ("day", "cloudy"),
     "sunset": ("sunset", "dawn"),
 }
-MOVED = 0.35  # widths that a moving thing goes, at least, in all
+MOVED = 0.35  # widths that a moving thing travels in all, at least
 NEARER = 1.12  # times as large: toward the camera
 HOPS = 0.3  # heights that a bounce rises
-EDGE_WIDTHS = 0.5  # widths from the border: as near, a thing leaves or enters
+EDGE_WIDTHS = 0.5  # widths from the border within which a thing leaves or enters
 BESIDE = 3.0  # widths apart
-TOUCH = 1.4  # half widths of both, together, apart: they touch
+TOUCH = 1.4  # distance in sums of both half widths within which two things touch
 
 
 def holds(facts: DemandedFacts, clip: Scenery) -> bool:
@@ -72,7 +72,7 @@ Names = Mapping[str, list[Observed]]
 
 
 def _assignments(facts: DemandedFacts, clip: Scenery) -> Iterator[Names]:
-    """Every way to give the observed things to those stated, by kind, colour and size."""
+    """Every assignment of observed things to stated ones by kind, colour and size."""
     slots = [thing for thing in facts.things for _ in range(thing.count or 1)]
     if not slots:
         yield {}
@@ -114,7 +114,7 @@ def _matched(facts: DemandedFacts, clip: Scenery, names: Names) -> bool:
 
 
 def _count_alike(thing: ThingFact, clip: Scenery) -> int:
-    """How many things of the clip look as `thing` does."""
+    """The number of things in the clip that look like `thing`."""
     return sum(_has_looks(thing, one) for one in clip.things)
 
 
@@ -131,7 +131,7 @@ MOTION_NAMES = ("left", "right", "toward", "away", "move", "bounce", "fall", "sp
 
 
 def does(motion: str, one: Observed, at: np.ndarray | None = None) -> bool:
-    """Whether a thing moves so in the frames `at`, by default in all in which it is seen."""
+    """Whether a thing makes the motion in the frames `at`, by default all in which it is found."""
     at = np.flatnonzero(one.visible) if at is None else at
     if len(at) < 2:
         return False
@@ -200,7 +200,7 @@ def _related(relation: str, one: Observed, other: Observed, clip: Scenery) -> bo
         case "larger than":
             return wide * tall > 1.2 * broad * high
     across = [_span(thing.x) for thing in (one, other)]
-    return across[0] * across[1] < 0  # opposite ways
+    return across[0] * across[1] < 0  # opposite sides
 
 
 def _events(facts: DemandedFacts, clip: Scenery, names: Names) -> bool:
@@ -223,7 +223,7 @@ def _events(facts: DemandedFacts, clip: Scenery, names: Names) -> bool:
 
 
 def _event_frames(event: EventFact, clip: Scenery, names: Names) -> list[float]:
-    """The frames at which the event may happen; () if it does not."""
+    """The frames at which the event can have happened; () if it did not."""
     what = event.what
     if what == "cut":
         return [float(t) for t in clip.cuts]

@@ -1,5 +1,7 @@
-"""Identity: whether a thing is the same one on both sides of a cut. Axes: t frames, y rows, x
-columns."""
+"""Identity: whether a thing is the same on both sides of a cut.
+
+Axes: t frames, y rows, x columns.
+"""
 
 from dataclasses import dataclass
 
@@ -24,14 +26,14 @@ VIEW_FRAMES = 2  # in which the thing must be in view, on either side
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How alike a thing is before and after a cut: overlap of outlines, hue apart in degrees."""
+    """A thing before and after a cut: overlap of outlines, difference of hues in degrees."""
 
     outline: float
     hue: float
 
 
 def likeness(sample: Sample, frames: Frames) -> Likeness | None:
-    """The likeness across the first cut of the true clip; None without a cut or the thing there."""
+    """The likeness across the first cut of the true clip; None without a cut or the thing."""
     at = cut_of(sample)
     if at is None or at >= len(frames):
         return None
@@ -55,7 +57,7 @@ def cut_of(sample: Sample) -> int | None:
 
 
 def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
-    """`identity/cut`: the share with a cut where it should be and the same thing on both sides."""
+    """`identity/cut`: the share with a cut at its place and the same thing on both sides."""
     usual = [
         likeness(s, clips.limit(s)) for s in clips.samples("cut", calibration, CALIBRATION_SCENE)
     ]

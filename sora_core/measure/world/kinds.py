@@ -1,4 +1,4 @@
-"""Kinds of scenes that rulers look at: by name and seed, from the world that is trained on."""
+"""The kinds of scenes that rulers measure: by name and seed, from the training world."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from ...errors import ConfigError
 from ...world.scene import Domain, Scene, sample_scene
 
-FIRST_SEED = 990_000_000  # no training, reader or other measurement draws from here on
+FIRST_SEED = 990_000_000  # used by no training, reader or other measurement
 SPACING = 100_000  # seeds of one kind, so that kinds share no scene
 
 

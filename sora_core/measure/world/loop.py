@@ -1,4 +1,4 @@
-"""Loop: whether what travels still travels where the end leads to the start."""
+"""Loop: whether a travelling thing keeps its speed from the last frame to the first."""
 
 from dataclasses import replace
 
@@ -13,8 +13,9 @@ LOOP_FRAMES = 16  # whole latent frames: a ring has no first one alone
 
 
 def step(sample: Sample, frames: Frames) -> float:
-    """Pixels a frame in the asked direction, the middle of all frames in which the thing is wholly
-    in view; leaving at one side and coming in at the other is allowed."""
+    """The median speed in the requested direction, in pixels a frame, with the thing in view.
+
+    Leaving at one side and entering at the other is allowed."""
     found = track(frames, sample.tints[0])
     both = found.inside[:-1] & found.inside[1:]
     moved = np.diff(found.x)[both]

@@ -1,7 +1,7 @@
-"""From what the scene reader answers to things over time. Axes: t frames, y rows, x columns.
+"""Things over time from the answers of the scene reader. Axes: t frames, y rows, x columns.
 
-Peaks of the heat map are linked from frame to frame by place, kind and colour; a thing that is out
-of sight for a while goes on under its own name where one alike comes into view again.
+Peaks of the heat map are linked from frame to frame by place, kind and colour. A track that is out
+of view for a while continues where a similar thing comes into view.
 """
 
 from collections import Counter
@@ -18,9 +18,9 @@ from ...models.scene_reader import HEAT_STRIDE, SceneLogits, SceneReader
 from ...shapes import Frames
 from ...video.frames import video_from_frames
 
-SURE = 0.35  # a peak that is less certain is no thing
-FARTHEST_STEP = 1.5  # of a thing's width: as far it may go from one frame to the next
-LEAST_SHARE = 0.15  # of the frames: what is in fewer is noise
+SURE = 0.35  # least certainty of a peak
+FARTHEST_STEP = 1.5  # widths that a thing can move from one frame to the next
+LEAST_SHARE = 0.15  # of the frames: a thing in fewer is noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One thing: its likeliest words, and where it is in each frame (nan where it is not seen)."""
+    """One thing: its likeliest words, and its place in each frame (nan where it is not found)."""
 
     words: Mapping[str, str]
     x: Float[ndarray, "t"]
@@ -55,7 +55,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Scenery:
-    """Everything observed in a clip of `width` by `height` pixels."""
+    """All things and the setting observed in a clip of `width` by `height` pixels."""
 
     things: tuple[Observed, ...]
     floors: tuple[str, ...]
@@ -69,7 +69,7 @@ class Scenery:
 
 @torch.inference_mode()
 def observe(reader: SceneReader, frames: Frames) -> Scenery:
-    """What the reader sees in a clip whose sides are multiples of 16."""
+    """The things and the setting that `reader` finds in a clip whose sides are multiples of 16."""
     height, width = frames.shape[1:3]
     observed = reader(video_from_frames(frames)[None].float())
     words = reader.words
@@ -93,7 +93,7 @@ def observe(reader: SceneReader, frames: Frames) -> Scenery:
 
 
 def peaks_of(observed: SceneLogits, t: int, words: Mapping[str, Sequence[str]]) -> list[Peak]:
-    """The things of frame `t`: cells whose heat is the highest of their neighbours'."""
+    """The things of frame `t`: cells whose heat exceeds that of their neighbours."""
     heat = observed.heat[0, t].sigmoid()
     top = (heat == max_pool2d(heat[None, None], 3, 1, 1)[0, 0]) & (heat > SURE)
     found = []
@@ -139,7 +139,7 @@ def linked(by_frame: Sequence[Sequence[Peak]], cuts: Sequence[int] = ()) -> list
 
 
 def _widths_between(one: Peak, other: Peak) -> float:
-    """How far two peaks are, in widths of the larger."""
+    """The distance of two peaks, in widths of the larger."""
     return float(np.hypot(one.x - other.x, one.y - other.y)) / (2 * max(one.wide, other.wide, 2.0))
 
 

@@ -1,8 +1,8 @@
-"""Permanence: whether a thing that was out of sight comes back as the same one. Axes: t frames.
+"""Permanence: whether a thing that was out of view comes back as the same one. Axes: t frames.
 
 After StEvo-Bench (arXiv 2603.13215) a clip has one of several outcomes, and as in WRBench (arXiv
-2606.20545) it is scored only where the thing really comes into view again: how often it does is a
-row of its own.
+2606.20545) it is scored only if the thing comes into view again; the share in which it does is
+a row of its own.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from .row import Row, share_row
 from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE, centre
 from .tracker import Track, overlap, tint_of, track
 
-WHOLE_SHARE, GONE_SHARE = 0.6, 0.35  # of the area it has at first: in view, and out of sight
+WHOLE_SHARE, GONE_SHARE = 0.6, 0.35  # of its first area: in view, and out of view
 ENTIRE = 0.94  # of its largest area: no part is hidden
 DOUBLED = 2  # frames with a second thing of its size
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """How what came back differs from what went: its area as a share, its outline (overlap), its
-    hue in degrees, and how far it lies from where it would be, in its own radii."""
+    """The returned thing against the one that left: relative area, overlap of outlines, hue in
+    degrees, and distance from its expected place in its own radii."""
 
     area: float
     outline: float
@@ -36,7 +36,7 @@ class Return:
 
 
 def returned(sample: Sample, frames: Frames) -> Return | None:
-    """What came back of the first thing; None if it never went out of sight or stayed there."""
+    """The first thing after its return; None if it never left the view or never came back."""
     found = track(frames, sample.tints[0])
     span = absence(found)
     if span is None:
@@ -96,7 +96,7 @@ def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> li
 
 
 def _whole(found: Track, at: range) -> ndarray:
-    """Frames in which the thing is wholly in view: nothing hides a part of its area."""
+    """Frames in which the thing is wholly in view, with no part hidden."""
     inside = np.array([t for t in at if found.inside[t]], dtype=int)
     if not len(inside):
         return inside

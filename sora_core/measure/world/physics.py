@@ -1,8 +1,8 @@
-"""Physics: whether a thing moves as gravity, inertia and contact have it. Axes: t frames.
+"""Physics: whether motions obey gravity, inertia and contact. Axes: t frames.
 
-The place of each thing is fitted by the law of its motion, after Phyworld (arXiv 2411.02385), which
+The path of each thing is fitted by the law of its motion, after Phyworld (arXiv 2411.02385), which
 compares velocities from centroids found by colour. A clip passes if every figure of the fit lies
-in the range of true clips through the autoencoder, taken from scenes of their own. The ranges of
+in the range of true clips through the autoencoder, measured on other scenes. The ranges of
 one law hold 95 % of these together (Bonferroni); a misfit has no lower bound.
 """
 
@@ -19,15 +19,15 @@ from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE
 from .tracker import Track, track
 
 FIT_FRAMES = 8  # frames that a fit needs
-SLACK = 0.1  # of a range, at each end: some tens of clips do not reach its ends
+SLACK = 0.1  # of a range, added at each end: some tens of clips do not reach its ends
 MISFITS = {"residual", "struck", "jitter", "area", "rest", "early", "gap"}
 
 Laws = dict[str, float]
-"""The figures of a fit, by name, in pixels and frames; nan where it cannot be made."""
+"""The figures of a fit by name, in pixels and frames; nan if there is no fit."""
 
 
 def fit_bounce(sample: Sample, frames: Frames) -> Laws:
-    """Hops of one height: gravity, height, what the parabolas miss, sideways jitter, area."""
+    """Hops of one height: gravity, height, misfit of the parabolas, sideways jitter, area."""
     found = track(frames, sample.tints[0])
     at, y = _frames_in_view(found), found.y[found.inside]
     if len(at) < FIT_FRAMES:
@@ -71,7 +71,7 @@ def fit_fall(sample: Sample, frames: Frames) -> Laws:
 
 
 def fit_roll(sample: Sample, frames: Frames) -> Laws:
-    """Even speed in the asked direction: speed, what a line misses, vertical jitter, area."""
+    """Constant speed in the asked direction: speed, misfit of the line, vertical jitter, area."""
     found = track(frames, sample.tints[0])
     at, x = _frames_in_view(found), found.x[found.inside]
     if len(at) < FIT_FRAMES:
@@ -86,12 +86,12 @@ def fit_roll(sample: Sample, frames: Frames) -> Laws:
 
 
 def fit_collision(sample: Sample, frames: Frames) -> Laws:
-    """The first stops where it hits and the second goes on: speed, share handed on, misfits."""
+    """The first stops at contact, the second moves off: speed, share transferred, misfits."""
     hitter, target = (track(frames, tint) for tint in sample.tints[:2])
     both = hitter.inside & target.inside
     at = np.flatnonzero(both).astype(float)
     if len(at) < FIT_FRAMES:
-        return _unfit("speed handed residual struck creep early")
+        return _unfit("speed transfer residual struck creep early")
     first, second = hitter.x[both], target.x[both]
     times = np.linspace(at[2], at[-2], 121)
     before, after = np.minimum(at, times[:, None]), np.maximum(at - times[:, None], 0)
@@ -101,7 +101,7 @@ def fit_collision(sample: Sample, frames: Frames) -> Laws:
     late, early = at > times[best] + 1, at < times[best] - 1
     return {
         "speed": speed[best] * _direction(sample),
-        "handed": passed[best] / speed[best] if speed[best] else np.nan,
+        "transfer": passed[best] / speed[best] if speed[best] else np.nan,
         "residual": one[best],
         "struck": two[best],
         "creep": _speed(at[late], first[late]),
@@ -110,7 +110,7 @@ def fit_collision(sample: Sample, frames: Frames) -> Laws:
 
 
 def fit_push(sample: Sample, frames: Frames) -> Laws:
-    """The second rests, then goes along with the first: speed, gap while pushed, early movement."""
+    """The second rests, then moves with the first: speed, gap while pushed, early movement."""
     pusher, pushed = (track(frames, tint) for tint in sample.tints[:2])
     both = pusher.found & pushed.found
     at = np.flatnonzero(both).astype(float)
@@ -141,7 +141,7 @@ LAWS: Mapping[str, Callable[[Sample, Frames], Laws]] = {
 
 
 def ranges(fits: Sequence[Laws]) -> dict[str, tuple[float, float]]:
-    """Between which values each figure lies in 95 % of clips, all figures together."""
+    """The range of each figure, such that 95 % of clips lie in all of them."""
     share, found = OUTSIDE_SHARE / len(fits[0]), {}
     for name in fits[0]:
         values = [fit[name] for fit in fits if np.isfinite(fit[name])]
@@ -206,7 +206,7 @@ def _frames_in_view(found: Track) -> Float[ndarray, "t"]:
 
 
 def _jitter(at: Float[ndarray, "t"], values: Float[ndarray, "t"]) -> float:
-    """How far `values` lie from a straight line (rms)."""
+    """The distance of `values` from a straight line (rms)."""
     return float((values - np.polyval(np.polyfit(at, values, 1), at)).std())
 
 

@@ -1,4 +1,4 @@
-"""Which rulers there are, and how many clips each looks at."""
+"""The rulers, and the number of clips that each measures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ from . import (
 from .clips import SIZE, Clips
 from .row import Row
 
-LONG_SECONDS = 60  # of a long video; a quick look takes 16
+LONG_SECONDS = 60  # of a long video; a quick run takes 16
 LONG_FPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RulerPlan:
     """`clips` of each kind, `calibration` true ones that set bars and ranges, and long `frames`."""
 
     clips: int
@@ -52,9 +52,9 @@ class Plan:
 PER_GROUP = 1.3  # free prompts of each group for each clip of a kind: all of them if 24
 COUNTED = (("bounce", "pair", "collide"), ("bounce", "pair", "several"))
 
-FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * LONG_FPS)
+FULL, QUICK = RulerPlan(24, 60), RulerPlan(10, 40, 16 * LONG_FPS)
 
-Ruler = Callable[[Clips, Plan], list[Row]]
+Ruler = Callable[[Clips, RulerPlan], list[Row]]
 
 RULERS: Mapping[str, Ruler] = {
     "shape": lambda c, p: shape.rows(c, p.clips, p.calibration),
@@ -86,7 +86,7 @@ RULERS: Mapping[str, Ruler] = {
 
 
 TOWN_ONLY = ("left", "push", "change", "identity")
-"""Rulers of what the first world cannot show."""
+"""Rulers of events that the first world does not have."""
 
 
 def chosen_rulers(names: Sequence[str], town: bool) -> list[str]:

@@ -12,11 +12,11 @@ from .shape import CALIBRATION_SCENE
 
 RATE_SECONDS = 1.0  # of clips at other rates than the usual one
 TESTED_RATES = (8, 16, 24)
-SPEED_TOLERANCE = 0.1  # beside the range of the limit: a speed is not stated more precisely
+SPEED_TOLERANCE = 0.1  # added to the range of the limit: captions state speed no more precisely
 
 
 def speed(sample: Sample, frames: Frames) -> float:
-    """Pixels a second in the asked direction; 0 if the thing is not found."""
+    """Pixels a second in the requested direction; 0 if the thing is not found."""
     return float(np.nan_to_num(fit_roll(sample, frames)["speed"])) * sample.shot.fps
 
 

@@ -1,7 +1,7 @@
-"""Setting: which floor and sky a clip shows, by the nearest of true scenes.
+"""Setting: the floor and the sky of a clip, by its nearest neighbour among true scenes.
 
-Axes: t frames, y rows, x columns. No network: a floor and a sky are told by the mean and the spread
-of colour below and above the horizon. How often that is right is the row of true clips.
+Axes: t frames, y rows, x columns. No network: the features are mean and spread of colour below and
+above the horizon. Their accuracy is the row of true clips.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ SKY_ROWS, FLOOR_ROWS = 0.25, 0.6  # the sky above this share of the height, the 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Examples of every setting: their looks, and the floor and sky of each."""
+    """Examples of every setting: their features, floors and skies."""
 
     looks: Float[Tensor, "n f"]
     names: tuple[tuple[str, str], ...]
 
     def read(self, frames: Frames) -> tuple[str, str]:
-        """The floor and the sky of `frames`, of the example whose look is the nearest."""
+        """The floor and the sky of the example nearest to `frames`."""
         apart = (self.looks - floor_and_sky(frames)).abs().sum(1)
         return self.names[int(apart.argmin())]
 

@@ -2,8 +2,8 @@
 
 The silhouette of each frame is centred and compared with the median silhouette of the clip; the
 constancy of a clip is the intersection over union of the worst tenth of its frames. A clip passes
-if it is at least as constant as the worst 5 % of true clips through the autoencoder, taken from
-scenes of their own.
+if it is at least as constant as the worst 5 % of true clips through the autoencoder, measured on
+other scenes.
 """
 
 import numpy as np
@@ -26,12 +26,12 @@ WHOLE_FRAMES = 5  # frames with the thing wholly in view, else the clip fails
 
 
 def constancy(sample: Sample, frames: Frames) -> float:
-    """How constant the first thing's silhouette is in its worst tenth of frames, 0 to 1."""
+    """The constancy of the first thing's silhouette in its worst tenth of frames, 0 to 1."""
     return track_constancy(track(frames, sample.tints[0]))
 
 
 def track_constancy(found: Track) -> float:
-    """The same of a track; frames at the border do not count, frames without the thing are 0."""
+    """The constancy of a track: without frames at the border; frames without the thing are 0."""
     counted = found.inside | ~found.found
     if found.inside.sum() < WHOLE_FRAMES:
         return 0.0

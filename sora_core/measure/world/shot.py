@@ -1,4 +1,4 @@
-"""Shot: whether the shots of a storyboard are where and when they should be."""
+"""Shot: whether each shot of a storyboard has its setting at its time."""
 
 import torch
 
@@ -13,7 +13,7 @@ SHOT_SECONDS = 4.0  # of each of two shots
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
-    """`shot/setting`: the share of floors and skies that the latter half of each shot shows."""
+    """`shot/setting`: the share of right floors and skies in the latter half of each shot."""
     known = settings_of(clips.world)
     sides: tuple[list[float], list[float], list[float]] = ([], [], [])
     each = round(SHOT_SECONDS * FPS)

@@ -1,4 +1,4 @@
-"""Size: whether a scene at another size is the same scene, with things as large in the frame."""
+"""Size: whether things take the same share of the frame when the scene has another size."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from .tracker import track
 TESTED_SIZES = ((64, 64), (96, 96), (128, 128), (112, 64), (64, 112), (160, 96))
 SIZE_FRAMES = 9
 LEAST_RATIO, MOST_RATIO = 0.8, 1.25  # a thing of another stated size is 1.25 times as large
-FRAMES_RIGHT = 0.8  # of the frames must show the thing once
+FRAMES_RIGHT = 0.8  # share of frames that must have the thing once
 
 
 def relative(sample: Sample, frames: Frames) -> float:
-    """The thing's width as a share of the true one; 0 where it is not there once."""
+    """The thing's width as a share of the true one; 0 if it is not found once in enough frames."""
     found = track(frames, sample.tints[0])
     if (found.pieces == 1).mean() < FRAMES_RIGHT:
         return 0.0

@@ -20,7 +20,7 @@ BOTH = ("collide", "push", "relation")  # recipes whose first two things both ma
 
 @dataclass(frozen=True, slots=True)
 class RulerRecipe:
-    """A recipe of the town, and what is fixed of it; things are taken in turn by number."""
+    """A recipe of the town and its fixed attributes; `things` are used in turn by scene number."""
 
     name: str
     things: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ def _sky(scene: Scene) -> str:
 
 
 def _stated_facts(scene: Scene) -> DemandedFacts | None:
-    """What its subject is and does, and where; None without a word for one of these."""
+    """The facts of its subject and setting; None if free prompts have no word for one of them."""
     stage, camera = scene.shots[0].stage, scene.shots[0].view.camera
     thing = scene.things[scene.subject]
     kind, colour = (ALIKE.get(word, word) for word in (thing.kind, thing.colour))

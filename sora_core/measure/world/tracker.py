@@ -1,9 +1,9 @@
-"""Where a thing of a known colour is in each frame. Axes: t frames, y rows, x columns.
+"""Tracks a thing of a known colour. Axes: t frames, y rows, x columns.
 
-Generated clips have no truth to subtract, so things are found by hue: a pixel belongs to the thing
-as far as its colour lies along the thing's own in an opponent plane (red against green, yellow
-against blue). Which hue that is comes from the true clip of the same scene, and only scenes in
-which this finds the true thing are scored (`trackable`): white ones, for one, are not.
+Generated clips have no segments, so things are found by hue: a pixel belongs to the thing by its
+colour's component along the thing's own in an opponent plane (red against green, yellow against
+blue). The hue comes from the true clip of the same scene. Only scenes in which this finds the true
+thing are scored (`trackable`); white things are not.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from torch.nn.functional import max_pool2d
 
 from ...shapes import Frames
 
-HUE_INNER, HUE_OUTER = 14.0, 28.0  # degrees from the thing's hue: wholly, and not at all
-CHROMA_INNER, CHROMA_OUTER = 0.5, 0.2  # shares of the thing's chroma: wholly, and not at all
+HUE_INNER, HUE_OUTER = 14.0, 28.0  # degrees from the thing's hue: weight 1 within, 0 beyond
+CHROMA_INNER, CHROMA_OUTER = 0.5, 0.2  # shares of the thing's chroma: weight 1 above, 0 below
 SPECK = 4  # pixels of 64 x 64 frames; smaller pieces are noise of the autoencoder
-PIECE = 0.15  # of the largest piece: as large counts as a second thing
+PIECE = 0.15  # of the largest piece: larger pieces count as further things
 FOUND_IOU, WORST_IOU = 0.85, 0.65
 
 
@@ -37,7 +37,7 @@ class Tint:
 class Track:
     """One thing over time. `x` and `y` are nan where nothing was found.
 
-    `matte` is how much of each pixel is the thing, 0 to 1; `area` is its sum, in pixels; `pieces`
+    `matte` is the thing's coverage of each pixel, 0 to 1; `area` is its sum, in pixels; `pieces`
     counts the parts of about its size; `inside` are frames in which it touches no border.
     """
 
@@ -60,14 +60,14 @@ def opponent(frames: Frames) -> tuple[Float[Tensor, "t y x"], Float[Tensor, "t y
 
 
 def tint_of(frames: Frames, mask: Bool[Tensor, "t y x"]) -> Tint:
-    """The middle colour of the pixels in `mask`, of which there must be one."""
+    """The median colour of the pixels in `mask`, which must not be empty."""
     across, along = (plane[mask] for plane in opponent(frames))
     a, b = across.median().item(), along.median().item()
     return Tint(float(np.degrees(np.arctan2(b, a))), float(np.hypot(a, b)))
 
 
 def matte_of(frames: Frames, tint: Tint) -> Float[Tensor, "t y x"]:
-    """How much of each pixel has the colour of `tint`, 0 to 1."""
+    """The share of each pixel that has the colour of `tint`, 0 to 1."""
     a, b = opponent(frames)
     angle = torch.rad2deg(torch.atan2(b, a)) - tint.hue
     apart = (torch.remainder(angle + 180, 360) - 180).abs()
@@ -95,7 +95,7 @@ def track(frames: Frames, tint: Tint) -> Track:
 
 
 def track_of(matte: Float[Tensor, "t y x"]) -> Track:
-    """The thing that `matte` shows, without specks of noise."""
+    """The thing in `matte`, without specks of noise."""
     labels = labels_of(matte > 0.5)
     speck = max(SPECK, SPECK * matte[0].numel() / 64**2)
     clean, pieces = torch.zeros_like(matte), []
@@ -133,12 +133,11 @@ def overlap(one: Bool[Tensor, "t y x"], other: Bool[Tensor, "t y x"]) -> Float[T
 def trackable(
     frames: Frames, segments: UInt8[Tensor, "t y x"], things: Sequence[Sequence[int]]
 ) -> list[Tint] | None:
-    """The tint of each of `things`, or None if one is not found by its colour.
+    """The tint of each of `things`, or None if one cannot be tracked by its colour.
 
-    Each of `things` is the segment numbers of what looks alike: of one thing, or of several.
-
-    Found means that the matte and the true outline overlap: 0.85 in the middle frame of all in
-    which it is in view, 0.65 in the worst.
+    Each of `things` has the segments of one thing, or of several alike. The matte must overlap the
+    true outline by 0.85 in the median of the frames with the thing in view, and by 0.65 in the
+    worst.
     """
     tints = []
     for numbers in things:

@@ -1,4 +1,4 @@
-"""The world that rulers draw their scenes from, as the few functions they need of it."""
+"""The world that rulers draw their scenes from, as the few functions that they call."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class RulerWorld:
     `tracked` lists the segments of the things that matter, of those that look alike together.
     `changed` puts a colour on the first thing, moves it `aside` (in world units), or puts another
     floor or sky around it; `floors` and `skies` are those to choose from. `facts`
-    are what a viewer sees in a scene, None where free prompts have no word for it.
+    are the facts of a scene, None where free prompts have no word for one.
     """
 
     scene: Callable[[str, int], Any]
@@ -76,7 +76,7 @@ def _facts(scene: Scene) -> DemandedFacts:
 
 
 def _moved_inward(x: float, aside: float) -> float:
-    """`x`, moved by `aside` toward the side that has more room."""
+    """`x` moved by `aside` toward the farther border."""
     return x + (aside if x < 0 else -aside)
 
 

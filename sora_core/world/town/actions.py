@@ -27,7 +27,7 @@ def single(
 
 
 def bystander(d: Draw, things: list[Thing], share: float = 0.3) -> list[Thing]:
-    """The things, and now and then something that stands farther back."""
+    """The things, and with probability `share` one more that stands farther back."""
     if not d.chance(share):
         return things
     other = d.thing(STANDING, unlike=things, asked=False)
@@ -87,9 +87,9 @@ def bounce(d: Draw) -> Scene:
     moves = [Move("bounce", amount=d.uniform(0.8, 1.15), phase=d.uniform(0, 1))]
     x = d.uniform(-0.6, 0.6)
     if d.chance(0.25):
-        variant = d.side()
-        moves.append(d.go(d.uniform(0.5, 0.8), (variant, 0.0)))
-        x = -variant * d.uniform(0.7, 1.0)
+        side = d.side()
+        moves.append(d.go(d.uniform(0.5, 0.8), (side, 0.0)))
+        x = -side * d.uniform(0.7, 1.0)
     return single(d, bystander(d, [replace(thing, x=x, moves=tuple(moves))]))
 
 
@@ -147,14 +147,14 @@ def sway(d: Draw) -> Scene:
 def sequence(d: Draw) -> Scene:
     """First one motion, then another, or a halt."""
     thing = d.thing(MOVERS)
-    speed, variant = d.pace(thing), d.side()
+    speed, side = d.pace(thing), d.side()
     turn = d.beat(0.4, 0.55)
-    first = d.go(speed, (variant, 0.0), stop=turn)
+    first = d.go(speed, (side, 0.0), stop=turn)
     second = d.pick(("stop", "stop", "back", "jump", "bounce", "spin", "away"))
     moves = [first]
     match second:
         case "back":
-            moves.append(d.go(speed, (-variant, 0.0), start=turn))
+            moves.append(d.go(speed, (-side, 0.0), start=turn))
         case "away":
             moves.append(d.go(speed, AWAY, start=turn))
         case "jump":
@@ -163,18 +163,21 @@ def sequence(d: Draw) -> Scene:
             moves.append(Move("bounce", turn, amount=d.uniform(0.5, 0.8)))
         case "spin":
             moves.append(Move("spin", turn, amount=d.uniform(1.8, 2.4)))
-    x = -variant * min(0.9, 0.6 * speed * turn + 0.3)
+    x = -side * min(0.9, 0.6 * speed * turn + 0.3)
     return single(d, bystander(d, [replace(thing, x=x, moves=tuple(moves))]))
 
 
 def contact_positions(
     d: Draw, thing: Thing, target: Thing, hit: float
 ) -> tuple[float, float, float, float]:
-    """Which way, how fast, and where two things start that touch at `hit` seconds."""
-    variant, speed = d.side(), d.uniform(1.1, 1.3)
-    spot = variant * d.uniform(0.15, 0.35)
-    start = spot - variant * (half_across(thing) + half_across(target) + speed * hit)
-    return variant, speed, start, spot
+    """Direction along x (-1 or 1), speed, and first x of two things that touch at `hit` seconds.
+
+    `thing` starts at the third value and travels; `target` rests at the fourth.
+    """
+    side, speed = d.side(), d.uniform(1.1, 1.3)
+    spot = side * d.uniform(0.15, 0.35)
+    start = spot - side * (half_across(thing) + half_across(target) + speed * hit)
+    return side, speed, start, spot
 
 
 def collide(d: Draw) -> Scene:
@@ -184,9 +187,9 @@ def collide(d: Draw) -> Scene:
     target = d.thing(("ball", "cube", "cylinder"), ("small", "medium"), [thing], asked=False)
     target = replace(target, yaw=0.0)
     hit = d.beat(0.3, 0.45)
-    variant, speed, x, spot = contact_positions(d, thing, target, hit)
-    first = d.go(speed, (variant, 0.0), stop=hit)
-    second = d.go(0.7 * speed, (variant, 0.0), start=hit)
+    side, speed, x, spot = contact_positions(d, thing, target, hit)
+    first = d.go(speed, (side, 0.0), stop=hit)
+    second = d.go(0.7 * speed, (side, 0.0), start=hit)
     things = [replace(thing, x=x, moves=(first,)), replace(target, x=spot, moves=(second,))]
     return single(d, things, contacts=(Contact("hit", hit, 0, 1),))
 
@@ -198,9 +201,9 @@ def push(d: Draw) -> Scene:
     target = d.thing(("cube", "cylinder", "cone", "table"), ("small",), [thing], asked=False)
     target = replace(target, yaw=0.0)
     hit = d.beat(0.25, 0.4)
-    variant, speed, x, spot = contact_positions(d, thing, target, hit)
-    first = d.go(speed, (variant, 0.0), stop=hit)
-    on = d.go(0.65 * speed, (variant, 0.0), start=hit)
+    side, speed, x, spot = contact_positions(d, thing, target, hit)
+    first = d.go(speed, (side, 0.0), stop=hit)
+    on = d.go(0.65 * speed, (side, 0.0), start=hit)
     things = [replace(thing, x=x, moves=(first, on)), replace(target, x=spot, moves=(on,))]
     return single(d, things, contacts=(Contact("push", hit, 0, 1),))
 
@@ -212,14 +215,14 @@ def knock_over(d: Draw) -> Scene:
     target = d.thing(kinds, ("small", "medium"), [thing], asked=False)
     target = replace(target, yaw=pi / 2)
     hit = d.beat(0.25, 0.4)
-    variant, speed, x, spot = contact_positions(d, thing, target, hit)
+    side, speed, x, spot = contact_positions(d, thing, target, hit)
     edge = (
         half_extents(target)[2] if target.kind in ("robot", "snowman") else half_extents(target)[0]
     )
-    x = spot - variant * (half_across(thing) + edge + speed * hit)
-    first = d.go(speed, (variant, 0.0), stop=hit)
+    x = spot - side * (half_across(thing) + edge + speed * hit)
+    first = d.go(speed, (side, 0.0), stop=hit)
     verb = "scatter" if target.kind == "tower" else "topple"
-    second = Move(verb, hit, dx=variant)
+    second = Move(verb, hit, dx=side)
     things = [replace(thing, x=x, moves=(first,)), replace(target, x=spot, moves=(second,))]
     return single(d, things, contacts=(Contact("knock over", hit, 0, 1),))
 
@@ -229,13 +232,13 @@ def stack_fall(d: Draw) -> Scene:
     under = d.thing(("table", "cube", "cylinder"), ("medium", "large"), asked=False)
     under = replace(under, yaw=0.0, x=d.uniform(-0.2, 0.2))
     thing = d.thing(("ball", "ball", "cube"), ("small",), [under])
-    variant, speed = d.side(), d.uniform(0.9, 1.2)
+    side, speed = d.side(), d.uniform(0.9, 1.2)
     edge = half_across(under) + 0.1
     start = d.beat(0.0, 0.15)
     over = start + edge / speed
     tall = height(under)
     rest = over + fall_seconds(tall) * 2
-    first = d.go(speed, (variant, 0.0), start=start, stop=rest)
+    first = d.go(speed, (side, 0.0), start=start, stop=rest)
     drop = Move("drop", over + 0.15 * half_across(thing) / speed, amount=tall)
     thing = replace(thing, x=under.x, base=tall, yaw=0.0, moves=(first, drop))
     stage = d.stage([thing, under])
@@ -248,10 +251,10 @@ def hidden(d: Draw) -> Scene:
     thing = d.thing(kinds, ("small",) if d.chance(0.7) else ("medium",))
     wall = d.thing(("wall",), ("medium",), [thing], asked=False)
     wall = replace(wall, size="large", x=d.uniform(-0.1, 0.1), z=-0.5)
-    variant = d.side()
+    side = d.side()
     middle = min(d.seconds, 4.0) * 0.5
     speed = min(max(1.75 / middle, 0.9), 3.2)
-    thing = replace(thing, x=-variant * speed * middle, z=0.9, moves=(d.go(speed, (variant, 0.0)),))
+    thing = replace(thing, x=-side * speed * middle, z=0.9, moves=(d.go(speed, (side, 0.0)),))
     scene = single(d, [thing, wall])
     shot = scene.shots[0]
     return Scene((replace(shot, view=replace(d.view([thing], camera="static"), framing="medium")),))
@@ -265,16 +268,16 @@ def _outside(thing: Thing, z: float) -> float:
 def leaves_and_returns(d: Draw) -> Scene:
     """Leaves the frame at one side, and comes back from there."""
     thing = d.thing(("ball", "ball", "cube", "car", "man", "woman", "dog", "cat"), ("small",))
-    z, variant = -0.9, d.side()
+    z, side = -0.9, d.side()
     edge = _outside(thing, z)
     span = min(d.seconds, 6.0)
-    x = variant * d.uniform(0.3, 0.8)
+    x = side * d.uniform(0.3, 0.8)
     out = span * 0.4
     speed = (edge + 0.25 - abs(x)) / out
     stay = span * 0.08
-    away = d.go(speed, (variant, 0.0), stop=out)
+    away = d.go(speed, (side, 0.0), stop=out)
     home = edge + 0.25 - d.uniform(-0.3, 0.3)
-    back = Move("go", out + stay, out + stay + home / speed, dx=-variant * home)
+    back = Move("go", out + stay, out + stay + home / speed, dx=-side * home)
     thing = replace(thing, x=x, z=z, moves=(away, back))
     stage = d.stage(bystander(d, [thing]))
     return Scene((Shot(stage, d.view(stage.things, camera="static")),))
@@ -283,11 +286,11 @@ def leaves_and_returns(d: Draw) -> Scene:
 def gone(d: Draw) -> Scene:
     """Leaves the frame and does not return."""
     thing = d.thing(("ball", "cube", "car", "man", "woman", "dog", "cat"), ("small", "medium"))
-    z, variant = -0.9, d.side()
-    x = variant * d.uniform(-0.2, 0.6)
+    z, side = -0.9, d.side()
+    x = side * d.uniform(-0.2, 0.6)
     out = min(d.seconds, 5.0) * d.uniform(0.6, 0.75)
-    distance = _outside(thing, z) + 0.3 - variant * x
-    move = Move("go", 0.0, out, dx=variant * distance)
+    distance = _outside(thing, z) + 0.3 - side * x
+    move = Move("go", 0.0, out, dx=side * distance)
     stage = d.stage(bystander(d, [replace(thing, x=x, z=z, moves=(move,))], 0.6))
     return Scene((Shot(stage, d.view(stage.things, camera="static")),))
 
@@ -295,8 +298,8 @@ def gone(d: Draw) -> Scene:
 def enter(d: Draw) -> Scene:
     """Comes into the frame from one side and stops."""
     thing = d.thing(("ball", "cube", "car", "man", "woman", "dog", "cat"), ("small", "medium"))
-    z, variant = -0.9, d.side()
-    x = -variant * (_outside(thing, z) + 0.2)
+    z, side = -0.9, d.side()
+    x = -side * (_outside(thing, z) + 0.2)
     goal = d.uniform(-0.4, 0.4)
     move = Move("go", 0.0, min(d.seconds, 5.0) * d.uniform(0.7, 0.85), dx=goal - x, brake=True)
     stage = d.stage(bystander(d, [replace(thing, x=x, z=z, moves=(move,))], 0.6))

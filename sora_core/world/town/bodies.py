@@ -14,7 +14,7 @@ from .raycast import GROUP, ROW, STROKE
 from .scene import STROKES, Move, Stage, Thing
 from .things import BALL, BLOCK_HALF, BRICKS, STRIPED, BodyPart, can_roll, footprint, parts_of
 
-RISE_SECONDS = 0.3  # how long a lamp takes to shine, and a thing to change its colour
+RISE_SECONDS = 0.3  # how long a lamp takes to light up, and a thing to change its colour
 STRIDE = 1.25  # of one whole step, left and right
 ABOUT = {"x": about_x, "y": about_y, "z": about_z}
 

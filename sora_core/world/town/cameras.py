@@ -6,20 +6,20 @@ import numpy as np
 from jaxtyping import Float
 from numpy import cos, ndarray, sin
 
-from ..motion import CameraPath
+from ..motion import CameraPath, facing_axes, halting
 from .motion import path
 from .scene import FRAMINGS, Stage, View
 
 LOOK_HEIGHT, FOCAL = 0.75, 2.75
 AROUND = {"front": 0.0, "side": 0.85, "behind": pi, "above": 0.0, "low": 0.0}
-TRAVEL, BRAKE = 3.0, 0.8  # seconds until a moving camera rests, and how long it slows
+TRAVEL = 3.0  # seconds until a moving camera rests
 
 
 def camera_path(
     view: View, stage: Stage, seconds: Float[ndarray, "t"], clock: Float[ndarray, "t"]
 ) -> CameraPath:
     """The camera `seconds` into its shot; `clock` is the stage's time, for "follow"."""
-    moved = view.pace * halting(seconds)
+    moved = view.pace * halting(np.maximum(seconds, 0), TRAVEL)
     distance = np.full_like(seconds, FRAMINGS[view.framing])
     height = np.full_like(seconds, view.height)
     if view.angle == "above":
@@ -70,21 +70,3 @@ def camera_path(
     pitch = np.arctan2(height - LOOK_HEIGHT, distance) - tilt
     heading = around + turn
     return CameraPath(eye, facing_axes(heading, pitch), FOCAL * np.exp(focal))
-
-
-def facing_axes(
-    heading: Float[ndarray, "t"], pitch: Float[ndarray, "t"]
-) -> Float[ndarray, "t 3 3"]:
-    """Right, up and forward of a camera that faces `heading` and looks down by `pitch`."""
-    zero = np.zeros_like(heading)
-    right = np.stack([cos(heading), zero, -sin(heading)], axis=-1)
-    forward = np.stack([sin(heading) * cos(pitch), -sin(pitch), cos(heading) * cos(pitch)], axis=-1)
-    up = np.stack([sin(heading) * sin(pitch), cos(pitch), cos(heading) * sin(pitch)], axis=-1)
-    return np.stack([right, up, forward], axis=1)
-
-
-def halting(clock: Float[ndarray, "t"]) -> Float[ndarray, "t"]:
-    """`clock` at first, then slowing evenly until it rests at TRAVEL."""
-    clock = np.maximum(clock, 0)
-    late = np.clip(clock - (TRAVEL - BRAKE), 0, 2 * BRAKE)
-    return np.minimum(clock, TRAVEL - BRAKE) + late - late**2 / (4 * BRAKE)

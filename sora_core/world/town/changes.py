@@ -1,8 +1,8 @@
-"""Recipes of what changes the world and stays: strokes, tracks, light, lamps, colours, growth."""
+"""Recipes of lasting changes of the world: strokes, tracks, light, lamps, colours, growth."""
 
 from dataclasses import replace
 
-from .actions import bystander, other_colour, single
+from .actions import CROSSING, bystander, other_colour, single, travelling
 from .draw import Draw
 from .palette import LEVELS
 from .scene import KINDS, SKIES, LightChange, Move, Scene, Shot, Stroke, Thing
@@ -11,8 +11,8 @@ TRACKS = {"man": "footprints", "woman": "footprints", "dog": "footprints", "cat"
 
 
 def _crossing(d: Draw, thing: Thing) -> Thing:
-    """Over the floor in front, at a pace that leaves a long mark within the clip."""
-    variant = d.side()
+    """The thing, crossing the floor in front fast enough to leave a long mark within the clip."""
+    side = d.side()
     span = min(d.seconds, 3.5)
     speed = min(max(2.2 / span, 0.7), 1.6)
     stop = span * d.uniform(0.7, 0.95)
@@ -20,9 +20,9 @@ def _crossing(d: Draw, thing: Thing) -> Thing:
     z = d.uniform(-0.9, -0.2)
     return replace(
         thing,
-        x=-variant * 0.5 * speed * stop,
+        x=-side * 0.5 * speed * stop,
         z=z,
-        moves=(d.go(speed, (variant, lean), stop=stop),),
+        moves=(d.go(speed, (side, lean), stop=stop),),
     )
 
 
@@ -87,6 +87,13 @@ def recolour(d: Draw) -> Scene:
     later = other_colour(d, thing.colour)
     thing = replace(thing, repaint=later, repaint_at=d.beat(0.3, 0.55))
     return single(d, bystander(d, [thing]))
+
+
+def cross_and_recolour(d: Draw) -> Scene:
+    """A thing changes its colour while it travels, as in a connection of two clips."""
+    thing = replace(travelling(d, ("ball", *CROSSING)), pattern="plain")
+    later = other_colour(d, thing.colour)
+    return single(d, [replace(thing, repaint=later, repaint_at=d.beat(0.3, 0.5))])
 
 
 def grow(d: Draw) -> Scene:

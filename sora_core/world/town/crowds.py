@@ -29,7 +29,7 @@ STANDING_MARGIN = 0.35
 
 
 def relation_of(first: Thing, second: Thing) -> str:
-    """How the first stands to the second, as the camera in front sees it."""
+    """The relation of the first thing to the second, for a camera in front."""
     if first.base > second.base:
         return "on"
     if abs(first.z - second.z) > 1.2:
@@ -38,7 +38,7 @@ def relation_of(first: Thing, second: Thing) -> str:
 
 
 def own_motion(d: Draw, thing: Thing) -> Thing:
-    """Something a thing can do where it stands, or nothing."""
+    """A motion that the thing can make in its place, or none."""
     match d.pick(("still", "still", "bounce", "spin", "jump")):
         case "bounce" if thing.kind in ("ball", "cube"):
             move = Move("bounce", amount=d.uniform(0.5, 0.9), phase=d.uniform(0, 1))

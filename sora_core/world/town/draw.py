@@ -43,12 +43,12 @@ NATURAL = {  # colours that a kind usually has
 PALE = {"snow": ("white",), "grass": ("green",), "tiles": ("white", "turquoise")}
 PALE |= {"road": ("grey",), "grey": ("grey",), "dirt": ("brown",), "wood": ("brown",)}
 PALE |= {"checker": ("black",)}
-"""Colours that are lost on a floor."""
+"""By floor, the colours that hardly contrast with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a caller fixes; None leaves it to chance. Raises ConfigError for an unknown word."""
+    """Attributes that a caller fixes; None is random. Raises ConfigError for an unknown word."""
 
     thing: str | None = None
     colour: str | None = None
@@ -103,7 +103,7 @@ class Draw:
         unlike: Sequence[Thing] = (),
         asked: bool = True,
     ) -> Thing:
-        """A thing of one of `kinds`, unlike others in kind and colour; what is asked wins."""
+        """A thing of one of `kinds`, unlike `unlike` in kind and colour; fixed attributes first."""
         kind = self.asked.thing if asked and self.asked.thing else None
         if kind is None:
             left = [k for k in kinds if all(k != thing.kind for thing in unlike)]
@@ -171,7 +171,7 @@ class Draw:
         angle: str = "front",
         framing: str = "medium",
     ) -> View:
-        """A camera that leaves the things' motions readable."""
+        """A camera under which the motions of `things` stay recognisable."""
         camera = camera or self.asked.camera
         if camera is None:
             names = {name for thing in things for name in thing.motions}

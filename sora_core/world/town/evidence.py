@@ -1,4 +1,4 @@
-"""What a viewer can measure of things while a shot lasts: motions and relations from positions."""
+"""Motions and relations as a viewer can measure them in a shot: from positions over time."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from .motion import centres, pose, yaw
 from .scene import Shot, Thing
 from .things import footprint, half_extents, height
 
-RATE = 48.0  # looks a second
-PACE = 0.12  # slower than this is no motion
+RATE = 48.0  # samples a second
+PACE = 0.12  # world units a second; slower is no motion
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A thing while a shot lasts, RATE times a second."""
+    """A thing during a shot, sampled RATE times a second."""
 
     thing: Thing
     length: float
@@ -30,7 +30,7 @@ class Watched:
     rows: Float[ndarray, "t k row"]
 
     def onset(self, motion: str) -> float | None:
-        """When `motion` is first seen, in seconds of the shot; None if it is not."""
+        """The first time at which `motion` is measured, in seconds of the shot; None without it."""
         flags = self._flags(motion)
         found = np.flatnonzero(flags)
         return float(self.times[found[0]]) if len(found) else None
@@ -84,7 +84,7 @@ class Watched:
 
 
 def watch(thing: Thing, shot: Shot, length: float) -> Watched:
-    """Where a thing is, RATE times a second, for the first `length` seconds of a shot."""
+    """The thing sampled RATE times a second, for the first `length` seconds of a shot."""
     times = np.linspace(0, length, max(int(length * RATE), 4))
     clock = times + shot.offset
     at = pose(thing, clock)
@@ -97,7 +97,7 @@ def watch(thing: Thing, shot: Shot, length: float) -> Watched:
 def relation_holds(
     relation: str, shot: Shot, things: tuple[int, ...], local: Float[ndarray, "t"]
 ) -> bool:
-    """Whether the camera sees things of the stage so at all the times of a shot.
+    """Whether `relation` holds between `things` in the camera's view at all times `local`.
 
     Relations: "left of", "right of", "behind", "in front of", "on", "near", and "between" for
     three. Behind and in front take a clear difference of depth and no large one sideways.

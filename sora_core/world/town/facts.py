@@ -1,7 +1,7 @@
 """What is true of a scene, clause by clause, and the test of a clause against the truth.
 
-`facts_of` reads the scene's labels; `holds_in` looks at where things are, second by second, so that
-a text, a reader or a recipe can be tested against what a viewer would see.
+`facts_of` reads the scene's labels; `holds_in` computes positions over time, so that a
+text, a reader or a recipe can be tested against what a viewer would observe.
 """
 
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Fact:
 
 
 def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
-    """Everything that a clip of `seconds` shows; for 0, a single frame, nothing moves."""
+    """All facts of a clip of `seconds`; for 0, a single frame, none that needs time."""
     found: list[Fact] = []
     displayed: set[int] = set()
     for i, (shot, length) in enumerate(shot_lengths(scene, seconds)):
@@ -69,7 +69,7 @@ def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
 
 
 def holds_in(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
-    """Whether a clip of `seconds` shows what `fact` states."""
+    """Whether `fact` is true of a clip of `seconds`."""
     lengths = shot_lengths(scene, seconds)
     if fact.shot >= len(lengths):
         return fact.negated
@@ -77,7 +77,7 @@ def holds_in(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
 
 
 def motions_within(thing: Thing, shot: Shot, length: float) -> list[tuple[str, int]]:
-    """Names and order of the motions that a shot shows of a thing; [("still", 0)] if none."""
+    """Names and order of a thing's noticeable motions in a shot; [("still", 0)] if none."""
     begin, end = shot.offset, shot.offset + length
     displayed: list[tuple[str, float, float]] = []
     for move in sorted(thing.moves, key=lambda move: move.start):
@@ -111,7 +111,7 @@ def _active_until(move: Move) -> float:
 
 
 def _is_plain(move: Move, start: float, stop: float) -> bool:
-    """Whether a viewer sees enough of a move between two times."""
+    """Whether a move is large enough between two times to be noticed."""
     lasted = stop - start
     if move.verb == "go":
         whole = (move.dx**2 + move.dz**2) ** 0.5
@@ -287,7 +287,7 @@ def _refers_to(of: str, thing: Thing) -> bool:
 
 
 def _holds_in_view(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
-    """Facts that take looking at where things are while the shot lasts."""
+    """Whether a fact holds that depends on positions during the shot."""
     stage = shot.stage
     number = names.index(fact.thing) if fact.thing >= 0 else -1
     end = np.array([shot.offset, shot.offset + length])
@@ -327,7 +327,7 @@ def _holds_in_view(fact: Fact, shot: Shot, length: float, names: list[int]) -> b
 
 
 def _begins_in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
-    """Whether the motions before this one, by their order, are seen to begin earlier."""
+    """Whether the motions of lower order begin earlier than this one."""
     stated = motions_within(thing, shot, watched.length)
     if fact.order != dict(stated).get(fact.value, fact.order):
         return len([v for v in stated if v == (fact.value, fact.order)]) > 0

@@ -25,7 +25,7 @@ ROAD_HALF, LANE = 2.3, 0.75  # half the width of a road, and where its dashes li
 
 @njit(nogil=True, fastmath=True)
 def ground_tone(kind: int, x: float, z: float, seconds: float) -> float:
-    """How far from the floor's first colour to its second."""
+    """The blend of the floor's two colours at (x, z), from 0 (first) to 1 (second)."""
     if kind < 6:
         return floor_tone(kind, x, z)
     if kind == 6:  # water: waves that run toward the camera
@@ -67,7 +67,7 @@ def ground_colour(
 
 @njit(nogil=True, fastmath=True)
 def precipitate(frame: ndarray, seconds: float, snow: bool) -> None:
-    """Draws falling rain or snow over a frame; drops are as large as the frame asks for."""
+    """Draws falling rain or snow over a frame; the size of drops follows that of the frame."""
     rows, columns = frame.shape[0], frame.shape[1]
     unit = 2.0 / min(rows, columns)
     wide, tall, speed, strength = (0.035, 0.32, 3.4, 0.4) if not snow else (0.055, 0.055, 0.55, 0.8)

@@ -92,7 +92,7 @@ def path(thing: Thing, seconds: Times) -> tuple[Times, Times]:
 
 
 def yaw(thing: Thing, seconds: Times) -> Times:
-    """The turn about the vertical; what has a front faces where it goes."""
+    """The turn about the vertical; a thing with a front faces its direction of travel."""
     angle = np.full_like(seconds, thing.yaw)
     if thing.kind in FACING:
         legs = sorted((m for m in thing.moves if m.verb == "go"), key=lambda move: move.start)

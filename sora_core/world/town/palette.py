@@ -74,7 +74,7 @@ SKY_COLOURS: dict[str, Sky] = toy.SKY_COLOURS | {
     ),
 }
 LEVELS = {"day": 1.0, "dawn": 0.7, "cloudy": 0.75, "sunset": 0.6, "night": 0.0}
-"""Daylight of each sky: what a light change goes through without turning back."""
+"""Daylight by sky, 0 to 1: during a change of light it only rises or only falls."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The compiled ray caster of the town. Axes: t frames, k bodies, g groups, m strokes.
 
-Bodies are rows as in `world.raycast`, and one number more: how much the body shines by itself.
+Bodies are rows as in `world.raycast`, and one number more: the light that the body emits, 0 to 1.
 A group is a thing: first body, number of bodies, middle (3), radius, gap to the floor and radius
 of its footprint. A stroke is a row: from (2), to (2), half width, colour (3), style, its length.
 """
@@ -46,7 +46,7 @@ def is_dark(
     ly: float,
     lz: float,
 ) -> bool:
-    """Whether something stands between a place and the light."""
+    """Whether a body lies between a place and the light."""
     for g in range(groups.shape[0]):
         if passes(groups[g], x, y, z, lx, ly, lz):
             first = int(groups[g, 0])

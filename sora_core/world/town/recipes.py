@@ -57,11 +57,12 @@ SCENE_RECIPES: dict[str, SceneRecipe] = {
     "cut_same_thing": shots.cut_same_thing,
     "cut_view": shots.cut_view,
     "storyboard": shots.storyboard,
+    "cross_and_recolour": changes.cross_and_recolour,
 }
 SCENES = tuple(SCENE_RECIPES)
 TRIES = 3000
 CLEAR = ("relation", "between", "count", "crowd", "cut_view", "circle")
-"""Recipes whose every thing has to be recognised when its shot begins."""
+"""Recipes in which every thing must be in view when its shot begins."""
 
 
 def scene_of(
@@ -150,7 +151,7 @@ def pairs(scene: Scene) -> list[tuple[str, str, str]]:
 
 
 def held_out_combinations(scene: Scene) -> list[tuple[str, str, str]]:
-    """Those of the scene that training never shows."""
+    """The combinations and pairs of the scene that no training scene has."""
     return [c for c in combinations(scene) if is_held_out(*c)] + [
         p for p in pairs(scene) if is_held_out_pair(*p)
     ]

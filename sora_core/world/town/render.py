@@ -33,14 +33,14 @@ __all__ = ["FIRST_THING", "FLOOR", "MARK", "SKY", "Clip", "Truth", "render"]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is really there; k counts the identities of all shots, in order.
+    """The ground truth of a clip; k counts the identities of all shots, in order.
 
     `positions` are centres in world units, `screen` columns and rows from the top left corner,
     `radius` half the thing's longest side in pixels, `turn` its own axes in the world's; all are
     nan where the shot does not have the thing. `visible` is the share of its silhouette that is in
     view and not hidden. Rows of `axes` are the camera's right, up and forward; `focal` is in
-    pixels. `light` is 1 by day and 0 at night, `lamp` how far a lamp is lit, `stroke` the floor
-    that strokes cover, in square world units.
+    pixels. `light` is 1 by day and 0 at night, `lamp` the level of a lamp in [0, 1],
+    `stroke` the area of floor that strokes cover, in square world units.
     """
 
     positions: Float32[Tensor, "k t 3"]

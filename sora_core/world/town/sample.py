@@ -27,6 +27,7 @@ WEIGHTS = {
     "storyboard": 1.6,
     "sway": 0.5,
     "stroke": 1.5,
+    "cross_and_recolour": 1.2,
     "light": 1.5,
     "pan": 0.9,
     "zoom": 0.9,

@@ -258,7 +258,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A camera: how it moves, from where, and how much it frames."""
+    """A camera: its motion, angle and framing."""
 
     camera: str = "static"
     angle: str = "front"

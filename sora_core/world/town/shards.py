@@ -1,8 +1,8 @@
 """Captioned clips of the town on disk for training: one size and length a shard, any rate.
 
 `SceneShelf(size, clips, first_seed)` names a set of clips by their seeds; `write_scene_shards`
-draws it into shards of SHARD_CLIPS clips, missing ones only; `read_scene_shard` gives the clips
-back. Latents and text states are the trainer's: it encodes `frames` and `captions` and weights
+draws it into shards of SHARD_CLIPS clips, missing ones only; `read_scene_shard` reads
+them. Latents and text states are the trainer's: it encodes `frames` and `captions` and weights
 pixels by `things`. Axes: n clips, t frames, y rows, x columns.
 """
 
@@ -58,7 +58,7 @@ class SceneShelf:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Clips in memory; `segments` as in `render.Clip`, a list of captions and facts a clip."""
+    """Clips in memory; `segments` as in `render.Clip`, a list of captions and of facts a clip."""
 
     frames: UInt8[Tensor, "n t y x 3"]
     segments: UInt8[Tensor, "n t y x"]

@@ -58,8 +58,8 @@ def camera(d: Draw) -> Scene:
 def follow(d: Draw) -> Scene:
     """The camera travels beside something that crosses the stage."""
     thing = d.thing(MOVERS)
-    variant = d.side()
-    thing = replace(thing, x=-variant * 0.8, moves=(d.go(d.pace(thing), (variant, 0.0)),))
+    side = d.side()
+    thing = replace(thing, x=-side * 0.8, moves=(d.go(d.pace(thing), (side, 0.0)),))
     things = actions.bystander(d, [thing], 0.8)
     stage = d.stage(things, floor=d.asked.floor or d.floor([thing]))
     return Scene((Shot(stage, d.view(stage.things, camera="follow")),))
@@ -80,8 +80,8 @@ def cut_same_thing(d: Draw) -> Scene:
     for i, start in enumerate(cuts(d, number)):
         thing = crowds.own_motion(d, replace(first, x=d.uniform(-0.4, 0.4)))
         if first.kind in MOVERS and first.kind != "cone" and d.chance(0.5):
-            variant = d.side()
-            thing = replace(thing, x=-variant * 0.8, moves=(d.go(d.pace(first), (variant, 0.0)),))
+            side = d.side()
+            thing = replace(thing, x=-side * 0.8, moves=(d.go(d.pace(first), (side, 0.0)),))
         floor = d.asked.floor if d.asked.floor and i == 0 else d.pick(floors)
         sky = d.asked.sky if d.asked.sky and i == 0 else d.pick(skies)
         floors, skies = [f for f in floors if f != floor], [s for s in skies if s != sky]

@@ -1,4 +1,4 @@
-"""What things are built of: primitives in the thing's own axes, x forward, y up, z to its right.
+"""The primitives that things are built of, in their own axes: x forward, y up, z to the right.
 
 The origin is the middle of the base, and lengths are world units at size "medium".
 """

@@ -1,4 +1,4 @@
-"""How much of each thing a view shows, without drawing it. Axes: k things, t frames."""
+"""The visible share of each thing in a view, without rendering. Axes: k things, t frames."""
 
 import numpy as np
 from jaxtyping import Float

@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 
 from sora_core.checkpoints.checkpoint import (
     SETTINGS,
+    TextSettings,
     fit_colours,
     load_autoencoder,
     load_transformer,
@@ -16,6 +17,7 @@ from sora_core.checkpoints.checkpoint import (
     write_checkpoint,
 )
 from sora_core.checkpoints.safetensors_io import read_header, read_tensors, write_tensors
+from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER
 from sora_core.errors import WeightsError
 from sora_core.models.dit import DiT, DiTConfig
 from tests.support.tiny import tiny_autoencoder, tiny_transformer, write_tiny
@@ -72,6 +74,16 @@ def test_what_is_loaded_is_ready_to_sample(path):
     model = load_transformer(path, read_config(path))
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_new_file_names_the_text_encoder_that_ships_and_an_old_one_its_teacher(path, tmp_path):
+    assert read_config(path).text == TextSettings(encoder=SHIPPED_TEXT_ENCODER.stem)
+    old = rewritten(
+        path, tmp_path, lambda config: config["text"].update(encoder="all-MiniLM-L6-v2")
+    )
+    copy = tmp_path / "copy.safetensors"
+    write_tensors(copy, {SETTINGS: settings_tensor(read_config(old))})
+    assert read_config(copy).text.encoder == "all-MiniLM-L6-v2"
 
 
 def test_settings_survive_as_a_tensor_where_metadata_is_lost(path, tmp_path):

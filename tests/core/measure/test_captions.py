@@ -117,6 +117,7 @@ def shipped():
     return load_captioner(), load_autoencoder(path, read_config(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strange", [pixel_noise, tiles, fades])
 def test_the_captioner_that_ships_is_surer_of_the_world_than_of_anything_else(shipped, strange):
     captioner, autoencoder = shipped

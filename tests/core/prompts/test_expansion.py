@@ -15,6 +15,7 @@ KNOWN = Path(__file__).parent / "known"
 LANGUAGE = read_language()
 
 
+@pytest.mark.slow
 def test_what_a_known_prompt_states_is_kept_and_not_contradicted():
     assert [str(trial) for trial in expansion_trials(LANGUAGE, KNOWN, [0, 1]) if trial.wrong] == []
 

@@ -1,15 +1,25 @@
 """The laws of motion: true clips keep them, and each breach is found in its own figure."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
 
 from sora_core.measure.world.physics import LAWS, lawful, ranges
-from tests.core.measure.world.broken import moved, redrawn, sample, stretched, true_clips
+from tests.support.broken_clips import moved, redrawn, sample, stretched, true_clips
+
+pytestmark = pytest.mark.slow
+
+
+@cache
+def true_fits(kind):
+    """The fits of the clips that set the ranges, drawn and tracked once for all tests."""
+    return [LAWS[kind](s, s.clip.frames) for s in true_clips().samples(kind, 12, 10_000)]
 
 
 def allowed(kind):
-    return ranges([LAWS[kind](s, s.clip.frames) for s in true_clips().samples(kind, 12, 10_000)])
+    return ranges(true_fits(kind))
 
 
 @pytest.fixture(scope="module", params=("bounce", "fall", "roll", "collide"))
@@ -19,8 +29,7 @@ def law(request):
 
 def test_true_clips_that_set_the_ranges_are_in_them(law):
     kind, known = law
-    true = true_clips().samples(kind, 12, 10_000)
-    assert np.mean([lawful(LAWS[kind](s, s.clip.frames), known) for s in true]) >= 0.5
+    assert np.mean([lawful(fit, known) for fit in true_fits(kind)]) >= 0.5
 
 
 def test_a_clip_without_its_thing_breaks_every_law(law):
@@ -79,12 +88,12 @@ def test_a_ball_that_swells_is_found():
 
 def test_a_thing_that_sets_off_before_it_is_hit_is_found():
     true = sample("collide", 10_000)
-    known, variant = allowed("collide"), 1 if true.scene.things[0].motion == "right" else -1
+    known, side = allowed("collide"), 1 if true.scene.things[0].motion == "right" else -1
     second = type(true.clip)(
         true.clip.frames,
         torch.where(true.clip.segments == 4, 3, torch.where(true.clip.segments == 3, 4, 0)),
         None,
         None,
     )
-    early = redrawn(second, lambda thing, t: moved(thing, variant * max(0, (6 - abs(t - 6)) // 2)))
+    early = redrawn(second, lambda thing, t: moved(thing, side * max(0, (6 - abs(t - 6)) // 2)))
     assert not lawful(LAWS["collide"](true, early), known)

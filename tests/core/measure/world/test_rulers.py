@@ -21,7 +21,9 @@ from sora_core.measure.world.worlds import first_world
 from sora_core.pipeline.generate import load
 from sora_core.shapes import Size
 from sora_core.world.render import render
-from tests.core.measure.world.broken import doubled, moved, redrawn, sample, stretched, true_clips
+from tests.support.broken_clips import doubled, moved, redrawn, sample, stretched, true_clips
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kind", ("orbit", "pan", "rise", "zoom"))
@@ -177,7 +179,6 @@ def test_clips_in_another_order_of_frames_are_farther_too():
     assert distance([f[order] for f in true], true) > 2 * abs(distance(true, true))
 
 
-@pytest.mark.slow
 def test_four_steps_are_farther_than_twenty():
     pipeline = load()
     near, far = (Clips(pipeline, steps=steps) for steps in (20, 4))

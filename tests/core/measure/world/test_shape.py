@@ -3,7 +3,7 @@
 import pytest
 
 from sora_core.measure.world.shape import constancy
-from tests.core.measure.world.broken import redrawn, sample, stretched
+from tests.support.broken_clips import redrawn, sample, stretched
 
 
 @pytest.mark.parametrize("kind", ("bounce", "fall", "roll"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sora_core.measure.world.tracker import labels_of, overlap, track
-from tests.core.measure.world.broken import doubled, redrawn, sample
+from tests.support.broken_clips import doubled, redrawn, sample
 
 
 @pytest.mark.parametrize("kind", ("bounce", "fall", "roll"))

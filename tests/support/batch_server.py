@@ -1,6 +1,6 @@
 """A ComfyUI that is hostile in one of many modes, each below a path of its own: /MODE/prompt.
 
-`python -m tests.hostile.batch_server` prints its address, and runs until its input ends. What a
+`python -m tests.support.batch_server` prints its address, and runs until its input ends. What a
 mode does not change works: a job that is sent has ended at once and saved one picture.
 """
 
