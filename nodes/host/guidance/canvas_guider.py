@@ -22,6 +22,7 @@ from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
 from ....sora_core.sampling.guidance import GuidanceScale, ease_guidance
 from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.sampling.joins import JoinSettings, hand_over
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
@@ -65,6 +66,8 @@ from .vace_context import check_user_context
 IMAGE_KEYS = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
 
+NO_HELP = JoinSettings()
+
 BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 
 
@@ -82,6 +85,7 @@ class CanvasGuider(Guider):
     pixels: PixelFootage | None = None  # for a model that takes footage frame by frame
     first: Latent | None = None  # the first latent frame of the whole video, once it is finished
     placed_mask: SamplingMask  # of the canvas, open where the model is shown single frames
+    joins: JoinSettings = NO_HELP
 
     def set_canvas(
         self,
@@ -280,6 +284,7 @@ class CanvasGuider(Guider):
             self.plan.ring,
             self.model_patcher.load_device,
             stage.start,
+            self.joins,
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
         ]
 
@@ -362,6 +367,7 @@ class CanvasGuider(Guider):
             seed,
         )
         denoise = self.plan.denoiser(call.predict, context.start)
+        denoise = hand_over(denoise, context.known, context.mask, self.joins, self.plan.ring)
         denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
         clean = denoise(x / (1 + far), sigma / (1 + far))
         return clean if layout is None else layout.packed(clean, frames)[0]
@@ -380,6 +386,7 @@ def make_guider(
     resume: bool,
     low: LowNoiseExpert | None = None,
     frame_levels: bool = False,
+    joins: JoinSettings = NO_HELP,
 ) -> Guider:
     """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
     if latent is None:
@@ -393,5 +400,6 @@ def make_guider(
     if low is not None:
         result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
+        result.joins = joins
         result.set_canvas(latent, footage_scale, window, resume, frame_levels)
     return result
