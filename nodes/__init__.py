@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .canvas import SoraCanvas
 from .caption import SoraCaptionVideo
+from .dataset import SoraDataset, SoraEncodeDataset
 from .decode import SoraDecodeFrames, SoraDecodeVideo
 from .encode import SoraEncodeCanvas, SoraEncodeVideo
 from .jobs import SoraJobs
@@ -22,6 +23,7 @@ from .temporal_edits import (
     SoraLoopVideo,
     SoraMorphVideos,
 )
+from .training import SoraSaveLora, SoraTrain
 
 
 class SoraExtension(ComfyExtension):
@@ -62,5 +64,9 @@ class SoraExtension(ComfyExtension):
             SoraDecodeVideo,
             SoraDecodeFrames,
             SoraMeasureSeams,
+            SoraDataset,
+            SoraEncodeDataset,
+            SoraTrain,
+            SoraSaveLora,
         ]
         return searchable(nodes)

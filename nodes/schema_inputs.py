@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..sora_core.canvas.canvas import FITS, Canvas
 from ..sora_core.canvas.thumbnail import picture
-from ..sora_core.video.frames import images_from_frames
 from .host.match_type import links_match_types
 from .host.media import IMAGE_FPS, Media, VideoInput, as_media
+from .host.temp_files import preview_files
 
 MAX_CANVAS_SECONDS = 3600.0
 
@@ -25,8 +25,7 @@ def canvas_result(canvas: Canvas) -> io.NodeOutput:
     The picture is not under `images`: the page draws the same plan as a timeline, and would show
     it twice.
     """
-    drawn = images_from_frames(picture(canvas)[None])
-    return io.NodeOutput(canvas, ui={"canvas": ui.PreviewImage(drawn).as_dict()["images"]})
+    return io.NodeOutput(canvas, ui={"canvas": preview_files(picture(canvas)[None])})
 
 
 def canvas_input() -> io.Input:

@@ -1,4 +1,5 @@
-"""Makes the footage of the workflows: two clips of the toy world with sound, and a still.
+"""Makes the footage of the workflows: two clips of the toy world with sound, a still, and a folder
+of captioned clips to train on.
 
 python -m tools.make_footage
 """
@@ -16,6 +17,7 @@ from tools.host import FOOTAGE
 
 SCENES = {"sora_ball": 980_000_517, "sora_cube": 980_000_518}  # of clips nothing was trained on
 STILL = "sora_still", 980_000_523
+CLIPS = "sora_clips", range(980_000_530, 980_000_536)
 SIZE, FPS, RATE = Size(64, 64, 17), 8.0, 48_000
 
 
@@ -31,6 +33,13 @@ def main() -> None:
     pixels = render(scene, Size(SIZE.width, SIZE.height), FPS).frames[0]
     Image.fromarray(pixels.numpy()).save(FOOTAGE / f"{name}.png")
     print(f"{name}: {describe(scene, seed, still=True).long}")
+    folder, seeds = CLIPS
+    (FOOTAGE / folder).mkdir(exist_ok=True)
+    for number, seed in enumerate(seeds, 1):
+        scene = sample_scene(seed, held_out=True)
+        path = FOOTAGE / folder / f"clip_{number}.mp4"
+        write_video(path, [render(scene, SIZE, FPS).frames], FPS, crf=16)
+        path.with_suffix(".txt").write_text(describe(scene, seed).long + "\n", encoding="utf-8")
 
 
 def ticking(pitch: float) -> Audio:

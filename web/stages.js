@@ -19,7 +19,8 @@ const COLOURS = {
   ],
   '#55402f': ['SoraNoise', 'SoraSchedule', 'SoraGuider', 'SoraSample', 'SoraJobs'],
   '#553344': ['SoraEncodeVideo', 'SoraDecodeVideo', 'SoraDecodeFrames'],
-  '#4d4a30': ['SoraMeasureSeams']
+  '#4d4a30': ['SoraMeasureSeams'],
+  '#30504f': ['SoraDataset', 'SoraEncodeDataset', 'SoraTrain', 'SoraSaveLora']
 }
 
 /**

@@ -1,4 +1,4 @@
-"""The command that trains: `python -m sora_core train PART RECIPE`."""
+"""The commands that train: `python -m sora_core train PART RECIPE`, and `... train plan FOLDER`."""
 
 import os
 import sys
@@ -28,6 +28,7 @@ from ..training.text_run import TEXT_FOLDER, TextRun
 from ..training.town_recipes import TOWN_RECIPES
 from ..training.town_runs import TOWN_RUNS
 from ..training.trainer import Progress
+from . import train_own, train_plan, train_ranks, train_recall
 
 RUNS = {
     AUTOENCODER_NAME: AutoencoderRun,
@@ -38,11 +39,27 @@ RUNS = {
     RECAPTIONING: RecaptioningRun,
     TEXT_FOLDER: TextRun,
 }
+OWN = {
+    "plan": (train_plan, "plan training on a folder of your own clips"),
+    "own": (train_own, "train on a folder of your own clips"),
+    "recall": (train_recall, "compare what a tuned model gives with its training clips"),
+    "plan-ranks": (train_ranks, "print parameters and memory of each of many processes"),
+}
+"""Commands for a user's own clips: the module of each, and what it does."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the arguments of `run`."""
-    parser.add_argument("part", choices=RUNS, help="part of the model; the autoencoder is first")
+    """Adds the arguments of `run`: a command for each part of the model and for own clips."""
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    for name, (module, purpose) in OWN.items():
+        module.add_arguments(parts.add_parser(name, help=purpose, description=purpose))
+    for name in RUNS:
+        purpose = f"train the {name} of a recipe"
+        add_recipe_arguments(parts.add_parser(name, help=purpose, description=purpose))
+
+
+def add_recipe_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of a part of a recipe."""
     parser.add_argument("recipe", choices=[*RECIPES, *TOWN_RECIPES], help="model to train")
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     parser.add_argument(
@@ -75,13 +92,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> None:
-    """Renders missing clips, then trains; a resumed run gives the same numbers.
+def run(args: Namespace) -> str | None:
+    """Renders missing clips, then trains; a resumed run gives the same numbers. For own clips, what
+    the command in `OWN` reports.
 
     ConfigError for options that the part or recipe does not take.
     """
+    if args.part in OWN:
+        return OWN[args.part][0].run(args)
     if args.recipe in TOWN_RECIPES:
-        return run_town(args)
+        run_town(args)
+        return None
     if args.share != 1 or args.until:
         raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} accept them")
     recipe = RECIPES[args.recipe]()
@@ -102,6 +123,7 @@ def run(args: Namespace) -> None:
     prepare(job, args.processes, say_shard)
     if not args.prepare:
         distributed.run(job, args.processes)
+    return None
 
 
 def run_town(args: Namespace) -> None:

@@ -13,6 +13,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+FEW_TOKENS = 320  # up to here attention written out trains faster on a CPU
+
 
 class Layers(Protocol):
     """The source of layers with weights: `torch.nn`, or a host's layers that cast and offload."""

@@ -16,11 +16,20 @@ WARMUP = 10  # steps over which an average starts as the mean of all steps so fa
 
 
 class Averages(Generic[Model]):
-    """Averages of `model` in eval mode, one for each of `decays` (the weight of the past)."""
+    """Averages of `model` in eval mode, one for each of `decays` (the weight of the past).
 
-    def __init__(self, model: Model, decays: Sequence[float]) -> None:
+    With `share_frozen`, weights of `model` that are not trained are shared, not copied.
+    """
+
+    def __init__(
+        self, model: Model, decays: Sequence[float], *, share_frozen: bool = False
+    ) -> None:
         self.decays = tuple(decays)
-        self.models = [copy.deepcopy(model).eval().requires_grad_(False) for _ in decays]
+        frozen = [p for p in model.parameters() if share_frozen and not p.requires_grad]
+        self.models = [
+            copy.deepcopy(model, {id(p): p for p in frozen}).eval().requires_grad_(False)
+            for _ in decays
+        ]
 
     @torch.no_grad()
     def update(self, model: Model, step: int) -> None:
@@ -28,7 +37,8 @@ class Averages(Generic[Model]):
         for decay, average in zip(self.decays, self.models, strict=True):
             share = 1 - min(decay, (step + 1) / (step + WARMUP))
             for mean, new in zip(average.parameters(), model.parameters(), strict=True):
-                mean.lerp_(new, share)
+                if mean is not new:
+                    mean.lerp_(new, share)
 
     @property
     def first(self) -> Model:

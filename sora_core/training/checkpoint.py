@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import safe_open
@@ -13,6 +15,64 @@ from torch.optim import Optimizer
 from ..checkpoints.state_keys import current_key
 from ..errors import TrainingError
 from ..files import replacing
+from .distributed import Ranks
+
+
+class CheckpointStore(Protocol):
+    """Where a run saves its state; all processes call each method."""
+
+    def exists(self) -> bool: ...
+
+    def load(
+        self,
+        model: nn.Module,
+        averages: Mapping[str, nn.Module],
+        optimizers: Sequence[Optimizer],
+    ) -> int:
+        """The step of the checkpoint, once everything has its state from it."""
+        ...
+
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        averages: Mapping[str, nn.Module],
+        optimizers: Sequence[Optimizer],
+        ranks: Ranks,
+    ) -> None:
+        """Saves the state after `step` whole, or raises and leaves the last one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFile:
+    """A store in one file, which the first process writes."""
+
+    path: Path
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def load(
+        self,
+        model: nn.Module,
+        averages: Mapping[str, nn.Module],
+        optimizers: Sequence[Optimizer],
+    ) -> int:
+        """`load_training` of the file."""
+        return load_training(self.path, model, averages, optimizers)
+
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        averages: Mapping[str, nn.Module],
+        optimizers: Sequence[Optimizer],
+        ranks: Ranks,
+    ) -> None:
+        """`save_training` to the file, in the first process."""
+        if ranks.first:
+            save_training(self.path, step, model, averages, optimizers)
 
 
 def _named_tensors(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

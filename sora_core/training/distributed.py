@@ -6,11 +6,12 @@ processes have the same weights at all times.
 
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed  # noqa: TID251
+from torch import Tensor, distributed, nn  # noqa: TID251
 from torch.multiprocessing.spawn import spawn  # noqa: TID251
 
 
@@ -25,6 +26,27 @@ class Ranks:
     def first(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
+
+    @property
+    def together(self) -> bool:
+        """Whether all processes evaluate together, not the first one alone."""
+        return False
+
+    def part(self, index: int, parts: int) -> "Ranks":
+        """This process's share number `index` of `parts`: a process of `parts` times as many."""
+        return self if parts == 1 else Ranks(self.rank * parts + index, self.count * parts)
+
+    def reducing(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
+        """A context of forward and backward; gradients are only due after the `last` part."""
+        return nullcontext()
+
+    def whole(self, value: Tensor) -> Tensor:
+        """`value`, collected if it is in pieces; all processes must call it."""
+        return value
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of `value` over the processes, for reports; here that of this one."""
+        return value
 
     def average(self, gradients: Iterable[Tensor]) -> None:
         """Replaces each gradient by its mean over the processes, in place."""

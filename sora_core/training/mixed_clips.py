@@ -5,7 +5,7 @@ A shard is two files: `NAME.safetensors` has latents, maps and rates, `NAME.text
 states of the captions, which another text encoder changes alone.
 
 Axes: n clips, c channels, f maps, t latent frames, y rows, x columns, m captions of a clip, l words
-of all captions, e text width.
+of all captions, e text width, a numbers of an action.
 """
 
 import json
@@ -46,7 +46,8 @@ class MixedClip:
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """Clips of one latent shape. `words` has the captions one after the other, `lengths` how long
-    each is and `starts` where it begins."""
+    each is and `starts` where it begins. `actions` has a vector for each latent frame, where the
+    clips have any."""
 
     latents: Float16[Tensor, "n c t y x"]
     maps: UInt8[Tensor, "n f t y x"]
@@ -55,6 +56,7 @@ class Bucket:
     lengths: Int[Tensor, "n m"]
     starts: Int[Tensor, "n m"]
     captions: list[list[str]]
+    actions: Float[Tensor, "n t a"] | None = None
 
     @property
     def grid(self) -> Grid:

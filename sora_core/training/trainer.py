@@ -1,23 +1,27 @@
 """The training loop for every model; a resumed run gives the same numbers as an uninterrupted one.
 
-A batch depends only on the seed, the step and the process.
+A batch depends only on the seed, the step and the process. The loop runs on the device that its
+settings name. A store saves and loads: one file (`checkpoint`), or weights in pieces
+(`sharded_checkpoint`).
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
-from torch.utils.tensorboard import SummaryWriter
+from torch.optim import AdamW, Optimizer
 
-from ..errors import ConfigError
-from . import checkpoint
+from ..errors import ConfigError, TrainingError
 from .averages import Averages
+from .checkpoint import CheckpointStore, WholeFile
 from .distributed import Ranks
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +42,14 @@ class TrainingConfig:
     until: int | None = None  # step at which to pause; rates still depend on all `steps`
     save_every: int = 250
     show_every: int = 1000
+    report_every: int = 20
     half: bool = True  # autocast to bfloat16; weights stay float32
+    device: str = "cpu"
+    accumulate: int = 1  # parts of a process's share of the batch, one after the other
 
     def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise ConfigError(f"accumulate {self.accumulate}: must be at least 1")
         if self.steps < 1 or self.batch < 1:
             raise ConfigError(f"steps {self.steps}, batch {self.batch}: both must be at least 1")
         if not 0 <= self.decay <= 1 or not 0 <= self.average < 1:
@@ -86,24 +95,43 @@ class Matrices:
 
     def __init__(self, weights: Sequence[nn.Parameter]) -> None:
         self.weights = weights
-        self.views = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in weights]
+        self.views = [
+            weight if weight.ndim == 2 else nn.Parameter(weight.detach().view(len(weight), -1))
+            for weight in weights
+        ]
 
     def share_gradients(self) -> None:
         """Gives each matrix the gradient of its weight."""
         for weight, view in zip(self.weights, self.views, strict=True):
-            view.grad = None if weight.grad is None else weight.grad.view_as(view)
+            if view is not weight:
+                view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
 
 def optimizers_of(
     task: Task[TrainedModel], config: TrainingConfig
 ) -> tuple[Matrices, list[Optimizer]]:
-    """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of equal RMS."""
+    """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of equal RMS.
+
+    On a GPU AdamW is one fused kernel. TrainingError where this torch has no Muon (before 2.9).
+    """
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
     others = [p for name, p in task.model.named_parameters() if name not in hidden]
-    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    rest = AdamW(
+        others,
+        config.rate,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
+        fused=True if torch.device(config.device).type == "cuda" else None,
+    )
     if not matrices.views:
         return matrices, [rest]
+    try:
+        from torch.optim import Muon
+    except ImportError as missing:
+        raise TrainingError(
+            f"torch {torch.__version__} has no Muon: install torch 2.9 or newer, or choose AdamW"
+        ) from missing
     muon = Muon(
         matrices.views,
         config.matrix_rate,
@@ -111,6 +139,15 @@ def optimizers_of(
         adjust_lr_fn="match_rms_adamw",
     )
     return matrices, [muon, rest]
+
+
+def scalars_in(folder: Path, start: int) -> "SummaryWriter | None":
+    """A writer of TensorBoard scalars from step `start` on; None where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "scalars"), purge_step=start)
 
 
 def train(
@@ -121,23 +158,32 @@ def train(
     *,
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    averages: Averages[TrainedModel] | None = None,
+    store: CheckpointStore | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    record: Callable[[int, Mapping[str, float]], None] = lambda step, values: None,
 ) -> TrainedModel:
     """The first average of the model after all steps, or after `config.until`.
 
     `folder` holds the checkpoint, TensorBoard scalars and sheets. `resume` continues from the
-    checkpoint in it, if there is one. TrainingError for the checkpoint of another model.
+    checkpoint in it, if there is one. `averages` and `store` are made here unless they are passed.
+    Once `should_stop` is true in any process, the run is saved and ends after that step. `record`
+    gets what TensorBoard gets. TrainingError for the checkpoint of another model.
     """
-    model, averages = task.model, Averages(task.model, (config.average, *config.longer))
+    model = task.model
+    averages = averages or Averages(model, (config.average, *config.longer))
+    store = store or WholeFile(folder / "checkpoint.safetensors")
     matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    saved = folder / "checkpoint.safetensors"
-    start = (
-        checkpoint.load_training(saved, model, averages.named, optimizers)
-        if resume and saved.exists()
-        else 0
-    )
-    scalars = SummaryWriter(str(folder / "scalars"), purge_step=start) if ranks.first else None
+    start = store.load(model, averages.named, optimizers) if resume and store.exists() else 0
+    scalars = scalars_in(folder, start) if ranks.first else None
     parameters = [p for p in model.parameters() if p.requires_grad]
+
+    def publish(step: int, values: Mapping[str, float]) -> None:
+        record(step, values)
+        if scalars:
+            for name, value in values.items():
+                scalars.add_scalar(name, value, step)
 
     began, since, running = time.monotonic(), start, 0.0
     end = min(config.steps, config.until or config.steps)
@@ -145,9 +191,7 @@ def train(
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate * config.rate_at(step)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.half):
-            loss, parts = task.loss(step, ranks)
-        loss.backward()
+        loss, parts = accumulated(task, config, step, ranks)
         ranks.average(p.grad for p in parameters if p.grad is not None)
         norm = nn.utils.clip_grad_norm_(parameters, config.clip)
         matrices.share_gradients()
@@ -157,8 +201,13 @@ def train(
         averages.update(model, step)
 
         done = step + 1
-        running = loss.item() if done == start + 1 else 0.98 * running + 0.02 * loss.item()
-        if scalars and (done % 20 == 0 or done == end):
+        stopped = should_stop is not None and ranks.agree(should_stop())
+        last = done == end or stopped
+        now = loss.item()
+        running = now if done == start + 1 else 0.98 * running + 0.02 * now
+        if done % config.report_every == 0 or last:
+            norm = ranks.whole(norm)
+        if ranks.first and (done % config.report_every == 0 or last):
             seconds = (time.monotonic() - began) / (done - since)
             on_progress(
                 Progress(
@@ -170,12 +219,41 @@ def train(
                 )
             )
             began, since = time.monotonic(), done
-            for name, value in {**parts, "loss": loss, "gradient_norm": norm}.items():
-                scalars.add_scalar(name, float(value.detach()), done)
-        last = done == end
-        if ranks.first and (done % config.save_every == 0 or last):
-            checkpoint.save_training(saved, done, model, averages.named, optimizers)
-        if scalars and (done % config.show_every == 0 or last):
-            for name, value in task.show(averages.first, done, folder).items():
-                scalars.add_scalar(name, value, done)
+            values = {**parts, "loss": loss, "gradient_norm": norm}
+            publish(done, {name: float(value.detach()) for name, value in values.items()})
+        if done % config.save_every == 0 or last:
+            store.save(done, model, averages.named, optimizers, ranks)
+        due = not stopped and (done % config.show_every == 0 or last)
+        if due and (ranks.first or ranks.together):
+            values = task.show(averages.first, done, folder)
+            if ranks.first:
+                publish(done, values)
+        if stopped:
+            break
     return averages.first
+
+
+def accumulated(
+    task: Task[TrainedModel], config: TrainingConfig, step: int, ranks: Ranks
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """The mean loss and parts at `step`, once all parts of the batch have added their gradients.
+
+    A part of a process's share is drawn as if by a process of its own, so the gradients are those
+    of `accumulate` times as many processes.
+    """
+    losses, every = [], []
+    for i in range(config.accumulate):
+        with ranks.reducing(task.model, i == config.accumulate - 1):
+            device = torch.device(config.device).type
+            with torch.autocast(device, torch.bfloat16, enabled=config.half):
+                loss, parts = task.loss(step, ranks.part(i, config.accumulate))
+            (loss / config.accumulate if config.accumulate > 1 else loss).backward()
+        losses.append(loss.detach())
+        every.append(parts)
+    if len(losses) == 1:
+        return ranks.mean(losses[0]), every[0]
+    names = {name for parts in every for name in parts}
+    means = {
+        name: torch.stack([p[name].detach() for p in every if name in p]).mean() for name in names
+    }
+    return ranks.mean(torch.stack(losses).mean()), means

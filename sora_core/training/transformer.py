@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from ..models.autoencoder import Autoencoder
 from ..models.dit import Attend, DiT
-from ..models.layers import written_out_attention
+from ..models.layers import FEW_TOKENS, written_out_attention
 from ..models.packing import pad_texts
 from ..models.patchify import LATENT_PATCH, patchify
 from ..sampling.guidance import guide
@@ -34,7 +34,6 @@ from .flow_losses import LEAST_SIGMA, QUIET
 from .latent_dataset import OBJECTS, LatentShard
 
 TRUTH_BLOCK = 0.5  # how deep the truth is read off, as a share of the blocks
-FEW_TOKENS = 320  # up to here attention written out trains faster on a CPU
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -227,7 +227,7 @@ def declared(*lists):
 def test_every_package_that_is_imported_is_declared(file):
     lists = ["requirements.txt"]
     if file.parts[1:2] in [(part,) for part in ("world", "training", "measure")]:
-        lists += ["tools/requirements/train.txt", "tools/requirements/teacher.txt"]
+        lists += [f"tools/requirements/{name}.txt" for name in ("train", "teacher", "shots")]
     source = (ROOT / file).read_text(encoding="utf-8")
     assert packages(file, source) - declared(*lists) == set()
 

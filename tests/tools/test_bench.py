@@ -59,7 +59,13 @@ def test_other_work_is_not_raced(wrong):
 
 KEYS = {
     limits: ["limits/causal_vs_conv3d_32x5x16x16"],
-    training: ["training/packed_of_bucketed", "training/packed/gradient/error"],
+    training: [
+        "training/of_peak",
+        "training/loop_of_bare",
+        "training/packed_of_bucketed",
+        "training/packed/gradient/error",
+        "training/padded/gradient/error",
+    ],
     packing: ["packing/vs_padded", "packing/packed/gradient/error"],
     dit: ["dit/forward_vs_wan", "dit/forward/error", "dit/train_vs_wan"],
     vae: ["vae/own_decode_of_peak", "vae/wan_weights_64", "vae/wan_64/decode/error"],

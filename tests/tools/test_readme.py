@@ -67,6 +67,8 @@ def take(line, monkeypatch):
             assert "[build-system]" in PROJECT
         case ["python", "-m", "tools.golden", "record" | "check"]:
             pass
+        case ["python", "-m", "tools.lock", *words]:
+            assert words in ([], ["--upgrade"])
         case ["python", file, *words] if words in ([], ["record"]):
             assert (ROOT / file).is_file()
         case ["python", "-m", module]:

@@ -33,7 +33,7 @@ LONG_FPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RulerPlan:
     """`clips` of each kind, `calibration` true ones that set bars and ranges, and long `frames`."""
 
     clips: int
@@ -52,9 +52,9 @@ class Plan:
 PER_GROUP = 1.3  # free prompts of each group for each clip of a kind: all of them if 24
 COUNTED = (("bounce", "pair", "collide"), ("bounce", "pair", "several"))
 
-FULL, QUICK = Plan(24, 60), Plan(10, 40, 16 * LONG_FPS)
+FULL, QUICK = RulerPlan(24, 60), RulerPlan(10, 40, 16 * LONG_FPS)
 
-Ruler = Callable[[Clips, Plan], list[Row]]
+Ruler = Callable[[Clips, RulerPlan], list[Row]]
 
 RULERS: Mapping[str, Ruler] = {
     "shape": lambda c, p: shape.rows(c, p.clips, p.calibration),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sora_core.errors import ConfigError
-from sora_core.measure.world.plan import Plan, chosen_rulers
+from sora_core.measure.world.plan import RulerPlan, chosen_rulers
 from sora_core.measure.world.row import NONE, Row, bootstrap, mean_row, share_row, wilson
 
 
@@ -48,7 +48,7 @@ def test_an_unknown_ruler_is_refused_by_name():
 
 def test_a_plan_of_one_clip_is_refused():
     with pytest.raises(ConfigError, match="1 clips"):
-        Plan(1, 10)
+        RulerPlan(1, 10)
 
 
 def test_rulers_of_the_town_are_not_those_of_the_first_world():

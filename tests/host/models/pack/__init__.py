@@ -58,7 +58,7 @@ COSMOS = {
     "max_img_h": 240,
     "max_img_w": 240,
     "max_frames": 128,
-    "in_channels": 16,
+    "in_channels": 17,  # with a mask of what is known: of the weights that generate videos
     "out_channels": 16,
     "patch_spatial": 2,
     "patch_temporal": 1,

@@ -1,0 +1,66 @@
+"""The model of a run on a user's clips: loaded, made thin or whole, and spread over processes."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ...checkpoints.checkpoint import load_transformer, read_config
+from ...errors import ConfigError
+from ..averages import Averages
+from ..distributed import Ranks
+from ..parallel import FSDP, TorchRanks, parallelised, shard
+from .lora import add_lora
+from .objective import FlowObjective, compile_blocks, recompute_blocks
+from .settings import OwnSettings
+
+Objective = TypeVar("Objective", bound=nn.Module)
+
+
+def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
+    """The transformer of the model file `start`, to train whole or by a new LoRA."""
+    dit = load_transformer(start, read_config(start)).train()
+    if settings.lora_rank is None:
+        dit.requires_grad_(True)
+    else:
+        add_lora(dit, settings.lora_rank, settings.alpha, settings.seed)
+    return FlowObjective(dit)
+
+
+def spread_over(
+    model: Objective, settings: OwnSettings, ranks: Ranks, device: torch.device
+) -> tuple[Averages[Objective], nn.Module, Ranks]:
+    """The averages of `model`, what to call in its place, and the ranks to train with.
+
+    `model` is moved to `device` and changed in place: activation checkpointing, then compilation,
+    then its weights and those of the averages split over the processes.
+    """
+    model.to(device)
+    averages = Averages(model, settings.averages, share_frozen=True)
+    blocks = blocks_of(model)
+    if settings.checkpointing:
+        recompute_blocks(blocks)
+    if settings.compiled:
+        compile_blocks(blocks)
+    if ranks.count == 1:
+        return averages, model, ranks
+    if settings.parallel == FSDP:
+        for each in (model, *averages.models):
+            shard(each, blocks_of(each), device, FlowObjective.denoise.__name__)
+    together: TorchRanks = parallelised(model, ranks, settings.parallel, device)
+    return averages, together.module or model, together
+
+
+def blocks_of(model: nn.Module) -> list[nn.Module]:
+    """The transformer's blocks; ConfigError for a model that has none to split or recompute."""
+    if isinstance(model, FlowObjective):
+        return list(model.dit.blocks)
+    return []
+
+
+def check_possible(settings: OwnSettings, model: nn.Module) -> None:
+    """ConfigError where the model has no blocks for what the settings ask."""
+    for name in ("checkpointing", "compiled"):
+        if getattr(settings, name) and not blocks_of(model):
+            raise ConfigError(f"{name}: only the transformer has it; leave it out")

@@ -1,0 +1,170 @@
+"""Captions and actions of the files in a folder, from the files beside them.
+
+`NAME.txt` beside `NAME.mp4` comes first, then `metadata.jsonl` or `metadata.csv` in the layout of
+Hugging Face's folders (`file_name`, and `text` or `caption`), then `captions.jsonl`, which
+`python -m sora_core caption` and `tools/caption.py` write (`file`, `long`).
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ...errors import TrainingError
+
+METADATA_FILES = ("metadata.jsonl", "metadata.csv", "captions.jsonl")
+FILE_COLUMNS = ("file_name", "file", "video", "image")
+TEXT_COLUMNS = ("text", "caption", "prompt", "long")
+ACTIONS_COLUMN, FILM_COLUMN = "actions", "source"
+MAX_METADATA_BYTES = 1_000_000_000
+MAX_CAPTION_BYTES = 1_000_000
+MAX_ACTION_WIDTH = 1024
+
+Actions = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is written about a file: its caption, empty if it has none, its actions, and the film
+    that it was cut from."""
+
+    caption: str = ""
+    actions: Actions = ()
+    film: str = ""
+
+
+class Descriptions:
+    """What the metadata files below `folder` say about media; TrainingError names a bad line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: dict[str, Description] = {}
+        for name in reversed(METADATA_FILES):  # the first of them overrides the others
+            for path in sorted(folder.rglob(name)):
+                below = path.parent.relative_to(folder)
+                for file, description in metadata_rows(path):
+                    self.rows[(PurePosixPath(below.as_posix()) / file).as_posix()] = description
+
+    def unmatched(self, sources: set[str]) -> list[str]:
+        """The files that metadata names and `sources` lacks."""
+        return [name for name in self.rows if name not in sources]
+
+    def describe(self, source: str) -> Description:
+        """What is written about `source`, a path relative to the folder, with `/`."""
+        row = self.rows.get(source, Description())
+        beside = (self.folder / source).with_suffix(".txt")
+        if not beside.is_file():
+            return row
+        return Description(text_file(beside) or row.caption, row.actions, row.film)
+
+
+def text_file(path: Path) -> str:
+    """The caption in the file at `path`, on one line; TrainingError if it is no text."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_CAPTION_BYTES + 1)
+        if len(data) > MAX_CAPTION_BYTES:
+            raise TrainingError(
+                f"{path.name[:60]!a} has more than {MAX_CAPTION_BYTES / 1e6:.0f} MB: shorten it"
+            )
+        return one_line(data.decode("utf-8-sig"))
+    except OSError as problem:
+        raise TrainingError(
+            f"{path.name[:60]!a} cannot be read ({problem.strerror}): check its access rights"
+        ) from problem
+    except UnicodeDecodeError as problem:
+        raise TrainingError(f"{path.name[:60]!a} is no UTF-8 text: save it as UTF-8") from problem
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
+    """Each file that the metadata file at `path` names, and what it says about it.
+
+    TrainingError names the line that is malformed. A line that `caption` wrote about a file that it
+    could not read is passed over.
+    """
+    for number, row in _numbered_rows(path):
+        file = _column(row, FILE_COLUMNS)
+        if file is None:
+            raise _bad_line(path, number, f"has no {FILE_COLUMNS[0]}: add the name of the file")
+        if "error" in row:
+            continue
+        name = PurePosixPath(str(file).replace("\\", "/"))
+        if name.is_absolute() or ".." in name.parts:
+            raise _bad_line(path, number, f"names {str(file)[:60]!a}, outside of the folder")
+        caption = _column(row, TEXT_COLUMNS)
+        if caption is not None and not isinstance(caption, str):
+            raise _bad_line(path, number, f"has a caption that is no text: {str(caption)[:40]!a}")
+        try:
+            actions = _actions(row.get(ACTIONS_COLUMN))
+        except ValueError as problem:
+            raise _bad_line(path, number, f"has bad actions ({problem})") from problem
+        film = row.get(FILM_COLUMN)
+        yield name.as_posix(), Description(one_line(caption or ""), actions, str(film or ""))
+
+
+def _numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    try:
+        if path.stat().st_size > MAX_METADATA_BYTES:
+            raise TrainingError(f"{path.name} has more than {MAX_METADATA_BYTES / 1e9:.0f} GB")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise TrainingError(f"{path.name} cannot be read ({problem.strerror})") from problem
+    except UnicodeDecodeError as problem:
+        raise TrainingError(f"{path.name} is no UTF-8 text: save it as UTF-8") from problem
+    if path.suffix == ".csv":
+        try:
+            for number, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 2):
+                yield number, {key: value for key, value in row.items() if key is not None}
+        except csv.Error as problem:
+            raise TrainingError(f"{path.name} is no CSV ({problem!s:.60})") from problem
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as problem:
+            raise _bad_line(path, number, f"is no JSON ({problem!s:.60})") from problem
+        if not isinstance(row, dict):
+            raise _bad_line(path, number, "is no JSON object: write one a line")
+        yield number, row
+
+
+def _column(row: Mapping[str, object], names: tuple[str, ...]) -> object | None:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _bad_line(path: Path, number: int, problem: str) -> TrainingError:
+    return TrainingError(f"{path.name} line {number} {problem}"[:250])
+
+
+def _actions(value: object) -> Actions:
+    """A vector for each latent frame: a list of numbers or of equally long lists of them, as JSON
+    or, in CSV, as `1 0; 0 1`. ValueError for anything else."""
+    if value in (None, ""):
+        return ()
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            value = json.loads(value)
+        else:
+            value = [part.split() for part in value.strip().strip(";").split(";")]
+    if not isinstance(value, list):
+        raise ValueError("no list")
+    vectors = [tuple(_number(n) for n in (v if isinstance(v, list) else [v])) for v in value]
+    widths = {len(vector) for vector in vectors}
+    if len(widths) > 1 or not 1 <= min(widths, default=1) <= MAX_ACTION_WIDTH:
+        raise ValueError(f"vectors of {sorted(widths)[:4]} numbers: use one length up to 1024")
+    return tuple(vectors)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str | int | float) and math.isfinite(number := float(value)):
+        return number
+    raise ValueError(f"{str(value)[:20]!a} is no number")

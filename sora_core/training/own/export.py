@@ -1,0 +1,57 @@
+"""The results of a run on a user's clips: a LoRA, or a model file with the trained part in it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ...checkpoints.checkpoint import (
+    AUTOENCODER_PREFIX,
+    CHECKPOINT_FORMAT,
+    TRANSFORMER_PREFIX,
+    load_autoencoder,
+    load_transformer,
+    read_config,
+)
+from ...checkpoints.safetensors_io import write_tensors
+from ...checkpoints.text_file import holds_text, load_text, text_tensors
+from .lora import write_lora
+from .settings import TRANSFORMER_PART, OwnSettings
+
+OBJECTIVE_PREFIXES = {True: "dit.", False: "autoencoder."}
+"""The prefix of the trained model's weights in its objective, by whether it is the transformer."""
+
+
+def write_tuned(
+    path: Path, start: Path, settings: OwnSettings, weights: Mapping[str, Tensor]
+) -> None:
+    """Writes the LoRA, or the model file `start` with `weights` in it, to `path`, atomically.
+
+    `weights` are those of the objective by name, as `trained_weights` names them; what was frozen
+    is taken from `start`. A text encoder in `start` stays in the file.
+    """
+    of_transformer = settings.what == TRANSFORMER_PART
+    prefix = OBJECTIVE_PREFIXES[of_transformer]
+    trained = {name.removeprefix(prefix): weight.detach() for name, weight in weights.items()}
+    if settings.lora_rank is not None:
+        write_lora(path, trained, settings.lora_rank, settings.alpha)
+        return
+    config = read_config(start)
+    transformer = load_transformer(start, config).state_dict()
+    autoencoder = load_autoencoder(start, config).state_dict()
+    (transformer if of_transformer else autoencoder).update(trained)
+    tensors = {
+        section + name: weight.half().cpu().contiguous()
+        for section, model in (
+            (TRANSFORMER_PREFIX, transformer),
+            (AUTOENCODER_PREFIX, autoencoder),
+        )
+        for name, weight in model.items()
+    }
+    if holds_text(start):
+        tensors |= text_tensors(*load_text(start))
+    named = replace(config, name=path.parent.name[:60] or config.name)
+    metadata = {"format": CHECKPOINT_FORMAT, "config": json.dumps(asdict(named))}
+    write_tensors(path, tensors, metadata)

@@ -1,0 +1,63 @@
+"""The curves of a run: a line of JSON for each report, in a file that a resumed run continues."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...files import replacing
+
+LossCurve = list[tuple[int, float]]
+"""Steps and values, in the order of the steps."""
+
+
+@dataclass
+class History:
+    """The values that a run has reported by name, and the file at `path` that holds them."""
+
+    path: Path
+    curves: dict[str, LossCurve] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path, step: int) -> "History":
+        """The history in the file at `path` up to `step`; an unfinished line is left out."""
+        history = cls(path)
+        for values in _lines(path):
+            if values["step"] <= step:
+                history._add(values.pop("step"), values)
+        return history
+
+    @classmethod
+    def until(cls, path: Path, step: int) -> "History":
+        """`read`, once the lines of later steps are removed from the file: those are redone."""
+        lines = [json.dumps(values) for values in _lines(path) if values["step"] <= step]
+        with replacing(path) as unfinished:
+            unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return cls.read(path, step)
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds `values` of `step`, in memory and to the file."""
+        self._add(step, values)
+        line = json.dumps({"step": step} | {name: round(v, 6) for name, v in values.items()})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def _add(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self.curves.setdefault(name, []).append((step, float(value)))
+
+    def curve(self, name: str) -> LossCurve:
+        return self.curves.get(name, [])
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            values = json.loads(line)
+        except ValueError:  # a crash left it unfinished
+            continue
+        if isinstance(values, dict) and isinstance(values.get("step"), int):
+            found.append(values)
+    return found

@@ -1,0 +1,179 @@
+"""Training of the autoencoder, or of its decoder alone, on a user's clips.
+
+The decoder alone changes no latent, so a transformer goes on to fit; a whole autoencoder changes
+them, and its transformer has to be trained after it.
+
+Axes: b clips, c channels, t frames, y rows, x columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from ...models.autoencoder import Autoencoder
+from ...shapes import COMPRESSION, Frames, Video
+from ...video.frames import frames_from_video, video_from_frames
+from ...world.sheet import contact_sheet
+from ..autoencoder import DECODE_NOISE
+from ..averages import Averages
+from ..distributed import Ranks
+from .samples import generator_of
+from .settings import AUTOENCODER_PART, MUON, OwnSettings
+from .task import SHEET, OnValidation
+from .validation import padded
+
+OWN_CROP, CROP_FRAMES = 64, 17
+LATENT_PENALTY = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFrames:
+    """The frames of the clips to train on and of those held out."""
+
+    training: Sequence[Frames]
+    held_out: Sequence[Frames]
+
+
+class ReconstructionObjective(nn.Module):
+    """The autoencoder; called with videos, it returns the squared errors of each.
+
+    Without `whole`, the encoder takes no gradient, and every decoder is trained.
+    """
+
+    def __init__(self, autoencoder: Autoencoder, whole: bool) -> None:
+        super().__init__()
+        self.autoencoder: Autoencoder = autoencoder
+        self.whole = whole
+
+    def forward(
+        self, videos: Sequence[Video], noises: Sequence[Tensor] | None = None
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """The squared error of the pixels in [-1, 1], and that of the latent, of each video.
+
+        `noises` are added to the latents, so that the decoder takes small errors.
+        """
+        errors, sizes = [], []
+        for i, video in enumerate(videos):
+            with torch.set_grad_enabled(self.whole and torch.is_grad_enabled()):
+                latent = self.autoencoder.encode(video)
+            noisy = latent if noises is None else latent + DECODE_NOISE * noises[i]
+            found = [self.autoencoder.decode(noisy)]
+            if self.autoencoder.generated_decoder is not None:
+                found.append(self.autoencoder.decode(noisy, torch.zeros_like(noisy[:, :1])))
+            squared = [(one.float()[:, :, : video.shape[2]] - video).square() for one in found]
+            errors.append(torch.stack([error.mean() for error in squared]).mean())
+            sizes.append(latent.float().square().mean())
+        return torch.stack(errors), torch.stack(sizes)
+
+
+def trained_autoencoder_part(autoencoder: Autoencoder, what: str) -> ReconstructionObjective:
+    """The objective of training `autoencoder` whole, or only what decodes; the rest is frozen."""
+    objective = ReconstructionObjective(autoencoder.train(), what == AUTOENCODER_PART)
+    for name, weight in objective.named_parameters():
+        weight.requires_grad_(what == AUTOENCODER_PART or "decoder." in name)
+    return objective
+
+
+class OwnAutoencoderTask:
+    """Task: reconstruct crops of the user's clips; the evaluation is on whole clips held out."""
+
+    def __init__(
+        self,
+        model: ReconstructionObjective,
+        module: nn.Module,
+        averages: Averages[ReconstructionObjective],
+        frames: OwnFrames,
+        settings: OwnSettings,
+        ranks: Ranks,
+        device: torch.device,
+        on_validation: OnValidation,
+    ) -> None:
+        self.model, self.module, self.averages = model, module, averages
+        self.frames, self.settings, self.ranks = frames, settings, ranks
+        self.device, self.on_validation = device, on_validation
+
+    def matrices(self) -> set[str]:
+        """The trained kernels, for Muon; none for AdamW."""
+        if self.settings.optimizer != MUON:
+            return set()
+        return {
+            name
+            for name, p in self.model.named_parameters()
+            if p.requires_grad and p.ndim >= 2 and not {"proj_in", "proj_out"} & {*name.split(".")}
+        }
+
+    def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The squared error of the reconstruction, and a penalty on the size of the latent."""
+        videos, noises = [], []
+        for i in range(ranks.rank, self.settings.batch, ranks.count):
+            generator = generator_of(self.settings, step, i)
+            video = video_from_frames(self.crop(generator))[None]
+            noises.append(
+                torch.randn(self.latent_shape(video), generator=generator).to(self.device)
+            )
+            videos.append(video.to(self.device))
+        errors, sizes = self.module(videos, noises)
+        parts = {"squared": 30 * errors.mean(), "latent": LATENT_PENALTY * sizes.mean()}
+        loss = torch.stack(list(parts.values())).sum()
+        return loss, {name: self.ranks.mean(part.detach()) for name, part in parts.items()}
+
+    def latent_shape(self, video: Video) -> tuple[int, ...]:
+        _, _, t, y, x = video.shape
+        channels = self.model.autoencoder.config.latent_channels
+        cells = (COMPRESSION.latent_frames(t), y // COMPRESSION.rows, x // COMPRESSION.columns)
+        return (1, channels, *cells)
+
+    def crop(self, generator: Generator) -> Frames:
+        """At most OWN_CROP pixels a side and CROP_FRAMES frames of a random clip."""
+
+        def within(size: int, most: int) -> slice:
+            start = int(torch.randint(max(1, size - most + 1), (), generator=generator))
+            return slice(start, start + most)
+
+        clips = self.frames.training
+        clip = clips[int(torch.randint(len(clips), (), generator=generator))]
+        t, y, x = clip.shape[:3]
+        frames = clip[within(t, CROP_FRAMES)]
+        return frames[:, within(y, OWN_CROP), within(x, OWN_CROP)]
+
+    @torch.no_grad()
+    def show(
+        self, average: ReconstructionObjective, step: int, folder: Path
+    ) -> Mapping[str, float]:
+        """The error of every average on the clips held out, the PSNR of the best, and a sheet."""
+        values: dict[str, float] = {}
+        means = []
+        for decay, model in zip(self.averages.decays, self.averages.models, strict=True):
+            if self.frames.held_out:
+                means.append(self.held_out_error(model))
+                values[f"held_out/average@{decay:g}"] = means[-1]
+        best = min(range(len(means)), key=means.__getitem__) if means else 0
+        if means:
+            values["held_out/mean"] = means[best]
+            values["held_out/psnr"] = float(-10 * torch.tensor(means[best] / 4).log10())
+        if self.ranks.first:
+            model = self.averages.models[best].autoencoder
+            chosen = [*self.frames.held_out, *self.frames.training][: self.settings.sheet_clips]
+            rows = []
+            for frames in chosen:
+                video = video_from_frames(frames)[None].to(self.device)
+                decoded = model.decode(model.encode(video)).float()
+                rows += [frames, frames_from_video(decoded[0])[: len(frames)].cpu()]
+            names = ["clip", "decoded"] * len(chosen)
+            contact_sheet(rows, names, folder / SHEET.format(step), scale=1)
+        self.on_validation(step, values, best)
+        return values
+
+    def held_out_error(self, model: ReconstructionObjective) -> float:
+        """The mean squared error on the clips held out, each process having its share."""
+        clips, total = self.frames.held_out, torch.zeros(())
+        for i in range(self.ranks.rank, padded(len(clips), self.ranks), self.ranks.count):
+            if i < len(clips):
+                video = video_from_frames(clips[i])[None].to(self.device)
+                total += model([video])[0][0].float().cpu()
+        mean = self.ranks.mean(total.to(self.device))
+        return float(mean) * self.ranks.count / len(clips)

@@ -1,0 +1,251 @@
+"""The plan of training on a folder of clips: what is used, what is left out and why, and its cost.
+
+A plan is made before any work, and it is all that the work needs: `folder.plan_folder` makes it,
+`cache.encode_plan` encodes its clips, `cache.clips` reads them for training.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from ...errors import ConfigError, TrainingError
+from ...files import replacing
+from ...shapes import COMPRESSION, MAX_SIDE, Grid, Size
+
+PLAN_FORMAT = "sora plan 1"
+TRAIN, HELD_OUT = "train", "held-out"
+SPLITS = (TRAIN, HELD_OUT)
+SIDE_STEP = 16  # pixels: both sides of a clip are multiples
+MAX_PLAN_BYTES = 1_000_000_000
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanSettings:
+    """How the files of a folder become clips; ConfigError for values out of range.
+
+    `area` is the largest number of pixels of a frame, `frames` the largest number of frames of a
+    clip (1 + 4k). `fps` None uses the rate of each file. A longer file becomes up to `parts` clips
+    in turn, with `shots` none across a cut. `held_out` is the share of the files that no training
+    uses. `uncaptioned` uses files without a caption with an empty one.
+    """
+
+    area: int = 64 * 64
+    frames: int = 17
+    fps: float | None = 8.0
+    parts: int = 8
+    held_out: float = 0.1
+    shots: bool = False
+    uncaptioned: bool = False
+
+    def __post_init__(self) -> None:
+        if not SIDE_STEP**2 <= self.area <= MAX_SIDE**2:
+            raise ConfigError(
+                f"area {self.area} px: choose from {SIDE_STEP}x{SIDE_STEP} to {MAX_SIDE}x{MAX_SIDE}"
+            )
+        if self.frames < 1 or self.frames % COMPRESSION.time != 1:
+            lower = max(1, self.frames - (self.frames - 1) % COMPRESSION.time)
+            raise ConfigError(
+                f"{self.frames} frames: a latent holds 1 + 4k frames; choose {lower} or "
+                f"{lower + COMPRESSION.time}"
+            )
+        Size(SIDE_STEP, SIDE_STEP, self.frames)  # its upper limit
+        if self.fps is not None and not 0 < self.fps <= 240:
+            raise ConfigError(f"fps {self.fps:g}: choose a rate above 0 and at most 240")
+        if self.parts < 1:
+            raise ConfigError(f"{self.parts} parts of a file: choose at least 1")
+        if not 0 <= self.held_out < 1:
+            raise ConfigError(f"held-out share {self.held_out:g}: choose from 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedClip:
+    """A part of a file as training will use it.
+
+    `source` is relative to the folder of the plan, with `/`; `content` is the SHA-256 of its bytes.
+    `film` names what the file was cut from, where metadata does; clips of one film share a split.
+    `start` is in seconds of the source. `actions` has a vector for each latent frame, or is empty.
+    `notes` says in sentences what differs from the file.
+    """
+
+    source: str
+    content: str
+    caption: str
+    width: int
+    height: int
+    frames: int
+    fps: float
+    start: float = 0.0
+    actions: tuple[tuple[float, ...], ...] = ()
+    film: str = ""
+    split: str = TRAIN
+    tokens: int = 0
+    cache_bytes: int = 0
+    source_width: int = 0
+    source_height: int = 0
+    source_fps: float = 0.0
+    source_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        return COMPRESSION.grid(Size(self.width, self.height, self.frames))
+
+    @property
+    def origin(self) -> str:
+        """What the clips of a split have in common: their film, else the content of their file."""
+        return self.film or self.content
+
+    @property
+    def still(self) -> bool:
+        return self.frames == 1
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.fps
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file that is not used, and the reason in a sentence."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimates:
+    """The expected cost of training.
+
+    `step_tokens` are those of a mean step of `batch` clips of 64x64x17, `step_seconds` its time on
+    this machine, `memory_bytes` the peak of training, `free_bytes` what the disk of the cache has.
+    """
+
+    batch: int
+    step_tokens: int
+    step_seconds: float
+    memory_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """All clips of `folder` that training will use, and all files that it will not."""
+
+    folder: str
+    settings: PlanSettings
+    clips: tuple[PlannedClip, ...]
+    dropped: tuple[Dropped, ...] = ()
+    warnings: tuple[str, ...] = ()
+    estimates: Estimates | None = None
+
+    def of_split(self, split: str) -> tuple[PlannedClip, ...]:
+        """The clips of `split`, one of SPLITS."""
+        if split not in SPLITS:
+            raise ConfigError(f"split {split[:30]!a}: choose {' or '.join(SPLITS)}")
+        return tuple(clip for clip in self.clips if clip.split == split)
+
+    def sources(self, split: str) -> list[str]:
+        """The files of `split`, each once, in order."""
+        return list(dict.fromkeys(clip.source for clip in self.of_split(split)))
+
+    @property
+    def cache_bytes(self) -> int:
+        return sum(clip.cache_bytes for clip in self.clips)
+
+    def path(self, clip: PlannedClip) -> Path:
+        return Path(self.folder) / clip.source
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Writes `plan` as JSON to `path` atomically; TrainingError where the disk refuses."""
+    text = json.dumps({"format": PLAN_FORMAT, **asdict(plan)}, indent=1)
+    try:
+        with replacing(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise TrainingError(
+            f"{path.name[:60]!a} cannot be written ({problem.strerror}): choose another place"
+        ) from problem
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in the file at `path`; TrainingError where it holds none."""
+    try:
+        if path.stat().st_size > MAX_PLAN_BYTES:
+            raise ValueError("too large")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.pop("format", None) != PLAN_FORMAT:
+            raise ValueError(f"not {PLAN_FORMAT}")
+        clips = tuple(_clip_record(clip) for clip in values.pop("clips"))
+        dropped = tuple(_record(Dropped, one) for one in values.pop("dropped"))
+        estimates = values.pop("estimates", None)
+        plan = Plan(
+            folder=_text(values["folder"]),
+            settings=_record(PlanSettings, values["settings"]),
+            clips=clips,
+            dropped=dropped,
+            warnings=tuple(map(_text, values["warnings"])),
+            estimates=None if estimates is None else _record(Estimates, estimates),
+        )
+    except OSError as problem:
+        raise TrainingError(
+            f"{path.name[:60]!a} cannot be read ({problem.strerror}): make the plan first"
+        ) from problem
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise TrainingError(
+            f"{path.name[:60]!a} is no plan ({problem!s:.80}): make it again by train plan"
+        ) from problem
+    return plan
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is missing")
+    return value
+
+
+def _record(kind: type[Record], values: dict[str, Any]) -> Record:
+    if set(values) != {field.name for field in fields(kind)}:  # pyright: ignore[reportArgumentType]
+        raise ValueError(f"other fields than those of {kind.__name__}")
+    return kind(**values)
+
+
+def _clip_record(values: dict[str, Any]) -> PlannedClip:
+    clip = _record(PlannedClip, values)
+    source = PurePosixPath(clip.source)
+    if clip.split not in SPLITS or source.is_absolute() or ".." in source.parts:
+        raise ValueError("a clip of no split or outside of the folder")
+    Size(clip.width, clip.height, clip.frames)
+    actions = tuple(tuple(map(float, action)) for action in clip.actions)
+    return replace(clip, actions=actions, notes=tuple(map(_text, clip.notes)))
+
+
+def table_lines(plan: Plan) -> Iterator[str]:
+    """The plan as lines of text: a table of clips, the files left out, warnings and totals."""
+    yield f"{'file':32} {'size':>9} {'frames':>6} {'fps':>6} {'tokens':>6} {'KB':>6}  split"
+    for clip in plan.clips:
+        name = clip.source if not clip.start else f"{clip.source} @{clip.start:.2f}s"
+        size, kilobytes = f"{clip.width}x{clip.height}", clip.cache_bytes / 1000
+        yield (
+            f"{name[-32:]:32} {size:>9} {clip.frames:6} {clip.fps:6.4g} {clip.tokens:6} "
+            f"{kilobytes:6.1f}  {clip.split}" + (f"  ({'; '.join(clip.notes)})" * bool(clip.notes))
+        )
+    for one in plan.dropped:
+        yield f"left out: {one.source}: {one.reason}"
+    for warning in plan.warnings:
+        yield f"note: {warning}"
+    train, held_out = (plan.of_split(split) for split in SPLITS)
+    yield (
+        f"{len(train)} clips of {len(plan.sources(TRAIN))} files to train, {len(held_out)} of "
+        f"{len(plan.sources(HELD_OUT))} held out, {len(plan.dropped)} files left out; "
+        f"cache {plan.cache_bytes / 1e6:.1f} MB"
+    )
+    if plan.estimates:
+        cost = plan.estimates
+        yield (
+            f"a step of {cost.step_tokens} tokens: about {cost.step_seconds:.2g} s here, "
+            f"{cost.memory_bytes / 1e9:.1f} GB of memory"
+        )

@@ -1,0 +1,136 @@
+"""The report of a run while it goes on: history, page, warnings, time left and the best so far."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..distributed import Ranks
+from ..trainer import Progress
+from .history import History
+from .page import Chart, Report, duration, write_page
+from .plan import HELD_OUT, TRAIN, Plan
+from .settings import OwnSettings
+from .validation import turned_at
+
+PAGE, HISTORY = "report.html", "history.jsonl"
+PAGE_SECONDS = 30.0  # the page is written at most so often between validations
+LATEST_SHEETS = 3
+HELD_OUT_MEAN = "held_out/mean"
+
+
+class RunReport:
+    """Collects what a run reports; the first process writes it to the folder of the run.
+
+    `references` are the rulers of the true clips.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: OwnSettings,
+        plan: Plan,
+        ranks: Ranks,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.folder, self.settings, self.plan, self.ranks = folder, settings, plan, ranks
+        self.on_progress = on_progress
+        self.references: Mapping[str, float] = {}
+        self.history = History(folder / HISTORY)
+        self.seconds_left, self.written = 0.0, 0.0
+        self.best = float("inf")
+
+    @property
+    def page(self) -> Path:
+        return self.folder / PAGE
+
+    def begin(self, step: int) -> None:
+        """Continues the history of a run that stands at `step`; all processes call it."""
+        if self.ranks.first:
+            self.history = History.until(self.folder / HISTORY, step)
+        else:
+            self.history = History.read(self.folder / HISTORY, step)
+        self.best = min((loss for _, loss in self.history.curve(HELD_OUT_MEAN)), default=self.best)
+
+    def is_best(self, step: int, values: Mapping[str, float]) -> bool:
+        """Whether this validation has the least held-out loss so far."""
+        loss = values.get(HELD_OUT_MEAN, float("inf"))
+        if loss < self.best:
+            self.best = loss
+            return True
+        return False
+
+    def progress(self, progress: Progress) -> None:
+        self.seconds_left = progress.seconds_left
+        self.on_progress(progress)
+
+    def record(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds `values` to the history; the page follows at once after a validation."""
+        self.history.add(step, values)
+        validated = any(name.startswith(("held_out/", "generated/")) for name in values)
+        if validated or time.monotonic() - self.written > PAGE_SECONDS:
+            self.write()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know of the run, in sentences."""
+        found = list(self.plan.warnings)
+        if not self.plan.of_split(HELD_OUT):
+            found.append(
+                "No clip is held out, so nothing here says whether the clips are learned by heart: "
+                "plan with a held-out share above 0."
+            )
+        turned = turned_at(self.history.curve(HELD_OUT_MEAN))
+        if turned is not None:
+            found.append(
+                f"The held-out loss has risen since step {turned}: the model begins to learn the "
+                "clips by heart. best.safetensors has the weights of that step; stop here, or add "
+                "clips."
+            )
+        return found
+
+    def write(self) -> None:
+        """Writes the page."""
+        self.written = time.monotonic()
+        curves, settings = self.history.curves, self.settings
+        step = max((curve[-1][0] for curve in curves.values() if curve), default=0)
+        train, held_out = (len(self.plan.of_split(split)) for split in (TRAIN, HELD_OUT))
+        what = settings.what if settings.lora_rank is None else f"LoRA of rank {settings.lora_rank}"
+        facts = {
+            "trained": what,
+            "step": f"{step} of {settings.steps}",
+            "time left": duration(self.seconds_left),
+            "clips": f"{train} to train, {held_out} held out, {len(self.plan.dropped)} left out",
+            "processes": str(self.ranks.count),
+        }
+        if self.best < float("inf"):
+            facts["least held-out loss"] = f"{self.best:.4g}"
+
+        def chosen(prefix: str) -> dict[str, list[tuple[int, float]]]:
+            return {
+                name.removeprefix(prefix): curve
+                for name, curve in curves.items()
+                if name.startswith(prefix)
+            }
+
+        held = chosen("held_out/")
+        averages = {name: curve for name, curve in held.items() if name.startswith("average")}
+        levels = {f"level {name}": curve for name, curve in held.items() if name[0].isdigit()}
+        charts = [
+            Chart("Training loss", {"loss": curves.get("loss", [])}, logarithmic=True),
+            Chart("Held-out loss of each average of the weights", averages, logarithmic=True),
+            Chart("Held-out loss at three noise levels (the first average)", levels, True),
+        ]
+        if "held_out/psnr" in curves:
+            charts.append(Chart("Held-out PSNR, dB", {"psnr": curves["held_out/psnr"]}))
+        for name, curve in chosen("generated/").items():
+            true = self.references.get(name)
+            level = {"true clips": [(x, true) for x, _ in curve]} if true is not None else {}
+            charts.append(Chart(f"Generated clips: {name}", {"generated": curve, **level}))
+        pictures = [
+            (sheet, f"step {int(sheet.stem.removeprefix('sheet-'))}")
+            for sheet in sorted(self.folder.glob("sheet-*.png"), reverse=True)
+        ]
+        if len(pictures) > LATEST_SHEETS:
+            pictures = [*pictures[:LATEST_SHEETS], pictures[-1]]
+        title = f"Training of {self.folder.name}"
+        write_page(self.page, Report(title, facts, self.warnings, charts, pictures))

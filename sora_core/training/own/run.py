@@ -1,0 +1,279 @@
+"""A training run on a user's clips: from a plan to a LoRA or a model file.
+
+The folder of a run holds `run.json` (settings and clips), `history.jsonl`, `report.html`,
+`sheet-STEP.png`, `scalars` for TensorBoard, `checkpoint-STEP`, and the results `best.safetensors`
+and `last.safetensors`.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from ...errors import TrainingError
+from ...files import replacing
+from ...models.text_encoder import encode
+from ...released import released_folder
+from ...resume.fingerprint import fingerprint
+from ..averages import Averages
+from ..distributed import Ranks
+from ..parallel import from_first
+from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
+from ..trainer import Progress, Task, TrainingConfig, train
+from .build import check_possible, spread_over, transformer_objective
+from .cache import ClipCache, OnClip, check_encoded, clip_frames, encode_plan, open_cache
+from .export import write_tuned
+from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
+from .plan import HELD_OUT, TRAIN, Plan
+from .reporting import RunReport
+from .samples import OwnClip, OwnClips
+from .settings import (
+    TRANSFORMER_PART,
+    OwnSettings,
+    as_values,
+    chosen_device,
+    half_precision,
+    refuse_changes,
+)
+from .task import OnValidation, OwnTransformerTask
+
+BEST, LAST, RUN_FILE = "best.safetensors", "last.safetensors", "run.json"
+RUN_CACHE = "cache"
+
+Trainee = TypeVar("Trainee", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnResult:
+    """The step that a run reached, the file to use, its report, and whether all steps are done."""
+
+    step: int
+    file: Path
+    report: Path
+    finished: bool
+
+
+def train_own(
+    plan: Plan,
+    settings: OwnSettings,
+    folder: Path,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    cache_folder: Path | None = None,
+    on_clip: OnClip = lambda done, total: None,
+    ranks: Ranks | None = None,
+    device: torch.device | None = None,
+) -> OwnResult:
+    """Trains on the clips of `plan`, or continues the run in `folder`, until its last step.
+
+    Clips that `cache_folder` (by default within `folder`) lacks are encoded first. After each step
+    `should_stop` may end the run; the same call then continues it. Every process of a group makes
+    the same call, with its own `ranks` and `device`. TrainingError names the setting in which a run
+    differs from the one in `folder`; ConfigError where a batch does not split.
+    """
+    ranks, device = ranks or Ranks(), device or chosen_device(settings.device)
+    settings.check_ranks(ranks.count)
+    start = Path(settings.start) if settings.start else released_folder() / "sora-mini.safetensors"
+    if not start.is_file():
+        raise TrainingError(f"{start.name[:60]!a}: there is no model file to start from")
+    folder.mkdir(parents=True, exist_ok=True)
+    check_run(folder, plan, settings)
+    cache = open_cache(cache_folder or folder / RUN_CACHE, start)
+    from_first(ranks, lambda: check_encoded(encode_plan(plan, cache, on_clip), plan))
+    from_first(ranks, lambda: write_run(folder, plan, settings))
+    torch.manual_seed(settings.seed)
+    runner = Runner(plan, settings, folder, start, ranks, device, on_progress, should_stop)
+    return runner.transformer(cache) if settings.what == TRANSFORMER_PART else runner.pixels(cache)
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run in one process."""
+
+    plan: Plan
+    settings: OwnSettings
+    folder: Path
+    start: Path
+    ranks: Ranks
+    device: torch.device
+    on_progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool] | None
+
+    def transformer(self, cache: ClipCache) -> OwnResult:
+        """The result of training the transformer on the clips in `cache`."""
+        model = transformer_objective(self.start, self.settings)
+        averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
+        autoencoder, clips = cache.autoencoder.to(self.device), own_clips(self.plan, cache)
+
+        def task(on_validation: OnValidation) -> OwnTransformerTask:
+            return OwnTransformerTask(
+                model, module, averages, autoencoder, clips, self.settings, self.ranks,
+                self.device, on_validation,
+            )  # fmt: skip
+
+        report = self.report()
+        if self.ranks.first:
+            report.references = task(lambda step, values, best: None).true_rulers()
+        return self.run(task, averages, report)
+
+    def pixels(self, cache: ClipCache) -> OwnResult:
+        """The result of training the autoencoder or its decoder on the frames of the clips."""
+        model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
+        check_possible(self.settings, model)
+        averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
+        frames = own_frames(self.plan)
+
+        def task(on_validation: OnValidation) -> OwnAutoencoderTask:
+            return OwnAutoencoderTask(
+                model, module, averages, frames, self.settings, self.ranks, self.device,
+                on_validation,
+            )  # fmt: skip
+
+        return self.run(task, averages, self.report())
+
+    def report(self) -> RunReport:
+        return RunReport(self.folder, self.settings, self.plan, self.ranks, self.on_progress)
+
+    def run(
+        self,
+        task_with: Callable[[OnValidation], Task[Trainee]],
+        averages: Averages[Trainee],
+        report: RunReport,
+    ) -> OwnResult:
+        """Trains the task that `task_with` makes; writes checkpoints, report and results."""
+
+        def on_validation(step: int, values: dict[str, float], best: int) -> None:
+            if report.is_best(step, values):
+                self.export(BEST, averages.models[best], names)
+
+        task = task_with(on_validation)
+        names = set(trained_weights(task.model))
+        store = ShardedFolder(self.folder, self.ranks)
+        report.begin(reached(store))
+        train(
+            task,
+            training_config(self.settings, self.device),
+            self.folder,
+            self.ranks,
+            resume=True,
+            on_progress=report.progress,
+            averages=averages,
+            store=store,
+            should_stop=self.should_stop,
+            record=report.record,
+        )
+        self.export(LAST, averages.first, names)
+        if self.ranks.first:
+            report.write()
+        step = reached(store)
+        best = self.folder / BEST
+        file = best if best.exists() else self.folder / LAST
+        return OwnResult(step, file, report.page, step >= self.settings.steps)
+
+    def export(self, name: str, model: nn.Module, names: set[str]) -> None:
+        """Writes the trained weights of `model` as a result; all processes call it."""
+        weights = {
+            key: self.ranks.whole(weight.detach())
+            for key, weight in model.named_parameters()
+            if key in names
+        }
+        if self.ranks.first:
+            write_tuned(self.folder / name, self.start, self.settings, weights)
+
+
+def training_config(settings: OwnSettings, device: torch.device) -> TrainingConfig:
+    """The settings of the training loop."""
+    return TrainingConfig(
+        steps=settings.steps,
+        batch=settings.batch,
+        matrix_rate=settings.learning_rate,
+        rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup=settings.warmup,
+        decay=settings.decay,
+        clip=settings.clip,
+        seed=settings.seed,
+        until=settings.until,
+        save_every=settings.save_every,
+        show_every=settings.validate_every,
+        report_every=max(1, min(20, settings.steps // 20)),
+        half=half_precision(settings, device),
+        device=str(device),
+        accumulate=settings.accumulate,
+    )
+
+
+def reached(store: ShardedFolder) -> int:
+    """The step of the newest checkpoint; 0 where there is none."""
+    newest = store.newest()
+    return 0 if newest is None else step_of(newest)
+
+
+def own_clips(plan: Plan, cache: ClipCache) -> OwnClips:
+    """The clips of `plan` that `cache` holds, and the states of the empty text."""
+
+    def of(split: str) -> list[OwnClip]:
+        found = []
+        for clip in plan.of_split(split):
+            latent, words = cache.latent(clip), cache.words(clip.caption)
+            if latent is not None and words is not None:
+                name = f"{clip.source}@{clip.start:g}"
+                found.append(OwnClip(name, clip.caption, latent, words, clip.fps))
+        return found
+
+    empty = encode(cache.encoder, cache.tokenizer, [""])
+    return OwnClips(of(TRAIN), of(HELD_OUT), empty.states[0][empty.mask[0]])
+
+
+def own_frames(plan: Plan) -> OwnFrames:
+    """The frames of all clips of `plan`, in memory."""
+
+    def of(split: str) -> list[Any]:
+        return [clip_frames(plan.path(clip), clip) for clip in plan.of_split(split)]
+
+    return OwnFrames(of(TRAIN), of(HELD_OUT))
+
+
+def clips_fingerprint(plan: Plan) -> str:
+    """A hash of what is trained on: contents, parts, sizes, rates, captions and the split."""
+    clips = [
+        (c.content, c.start, c.width, c.height, c.frames, c.fps, c.caption, c.split)
+        for c in plan.clips
+    ]
+    return fingerprint(*clips)
+
+
+def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
+    """TrainingError where `folder` holds a run of other settings or clips, or something else."""
+    path = folder / RUN_FILE
+    if not path.exists():
+        return
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        values, clips, count = saved["settings"], saved["clips"], saved["count"]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise TrainingError(
+            f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"
+        ) from problem
+    refuse_changes(values, settings, folder)
+    if clips != clips_fingerprint(plan):
+        raise TrainingError(
+            f"clips of {folder.name[:40]!a} were {count} others than the {len(plan.clips)} of this "
+            "plan: choose the same plan to resume, or another folder"
+        )
+
+
+def write_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
+    """Writes what `check_run` compares a resumed run with."""
+    values = {
+        "settings": as_values(settings),
+        "clips": clips_fingerprint(plan),
+        "count": len(plan.clips),
+    }
+    with replacing(folder / RUN_FILE) as unfinished:
+        unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

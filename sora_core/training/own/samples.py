@@ -1,0 +1,124 @@
+"""Clips as the transformer learns them: which, with how much noise, and what of them is known.
+
+Everything that chance decides about clip `i` of a step follows from the seed, the step and `i`
+alone, so neither the number of processes nor the parts of a batch change what is learned.
+
+Axes: c channels, t latent frames, y rows, x columns, l words, e text width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from ...models.packing import PackedClip
+from ...shapes import Grid
+from ..conditioning_masks import MASK_KINDS, draw_mask
+from ..distributed import Ranks
+from ..noise_levels import NoiseLevels
+from .settings import OwnSettings
+
+PARTLY_KNOWN = 0.2  # share of the clips with known footage where it is known up to a noise level
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClip:
+    """An encoded clip of the user's, with the states of its caption."""
+
+    name: str
+    caption: str
+    latent: Float[Tensor, "c t y x"]
+    words: Float[Tensor, "l e"]
+    fps: float
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(*self.latent.shape[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClips:
+    """The clips to train on and those held out; `empty` has the states of the empty text."""
+
+    training: Sequence[OwnClip]
+    held_out: Sequence[OwnClip]
+    empty: Float[Tensor, "l e"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSample:
+    """A noised clip to clean; `paint` is 1 where the model generates."""
+
+    clean: Float[Tensor, "1 c t y x"]
+    noise: Float[Tensor, "1 c t y x"]
+    sigma: Float[Tensor, "1 1 #t #y #x"]
+    paint: Float[Tensor, "1 1 #t #y #x"]
+    words: Float[Tensor, "1 l e"]
+    fps: float
+
+    def packed(self) -> PackedClip:
+        noisy = self.clean.lerp(self.noise, self.sigma.expand_as(self.clean))
+        return PackedClip(noisy, self.sigma, self.words, fps=self.fps)
+
+    def to(self, device: torch.device) -> "FlowSample":
+        clean, noise, sigma, paint, words = (
+            tensor.to(device, non_blocking=True)
+            for tensor in (self.clean, self.noise, self.sigma, self.paint, self.words)
+        )
+        return FlowSample(clean, noise, sigma, paint, words, self.fps)
+
+
+def draw_sample(
+    clip: OwnClip, empty: Float[Tensor, "l e"], settings: OwnSettings, generator: Generator
+) -> FlowSample:
+    """`clip` with noise, a noise level, perhaps known footage, and its caption or none."""
+    clean, grid = clip.latent[None].float(), clip.grid
+    level, other = (
+        NoiseLevels().draw(1, grid.cells, generator).view(1, 1, 1, 1, 1) for _ in range(2)
+    )
+    known, partly, silent = torch.rand(3, generator=generator).tolist()
+    kind = MASK_KINDS[int(torch.randint(len(MASK_KINDS), (), generator=generator))]
+    sigma, paint = level, torch.ones(1, 1, 1, 1, 1)
+    if grid.frames > 1 and known < settings.known:
+        mask = draw_mask(grid, kind, generator)[None]
+        if kind != "box":
+            mask = mask[..., :1, :1]
+        if partly < PARTLY_KNOWN:
+            sigma = torch.where(mask > 0, level, torch.minimum(level, other))
+        else:
+            sigma, paint = level * mask, mask
+    noise = torch.randn(clean.shape, generator=generator)
+    words = empty if silent < settings.no_text else clip.words
+    return FlowSample(clean, noise, sigma, paint, words[None].float(), clip.fps)
+
+
+def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -> list[FlowSample]:
+    """The samples of this process at `step`; those of all processes together are `batch`.
+
+    Clips come in a new random order each time all have been drawn. Every process gets as many, and
+    about as many tokens: the largest are dealt out first, back and forth.
+    """
+    drawn = [clip_at(clips.training, settings, step, i) for i in range(settings.batch)]
+    order = sorted(range(len(drawn)), key=lambda i: (-drawn[i].grid.cells, i))
+    rounds = [order[i : i + ranks.count] for i in range(0, len(order), ranks.count)]
+    mine = [
+        (turn if number % 2 == 0 else turn[::-1])[ranks.rank] for number, turn in enumerate(rounds)
+    ]
+    return [
+        draw_sample(drawn[i], clips.empty, settings, generator_of(settings, step, i))
+        for i in sorted(mine)
+    ]
+
+
+def clip_at(clips: Sequence[OwnClip], settings: OwnSettings, step: int, index: int) -> OwnClip:
+    """Clip `index` of `step`, of an endless sequence in which every epoch has its own order."""
+    epoch, place = divmod(step * settings.batch + index, len(clips))
+    generator = Generator().manual_seed(settings.seed * 1_000_003 + epoch)
+    return clips[int(torch.randperm(len(clips), generator=generator)[place])]
+
+
+def generator_of(settings: OwnSettings, step: int, index: int) -> Generator:
+    """The generator of all that chance decides about clip `index` of `step`."""
+    return Generator().manual_seed((settings.seed * 1_000_003 + step) * 4096 + index + 1)

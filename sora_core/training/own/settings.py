@@ -1,0 +1,158 @@
+"""The settings of a training run on a user's clips."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...errors import ConfigError, TrainingError
+from ..parallel import PARALLEL
+
+TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder", "decoder"
+TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART)
+MUON, ADAMW = "muon", "adamw"
+PRECISIONS = ("bfloat16", "float32")
+
+FREE_TO_CHANGE = (
+    "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
+    "validate_every", "save_every", "sheet_clips", "sheet_steps", "guidance",
+)  # fmt: skip
+"""Settings that a resumed run may change: how far, where and how fast, and what is displayed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnSettings:
+    """What is trained, from what, for how long and on what; ConfigError for values out of range.
+
+    `lora_rank` None trains all weights. `rate` None takes 1e-3, for LoRA 2e-3. `start` None is the
+    released model. `batch` counts clips a step over all processes. The rates fall to zero over the
+    last `decay` of `steps`. `averages` are the decays of the averages of the weights, from which
+    the validation chooses. `until` pauses the run at a step.
+    """
+
+    what: str = TRANSFORMER_PART
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+    start: str | None = None
+    steps: int = 1000
+    until: int | None = None
+    batch: int = 4
+    rate: float | None = None
+    warmup: int = 20
+    decay: float = 0.3
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    optimizer: str = MUON
+    averages: tuple[float, ...] = (0.98, 0.995, 0.999)
+    known: float = 0.5  # share of clips with known footage
+    no_text: float = 0.1  # share of clips without their caption
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "bfloat16"
+    compiled: bool = False
+    checkpointing: bool = False
+    accumulate: int = 1
+    parallel: str = "ddp"
+    validate_every: int = 100
+    save_every: int = 100
+    sheet_clips: int = 4
+    sheet_steps: int = 12
+    guidance: float = 3.0
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (
+            ("what", self.what, TRAINABLE),
+            ("optimizer", self.optimizer, (MUON, ADAMW)),
+            ("precision", self.precision, PRECISIONS),
+            ("parallel", self.parallel, PARALLEL),
+        ):
+            if value not in choices:
+                raise ConfigError(f"{name} {value[:30]!a}: choose {' or '.join(choices)}")
+        for name in ("steps", "batch", "accumulate", "validate_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
+        if self.lora_rank is not None and not 1 <= self.lora_rank <= 1024:
+            raise ConfigError(f"lora_rank {self.lora_rank}: choose from 1 to 1024")
+        if self.lora_rank is not None and self.what != TRANSFORMER_PART:
+            raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
+        if self.rate is not None and not 0 < self.rate <= 1:
+            raise ConfigError(f"rate {self.rate:g}: choose above 0 and at most 1")
+        if not self.averages or not all(0 <= decay < 1 for decay in self.averages):
+            raise ConfigError(f"averages {self.averages}: each must be at least 0 and below 1")
+        if self.until is not None and self.until < 1:
+            raise ConfigError(f"until {self.until}: must be at least 1")
+        for name in ("decay", "known", "no_text"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} {getattr(self, name):g}: choose from 0 to 1")
+        if self.what != TRANSFORMER_PART and self.parallel == "fsdp":
+            raise ConfigError(f"parallel fsdp: the {self.what} is small; choose ddp")
+
+    @property
+    def learning_rate(self) -> float:
+        if self.rate is not None:
+            return self.rate
+        return 1e-3 if self.lora_rank is None else 2e-3
+
+    @property
+    def alpha(self) -> float:
+        """The scale of a LoRA is `alpha / lora_rank`."""
+        return float(self.lora_rank or 1) if self.lora_alpha is None else self.lora_alpha
+
+    def check_ranks(self, ranks: int) -> None:
+        """ConfigError unless the batch splits evenly over processes and parts."""
+        parts = ranks * self.accumulate
+        if self.batch % parts:
+            raise ConfigError(
+                f"batch {self.batch} over {ranks} processes and {self.accumulate} parts each: "
+                f"choose a multiple of {parts}"
+            )
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is CUDA, else MPS, else the CPU. ConfigError if missing."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as problem:
+        raise ConfigError(f"device {name[:30]!a}: choose auto, cpu, cuda or mps") from problem
+    there = {"cpu": True, "cuda": torch.cuda.is_available()}
+    there["mps"] = torch.backends.mps.is_available()
+    if not there.get(device.type, False):
+        raise ConfigError(f"device {name[:30]!a}: this machine has none; choose auto or cpu")
+    return device
+
+
+def half_precision(settings: OwnSettings, device: torch.device) -> bool:
+    """Whether the model runs in bfloat16; the weights stay float32."""
+    if settings.precision == "float32":
+        return False
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type != "mps" or torch.backends.mps.is_macos_or_newer(14, 0)
+
+
+def refuse_changes(saved: dict[str, Any], settings: OwnSettings, folder: Path) -> None:
+    """TrainingError that names the first setting in which a resumed run differs from `saved`."""
+    now = as_values(settings)
+    for field in fields(OwnSettings):
+        name = field.name
+        if name in FREE_TO_CHANGE or name not in saved or saved[name] == now[name]:
+            continue
+        raise TrainingError(
+            f"{name} was {saved[name]!a:.60} in {folder.name[:40]!a} and is now {now[name]!a:.60}: "
+            "choose the same to resume, or another folder"
+        )
+    if saved.get("steps", 0) > settings.steps:
+        raise TrainingError(
+            f"steps was {saved['steps']} in {folder.name[:40]!a} and is now {settings.steps}: it "
+            "may only grow; use until to pause earlier"
+        )
+
+
+def as_values(settings: OwnSettings) -> dict[str, Any]:
+    """`settings` as JSON has them."""
+    return asdict(settings) | {"averages": list(settings.averages)}

@@ -1,0 +1,47 @@
+"""Shots of a video, found by PySceneDetect, which only this option needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import TrainingError
+
+CUT_MARGIN = 0.05  # seconds that a shot begins after its cut and ends before the next
+
+
+@dataclass(frozen=True, slots=True)
+class ShotSpan:
+    """A part of a video without a cut, in seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+def detect_shots(path: Path) -> list[ShotSpan]:
+    """The shots of the video at `path`, a little shorter than they are; empty for one shot.
+
+    TrainingError where PySceneDetect is not installed or cannot read the file.
+    """
+    try:
+        from scenedetect import (  # pyright: ignore[reportMissingImports]
+            ContentDetector,
+            VideoOpenFailure,
+            detect,
+        )
+    except ImportError as problem:
+        raise TrainingError(
+            "splitting into shots needs PySceneDetect: pip install scenedetect, or do without shots"
+        ) from problem
+    try:
+        scenes = detect(str(path), ContentDetector())
+    except (VideoOpenFailure, OSError) as problem:
+        raise TrainingError(f"PySceneDetect cannot read it ({problem!s:.80})") from problem
+    shots = [(start.get_seconds(), end.get_seconds()) for start, end in scenes]
+    last = len(shots) - 1
+    return [
+        ShotSpan(start + CUT_MARGIN * (i > 0), end - CUT_MARGIN * (i < last))
+        for i, (start, end) in enumerate(shots)
+    ]

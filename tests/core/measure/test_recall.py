@@ -1,0 +1,79 @@
+"""What a tuned model gives back of its training clips: the measure, and the models it loads."""
+
+import pytest
+import torch
+
+from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
+from sora_core.errors import ConfigError
+from sora_core.measure.recall import (
+    RecallSettings,
+    motion_correlation,
+    recalled_clips,
+    tuned_pipeline,
+)
+from sora_core.training.own.folder import plan_folder
+from sora_core.training.own.lora import add_lora, write_lora
+from sora_core.training.own.plan import PlanSettings
+from tests.support.clips import captioned_clip, moving_frames, picture_file
+from tests.support.tiny import tiny_transformer, write_tiny
+
+
+def test_the_correlation_is_1_of_a_clip_with_itself_in_any_light():
+    clip = moving_frames(1) // 2
+    assert motion_correlation(clip, clip) == pytest.approx(1)
+    assert motion_correlation(clip, clip + 20) == pytest.approx(1)
+
+
+def test_a_still_or_another_motion_does_not_correlate():
+    clip = moving_frames(1)
+    assert motion_correlation(clip, clip[:1].expand(17, -1, -1, -1)) == 0
+    assert abs(motion_correlation(clip, moving_frames(1).flip(0))) < 0.7
+    noise = torch.randint(0, 256, clip.shape, generator=torch.Generator().manual_seed(0))
+    assert abs(motion_correlation(clip, noise.to(torch.uint8))) < 0.1
+
+
+def test_the_background_alone_is_no_recall():
+    first, second = moving_frames(1), moving_frames(1)
+    second[:] = second.float().mean(0).to(torch.uint8)
+    second += torch.randint(0, 3, second.shape).to(torch.uint8)
+    assert motion_correlation(first, second) < 0.1
+
+
+def planned(folder):
+    tokenizer = read_text_config(SHIPPED_TEXT_ENCODER)[1]
+    return plan_folder(folder, PlanSettings(frames=5), tokenizer)
+
+
+def test_each_moving_clip_is_generated_in_its_size(tmp_path):
+    model = write_tiny(tmp_path / "model")
+    (tmp_path / "clips").mkdir()
+    captioned_clip(tmp_path / "clips", "a.mp4", frames=5, width=48, height=80)
+    picture_file(tmp_path / "clips" / "still.png")
+    (tmp_path / "clips" / "still.txt").write_text("still")
+    plan = planned(tmp_path / "clips")
+    settings = RecallSettings(steps=1)
+    (one,) = recalled_clips(tuned_pipeline(model, None), plan, settings)
+    assert one.true.shape == one.reconstructed.shape == one.generated.shape
+    assert -1 <= one.by_model <= 1 and -1 <= one.by_autoencoder <= 1
+
+
+def test_stills_alone_are_a_sentence(tmp_path):
+    model = write_tiny(tmp_path / "model")
+    picture_file(tmp_path / "still.png")
+    (tmp_path / "still.txt").write_text("still")
+    with pytest.raises(ConfigError, match="nothing moves"):
+        list(recalled_clips(tuned_pipeline(model, None), planned(tmp_path), RecallSettings()))
+
+
+def test_weights_are_a_lora_for_the_model_or_a_model(tmp_path):
+    model = write_tiny(tmp_path / "model")
+    tuned = add_lora(tiny_transformer(), 2, 2.0)
+    for name, weight in tuned.named_parameters():
+        if ".lora_B." in name:
+            weight.data.fill_(0.1)
+    write_lora(tmp_path / "lora.safetensors", dict(tuned.named_parameters()), 2, 2.0)
+    plain = tuned_pipeline(model, None).transformer.state_dict()
+    same = tuned_pipeline(model, model).transformer.state_dict()
+    changed = tuned_pipeline(model, tmp_path / "lora.safetensors").transformer.state_dict()
+    assert all(torch.equal(plain[name], same[name]) for name in plain)
+    assert any(not torch.equal(plain[name], changed[name]) for name in plain)

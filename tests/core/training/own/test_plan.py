@@ -1,0 +1,300 @@
+"""A plan of a folder: every file is a clip or has a reason, before anything is encoded."""
+
+import json
+
+import pytest
+import torch
+
+from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
+from sora_core.errors import ConfigError, TrainingError
+from sora_core.training.own.clip_reader import clip_frames
+from sora_core.training.own.fitting import clip_spans, cropped_share, fitted_sides
+from sora_core.training.own.folder import plan_folder
+from sora_core.training.own.plan import (
+    HELD_OUT,
+    TRAIN,
+    PlanSettings,
+    read_plan,
+    table_lines,
+    write_plan,
+)
+from tests.support.clips import captioned_clip, moving_file, picture_file
+
+TOKENIZER = read_text_config(SHIPPED_TEXT_ENCODER)[1]
+
+
+def planned(folder, **settings):
+    return plan_folder(folder, PlanSettings(**settings), TOKENIZER)
+
+
+def reasons(plan):
+    return {one.source: one.reason for one in plan.dropped}
+
+
+def test_every_file_is_a_clip_or_has_a_reason(tmp_path):
+    captioned_clip(tmp_path, "good.mp4")
+    moving_file(tmp_path / "silent.mp4", seed=1)
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
+    (tmp_path / "song.mp3").write_bytes(b"ID3")
+    (tmp_path / ".hidden").touch()
+    plan = planned(tmp_path)
+    assert [clip.source for clip in plan.clips] == ["good.mp4"]
+    found = reasons(plan)
+    assert set(found) == {"silent.mp4", "empty.mp4", "broken.mp4", "song.mp3"}
+    assert "silent.txt" in found["silent.mp4"]
+    assert "empty" in found["empty.mp4"]
+    assert "not a type" in found["song.mp3"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(3840, 2160), (1080, 1920), (64, 64), (50, 70), (2000, 16), (640, 480)]
+)
+@pytest.mark.parametrize("area", [64 * 64, 256 * 256])
+def test_fitted_sides_are_multiples_of_16_within_the_area_and_never_larger(width, height, area):
+    new = fitted_sides(width, height, area)
+    assert all(side % 16 == 0 and side >= 16 for side in new)
+    assert new[0] * new[1] <= area
+    assert new[0] <= width and new[1] <= height
+
+
+def test_the_shape_of_the_picture_stays():
+    assert fitted_sides(3840, 2160, 64 * 64) == (80, 48)
+    assert fitted_sides(2160, 3840, 64 * 64) == (48, 80)
+    assert cropped_share(3840, 2160, *fitted_sides(3840, 2160, 256 * 256)) < 0.03
+
+
+@pytest.mark.parametrize("frames", range(1, 60))
+@pytest.mark.parametrize("longest", [1, 5, 17])
+def test_parts_of_a_file_follow_one_another_and_all_frames_are_accounted_for(frames, longest):
+    parts, unused = clip_spans(frames, longest, 100)
+    reached = 0
+    for first, count in parts:
+        assert first == reached and count % 4 == 1 and count <= longest
+        reached += count
+    assert reached + unused == frames
+    assert unused < 5 or longest == 1
+
+
+def test_a_long_file_becomes_clips_in_turn_and_the_rest_is_stated(tmp_path):
+    captioned_clip(tmp_path, "long.mp4", frames=40, fps=8)
+    plan = planned(tmp_path, frames=17)
+    assert [(clip.start, clip.frames) for clip in plan.clips] == [
+        (0, 17),
+        (17 / 8, 17),
+        (34 / 8, 5),
+    ]
+    assert "1 frames" in plan.clips[0].notes[-1]
+
+
+def test_more_parts_than_allowed_are_stated_as_not_used(tmp_path):
+    captioned_clip(tmp_path, "long.mp4", frames=40, fps=8)
+    (clip,) = planned(tmp_path, frames=17, parts=1).clips
+    assert "2.88 s (23 frames) not used" in clip.notes
+
+
+def test_one_frame_and_too_few_frames_are_stills_and_noted(tmp_path):
+    captioned_clip(tmp_path, "one.mp4", frames=1)
+    captioned_clip(tmp_path, "three.mp4", seed=1, frames=3)
+    picture_file(tmp_path / "picture.png")
+    (tmp_path / "picture.txt").write_text("a picture")
+    plan = planned(tmp_path)
+    assert [clip.frames for clip in plan.clips] == [1, 1, 1]
+    assert ["still" in " ".join(clip.notes) for clip in plan.clips] == [True, False, True]
+
+
+def test_a_vertical_4k_clip_is_scaled_and_keeps_its_shape(tmp_path):
+    captioned_clip(tmp_path, "4k.mp4", frames=2, width=2160, height=3840)
+    (clip,) = planned(tmp_path).clips
+    assert (clip.width, clip.height, clip.frames) == (48, 80, 1)
+    assert clip.notes[0].startswith("scaled from 2160x3840")
+    assert clip_frames(tmp_path / "4k.mp4", clip).shape == (1, 80, 48, 3)
+
+
+def test_metadata_in_all_layouts_captions_its_files(tmp_path):
+    for i, name in enumerate(["json/a.mp4", "csv/b.mp4", "ours/c.mp4"]):
+        (tmp_path / name).parent.mkdir()
+        moving_file(tmp_path / name, seed=i)
+    line = {"file_name": "a.mp4", "text": "from  JSON\nlines"}
+    (tmp_path / "json/metadata.jsonl").write_text(json.dumps(line) + "\n\n")
+    (tmp_path / "csv/metadata.csv").write_text('file_name,caption\nb.mp4,"from, CSV"\n')
+    line = {"file": "ours/c.mp4", "long": "by the captioner", "short": "x", "certainty": 0.9}
+    (tmp_path / "captions.jsonl").write_text(json.dumps(line))
+    captions = {clip.source: clip.caption for clip in planned(tmp_path).clips}
+    assert captions == {
+        "json/a.mp4": "from JSON lines",
+        "csv/b.mp4": "from, CSV",
+        "ours/c.mp4": "by the captioner",
+    }
+
+
+def test_a_text_file_overrides_metadata_and_metadata_overrides_the_captioner(tmp_path):
+    for i, name in enumerate("ab"):
+        moving_file(tmp_path / f"{name}.mp4", seed=i)
+    rows = [{"file_name": f"{name}.mp4", "text": "metadata"} for name in "ab"]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    rows = [{"file": f"{name}.mp4", "long": "captioner"} for name in "ab"]
+    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "a.txt").write_text("text file")
+    captions = [clip.caption for clip in planned(tmp_path).clips]
+    assert captions == ["text file", "metadata"]
+
+
+def test_metadata_of_a_missing_file_is_reported(tmp_path):
+    captioned_clip(tmp_path, "a.mp4")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "gone.mp4", "text": "x"}')
+    assert "no such file" in reasons(planned(tmp_path))["gone.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("not json", "line 1"),
+        ('{"file_name": "a.mp4"}\n[1]', "line 2"),
+        ('{"text": "x"}', "file_name"),
+        ('{"file_name": "../a.mp4", "text": "x"}', "outside"),
+        ('{"file_name": "a.mp4", "text": 3}', "no text"),
+        ('{"file_name": "a.mp4", "actions": [[1], [1, 2]]}', "actions"),
+        ('{"file_name": "a.mp4", "actions": "left; right"}', "actions"),
+        ("\xff\xfe", "line 1"),
+    ],
+)
+def test_a_bad_line_of_metadata_is_named(tmp_path, content, words):
+    captioned_clip(tmp_path, "a.mp4")
+    (tmp_path / "metadata.jsonl").write_text(content, encoding="utf-8")
+    with pytest.raises(TrainingError, match=words):
+        planned(tmp_path)
+
+
+def test_actions_cut_the_clip_to_their_latent_frames(tmp_path):
+    captioned_clip(tmp_path, "a.mp4", frames=17)
+    captioned_clip(tmp_path, "b.mp4", seed=1, frames=17)
+    rows = 'file_name,actions\na.mp4,1 0; 0 1; 1 1\nb.mp4,"[[1,0],[0,1],[1,0],[0,1],[1,1],[0,0]]"\n'
+    (tmp_path / "metadata.csv").write_text(rows)
+    first, second = planned(tmp_path).clips
+    assert (first.frames, first.actions) == (9, ((1, 0), (0, 1), (1, 1)))
+    assert (second.frames, len(second.actions)) == (17, 5)
+    assert "5 of 6 actions used" in second.notes
+
+
+def test_a_caption_beyond_the_text_encoder_is_cut_and_noted(tmp_path):
+    captioned_clip(tmp_path, "a.mp4", caption="a very long tale " * 600)
+    (clip,) = planned(tmp_path).clips
+    assert "the first 128 tokens are used" in " ".join(clip.notes)
+
+
+def test_brackets_of_a_caption_are_letters_not_weights(tmp_path):
+    captioned_clip(tmp_path, "a.mp4", caption="a cat (brown:99) sleeps")
+    assert planned(tmp_path).clips[0].caption == "a cat (brown:99) sleeps"
+
+
+def test_the_same_content_twice_is_used_once(tmp_path):
+    path = captioned_clip(tmp_path, "a.mp4")
+    captioned_clip(tmp_path, "b.mp4").write_bytes(path.read_bytes())
+    plan = planned(tmp_path)
+    assert reasons(plan) == {"b.mp4": "the same content as a.mp4"}
+
+
+def test_the_held_out_split_is_by_file_and_independent_of_names(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, prefix in zip(folders, "xy", strict=True):
+        folder.mkdir()
+        for i in range(6):
+            captioned_clip(folder, f"{prefix}{i}.mp4", seed=i, frames=40, fps=8)
+    plans = [planned(folder, held_out=0.34) for folder in folders]
+    for plan in plans:
+        assert not set(plan.sources(TRAIN)) & set(plan.sources(HELD_OUT))
+        assert len(plan.sources(HELD_OUT)) == 2
+    names = [sorted(name[1:] for name in plan.sources(HELD_OUT)) for plan in plans]
+    assert names[0] == names[1]
+
+
+def test_clips_of_one_film_share_a_split(tmp_path):
+    rows = []
+    for i in range(8):
+        captioned_clip(tmp_path, f"{i}.mp4", seed=i)
+        rows.append({"file_name": f"{i}.mp4", "source": f"film {i % 3}"})
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plan = planned(tmp_path, held_out=0.3)
+    films = [{clip.film for clip in plan.of_split(split)} for split in (TRAIN, HELD_OUT)]
+    assert len(films[1]) == 1 and len(films[0]) == 2 and not films[0] & films[1]
+
+
+def test_few_files_hold_nothing_out_and_the_plan_says_so(tmp_path):
+    captioned_clip(tmp_path, "a.mp4")
+    plan = planned(tmp_path)
+    assert not plan.of_split(HELD_OUT) and "nothing is held out" in plan.warnings[0]
+
+
+def test_a_plan_returns_from_its_file_as_it_was(tmp_path):
+    captioned_clip(tmp_path, "a.mp4", frames=40)
+    (tmp_path / "metadata.csv").write_text("file_name,actions\na.mp4,1;2;3;4;5\n")
+    (tmp_path / "broken.mp4").write_bytes(b"x")
+    plan = planned(tmp_path)
+    write_plan(tmp_path / "plan.json", plan)
+    assert read_plan(tmp_path / "plan.json") == plan
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"format": "sora plan 1"}', "\0"])
+def test_a_damaged_plan_is_refused_in_a_sentence(tmp_path, damage):
+    (tmp_path / "plan.json").write_text(damage)
+    with pytest.raises(TrainingError, match="no plan"):
+        read_plan(tmp_path / "plan.json")
+
+
+def test_a_plan_cannot_name_files_outside_of_its_folder(tmp_path):
+    captioned_clip(tmp_path, "a.mp4")
+    write_plan(tmp_path / "plan.json", planned(tmp_path))
+    text = (tmp_path / "plan.json").read_text().replace('"a.mp4"', '"../a.mp4"')
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(TrainingError, match="outside"):
+        read_plan(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"frames": 16}, "choose 13 or 17"),
+        ({"area": 10}, "area"),
+        ({"fps": 0}, "fps"),
+        ({"held_out": 1.0}, "held-out"),
+        ({"parts": 0}, "parts"),
+    ],
+)
+def test_bad_settings_name_the_limit(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        PlanSettings(**settings)
+
+
+def test_a_folder_without_a_usable_file_is_refused_with_the_first_reason(tmp_path):
+    with pytest.raises(TrainingError, match="no media files"):
+        planned(tmp_path)
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(TrainingError, match="the file is empty"):
+        planned(tmp_path)
+    with pytest.raises(TrainingError, match="no folder"):
+        planned(tmp_path / "nothing")
+
+
+def test_the_table_has_each_clip_and_each_reason(tmp_path):
+    captioned_clip(tmp_path, "a.mp4")
+    (tmp_path / "broken.mp4").write_bytes(b"x")
+    text = "\n".join(table_lines(planned(tmp_path)))
+    assert "a.mp4" in text and "left out: broken.mp4" in text
+
+
+def test_planning_can_be_stopped(tmp_path):
+    captioned_clip(tmp_path, "a.mp4")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        plan_folder(tmp_path, PlanSettings(), TOKENIZER, stop)
+
+
+def test_the_bytes_of_the_cache_are_foreseen(tmp_path):
+    captioned_clip(tmp_path, "a.mp4", width=64, height=64, frames=17)
+    (clip,) = planned(tmp_path).clips
+    cells = torch.zeros(16, *clip.grid.shape).half()
+    assert cells.nbytes < clip.cache_bytes < cells.nbytes + 128 * 768 + 2000

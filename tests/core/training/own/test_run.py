@@ -1,0 +1,217 @@
+"""A run on own clips: resumed to the same numbers, refused when changed, and it reports itself."""
+
+import os
+import re
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
+from sora_core.checkpoints.safetensors_io import read_tensors
+from sora_core.errors import ConfigError, TrainingError
+from sora_core.training.distributed import Ranks
+from sora_core.training.own.export import write_tuned
+from sora_core.training.own.lora import add_lora, merge_lora
+from sora_core.training.own.settings import OwnSettings
+from sora_core.training.own.validation import turned_at
+from tests.support.own_runs import GroupRuns, losses, small_plan, small_settings
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The folder of a plan, a tiny model and the cache; and a way to run settings in it."""
+    folder = tmp_path_factory.mktemp("own")
+    return folder, GroupRuns(small_plan(folder), folder / "cache", {})
+
+
+@pytest.fixture(scope="module")
+def whole(small):
+    """A run of all weights that was never interrupted."""
+    folder, group = small
+    group.one(folder / "whole", small_settings(folder), Ranks())
+    return folder / "whole"
+
+
+def weights(run, name="last.safetensors"):
+    return read_tensors(run / name, prefix="transformer.")
+
+
+def test_a_killed_run_continues_to_the_same_numbers(small, whole):
+    folder, group = small
+
+    def kill(progress):
+        if progress.step == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        try:
+            group.one(folder / "killed", small_settings(folder), Ranks(), on_progress=kill)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert [path.name for path in (folder / "killed").glob("checkpoint-*")] == [
+        "checkpoint-00000004"
+    ]
+    group.one(folder / "killed", small_settings(folder), Ranks())
+    assert losses(folder / "killed") == losses(whole)
+    ends = weights(folder / "killed"), weights(whole)
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
+
+
+def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
+    folder, group = small
+    steps = []
+    stopped = group.one(
+        folder / "stopped",
+        small_settings(folder),
+        Ranks(),
+        on_progress=lambda progress: steps.append(progress.step),
+        should_stop=lambda: len(steps) >= 3,
+    )
+    assert not stopped.finished and stopped.step == 4  # it is asked before that step is reported
+    assert group.one(folder / "stopped", small_settings(folder), Ranks()).finished
+    ends = weights(folder / "stopped"), weights(whole)
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
+
+
+@pytest.mark.parametrize("changed", [{"accumulate": 4}, {"checkpointing": True}])
+def test_memory_saved_changes_no_number(small, whole, changed):
+    folder, group = small
+    run = folder / next(iter(changed))
+    group.one(run, small_settings(folder, **changed), Ranks())
+    assert losses(run) == pytest.approx(losses(whole), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"rate": 0.5}, {"batch": 8}, {"seed": 3}, {"averages": (0.5,)}, {"lora_rank": 4}]
+)
+def test_a_resumed_run_names_the_setting_that_has_changed(small, whole, changed):
+    folder, group = small
+    with pytest.raises(TrainingError, match=f"^{next(iter(changed))} was"):
+        group.one(whole, small_settings(folder, **changed), Ranks())
+
+
+def test_a_resumed_run_may_go_further_and_not_less_far(small, whole):
+    folder, group = small
+    with pytest.raises(TrainingError, match="steps was 6"):
+        group.one(whole, small_settings(folder, steps=5), Ranks())
+    further = small_settings(folder, steps=8)
+    group.one(folder / "further", small_settings(folder), Ranks())
+    assert group.one(folder / "further", further, Ranks()).step == 8
+
+
+def test_a_resumed_run_refuses_other_clips(small, whole):
+    folder, group = small
+    fewer = replace(group.plan, clips=group.plan.clips[:-1])
+    with pytest.raises(TrainingError, match="clips of 'whole' were 5"):
+        replace(group, plan=fewer).one(whole, small_settings(folder), Ranks())
+
+
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(small):
+    folder, group = small
+    run = folder / "damaged"
+    group.one(run, small_settings(folder, until=2), Ranks())
+    (file,) = run.glob("checkpoint-*/*.safetensors")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="is damaged"):
+        group.one(run, small_settings(folder), Ranks())
+
+
+def test_the_report_has_curves_pictures_and_time_left_and_needs_nothing_else(whole):
+    page = (whole / "report.html").read_text()
+    assert "time left" in page and "<polyline" in page and "data:image/png;base64," in page
+    assert not re.search(r"https?://|<script|<link|src='(?!data:)", page)
+    for level in ("0.3", "0.6", "0.9"):
+        assert f"level {level}" in page
+    for name in ("detail", "colour", "motion", "border"):
+        assert f"Generated clips: {name}" in page
+    assert any((whole / "scalars").iterdir())
+
+
+def test_the_best_weights_are_an_average_at_a_validation(small, whole):
+    best, config = whole / "best.safetensors", read_config(whole / "best.safetensors")
+    load_transformer(best, config)
+    start = read_tensors(small[0] / "tiny.safetensors", prefix="autoencoder.")
+    ends = read_tensors(best, prefix="autoencoder.")
+    assert all(torch.equal(start[name], ends[name]) for name in start)
+
+
+def test_a_rise_of_the_held_out_loss_is_found_once_it_lasts():
+    fall = [(100, 1.0), (200, 0.8), (300, 0.7)]
+    assert turned_at(fall) is None
+    assert turned_at([*fall, (400, 0.75)]) is None
+    assert turned_at([*fall, (400, 0.75), (500, 0.76)]) == 300
+    assert turned_at([*fall, (400, 0.702), (500, 0.703)]) is None
+
+
+def test_a_lora_has_the_names_of_peft_and_the_host_and_adds_up_to_the_trained_model(small):
+    folder, group = small
+    settings = small_settings(folder, lora_rank=4, lora_alpha=8.0)
+    result = group.one(folder / "lora", settings, Ranks())
+    tensors = read_tensors(result.file)
+    assert len(tensors) == 2 * 8 * 3  # blocks, layers; lora_A, lora_B and alpha
+    assert tensors["diffusion_model.blocks.1.cross_attn.key_value.lora_A.weight"].shape == (4, 64)
+    assert tensors["diffusion_model.blocks.1.mlp.0.lora_B.weight"].shape == (256, 4)
+    assert float(tensors["diffusion_model.blocks.0.qkv.alpha"]) == 8
+    assert any(bool(tensors[name].any()) for name in tensors if "lora_B" in name)
+
+
+def test_a_lora_merged_into_the_model_gives_what_the_trained_model_gives(small):
+    folder, _ = small
+    settings = small_settings(folder, lora_rank=4, lora_alpha=8.0)
+    start = folder / "tiny.safetensors"
+    config = read_config(start)
+    thin = add_lora(load_transformer(start, config), 4, 8.0)
+    x, sigma, text = torch.randn(1, 16, 2, 4, 4), torch.full((1, 1, 1, 1, 1), 0.5), torch.ones(
+        1, 3, 384
+    )  # fmt: skip
+    plain = load_transformer(start, config)
+    assert torch.equal(thin(x, sigma, text), plain(x, sigma, text))
+    for name, weight in thin.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.05)
+    weights = {f"dit.{k}": v for k, v in thin.named_parameters() if v.requires_grad}
+    write_tuned(folder / "merged.safetensors", start, settings, weights)
+    merged = merge_lora(load_transformer(start, config), folder / "merged.safetensors")
+    with torch.no_grad():
+        expected = thin(x, sigma, text)
+        assert not torch.allclose(plain(x, sigma, text), expected, atol=1e-2)
+        torch.testing.assert_close(merged(x, sigma, text), expected, atol=5e-3, rtol=5e-3)
+
+
+def test_a_trained_decoder_changes_no_latent(small):
+    folder, group = small
+    settings = small_settings(folder, what="decoder", steps=4, optimizer="adamw")
+    result = group.one(folder / "decoder", settings, Ranks())
+    before, after = (
+        load_autoencoder(path, read_config(path)) for path in
+        (folder / "tiny.safetensors", result.file)
+    )  # fmt: skip
+    video = torch.rand(1, 3, 5, 32, 32) * 2 - 1
+    assert torch.equal(before.encode(video), after.encode(video))
+    assert not torch.equal(before.decode(before.encode(video)), after.decode(after.encode(video)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"what": "sound"},
+        {"steps": 0},
+        {"lora_rank": 0},
+        {"averages": (1.0,)},
+        {"rate": -1.0},
+        {"what": "decoder", "lora_rank": 4},
+        {"what": "autoencoder", "parallel": "fsdp"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(wrong):
+    with pytest.raises(ConfigError, match=list(wrong)[-1]):
+        OwnSettings(**wrong)
+
+
+def test_a_batch_that_does_not_split_is_refused():
+    with pytest.raises(ConfigError, match="multiple of 8"):
+        OwnSettings(batch=12, accumulate=4).check_ranks(2)

@@ -1,0 +1,198 @@
+"""From a folder of the host to a plan, a tuned model and a LoRA that the stock loader takes."""
+
+from pathlib import Path
+
+import comfy.model_management as devices
+import comfy.sd
+import comfy.utils
+import folder_paths
+import pytest
+import torch
+from comfy_extras.nodes_train import TrainLoraNode
+from sora_nodes.nodes import training as training_module
+from sora_nodes.nodes.dataset import SoraDataset, SoraEncodeDataset
+from sora_nodes.nodes.host.datasets import NO_FOLDER, dataset_folders, dataset_path
+from sora_nodes.nodes.host.models.clip import load_clip
+from sora_nodes.nodes.host.models.model import load_model
+from sora_nodes.nodes.host.models.vae import load_vae
+from sora_nodes.nodes.training import SoraSaveLora, SoraTrain
+from sora_nodes.sora_core.checkpoints.checkpoint import read_config
+from sora_nodes.sora_core.errors import ConfigError, PathError, TrainingError
+
+from tests.support.clips import captioned_clip
+from tests.support.tiny import write_tiny
+
+DATASET = {
+    "width": 64,
+    "height": 64,
+    "frames": 17,
+    "fps": 8.0,
+    "parts": 8,
+    "held_out": 0.3,
+    "shots": False,
+    "uncaptioned": False,
+}
+RUN = {"name": "run", "rank": 2, "steps": 2, "batch": 1, "rate": 0.01, "seed": 0}
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch) -> Path:
+    """The host's input folder, with four clips and a broken file in `clips`."""
+    folder = tmp_path / "input"
+    (folder / "clips").mkdir(parents=True)
+    monkeypatch.setattr(folder_paths, "input_directory", str(folder))
+    for i in range(3):
+        captioned_clip(folder / "clips", f"{i}.mp4", seed=i, caption=f"clip {i}")
+    captioned_clip(folder / "clips", "tall.mp4", seed=3, width=48, height=80)
+    (folder / "clips" / "broken.mp4").write_bytes(b"x")
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch) -> Path:
+    path = write_tiny(tmp_path / "model")
+    monkeypatch.setattr(training_module, "model_path", lambda name: path)
+    return path
+
+
+@pytest.fixture
+def plan(inputs):
+    return SoraDataset.execute("input/clips", **DATASET).args[0]
+
+
+def trained(plan, **changes):
+    return SoraTrain.execute(plan, "tiny", **(RUN | changes))
+
+
+def test_only_folders_with_media_in_the_hosts_folders_are_listed(inputs, output, tmp_path):
+    (inputs / "texts").mkdir()
+    (inputs / "texts" / "a.txt").touch()
+    (inputs / ".hidden").mkdir()
+    captioned_clip(inputs / ".hidden", "a.mp4")
+    (output / "made").mkdir(parents=True)
+    captioned_clip(output / "made", "a.mp4")
+    (tmp_path / "elsewhere").mkdir()
+    captioned_clip(tmp_path / "elsewhere", "a.mp4")
+    assert dataset_folders() == [NO_FOLDER, "input/clips", "output/made"]
+
+
+@pytest.mark.parametrize("name", ["input/../elsewhere", "/etc", "input", "", NO_FOLDER])
+def test_no_other_folder_is_read(inputs, name):
+    with pytest.raises((ConfigError, PathError)):
+        dataset_path(name)
+
+
+def test_without_a_folder_the_sentence_says_where_to_put_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_paths, "input_directory", str(tmp_path / "input"))
+    assert dataset_folders() == [NO_FOLDER]
+    with pytest.raises(ConfigError, match="input folder"):
+        dataset_path(NO_FOLDER)
+
+
+def test_a_dataset_is_a_table_with_thumbnails(inputs):
+    result = SoraDataset.execute("input/clips", **DATASET)
+    plan, picture, table = result.args
+    assert len(plan.clips) == 4 and "left out: broken.mp4" in table
+    assert picture.shape[0] == 1 and picture.shape[3] == 3
+    assert picture[0, :, :90].std() > 0.05  # the thumbnails
+    assert result.ui["text"] == (table,) and result.ui["images"]
+
+
+def test_a_changed_folder_is_planned_again(inputs):
+    before = SoraDataset.fingerprint_inputs("input/clips", **DATASET)
+    assert SoraDataset.fingerprint_inputs("input/clips", **DATASET) == before
+    (inputs / "clips" / "0.txt").write_text("another caption")
+    assert SoraDataset.fingerprint_inputs("input/clips", **DATASET) != before
+
+
+def test_the_lists_for_the_hosts_trainer_have_a_latent_and_a_conditioning_a_clip(plan, model):
+    vae, clip = load_vae(model, read_config(model)), load_clip(model)
+    latents, positive = SoraEncodeDataset.execute(plan, vae, clip, "train").args
+    shapes = [tuple(latent["samples"].shape) for latent in latents]
+    count = len(plan.of_split("train"))
+    assert len(shapes) == len(positive) == count
+    assert set(shapes) <= {(1, 16, 5, 8, 8), (1, 16, 5, 10, 6)}
+    assert all(cond[0][1]["frame_rate"] == 8.0 for cond in positive)
+
+
+def test_the_hosts_own_trainer_takes_the_lists(plan, model):
+    vae, clip = load_vae(model, read_config(model)), load_clip(model)
+    latents, positive = SoraEncodeDataset.execute(plan, vae, clip, "train").args
+    usual = {
+        one.id: [getattr(one, "default", None)] for one in TrainLoraNode.define_schema().inputs
+    }
+    chosen = {"model": [load_model(model, read_config(model))], "latents": latents}
+    chosen |= {"positive": positive, "steps": [2], "rank": [2], "gradient_checkpointing": [False]}
+    chosen |= {"training_dtype": ["fp32"], "lora_dtype": ["fp32"]}
+    result = TrainLoraNode.execute(**(usual | chosen)).args
+    losses = next(part for part in result if isinstance(part, dict) and "loss" in part)["loss"]
+    assert len(losses) == 2 and all(loss > 0 for loss in losses)
+
+
+def test_training_returns_a_tuned_model_its_weights_and_the_curve(plan, model, output):
+    tuned, weights, curve, report = trained(plan).args
+    assert weights.is_lora and weights.file.exists()
+    assert tuned.patches  # the LoRA is on the model
+    assert curve.shape[0] == 1 and "run: 2 steps" in report
+    assert (output / "sora_training/run/report.html").exists()
+
+
+def test_a_saved_lora_is_loaded_by_the_stock_loader(plan, model, output):
+    weights = trained(plan).args[1]
+    name = SoraSaveLora.execute(weights, "folder/mine").args[0]
+    assert name == "folder/mine_00001.safetensors"
+    lora = comfy.utils.load_torch_file(str(output / "loras" / name), safe_load=True)
+    start = load_model(model, read_config(model))
+    patched, _ = comfy.sd.load_lora_for_models(start, None, lora, 1.0, 0.0)
+    assert len(patched.patches) * 3 == len(lora)  # A, B and alpha of each layer
+    assert SoraSaveLora.execute(weights, "folder/mine").args[0].endswith("_00002.safetensors")
+
+
+def test_all_weights_are_saved_as_a_model_that_loads(plan, model, output):
+    tuned, weights, _, _ = trained(plan, rank=0).args
+    name = SoraSaveLora.execute(weights, "whole").args[0]
+    config = read_config(output / "diffusion_models" / name)
+    assert config.transformer == read_config(model).transformer
+    assert not tuned.patches
+
+
+def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output, monkeypatch):
+    whole = trained(plan, name="whole", steps=3).args[1]
+    asked = []
+
+    def cancelled_after_the_first_step():
+        asked.append(True)
+        if len(asked) == 1:
+            devices.interrupt_current_processing()
+        return len(asked) == 1
+
+    monkeypatch.setattr(devices, "processing_interrupted", cancelled_after_the_first_step)
+    with pytest.raises(devices.InterruptProcessingException):
+        trained(plan, steps=3)
+    resumed = trained(plan, steps=3).args[1]
+    ends = [comfy.utils.load_torch_file(str(one.file)) for one in (whole, resumed)]
+    assert ends[0].keys() == ends[1].keys()
+    for key, value in ends[0].items():
+        assert torch.equal(value, ends[1][key]), key
+
+
+def test_other_settings_do_not_overwrite_a_run(plan, model):
+    trained(plan)
+    with pytest.raises(TrainingError, match="rate"):
+        trained(plan, rate=0.02)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/x", "a\\b"])
+def test_runs_and_weights_stay_in_their_folders(plan, model, name):
+    with pytest.raises(PathError):
+        trained(plan, name=name)
+    weights = trained(plan).args[1]
+    with pytest.raises(PathError):
+        SoraSaveLora.execute(weights, name)
+
+
+def test_a_wrong_connection_is_a_sentence():
+    with pytest.raises(ConfigError, match="Sora Dataset"):
+        trained({})
+    with pytest.raises(ConfigError, match="Sora Train"):
+        SoraSaveLora.execute({}, "x")
