@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..sora_core.canvas.canvas import ASPECTS, Canvas, shaped
 from ..sora_core.shapes import MAX_SIDE, MIN_SIDE
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import SoraCanvasType, canvas_output, canvas_result
 
@@ -12,6 +13,7 @@ __all__ = ["SoraCanvas", "SoraCanvasType"]
 CUSTOM = "custom"
 
 
+@checked_inputs
 class SoraCanvas(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

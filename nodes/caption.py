@@ -16,9 +16,11 @@ from ..sora_core.pipeline.caption import (
 from ..sora_core.prompts.rewrite import captions, question
 from ..sora_core.shapes import Latent
 from ..sora_core.video.frames import images_from_frames
+from .host.latents import with_time
 from .host.media import VideoInput, as_media
 from .host.models.vae import VAE, HostVAE
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
 from .host.text_generation import Writer, generate_text
 from .host.vae.encode import encode_chunked
 from .host.validation import checked_choice
@@ -28,6 +30,7 @@ OURS, MODEL = "sora", "language model"
 NO_CERTAINTY = 0.0  # a language model reports none
 
 
+@checked_inputs
 class SoraCaptionVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -90,7 +93,7 @@ class SoraCaptionVideo(io.ComfyNode):
 def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> list[Latent]:
     """The latent clips of `video` that Sora's captioner reads."""
     if isinstance(video, dict):
-        return latent_clips(video["samples"][:1])
+        return latent_clips(with_time(video["samples"][:1]))
     if not isinstance(vae, HostVAE):
         raise ConfigError(
             "the captioner sora reads latents of its own: connect the VAE of Sora Load Model"

@@ -14,19 +14,37 @@ from ..sora_core.shapes import Compression, Latent, Size
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
-from .host.latents import LatentDict, canvas_of, covered_canvas, footage_mask
+from .host.latents import (
+    LatentDict,
+    canvas_of,
+    covered_canvas,
+    footage_mask,
+    opened_frames,
+    streams_of,
+    video_alone,
+    with_time,
+)
 from .host.media import sound_from_audio
 from .host.models.vae import VAE, HostVAE, compression
-from .host.paths import free_memory, unused_video, workflow_notes
+from .host.paths import free_memory, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import temp_path
 from .host.vae.decode import VideoDecoding
 from .host.vae.lost_footage import lost_footage
+from .host.vae.sound import decoded_sound
 from .host.validation import checked_choice
 from .schema_inputs import choice_input, fps_input
 
 DEFAULT_FPS = 8.0  # of a latent without a canvas
 VAE_TOOLTIP = "The VAE of the model that generated the latent."
+
+
+def samples_for(latent: LatentDict, vae: VAE) -> Tensor:
+    """The samples of `latent`; for a video VAE those of an image are one latent frame each."""
+    samples = latent["samples"]
+    return with_time(samples) if vae.latent_dim == 3 else samples
 
 
 def check_channels(samples: Tensor, vae: VAE) -> None:
@@ -54,7 +72,7 @@ def decodable(latent: LatentDict, vae: VAE) -> tuple[Latent, CanvasLatent | None
 
     ConfigError for the latent of another model.
     """
-    samples = latent["samples"]
+    samples = samples_for(latent, vae)
     check_channels(samples, vae)
     encoded = covered_canvas(latent, compression(vae))
     return samples, encoded, decoded_size(samples, encoded, compression(vae))
@@ -69,8 +87,13 @@ def video_of(
     ring, mask = encoded.canvas.ring, footage_mask(latent, encoded)
     if mask is None:
         return VideoDecoding(vae, samples, ring=ring)
+    joins, opened = encoded.joins, opened_frames(latent, encoded)
+    if opened:
+        mask = mask.clone()
+        mask[:, :, opened] = 1
+        joins = tuple(join for join in joins if join.at not in opened)
     fades = colour_fades(encoded.canvas, mask, encoded.compression)
-    return VideoDecoding(vae, samples, ring=ring, joins=encoded.joins, fades=fades, mask=mask)
+    return VideoDecoding(vae, samples, ring=ring, joins=joins, fades=fades, mask=mask)
 
 
 def file_suffix(codec: object, container: object) -> str:
@@ -79,6 +102,7 @@ def file_suffix(codec: object, container: object) -> str:
     return suffix_for(checked_choice("codec", codec, list(CODECS)), container)
 
 
+@checked_inputs
 class SoraDecodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -133,6 +157,12 @@ class SoraDecodeVideo(io.ComfyNode):
                     "its own; ComfyUI reads workflows from mp4 and mov.",
                     optional=True,
                 ),
+                io.Vae.Input(
+                    "audio_vae",
+                    optional=True,
+                    tooltip="The audio VAE of a model that generates video and sound, such as "
+                    "LTX-2: the video gets the sound of the latent, unless `audio` is connected.",
+                ),
             ],
             outputs=[io.Video.Output(tooltip="For Save Video.")],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -159,21 +189,30 @@ class SoraDecodeVideo(io.ComfyNode):
         codec="h264",
         quality="standard",
         container="auto",
+        audio_vae=None,
     ) -> io.NodeOutput:
         suffix = file_suffix(codec, container)
         crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
+        latent, heard = video_alone(latent), streams_of(latent["samples"])[1:]
+        if audio_vae is not None and not heard:
+            raise ConfigError(
+                "audio_vae, and a latent without sound: connect the latent of a model that "
+                "generates video and sound, or disconnect audio_vae"
+            )
         samples, encoded, size = decodable(latent, vae)
         origin = canvas_of(latent)
         if len(samples) > 1:
             raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
         rate = fps or (origin.fps if origin else DEFAULT_FPS)
-        notes, path = workflow_notes(cls.hidden), unused_video(suffix)
+        notes, path = workflow_notes(cls.hidden), temp_path(suffix)
 
         def write() -> str:
             """Writes the video and returns how it was decoded."""
             track = None
             if sound and audio is not None:
                 track = sound_alone(sound_from_audio(audio), size.frames, rate)
+            elif sound and audio_vae is not None:
+                track = sound_alone(decoded_sound(audio_vae, heard[0]), size.frames, rate)
             elif sound and encoded is not None and encoded.sound is not None:
                 track = retimed(encoded.sound, rate / encoded.canvas.fps)
             decoding = video_of(latent, samples, encoded, vae)
@@ -197,6 +236,7 @@ class SoraDecodeVideo(io.ComfyNode):
         return io.NodeOutput(RestorableVideo(path, write), ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraDecodeFrames(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -215,6 +255,7 @@ class SoraDecodeFrames(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent, vae) -> io.NodeOutput:
+        latent = video_alone(latent)
         samples, encoded, size = decodable(latent, vae)
         needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
         if needed > free_memory():

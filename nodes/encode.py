@@ -18,13 +18,16 @@ from .host.media import Media, as_media
 from .host.models.vae import VAE, HostVAE, video_compression
 from .host.paths import free_memory, zeros_on_disk
 from .host.sampling import counted
+from .host.sockets.checked import checked_inputs
 from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
+from .host.vae.sound import latent_with_sound
 from .host.validation import checked_choice
 from .schema_inputs import fit_input, fps_input, seconds_input, video_input
 
 PIXEL_COPIES = 6  # latents alive at once while a sampler runs
 
 
+@checked_inputs
 class SoraEncodeCanvas(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -38,6 +41,12 @@ class SoraEncodeCanvas(io.ComfyNode):
             inputs=[
                 SoraCanvasType.Input("canvas", tooltip="From Sora Canvas or any node that edits."),
                 io.Vae.Input("vae", tooltip="The VAE of the model that will sample."),
+                io.Vae.Input(
+                    "audio_vae",
+                    optional=True,
+                    tooltip="The audio VAE of a model that generates video and sound, such as "
+                    "LTX-2: the sound of the footage is encoded and kept where the footage is.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
@@ -48,7 +57,7 @@ class SoraEncodeCanvas(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, canvas, vae) -> io.NodeOutput:
+    def execute(cls, canvas, vae, audio_vae=None) -> io.NodeOutput:
         pressed = video_compression(vae)
         grid = canvas.grid(pressed)
         sampling = PIXEL_COPIES * 4 * vae.latent_channels * grid.cells
@@ -57,16 +66,24 @@ class SoraEncodeCanvas(io.ComfyNode):
             known = torch.zeros(1, vae.latent_channels, *grid.shape)
             mask = torch.ones(1, 1, *grid.shape)
             encoded = CanvasLatent(canvas=canvas, compression=pressed, known=known, mask=mask)
-            return io.NodeOutput(latent_dict(encoded, noise_mask=False))
+            latent = latent_dict(encoded, noise_mask=False)
+            if audio_vae is not None:
+                latent = latent_with_sound(audio_vae, encoded, latent)
+            return io.NodeOutput(latent)
         encoder = encoder_for(vae, canvas)
         check_memory(canvas, sampling, encoder)
         encoded = encoded_footage(vae, canvas, encoder)
         if not isinstance(vae, HostVAE):
-            encoded = replace(encoded, filler=grey_latent(vae, grid))
+            filler = grey_latent(vae, grid)
+            encoded = replace(encoded, filler=filler, encode=encoder.encode)
         summary = f"Encoded {encoder.summary}."
-        return io.NodeOutput(latent_dict(encoded, noise_mask=True), ui=ui.PreviewText(summary))
+        latent = latent_dict(encoded, noise_mask=True)
+        if audio_vae is not None:
+            latent = latent_with_sound(audio_vae, encoded, latent)
+        return io.NodeOutput(latent, ui=ui.PreviewText(summary))
 
 
+@checked_inputs
 class SoraEncodeVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -5,15 +5,20 @@ from pathlib import Path
 from comfy_api.latest import io
 
 from ..sora_core.errors import MediaError
-from ..sora_core.resume.jobs import Manifest, jobs, read_manifest, remove, size_on_disk
+from ..sora_core.resume.jobs import Manifest, read_manifest, remove, size_on_disk
 from ..sora_core.resume.prediction_cache import prediction_files
+from ..sora_core.resume.retention import job_folders
+from .host.resume.job_limits import job_limits, limits_text
 from .host.resume.segment_cache import jobs_folder
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 
 NOTHING, FINISHED, ALL = "nothing", "finished", "all"
+LISTED = 100  # jobs with a line of their own
 
 
+@checked_inputs
 class SoraJobs(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -23,7 +28,7 @@ class SoraJobs(io.ComfyNode):
             category="Sora/sampling",
             description="Lists the long videos whose segments Sora Guider caches in the output "
             "folder, and removes chosen ones. A removed job starts from the beginning when it is "
-            "queued again. Saved videos stay.",
+            "queued again. Saved videos stay. Settings, Sora, Jobs limits finished jobs.",
             inputs=[
                 io.Combo.Input(
                     "clear",
@@ -36,8 +41,9 @@ class SoraJobs(io.ComfyNode):
             outputs=[
                 io.String.Output(
                     display_name="jobs",
-                    tooltip="A line for each remaining job: name, start in UTC, finished and total "
-                    "parts, cached predictions of the next part, size on disk, and its content.",
+                    tooltip="A line for each remaining job, the last used first: name, start in "
+                    "UTC, finished and total parts, cached predictions of the next part, size on "
+                    "disk, and its content.",
                 )
             ],
             is_output_node=True,
@@ -50,7 +56,7 @@ class SoraJobs(io.ComfyNode):
     @classmethod
     def execute(cls, clear) -> io.NodeOutput:
         choice = checked_choice("clear", clear, clearable())
-        removed = [folder for folder in jobs(jobs_folder()) if is_cleared(folder, choice)]
+        removed = [folder for folder in job_folders(jobs_folder()) if is_cleared(folder, choice)]
         show = progress(len(removed))
         refused = []
         for i, folder in enumerate(removed):
@@ -59,21 +65,32 @@ class SoraJobs(io.ComfyNode):
             except MediaError as problem:  # the others can still be removed
                 refused.append(f"not removed: {problem}")
             show(i + 1)
-        lines = [job_line(folder) for folder in jobs(jobs_folder())] + refused
-        text = "\n".join(lines) or "no jobs"
+        text = "\n".join([*job_lines(job_folders(jobs_folder())), *refused]) or "no jobs"
         return io.NodeOutput(text, ui={"text": (text,)})
 
 
 def clearable() -> list[str]:
     """The options of `clear`."""
-    return [NOTHING, FINISHED, ALL, *(folder.name for folder in jobs(jobs_folder()))]
+    return [NOTHING, FINISHED, ALL, *(folder.name for folder in job_folders(jobs_folder()))]
 
 
 def is_cleared(folder: Path, choice: str) -> bool:
     """Whether the job in `folder` is to be removed."""
+    if choice != FINISHED:
+        return choice in (ALL, folder.name)
     manifest = read_manifest(folder)
-    finished = manifest is not None and manifest.finished
-    return choice in (ALL, folder.name) or (choice == FINISHED and finished)
+    return manifest is not None and manifest.finished
+
+
+def job_lines(folders: list[Path]) -> list[str]:
+    """A line for each of the first `LISTED` jobs, one for the others, and one for the limits."""
+    lines = [job_line(folder) for folder in folders[:LISTED]]
+    if older := folders[LISTED:]:
+        size = sum(map(size_on_disk, older))
+        lines.append(f"and {len(older)} older jobs, {size / 1e6:.1f} MB")
+    if folders:
+        lines.append(f"finished jobs stay up to {limits_text(job_limits())}")
+    return lines
 
 
 def job_line(folder: Path) -> str:

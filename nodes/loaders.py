@@ -9,8 +9,10 @@ from .host.models.model import load_model
 from .host.models.vae import load_vae
 from .host.paths import model_names, model_path
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
 
 
+@checked_inputs
 class SoraLoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

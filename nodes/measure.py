@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..sora_core.canvas.canvas import Source
@@ -21,14 +21,21 @@ from ..sora_core.video.reader import read_frames
 from .host.media import as_media
 from .host.models.vae import compression
 from .host.sampling import counted
-from .schema_inputs import SoraCanvasType, video_input
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import preview_files
+from .schema_inputs import SoraCanvasType, passed_on_video
 
 MEASURED_TOGETHER = 16  # images converted to frames at a time
 
 
+@checked_inputs
 class SoraMeasureSeams(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        video_in, video_out = passed_on_video(
+            "The video to measure: a VIDEO, read in chunks, or images.",
+            "The input video, unchanged.",
+        )
         return io.Schema(
             node_id="SoraMeasureSeams",
             display_name="Sora Measure Seams",
@@ -36,7 +43,7 @@ class SoraMeasureSeams(io.ComfyNode):
             description="Measures the step from frame to frame at each join, relative to all other "
             "steps: 1 is no seam. In pixels, motion and colour, and across the ends of a loop.",
             inputs=[
-                video_input("video", "The video to measure: a VIDEO, read in chunks, or images."),
+                video_in,
                 io.String.Input(
                     "joins",
                     default="",
@@ -69,9 +76,7 @@ class SoraMeasureSeams(io.ComfyNode):
                     tooltip="All figures as JSON: joins, loop, drift from part to part, and the "
                     "PSNR of preserved footage in dB.",
                 ),
-                io.Custom("VIDEO,IMAGE").Output(
-                    display_name="video", tooltip="The input video, unchanged."
-                ),
+                video_out,
             ],
         )
 
@@ -98,8 +103,9 @@ class SoraMeasureSeams(io.ComfyNode):
             report["drift"] = Drift.along(again(), found).summary()
         if known_frames and canvas is not None:
             report["kept_psnr_db"] = placed_psnr(canvas, again, known_frames)
-        drawn = images_from_frames(seam_plot(seams)[None])
-        return io.NodeOutput(drawn, json.dumps(report), video, ui=ui.PreviewImage(drawn))
+        drawn = seam_plot(seams)[None]
+        preview = {"images": preview_files(drawn), "animated": (False,)}
+        return io.NodeOutput(images_from_frames(drawn), json.dumps(report), video, ui=preview)
 
 
 def join_numbers(text: str) -> tuple[int, ...]:

@@ -8,7 +8,9 @@ from ..sora_core.canvas.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, P
 from ..sora_core.canvas.rasterize import visible_frames
 from ..sora_core.errors import ConfigError, SizeError
 from ..sora_core.shapes import MAX_SIDE
+from .host.latents import with_time
 from .host.media import mask_frames, most_open
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
     MAX_CANVAS_SECONDS,
@@ -27,6 +29,7 @@ from .schema_inputs import (
 EDGES = ("start", "end")
 
 
+@checked_inputs
 class SoraPlaceVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -108,6 +111,7 @@ class SoraPlaceVideo(io.ComfyNode):
         return on_canvas(canvas, placement)
 
 
+@checked_inputs
 class SoraPlaceImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -162,6 +166,7 @@ class SoraPlaceImage(io.ComfyNode):
         return on_canvas(canvas, placement)
 
 
+@checked_inputs
 class SoraPlaceLatent(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -188,7 +193,7 @@ class SoraPlaceLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, canvas, latent, start, firmness, curve="") -> io.NodeOutput:
-        samples = latent["samples"]
+        samples = with_time(latent["samples"])
         if samples.ndim != 5:
             raise SizeError("this latent has no time axis: place the latent of a video model")
         if len(samples) > 1:

@@ -14,6 +14,7 @@ from ..sora_core.prompts.vocabulary import read_world
 from ..sora_core.sampling.prompt_spans import SPAN_KEY
 from .host.models.clip import CLIP_NAME
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
 from .host.text_generation import generate_text
 from .host.validation import checked_choice
 from .schema_inputs import canvas_input, canvas_output, canvas_result
@@ -23,6 +24,7 @@ SHOTS = """\
 1-2s: it bounces"""
 
 
+@checked_inputs
 class SoraEncodePrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -66,6 +68,7 @@ def seed_input() -> io.Input:
     )
 
 
+@checked_inputs
 class SoraExpandPrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -127,6 +130,7 @@ class SoraExpandPrompt(io.ComfyNode):
         return io.NodeOutput(expansion.text, expansion.diff(), ui={"text": (note,)} if note else {})
 
 
+@checked_inputs
 class SoraStoryboard(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -11,9 +11,11 @@ from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider
 from .host.guidance.low_noise_expert import LowNoiseExpert
 from .host.guidance.model_schedule import model_sigmas
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 
 
+@checked_inputs
 class SoraNoise(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -41,6 +43,7 @@ class SoraNoise(io.ComfyNode):
         return io.NodeOutput(host.Noise(seed))
 
 
+@checked_inputs
 class SoraSchedule(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -99,6 +102,7 @@ class SoraSchedule(io.ComfyNode):
         return io.NodeOutput(torch.tensor(truncate_sigmas(sigmas, strength)))
 
 
+@checked_inputs
 class SoraGuider(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -198,6 +202,13 @@ class SoraGuider(io.ComfyNode):
                     tooltip="Noise level below which `model_low` is used: 0.875 for Wan 2.2 text "
                     "to video, 0.9 for Wan 2.2 image to video.",
                 ),
+                io.Boolean.Input(
+                    "frame_levels",
+                    default=False,
+                    optional=True,
+                    tooltip="For Wan text to video with weights that were trained with a noise "
+                    "level for each frame, such as Pusa or SkyReels-V2 DF: footage is shown clean.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
@@ -218,15 +229,17 @@ class SoraGuider(io.ComfyNode):
         resume=True,
         model_low=None,
         boundary=0.875,
+        frame_levels=False,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
         guidance = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        settings = (footage_scale, window, resume, low)
+        settings = (footage_scale, window, resume, low, frame_levels)
         result = make_guider(model, positive, negative, *guidance, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
 
+@checked_inputs
 class SoraSample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

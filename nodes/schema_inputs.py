@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..sora_core.canvas.canvas import FITS, Canvas
 from ..sora_core.canvas.thumbnail import picture
-from ..sora_core.video.frames import images_from_frames
+from .host.match_type import links_match_types
 from .host.media import IMAGE_FPS, Media, VideoInput, as_media
+from .host.temp_files import preview_files
 
 MAX_CANVAS_SECONDS = 3600.0
 
@@ -24,8 +25,7 @@ def canvas_result(canvas: Canvas) -> io.NodeOutput:
     The picture is not under `images`: the page draws the same plan as a timeline, and would show
     it twice.
     """
-    drawn = images_from_frames(picture(canvas)[None])
-    return io.NodeOutput(canvas, ui={"canvas": ui.PreviewImage(drawn).as_dict()["images"]})
+    return io.NodeOutput(canvas, ui={"canvas": preview_files(picture(canvas)[None])})
 
 
 def canvas_input() -> io.Input:
@@ -40,6 +40,23 @@ def canvas_output() -> io.Output:
 
 def video_input(name: str, tooltip: str, optional: bool = False) -> io.Input:
     return io.MultiType.Input(name, [io.Video, io.Image], optional=optional, tooltip=tooltip)
+
+
+def passed_on_video(input_tooltip: str, output_tooltip: str) -> tuple[io.Input, io.Output]:
+    """The input `video`, a VIDEO or an IMAGE, and an output of whichever of the two comes in.
+
+    That is `io.MatchType` where the host links it. Older hosts define the type and refuse its
+    links when a graph is queued: there the output is of both types.
+    """
+    if links_match_types():
+        template = io.MatchType.Template("video", [io.Video, io.Image])
+        return (
+            io.MatchType.Input("video", template=template, tooltip=input_tooltip),
+            io.MatchType.Output(template=template, display_name="video", tooltip=output_tooltip),
+        )
+    both = io.Custom(f"{io.Video.io_type},{io.Image.io_type}")
+    output = both.Output(display_name="video", tooltip=output_tooltip)
+    return video_input("video", input_tooltip), output
 
 
 def fit_input(default: str = "pad", optional: bool = False) -> io.Input:

@@ -13,6 +13,7 @@ from ..sora_core.canvas.canvas import FITS, Box
 from ..sora_core.errors import ConfigError
 from ..sora_core.shapes import MAX_SIDE
 from .host.media import mask_frames
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
     FOOTAGE_TOOLTIP,
@@ -27,6 +28,7 @@ from .schema_inputs import (
 )
 
 
+@checked_inputs
 class SoraEditVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -73,6 +75,7 @@ class SoraEditVideo(io.ComfyNode):
         return canvas_result(edits.inpaint(blank, placed, opened, start, seconds or None))
 
 
+@checked_inputs
 class SoraOutpaintVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

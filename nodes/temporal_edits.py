@@ -14,6 +14,7 @@ from ..sora_core.canvas.canvas import FITS
 from ..sora_core.errors import ConfigError
 from ..sora_core.shapes import COMPRESSION
 from .host.media import canvas_of_frames
+from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
     FOOTAGE_TOOLTIP,
@@ -31,6 +32,7 @@ from .schema_inputs import (
 DIRECTIONS = ("forward", "backward", "both")
 
 
+@checked_inputs
 class SoraImageToVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -64,6 +66,7 @@ def first_image(image: torch.Tensor) -> torch.Tensor:
     return image[:1, ..., :3]
 
 
+@checked_inputs
 class SoraExtendVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -107,6 +110,7 @@ class SoraExtendVideo(io.ComfyNode):
         return canvas_result(edits.extend_both(blank, placed, known_seconds))
 
 
+@checked_inputs
 class SoraConnectVideos(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -141,6 +145,7 @@ class SoraConnectVideos(io.ComfyNode):
         )
 
 
+@checked_inputs
 class SoraMorphVideos(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -191,6 +196,7 @@ class SoraMorphVideos(io.ComfyNode):
         )
 
 
+@checked_inputs
 class SoraLoopVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

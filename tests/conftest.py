@@ -24,6 +24,7 @@ install_import_hook(CHECKED, f"{tests.support.shapes.__name__}.check")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--comfyui", type=tree, help="a ComfyUI to serve in place of the pinned one")
     parser.addoption("--every-mistake", action="store_true", help="in the page: not some of them")
+    parser.addoption("--prompts", type=int, default=500, help="hostile prompts to the server")
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,15 @@
 """Draws each graph of workflows/api for the page, and makes its picture from a real run.
 
-    python -m tools.draw_workflows [--layout] [NAME ...]
+    python -m tools.draw_workflows [--layout] [--comfyui DIR] [--python PYTHON] [NAME ...]
 
 Writes `workflows/sora_NAME.json`, laid out from left to right for both renderers, with the inputs
 that it shows as an app, and two pictures from a run: `workflows/sora_NAME.jpg`, a square for the
 template browser, and `docs/workflows/NAME.jpg`, a strip. Of a graph for models that are not here,
 whose name begins with `host_`, the pictures show the canvas. With `--layout` they stay as they are.
+A graph with nodes that the pinned ComfyUI lacks is drawn only by name, in a newer one.
 """
 
+import argparse
 import io
 import json
 import sys
@@ -22,6 +24,8 @@ from playwright.sync_api import Page
 from tools.client import Client, Graph
 from tools.frontend import newest_frontend
 from tools.host import ROOT, Server, bring_host
+from tools.host_models import NEEDS_NEWER, TRAINED, files_of_models, models_property, note
+from tools.layout import Box, by_depth, places_in
 from tools.page import open_browser, visit
 
 WORKFLOWS = ROOT / "workflows"
@@ -29,6 +33,10 @@ STRIPS = ROOT / "docs" / "workflows"
 PREFIX = "sora_"  # the template browser has one place for each name, whichever pack brings it
 PICTURE_HEIGHT = 256
 SQUARE = 512  # pixels of a side: the cards of the template browser are square
+
+WINDOW = Box(1500, 830)  # what a page of 1600x1000 shows clear of its bars
+CORNER = (75, 110)  # pixels of the page at which the graph begins
+SMALLEST = 0.6  # the classic canvas leaves out text below this zoom
 
 PINNED_SCALE = 1.2  # the pinned front end spreads the nodes of a graph so much in Nodes 2.0
 
@@ -42,7 +50,7 @@ MEASURE = """async ([graph, name]) => {
 }"""
 """How large Nodes 2.0 draws each node."""
 
-DRAW = """async ([graph, name, sizes]) => {
+DRAW = """async ([graph, name, sizes, note]) => {
     await app.loadApiJson(graph, name)
     const widgets = app.graph.nodes.flatMap(node => node.widgets ?? [])
     for (const widget of widgets)  // the picture shows this seed
@@ -51,23 +59,24 @@ DRAW = """async ([graph, name, sizes]) => {
         if (node.widgets?.some(widget => widget.name === 'text'))
             node.setSize([320, Math.max(110, node.computeSize()[1] + 40)])
     const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200, PreviewAny: 60}
-    const compact = new Map()
+    const boxes = {}
     for (const node of app.graph.nodes) {  // a place for what each shows once it has run
         const [width, height] = sizes[node.id] ?? [0, 0]
-        compact.set(node, [Math.max(node.size[0], width), node.size[1]])
         const tall = Math.max(node.size[1], height - 30) + (shown[node.comfyClass] ?? 0)
-        node.size = [Math.max(node.size[0], width), tall]
+        boxes[node.id] = [Math.max(node.size[0], width), tall]
+        node.size = [boxes[node.id][0], node.size[1]]
     }
-    app.graph.arrange(40)
-    const right = Math.max(...app.graph.nodes.map(node => node.pos[0] + node.size[0]))
-    const bottom = Math.max(...app.graph.nodes.map(node => node.pos[1] + node.size[1]))
-    for (const [node, size] of compact) node.size = size
-    const drawn = app.graph.serialize()
-    const whole = Math.min(1, 1480 / right, 690 / bottom)  // all of it, clear of the bars
-    const scale = Math.max(0.6, whole)  // the classic canvas leaves out text below
-    drawn.extra.ds = {scale, offset: [75 / scale, 110 / scale]}
-    return JSON.stringify(drawn)
+    const text = note && LiteGraph.createNode('MarkdownNote')
+    if (text) {
+        text.title = 'About this workflow'
+        app.graph.add(text)
+        text.widgets[0].value = note
+        text.size = [400, 360]
+        boxes[text.id] = [400, 450]  // Nodes 2.0 of the pinned page makes it taller
+    }
+    return [JSON.stringify(app.graph.serialize()), boxes, text ? String(text.id) : null]
 }"""
+"""The graph as the page draws it, the space that each node wants, and the id of the note."""
 
 APP_INPUTS = {  # what an app shows of each node, in this order
     "LoadVideo": ("file",),
@@ -93,10 +102,16 @@ NEGATIVE = "Negative Prompt"
 
 
 def main(arguments: list[str]) -> None:
-    layout, names = "--layout" in arguments, [name for name in arguments if name != "--layout"]
-    names = names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
+    options = parse(arguments)
+    names = options.names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
+    if not options.names and options.comfyui is None:
+        names = [name for name in names if name not in NEEDS_NEWER]
     graphs = {name: json.loads((WORKFLOWS / "api" / f"{name}.json").read_text()) for name in names}
-    with tempfile.TemporaryDirectory() as base, Server(bring_host(), Path(base)) as server:
+    tree = options.comfyui or bring_host()
+    with (
+        tempfile.TemporaryDirectory() as base,
+        Server(tree, Path(base), python=options.python) as server,
+    ):
         with open_browser() as browser:
             newest = visit(browser, server.client, frontend=newest_frontend(), nodes_2=True)
             pinned = visit(browser, server.client, nodes_2=True)
@@ -106,7 +121,7 @@ def main(arguments: list[str]) -> None:
             page = visit(browser, server.client)
             for name, graph in graphs.items():
                 write_drawing(page, name, graph, sizes[name])
-        if layout:
+        if options.layout:
             return
         for name, graph in graphs.items():
             frames = (canvas_frames if name.startswith("host_") else video_frames)(
@@ -115,6 +130,15 @@ def main(arguments: list[str]) -> None:
             square(frames).save(WORKFLOWS / f"{PREFIX}{name}.jpg", quality=90)
             side_by_side(frames).save(STRIPS / f"{name}.jpg", quality=90)
             print(name, flush=True)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools.draw_workflows", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of workflows/api; default: all")
+    parser.add_argument("--layout", action="store_true", help="make no pictures")
+    parser.add_argument("--comfyui", type=Path, help="in place of the pinned one")
+    parser.add_argument("--python", default=sys.executable, help="runs that ComfyUI")
+    return parser.parse_args(arguments)
 
 
 def largest(newest: Page, pinned: Page, name: str, graph: Graph) -> dict[str, list[float]]:
@@ -127,13 +151,35 @@ def largest(newest: Page, pinned: Page, name: str, graph: Graph) -> dict[str, li
 
 
 def write_drawing(page: Page, name: str, graph: Graph, sizes: dict[str, list[float]]) -> None:
-    drawn = json.loads(page.evaluate(DRAW, [graph, name, sizes]))
+    """Writes the drawing of a graph, laid out for a page of 1600x1000."""
+    about = note(name, graph) if name in TRAINED else None
+    text, sides, note_id = page.evaluate(DRAW, [graph, name, sizes, about])
+    drawn = json.loads(text)
+    files = files_of_models(graph)
     for node in drawn["nodes"]:
         if node["type"].startswith("Sora") and title_is_plain(node):
             del node["title"]
+        if found := files.get(str(node["id"])):
+            node["properties"]["models"] = models_property(found)
+    lay_out(drawn, {key: Box(*side) for key, side in sides.items()}, note_id)
     drawn["extra"]["linearData"] = app_of(graph)
+    drawn["extra"]["linearMode"] = name not in TRAINED
     text = json.dumps(drawn, indent=1, sort_keys=True)
     (WORKFLOWS / f"{PREFIX}{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def lay_out(drawn: dict[str, Any], boxes: dict[str, Box], note_id: str | None) -> None:
+    """Places the nodes of a drawing, and sets the zoom at which all of it is on the page."""
+    links = [(str(link[1]), str(link[3])) for link in drawn["links"]]
+    if note_id:  # at the top left: before the node that is the furthest from the result
+        links.append((note_id, by_depth(boxes, links)[0]))
+    places = places_in(WINDOW, boxes, links)
+    for node in drawn["nodes"]:
+        node["pos"] = list(places[str(node["id"])])
+    right = max(places[key][0] + box.width for key, box in boxes.items())
+    bottom = max(places[key][1] + box.height for key, box in boxes.items())
+    scale = max(SMALLEST, min(1, WINDOW.width / right, WINDOW.height / bottom))
+    drawn["extra"]["ds"] = {"scale": scale, "offset": [side / scale for side in CORNER]}
 
 
 def title_is_plain(node: dict[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from ...sora_core.canvas.canvas import Canvas
 from ...sora_core.canvas.canvas_latent import CanvasLatent
 from ...sora_core.shapes import Compression, Latent, Mask
@@ -17,6 +19,11 @@ def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
     """A LATENT of what `encoded` knows, with its mask as the noise mask if so chosen."""
     latent: LatentDict = {"samples": encoded.known, CANVAS_LATENT_KEY: encoded}
     return latent | {"noise_mask": encoded.mask} if noise_mask else latent
+
+
+def with_time(samples: Tensor) -> Tensor:
+    """`samples` of a video model: those of an image, b c y x, are one latent frame each."""
+    return samples[:, :, None] if samples.ndim == 4 else samples
 
 
 def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:
@@ -55,3 +62,44 @@ def footage_mask(latent: LatentDict, encoded: CanvasLatent) -> Mask | None:
         return None
     same = mask.shape == encoded.mask.shape and bool((mask.to(encoded.mask) == encoded.mask).all())
     return encoded.mask if same and mask.shape[2:] == samples.shape[2:] else None
+
+
+LOST_TOLERANCE = 0.05  # of the footage's deviation; uni_pc, which is not exact, stays below 0.01
+
+
+def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
+    """The partial latent frames of `encoded` that the model of `latent` generated anew.
+
+    A model that takes footage frame by frame is shown single frames, and holds no whole latent
+    frame for their sake; others hold it, so that there the samples are what was encoded.
+    """
+    samples = latent["samples"]
+    if samples.shape[1:] != encoded.known.shape[1:]:
+        return []
+    apart = [
+        float((samples[:, :, i].to(encoded.known) - encoded.known[:, :, i]).abs().mean())
+        for i in encoded.partial
+    ]
+    most = LOST_TOLERANCE * float(encoded.known.std())
+    return [i for i, each in zip(encoded.partial, apart, strict=True) if each > most]
+
+
+def is_nested(latent: object) -> bool:
+    """Whether `latent` holds several streams, as the video and the sound of LTX-2.
+
+    That is a NestedTensor of the host, which is no tensor of torch.
+    """
+    return not isinstance(latent, Tensor) and getattr(latent, "is_nested", False) is True
+
+
+def streams_of(latent: Any) -> list[Any]:  # noqa: ANN401 - the host's NestedTensor, or a tensor
+    """The streams of `latent`, video first."""
+    return list(latent.unbind()) if is_nested(latent) else [latent]
+
+
+def video_alone(latent: LatentDict) -> LatentDict:
+    """`latent` without its sound."""
+    streams = {
+        key: streams_of(latent[key])[0] for key in ("samples", "noise_mask") if key in latent
+    }
+    return latent | streams

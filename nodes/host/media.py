@@ -6,11 +6,11 @@ Axes: t frames, y rows, x columns.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from av.error import FFmpegError
 from comfy_api.latest import Input, InputImpl
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -21,7 +21,9 @@ from ...sora_core.canvas.canvas import Canvas, Placement, Sound
 from ...sora_core.errors import ConfigError, MediaError
 from ...sora_core.video.probe import duration_of, probe
 from ...sora_core.video.reader import read_alpha, read_times
-from .paths import unused_video
+from .sockets.media import FOREIGN_ERRORS, foreign_code, video_in_memory
+from .sockets.tensors import type_name
+from .temp_files import TempName, temp_path
 
 ROUNDING = 1e-6  # seconds: moments and times are sums of fractions
 ALPHA_SIDE = 512  # pixels of the longer side of a mask: finer than the cells of any latent
@@ -95,7 +97,7 @@ def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:
         return _from_images(video, fps, None)
     path = _source_file(video)
     if path is None:
-        components = video.get_components()
+        components = video_in_memory("video", video).get_components()
         sound = None if components.audio is None else sound_from_audio(components.audio)
         return _from_images(components.images, float(components.frame_rate), sound)
     info = probe(path)
@@ -121,7 +123,10 @@ def _source_file(video: Input.Video) -> Path | None:
     """The file that `video` is the whole of; None where it was made, trimmed or cropped."""
     if not isinstance(video, InputImpl.VideoFromFile):
         return None
-    source: Any = video.get_stream_source()
+    with foreign_code("video", "VIDEO"):
+        source: Any = video.get_stream_source()
+    if not isinstance(source, str | BytesIO):
+        raise MediaError(f"video: {type_name(source)} in place of a file: connect Load Video")
     # What is no video is refused in our words, not in those of the host.
     probe(Path(source) if isinstance(source, str) else source)
     whole = InputImpl.VideoFromFile(source)
@@ -129,17 +134,17 @@ def _source_file(video: Input.Video) -> Path | None:
         if _asked(whole, side) != _asked(video, side):
             return None
     if isinstance(source, str):
-        return Path(source)
-    path = unused_video()  # what is read piece by piece needs a file
+        return source.path if isinstance(source, TempName) else Path(source)
+    path = temp_path(".mp4")  # what is read piece by piece needs a file
     path.write_bytes(source.getvalue())
     return path
 
 
 def _asked(video: Input.Video, question: str) -> object:
-    """What `video` answers; None where the host cannot tell, as of recordings without a header."""
+    """What `video` answers; None where it cannot tell, as of recordings without a header."""
     try:
         return getattr(video, question)()
-    except (ValueError, FFmpegError):
+    except FOREIGN_ERRORS:
         return None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,21 +54,22 @@ def shipped_names() -> list[str]:
     return sorted(file.name for file in MODELS.glob(f"sora-*{MODEL_SUFFIX}"))
 
 
-def unused_video(suffix: str = ".mp4") -> Path:
-    """An unused path in the temp folder, whose files last until the host ends."""
-    folder = Path(folder_paths.get_temp_directory())
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"sora_{secrets.token_hex(8)}{suffix}"
-
-
 def workflow_notes(hidden: HiddenInputs | None) -> dict[str, str]:
-    """The metadata from which ComfyUI restores the graph; empty if the host has it disabled."""
+    """The metadata from which ComfyUI restores the graph; empty if the host has it disabled.
+
+    Scripts at the API choose the names: what no file can hold in a name is replaced.
+    """
     if args.disable_metadata or hidden is None:
         return {}
-    notes = dict(hidden.extra_pnginfo or {})
+    notes = dict(hidden.extra_pnginfo) if isinstance(hidden.extra_pnginfo, Mapping) else {}
     if hidden.prompt is not None:
         notes["prompt"] = hidden.prompt
-    return {name: json.dumps(note) for name, note in notes.items()}
+    return {metadata_name(name): json.dumps(note) for name, note in notes.items()}
+
+
+def metadata_name(name: object) -> str:
+    """`name` as text that a file can hold: no lone surrogates, no NUL."""
+    return str(name).encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def free_memory() -> int:

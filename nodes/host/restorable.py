@@ -3,20 +3,21 @@
 from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
-from pathlib import Path
 
 from comfy_api.latest import InputImpl, Types
+
+from .temp_files import TempPath, temp_name
 
 
 class RestorableVideo(InputImpl.VideoFromFile):
     """The video in the file at `path`; `write` writes it again if it was removed.
 
     The host caches the result of a node while its inputs are unchanged, but cleaners and other
-    servers may remove the file.
+    servers may remove the file. It lasts as long as this object, or one made from it.
     """
 
-    def __init__(self, path: Path, write: Callable[[], object]) -> None:
-        super().__init__(str(path))
+    def __init__(self, path: TempPath, write: Callable[[], object]) -> None:
+        super().__init__(temp_name(path))
         self.path, self.write = path, write
 
     def restore(self) -> None:

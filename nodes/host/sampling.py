@@ -1,6 +1,9 @@
 """Our noise, samplers and guidance as the host's NOISE, SAMPLER and GUIDER."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import comfy.model_base
@@ -13,7 +16,7 @@ import comfy.utils
 import latent_preview
 from torch import Tensor
 
-from ...sora_core.errors import SizeError
+from ...sora_core.errors import ConfigError, SizeError
 from ...sora_core.pipeline.generate import sampler_named
 from ...sora_core.sampling.guidance import combine, guide
 from ...sora_core.sampling.noise import seeded_noise
@@ -21,7 +24,14 @@ from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Grid, Latent
 from .guidance.low_noise_expert import LowNoiseExpert, flow_level
 from .guidance.model_schedule import schedule_remark
-from .latents import LatentDict
+from .latents import LatentDict, is_nested, streams_of
+from .sockets.media import foreign_code
+from .sockets.tensors import (
+    checked_numbers,
+    checked_tensor,
+    shape_text,
+    type_name,
+)
 
 Conditioning = list[Any]
 """What the host calls CONDITIONING."""
@@ -39,8 +49,15 @@ class Noise:
     def generate_noise(self, latent: LatentDict) -> Tensor:
         """Unit Gaussian noise of the shape of `latent`, in float32 on the CPU.
 
-        SizeError unless the samples are `b c y x` or `b c t y x`.
+        Video has the same noise with sound as without. SizeError unless the samples are `b c y x`
+        or `b c t y x`, or a nested latent of these.
         """
+        if is_nested(latent["samples"]):
+            parts = [
+                Noise((self.seed + i) % 2**64).generate_noise({"samples": stream})
+                for i, stream in enumerate(streams_of(latent["samples"]))
+            ]
+            return type(latent["samples"])(parts)
         batch, channels, *sides = latent["samples"].shape
         if len(sides) not in (2, 3):
             raise SizeError(
@@ -208,23 +225,69 @@ def sample(
             "VAE of this model"
         )
     latent = latent | {"samples": start}
-    sampled = guider.sample(
-        noise.generate_noise(latent),
-        start,
-        sampler(name),
-        sigmas,
-        denoise_mask=latent.get("noise_mask"),
-        callback=moving(latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1)),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=noise.seed,
-    )
+    if len(sigmas) < 2:  # no step, as of a schedule that was split at its end
+        return latent
+    callback = moving(latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1))
+    with matching_text():
+        sampled = guider.sample(
+            noise_for(noise, latent),
+            start,
+            sampler(name),
+            sigmas,
+            denoise_mask=latent.get("noise_mask"),
+            callback=callback,
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed_of(noise),
+        )
     return latent | {"samples": sampled.to(devices.intermediate_device())}
+
+
+def noise_for(noise: Noise, latent: LatentDict) -> Tensor:
+    """What `noise`, of any pack, makes for `latent`; ConfigError unless it has the same shape."""
+    with foreign_code("noise", "NOISE"):
+        made = noise.generate_noise(latent)
+    samples = latent["samples"]
+    if is_nested(samples) and is_nested(made):
+        return made
+    made = checked_tensor("noise", made, "a NOISE")
+    if made.shape != samples.shape:
+        raise ConfigError(
+            f"noise: numbers of {shape_text(made)} for a latent of {shape_text(samples)}: connect "
+            "Sora Noise"
+        )
+    return checked_numbers("noise", made, "a NOISE")
+
+
+def seed_of(noise: Noise) -> int | None:
+    """The seed of `noise`, in 64 bits; None where it has none."""
+    seed: object = getattr(noise, "seed", None)
+    if seed is None:
+        return None
+    if not isinstance(seed, Integral):
+        raise ConfigError(f"noise: {type_name(seed)} as its seed: connect Sora Noise")
+    return int(seed) % 2**64
+
+
+@contextmanager
+def matching_text() -> Iterator[None]:
+    """ConfigError in place of torch's error where a model cannot read the text it is given."""
+    try:
+        yield
+    except RuntimeError as error:
+        sides = re.search(r"shapes cannot be multiplied \((\w+ and \w+)\)", str(error))
+        if sides is None:
+            raise
+        raise ConfigError(
+            f"guider: the prompts do not fit the model ({sides[1]}): encode them with the CLIP of "
+            "this model"
+        ) from error
 
 
 def moving(callback: Callback) -> Callback:
     """`callback`, shown one frame of a video after the other: the host shows the first it gets."""
 
     def show(step: int, clean: Latent, x: Latent, steps: int) -> None:
+        clean = streams_of(clean)[0]
         frame = step % clean.shape[2] if clean.ndim == 5 else None
         callback(step, clean if frame is None else clean[:, :, frame : frame + 1], x, steps)
 

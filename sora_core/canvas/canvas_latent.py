@@ -3,18 +3,21 @@
 Axes: c channels, t latent frames, y rows, x columns of latent cells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from ..errors import SizeError
-from ..shapes import Compression, Latent, Mask
+from ..shapes import Compression, Latent, Mask, Video
 from ..video.audio import Audio
 from .canvas import Canvas
 
 Allocate = Callable[[tuple[int, ...]], Tensor]
 """Zeros of a shape: in memory, or where what is too large for it may lie."""
+
+Encode = Callable[[Iterable[Video]], Iterable[Latent]]
+"""Latent frames of a video that arrives in chunks, the last group filled with its last frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,9 @@ class CanvasLatent:
     `known` is 0 where no footage lies, and there `mask` is 1. `joins` lists where kept footage
     follows generated frames, in order. `filler` is how a model with channels for footage encodes
     empty space: three latent frames, the last one for all later ones. `sound` is that of the
-    footage, as long as the canvas.
+    footage, as long as the canvas. `partial` lists the latent frames that footage covers in a part
+    of their frames only, as a still does: they are known as if it covered all of them. `encode`
+    encodes more of the canvas, for models that take footage frame by frame; None for our own.
 
     SizeError where `known` or `mask` does not cover the canvas.
     """
@@ -48,6 +53,8 @@ class CanvasLatent:
     joins: tuple[SeamJoin, ...] = ()
     filler: Latent | None = None
     sound: Audio | None = None
+    partial: tuple[int, ...] = ()
+    encode: Encode | None = None
 
     def __post_init__(self) -> None:
         shape = self.canvas.grid(self.compression).shape

@@ -18,12 +18,9 @@ from ..errors import SizeError
 from ..shapes import COMPRESSION, Compression, Grid, Latent, Mask, Video
 from ..video.frames import video_from_frames
 from .canvas import Canvas
-from .canvas_latent import Allocate, CanvasLatent, SeamJoin, whole_frames
+from .canvas_latent import Allocate, CanvasLatent, Encode, SeamJoin, whole_frames
 from .placed_footage import Openness, PlacedFootage, in_tokens
 from .rasterize import placed_frames
-
-Encode = Callable[[Iterable[Video]], Iterable[Latent]]
-"""Latent frames of a video that arrives in chunks, the last group filled with its last frame."""
 
 
 def encode_canvas(
@@ -43,9 +40,18 @@ def encode_canvas(
     pixel. Footage too short for any latent frame, as a still is, stands for the whole of the one
     that holds its middle. What is not known is encoded as if the footage's edges went on.
     """
-    known, mask, starts = _encode_placements(canvas, encode, channels, compression, allocate)
+    known, mask, starts, partial = _encode_placements(
+        canvas, encode, channels, compression, allocate
+    )
     joins = tuple(_seam_joins(canvas, mask, starts, encode, compression))
-    return CanvasLatent(canvas=canvas, compression=compression, known=known, mask=mask, joins=joins)
+    return CanvasLatent(
+        canvas=canvas,
+        compression=compression,
+        known=known,
+        mask=mask,
+        joins=joins,
+        partial=tuple(sorted(partial)),
+    )
 
 
 def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
@@ -75,6 +81,7 @@ class PlacedLatentFrame:
     cells: Float[Tensor, "1 c y x"]
     openness: Float[Tensor, "1 1 y x"]
     layers: Callable[[], dict[int, Layer]]
+    partial: bool = False  # whether footage covers only some of the frames that it stands for
 
 
 Starts = dict[int, list[dict[int, Layer]]]
@@ -83,8 +90,8 @@ Starts = dict[int, list[dict[int, Layer]]]
 
 def _encode_placements(
     canvas: Canvas, encode: Encode, channels: int, compression: Compression, allocate: Allocate
-) -> tuple[Latent, Mask, Starts]:
-    """The known latent, its mask, and the pixels where a join may be.
+) -> tuple[Latent, Mask, Starts, set[int]]:
+    """The known latent, its mask, the pixels where a join may be, and the partial latent frames.
 
     The topmost footage goes first, so that a cell has its final value once it is set: all but a
     few pixels can be dropped while they are read.
@@ -92,6 +99,7 @@ def _encode_placements(
     grid = canvas.grid(compression)
     known, mask = allocate((1, channels, *grid.shape)), torch.ones(1, 1, *grid.shape)
     starts: Starts = {}
+    partial: set[int] = set()
     for placement in reversed(canvas.placements):
         footage = PlacedFootage(canvas, placement, compression)
         if isinstance(placement.source, Tensor) and placement.is_latent:
@@ -104,10 +112,12 @@ def _encode_placements(
             covers = (frame.openness < 1) & (now == 1)
             known[:, :, at] = torch.where(covers, frame.cells.to(known), known[:, :, at])
             mask[:, :, at] = torch.where(covers, frame.openness, now)
+            if frame.partial and covers.any():
+                partial.add(at)
             if covers.any() and _may_join(canvas, mask, at):
                 layers = {i: (x.clone(), alone) for i, (x, alone) in frame.layers().items()}
                 starts.setdefault(at, []).insert(0, layers)
-    return known, mask, starts
+    return known, mask, starts, partial
 
 
 def _may_join(canvas: Canvas, mask: Mask, at: int) -> bool:
@@ -210,7 +220,8 @@ def _placed_pictures(footage: PlacedFootage, encode: Encode) -> Iterator[PlacedL
         if footage.is_known(index, count):
             opened = openness([min(max(frame - begin, 0), count - 1) for frame in of])
             own = partial(_layers, recent, of, lambda frame: openness([frame - begin]))
-            yield PlacedLatentFrame(index, known, opened[None, None], own)
+            partial_cover = not footage.covers(index, count)
+            yield PlacedLatentFrame(index, known, opened[None, None], own, partial_cover)
 
 
 def _layers(

@@ -77,22 +77,27 @@ class PlacedFootage:
         They do where they cover all of its frames. Where they cover no latent frame at all, they
         stand for the one that holds their middle.
         """
-        canvas, begin, end = self.canvas, self.first_frame, self.first_frame + count
-        reaches = end
-        if not canvas.ring and end >= canvas.size.frames:
-            reaches += self.compression.time  # frames past the canvas' end need no footage
-
-        def covered(j: int) -> bool:
-            frames = canvas.frames_of(j, self.compression)
-            return begin <= frames.start and frames.stop <= reaches
-
+        begin, end = self.first_frame, self.first_frame + count
         low, middle, high = (
-            canvas.latent_frame(frame, self.compression)
+            self.canvas.latent_frame(frame, self.compression)
             for frame in (begin, (begin + end - 1) // 2, end - 1)
         )
-        if low <= latent_frame <= high and covered(latent_frame):
+        if low <= latent_frame <= high and self.covers(latent_frame, count):
             return True
-        return latent_frame == middle and not any(map(covered, range(low, high + 1)))
+        return latent_frame == middle and not any(
+            self.covers(j, count) for j in range(low, high + 1)
+        )
+
+    def covers(self, latent_frame: int, count: int) -> bool:
+        """Whether `count` frames of footage cover all frames of a latent frame.
+
+        Frames past the end of the canvas need no footage.
+        """
+        canvas, begin, end = self.canvas, self.first_frame, self.first_frame + count
+        if not canvas.ring and end >= canvas.size.frames:
+            end += self.compression.time
+        frames = canvas.frames_of(latent_frame, self.compression)
+        return begin <= frames.start and frames.stop <= end
 
 
 def in_tokens(openness: Float[Tensor, "t y2 x2"], grid: Grid) -> Float[Tensor, "t y x"]:

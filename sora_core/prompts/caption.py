@@ -81,7 +81,7 @@ class CaptionWriter:
         return seeded_choice(free or instead, self.seed, "camera")
 
     def motion(self, i: int, thing: StatedThing, facts: Facts) -> str:
-        """"still", unless the prompt has the thing move: a verb without a direction, a wall or a hit.
+        """Still, unless the prompt has the thing move: a verb without a direction, a wall or a hit.
 
         These need a motion that fits the camera: sideways for a wall, a hit or a verb such as
         "rolls". A prompt that denies rest needs one too.

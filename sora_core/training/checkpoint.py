@@ -28,7 +28,9 @@ class CheckpointStore(Protocol):
         model: nn.Module,
         averages: Mapping[str, nn.Module],
         optimizers: Sequence[Optimizer],
-    ) -> int: ...
+    ) -> int:
+        """The step of the checkpoint, once everything has its state from it."""
+        ...
 
     def save(
         self,
@@ -37,7 +39,9 @@ class CheckpointStore(Protocol):
         averages: Mapping[str, nn.Module],
         optimizers: Sequence[Optimizer],
         ranks: Ranks,
-    ) -> None: ...
+    ) -> None:
+        """Saves the state after `step` whole, or raises and leaves the last one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class WholeFile:
         averages: Mapping[str, nn.Module],
         optimizers: Sequence[Optimizer],
     ) -> int:
+        """`load_training` of the file."""
         return load_training(self.path, model, averages, optimizers)
 
     def save(
@@ -65,6 +70,7 @@ class WholeFile:
         optimizers: Sequence[Optimizer],
         ranks: Ranks,
     ) -> None:
+        """`save_training` to the file, in the first process."""
         if ranks.first:
             save_training(self.path, step, model, averages, optimizers)
 

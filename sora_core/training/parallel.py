@@ -61,13 +61,16 @@ class TorchRanks(Ranks):
         """Nothing: DDP and FSDP have averaged them."""
 
 
-def shard(model: nn.Module, blocks: Iterable[nn.Module], device: torch.device) -> None:
+def shard(
+    model: nn.Module, blocks: Iterable[nn.Module], device: torch.device, *methods: str
+) -> None:
     """Splits the weights of `model` over the processes, block by block (`fully_shard`), in place.
 
-    TrainingError where this torch cannot (before 2.6).
+    They are whole within a call of the model, and of those of its `methods`. TrainingError where
+    this torch cannot (before 2.6).
     """
     try:
-        from torch.distributed.fsdp import fully_shard  # noqa: TID251
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method  # noqa: TID251
     except ImportError as missing:
         raise TrainingError(
             f"torch {torch.__version__} has no fully_shard: install torch 2.6 or newer, or train "
@@ -77,6 +80,8 @@ def shard(model: nn.Module, blocks: Iterable[nn.Module], device: torch.device) -
     for block in blocks:
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
+    for method in methods:
+        register_fsdp_forward_method(model, method)
 
 
 def parallelised(model: nn.Module, ranks: Ranks, kind: str, device: torch.device) -> TorchRanks:

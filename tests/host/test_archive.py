@@ -2,13 +2,13 @@
 
 import json
 import re
-import shutil
 
 import pytest
+from PIL import Image
 
-from tests.hostile.test_scanner import archive
 from tools.client import Client
 from tools.host import ROOT
+from tools.published import archive, unpack
 
 pytestmark = pytest.mark.host
 
@@ -20,10 +20,7 @@ COMFY = re.compile(r'^(\w[\w-]*) = "(.*)"$', re.MULTILINE)
 def installed(comfyui, tmp_path_factory):
     """A client of a server that has nothing but what the archive holds."""
     base = tmp_path_factory.mktemp("fresh")
-    pack = base / "archive" / "sora-nodes"
-    for file in archive():
-        (pack / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, pack / file)
+    pack = unpack(base / "archive" / "sora-nodes")
     with comfyui(base / "comfyui", packs=(pack,)) as server:
         yield server.client
 
@@ -62,8 +59,10 @@ def test_it_paints(installed):
 def test_what_the_registry_asks_for_is_said():
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     message = dict(COMFY.findall(text.partition("[tool.comfy]")[2].partition("\n[")[0]))
-    assert {"PublisherId", "DisplayName", "Icon", "requires-comfyui"} <= set(message)
-    icon = ROOT / message["Icon"].partition("/main/")[2]
+    assert {"PublisherId", "DisplayName", "Icon", "Banner", "requires-comfyui"} <= set(message)
+    icon, banner = (ROOT / message[name].partition("/main/")[2] for name in ("Icon", "Banner"))
+    with Image.open(banner) as picture:
+        assert picture.width * 9 == picture.height * 21
     assert icon.suffix == ".svg" and 'width="400" height="400"' in icon.read_text("utf-8")
     size = sum((ROOT / file).stat().st_size for file in archive()) / 2**20
     print(f"archive {size:.1f} MB")

@@ -2,13 +2,12 @@
 
 import copy
 import json
-import shutil
 
 import aiohttp
 import pytest
 
-from tests.hostile.test_scanner import archive
 from tools.host import ROOT
+from tools.published import unpack
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
@@ -35,13 +34,12 @@ def later(comfyui, client, tmp_path):
     except aiohttp.ClientResponseError:
         pytest.skip("this ComfyUI swaps no nodes: try a newer one with --comfyui=DIR")
     pack = tmp_path / "sora_nodes"
-    for file in archive():
-        (pack / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, pack / file)
-    source = pack / "nodes" / "replaced.py"
+    unpack(pack)
+    source = pack / "nodes" / "node_replacements.py"
     before, empty, after = source.read_text("utf-8").partition(NOTHING)
     source.write_text(f"{before}{empty.replace('[]', f'[{GONE}]')}{after}", encoding="utf-8")
-    with comfyui(tmp_path / "comfyui", packs=(pack,)) as server:
+    flags = ("--cache-classic",)  # by default newer hosts drop results when memory is short
+    with comfyui(tmp_path / "comfyui", packs=(pack,), flags=flags) as server:
         yield server.client
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tools.draw_workflows import PREFIX, canvas_alone
 from tools.host import ROOT
+from tools.host_models import NEEDS_NEWER
 
 pytestmark = pytest.mark.host
 
@@ -33,7 +34,11 @@ def test_a_workflow_for_other_models_makes_its_canvas(client, path):
     alone, canvas = canvas_alone(graph)
     assert client.run(client.completed(alone)).files(canvas)
     known = client.nodes()
+    absent = [node["class_type"] for node in graph.values() if node["class_type"] not in known]
+    assert path.stem in NEEDS_NEWER or not absent
     for node in graph.values():
+        if node["class_type"] in absent:
+            continue
         assert set(node["inputs"]) <= {
             name for group in known[node["class_type"]]["input"].values() for name in group
         }, node["class_type"]
@@ -43,7 +48,7 @@ def test_a_workflow_for_other_models_makes_its_canvas(client, path):
 def test_a_workflow_is_drawn_with_the_same_nodes_and_has_a_picture(path):
     graph = json.loads(path.read_text(encoding="utf-8"))
     drawn = json.loads((ROOT / "workflows" / f"{PREFIX}{path.name}").read_text(encoding="utf-8"))
-    types = sorted(node["type"] for node in drawn["nodes"])
+    types = sorted(node["type"] for node in drawn["nodes"] if node["type"] != "MarkdownNote")
     assert types == sorted(node["class_type"] for node in graph.values())
     assert (ROOT / "workflows" / f"{PREFIX}{path.stem}.jpg").exists()
 

@@ -1,4 +1,7 @@
-"""Bad values in every input of every node: a sentence, and a server that goes on (figure 6)."""
+"""Bad values in every input of every node: a sentence, and a server that goes on (figure 6).
+
+`python -m pytest tests/hostile/test_prompts.py --prompts 5000` sends more of them.
+"""
 
 import random
 from collections import Counter
@@ -11,7 +14,6 @@ from tools.client import GraphError
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
-PROMPTS = 500
 LONG = 2**20
 KINDS = {kind.__name__ for kind in SoraError.__subclasses__()}
 
@@ -132,10 +134,13 @@ def is_widget(spec):
     return isinstance(spec[0], list) or spec[0] in ("INT", "FLOAT", "BOOLEAN", "STRING", "COMBO")
 
 
-def test_bad_prompts_end_in_a_sentence_and_the_server_goes_on(client, server, good, known):
+def test_bad_prompts_end_in_a_sentence_and_the_server_goes_on(
+    client, server, good, known, pytestconfig
+):
     rng, outcomes = random.Random(0), Counter()
+    prompts = pytestconfig.getoption("--prompts")
     client.run(good)
-    for _ in range(PROMPTS):
+    for _ in range(prompts):
         graph, changed = spoiled(good, known, rng)
         failures = []
 
@@ -155,11 +160,11 @@ def test_bad_prompts_end_in_a_sentence_and_the_server_goes_on(client, server, go
                 assert_is_a_sentence(failure, changed)
                 outcomes["failed in a sentence"] += 1
     print(f"\nbad_prompts {dict(outcomes)}")
-    assert min(outcomes[how] for how in ("ran", "failed in a sentence", "refused")) >= PROMPTS / 50
+    assert min(outcomes[how] for how in ("ran", "failed in a sentence", "refused")) >= prompts / 50
     good["noise"]["inputs"]["seed"] += 1
     assert "sample" in client.run(good).executed()
     assert server.process.poll() is None
-    print(f"bad_prompts {PROMPTS} count, 0 server errors")
+    print(f"bad_prompts {prompts} count, 0 server errors")
 
 
 def assert_is_a_sentence(failure, changed):

@@ -5,23 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pathspec
 import pytest
 
+from tools.published import archive
 from tools.rules import ROOT, findings, shipped
 
 SCANNED = "S,S102,S307,E702"
 NEVER_SHIPPED = ("tests/", "tools/", ".ci/", ".github/", ".venv/", ".cache/", "runs/")
 NEEDED = ("__init__.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
-
-
-def archive():
-    """The files that publishing would pack: all that git keeps, less what .comfyignore names."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    ignored = (ROOT / ".comfyignore").read_text().splitlines()
-    preserved_out = pathspec.PathSpec.from_lines("gitignore", ignored)
-    return [file for file in files.splitlines() if not preserved_out.match_file(file)]
 
 
 def scan(*paths):

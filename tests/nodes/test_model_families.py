@@ -79,6 +79,22 @@ def test_the_guiding_frame_of_hunyuan_is_clean_and_is_named_only_where_it_is_the
             torch.testing.assert_close(x[:1, :, :1], known[:, :, :1], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_the_guiding_frame_of_hunyuan_is_clean_at_every_scale(host, pack, scale):
+    model, words = host("hunyuan")
+    words[0][0][1]["guiding_frame_index"] = 0  # of the positive alone, as the host's node sets it
+    canvas = edits.image_to_video(Canvas(**SIZE), clip(1))
+    latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
+    known = model.model.process_latent_in(latent["samples"])
+    calls = calls_of(model)
+    guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.0, latent).args[0]
+    sampled(guider, latent)
+    named = [each.get("guiding_frame_index") is not None for _, each in calls]
+    assert sum(named) == len(SIGMAS) - 1 and (scale == 1 or not all(named))
+    for x, _ in calls:
+        torch.testing.assert_close(x[:, :, :1], known[:, :, :1], atol=1e-5, rtol=1e-5)
+
+
 def latent_with(filler):
     canvas = Canvas(width=16, height=16, seconds=17 / 8)
     known, mask = torch.zeros(1, 4, 5, 2, 2), torch.ones(1, 1, 5, 2, 2)

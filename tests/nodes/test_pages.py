@@ -133,3 +133,11 @@ def test_inputs_that_are_marked_as_rarely_used_exist():
     for node, names in SEARCH["advanced"].items():
         inputs = INFOS[node]["input"]
         assert set(names) <= set(inputs["required"] | inputs.get("optional", {}))
+
+
+OF_THE_GRAPH = re.compile(r"LiteGraph|app\.(graph|canvas)\b|addDOMWidget|\.widgets\b|getInputNode")
+
+
+def test_one_script_alone_touches_the_graph_of_the_page():
+    scripts = sorted(path.name for path in (ROOT / "web").glob("*.js"))
+    assert [name for name in scripts if OF_THE_GRAPH.search(script(name))] == ["litegraph.js"]

@@ -7,15 +7,22 @@ import json
 
 import comfy.model_base
 import comfy.nested_tensor
+import comfy.samplers
 import comfy.sd
 import pytest
 import torch
 from safetensors.torch import save_file
+from sora_nodes.nodes.decode import SoraDecodeFrames, SoraDecodeVideo
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.guidance.sound_latent import streams_from
+from sora_nodes.nodes.host.guidance.sound_latent import (
+    frames_beside,
+    sound_layout,
+    sound_mask,
+    streams_from,
+)
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample
 from sora_nodes.sora_core.canvas import edits
-from sora_nodes.sora_core.canvas.canvas import Canvas
+from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError
 
 needs_ltx2 = pytest.mark.skipif(
@@ -67,30 +74,57 @@ def encoded(canvas, vae):
 
 def sampled(model, words, latent, **settings):
     guider = SoraGuider.execute(model, *words, 3.0, 0.0, 1.0, 0.0, latent, **settings).args[0]
-    noise = torch.Generator().manual_seed(1)
-
-    class Noise:
-        seed = 1
-
-        @staticmethod
-        def generate_noise(latent):
-            samples = latent["samples"]
-            if not samples.is_nested:
-                return torch.randn(samples.shape, generator=noise)
-            parts = [torch.randn(part.shape, generator=noise) for part in samples.unbind()]
-            return comfy.nested_tensor.NestedTensor(parts)
-
-    return SoraSample.execute(Noise(), guider, SIGMAS, latent, "euler").args[0]["samples"]
+    noise = SoraNoise.execute(1).args[0]
+    return SoraSample.execute(noise, guider, SIGMAS, latent, "euler").args[0]["samples"]
 
 
 def test_sound_is_held_beside_held_frames_and_free_where_it_is_empty():
     video, mask = torch.randn(1, 4, 4, 2, 2), torch.ones(1, 1, 4, 2, 2)
-    mask[:, :, :2] = 0
+    mask[:, :, :2] = 0  # 9 of 25 frames
     nested = comfy.nested_tensor.NestedTensor
-    for sound, expected in ((torch.ones(1, 8, 12, 16), 6), (torch.zeros(1, 8, 12, 16), 0)):
-        streams = streams_from(nested([video, sound]), nested([mask, torch.ones_like(sound)]))
-        held = streams.masks[1][0, 0, :, 0] == 0
-        assert held.tolist() == [i < expected for i in range(12)]
+    for sound, expected in ((torch.ones(1, 8, 25, 16), 9), (torch.zeros(1, 8, 25, 16), 0)):
+        latents = nested([video, sound]), nested([mask, torch.ones_like(sound)])
+        _, masks = streams_from(*latents, 8, False)
+        held = masks[1][0, 0, :, 0] == 0
+        assert held.tolist() == [i < expected for i in range(25)]
+
+
+def test_a_hole_in_the_picture_leaves_its_sound():
+    mask = torch.zeros(1, 1, 4, 2, 2)
+    mask[..., 0] = 1
+    assert not sound_mask(mask, torch.ones(1, 1, 25, 16), 8, False).any()
+
+
+@pytest.mark.parametrize("ring", [False, True])
+@pytest.mark.parametrize("sound_frames", [3, 25, 100])
+def test_every_frame_of_sound_lies_beside_the_frames_during_which_it_is_heard(ring, sound_frames):
+    beside = frames_beside(4, sound_frames, 8, ring)
+    first = 8 if ring else 1
+    for j, latent_frame in enumerate(beside):
+        frame = (j + 0.5) / sound_frames * (first + 24)
+        start = 0 if latent_frame == 0 else first + 8 * (latent_frame - 1)
+        assert start <= frame < first + 8 * latent_frame
+
+
+@pytest.mark.parametrize("shape", [(128, 8, 16), (16, 3, 7)])
+def test_streams_come_back_from_their_joint_latent_in_any_order_of_frames(shape):
+    channels, *bins = shape
+    video, sound = torch.randn(1, channels, 4, 2, 3), torch.randn(1, bins[0], 27, bins[1])
+    layout = sound_layout(comfy.nested_tensor.NestedTensor([video, sound]), 8, False)
+    joint = layout.joined([video, sound], range(4))
+    for mine, theirs in zip(layout.separated(joint, range(4)), (video, sound), strict=True):
+        assert torch.equal(mine, theirs)
+    order = [3, 0, 1]
+    cut, heard = layout.separated(joint[:, :, order], order)
+    beside = torch.tensor(layout.beside)
+    numbers = [j for i in order for j in torch.nonzero(beside == i).flatten().tolist()]
+    assert torch.equal(cut, video[:, :, order]) and torch.equal(heard, sound[:, :, numbers])
+    packed, _ = layout.packed(joint[:, :, order], order)
+    assert torch.equal(layout.unpacked(packed, order), joint[:, :, order])
+    masks = torch.rand(1, 1, 4, 2, 3), torch.rand(1, 1, 27, 1).expand(-1, -1, -1, bins[1])
+    joint_mask = layout.joined_masks(*masks)
+    for mine, theirs in zip(layout.separated_masks(joint_mask, range(4)), masks, strict=True):
+        assert torch.equal(mine, theirs)
 
 
 @needs_ltx2
@@ -98,7 +132,7 @@ def test_sound_is_held_beside_held_frames_and_free_where_it_is_empty():
 def test_video_and_sound_keep_what_is_known(ltx2, known_sound):
     model, vae, words = ltx2
     latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(9)), vae)
-    sound = torch.randn(1, 8, 24, 16) if known_sound else torch.zeros(1, 8, 24, 16)
+    sound = torch.randn(1, 8, 25, 16) if known_sound else torch.zeros(1, 8, 25, 16)
     both = with_sound(latent, sound)
     times = []
     model.model.diffusion_model.register_forward_pre_hook(
@@ -109,7 +143,7 @@ def test_video_and_sound_keep_what_is_known(ltx2, known_sound):
     assert held.any() and torch.equal(video[held], latent["samples"][held])
     assert not (video[~held] == latent["samples"][~held]).any()
     assert heard.shape == sound.shape and heard.isfinite().all()
-    frames = 12 if known_sound else 0  # two of four latent frames
+    frames = 9 if known_sound else 0  # of the sound: 9 of the 25 frames of the video
     assert torch.equal(heard[:, :, :frames], sound[:, :, :frames])
     assert not (heard[:, :, frames:] == sound[:, :, frames:]).any()
     for video_time, sound_time in times:
@@ -126,10 +160,127 @@ def test_video_alone_is_sampled_too(ltx2):
     assert torch.equal(video[held], latent["samples"][held])
 
 
+def calls_of(model):
+    """Of each call of the network: the sizes of video and sound, their times, and named inputs."""
+    calls = []
+
+    def note(module, args, named):
+        (video, sound), (video_time, sound_time) = args[0], args[1]
+        calls.append((video.shape, sound.shape, video_time, sound_time, named))
+
+    model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
+    return calls
+
+
+LONG = {  # the canvas, settings, and latent frames of each call
+    "segments": (lambda: edits.extend_forward(Canvas(**SIZE), clip(9)), {"window": 17 / 8}, 3),
+    "loop": (lambda: edits.loop(Canvas(**SIZE | {"seconds": 3.0}), clip(8)), {}, 4),
+    "long loop": (lambda: edits.loop(Canvas(**SIZE | {"seconds": 4.0}), clip(8)),
+                  {"window": 17 / 8}, 3),
+    "footage scale": (lambda: edits.extend_forward(Canvas(**SIZE), clip(9)),
+                      {"footage_scale": 2.0}, 4),
+}  # fmt: skip
+
+
 @needs_ltx2
-def test_a_loop_with_sound_is_refused(ltx2):
+@pytest.mark.parametrize("case", LONG)
+def test_video_and_sound_are_cut_alike_in_segments_windows_and_loops(ltx2, case):
     model, vae, words = ltx2
-    loop = encoded(edits.loop(Canvas(**SIZE | {"seconds": 3.0})), vae)
-    with pytest.raises(ConfigError, match="in one pass"):
-        sampled(model, words, with_sound(loop, torch.zeros(1, 8, 24, 16)))
-    assert SoraNoise.execute(1).args[0].seed == 1
+    make, settings, frames = LONG[case]
+    latent = encoded(make(), vae)
+    seconds = latent["sora_canvas_latent"].canvas.size.frames
+    both = with_sound(latent, torch.randn(1, 8, seconds, 16))
+    calls = calls_of(model)
+    video, heard = sampled(model, words, both, **settings).unbind()
+    held = (latent["noise_mask"] == 0).expand_as(video)
+    assert held.any() and torch.equal(video[held], latent["samples"][held])
+    assert not (video[~held] == latent["samples"][~held]).any()
+    still = (heard == both["samples"].unbind()[1]).all(1).all(-1)[0]
+    assert 0 < still.sum() < len(still) and heard.isfinite().all()
+    for video_shape, sound_shape, video_time, sound_time, _ in calls:
+        assert video_shape[2] <= frames
+        assert abs(sound_shape[2] - 8 * video_shape[2]) <= 7
+        if video_time.numel() > len(video_time):
+            assert video_time.shape[1] == video_shape[2] * video_shape[3] * video_shape[4]
+            assert sound_time.shape[1] == sound_shape[2]
+
+
+@needs_ltx2
+def test_one_window_of_video_and_sound_is_what_the_hosts_guider_is_shown(ltx2):
+    model, vae, words = ltx2
+    latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(9)), vae)
+    mask = torch.ones(1, 1, 25, 16)
+    mask[:, :, :9] = 0
+    both = with_sound(latent, torch.randn(1, 8, 25, 16), mask)
+    ours = sampled(model, words, both)
+    theirs = comfy.samplers.CFGGuider(model)
+    theirs.set_conds(*([[states, text | {"frame_rate": 8.0}]] for [[states, text]] in words))
+    theirs.set_cfg(3.0)
+    noise = SoraNoise.execute(1).args[0]
+    expected = SoraSample.execute(noise, theirs, SIGMAS, both, "euler").args[0]["samples"]
+    for mine, host in zip(ours.unbind(), expected.unbind(), strict=True):
+        torch.testing.assert_close(mine, host, atol=2e-4, rtol=2e-4)
+
+
+@needs_ltx2
+def test_a_still_in_the_middle_is_a_guide_and_the_sound_stays(ltx2):
+    model, vae, words = ltx2
+    canvas = Canvas(**SIZE).place(Placement(source=clip(1), start=12 / 8, fps=8.0))
+    latent = encoded(canvas, vae)
+    calls = calls_of(model)
+    video, heard = sampled(model, words, with_sound(latent, torch.zeros(1, 8, 25, 16))).unbind()
+    assert video.shape == latent["samples"].shape and heard.shape[2] == 25
+    assert not (video == latent["samples"]).all(1).any()
+    for video_shape, *_, named in calls:
+        assert video_shape[2] == 5
+        assert named["keyframe_idxs"][0, 0, 0].flatten()[0] == 12
+
+
+class SoundVAE:
+    """Means of the samples, 25 a second."""
+
+    audio_sample_rate = 16000
+
+    class first_stage_model:  # noqa: N801
+        output_sample_rate = 16000
+        num_of_latents_from_frames = staticmethod(lambda frames, rate: round(frames / rate * 25))
+
+    def encode(self, waveform):
+        means = waveform[:, : waveform.shape[1] // 640 * 640].unflatten(1, (-1, 640)).mean(2)
+        return means.mT[:, :, :, None].repeat(1, 4, 1, 16)
+
+    def decode(self, latent):
+        return latent[:, :2, :, 0].repeat_interleave(640, dim=2).mT
+
+
+def test_the_sound_of_footage_is_encoded_and_comes_back_decoded(pack, tmp_path):
+    tone = torch.full((1, 16000 * 9 // 8), 0.5)
+    placed = Placement(source=clip(9), fps=8.0, sound=(tone, 16000))
+    latent = SoraEncodeCanvas.execute(
+        Canvas(**SIZE).place(placed), pack.TinyVAE(128, 8, 32), SoundVAE()
+    ).args[0]
+    video, sound = latent["samples"].unbind()
+    _, sound_held = latent["noise_mask"].unbind()
+    assert video.shape[2] == 4 and sound.shape == (1, 8, round(25 / 8 * 25), 16)
+    known = round(9 / 8 * 25)
+    assert (sound_held[0, 0, :, 0] == 0).sum() == known
+    assert (sound[:, :, : known - 1] == 0.5).all() and (sound[:, :, known + 1 :] == 0).all()
+    decoded = SoraDecodeVideo.execute(
+        latent, pack.TinyVAE(128, 8, 32), 8.0, 1, audio_vae=SoundVAE()
+    ).args[0]
+    heard = decoded.get_components().audio
+    assert heard["waveform"].shape[-1] == pytest.approx(25 / 8 * heard["sample_rate"], rel=0.05)
+    frames = SoraDecodeFrames.execute(latent, pack.TinyVAE(128, 8, 32)).args[0]
+    assert frames.shape == (25, 64, 64, 3)
+
+
+def test_an_empty_canvas_has_free_sound_of_its_length(pack):
+    latent = SoraEncodeCanvas.execute(Canvas(**SIZE), pack.TinyVAE(128, 8, 32), SoundVAE()).args[0]
+    assert "noise_mask" not in latent
+    assert not latent["samples"].unbind()[1].any()
+
+
+def test_other_streams_are_refused():
+    nested = comfy.nested_tensor.NestedTensor([torch.zeros(1, 4, 2, 2, 2)] * 3)
+    with pytest.raises(ConfigError, match="3 streams"):
+        sound_layout(nested, 8, False)

@@ -39,6 +39,11 @@ def test_a_title_that_is_only_the_kind_of_its_node_is_left_to_the_language_of_th
         assert not node["type"].startswith("Sora") or node.get("title", "Prompt") in known
 
 
+@named(TEMPLATES)
+def test_a_template_opens_as_an_app_where_it_runs_without_further_files(path):
+    assert drawn(path)["extra"]["linearMode"] is not path.stem.startswith(f"{PREFIX}host_")
+
+
 @pytest.mark.parametrize("language", ("en", *LANGUAGES))
 def test_the_category_of_the_templates_has_a_name(language):
     names = read(language, "main.json")["templateWorkflows"]["category"]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import sora_core.__main__ as core
-from tools import caption, run
+from tools import beside, caption, run
 from tools.batch import command as batch
 from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
@@ -59,12 +59,16 @@ def take(line, monkeypatch):
             caption.parse(words)
         case ["python", "-m", "sora_core", *words]:
             assert core.main(words) == 0 and arguments
+        case ["python", "-m", "tools.beside", *words]:
+            beside.parse(words)
         case ["python", "-m", "pip", "install", "-r", path]:
             assert (ROOT / path).is_file()
         case ["python", "-m", "pip", "install", "."]:
             assert "[build-system]" in PROJECT
         case ["python", "-m", "tools.golden", "record" | "check"]:
             pass
+        case ["python", "-m", "tools.lock", *words]:
+            assert words in ([], ["--upgrade"])
         case ["python", file, *words] if words in ([], ["record"]):
             assert (ROOT / file).is_file()
         case ["python", "-m", module]:
@@ -87,6 +91,7 @@ def test_a_command_is_one_that_its_program_takes(line, monkeypatch):
     [
         "python3 tools/run.py demo --colour red",
         "python -m tools.batch workflow.json",
+        "python -m tools.beside ComfyUI-KJNodes",
         "python -m sora_core paint a ball",
         "python -m sora_core generate a ball --size big",
         "python -m pip install -r nothing.txt",
@@ -122,8 +127,12 @@ def test_every_file_that_a_page_names_exists(name):
 
 def test_every_workflow_is_in_the_gallery():
     names = sorted(path.stem for path in ROOT.glob("workflows/api/*.json"))
+    others = [name for name in names if name.startswith("host_")]
     entries = [f"![](docs/workflows/{name}.jpg) `sora_{name}`: " for name in names]
-    assert names and [entry for entry in entries if entry not in PAGE] == []
+    assert names and others
+    assert [one for one in entries if "host_" not in one and one not in PAGE] == []
+    entries = [f"![](workflows/{name}.jpg) `sora_{name}`: " for name in others]
+    assert [one for one in entries if one not in PAGES["docs/other_models.md"]] == []
 
 
 def test_the_table_of_jobs_is_a_plan_of_the_workflow_beside_it(tmp_path):

@@ -8,7 +8,6 @@ earlier suite freed and the allocator cached makes later work up to 1.7 times as
 """
 
 import argparse
-import importlib
 import os
 import platform
 import re
@@ -24,7 +23,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sora_core.measure.report import Figure, write_json
-from tools.bench.race import NOISE, DifferentError
+from tools.bench.race import NOISE
+from tools.bench.suite import measure
 
 SUITES = ("limits", "dit", "vae", "packing", "training", "sampler", "comfy", "streaming")
 HOURS = ("minute",)  # run only when named
@@ -83,27 +83,6 @@ def parse() -> argparse.Namespace:
         known = ", ".join((*SUITES, *HOURS))
         parser.error(f"no suite {', '.join(sorted(unknown))}: choose from {known}")
     return options
-
-
-def measure(suite: str, rounds: int, smoke: bool) -> tuple[list[Figure], bool]:
-    """Prints the figures of a suite; whether all candidates had equal results."""
-    torch.set_num_threads(1)
-    figures = []
-    try:
-        for figure in run(suite, rounds, smoke):
-            print(figure, flush=True)
-            figures.append(figure)
-    except ModuleNotFoundError as missing:
-        print(f"# {suite} not run to its end: {missing.name} is not installed", flush=True)
-    except DifferentError as difference:
-        print(f"# {suite} DIFFERENT: {difference}", flush=True)
-        return figures, False
-    return figures, True
-
-
-def run(suite: str, rounds: int, smoke: bool) -> Iterator[Figure]:
-    """Yields the figures of a suite; its peers are imported here only."""
-    yield from importlib.import_module(f"tools.bench.{suite}").run(1 if smoke else rounds, smoke)
 
 
 def noisy(figures: list[Figure]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
 from ..conditioning import cond_weights
-from ..latents import canvas_of, filler_of
+from ..latents import canvas_latent_of, canvas_of, filler_of, streams_of, with_time
 from ..models.model import FRAME_RATE, HostModel
 from ..resume.fingerprint import (
     conds_fingerprint,
@@ -41,9 +41,13 @@ from ..resume.progress import SamplingProgress
 from ..resume.segment_cache import SegmentJob, open_job, segment_tensors
 from ..resume.segments import SegmentRunner
 from ..sampling import Callback, Conditioning, Guider, LatentDict, no_model
-from .conditioning_support import concat_channels, conditioning_support
+from .conditioning_support import conditioning_support, with_frame_levels
+from .footage_inputs import footage_inputs
+from .guide_frames import GuideFrames, guide_frames, takes_guides
+from .lead_frame import segment_length, segment_settings, with_lead
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
+from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import (
     GUIDING_FRAME,
     GuidanceScale,
@@ -51,15 +55,14 @@ from .predict import (
     ModelOptions,
     SegmentContext,
     check_latent,
-    empty_footage,
     is_loop,
     to_device,
 )
-from .sound_latent import Streams, is_nested, streams_from, streams_of, with_levels
-from .stage import SigmaStage, stage_of
+from .sound_latent import SoundLayout, frames_per_latent_frame, sound_layout
+from .stage import SigmaStage, joint_stage, stage_of
 from .temporal_plan import TemporalPlan
 from .trained_length import takes_frame_rate
-from .vace_context import check_user_context, vace_context
+from .vace_context import check_user_context
 
 IMAGE_KEYS = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
@@ -77,21 +80,37 @@ class CanvasGuider(Guider):
     context: SegmentContext
     predictions: PredictionCache | None
     probe: StatisticsProbe
-    streams: Streams | None = None  # of a latent with sound, while it is sampled
+    layout: SoundLayout | None = None  # of a latent with sound, while it is sampled
+    guides: GuideFrames | None = None  # for a model that takes single frames beside the latent
+    pixels: PixelFootage | None = None  # for a model that takes footage frame by frame
+    first: Latent | None = None  # the first latent frame of the whole video, once it is finished
+    placed_mask: SamplingMask  # of the canvas, open where the model is shown single frames
 
     def set_canvas(
-        self, latent: LatentDict, footage_scale: float, window: float, resume: bool
+        self,
+        latent: LatentDict,
+        footage_scale: float,
+        window: float,
+        resume: bool,
+        frame_levels: bool = False,
     ) -> None:
         """Sets the canvas to sample and plans its segments; call it after the conds and the scales.
 
         `window` is in seconds, 0 for the length that the model was trained for; `resume` caches
-        finished work for a restart. ConfigError for settings or conditioning that this model or
-        canvas does not support; SizeError for a latent without a time axis.
+        finished work for a restart; `frame_levels` is for Wan weights that were trained with a
+        noise level for each latent frame. ConfigError for settings or conditioning that this model
+        or canvas does not support; SizeError for a latent without a time axis.
         """
         model = self.model_patcher.model
+        if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
+            latent = latent | {"samples": with_time(latent["samples"])}
         self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
         self.support = conditioning_support(model)
-        if self.low is not None and conditioning_support(self.low.patcher.model) != self.support:
+        if frame_levels:
+            self.support = with_frame_levels(self.support, model)
+        if self.low is not None and (
+            conditioning_support(self.low.patcher.model) != conditioning_support(model)
+        ):
             raise ConfigError(
                 "model and model_low take footage in different ways: connect two models of one kind"
             )
@@ -113,6 +132,10 @@ class CanvasGuider(Guider):
             )
         if self.support.context:
             check_user_context(self.original_conds, latent["samples"].shape[2], placed)
+        if placed and (self.support.context or self.support.by_frame):
+            self.pixels = pixel_footage(latent)
+        if placed and takes_guides(model):
+            self.guides = guide_frames(model, latent)
         self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
         if "control" in cond_keys and self.plan.resumable:
             raise ConfigError(
@@ -153,15 +176,23 @@ class CanvasGuider(Guider):
         seed: int | None = None,
     ) -> Latent:
         """`latent_image`, painted; bit for bit itself where the mask is 0."""
-        if is_nested(latent_image):
-            return self.sample_with_sound(
-                noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed
-            )
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
-        stage = stage_of(self.latent, latent_image, denoise_mask, noise, sigmas)
+        encoded, ring = canvas_latent_of(self.latent), self.plan.ring
+        time = frames_per_latent_frame(self.model_patcher.model, self.latent)
+        layout = self.layout = sound_layout(latent_image, time, ring)
+        if layout is None:
+            stage = stage_of(self.latent, latent_image, denoise_mask, noise, sigmas)
+        else:
+            inputs = (self.latent, latent_image, denoise_mask, noise, sigmas)
+            stage, noise = joint_stage(layout, *inputs, time, ring)
         if self.plan.segmented:
             stage.check_segments()
+        if self.pixels is not None and encoded is not None:
+            stage = replace(stage, mask=opened_mask(stage.mask, self.pixels, encoded))
+        if self.guides is not None:
+            stage = replace(stage, mask=self.guides.opened(stage.mask, layout))
+        self.placed_mask = stage.mask
 
         remark = schedule_remark(self.model_patcher, sigmas, self.plan.whole)
         sigmas = self.plan.sigmas(sigmas)
@@ -174,24 +205,44 @@ class CanvasGuider(Guider):
             on_step: Callable[..., None],
             predictions: PredictionCache | None,
         ) -> Tensors:
-            self.context = self.segment_context(segment, weights)
+            led = segment if ours else with_lead(segment, self.support, self.first)
+            lead, segment = segment.start - led.start, led
+            self.context = self.segment_context(segment, weights, lead)
             self.predictions, self.probe = predictions, StatisticsProbe()
+            own = noise[:, :, segment.frames]
+            start = stage.start_of(segment.known, segment.mask, segment.frames)
+            frames = range(segment.start, segment.start + own.shape[2])
+            if layout is not None:
+                own, start = layout.nested(own, frames), layout.nested(start, frames)
             sampled = steps(
-                noise[:, :, segment.frames],
-                stage.start_of(segment.known, segment.mask, segment.frames),
+                own,
+                start,
                 sampler,
                 sigmas,
                 callback=on_step,
                 disable_pbar=disable_pbar,
                 seed=fresh,
             )
-            latent = stage.finished(segment.known, segment.mask, sampled)
+            if layout is not None:
+                sampled = layout.joined(streams_of(sampled), frames)
+            latent = stage.finished(segment.known, segment.mask, sampled)[:, :, lead:]
             return segment_tensors(latent, self.probe.statistics)
 
+        ours, settings = isinstance(self.model_patcher.model, HostModel), SEGMENT_SETTINGS
+        length = self.plan.segment_frames
+        if self.plan.segmented and not ours:
+            settings = segment_settings(self.support, settings, length)
+            length = segment_length(self.support, settings, length)
+        self.first = None if bool(stage.mask[:, :, 0].any()) else stage.known[:, :, :1]
         positive = self.original_conds["positive"]
         segment_job = SegmentJob(stage.known, stage.mask, noise, seed, positive, weights)
         runner = SegmentRunner(
-            self.model_patcher.model, segment_job, SEGMENT_SETTINGS, self.plan.segment_frames
+            self.model_patcher.model,
+            segment_job,
+            settings,
+            length,
+            monitored=layout is None,
+            on_segment=self.note_first,
         )
         job, uncached = None, ""
         if self.resume and self.plan.resumable:
@@ -201,73 +252,16 @@ class CanvasGuider(Guider):
                 )
             except ConfigError as problem:
                 uncached = f"A restart begins anew: {problem}."
+        if layout is not None and callback is not None:
+            callback = layout.video_callback(callback)
         whole, messages = runner.run(generate, job, SamplingProgress(callback, len(sigmas) - 1))
         self.report = " ".join(filter(None, (messages, uncached, remark)))
-        return whole
+        return whole if layout is None else layout.nested(whole, range(layout.frames))
 
-    def sample_with_sound(
-        self,
-        noise: Latent,
-        latent_image: Latent,
-        sampler: comfy.samplers.Sampler,
-        sigmas: Tensor,
-        denoise_mask: Tensor | None,
-        callback: Callback | None,
-        disable_pbar: bool,
-        seed: int | None,
-    ) -> Latent:
-        """`latent_image` of video and sound, sampled together in one pass.
-
-        ConfigError for what needs several calls a step: segments, windows, loops, prompts over
-        spans of time and a footage scale.
-        """
-        several = len(cond_weights(self.original_conds["positive"], self.latent)) > 1
-        if self.plan.is_long or self.plan.ring or several or self.footage_scale != 1:
-            raise ConfigError(
-                "a latent with sound is sampled in one pass: no loop, no prompts over spans of "
-                "time, footage_scale 1, and `window` as long as the canvas"
-            )
-        if "noise_mask" in self.latent and is_nested(self.latent["samples"]):
-            streams = streams_from(self.latent["samples"], self.latent["noise_mask"])
-        else:
-            streams = streams_from(latent_image, denoise_mask)
-        self.streams = streams
-        try:
-            sampled = super().sample(
-                noise, latent_image, sampler, sigmas, None, callback, disable_pbar, seed
-            )
-            ends_clean = len(sigmas) == 0 or float(sigmas[-1]) == 0
-            finished = streams.finished(streams_of(sampled)) if ends_clean else None
-        finally:
-            self.streams = None
-        return sampled if finished is None else type(latent_image)(finished)
-
-    def predict_streams(
-        self,
-        streams: Streams,
-        x: Tensor,
-        timestep: Tensor,
-        options: ModelOptions,
-        seed: int | None,
-    ) -> Tensor:
-        """The guided prediction of video and sound, packed as the host has them."""
-        sigma = timestep.max().item()
-        known = self.inner_model.process_latent_in(streams.packed(streams.known).to(x))
-        view, levels = streams.model_inputs(x, sigma, known)
-        text, _ = self.guidance.scales_at(sigma)
-        model, options = self.expert_at(sigma, x, options)
-        levels = {name: level.to(x) for name, level in levels.items()}
-        clean = comfy.samplers.sampling_function(
-            model,
-            view,
-            timestep,
-            self.conds["negative"],
-            self.conds["positive"],
-            text,
-            model_options={"sampler_cfg_function": self.combine} | with_levels(options, levels),
-            seed=seed,
-        )
-        return torch.where(streams.packed(streams.masks).to(x) < sigma, known, clean)
+    def note_first(self, segment: Segment, latent: Latent) -> None:
+        """Keeps the first latent frame of the whole video, which leads later segments."""
+        if segment.start == 0:
+            self.first = latent[:, :, :1]
 
     def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage) -> str:
         """What makes every link of a painting; ConfigError where a restart could not know it."""
@@ -279,6 +273,8 @@ class CanvasGuider(Guider):
             self.guidance,
             conds_fingerprint(self.original_conds["negative"]),
             filler_of(self.latent),
+            None if self.pixels is None else (self.pixels.latent, self.pixels.openness),
+            None if self.guides is None else (self.guides.latents, self.guides.frames),
             self.plan.windows,
             self.plan.ring,
             SEGMENT_SETTINGS,
@@ -287,9 +283,12 @@ class CanvasGuider(Guider):
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
         )
 
-    def segment_context(self, segment: Segment, weights: Float[Tensor, "p t"]) -> SegmentContext:
+    def segment_context(
+        self, segment: Segment, weights: Float[Tensor, "p t"], lead: int = 0
+    ) -> SegmentContext:
         """The inputs of the model for `segment`, on the device that the model runs on.
 
+        `lead`: how many of its first latent frames lie on the canvas where others do.
         `weights`: of each prompt in each latent frame of the whole canvas. The inputs whose names
         end in `_empty` are those of a canvas without footage, which footage guidance needs.
         """
@@ -300,30 +299,29 @@ class CanvasGuider(Guider):
         if guiding:
             model_mask = torch.ones_like(mask)
             model_mask[:, :, :1] = 0
-        concat = concat_empty = None
-        if (self.support.images or self.support.marks) and (placed or looped):
-            empty = empty_footage(model, self.latent, latent)
-            closed = (mask if model_mask is None else model_mask).gt(0)
-            concat = concat_channels(model, torch.where(closed, empty, latent), closed.to(latent))
-            concat_empty = concat_channels(model, empty, torch.ones_like(mask))
-        vace = vace_empty = None
-        if self.support.context and "noise_mask" in self.latent:
-            empty = empty_footage(model, self.latent, latent)
-            vace = vace_context(model, latent, mask, empty)
-            vace_empty = vace_context(model, latent, torch.ones_like(mask), empty)
+        pixels = self.pixels
+        if pixels is not None:
+            placed_mask = self.placed_mask[:, :, segment.frames].clone()
+            placed_mask[:, :, :lead] = 1
+            pixels = pixels.of_segment(segment.frames, latent, mask, placed_mask)
+        footage = footage_inputs(
+            model, self.support, self.latent, segment, model_mask, pixels, looped
+        )
         context = SegmentContext(
             known=model.process_latent_in(latent),
             mask=mask,
             model_mask=model_mask if placed else None,
-            concat=concat,
-            concat_empty=concat_empty,
+            concat=footage.concat,
+            concat_empty=footage.concat_empty,
             guiding=guiding,
-            vace=vace,
-            vace_empty=vace_empty,
+            vace=footage.vace,
+            vace_empty=footage.vace_empty,
             prompts=weights,
             start=segment.start,
             reference=segment.reference and segment.reference.transformed(model.process_latent_in),
-            anchored=SEGMENT_SETTINGS.anchor * segment.overlap,
+            anchored=SEGMENT_SETTINGS.anchor * segment.overlap if self.layout is None else 0.0,
+            guides=self.guides,
+            layout=self.layout,
         )
         easing = model.easing if isinstance(model, HostModel) else 0
         share = ease_guidance(mask, easing, looped)
@@ -346,9 +344,10 @@ class CanvasGuider(Guider):
         `timestep` is sigma on the scale of the host's model; its maximum is the level of the whole
         batch. The result is in the model's latent scale, and packed for a latent with sound.
         """
-        if self.streams is not None:
-            return self.predict_streams(self.streams, x, timestep, model_options or {}, seed)
-        context, sigma = self.context, timestep.max().item()
+        context, sigma, layout = self.context, timestep.max().item(), self.layout
+        frames = range(context.start, context.start + context.known.shape[2])
+        if layout is not None:
+            x = layout.unpacked(x, frames)
         counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
         far = 0.0 if counts_flow else sigma
         model, options = self.expert_at(sigma / (1 + far), x, model_options or {})
@@ -369,7 +368,8 @@ class CanvasGuider(Guider):
         if context.reference is not None and context.anchored > 0:
             denoise = anchor(denoise, context.reference, context.anchored, self.probe)
         denoise = keep_known(denoise, context.known, context.mask)
-        return denoise(x / (1 + far), sigma / (1 + far))
+        clean = denoise(x / (1 + far), sigma / (1 + far))
+        return clean if layout is None else layout.packed(clean, frames)[0]
 
 
 def make_guider(
@@ -384,6 +384,7 @@ def make_guider(
     window: float,
     resume: bool,
     low: LowNoiseExpert | None = None,
+    frame_levels: bool = False,
 ) -> Guider:
     """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
     if latent is None:
@@ -397,5 +398,5 @@ def make_guider(
     if low is not None:
         result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
-        result.set_canvas(latent, footage_scale, window, resume)
+        result.set_canvas(latent, footage_scale, window, resume, frame_levels)
     return result

@@ -5,7 +5,7 @@ the latent; any other sees footage as noisy as the rest. Axes: b batch, c channe
 y rows, x columns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import comfy.model_base
@@ -17,13 +17,16 @@ from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
 from ..models.model import HostModel
-from .trained_length import class_names
+from .token_times import takes_token_times
+from .trained_length import class_names, takes_frame_rate, trained_latent_frames
 from .vace_context import takes_vace_context
 
 BaseModel = comfy.model_base.BaseModel
 
 Levels = Literal["token", "frame", "one"]
 """What of a latent may have a noise level of its own."""
+
+MASKED_FRAMES = 4  # of a latent frame, each with a channel of the mask, as Wan has them
 
 IMAGES_ONLY = (  # though their latents have a time axis
     "Anima",
@@ -33,6 +36,7 @@ IMAGES_ONLY = (  # though their latents have a time axis
     "Krea2",
     "QwenImage",
 )
+TWO_TASKS = "CosmosPredict2"  # one class for text to image and for image to video
 RESTORERS = ("SeedVR2",)  # they take a whole video beside the latent
 
 SUPPORT_BY_LEVEL = {
@@ -61,6 +65,7 @@ class ConditioningSupport:
     images: bool = False  # it has channels for the footage
     marks: bool = False  # it has a channel that says where footage is
     context: bool = False  # it has a network of its own for the footage: VACE
+    by_frame: bool = False  # its mask has a channel for each frame of a latent frame
 
     @property
     def accepts_footage(self) -> bool:
@@ -102,7 +107,9 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
             f"{kind} restores a video and generates none: leave `latent` of Sora Guider "
             "unconnected and use the nodes made for this model"
         )
-    images = not set(IMAGES_ONLY).isdisjoint(names)
+    images = not set(IMAGES_ONLY).isdisjoint(names) or (
+        TWO_TASKS in names and not getattr(model, "image_to_video", True)
+    )
     if getattr(latents, "latent_dimensions", 2) != 3 or images:
         raise ConfigError(
             f"{kind} does not paint videos: connect a video model, or leave `latent` of Sora "
@@ -111,7 +118,14 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
     empty, anywhere = torch.zeros(1, latents.latent_channels, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
     unasked = model.concat_cond(noise=empty, device=empty.device, latent_image=empty)
     if unasked is None:
-        return ConditioningSupport(_sigma_levels(model), context=takes_vace_context(model))
+        support = ConditioningSupport(_sigma_levels(model), context=takes_vace_context(model))
+        if not support.accepts_footage and not known_for_videos(model):
+            raise ConfigError(
+                f"{kind} takes no footage, and nothing says that it generates videos, though its "
+                "latents have a time axis: connect a video model, or leave `latent` of Sora Guider "
+                "unconnected"
+            )
+        return support
     nothing = concat_channels(model, empty, anywhere)
     if nothing.shape != unasked.shape:
         raise ConfigError(
@@ -120,19 +134,40 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
         )
     images = not torch.equal(nothing, concat_channels(model, empty + 1, anywhere))
     marks = not torch.equal(nothing, concat_channels(model, empty, 0 * anywhere))
-    return ConditioningSupport(_sigma_levels(model), images, marks)
+    by_frame = marks and marks_single_frames(model, empty)
+    return ConditioningSupport(_sigma_levels(model), images, marks, by_frame=by_frame)
+
+
+def known_for_videos(model: BaseModel) -> bool:
+    """Whether the length or the frame rate of the videos that `model` was trained on is known."""
+    return trained_latent_frames(model) is not None or takes_frame_rate(model)
+
+
+def marks_single_frames(model: BaseModel, empty: Latent) -> bool:
+    """Whether `model` tells masks apart that mark different frames of a latent frame."""
+    results = []
+    for frame in (-1, -2):
+        mask = torch.ones(1, MASKED_FRAMES, *empty.shape[2:])
+        mask[:, frame] = 0
+        results.append(concat_channels(model, empty, mask))
+    first, second = results
+    nothing = concat_channels(model, empty, torch.ones(1, 1, *empty.shape[2:]))
+    return first.shape == nothing.shape and not torch.equal(first, second)
 
 
 def concat_channels(
-    model: BaseModel, footage: Latent, mask: SamplingMask
+    model: BaseModel, footage: Latent, mask: Float[Tensor, "#b s #t #y #x"]
 ) -> Float[Tensor, "b c t y x"]:
-    """What `model` sees beside the latent: `footage`, as its VAE gave it, where `mask` is 0."""
+    """What `model` sees beside the latent: `footage`, as its VAE gave it, where `mask` is 0.
+
+    The mask has one value a latent frame (s of 1), or one for each of its frames.
+    """
     result: Any = model.concat_cond(
         noise=footage,
         device=footage.device,
         latent_image=footage,
         concat_latent_image=footage.clone(),  # some models scale it in place
-        concat_mask=mask.expand(len(mask), 1, *footage.shape[2:]),
+        concat_mask=mask.expand(-1, -1, *footage.shape[2:]),
     )
     return result
 
@@ -150,4 +185,19 @@ def _sigma_levels(model: BaseModel) -> Levels:
     levels = set(timesteps.flatten().tolist())
     if levels == {1.0}:
         return "one"
-    return "token" if levels == {0.0, 1.0} else "frame"
+    return "token" if levels == {0.0, 1.0} or takes_token_times(model) else "frame"
+
+
+def with_frame_levels(support: ConditioningSupport, model: BaseModel) -> ConditioningSupport:
+    """`support` of weights that were trained with a noise level for each latent frame.
+
+    ConfigError where the network takes none.
+    """
+    if support.levels != "one":
+        return support
+    if not takes_token_times(model):
+        raise ConfigError(
+            f"frame_levels: {type(model).__name__} takes one noise level for all frames; it is for "
+            "Wan with Pusa or SkyReels-V2 DF weights: switch it off"
+        )
+    return replace(support, levels="frame")

@@ -26,7 +26,10 @@ from ..latents import canvas_of, filler_of
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport
+from .guide_frames import GuideFrames, call_with_guides, guide_positions
 from .low_noise_expert import ModelOptions
+from .sound_latent import SoundLayout
+from .token_times import called_per_token, takes_token_times
 from .trained_length import class_names
 from .vace_context import VaceContext
 
@@ -57,6 +60,8 @@ class SegmentContext:
     reference: Statistics | None = None  # what an earlier part was like
     anchored: float = 0.0  # and how far this one is brought back to it
     share: Share = 1.0  # of what the text pushes, for each frame; said on the CPU
+    guides: GuideFrames | None = None  # single frames of footage, after the latent
+    layout: SoundLayout | None = None  # of a latent with sound in columns of its frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,27 @@ class ModelInputs:
     start: int  # the first of them, counted over the whole canvas
     total: int  # latent frames of the whole canvas
     guided: bool  # whether the first of them is clean, as HunyuanVideo I2V expects it
+    guides: tuple[Latent, Tensor] | None = None  # single frames of footage, and their positions
+    layout: SoundLayout | None = None
+    per_token: bool = False  # whether the times are given to the network by us
+
+    @property
+    def canvas_frames(self) -> list[int]:
+        """The latent frames of this call, counted over the whole canvas."""
+        return ((self.start + self.frames) % self.total).tolist()
 
     def wrap(self, options: ModelOptions) -> ModelOptions:
         """`options` with the model called so, and by whatever called it before."""
         before = options.get("model_function_wrapper", call_model)
 
         def call(apply: Callable[..., Latent], arguments: HostArguments) -> Latent:
-            return before(apply, self.apply(arguments))
+            inputs = self.apply(arguments)
+            if self.per_token:
+                apply = called_per_token(apply, inputs["c"].pop("denoise_mask", None))
+            window = arguments["c"]["transformer_options"].get("context_window")  # of the host
+            if self.guides is None or window is not None:
+                return before(apply, inputs)
+            return call_with_guides(self.guides, self.layout, partial(before, apply), inputs)
 
         return options | {"model_function_wrapper": call}
 
@@ -100,14 +119,22 @@ class ModelInputs:
         x, conds = arguments["input"], dict(arguments["c"])
         window = conds["transformer_options"].get("context_window")  # of the host's own windows
         part = slice(None) if window is None else window_frames(window, x.shape[2])
+        count = len(self.frames)
         if window is None:
             for name, cond in conds.items():
                 if isinstance(cond, Tensor) and cond.ndim > 4 and name not in UNTIMED:
-                    conds[name] = self.sliced(cond, x.shape[2])
+                    conds[name] = self.sliced(cond, count)
         if not self.guided:
             conds.pop(GUIDING_FRAME, None)
+        if self.layout is not None:
+            if window is not None:
+                raise ConfigError(
+                    "context windows and a latent with sound: remove the node and set `window` of "
+                    "Sora Guider"
+                )
+            conds |= self.layout.conds(self.sigma_ratio, len(x), self.canvas_frames)
         beside = {
-            "denoise_mask": self.sigma_ratio,
+            "denoise_mask": self.sigma_ratio if self.layout is None else None,
             "c_concat": self.concat,
             "vace_context": self.vace,
         }
@@ -116,10 +143,19 @@ class ModelInputs:
                 rows = value[..., part, :, :]
                 conds[name] = rows.repeat(len(x) // len(rows), *[1] * (rows.ndim - 1))
         if self.place and window is None:
-            places = list(range(self.place, self.place + x.shape[2]))
+            places = list(range(self.place, self.place + count))
             here = {"context_window": WindowPositions(places)}
             conds["transformer_options"] = conds["transformer_options"] | here
         return arguments | {"c": conds}
+
+    def for_host(self, x: Latent) -> Tensor:
+        """The latent frames of this call as the host's model takes them: packed with their sound,
+        where they have any."""
+        return x if self.layout is None else self.layout.packed(x, self.canvas_frames)[0]
+
+    def from_host(self, x: Tensor) -> Latent:
+        """What the host's model gave for the latent frames of this call."""
+        return x if self.layout is None else self.layout.unpacked(x, self.canvas_frames)
 
     def sliced(self, cond: Tensor, frames: int) -> Tensor:
         """`cond` at the latent frames of this call, where its axis -3 is time."""
@@ -237,8 +273,10 @@ class GuidedCall:
         context, negative = self.context, self.conds["negative"]
         frames = (first + torch.arange(x.shape[2], device=x.device)) % context.known.shape[2]
         x_in, inputs, inputs_empty = self.model_inputs(x, sigma, frames, place)
+        x_host = inputs.for_host(x_in)
         text, footage = self.guidance.scales_at(float(sigma))
-        if context.model_mask is None and context.concat is None and context.vace is None:
+        placed = context.model_mask, context.concat, context.vace, context.guides
+        if all(each is None for each in placed):
             footage = 1.0  # nothing is placed
         share = context.share
         if isinstance(share, Tensor):
@@ -252,14 +290,18 @@ class GuidedCall:
             ours = isinstance(self.model, HostModel)
             whole = merged_cond(spoken, weights[counting]) if ours else None
             if whole is not None:
-                return self.batch([whole, opposed], x_in, inputs)
-            *prompted, away = self.batch([*spoken, opposed], x_in, inputs)
-            prompts = [lambda *_, one=one: one for one in prompted]
-            return [blend_denoisers(prompts, weights[counting])(0)(x, sigma), away]
+                return self.batch([whole, opposed], x_host, inputs)
+            *prompted, away = self.batch([*spoken, opposed], x_host, inputs)
+            parts = [inputs.from_host(part) for part in prompted]
+            prompts = [lambda *_, part=part: part for part in parts]
+            blended = blend_denoisers(prompts, weights[counting])(0)(x, sigma)
+            return [inputs.for_host(blended), away]
 
         def combined(arguments: HostArguments) -> Latent:
             cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
-            none = self.batch([negative], x, inputs_empty)[0] if footage != 1 else None
+            none = None
+            if footage != 1:
+                none = self.batch([negative], inputs.for_host(x), inputs_empty)[0]
             rescale = self.guidance.rescale
             return arguments["input"] - combine(cond, uncond, none, text, footage, rescale, share)
 
@@ -270,9 +312,9 @@ class GuidedCall:
         }
         guided = any_guidance(guidance_weights(text, footage, share)[0])
         always = bool(self.options.get("disable_cfg1_optimization"))  # patches that read both
-        return comfy.samplers.sampling_function(
+        predicted = comfy.samplers.sampling_function(
             self.model,
-            x_in * self.scale,
+            x_host * self.scale,
             self.timestep,
             negative if guided or always else None,
             self.conds["positive"],
@@ -280,6 +322,7 @@ class GuidedCall:
             model_options=inputs.wrap(self.options) | own,  # hooks that call the model: as here
             seed=self.seed,
         )
+        return inputs.from_host(predicted)
 
     def model_inputs(
         self, x: Latent, sigma: Sigma, frames: Tensor, place: int
@@ -296,12 +339,16 @@ class GuidedCall:
             for part in (context.concat, context.concat_empty, context.vace, context.vace_empty)
         )
         here = (frames, context.start, context.prompts.shape[1])
-        whole = context.known.shape[2]
-        return (
-            x_in,
-            ModelInputs(whole, place, level, concat, vace, *here, guided),
-            ModelInputs(whole, place, None, concat_empty, vace_empty, *here, False),
-        )
+        whole, layout = context.known.shape[2], context.layout
+        own = level is not None and takes_token_times(self.model)
+        inputs = ModelInputs(whole, place, level, concat, vace, *here, guided, None, layout, own)
+        if context.guides is not None:
+            latents, places = context.guides.among(inputs.canvas_frames)
+            if places:
+                positions = guide_positions(self.model, latents, places)
+                inputs = replace(inputs, guides=(latents, positions))
+        empty = (None, concat_empty, vace_empty)
+        return x_in, inputs, ModelInputs(whole, place, *empty, *here, False, None, layout)
 
     def batch(self, conds: list[Any], x: Latent, view: ModelInputs) -> list[Latent]:
         """The predictions for several conditionings, side by side where that is faster."""

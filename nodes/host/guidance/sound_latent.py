@@ -1,107 +1,233 @@
-"""Video and sound in one latent, as LTX-2 samples them: both streams hold what is known.
+"""Video and sound in one latent, as LTX-2 samples them: each latent frame with the sound beside it.
 
-The host packs the streams of a nested latent into one row. Axes: b batch, c channels, t latent
-frames, y rows, x columns, u frames of the sound, n values of all streams.
+The host packs the streams of a nested latent into one row. Segments, windows and loops cut a
+latent along its frames, so here sound is laid out in columns of its latent frame. Axes: b batch, c
+channels, t latent frames, y rows, x columns, a channels of the sound, u its frames, f its bins, n
+columns of a latent frame with its sound.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
+import comfy.model_base
+import comfy.nested_tensor
 import comfy.utils
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError
-from ....sora_core.sampling.inpaint import SamplingMask, model_view
+from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
-from .low_noise_expert import ModelOptions
+from ..latents import LatentDict, canvas_latent_of, is_nested, streams_of
+from ..sampling import Callback
+
+LTX_TIME = 8  # frames of a latent frame, where nothing says how many
+LATENT_SHAPES = "latent_shapes"  # in the inputs of a model: the sizes of packed streams
 
 Packed = Float[Tensor, "b 1 n"]
-
-
-def is_nested(latent: object) -> bool:
-    """Whether `latent` holds several streams."""
-    return bool(getattr(latent, "is_nested", False))
-
-
-def streams_of(latent: Any) -> list[Tensor]:  # noqa: ANN401 - the host's NestedTensor, or a tensor
-    """The streams of `latent`, video first."""
-    return list(latent.unbind()) if is_nested(latent) else [latent]
+SoundStream = Float[Tensor, "b a u f"]
+SoundMask = Float[Tensor, "b 1 u f"]
+Joint = Float[Tensor, "b c t n 1"]
 
 
 @dataclass(frozen=True, slots=True)
-class Streams:
-    """What is known of video and sound, and the mask of each, from 0 (exact) to 1 (free)."""
+class SoundLayout:
+    """Where the sound of a nested latent lies: `beside[j]` is the latent frame of its frame `j`."""
 
-    known: list[Tensor]
-    masks: list[Tensor]  # one value for all channels, of the sizes of `known`
+    video: tuple[int, int, int]  # channels, rows and columns
+    sound: tuple[int, int]  # channels and bins
+    beside: tuple[int, ...]
+    frames: int
 
     @property
-    def shapes(self) -> list[torch.Size]:
-        return [stream.shape for stream in self.known]
+    def columns(self) -> int:
+        """Columns of one frame of sound, as many channels high as the video."""
+        return ceil(self.sound[0] * self.sound[1] / self.video[0])
 
-    def packed(self, parts: list[Tensor]) -> Packed:
-        """`parts`, one for each stream, as the host packs them."""
-        whole = [part.expand_as(stream) for part, stream in zip(parts, self.known, strict=True)]
-        return comfy.utils.pack_latents(whole)[0]
+    @property
+    def cells(self) -> int:
+        return self.video[1] * self.video[2]
 
-    def model_inputs(self, x: Packed, sigma: float, known: Packed) -> tuple[Packed, dict[str, Any]]:
-        """What the network sees of `x`, and the ratio of each stream's levels to `sigma`.
+    @property
+    def most(self) -> int:
+        """The most frames of sound beside one latent frame."""
+        return max(self.beside.count(i) for i in range(self.frames))
 
-        `known` is packed and as the model has it.
-        """
-        view, levels = model_view(x, sigma, known, self.packed(self.masks).to(x))
-        video, sound, *_ = comfy.utils.unpack_latents(levels / sigma, self.shapes)
-        return view, {"denoise_mask": video[:, :1], "audio_denoise_mask": sound[:, :1]}
-
-    def finished(self, sampled: list[Tensor]) -> list[Tensor]:
-        """`sampled` with what is known in its place, bit for bit."""
+    def slots(self, latent_frames: Sequence[int]) -> list[tuple[int, int, int]]:
+        """For each frame of sound beside `latent_frames`, in their order: which of these, the
+        place among those beside it, and its number in the whole sound."""
+        own: dict[int, list[int]] = {}
+        for j, latent_frame in enumerate(self.beside):
+            own.setdefault(latent_frame, []).append(j)
         return [
-            torch.where(mask == 0, known, one.to(known))
-            for mask, known, one in zip(self.masks, self.known, sampled, strict=True)
+            (at, slot, j)
+            for at, latent_frame in enumerate(latent_frames)
+            for slot, j in enumerate(own.get(latent_frame, []))
         ]
 
+    def joined(self, streams: Sequence[Tensor], latent_frames: Sequence[int]) -> Joint:
+        """`streams` of the video's `latent_frames` and of the sound beside them, as one latent."""
+        video, sound = streams
+        values = sound.transpose(1, 2).flatten(2)  # b u (a f)
+        missing = self.columns * video.shape[1] - values.shape[2]
+        values = torch.nn.functional.pad(values, (0, missing))
+        values = values.unflatten(2, (self.columns, video.shape[1])).permute(0, 3, 1, 2)
+        beside = video.new_zeros(*video.shape[:3], self.most, self.columns)
+        slots = self.slots(latent_frames)
+        beside[:, :, [each[0] for each in slots], [each[1] for each in slots]] = values
+        return torch.cat([video.flatten(3), beside.flatten(3)], dim=3)[..., None]
 
-def streams_from(latent: Any, denoise_mask: Any) -> Streams:  # noqa: ANN401 - see streams_of
-    """The streams of a nested latent; sound without a mask of its own has that of the video.
+    def video_of(self, joint: Joint) -> Latent:
+        """The video of `joint`."""
+        return joint[:, :, :, : self.cells, 0].unflatten(3, self.video[1:])
+
+    def separated(self, joint: Joint, latent_frames: Sequence[int]) -> list[Tensor]:
+        """The video of `joint` and the sound beside its `latent_frames`."""
+        beside = joint[:, :, :, self.cells :, 0].unflatten(3, (self.most, self.columns))
+        slots = self.slots(latent_frames)
+        at, slot = ([each[i] for each in slots] for i in (0, 1))
+        values = beside[:, :, at, slot]  # b c u k
+        values = values.permute(0, 2, 3, 1).flatten(2)[:, :, : self.sound[0] * self.sound[1]]
+        return [self.video_of(joint), values.unflatten(2, self.sound).transpose(1, 2)]
+
+    def joined_masks(self, video: SamplingMask, sound: SoundMask) -> SamplingMask:
+        """The masks of both streams, as that of the joint latent.
+
+        Columns without sound are as open as the most open cell of their latent frame.
+        """
+        video = video.expand(-1, -1, self.frames, *self.video[1:])
+        by_frame = sound.amax(3)
+        beside = video.amax((3, 4))[..., None, None].repeat(1, 1, 1, self.most, self.columns)
+        for at, slot, j in self.slots(range(self.frames)):
+            beside[:, :, at, slot] = by_frame[:, :, j, None]
+        return torch.cat([video.flatten(3), beside.flatten(3)], dim=3)[..., None]
+
+    def separated_masks(
+        self, joint: SamplingMask, latent_frames: Sequence[int]
+    ) -> tuple[SamplingMask, SoundMask]:
+        """The masks of both streams, of which `joint` is that of the joint latent."""
+        joint = joint.expand(-1, -1, len(latent_frames), -1, -1)
+        video = joint[:, :, :, : self.cells, 0].unflatten(3, self.video[1:])
+        beside = joint[:, :, :, self.cells :, 0].unflatten(3, (self.most, self.columns))
+        slots = self.slots(latent_frames)
+        values = beside[:, :, [each[0] for each in slots], [each[1] for each in slots], 0]
+        return video, values[..., None].expand(-1, -1, -1, self.sound[1])
+
+    def packed(self, joint: Joint, latent_frames: Sequence[int]) -> tuple[Packed, list[torch.Size]]:
+        """`joint` as the host packs its streams, and their sizes."""
+        return comfy.utils.pack_latents(self.separated(joint, latent_frames))
+
+    def unpacked(self, packed: Packed, latent_frames: Sequence[int]) -> Joint:
+        """The joint latent that the host packed."""
+        sizes = self.sizes(packed.shape[0], latent_frames)
+        streams: Any = comfy.utils.unpack_latents(packed, sizes)
+        return self.joined(streams, latent_frames)
+
+    def sizes(self, batch: int, latent_frames: Sequence[int]) -> list[torch.Size]:
+        """The sizes of both streams in `latent_frames`."""
+        channels, *sides = self.video
+        count = len(self.slots(latent_frames))
+        return [
+            torch.Size((batch, channels, len(latent_frames), *sides)),
+            torch.Size((batch, self.sound[0], count, self.sound[1])),
+        ]
+
+    def conds(
+        self, levels: SamplingMask | None, rows: int, latent_frames: Sequence[int]
+    ) -> dict[str, Any]:
+        """The inputs of a call on `rows` that tell the sizes and the levels of both streams."""
+        conds: dict[str, Any] = {LATENT_SHAPES: self.sizes(rows, latent_frames)}
+        if levels is not None:
+            video, sound = self.separated_masks(levels, latent_frames)
+            for name, mask in (("denoise_mask", video), ("audio_denoise_mask", sound)):
+                conds[name] = mask.repeat(rows // len(mask), 1, 1, *[1] * (mask.ndim - 3))
+        return conds
+
+    def video_callback(self, callback: Callback) -> Callback:
+        """`callback` with the video alone of what it gets, as joint latents or nested ones."""
+
+        def show(step: int, clean: Any, x: Any, total: int) -> None:  # noqa: ANN401
+            video, noisy = (
+                streams_of(part)[0] if is_nested(part) else self.video_of(part)
+                for part in (clean, x)
+            )
+            callback(step, video, noisy, total)
+
+        return show
+
+    def nested(self, joint: Joint, latent_frames: Sequence[int]) -> Any:  # noqa: ANN401
+        """`joint` as the host's NestedTensor."""
+        return comfy.nested_tensor.NestedTensor(self.separated(joint, latent_frames))
+
+
+def sound_layout(latent: Any, time: int, ring: bool) -> SoundLayout | None:  # noqa: ANN401
+    """The layout of a nested `latent`; None of one without sound.
+
+    `time` is the frames of a latent frame; on a `ring` the first one has as many as all others.
+    ConfigError for other streams than video and sound.
+    """
+    if not is_nested(latent):
+        return None
+    streams = streams_of(latent)
+    if len(streams) != 2 or streams[0].ndim != 5 or streams[1].ndim != 4:
+        raise ConfigError(
+            f"a latent of {len(streams)} streams: Sora Guider takes video and sound, as "
+            "LTXVConcatAVLatent or Sora Encode Canvas with audio_vae makes them"
+        )
+    video, sound = streams
+    beside = frames_beside(video.shape[2], sound.shape[2], time, ring)
+    return SoundLayout(
+        (video.shape[1], *video.shape[3:]), (sound.shape[1], sound.shape[3]), beside, video.shape[2]
+    )
+
+
+def frames_per_latent_frame(model: comfy.model_base.BaseModel, latent: LatentDict) -> int:
+    """How many frames a latent frame stands for: as the canvas was encoded, or as the host says."""
+    encoded, kind = canvas_latent_of(latent), model.latent_format
+    if encoded is not None:
+        return encoded.compression.time
+    return int(getattr(kind, "temporal_downscale_ratio", LTX_TIME))
+
+
+def frames_beside(latent_frames: int, sound_frames: int, time: int, ring: bool) -> tuple[int, ...]:
+    """For each frame of the sound the latent frame during whose video it is heard at its middle."""
+    lead = time - 1 if not ring else 0  # a lone first frame is as the last of a whole group
+    total = latent_frames * time - lead
+    middles = ((j + 0.5) * total / sound_frames for j in range(sound_frames))
+    return tuple(min(latent_frames - 1, (int(middle) + lead) // time) for middle in middles)
+
+
+def streams_from(
+    latent: Any,  # noqa: ANN401
+    denoise_mask: Any,  # noqa: ANN401
+    time: int,
+    ring: bool,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Both streams of a nested latent and their masks.
 
     Sound that is empty (zeros) is free. Sound that was encoded, with a mask of ones or none, is
-    held where whole latent frames of the video are: an extended video goes on with both.
+    held where the video is: an extended video goes on with both.
     """
     known = streams_of(latent)
-    if len(known) != 2:
-        raise ConfigError(f"a latent of {len(known)} streams: Sora Guider takes video and sound")
     masks = [] if denoise_mask is None else streams_of(denoise_mask)
     full = [stream.new_ones(stream[:, :1].shape) for stream in known]
     for i, mask in enumerate(masks[:2]):
         full[i] = comfy.utils.reshape_mask(mask, known[i].shape)[:, :1].to(known[i])
     video, sound = full
     if bool(known[1].any()) and bool((sound == 1).all()):
-        sound = sound_mask(video, sound)
-    return Streams(known, [video, sound])
+        sound = sound_mask(video, sound, time, ring)
+    return known, [video, sound]
 
 
-def sound_mask(video: SamplingMask, sound: Float[Tensor, "b 1 u f"]) -> Float[Tensor, "b 1 u f"]:
+def sound_mask(video: SamplingMask, sound: SoundMask, time: int, ring: bool) -> SoundMask:
     """The mask of the sound that runs beside a video with the mask `video`.
 
-    A frame of the sound is held as firmly as the least firm cell of the latent frame beside it.
+    A frame of sound is held as firmly as the firmest cell of the video at its time: a hole in the
+    picture, or more picture around it, leaves the sound as it is.
     """
-    by_frame = video.amax((3, 4))
-    frames = (torch.arange(sound.shape[2]) * video.shape[2]) // sound.shape[2]
+    by_frame = video.amin((3, 4))
+    frames = list(frames_beside(video.shape[2], sound.shape[2], time, ring))
     return by_frame[:, :, frames, None].expand(len(by_frame), 1, -1, sound.shape[3]).to(sound)
-
-
-def with_levels(options: ModelOptions, levels: dict[str, Any]) -> ModelOptions:
-    """`options` with the levels of both streams in each call of the network."""
-
-    def call(apply: Any, arguments: dict[str, Any]) -> Latent:  # noqa: ANN401
-        conds, rows = dict(arguments["c"]), len(arguments["input"])
-        for name, level in levels.items():
-            conds[name] = level.repeat(rows // len(level), *[1] * (level.ndim - 1))
-        before = options.get("model_function_wrapper")
-        if before is not None:
-            return before(apply, arguments | {"c": conds})
-        return apply(arguments["input"], arguments["timestep"], **conds)
-
-    return options | {"model_function_wrapper": call}

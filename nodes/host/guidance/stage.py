@@ -4,6 +4,7 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import comfy.utils
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
+from ..latents import is_nested, streams_of
 from ..sampling import LatentDict
+from .sound_latent import SoundLayout, streams_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,13 @@ def stage_of(
     mask = known.new_ones(1, 1, *known.shape[2:])
     if denoise_mask is not None:
         mask = comfy.utils.reshape_mask(denoise_mask, known.shape)[:, :1]
+    return stage_from(known, mask, latent_image, noise, sigmas)
+
+
+def stage_from(
+    known: Latent, mask: SamplingMask, latent_image: Latent, noise: Latent, sigmas: Tensor
+) -> SigmaStage:
+    """The stage of a sampler over footage `known`, held where `mask` is 0."""
     return SigmaStage(
         known=known,
         mask=mask.to(known),
@@ -80,3 +90,29 @@ def stage_of(
         continues=not bool(noise.any()),
         ends_clean=len(sigmas) == 0 or float(sigmas[-1]) == 0,
     )
+
+
+def joint_stage(
+    layout: SoundLayout,
+    latent: LatentDict,
+    latent_image: Any,  # noqa: ANN401 - the host's NestedTensor, as the noise and the mask are
+    denoise_mask: Any,  # noqa: ANN401
+    noise: Any,  # noqa: ANN401
+    sigmas: Tensor,
+    time: int,
+    ring: bool,
+) -> tuple[SigmaStage, Latent]:
+    """The stage of a latent with sound, and its noise, both as joint latents of `layout`.
+
+    The footage is that of `latent` where this has sound too, else what the sampler starts from.
+    """
+    source = {"samples": latent_image, "noise_mask": denoise_mask}
+    if "noise_mask" in latent and is_nested(latent["samples"]):
+        source = latent
+    known, masks = streams_from(source["samples"], source["noise_mask"], time, ring)
+    joint, joint_noise, joint_known = (
+        layout.joined(streams, range(layout.frames))
+        for streams in (streams_of(latent_image), streams_of(noise), known)
+    )
+    mask = layout.joined_masks(*masks)
+    return stage_from(joint_known, mask, joint, joint_noise, sigmas), joint_noise

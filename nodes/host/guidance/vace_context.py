@@ -5,12 +5,13 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 import comfy.model_base
 import torch
-from jaxtyping import Float
+from einops import rearrange
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
-from ....sora_core.shapes import Latent
+from ....sora_core.shapes import Compression, Latent
 from ..conditioning import Conds
 from .trained_length import class_names
 
@@ -18,6 +19,7 @@ VACE = "WAN21_Vace"
 USER_FRAMES = "vace_frames"
 STEP = 4  # frames of a latent frame; the first stands alone
 MASK_CHANNELS = 64  # one for each pixel of an 8 x 8 latent cell
+CELL = 8  # pixels of a side of a latent cell
 
 VaceContext = Float[Tensor, "b 1 c t y x"]
 
@@ -49,9 +51,26 @@ def vace_mask_frames(frames: int) -> Tensor:
     trained so: the first latent frame takes that of the second frame, and a lone first image is
     marked as generated though it is in the context (ali-vilab/VACE, wan_vace.py).
     """
-    video_frames = 1 + STEP * (frames - 1)
-    nearest = ((torch.arange(frames) + 0.5) * (video_frames / frames)).long()
+    nearest = torch.tensor(vace_video_frames(frames, False, Compression(time=STEP)))
     return (nearest + STEP - 1) // STEP
+
+
+def vace_video_frames(frames: int, ring: bool, compression: Compression) -> list[int]:
+    """The frame of the video whose mask each of `frames` latent frames gets, as VACE resizes it."""
+    total = frames * compression.time if ring else compression.pixel_frames(frames)
+    return [int((i + 0.5) * (total / frames)) for i in range(frames)]
+
+
+def vace_pixel_context(
+    model: comfy.model_base.BaseModel,
+    video: Latent,
+    open_pixels: Bool[Tensor, "t y2 x2"],
+    empty: Latent,
+) -> VaceContext:
+    """What VACE sees of a canvas that was encoded as one `video`, grey in its open pixels."""
+    videos = [model.process_latent_in(part) for part in (video, empty)]
+    marks = rearrange(open_pixels, "t (y p) (x q) -> 1 (p q) t y x", p=CELL, q=CELL)
+    return torch.cat([*videos, marks.to(video)], dim=1)[:, None]
 
 
 def check_user_context(conds: dict[str, Conds], frames: int, placed: bool) -> None:

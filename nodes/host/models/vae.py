@@ -136,7 +136,14 @@ def video_compression(vae: VAE) -> Compression:
         count = ratio[0]
         if (count(1), count(1 + pressed.time)) == (1, 2):
             return pressed
+        counts = ", ".join(f"{count(frames)} for {frames}" for frames in (1, 1 + pressed.time, 81))
+        raise ConfigError(
+            f"this VAE lays videos out in another grid ({counts} frames, in latent frames): a "
+            "canvas needs one whose first latent frame is one frame and whose others have equally "
+            "many, such as Wan, HunyuanVideo, LTX or Sora Load Model; use the nodes made for this "
+            "model"
+        )
     raise ConfigError(
-        "this VAE is for images or has another grid: connect that of a video model whose first "
-        "latent frame is one frame, such as Wan, HunyuanVideo, LTX or Sora Load Model"
+        "this VAE is for images or sound: connect that of a video model, such as Wan, "
+        "HunyuanVideo, LTX or Sora Load Model"
     )

@@ -1,6 +1,7 @@
 """Runs a long video segment by segment: cached, with progress, and measured for drift."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ import comfy.model_base
 
 from ....sora_core.resume.jobs import Job
 from ....sora_core.resume.prediction_cache import PredictionCache
+from ....sora_core.resume.retention import running
 from ....sora_core.resume.tensor_cache import Tensors
 from ....sora_core.sampling.drift import DriftMonitor, Statistics
 from ....sora_core.sampling.segments import (
@@ -18,6 +20,7 @@ from ....sora_core.sampling.segments import (
     segment_starts,
 )
 from ....sora_core.shapes import Latent
+from .job_limits import tidy_jobs
 from .progress import SamplingProgress
 from .segment_cache import LATENT_KEY, SegmentJob, free_statistics
 
@@ -36,6 +39,8 @@ class SegmentRunner:
     segment_job: SegmentJob
     chain: SegmentSettings
     length: int
+    monitored: bool = True  # whether drift is measured: not where sound lies in the latent
+    on_segment: Callable[[Segment, Latent], None] = lambda segment, latent: None  # once finished
 
     @property
     def total(self) -> int:
@@ -46,7 +51,8 @@ class SegmentRunner:
     ) -> tuple[Latent, str]:
         """The whole latent, and a summary for the user. Segments and predictions that `job` has
         cached are not generated again."""
-        segment_job, monitor, resumed = self.segment_job, drift_monitor(self.model), ResumeReport()
+        segment_job, resumed = self.segment_job, ResumeReport()
+        monitor = drift_monitor(self.model) if self.monitored else None
 
         def cached_segment(segment: Segment) -> Latent:
             seed = None if segment_job.seed is None else (segment_job.seed + segment.index) % 2**64
@@ -63,6 +69,7 @@ class SegmentRunner:
                 else job.part(segment.index, segment_job.key_of(segment, seed), make)
             )
             latent = part[LATENT_KEY]
+            self.on_segment(segment, latent)
             if there:
                 resumed.parts += 1
                 progress.restored(segment, latent)
@@ -81,20 +88,23 @@ class SegmentRunner:
                 )
             return latent
 
-        whole = generate_segments(
-            cached_segment,
-            segment_job.known,
-            segment_job.mask,
-            self.length,
-            self.chain,
-            segment_job.words,
-        )
+        with nullcontext() if job is None else running(job.folder):
+            whole = generate_segments(
+                cached_segment,
+                segment_job.known,
+                segment_job.mask,
+                self.length,
+                self.chain,
+                segment_job.words,
+            )
+        removed = ""
         if job is not None:
             job.finish()
+            removed = tidy_jobs()
         if self.total > 1:
             progress.finish(self.model.process_latent_in(whole), self.total)
         parts = [f"{self.total} parts." if self.total > 1 else "", resumed.summary]
-        parts.append(monitor.summary if monitor is not None else "")
+        parts += [monitor.summary if monitor is not None else "", removed]
         return whole, " ".join(part for part in parts if part)
 
 

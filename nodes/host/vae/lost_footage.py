@@ -3,9 +3,7 @@
 import comfy.utils
 from torch import Tensor
 
-from ..latents import LatentDict, canvas_latent_of
-
-LOST_TOLERANCE = 0.05  # of the footage's deviation; uni_pc, which is not exact, stays below 0.01
+from ..latents import LOST_TOLERANCE, LatentDict, canvas_latent_of, opened_frames
 
 
 def lost_footage(latent: LatentDict) -> str:
@@ -18,7 +16,8 @@ def lost_footage(latent: LatentDict) -> str:
     if encoded is None or not isinstance(mask, Tensor) or encoded.known.shape != samples.shape:
         return ""
     known = encoded.known
-    held = (comfy.utils.reshape_mask(mask, known.shape)[:, :1] == 0).expand_as(known)
+    held = (comfy.utils.reshape_mask(mask, known.shape)[:, :1] == 0).expand_as(known).clone()
+    held[:, :, opened_frames(latent, encoded)] = False
     count = held.sum(dim=(0, 1, 3, 4)) if known.ndim == 5 else held.sum()[None]
     if not bool(count.any()):
         return ""

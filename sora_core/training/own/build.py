@@ -47,7 +47,7 @@ def spread_over(
         return averages, model, ranks
     if settings.parallel == FSDP:
         for each in (model, *averages.models):
-            shard(each, blocks_of(each), device)
+            shard(each, blocks_of(each), device, FlowObjective.denoise.__name__)
     together: TorchRanks = parallelised(model, ranks, settings.parallel, device)
     return averages, together.module or model, together
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...models.dit import DiT
-from ...models.packing import denoise_packed
+from ...models.packing import PackedClip, denoise_packed
+from ...shapes import Latent
 from ..flow_losses import cell_error, frame_step_loss, weighted_mean
 from .samples import FlowSample
 
@@ -42,6 +43,10 @@ class FlowObjective(nn.Module):
             else:
                 steps.append(torch.zeros_like(flow[-1]))
         return torch.stack(flow) + 0 * self.idle(), torch.stack(steps)
+
+    def denoise(self, clips: Sequence[PackedClip]) -> list[Latent]:
+        """The clean latents of `clips`; under FSDP the model's own calls would lack weights."""
+        return denoise_packed(self.dit, clips)
 
     def idle(self) -> Tensor:
         """The sum of the weights that only clips with known footage use.

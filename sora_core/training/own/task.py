@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ...models.autoencoder import Autoencoder
-from ...models.dit import DiT
 from ...shapes import Frames
 from ...video.frames import frames_from_video
 from ...world.sheet import contact_sheet
@@ -86,11 +85,11 @@ class OwnTransformerTask:
         if means:
             values["held_out/mean"] = means[best]
         with half:
-            values |= self.sheet(self.averages.models[best].dit, step, folder)
+            values |= self.sheet(self.averages.models[best], step, folder)
         self.on_validation(step, values, best)
         return values
 
-    def sheet(self, dit: DiT, step: int, folder: Path) -> Mapping[str, float]:
+    def sheet(self, model: FlowObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The rulers of clips generated at fixed seeds; the first process writes their sheet."""
         chosen = [*self.clips.held_out, *self.clips.training][: self.settings.sheet_clips]
         sharded = bool(getattr(self.ranks, "sharded", False))
@@ -99,9 +98,14 @@ class OwnTransformerTask:
         settings, frames = self.settings, []
         for seed, clip in enumerate(chosen):
             latent = sampled_clip(
-                dit, clip, self.clips.empty, settings.sheet_steps, settings.guidance, seed,
+                model.denoise,
+                clip,
+                self.clips.empty,
+                settings.sheet_steps,
+                settings.guidance,
+                seed,
                 self.device,
-            )  # fmt: skip
+            )
             frames.append(self.decoded(latent))
         if self.ranks.first:
             captions = [clip.caption for clip in chosen]

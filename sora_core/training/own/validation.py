@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from ...models.dit import DiT
-from ...models.packing import PackedClip, denoise_packed
+from ...models.packing import PackedClip
 from ...sampling.guidance import guide
 from ...sampling.noise import seeded_noise
 from ...sampling.samplers import Sigma, euler
@@ -80,7 +79,7 @@ def turned_at(losses: Sequence[tuple[int, float]]) -> int | None:
 
 @torch.no_grad()
 def sampled_clip(
-    dit: DiT,
+    denoise_clips: Callable[[Sequence[PackedClip]], list[Latent]],
     clip: OwnClip,
     empty: Float[Tensor, "l e"],
     steps: int,
@@ -96,7 +95,7 @@ def sampled_clip(
     def conditioned(text: Tensor) -> Callable[[Latent, Sigma], Latent]:
         def denoise(x: Latent, sigma: Sigma) -> Latent:
             level = torch.as_tensor(sigma, device=device).view(1, 1, 1, 1, 1)
-            return denoise_packed(dit, [PackedClip(x, level, text, fps=clip.fps)])[0]
+            return denoise_clips([PackedClip(x, level, text, fps=clip.fps)])[0]
 
         return denoise
 

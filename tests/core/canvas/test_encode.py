@@ -232,6 +232,7 @@ def test_nothing_is_read_before_it_is_encoded(tmp_path):
     assert placed.grid().frames == 5
 
 
+@pytest.mark.slow
 def test_memory_beside_the_latent_does_not_depend_on_the_length(tmp_path):
     def peak(frames):
         mask = torch.zeros(1, 1, 1).expand(frames, -1, -1)

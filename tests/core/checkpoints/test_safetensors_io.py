@@ -23,6 +23,7 @@ SHAPES = st.lists(st.integers(0, 3), max_size=4)
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,9}(\.[A-Za-z0-9_-]{1,9}){0,2}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(NAMES, st.tuples(SHAPES, st.sampled_from(list(DTYPES.values()))), max_size=6)
 )

@@ -174,6 +174,7 @@ def reading_seconds(prompt):
     return min(once() for _ in range(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["(", "(:", "1", "\\(", "(:1", ": ", "()"])
 def test_reading_a_prompt_takes_time_in_proportion_to_its_length(text):
     short, long = (("(" + text * length)[:length] for length in (10_000, 80_000))

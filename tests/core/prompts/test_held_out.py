@@ -18,16 +18,19 @@ def tried():
     return list(expansion_trials(read_language()))
 
 
+@pytest.mark.slow
 def test_no_expansion_loses_or_contradicts_a_fact_or_changes_when_expanded_again(tried):
     assert [str(trial) for trial in tried if trial.wrong] == []
 
 
+@pytest.mark.slow
 def test_300_prompts_are_expanded_in_under_5_ms_each(tried):
     found = {figure.name: figure.value for figure in expansion_figures(tried)}
     assert found["prompts"] == 300
     assert found["slowest"] < 5
 
 
+@pytest.mark.slow
 def test_most_scenes_are_said_anew_in_trained_words(tried):
     found = {figure.name: figure.value for figure in expansion_figures(tried)}
     assert found["said_anew"] > 0.75

@@ -12,7 +12,12 @@ RESTING = (
     "a blue cylinder, the camera zooms in",
     "a striped ball on grass under a sunset sky",
 )
-MOVING = ("a ball rolls", "a cube moves", "a ball behind a wall", "a cone that does not stand still")
+MOVING = (
+    "a ball rolls",
+    "a cube moves",
+    "a ball behind a wall",
+    "a cone that does not stand still",
+)
 MOTIONS = ("rolls", "slides", "falls", "bounces", "spins", "moves")
 
 

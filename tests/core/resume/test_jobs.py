@@ -67,6 +67,7 @@ def unbroken(tmp_path, **changed):
     return Painting(tmp_path / "unbroken", **changed)()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(some.lists(some.integers(1, 3 * LINKS), min_size=1, max_size=4))
 def test_killed_anywhere_and_again_it_ends_with_the_bits_of_an_unbroken_run(

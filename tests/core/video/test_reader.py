@@ -44,6 +44,7 @@ def greys(frames):
     return [round(level / 7) for level in frames[:, 8, 8, 0].tolist()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "suffix"), FILES)
 @pytest.mark.parametrize("rate", [None, FPS])
 def test_reading_from_any_frame_is_the_rest_of_the_whole(

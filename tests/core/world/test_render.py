@@ -110,6 +110,7 @@ def test_motion_to_the_left_is_to_the_left_on_the_screen_and_toward_grows():
     assert toward.radius[0, -1] > 1.4 * toward.radius[0, 0]
 
 
+@pytest.mark.slow
 def test_no_thing_moves_a_latent_cell_in_one_frame():
     for seed in range(60):
         truth = render(sample_scene(seed), Size(64, 64, 17)).truth

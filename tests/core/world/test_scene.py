@@ -30,6 +30,7 @@ def test_training_never_shows_a_held_out_combination():
     assert not [what for what in displayed if is_held_out(*what)]
 
 
+@pytest.mark.slow
 def test_held_out_scenes_show_one_thing_in_a_held_out_combination():
     for seed in SEEDS:
         (what,) = combinations(sample_scene(seed, held_out=True))

@@ -27,7 +27,7 @@ MODELS = {  # channels and compression of the VAE; width, pooled width and mask 
 DISPLAYED = {
     "wan21_t2v": "One noise level",
     "wan21_i2v": "channels",
-    "wan22_5b": "One noise level a latent frame",
+    "wan22_5b": "each token",
     "ltxv": "each token",
     "hunyuan": "One noise level",
 }

@@ -9,6 +9,8 @@ import torch
 from sora_core.measure.world.physics import LAWS, lawful, ranges
 from tests.support.broken_clips import moved, redrawn, sample, stretched, true_clips
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def true_fits(kind):

@@ -23,6 +23,8 @@ from sora_core.shapes import Size
 from sora_core.world.render import render
 from tests.support.broken_clips import doubled, moved, redrawn, sample, stretched, true_clips
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", ("orbit", "pan", "rise", "zoom"))
 def test_a_true_floor_is_carried_along_by_the_true_camera(kind):
@@ -177,7 +179,6 @@ def test_clips_in_another_order_of_frames_are_farther_too():
     assert distance([f[order] for f in true], true) > 2 * abs(distance(true, true))
 
 
-@pytest.mark.slow
 def test_four_steps_are_farther_than_twenty():
     pipeline = load()
     near, far = (Clips(pipeline, steps=steps) for steps in (20, 4))

@@ -8,7 +8,7 @@ from sora_core.training.distributed import Ranks, run
 from tests.support.own_runs import GroupRuns, losses, small_plan, small_settings
 
 STEPS, PAUSE = 20, 10
-QUICK = {"steps": STEPS, "validate_every": 100, "save_every": PAUSE, "sheet_clips": 0}
+QUICK = {"steps": STEPS, "rate": 3e-4, "validate_every": 100, "save_every": PAUSE, "sheet_clips": 0}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,8 @@ def runs(tmp_path_factory):
     plan = small_plan(folder)
     ddp = small_settings(folder, **QUICK)
     fsdp = small_settings(folder, **QUICK, parallel="fsdp", until=PAUSE)
-    checked = small_settings(folder, **QUICK, checkpointing=True, parallel="fsdp", accumulate=2)
+    more = {"checkpointing": True, "parallel": "fsdp", "accumulate": 2, "sheet_clips": 1}
+    checked = small_settings(folder, **QUICK | more)
     alone = GroupRuns(plan, folder / "cache", {folder / "alone": ddp})
     alone(Ranks())
     group = {folder / "ddp": ddp, folder / "fsdp": fsdp, folder / "checked": checked}
@@ -44,13 +45,21 @@ def test_two_processes_have_the_losses_of_one(runs, kind):
 
 
 @pytest.mark.slow
+def test_split_weights_generate_clips(runs):
+    assert (runs / "checked" / f"sheet-{STEPS:08d}.png").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ddp", "fsdp", "checked"])
 def test_two_processes_end_with_the_weights_of_one(runs, kind):
-    ends = [read_tensors(runs / name / "last.safetensors", prefix="transformer.") for name in
-            (kind, "alone")]  # fmt: skip
-    start = read_tensors(runs / "tiny.safetensors", prefix="transformer.")
-    moved = max((ends[1][name].float() - start[name].float()).abs().max() for name in start)
-    for name in start:
-        torch.testing.assert_close(
-            ends[0][name].float(), ends[1][name].float(), atol=0.02 * float(moved), rtol=0
+    """Not exactly: Muon rounds to bfloat16, and AdamW divides a gradient near 0 by its own size."""
+    start, end, other = (
+        torch.cat([tensor.float().flatten() for _, tensor in sorted(tensors.items())])
+        for tensors in (
+            read_tensors(runs / name, prefix="transformer.")
+            for name in ("tiny.safetensors", "alone/last.safetensors", f"{kind}/last.safetensors")
         )
+    )
+    difference = ((other - end).norm() / (end - start).norm()).item()
+    print(f"{kind}: {difference:.2g} of how far the weights moved")
+    assert difference < 0.03

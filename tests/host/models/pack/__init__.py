@@ -15,6 +15,7 @@ import comfy.ldm.hunyuan_video.model
 import comfy.ldm.lightricks.model
 import comfy.ldm.wan.model
 import comfy.ldm.wan.vae
+import comfy.model_base
 import comfy.ops
 import comfy.sd
 import folder_paths
@@ -57,7 +58,7 @@ COSMOS = {
     "max_img_h": 240,
     "max_img_w": 240,
     "max_frames": 128,
-    "in_channels": 16,
+    "in_channels": 17,  # with a mask of what is known: of the weights that generate videos
     "out_channels": 16,
     "patch_spatial": 2,
     "patch_temporal": 1,
@@ -92,10 +93,12 @@ def built(network: Network, settings: dict[str, Any]) -> nn.Module:
     )
 
 
-def hunyuan() -> nn.Module:
+def hunyuan(**settings: Any) -> nn.Module:
     model = comfy.ldm.hunyuan_video.model
-    switches = dict.fromkeys((field.name for field in fields(model.HunyuanVideoParams)), False)
-    return built(model.HunyuanVideo, switches | HUNYUAN)  # newer ComfyUIs have more: all off
+    names = [field.name for field in fields(model.HunyuanVideoParams)]
+    known = {name: value for name, value in settings.items() if name in names}
+    switches = dict.fromkeys(names, False)  # newer ComfyUIs have more: all off
+    return built(model.HunyuanVideo, switches | HUNYUAN | known)
 
 
 def models() -> dict[str, nn.Module]:
@@ -220,8 +223,11 @@ class Words:
     def tokenize(self, text: str) -> int:
         return crc32(text.encode())
 
-    def encode_from_tokens_scheduled(self, tokens: int, add_dict: dict[str, Any]) -> list[Any]:
-        return [[states, texts | add_dict] for states, texts in conditioning(*self.kind, tokens)]
+    def encode_from_tokens_scheduled(
+        self, tokens: int, add_dict: dict[str, Any] | None = None
+    ) -> list[Any]:
+        added = add_dict or {}
+        return [[states, texts | added] for states, texts in conditioning(*self.kind, tokens)]
 
 
 class TestWords:
@@ -277,4 +283,19 @@ NODE_CLASS_MAPPINGS = {
 }
 
 if __name__ != "tiny_models":  # the server; tests in this process say where
+    from . import stand_ins
+
     write(Path(folder_paths.models_dir) / "diffusion_models")
+    networks = {
+        "wan2.1_t2v_1.3B_fp16.safetensors": wan(16),
+        "wan2.1_vace_14B_fp16.safetensors": vace(),
+        "wan2.2_i2v_high_noise_14B_fp8_scaled.safetensors": wan(16, 20),
+        "wan2.2_i2v_low_noise_14B_fp8_scaled.safetensors": wan(16, 20),
+        "wan2.2_ti2v_5B_fp16.safetensors": wan(48),
+        "hunyuanvideo1.5_720p_i2v_fp16.safetensors": hunyuan(**stand_ins.HUNYUAN_15),
+    }
+    if hasattr(comfy.model_base, "LTXAV"):
+        from comfy.ldm.lightricks.av_model import LTXAVModel
+
+        networks[stand_ins.LTX_2] = built(LTXAVModel, stand_ins.LTX_2_NETWORK)
+    stand_ins.stand_in(networks, randomised, Words, TinyVAE)

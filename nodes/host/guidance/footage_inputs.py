@@ -1,0 +1,60 @@
+"""What a model gets of footage beside the noisy latent: its channels, or the context of VACE.
+
+Axes: b batch, c channels, t latent frames, y rows, x columns.
+"""
+
+from dataclasses import dataclass
+
+import comfy.model_base
+import torch
+
+from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.sampling.segments import Segment
+from ..latents import LatentDict
+from .conditioning_support import ConditioningSupport, concat_channels
+from .pixel_footage import PixelFootage
+from .predict import ConcatChannels, empty_footage
+from .vace_context import VaceContext, vace_context, vace_pixel_context
+
+
+@dataclass(frozen=True, slots=True)
+class FootageInputs:
+    """The inputs of a segment, and those of one without footage, which footage guidance needs."""
+
+    concat: ConcatChannels | None = None
+    concat_empty: ConcatChannels | None = None
+    vace: VaceContext | None = None
+    vace_empty: VaceContext | None = None
+
+
+def footage_inputs(
+    model: comfy.model_base.BaseModel,
+    support: ConditioningSupport,
+    latent: LatentDict,
+    segment: Segment,
+    model_mask: SamplingMask | None,
+    pixels: PixelFootage | None,
+    looped: bool,
+) -> FootageInputs:
+    """What `model` gets beside `segment` of the canvas `latent`.
+
+    `pixels` are those of the segment. `model_mask` has the levels at which the model sees held
+    tokens; what is not at 0 there counts as open.
+    """
+    known, mask = segment.known, segment.mask
+    empty, free = empty_footage(model, latent, known), torch.ones_like(mask)
+    placed = bool((mask < 1).any()) or pixels is not None
+    concat = concat_empty = vace = vace_empty = None
+    if (support.images or support.marks) and (placed or looped):
+        closed = (mask if model_mask is None else model_mask).gt(0)
+        footage, marks = torch.where(closed, empty, known), closed.to(known)
+        if pixels is not None:
+            footage, marks = pixels.latent, pixels.openness
+        concat = concat_channels(model, footage, marks)
+        concat_empty = concat_channels(model, empty, free)
+    if support.context and "noise_mask" in latent:
+        vace = vace_context(model, known, mask, empty)
+        if pixels is not None:
+            vace = vace_pixel_context(model, pixels.latent, pixels.open_pixels, empty)
+        vace_empty = vace_context(model, known, free, empty)
+    return FootageInputs(concat, concat_empty, vace, vace_empty)

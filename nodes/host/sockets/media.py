@@ -1,0 +1,114 @@
+"""AUDIO and VIDEO of other nodes. Axes: b batch, c channels, n samples, y rows, x columns."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import torch
+from av.error import FFmpegError
+from comfy_api.latest import Input, InputImpl, Types
+
+from ....sora_core.errors import ConfigError, MediaError, SizeError
+from .scalars import number_of
+from .tensors import checked_image, checked_numbers, checked_tensor, shape_text, type_name
+
+MIN_RATE, MAX_RATE = 1, 768_000  # samples a second
+MAX_FPS = 1000.0
+FULL_SCALE = 2**15  # of samples of 16 bits
+
+FOREIGN_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    FFmpegError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What code of other packs raises when it is asked for its contents."""
+
+
+@contextmanager
+def foreign_code(name: str, kind: str) -> Iterator[None]:
+    """Turns an error of another pack's object at the input `name` into a MediaError.
+
+    Lack of memory is left to the host, which frees some.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except FOREIGN_ERRORS as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:90]
+        raise MediaError(
+            f"{name}: the {kind} cannot be read ({reason}): check the node that made it"
+        ) from error
+
+
+def checked_audio(name: str, value: object) -> dict[str, Any]:
+    """The AUDIO `value` with a waveform of 1 c n in float32; one of c n or n is an AUDIO too."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name}: {type_name(value)} in place of an AUDIO: connect an AUDIO")
+    with foreign_code(name, "AUDIO"):
+        waveform, rate = value["waveform"], value["sample_rate"]
+    samples = checked_tensor(name, waveform, "an AUDIO")
+    if samples.ndim in (1, 2):
+        samples = samples.reshape(1, -1, samples.shape[-1])
+    if samples.ndim != 3 or len(samples) > 1:
+        raise SizeError(f"{name}: an AUDIO of {shape_text(samples)}: give 1 x channels x samples")
+    if samples.dtype == torch.int16:
+        samples = samples.float().div(FULL_SCALE)
+    samples = checked_numbers(name, samples, "an AUDIO")
+    return {**value, "waveform": samples, "sample_rate": checked_rate(name, rate)}
+
+
+def checked_rate(name: str, rate: object) -> int:
+    """Samples a second; ConfigError unless `rate` is a whole number that sound cards know."""
+    number = number_of(rate)
+    if number is None or not MIN_RATE <= number <= MAX_RATE or number != int(number):
+        raise ConfigError(
+            f"{name}: an AUDIO of {ascii(rate)[:40]} samples a second: give {MIN_RATE} to "
+            f"{MAX_RATE}, such as 44100"
+        )
+    return int(number)
+
+
+def checked_video(name: str, value: object) -> Input.Video:
+    """The VIDEO `value`; one of a file is not opened, any other is read into its components."""
+    if not isinstance(value, Input.Video):
+        raise ConfigError(f"{name}: {type_name(value)} in place of a VIDEO: connect a VIDEO")
+    return value if isinstance(value, InputImpl.VideoFromFile) else video_in_memory(name, value)
+
+
+def video_in_memory(name: str, video: Input.Video) -> Input.Video:
+    """`video` with frames, rate and sound as they are checked."""
+    with foreign_code(name, "VIDEO"):
+        components = video.get_components()
+    if not isinstance(components, Types.VideoComponents):
+        raise MediaError(
+            f"{name}: the VIDEO returns {type_name(components)} in place of components: check the "
+            "node that made it"
+        )
+    images = checked_image(name, components.images)
+    rate = checked_frame_rate(name, components.frame_rate)
+    audio = None if components.audio is None else checked_audio(name, components.audio)
+    if images is components.images and rate is components.frame_rate and audio is None:
+        return video
+    return InputImpl.VideoFromComponents(
+        replace(components, images=images, frame_rate=rate, audio=audio)
+    )
+
+
+def checked_frame_rate(name: str, rate: object) -> Fraction:
+    """Frames a second, above 0 and at most `MAX_FPS`; SizeError for anything else."""
+    number = number_of(rate)
+    if number is None or not 0 < number <= MAX_FPS:
+        raise SizeError(
+            f"{name}: a VIDEO at {ascii(rate)[:40]} frames a second: give a rate above 0, at most "
+            f"{MAX_FPS:g}"
+        )
+    return rate if isinstance(rate, Fraction) else Fraction(number).limit_denominator(100_000)

@@ -1,0 +1,53 @@
+"""A template opens as an app on the newest front end: prompt, timeline, a button, a video."""
+
+import pytest
+
+from tests.browser.visit import LISTEN, POLL_MS, RUN_MS, keep_picture, open_template
+from tools.page import visit
+
+pytestmark = pytest.mark.browser
+
+CONTROLS, CENTER = "[data-testid=linear-right-panel]", "[data-testid=linear-center-panel]"
+RUN = "[data-testid=linear-run-button-icon]"
+
+
+@pytest.fixture(scope="module")
+def app_page(browser, server, newest):
+    page = visit(browser, server.client, frontend=newest)
+    yield page
+    page.close()
+
+
+def close_introduction(page):
+    """The page introduces its apps once, over everything else."""
+    over = page.get_by_test_id("coach-landing-overlay")
+    page.wait_for_timeout(1500)
+    if over.count():
+        page.keyboard.press("Escape")
+        over.wait_for(state="hidden")
+
+
+def test_a_template_opens_as_an_app_that_makes_a_video(app_page):
+    open_template(app_page, "text_to_video")
+    app_page.locator(RUN).first.wait_for()
+    close_introduction(app_page)
+    prompts = [area.input_value() for area in app_page.locator("textarea:visible").all()]
+    assert sum("ball" in prompt for prompt in prompts) == 1
+    keep_picture(app_page, "app_text_to_video")
+    app_page.evaluate(LISTEN)
+    app_page.locator(RUN).first.click()
+    app_page.wait_for_function("window.outcome", timeout=RUN_MS, polling=POLL_MS)
+    kind, detail = app_page.evaluate("window.outcome")
+    assert kind == "execution_success", detail
+    app_page.locator("video").first.wait_for()
+    keep_picture(app_page, "app_text_to_video_done")
+    assert app_page.broken == []
+
+
+def test_a_timeline_is_part_of_the_app(app_page):
+    open_template(app_page, "extend_video")
+    close_introduction(app_page)
+    timeline = app_page.locator(".sora-timeline")
+    timeline.first.wait_for()
+    keep_picture(app_page, "app_extend_video")
+    assert timeline.first.bounding_box()["width"] > 150

@@ -1,0 +1,149 @@
+"""Tiny random models of the host's video families, by its own config classes.
+
+Each entry gives the config's name, the settings of its network, the grid of its VAE (channels,
+frames, side) and the width of its text. A family that the host lacks is left out.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import comfy.ldm.hunyuan_video.model
+import comfy.model_patcher
+import comfy.ops
+import comfy.supported_models
+import torch
+
+WAN = {"dim": 128, "ffn_dim": 128, "num_layers": 2, "num_heads": 1, "text_dim": 64}
+HUNYUAN = {
+    "vec_in_dim": 32,
+    "context_in_dim": 64,
+    "hidden_size": 128,
+    "mlp_ratio": 4.0,
+    "num_heads": 1,
+    "depth": 1,
+    "depth_single_blocks": 1,
+    "axes_dim": [16, 56, 56],
+    "theta": 256,
+    "qkv_bias": True,
+    "vision_in_dim": None,
+}
+PREDICT2 = {
+    "max_img_h": 240,
+    "max_img_w": 240,
+    "max_frames": 128,
+    "out_channels": 16,
+    "patch_spatial": 2,
+    "patch_temporal": 1,
+    "model_channels": 128,
+    "num_blocks": 1,
+    "num_heads": 2,
+    "crossattn_emb_channels": 64,
+    "pos_emb_cls": "rope3d",
+    "pos_emb_learnable": True,
+    "use_adaln_lora": True,
+    "adaln_lora_dim": 16,
+}
+LTXV = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 32,
+    "cross_attention_dim": 64,
+    "caption_channels": 64,
+    "num_layers": 1,
+}
+MOCHI = {
+    "depth": 2,
+    "patch_size": 2,
+    "num_heads": 2,
+    "hidden_size_x": 128,
+    "hidden_size_y": 64,
+    "mlp_ratio_x": 4.0,
+    "mlp_ratio_y": 4.0,
+    "learn_sigma": False,
+    "in_channels": 12,
+    "qk_norm": True,
+    "qkv_bias": False,
+    "out_bias": True,
+    "attn_drop": 0.0,
+    "posenc_preserve_area": True,
+    "timestep_scale": 1000.0,
+    "use_t5": True,
+    "t5_feat_dim": 64,
+    "t5_token_length": 8,
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of the host: what makes its network, and what feeds it."""
+
+    config: str
+    network: dict[str, Any]
+    grid: tuple[int, int, int]
+    pooled: int = 0
+    masked: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def hunyuan(channels: int, out: int = 16, patch: int = 2) -> dict[str, Any]:
+    names = (each.name for each in fields(comfy.ldm.hunyuan_video.model.HunyuanVideoParams))
+    switches: dict[str, Any] = dict.fromkeys(names, False)
+    sizes = {"in_channels": channels, "out_channels": out, "patch_size": [1, patch, patch]}
+    return switches | HUNYUAN | sizes | {"guidance_embed": out == 16}
+
+
+def wan(channels: int, more: int = 0, kind: str = "t2v", **settings: Any) -> dict[str, Any]:
+    sizes = {"in_dim": channels + more, "out_dim": channels, "model_type": kind}
+    return WAN | sizes | settings
+
+
+VACE = wan(16, kind="vace", vace_layers=2, vace_in_dim=96)
+FAMILIES = {
+    "wan21_t2v": Family("WAN21_T2V", wan(16), (16, 4, 8)),
+    "wan21_i2v": Family("WAN21_I2V", wan(16, 20, "i2v"), (16, 4, 8)),
+    "wan22_i2v_a14b": Family("WAN21_I2V", wan(16, 20), (16, 4, 8)),
+    "wan21_vace": Family("WAN21_Vace", VACE, (16, 4, 8)),
+    "wan22_5b": Family("WAN22_T2V", wan(48), (48, 4, 16)),
+    "wan22_5b_inpaint": Family("WAN22_T2V", wan(48, 52), (48, 4, 16)),
+    "hunyuan": Family("HunyuanVideo", hunyuan(16), (16, 4, 8), 32),
+    "hunyuan_i2v_concat": Family("HunyuanVideoI2V", hunyuan(33), (16, 4, 8), 32),
+    "hunyuan_skyreels": Family("HunyuanVideoSkyreelsI2V", hunyuan(32), (16, 4, 8), 32),
+    "hunyuan15": Family("HunyuanVideo15", hunyuan(65, 32, 1), (32, 4, 16), 32),
+    "ltxv": Family("LTXV", LTXV, (128, 8, 32), masked=True),
+    "mochi": Family("GenmoMochi", MOCHI, (12, 6, 8), masked=True),
+    "cosmos_predict2_v2w": Family("CosmosI2VPredict2", PREDICT2 | {"in_channels": 17}, (16, 4, 8)),
+}
+IMAGE_FAMILIES = {
+    "cosmos_predict2_t2i": Family("CosmosT2IPredict2", PREDICT2 | {"in_channels": 16}, (16, 4, 8)),
+}
+
+
+def host_model(family: Family, seed: int = 0) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL of `family` with random weights that let every input reach the output."""
+    kind = getattr(comfy.supported_models, family.config)
+    config = kind(dict(kind.unet_config) | family.network | {"dtype": torch.float32})
+    config.set_inference_dtype(torch.float32, None)
+    config.custom_operations = comfy.ops.disable_weight_init
+    generator = torch.Generator().manual_seed(seed)
+    model: Any = config.get_model({}, "")
+    for name, weight in model.diffusion_model.named_parameters():
+        if weight.ndim > 1:
+            values = torch.randn(weight.shape, generator=generator)
+            values *= max(1, weight[0].numel()) ** -0.5
+        else:
+            values = torch.full(weight.shape, float("norm" in name and "weight" in name))
+            values += 0.02 * torch.randn(weight.shape, generator=generator)
+        weight.data = values
+    model.requires_grad_(False).eval()
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+
+def text(family: Family, seed: int) -> list[Any]:
+    """A CONDITIONING for `family`."""
+    generator = torch.Generator().manual_seed(seed)
+    options: dict[str, Any] = {}
+    if family.pooled:
+        options["pooled_output"] = torch.randn(1, family.pooled, generator=generator)
+    if family.masked:
+        options["attention_mask"] = torch.ones(1, 8, dtype=torch.long)
+    return [[torch.randn(1, 8, 64, generator=generator), options]]
