@@ -172,9 +172,9 @@ def calls_of(model):
     return calls
 
 
-LONG = {  # the canvas, settings, and latent frames of each call
+LONG = {  # the canvas, settings, and latent frames of each call; a cut loop has two more
     "segments": (lambda: edits.extend_forward(Canvas(**SIZE), clip(9)), {"window": 17 / 8}, 3),
-    "loop": (lambda: edits.loop(Canvas(**SIZE | {"seconds": 3.0}), clip(8)), {}, 4),
+    "loop": (lambda: edits.loop(Canvas(**SIZE | {"seconds": 3.0}), clip(8)), {}, 5),
     "long loop": (lambda: edits.loop(Canvas(**SIZE | {"seconds": 4.0}), clip(8)),
                   {"window": 17 / 8}, 3),
     "footage scale": (lambda: edits.extend_forward(Canvas(**SIZE), clip(9)),
