@@ -14,11 +14,13 @@ from ..sora_core.training.own.plan import SPLITS, TRAIN, Plan, PlanSettings, tab
 from ..sora_core.video.frames import images_from_frames
 from .host.datasets import NO_FOLDER, dataset_folders, dataset_path
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
 from .host.training_latents import encoded_clips
 
 SoraDatasetType = io.Custom("SORA_DATASET")
 
 
+@checked_inputs
 class SoraDataset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -136,6 +138,7 @@ class SoraDataset(io.ComfyNode):
         return io.NodeOutput(plan, picture, table, ui={"images": images, "text": (table,)})
 
 
+@checked_inputs
 class SoraEncodeDataset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -11,6 +11,7 @@ from ..sora_core.pipeline.generate import SHIPPED
 from .dataset import SoraDatasetType, checked_plan
 from .host.datasets import cache_folder, run_folder, unused_weights
 from .host.paths import model_names, model_path
+from .host.sockets.checked import checked_inputs
 from .host.training import (
     TrainedWeights,
     TrainingRequest,
@@ -26,6 +27,7 @@ MOST_STEPS = 1_000_000
 SoraWeightsType = io.Custom("SORA_WEIGHTS")
 
 
+@checked_inputs
 class SoraTrain(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -122,6 +124,7 @@ class SoraTrain(io.ComfyNode):
         return io.NodeOutput(tuned_model(weights), weights, curve, report, ui=display)
 
 
+@checked_inputs
 class SoraSaveLora(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
