@@ -3,10 +3,16 @@
 import torch
 from comfy_api.latest import io
 
-from ..sora_core.pipeline.generate import SAMPLERS, clip_shift
+from ..sora_core.pipeline.generate import SAMPLERS
 from ..sora_core.sampling.joins import JoinSettings
 from ..sora_core.sampling.noise import MAX_SEED
-from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted_sigmas, truncate_sigmas
+from ..sora_core.sampling.schedules import (
+    MAX_SHIFT,
+    MAX_STEPS,
+    clip_shift,
+    shifted_sigmas,
+    truncate_sigmas,
+)
 from ..sora_core.shapes import Grid
 from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider

@@ -36,11 +36,19 @@ def encoded_clips(
         encoder = encode_strategy(vae, Size(one.width, one.height, one.frames))
         chunks = (video_from_frames(part)[None] for part in frames.split(CLIP_PIXELS))
         parts = list(encoder.encode(chunks))
-        latents.append({"samples": torch.cat(parts, dim=2).cpu()})
+        latents.append({"samples": trainable(torch.cat(parts, dim=2).cpu())})
         if one.caption not in texts:
             texts[one.caption] = clip.tokenize(one.caption)
-        conditionings.append(
-            clip.encode_from_tokens_scheduled(texts[one.caption], add_dict={FRAME_RATE: one.fps})
+        encoded = clip.encode_from_tokens_scheduled(
+            texts[one.caption], add_dict={FRAME_RATE: one.fps}
         )
+        conditionings.append([[trainable(cond), extra] for cond, extra in encoded])
         show(done)
     return latents, conditionings
+
+
+def trainable(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy of `tensor` that gradients may pass: the host runs nodes in inference mode, whose
+    tensors no backward pass can keep."""
+    with torch.inference_mode(False):
+        return tensor.clone()
