@@ -1,7 +1,8 @@
 """Training of the transformer: its share of the machine's speed, of its loop, and packed rows.
 
 - `of_peak`: forward and backward at 320 tokens a clip, in bfloat16, over the product of square
-  matrices in bfloat16 of the same run.
+  matrices in bfloat16 of the same run. Work is counted as the field does, 6 operations a weight
+  and token; `of_peak_counted` has those that torch counts, fewer where a weight serves a clip.
 - `loop_of_bare`: forward and backward alone, over whole steps of the trainer: data, noise,
   clipping, optimizers and averages. A step has the tokens of a step of the recipe `wide`.
 - `packed_of_bucketed`: one packed row of the clips of the toy town, against a batch of each shape;
@@ -76,7 +77,11 @@ def speed(rounds: int, smoke: bool) -> Iterator[Figure]:
     done = race("training/speed", {"step": Candidate(partial(in_half, step), work), GEMM: peak},
                 rounds)  # fmt: skip
     yield from done.figures()
-    yield Figure("training/of_peak", done.speed("step") / done.speed(GEMM))
+    counted = done.speed("step") / done.speed(GEMM)
+    weights = sum(weight.numel() for weight in objective.parameters())
+    tokens = sum(sample.packed().tokens for sample in samples)
+    yield Figure("training/of_peak_counted", counted)
+    yield Figure("training/of_peak", counted * 6 * weights * tokens / work)
 
 
 def loop(rounds: int, smoke: bool) -> Iterator[Figure]:
