@@ -8,8 +8,8 @@ from ..sora_core.errors import MediaError
 from ..sora_core.resume.jobs import Manifest, read_manifest, remove, size_on_disk
 from ..sora_core.resume.prediction_cache import prediction_files
 from ..sora_core.resume.retention import job_folders
+from .host.paths import jobs_folder
 from .host.resume.job_limits import job_limits, limits_text
-from .host.resume.segment_cache import jobs_folder
 from .host.sampling import progress
 from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice

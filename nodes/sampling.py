@@ -3,9 +3,16 @@
 import torch
 from comfy_api.latest import io
 
-from ..sora_core.pipeline.generate import SAMPLERS, clip_shift
+from ..sora_core.pipeline.generate import SAMPLERS
+from ..sora_core.sampling.joins import JoinSettings
 from ..sora_core.sampling.noise import MAX_SEED
-from ..sora_core.sampling.schedules import MAX_SHIFT, MAX_STEPS, shifted_sigmas, truncate_sigmas
+from ..sora_core.sampling.schedules import (
+    MAX_SHIFT,
+    MAX_STEPS,
+    clip_shift,
+    shifted_sigmas,
+    truncate_sigmas,
+)
 from ..sora_core.shapes import Grid
 from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider
@@ -209,6 +216,17 @@ class SoraGuider(io.ComfyNode):
                     tooltip="For Wan text to video with weights that were trained with a noise "
                     "level for each frame, such as Pusa or SkyReels-V2 DF: footage is shown clean.",
                 ),
+                io.Float.Input(
+                    "hand_over",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="Takes the model's error on known frames from the frames beside them: "
+                    "better joins on models that take one noise level, such as Wan text to video. "
+                    "0 is off.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
@@ -230,11 +248,13 @@ class SoraGuider(io.ComfyNode):
         model_low=None,
         boundary=0.875,
         frame_levels=False,
+        hand_over=0.0,
     ) -> io.NodeOutput:
         interval = (to_sigma, from_sigma)
         guidance = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        settings = (footage_scale, window, resume, low, frame_levels)
+        joins = JoinSettings(hand_over=hand_over)
+        settings = (footage_scale, window, resume, low, frame_levels, joins)
         result = make_guider(model, positive, negative, *guidance, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 

@@ -3,14 +3,11 @@
 The canvas has the size, rate and length of the footage; an optional canvas sets size and rate.
 """
 
-from dataclasses import replace
-
 import torch
 from comfy_api.latest import io
 
 from ..sora_core.canvas import edits
-from ..sora_core.canvas.canvas import FITS, Box
-from ..sora_core.errors import ConfigError
+from ..sora_core.canvas.canvas import FITS
 from ..sora_core.shapes import MAX_SIDE
 from .host.media import mask_frames
 from .host.sockets.checked import checked_inputs
@@ -63,10 +60,7 @@ class SoraEditVideo(io.ComfyNode):
     def execute(cls, video, firmness, start, seconds, fit, mask=None, canvas=None) -> io.NodeOutput:
         clip = clip_of(video, canvas)
         blank = clip.canvas(canvas)
-        frames = blank.size.frames - blank.frame_at(start)
-        if frames < 1:
-            lasts = f"{clip.seconds:g} s"
-            raise ConfigError(f"start {start:g} s of footage that lasts {lasts}: start earlier")
+        frames = edits.frames_to_change(blank, start)
         hole = torch.ones(1, 1, 1)
         if mask is not None:
             hole = mask_frames(mask, clip, blank.fps, start, frames)
@@ -108,19 +102,6 @@ class SoraOutpaintVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, left, top, right, bottom, fit, canvas=None) -> io.NodeOutput:
+        margins, fit = (left, top, right, bottom), checked_choice("fit", fit, FITS)
         clip = clip_of(video, canvas)
-        if canvas is None:
-            wider = replace(
-                clip, width=clip.width + left + right, height=clip.height + top + bottom
-            )
-            blank = wider.canvas(None)
-        else:
-            blank = clip.canvas(canvas)
-        width, height = blank.width - left - right, blank.height - top - bottom
-        if width < 1 or height < 1:
-            raise ConfigError(
-                f"margins leave {width}x{height} px of a canvas of {blank.width}x{blank.height} "
-                "px: choose smaller ones"
-            )
-        placed = clip.on(blank, checked_choice("fit", fit, FITS))
-        return canvas_result(edits.outpaint(blank, placed, Box(left, top, width, height)))
+        return canvas_result(edits.outpaint_media(clip, margins, fit, canvas))

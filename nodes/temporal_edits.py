@@ -4,16 +4,12 @@ The canvas has the size and rate of the footage, and exactly the length of the f
 requested seconds; an optional canvas sets size and rate.
 """
 
-from dataclasses import replace
-
 import torch
 from comfy_api.latest import io
 
 from ..sora_core.canvas import edits
 from ..sora_core.canvas.canvas import FITS
 from ..sora_core.errors import ConfigError
-from ..sora_core.shapes import COMPRESSION
-from .host.media import canvas_of_frames
 from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
@@ -28,8 +24,6 @@ from .schema_inputs import (
     size_input,
     video_input,
 )
-
-DIRECTIONS = ("forward", "backward", "both")
 
 
 @checked_inputs
@@ -53,12 +47,10 @@ class SoraImageToVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, seconds, fit, last_image=None, canvas=None) -> io.NodeOutput:
-        blank = clip_of(image[:1], canvas).canvas(canvas)
-        blank = replace(blank, seconds=seconds)
-        images = [(0.0, first_image(image))]
-        if last_image is not None:
-            images.append((blank.last, first_image(last_image)))
-        return canvas_result(edits.key_frames(blank, images, checked_choice("fit", fit, FITS)))
+        first = clip_of(first_image(image), canvas)
+        last = None if last_image is None else first_image(last_image)
+        fit = checked_choice("fit", fit, FITS)
+        return canvas_result(edits.video_from_image(first, seconds, last, fit, canvas))
 
 
 def first_image(image: torch.Tensor) -> torch.Tensor:
@@ -81,8 +73,8 @@ class SoraExtendVideo(io.ComfyNode):
                 seconds_input("seconds", 2.0, "Seconds to add; with both, at each end."),
                 io.Combo.Input(
                     "direction",
-                    options=list(DIRECTIONS),
-                    default=DIRECTIONS[0],
+                    options=list(edits.DIRECTIONS),
+                    default=edits.DIRECTIONS[0],
                     tooltip="forward adds what comes after, backward what came before.",
                 ),
                 overlap_input("of footage, next to the new part,"),
@@ -94,20 +86,10 @@ class SoraExtendVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, seconds, direction, keep, fit, canvas=None) -> io.NodeOutput:
-        direction = checked_choice("direction", direction, DIRECTIONS)
+        direction = checked_choice("direction", direction, edits.DIRECTIONS)
+        fit = checked_choice("fit", fit, FITS)
         clip = clip_of(video, canvas)
-        clip = clip.last(keep) if direction == "forward" else clip.first(keep)
-        blank = clip.canvas(canvas)
-        frames, added = blank.size.frames, blank.frame_at(seconds)
-        blank = canvas_of_frames(blank, frames + added * (2 if direction == "both" else 1))
-        placed = clip.on(blank, checked_choice("fit", fit, FITS))
-        known_seconds = frames / blank.fps
-        match direction:
-            case "forward":
-                return canvas_result(edits.extend_forward(blank, placed))
-            case "backward":
-                return canvas_result(edits.extend_backward(blank, placed, known_seconds))
-        return canvas_result(edits.extend_both(blank, placed, known_seconds))
+        return canvas_result(edits.extend_media(clip, seconds, direction, keep, fit, canvas))
 
 
 @checked_inputs
@@ -134,15 +116,9 @@ class SoraConnectVideos(io.ComfyNode):
     @classmethod
     def execute(cls, first, second, seconds, keep, fit, canvas=None) -> io.NodeOutput:
         fit = checked_choice("fit", fit, FITS)
-        clip = clip_of(first, canvas).last(keep)
-        blank = clip.canvas(canvas)
-        ending = clip_of(second, blank).first(keep)
-        lengths = clip.frames(blank.fps), ending.frames(blank.fps)
-        blank = canvas_of_frames(blank, sum(lengths) + blank.frame_at(seconds))
-        clips = clip.on(blank, fit), ending.on(blank, fit)
-        return canvas_result(
-            edits.connect(blank, *clips, *(frames / blank.fps for frames in lengths))
-        )
+        begin = clip_of(first, canvas)
+        end = clip_of(second, begin.canvas(canvas))
+        return canvas_result(edits.connect_media(begin, end, seconds, keep, fit, canvas))
 
 
 @checked_inputs
@@ -176,24 +152,9 @@ class SoraMorphVideos(io.ComfyNode):
     @classmethod
     def execute(cls, first, second, seconds, firmness, fit, canvas=None) -> io.NodeOutput:
         fit = checked_choice("fit", fit, FITS)
-        clip = clip_of(first, canvas)
-        blank = clip.canvas(canvas)
-        ending = clip_of(second, blank)
-        over, lengths = blank.frame_at(seconds), (blank.size.frames, ending.frames(blank.fps))
-        if not 2 <= over <= min(lengths):
-            longest = min(lengths) / blank.fps
-            raise ConfigError(
-                f"seconds {seconds:g} of a change: choose {2 / blank.fps:g} or more, and at most "
-                f"{longest:g}, which the shorter footage lasts"
-            )
-        blank = canvas_of_frames(blank, sum(lengths) - over)
-        begin = lengths[0] - over
-        becoming = replace(ending.on(blank, fit), start=begin / blank.fps)
-        middle = (begin + over // 2) / blank.fps
-        lasts = over / blank.fps
-        return canvas_result(
-            edits.morph(blank, clip.on(blank, fit), becoming, lasts, firmness, middle)
-        )
+        begin = clip_of(first, canvas)
+        end = clip_of(second, begin.canvas(canvas))
+        return canvas_result(edits.morph_media(begin, end, seconds, firmness, fit, canvas))
 
 
 @checked_inputs
@@ -230,14 +191,6 @@ class SoraLoopVideo(io.ComfyNode):
             if canvas is None:
                 raise ConfigError("a loop needs footage or a canvas: connect one of the two")
             return canvas_result(edits.loop(canvas))
+        fit = checked_choice("fit", fit, FITS)
         clip = clip_of(video, canvas)
-        blank = clip.canvas(canvas)
-        blank = canvas_of_frames(blank, whole(blank.size.frames + blank.frame_at(seconds)))
-        return canvas_result(
-            edits.loop(blank, clip.on(blank, checked_choice("fit", fit, FITS)), firmness)
-        )
-
-
-def whole(frames: int) -> int:
-    """`frames`, rounded up to whole latent frames: in a loop each holds as many frames."""
-    return -(-frames // COMPRESSION.time) * COMPRESSION.time
+        return canvas_result(edits.loop_media(clip, seconds, firmness, fit, canvas))

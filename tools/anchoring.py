@@ -19,14 +19,13 @@ from sora_core.canvas.canvas import Canvas
 from sora_core.models.dit import DiT
 from sora_core.pipeline.denoiser import GuidedDenoiser
 from sora_core.pipeline.generate import (
-    OVERLAP,
     SEGMENT_SETTINGS,
     Pipeline,
-    clip_shift,
     load,
     read_script,
     sampler_named,
 )
+from sora_core.pipeline.temporal_plan import OVERLAP, TemporalPlan
 from sora_core.sampling.drift import (
     COLOUR,
     CONTRAST,
@@ -35,10 +34,11 @@ from sora_core.sampling.drift import (
     StatisticsProbe,
     anchor,
 )
+from sora_core.sampling.guidance import GuidanceScale
 from sora_core.sampling.inpaint import keep_known
 from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.samplers import Denoise, Sigma
-from sora_core.sampling.schedules import shifted_sigmas
+from sora_core.sampling.schedules import clip_shift, shifted_sigmas
 from sora_core.sampling.segments import Segment, generate_segments
 from sora_core.sampling.windows import Windows
 from sora_core.shapes import Latent
@@ -55,9 +55,12 @@ class Drifting(nn.Module):
     def __init__(self, network: DiT, gain: float, bias: float) -> None:
         super().__init__()
         self.network, self.gain, self.bias = network, gain, bias
+        self.config = network.config
 
-    def forward(self, x: Latent, level: Tensor, *texts: Tensor | None, start: int) -> Latent:
-        clean = self.network(x, level, *texts, start=start)
+    def forward(
+        self, x: Latent, level: Tensor, *texts: Tensor | None, start: int, fps: float
+    ) -> Latent:
+        clean = self.network(x, level, *texts, start=start, fps=fps)
         return clean * self.gain + self.bias if start else clean
 
 
@@ -132,17 +135,18 @@ def paint_long(
     settings = pipeline.config.sampling
     grid, length = canvas.grid(), settings.window
     network = cast(DiT, Drifting(pipeline.transformer, *DRIFTS[drift]))
-    plan, script = Windows(length, OVERLAP), read_script(pipeline, shot, "", canvas)
-    painter = GuidedDenoiser(
-        network, script, settings.guidance, 1.0, plan, settings.easing, (settings.guided_to, 1.0)
-    )
+    plan = TemporalPlan(grid, Windows(length, OVERLAP), False, True, True)
+    scale = GuidanceScale(settings.guidance, interval=(settings.guided_to, 1.0))
+    script = read_script(pipeline, shot, "", canvas)
+    painter = GuidedDenoiser(network, script, scale, plan, settings.easing)
     sigmas = shifted_sigmas(options.steps, clip_shift(replace(grid, frames=length)))
     noise = seeded_noise(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
 
     def generated(link: Segment, hold: Hold) -> tuple[Statistics, Latent, StatisticsProbe]:
-        denoise, reading = painter.around((link.known, link.mask), link.start), StatisticsProbe()
+        denoise, reading = painter.denoiser((link.known, link.mask), link.start), StatisticsProbe()
         if link.reference is not None:
-            denoise = keep_known(hold(denoise, link.reference, reading), link.known, link.mask)
+            denoise = hold(denoise, link.reference, reading)
+        denoise = keep_known(denoise, link.known, link.mask)
         part = noise[:, :, link.frames]
         latent = sampler_named("euler", seed + link.index, part)(denoise, part, sigmas)
         return Statistics.from_latent(latent), latent, reading
@@ -153,11 +157,11 @@ def paint_long(
             found.generated_frames.append(
                 SegmentDrift.between(link.index, own, link.reference, colours)
             )
-            if hold is fixed and reading.like is not None:
+            if hold is fixed and reading.statistics is not None:
                 free = generated(link, unheld)[0]
                 found.free.append(SegmentDrift.between(link.index, free, link.reference, colours))
                 found.read.append(
-                    SegmentDrift.between(link.index, reading.like, link.reference, colours)
+                    SegmentDrift.between(link.index, reading.statistics, link.reference, colours)
                 )
         return latent
 

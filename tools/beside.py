@@ -9,6 +9,7 @@ and prints its figures. Exit code 1 if a pack does not load or a graph fails.
 
 import argparse
 import io
+import shutil
 import sys
 import tempfile
 import time
@@ -148,8 +149,7 @@ def main(arguments: list[str]) -> int:
         packs = [unpack(base / "archive" / ARCHIVE), *options.packs]
         tree = options.comfyui or bring_host()
         with Server(tree, base / "comfyui", packs=packs, python=options.python) as server:
-            for file in FOOTAGE.iterdir():
-                (server.base / "input" / file.name).write_bytes(file.read_bytes())
+            shutil.copytree(FOOTAGE, server.base / "input", dirs_exist_ok=True)
             return report(server)
 
 

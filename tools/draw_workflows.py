@@ -81,6 +81,8 @@ DRAW = """async ([graph, name, sizes, note]) => {
 APP_INPUTS = {  # what an app shows of each node, in this order
     "LoadVideo": ("file",),
     "LoadImage": ("image",),
+    "SoraDataset": ("folder",),
+    "SoraTrain": ("name", "steps", "rank"),
     "SoraStoryboard": ("text", "timeline"),
     "SoraExpandPrompt": ("text",),
     "SoraEncodePrompt": ("text",),

@@ -30,7 +30,11 @@ from sora_core.pipeline.generate import (
     generate,
     load,
 )
+from sora_core.pipeline.seams import ColourFade, fade_colours, morph_to
 from sora_core.prompts.storyboard import read_storyboard
+from sora_core.sampling.guidance import ease_guidance
+from sora_core.sampling.joins import JoinSettings, hand_over
+from sora_core.shapes import COMPRESSION
 from tests.support.tiny import NAME, write_tiny
 from tools.host import ROOT, bring_host
 
@@ -85,6 +89,7 @@ def sha256_of(x: Tensor) -> str:
 
 def results() -> Results:
     """Name and value of each recorded result."""
+    yield from seam_results()
     yield from core_results(load())
     with tempfile.TemporaryDirectory() as folder:
         pack, models = load_pack(), load_tiny_models()
@@ -139,6 +144,24 @@ def canvases() -> dict[str, Canvas]:
         "long storyboard": edits.place_storyboard(replace(empty, seconds=5.0), shots),
         "long loop": edits.loop(replace(empty, seconds=5.0)),
     }
+
+
+def seam_results() -> Results:
+    """Each mechanism against seams alone, on noise."""
+    generator = torch.Generator().manual_seed(0)
+    video, clean, known = (
+        torch.rand(1, channels, 9, SIDE, SIDE, generator=generator) * 2 - 1
+        for channels in (3, 4, 4)
+    )
+    mask = torch.ones(1, 1, 9, SIDE, SIDE)
+    mask[:, :, :2] = mask[:, :, -1:] = 0
+    fades = [ColourFade(2, 6)]
+    yield "seams/colour fade", torch.cat(list(fade_colours(video.split(4, dim=2), fades)), dim=2)
+    yield "seams/morph", morph_to(video, video[:, :, :1].flip(-1), COMPRESSION.time)
+    yield "seams/eased guidance", torch.as_tensor(ease_guidance(mask, 2))
+    joins = JoinSettings(hand_over=0.7)
+    corrected = hand_over(lambda x, sigma: clean, known, mask, joins)
+    yield "seams/hand-over", corrected(clean, 0.5)
 
 
 def core_results(pipeline: Pipeline) -> Results:

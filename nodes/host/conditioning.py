@@ -38,11 +38,9 @@ def cond_weights(conds: Conds, latent: LatentDict) -> Float[Tensor, "p t"]:
         raise ConfigError(
             "prompts over spans of time, and a latent that no canvas made: use Sora Encode Canvas"
         )
-    canvas, last = encoded.canvas, encoded.canvas.size.frames
-    groups = [canvas.frames_of(i, encoded.compression) for i in range(frames)]
-    seconds = [(group.start / canvas.fps, min(group.stop, last) / canvas.fps) for group in groups]
+    seconds = encoded.canvas.latent_seconds(encoded.compression, frames)
     timed = [span for span in spans if span is not None]
-    return span_weights(timed, seconds, ring=canvas.ring, main=None in spans)
+    return span_weights(timed, seconds, ring=encoded.canvas.ring, main=None in spans)
 
 
 def by_wording(conds: Conds, weights: Float[Tensor, "p t"]) -> Float[Tensor, "q t"]:

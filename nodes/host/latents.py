@@ -37,6 +37,14 @@ def canvas_of(latent: LatentDict) -> Canvas | None:
     return encoded and encoded.canvas
 
 
+def describe_latent(latent: LatentDict) -> str:
+    """A description of a latent's content for users."""
+    canvas = canvas_of(latent)
+    if canvas is None:
+        return "x".join(str(side) for side in latent["samples"].shape[2:]) + " latent"
+    return canvas.description
+
+
 def filler_of(latent: LatentDict) -> Latent | None:
     """How a model with channels for footage encodes empty space; None for our own models."""
     encoded = canvas_latent_of(latent)

@@ -3,9 +3,7 @@
 Axes: t frames, y rows, x columns.
 """
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,78 +15,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...sora_core.canvas.canvas import Canvas, Placement, Sound
+from ...sora_core.canvas.canvas import Placement, Sound
+from ...sora_core.canvas.media import Media, read_media
 from ...sora_core.errors import ConfigError, MediaError
-from ...sora_core.video.probe import duration_of, probe
-from ...sora_core.video.reader import read_alpha, read_times
+from ...sora_core.video.probe import probe
+from ...sora_core.video.reader import read_times
 from .sockets.media import FOREIGN_ERRORS, foreign_code, video_in_memory
 from .sockets.tensors import type_name
 from .temp_files import TempName, temp_path
 
 ROUNDING = 1e-6  # seconds: moments and times are sums of fractions
-ALPHA_SIDE = 512  # pixels of the longer side of a mask: finer than the cells of any latent
 IMAGE_FPS = 8.0  # of images, where no canvas says more
 
 VideoInput = Input.Video | Tensor
 """What an input for footage takes: a VIDEO of the host, or its IMAGE, a batch of pictures."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Media:
-    """Something to place, and what it brings along: its size, its rate and how long it lasts."""
-
-    placement: Placement
-    width: int
-    height: int
-    fps: float
-    seconds: float
-    has_alpha: bool = False  # then it is open where it is transparent
-
-    def frames(self, fps: float) -> int:
-        """How many frames of a canvas at `fps` it fills."""
-        return max(1, round(self.seconds * fps))
-
-    def canvas(self, like: Canvas | None) -> Canvas:
-        """An empty canvas as large, as fast and as long; size and rate are rather those of `like`.
-
-        What lies on `like` stays.
-        """
-        if like is None:
-            like = Canvas(width=self.width, height=self.height, fps=self.fps)
-        return canvas_of_frames(like, self.frames(like.fps))
-
-    def first(self, seconds: float) -> "Media":
-        """Its beginning; all of it where it is no longer, or for 0 seconds."""
-        return replace(self, seconds=min(seconds or self.seconds, self.seconds))
-
-    def last(self, seconds: float) -> "Media":
-        """Its end; all of it where it is no longer, or for 0 seconds."""
-        shortened = self.first(seconds)
-        skip = self.placement.skip + self.seconds - shortened.seconds
-        return replace(shortened, placement=replace(self.placement, skip=skip))
-
-    def on(self, canvas: Canvas, fit: str = "pad") -> Placement:
-        """All of it from the start of `canvas`, in whole frames."""
-        frames = self.frames(canvas.fps)
-        mask = self.transparency(canvas.fps, self.placement.skip, frames)
-        return replace(self.placement, seconds=frames / canvas.fps, fit=fit, mask=mask)
-
-    def transparency(self, rate: float, skip: float, frames: int) -> Float[Tensor, "t y x"] | None:
-        """1 where it is transparent, 0 where it is opaque: a picture for each of `frames` at
-        `rate` from `skip` seconds on; None where all of it is opaque."""
-        source = self.placement.source
-        if not self.has_alpha or isinstance(source, Tensor):
-            return None
-        shrink = min(1.0, ALPHA_SIDE / max(self.width, self.height))
-        size = max(1, round(self.width * shrink)), max(1, round(self.height * shrink))
-        chunks = read_alpha(source, start=skip, seconds=frames / rate, fps=rate, size=size)
-        mask = 1 - torch.cat(list(chunks)).float() / 255
-        return mask if bool(mask.any()) else None
-
-
-def canvas_of_frames(canvas: Canvas, frames: int) -> Canvas:
-    """`canvas` made exactly so long."""
-    return replace(canvas, seconds=frames / canvas.fps)
 
 
 def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:
@@ -100,17 +40,7 @@ def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:
         components = video_in_memory("video", video).get_components()
         sound = None if components.audio is None else sound_from_audio(components.audio)
         return _from_images(components.images, float(components.frame_rate), sound)
-    info = probe(path)
-    for note in info.notes:
-        logging.getLogger(__name__).info("%s: %s", path.name, note)
-    return Media(
-        placement=Placement(source=path),
-        width=info.width,
-        height=info.height,
-        fps=float(info.fps),
-        seconds=float(duration_of(path)),
-        has_alpha=info.has_alpha,
-    )
+    return read_media(path)
 
 
 def _from_images(images: Tensor, fps: float, sound: Sound | None) -> Media:

@@ -21,6 +21,7 @@ from .validation import checked_choice
 
 MODEL_SUFFIX = ".safetensors"
 MODELS_FOLDER = "diffusion_models"
+JOBS_FOLDER = "sora-jobs"
 
 
 class HiddenInputs(Protocol):
@@ -52,6 +53,11 @@ def model_path(name: str) -> Path:
 
 def shipped_names() -> list[str]:
     return sorted(file.name for file in MODELS.glob(f"sora-*{MODEL_SUFFIX}"))
+
+
+def jobs_folder() -> Path:
+    """The folder of long jobs, in the host's output folder."""
+    return Path(folder_paths.get_output_directory()) / JOBS_FOLDER
 
 
 def workflow_notes(hidden: HiddenInputs | None) -> dict[str, str]:

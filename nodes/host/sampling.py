@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...sora_core.errors import ConfigError, SizeError
 from ...sora_core.pipeline.generate import sampler_named
-from ...sora_core.sampling.guidance import combine, guide
+from ...sora_core.sampling.guidance import GuidanceScale, combine
 from ...sora_core.sampling.noise import seeded_noise
 from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Grid, Latent
@@ -75,9 +75,8 @@ class Guider(comfy.samplers.CFGGuider):
     report = ""  # and what it found while it painted
     low: LowNoiseExpert | None = None
 
-    def set_guidance(self, scale: float, rescale: float, interval: tuple[float, float]) -> None:
-        self.scale, self.rescale, self.interval = scale, rescale, interval
-        guide(no_model, no_model, scale, rescale, interval)  # refuses what it does not support
+    def set_guidance(self, guidance: GuidanceScale) -> None:
+        self.guidance = guidance
 
     def set_low_noise_expert(self, low: LowNoiseExpert) -> None:
         """`low` serves the calls below its boundary; ConfigError where it is of another kind."""
@@ -130,9 +129,8 @@ class Guider(comfy.samplers.CFGGuider):
         `timestep` is sigma on the scale of the host's model. The guidance scale is 1 outside the
         interval, which is in levels of rectified flow, from 0 to 1.
         """
-        low, high = self.interval
         level = flow_level(self.inner_model, timestep.max().item())
-        within = low <= level <= high
+        scale, _ = self.guidance.scales_at(level)
         model, own = self.expert_at(level, x, model_options or {})
         options = {"sampler_cfg_function": self.combine} | own
         return comfy.samplers.sampling_function(
@@ -141,7 +139,7 @@ class Guider(comfy.samplers.CFGGuider):
             timestep,
             self.conds.get("negative"),
             self.conds.get("positive"),
-            self.scale if within else 1.0,
+            scale,
             model_options=options,
             seed=seed,
         )
@@ -149,18 +147,14 @@ class Guider(comfy.samplers.CFGGuider):
     def combine(self, arguments: dict[str, Any]) -> Latent:
         """What is to be taken from the input: the host counts from there."""
         cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
-        scale = arguments["cond_scale"]
-        return arguments["input"] - combine(cond, uncond, None, scale, rescale=self.rescale)
+        scale, rescale = arguments["cond_scale"], self.guidance.rescale
+        return arguments["input"] - combine(cond, uncond, None, scale, rescale=rescale)
 
 
 def grid_of(sides: Sequence[int]) -> Grid:
     """The grid of a latent whose sides after the channels are t y x, or y x of an image."""
     frames = sides[0] if len(sides) == 3 else 1
     return Grid(frames, *sides[-2:])
-
-
-def no_model(x: Latent, sigma: Sigma) -> Latent:
-    return x
 
 
 FLOW_SAMPLERS = ("dpmpp_2m", "sde")

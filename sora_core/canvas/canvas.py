@@ -188,6 +188,12 @@ class Canvas:
         """The second at which the last frame begins."""
         return (self.size.frames - 1) / self.fps
 
+    @property
+    def description(self) -> str:
+        """Size, length and the start of the first prompt, for people."""
+        prompt = f": {self.prompts[0].prompt[:60]}" if self.prompts else ""
+        return f"{self.width}x{self.height}, {self.seconds:g} s{prompt}"
+
     def place(self, *placements: Placement) -> "Canvas":
         """This canvas with `placements` on top."""
         return replace(self, placements=self.placements + placements)
@@ -224,6 +230,17 @@ class Canvas:
             return range(end - compression.time, end)
         end -= compression.time - 1
         return range(max(0, end - compression.time), end)
+
+    def latent_seconds(
+        self, compression: Compression = COMPRESSION, frames: int | None = None
+    ) -> list[tuple[float, float]]:
+        """Start and end of each latent frame in seconds, of the first `frames` where given.
+
+        None ends after the canvas.
+        """
+        last, count = self.size.frames, self.grid(compression).frames if frames is None else frames
+        groups = [self.frames_of(i, compression) for i in range(count)]
+        return [(group.start / self.fps, min(group.stop, last) / self.fps) for group in groups]
 
 
 def shaped(aspect: str, width: int, height: int) -> tuple[int, int]:

@@ -1,7 +1,10 @@
-"""Every edit as a few placements on a canvas.
+"""Every edit as a few placements on a canvas, and how long its result is.
 
-Each function takes the empty canvas to be painted, of the whole length, and returns it with footage
-on it. Seconds count from its start.
+The functions of the first part take the empty canvas to be painted, of the whole length, and return
+it with footage on it. Those of the second take `Media` and make the canvas: as large and as fast as
+the footage, or as a canvas `like`, and exactly as long as the footage and the requested seconds, in
+whole frames. Nodes, command line and page compute no length themselves; `tests/edits.json` holds
+cases that core and page share. Seconds count from the start of the canvas.
 """
 
 from collections.abc import Sequence
@@ -12,7 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import ConfigError
+from ..shapes import COMPRESSION
 from .canvas import Box, Canvas, Placement, PromptSpan, Source
+from .media import Media, canvas_of_frames
 
 ClipSource = Source | Placement
 """Footage; as a placement where more than its source is to be said, such as its rate or speed."""
@@ -151,3 +157,151 @@ def _ending(canvas: Canvas, clip: ClipSource, seconds: float) -> Placement:
     """The first `seconds` of `clip`, as the last ones of the canvas."""
     frames = canvas.size.frames - canvas.frame_at(seconds)
     return replace(as_placement(clip), start=frames / canvas.fps, seconds=seconds)
+
+
+DIRECTIONS = ("forward", "backward", "both")
+
+
+def video_from_image(
+    image: Media,
+    seconds: float,
+    last: ClipSource | None = None,
+    fit: str = "crop",
+    like: Canvas | None = None,
+) -> Canvas:
+    """A video of `seconds` that begins with `image`, and ends with the image `last` if given."""
+    blank = replace(image.canvas(like), seconds=seconds)
+    images: list[tuple[float, ClipSource]] = [(0.0, image.placement.source)]
+    if last is not None:
+        images.append((blank.last, last))
+    return key_frames(blank, images, fit)
+
+
+def extend_media(
+    clip: Media,
+    seconds: float,
+    direction: str,
+    keep: float = 0.0,
+    fit: str = "pad",
+    like: Canvas | None = None,
+) -> Canvas:
+    """`clip` and `seconds` more: after it (forward), before it (backward), or at each end (both).
+
+    Only `keep` seconds of it, next to the new part, lie on the canvas; 0 keeps all. ConfigError for
+    another `direction`.
+    """
+    if direction not in DIRECTIONS:
+        raise ConfigError(f"direction {direction[:20]!a}: choose one of {', '.join(DIRECTIONS)}")
+    clip = clip.last(keep) if direction == "forward" else clip.first(keep)
+    blank = clip.canvas(like)
+    frames, added = blank.size.frames, blank.frame_at(seconds)
+    blank = canvas_of_frames(blank, frames + added * (2 if direction == "both" else 1))
+    placed, lasts = clip.on(blank, fit), frames / blank.fps
+    match direction:
+        case "forward":
+            return extend_forward(blank, placed)
+        case "backward":
+            return extend_backward(blank, placed, lasts)
+    return extend_both(blank, placed, lasts)
+
+
+def connect_media(
+    first: Media,
+    second: Media,
+    seconds: float,
+    keep: float = 0.0,
+    fit: str = "pad",
+    like: Canvas | None = None,
+) -> Canvas:
+    """`first`, `seconds` that lead from it to `second`, and `second`.
+
+    Only `keep` seconds of each, next to the new part, lie on the canvas; 0 keeps all.
+    """
+    first, second = first.last(keep), second.first(keep)
+    blank = first.canvas(like)
+    lengths = first.frames(blank.fps), second.frames(blank.fps)
+    blank = canvas_of_frames(blank, sum(lengths) + blank.frame_at(seconds))
+    clips = first.on(blank, fit), second.on(blank, fit)
+    return connect(blank, *clips, *(frames / blank.fps for frames in lengths))
+
+
+def morph_media(
+    first: Media,
+    second: Media,
+    seconds: float,
+    firmness: float = 0.4,
+    fit: str = "pad",
+    like: Canvas | None = None,
+) -> Canvas:
+    """`first` turning into `second`: the last `seconds` of one overlap the first of the other.
+
+    ConfigError where `seconds` is below two frames or exceeds the shorter footage.
+    """
+    blank = first.canvas(like)
+    over, lengths = blank.frame_at(seconds), (blank.size.frames, second.frames(blank.fps))
+    if not 2 <= over <= min(lengths):
+        longest = min(lengths) / blank.fps
+        raise ConfigError(
+            f"seconds {seconds:g} of a change: choose {2 / blank.fps:g} or more, and at most "
+            f"{longest:g}, which the shorter footage lasts"
+        )
+    blank = canvas_of_frames(blank, sum(lengths) - over)
+    begin = lengths[0] - over
+    becoming = replace(second.on(blank, fit), start=begin / blank.fps)
+    middle = (begin + over // 2) / blank.fps
+    return morph(blank, first.on(blank, fit), becoming, over / blank.fps, firmness, middle)
+
+
+def loop_media(
+    clip: Media,
+    seconds: float,
+    firmness: float = 1.0,
+    fit: str = "pad",
+    like: Canvas | None = None,
+) -> Canvas:
+    """A loop of `clip` and `seconds` that lead from its end to its start, or up to three frames
+    more, so that the loop closes."""
+    blank = clip.canvas(like)
+    blank = close_loop(canvas_of_frames(blank, blank.size.frames + blank.frame_at(seconds)))
+    return loop(blank, clip.on(blank, fit), firmness)
+
+
+def close_loop(canvas: Canvas) -> Canvas:
+    """`canvas` as a loop, longer by up to three frames: each latent frame of a loop holds four."""
+    frames = -(-canvas.size.frames // COMPRESSION.time) * COMPRESSION.time
+    return loop(canvas_of_frames(canvas, frames))
+
+
+def frames_to_change(canvas: Canvas, start: float) -> int:
+    """How many frames of a `canvas` as long as its footage lie after the second `start`.
+
+    ConfigError where there is none.
+    """
+    frames = canvas.size.frames - canvas.frame_at(start)
+    if frames < 1:
+        lasts = f"{canvas.seconds:g} s"
+        raise ConfigError(f"start {start:g} s of footage that lasts {lasts}: start earlier")
+    return frames
+
+
+def outpaint_media(
+    clip: Media,
+    margins: tuple[int, int, int, int],
+    fit: str = "pad",
+    like: Canvas | None = None,
+) -> Canvas:
+    """`clip` with `margins` in pixels at its left, top, right and bottom.
+
+    They enlarge the picture, or lie within `like`. ConfigError where nothing is left for `clip`.
+    """
+    left, top, right, bottom = margins
+    if like is None:
+        clip = replace(clip, width=clip.width + left + right, height=clip.height + top + bottom)
+    blank = clip.canvas(like)
+    width, height = blank.width - left - right, blank.height - top - bottom
+    if width < 1 or height < 1:
+        raise ConfigError(
+            f"margins leave {width}x{height} px of a canvas of {blank.width}x{blank.height} "
+            "px: choose smaller ones"
+        )
+    return outpaint(blank, clip.on(blank, fit), Box(left, top, width, height))

@@ -81,6 +81,13 @@ class Axis:
     source_index: Int[Tensor, " n"]
     inside: Bool[Tensor, " n"]
 
+    def take(self, frames: Frames, axis: int) -> Frames:
+        """The rows (or columns) of `frames` that the picture shows; a view where none repeats."""
+        first, count = int(self.source_index[0]), len(self.source_index)
+        if bool((self.source_index == torch.arange(first, first + count)).all()):
+            return frames.narrow(axis, first, count)
+        return frames.index_select(axis, self.source_index)
+
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
@@ -108,7 +115,7 @@ class Fitting:
     def frames(self, frames: Frames) -> Frames:
         """`frames` as bytes of the covered picture."""
         scaled = resize(frames, self.columns.length, self.rows.length)
-        return scaled[:, self.rows.source_index][:, :, self.columns.source_index]
+        return self.columns.take(self.rows.take(scaled, 1), 2)
 
     def video(self, frames: Frames) -> Video:
         """`frames` as pixels of the covered picture."""

@@ -2,11 +2,11 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
 
 from ..canvas import edits
 from ..canvas.canvas import Canvas
+from ..canvas.media import read_media
 from ..canvas.soundtrack import canvas_sound
 from ..errors import ConfigError, MediaError
 from ..pipeline.decode import decode_frames
@@ -22,9 +22,8 @@ from ..pipeline.generate import (
 from ..prompts.storyboard import read_storyboard
 from ..prompts.unknown import unknown_note
 from ..prompts.vocabulary import read_world
-from ..shapes import COMPRESSION, sides
+from ..shapes import sides
 from ..video.frames import resize
-from ..video.probe import duration_of
 from ..video.still import read_still
 from ..video.writer import write_video
 
@@ -62,6 +61,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="generate a long video in overlapping windows instead of segments",
     )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FOLDER",
+        help="cache finished parts of a long video or a loop in this folder, and resume there",
+    )
     placed = parser.add_argument_group("footage and prompts on the canvas")
     placed.add_argument("--first", type=Path, metavar="IMAGE", help="the first frame")
     placed.add_argument("--last", type=Path, metavar="IMAGE", help="the last frame")
@@ -95,7 +100,7 @@ def run(args: Namespace) -> str:
     if pipeline.config.name == Path(SHIPPED).stem:  # the worlds of other models are not known here
         texts = [args.prompt, *(span.prompt for span in canvas.prompts)]
         if note := unknown_note("\n".join(texts), read_world()):
-            sys.stderr.write(f"{note}\n")
+            write_note(note)
     encoded = encode_footage(pipeline, canvas)
     latent = generate(
         pipeline,
@@ -108,6 +113,8 @@ def run(args: Namespace) -> str:
         negative=args.negative,
         sampler=args.sampler,
         segments=None if args.windows else SEGMENT_SETTINGS,
+        jobs_folder=args.resume,
+        on_report=write_note,
     )
     frames = decode_frames(pipeline, latent, encoded)
     width, height = canvas.width * args.scale, canvas.height * args.scale
@@ -115,29 +122,30 @@ def run(args: Namespace) -> str:
     return str(write_video(args.out, larger, canvas.fps, audio=canvas_sound(canvas)))
 
 
+def write_note(note: str) -> None:
+    """Writes `note` to standard error, a line of its own."""
+    sys.stderr.write(f"{note}\n")
+
+
 def placed_footage(args: Namespace, fps: float) -> Canvas:
     """The canvas that the arguments describe, with all footage and prompts on it."""
     width, height = args.size
-    video = args.extend or args.edit
-    duration = 0.0 if video is None else float(duration_of(video))
     seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
-    if args.edit and args.seconds is None:
-        seconds = duration
-    if args.extend:
-        seconds += duration
-    if args.loop:  # a loop consists of whole latent frames
-        seconds = -(-round(seconds * fps) // COMPRESSION.time) * COMPRESSION.time / fps
     canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)
     if args.edit:
-        canvas = edits.video_to_video(canvas, args.edit, args.firmness)
-    elif args.extend and args.backward:
-        canvas = edits.extend_backward(canvas, args.extend, duration)
+        clip = read_media(args.edit)
+        if args.seconds is None:
+            canvas = clip.canvas(canvas)
+        canvas = edits.video_to_video(canvas, clip.placement, args.firmness)
     elif args.extend:
-        canvas = edits.extend_forward(canvas, args.extend)
+        direction = "backward" if args.backward else "forward"
+        canvas = edits.extend_media(read_media(args.extend), seconds, direction, like=canvas)
+    if args.loop:
+        canvas = edits.close_loop(canvas)
     for image, second in ((args.first, 0.0), (args.last, canvas.last)):
         if image is not None:
             canvas = edits.key_frames(canvas, [(second, read_still(image))])
     if args.storyboard:
         shots = read_storyboard(args.storyboard, canvas.seconds)
         canvas = edits.place_storyboard(canvas, [(shot.start, shot.text) for shot in shots])
-    return replace(canvas, ring=args.loop)
+    return canvas

@@ -47,8 +47,13 @@ def load_classifier(path: Path = CLASSIFIER_PATH) -> AttributeClassifier:
             f"{path.name[:60]!a} is no classifier: choose one of format {CLASSIFIER_FORMAT}"
         )
     words = _answer_words(path, metadata.get("words", ""))
-    with torch.device("meta"):
-        reader = AttributeClassifier(ClassifierConfig(), words)
+    try:
+        with torch.device("meta"):
+            reader = AttributeClassifier(ClassifierConfig(), words)
+    except KeyError as error:  # a question's name that torch does not take for a module's
+        raise WeightsError(
+            f"{path.name[:60]!a} is no classifier: a question has an odd name; download it again"
+        ) from error
     load_into(reader, path)
     return reader.eval().requires_grad_(False)
 

@@ -10,6 +10,8 @@ import torch
 
 from ..canvas import edits
 from ..canvas.canvas import Canvas
+from ..canvas.canvas_latent import CanvasLatent
+from ..models.autoencoder import Autoencoder
 from ..pipeline.decode import decode_frames
 from ..pipeline.generate import Pipeline, encode_footage, generate
 from ..sampling.segments import SegmentSettings
@@ -115,10 +117,17 @@ OPERATIONS: dict[str, Operation] = {
 
 def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit:
     """The edit of `job`, generated and measured."""
-    canvas, encoded = job.canvas, encode_footage(pipeline, job.canvas)
+    encoded = encode_footage(pipeline, job.canvas)
     latent = generate(pipeline, job.prompt, encoded, job.clip.seed, steps=count)
-    known, mask = encoded.known, encoded.mask
     frames = torch.cat(list(decode_frames(pipeline, latent, encoded)))
+    return measured_edit(pipeline.autoencoder, job, encoded, latent, frames)
+
+
+def measured_edit(
+    autoencoder: Autoencoder, job: EditJob, encoded: CanvasLatent, latent: Latent, frames: Frames
+) -> Edit:
+    """The measurements of an edit that any model sampled as `latent`, decoded as `frames`."""
+    canvas, known, mask = job.canvas, encoded.known, encoded.mask
     known_frames = preserved_frames(canvas, mask)
     seams = Seams(steps([frames], canvas.ring), mask_joins(canvas, mask), canvas.ring)
     edit = Edit(job, frames, known_frames, seams)
@@ -126,7 +135,7 @@ def run_edit(pipeline: Pipeline, job: EditJob, count: int | None = None) -> Edit
         return edit
     settled = settled_frames(known_frames)
     halves = slice(None, MIDDLE), slice(MIDDLE, None)
-    own = [through(pipeline.autoencoder, clip) for clip in (job.first, job.last)]
+    own = [through(autoencoder, clip) for clip in (job.first, job.last)]
     truth, best = (
         torch.cat([clip[half] for clip, half in zip(clips, halves, strict=True)])
         for clips in ((job.first, job.last), own)
@@ -170,13 +179,18 @@ def run_chain(
 
     Nothing is decoded and encoded in between; the whole latent is decoded once.
     """
-    lengths = link_lengths(links)
-    size = Size(CLIP_SIZE.width, CLIP_SIZE.height, sum(lengths))
-    canvas = edits.extend_forward(empty_canvas(size), clip.frames)
+    canvas, lengths = chain_canvas(clip, links)
     encoded = encode_footage(pipeline, canvas)
     hand_over = SegmentSettings(history=CARRIED_FRAMES)
     latent = generate(pipeline, clip.caption, encoded, clip.seed, steps=count, segments=hand_over)
     return list(torch.cat(list(decode_frames(pipeline, latent, encoded))).split(lengths))
+
+
+def chain_canvas(clip: HeldOutClip, links: int = CHAIN_LENGTH) -> tuple[Canvas, list[int]]:
+    """The clip on a canvas with space for `links` extensions, and the frames of each part."""
+    lengths = link_lengths(links)
+    size = Size(CLIP_SIZE.width, CLIP_SIZE.height, sum(lengths))
+    return edits.extend_forward(empty_canvas(size), clip.frames), lengths
 
 
 def link_lengths(links: int = CHAIN_LENGTH) -> list[int]:

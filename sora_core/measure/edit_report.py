@@ -11,7 +11,7 @@ import torch
 
 from ..shapes import Frames
 from .classifier import classify
-from .drift import Drift
+from .drift import Drift, texture_gain
 from .edit_cases import OPERATIONS, Edit, link_lengths, seam_ratios
 from .edit_runner import NEW_COLOUR, SAME_MOTION, EditRunner
 from .edit_sheets import write_chains, write_edits
@@ -100,10 +100,12 @@ def drift_claims(runner: EditRunner, chains: Sequence[Sequence[Frames]]) -> list
         for true_clip in heldout_clips(len(runner.clips), first, size)
     )
     claims = []
-    for name, drifts, bounds in (
-        ("chain", [Drift.from_segments(links) for links in chains], (1.5, 0.05)),
-        ("true_chain", [Drift.from_segments(links) for links in true], (None, None)),
+    for name, parts, bounds in (
+        ("chain", chains, (1.5, 0.05, 0.02)),
+        ("true_chain", list(true), (None, None, None)),
     ):
+        drifts = [Drift.from_segments(links) for links in parts]
+        texture = mean(texture_gain(links) for links in parts)
         colour = mean(drift.colour for drift in drifts)
         net = mean(drift.net_colour for drift in drifts)
         contrast = mean(abs(drift.contrast) for drift in drifts)
@@ -113,6 +115,8 @@ def drift_claims(runner: EditRunner, chains: Sequence[Sequence[Frames]]) -> list
             Claim(Figure(f"{name}_net_colour_drift_per_link", net, "/255")),
             Claim(Figure(f"{name}_contrast_change", contrast), bounds[1]),
             Claim(Figure(f"{name}_contrast_growth", growth)),
+            Claim(Figure(f"{name}_texture_gain_per_link", texture)),
+            Claim(Figure(f"{name}_texture_change_per_link", abs(texture)), bounds[2]),
         ]
     return claims
 

@@ -12,11 +12,11 @@ import torch
 from ..canvas.canvas import Canvas
 from ..models.text_encoder import TextStates, encode
 from ..pipeline.decode import decode_frames
-from ..pipeline.generate import Pipeline, clip_shift
+from ..pipeline.generate import Pipeline
 from ..sampling.guidance import guide
 from ..sampling.noise import seeded_noise
 from ..sampling.samplers import Denoise, Sigma, euler
-from ..sampling.schedules import shifted_sigmas
+from ..sampling.schedules import clip_shift, shifted_sigmas
 from ..shapes import Frames, Latent, Size
 from ..world.captions import describe
 from ..world.scene import sample_scene

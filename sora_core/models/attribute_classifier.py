@@ -90,13 +90,13 @@ class AttributeClassifier(nn.Module):
             i=PIXEL_PATCH,
             j=PIXEL_PATCH,
         )
-        fine, *coarser = (level.children() for level in self.levels)
-        x, _ = run_blocks(fine, self.proj_in(x), None)
+        fine, *coarser = (list(level.children()) for level in self.levels)
+        x = run_blocks(fine, self.proj_in(x), [None] * len(fine))
         for merge, blocks in zip(self.merges, coarser, strict=True):
             x = merge(
                 rearrange(x, "b t (y i) (x j) c -> b t y x (i j c)", i=FRAME_MERGE, j=FRAME_MERGE)
             )
-            x, _ = run_blocks(blocks, x, None)
+            x = run_blocks(blocks, x, [None] * len(blocks))
         x = self.norm(rearrange(x, "b t y x c -> b (t y x) c")) + self.places
         k, v = rearrange(
             self.keys_values(x), "b n (s h k) -> s b h n k", s=2, k=CLASSIFIER_HEAD_WIDTH

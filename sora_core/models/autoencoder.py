@@ -14,7 +14,7 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   does both does either less well.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,9 +26,6 @@ from torch.nn.functional import silu
 from ..errors import ConfigError
 from ..shapes import COMPRESSION, Latent, Mask, Video
 from .layers import CausalConv, Layers
-
-Past = tuple[Tensor, ...]
-"""What each causal layer remembers of the frames before: a tensor a layer, in order of use."""
 
 PIXEL_PATCH = (
     4  # pixels folded into channels at the front; the merge to a latent cell folds 2x2 of these
@@ -99,28 +96,49 @@ class Block(nn.Module):
         return x[:, :, first:end] + y, past_out
 
 
-def run_blocks(
-    blocks: Iterable[nn.Module],
-    x: Float[Tensor, "b t y x c"],
-    past: Past | None,
-    project: Callable[[Tensor], Tensor] = lambda part: part,
-) -> tuple[Float[Tensor, "b t y x o"], Past]:
-    """`x` behind all `blocks` and `project`, a few frames at a time, and the past of what follows.
+@dataclass(slots=True, eq=False)
+class Past:
+    """What the causal blocks of an encoder or a decoder remember of the frames before.
 
-    `past` has a tensor for each block; None where `x` begins the video.
+    One tensor a block, in order; None before the first frame of the video. Each block replaces its
+    own entry, so that the pasts of two chunks are never alive together.
     """
-    blocks = list(blocks)
-    parts, pasts = [], [None] * len(blocks) if past is None else list(past)
+
+    fine: list[Tensor | None]
+    coarse: list[Tensor | None]
+
+    @property
+    def begins(self) -> bool:
+        """Whether the next frame is the first of the video."""
+        return self.fine[0] is None
+
+    def copy(self) -> "Past":
+        """Another past of the same tensors, which blocks can replace without changing this one."""
+        return Past([*self.fine], [*self.coarse])
+
+
+def empty_past(network: "Encoder | Decoder") -> Past:
+    """The past before the first frame of a video."""
+    return Past([None] * len(network.fine), [None] * len(network.coarse))
+
+
+def run_blocks(
+    blocks: nn.ModuleList | Sequence[nn.Module],
+    x: Float[Tensor, "b t y x c"],
+    past: list[Tensor | None],
+    project: Callable[[Tensor], Tensor] = lambda part: part,
+) -> Float[Tensor, "b t y x o"]:
+    """`x` behind all `blocks` and `project`, a few frames at a time.
+
+    `past` has an entry for each block, None where `x` begins the video. It is updated in place to
+    the past of the frames after `x`.
+    """
+    parts = []
     for part in x.split(max(1, BLOCK_PLACES // (x.shape[2] * x.shape[3])), dim=1):
         for i, block in enumerate(blocks):
-            part, pasts[i] = block(part, pasts[i])
+            part, past[i] = block(part, past[i])
         parts.append(project(part))
-    return torch.cat(parts, dim=1), tuple(each for each in pasts if each is not None)
-
-
-def split_past(past: Past | None, count: int) -> tuple[Past | None, Past | None]:
-    """The past of the first `count` blocks, and that of the others."""
-    return (None, None) if past is None else (past[:count], past[count:])
+    return torch.cat(parts, dim=1)
 
 
 class Encoder(nn.Module):
@@ -134,27 +152,22 @@ class Encoder(nn.Module):
         self.norm = layers.LayerNorm(coarse)
         self.proj_out = layers.Linear(coarse, config.latent_channels)
 
-    def forward(
-        self, video: Video, past: Past | None = None
-    ) -> tuple[Float[Tensor, "b t y x c"], Past]:
-        """Latent cells (not yet normalised) of whole groups of four frames, and the past of what
-        follows.
+    def forward(self, video: Video, past: Past) -> Float[Tensor, "b t y x c"]:
+        """Latent cells (not yet normalised) of whole groups of four frames; advances `past`.
 
-        Without a past the first frame is a group of its own: `video` then has 1 + 4k frames, else
-        4k.
+        The first frame of a video is a group of its own: `video` then has 1 + 4k frames, else 4k.
         """
-        if past is None:
+        if past.begins:
             video = torch.cat(
                 [video[:, :, :1].expand(-1, -1, COMPRESSION.time - 1, -1, -1), video], 2
             )
         x = rearrange(video, "b c t (y i) (x j) -> b t y x (i j c)", i=PIXEL_PATCH, j=PIXEL_PATCH)
-        fine, coarse = split_past(past, len(self.fine))
-        x, fine = run_blocks(self.fine, self.proj_in(x), fine)
+        x = run_blocks(self.fine, self.proj_in(x), past.fine)
         x = rearrange(
             x, "b (t f) (y i) (x j) c -> b t y x (f i j c)", f=COMPRESSION.time, i=MERGE, j=MERGE
         )
-        x, coarse = run_blocks(self.coarse, self.merge(x), coarse)
-        return self.proj_out(silu(self.norm(x))), fine + coarse
+        x = run_blocks(self.coarse, self.merge(x), past.coarse)
+        return self.proj_out(silu(self.norm(x)))
 
 
 class Decoder(nn.Module):
@@ -168,13 +181,10 @@ class Decoder(nn.Module):
         self.norm = layers.LayerNorm(fine)
         self.proj_out = layers.Linear(fine, 3 * PIXEL_PATCH**2)
 
-    def forward(
-        self, cells: Float[Tensor, "b t y x c"], past: Past | None = None
-    ) -> tuple[Video, Past]:
-        """The frames of `cells`, and the past of what follows. No past: 1 + 4k frames, else 4k."""
-        skipped = COMPRESSION.time - 1 if past is None else 0
-        coarse, fine = split_past(past, len(self.coarse))
-        x, coarse = run_blocks(self.coarse, self.proj_in(cells), coarse)
+    def forward(self, cells: Float[Tensor, "b t y x c"], past: Past) -> Video:
+        """The frames of `cells`: 1 + 4k where they begin the video, else 4k; advances `past`."""
+        skipped = COMPRESSION.time - 1 if past.begins else 0
+        x = run_blocks(self.coarse, self.proj_in(cells), past.coarse)
         x = rearrange(
             self.split(x),
             "b t y x (f i j c) -> b (t f) (y i) (x j) c",
@@ -182,23 +192,28 @@ class Decoder(nn.Module):
             i=MERGE,
             j=MERGE,
         )
-        x, fine = run_blocks(self.fine, x, fine, lambda part: self.proj_out(silu(self.norm(part))))
+        x = run_blocks(self.fine, x, past.fine, lambda part: self.proj_out(silu(self.norm(part))))
         video = rearrange(x, "b t y x (i j c) -> b c t (y i) (x j)", i=PIXEL_PATCH, j=PIXEL_PATCH)
-        return video[:, :, skipped:], coarse + fine
+        return video[:, :, skipped:]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class DecoderState:
-    """What the next chunk of a latent is decoded with.
+    """What the next chunk of a latent is decoded with; decoding a chunk advances it.
 
-    `encoded` is the past of the decoder for encoded frames, and None once one that is not encoded
-    went through. `generated` is that of the decoder for generated frames, which sees all frames.
-    `gap` is by how much the last frame differs from what `generated` makes of it.
+    `generated` is the past of the decoder for generated frames, which sees all frames; of the only
+    one where there is one. `encoded` is that of the decoder for encoded frames: None without one,
+    and once a frame that is not encoded went through. `gap` is by how much the last frame differs
+    from what the first of them makes of it.
     """
 
+    generated: Past
     encoded: Past | None = None
-    generated: Past | None = None
     gap: Float[Tensor, "b 3 1 y2 x2"] | None = None
+
+    def copy(self) -> "DecoderState":
+        """Another state of the same tensors, which decoding can advance without changing this."""
+        return DecoderState(self.generated.copy(), self.encoded and self.encoded.copy(), self.gap)
 
 
 def decode_both(
@@ -206,36 +221,38 @@ def decode_both(
     encoded: Decoder,
     cells: Float[Tensor, "b t y x c"],
     known: Bool[Tensor, " t"] | None,
-    state: DecoderState | None,
-) -> tuple[Video, DecoderState]:
-    """The frames of `cells`, and the state after them.
+    state: DecoderState,
+) -> Video:
+    """The frames of `cells`; advances `state`.
 
     As long as all latent frames from the first of the video on are `known`, `encoded` makes their
     frames, and `generated` makes those after. The gap between the two at the last known frame is
     added to the frames after it, less and less.
     """
-    begins, state = state is None, state or DecoderState()
-    count, done, gap, past_encoded = 0, 0, state.gap, None
-    if known is not None and (begins or state.encoded is not None):
+    count = done = 0
+    if known is not None and state.encoded is not None:
         count = int(known.cumprod(0).sum())
-    video, past_generated = generated(cells, state.generated)
-    if count:
-        exact, past_encoded = encoded(cells[:, :count], state.encoded)
+    if not count:
+        state.encoded = None
+    video, gap = generated(cells, state.generated), state.gap
+    if state.encoded is not None:
+        exact = encoded(cells[:, :count], state.encoded)
         done = exact.shape[2]
         gap = exact[:, :, -1:] - video[:, :, done - 1 : done]
         video = torch.cat([exact, video[:, :, done:]], dim=2)
     if gap is not None:
         later = torch.arange(1, video.shape[2] - done + 1, device=video.device)
         video[:, :, done:] += gap * (DECODER_FADE**later).to(gap).view(-1, 1, 1)
-        gap = gap * DECODER_FADE ** len(later)
-    past_encoded = past_encoded if count == cells.shape[1] else None
-    return video, DecoderState(past_encoded, past_generated, gap)
+        state.gap = gap * DECODER_FADE ** len(later)
+    if count < cells.shape[1]:
+        state.encoded = None
+    return video
 
 
 class Autoencoder(nn.Module):
-    """Pixels to a normalised latent and back. Whole videos here; long ones in `streaming`.
+    """Pixels to a normalised latent and back. Whole videos here; long ones in `chunked_codec`.
 
-    `decoder` gives back what was encoded, `painted`, if there is one, shows what was painted.
+    `decoder` decodes encoded frames, and `generated_decoder`, where there is one, generated frames.
     """
 
     mean: Tensor
@@ -250,15 +267,25 @@ class Autoencoder(nn.Module):
         self.register_buffer("mean", torch.zeros(config.latent_channels))
         self.register_buffer("deviation", torch.ones(config.latent_channels))
 
-    def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
-        cells, past_out = self.encoder(video, past)
+    def encode_next(self, video: Video, past: Past) -> Latent:
+        """The latent of the next frames of a video; advances `past`."""
+        cells = self.encoder(video, past)
         cells = (cells - self.mean.to(cells)) / self.deviation.to(cells)
-        return rearrange(cells, "b t y x c -> b c t y x"), past_out
+        return rearrange(cells, "b t y x c -> b c t y x")
 
-    def decode_chunk(
-        self, latent: Latent, state: DecoderState | None = None, mask: Mask | None = None
-    ) -> tuple[Video, DecoderState]:
-        """The frames of `latent`, and the state of what follows; without a state it begins a video.
+    def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
+        """The latent of `video`, and the past of what follows; without a past it begins a video."""
+        past = empty_past(self.encoder) if past is None else past.copy()
+        return self.encode_next(video, past), past
+
+    def decoder_state(self) -> DecoderState:
+        """The state before the first frame of a video."""
+        if self.generated_decoder is None:
+            return DecoderState(empty_past(self.decoder))
+        return DecoderState(empty_past(self.generated_decoder), empty_past(self.decoder))
+
+    def decode_next(self, latent: Latent, state: DecoderState, mask: Mask | None = None) -> Video:
+        """The frames of the next part of a latent; advances `state`.
 
         With two decoders, latent frames that are all encoded (0 in `mask`), from the first one of
         the video on, are decoded by `decoder`, others by `generated_decoder`; so are all without a
@@ -267,13 +294,23 @@ class Autoencoder(nn.Module):
         cells = rearrange(latent, "b c t y x -> b t y x c")
         cells = cells * self.deviation.to(cells) + self.mean.to(cells)
         if self.generated_decoder is None:
-            video, past = self.decoder(cells, state and state.encoded)
-            return video, DecoderState(encoded=past)
+            return self.decoder(cells, state.generated)
         known = None
         if mask is not None:
             open_cells = mask.expand(-1, -1, latent.shape[2], -1, -1) != 0
             known = ~open_cells.transpose(0, 2).flatten(1).any(dim=1)
         return decode_both(self.generated_decoder, self.decoder, cells, known, state)
+
+    def decode_chunk(
+        self, latent: Latent, state: DecoderState | None = None, mask: Mask | None = None
+    ) -> tuple[Video, DecoderState]:
+        """`decode_next` that leaves `state` as it is, and returns that of what follows too.
+
+        Without a state `latent` begins a video. Both states in memory: long videos take
+        `decode_next`.
+        """
+        state = self.decoder_state() if state is None else state.copy()
+        return self.decode_next(latent, state, mask), state
 
     def encode(self, video: Video) -> Latent:
         """The latent of `video`, its last frame repeated until the frames are 1 + 4k."""
@@ -287,5 +324,5 @@ class Autoencoder(nn.Module):
         return self.encode_chunk(video, None)[0]
 
     def decode(self, latent: Latent, mask: Mask | None = None) -> Video:
-        """The 1 + 4k frames that `latent` stands for; `mask` as in `decode_chunk`."""
+        """The 1 + 4k frames that `latent` stands for; `mask` as in `decode_next`."""
         return self.decode_chunk(latent, mask=mask)[0]

@@ -9,17 +9,16 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from ..shapes import COMPRESSION, Grid, Latent, Mask, Video
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, empty_past
 
 CHUNK_PIXELS = 2**23  # pixels of frames that pass through together, or one group of frames
 
 
 def encode_chunks(autoencoder: Autoencoder, chunks: Iterable[Video]) -> Iterator[Latent]:
     """Latent frames of a video that arrives in chunks of any length, as soon as they are known."""
-    past = None
+    past = empty_past(autoencoder.encoder)
     for group in whole_groups(chunks):
-        latent, past = autoencoder.encode_chunk(group, past)
-        yield latent
+        yield autoencoder.encode_next(group, past)
 
 
 def whole_groups(chunks: Iterable[Video], step: int = COMPRESSION.time) -> Iterator[Video]:
@@ -47,10 +46,9 @@ def decode_chunks(
 
     `mask` is 0 where latent frames were encoded; without one all are taken as generated.
     """
-    state = None
+    state = autoencoder.decoder_state()
     for part, own in masked_parts(latent, mask, length or frames_that_fit(latent)):
-        video, state = autoencoder.decode_chunk(part, state, own)
-        yield video
+        yield autoencoder.decode_next(part, state, own)
 
 
 def masked_parts(
@@ -79,10 +77,10 @@ def decode_ring(
     before = torch.arange(-reach, 0) % frames
     whole = None if mask is None else mask.expand(-1, -1, frames, -1, -1)
     past_mask = None if whole is None else whole[:, :, before.to(whole.device)]
-    _, state = autoencoder.decode_chunk(latent[:, :, before.to(latent.device)], None, past_mask)
+    state = autoencoder.decoder_state()
+    autoencoder.decode_next(latent[:, :, before.to(latent.device)], state, past_mask)
     for part, own in masked_parts(latent, mask, frames_that_fit(latent)):
-        video, state = autoencoder.decode_chunk(part, state, own)
-        yield video
+        yield autoencoder.decode_next(part, state, own)
 
 
 def frame_range(chunks: Iterable[Video], first: int, end: int | None = None) -> Iterator[Video]:

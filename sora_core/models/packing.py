@@ -20,9 +20,10 @@ from torch.nn.utils.rnn import pad_sequence
 from ..errors import ConfigError
 from ..shapes import Grid, Latent
 from .conditioning_features import conditioning_features
-from .dit import Attend, DiT, PackedRow, token_levels
+from .dit import Attend, DiT
 from .layers import FEW_TOKENS, written_out_attention
 from .metric import USUAL_FPS, format_features, metric_positions, rates
+from .noise_levels import PackedRow, token_levels
 from .patchify import LATENT_PATCH, patch_positions, patchify, unpatchify
 
 

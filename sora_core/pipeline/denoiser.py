@@ -1,10 +1,10 @@
-"""The denoiser of a whole painting: what is told when, guidance, time and footage, composed.
+"""Our model as a denoiser: prompts over time, guidance, and the frames of a temporal plan.
 
 Axes: b c t y x as in shapes; p prompts, l text tokens, e text width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,17 +17,20 @@ from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts
 from ..models.patchify import LATENT_PATCH
 from ..models.prompt_schedule import scheduled_text
-from ..sampling.drift import Statistics, anchor
-from ..sampling.guidance import any_guidance, ease_guidance, extrapolate, guidance_weights
-from ..sampling.inpaint import keep_known, mask_by_frame, model_view
-from ..sampling.loop import loop_denoiser_at
+from ..sampling.guidance import (
+    GuidanceScale,
+    any_guidance,
+    combine,
+    ease_guidance,
+    guidance_weights,
+)
+from ..sampling.inpaint import model_view
 from ..sampling.prompt_spans import SOFT_SECONDS, span_weights, weights_at
 from ..sampling.samplers import Denoise, Sigma
-from ..sampling.windows import Windows
 from ..shapes import COMPRESSION, Compression, Grid, Latent, Mask
+from .temporal_plan import TemporalPlan
 
 BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
-RING_CUTS = 2  # of a loop longer than a window: more cost as much again each
 
 PromptStates = Float[Tensor, "l e"]
 KnownFootage = tuple[Latent, Mask]
@@ -45,104 +48,70 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class GuidedDenoiser:
-    """A model that paints a script by two guidances, in windows where it is long.
+    """A model guided by a script and by footage, over the frames of a `plan`.
 
-    The one by text is eased over so many latent frames from known footage on, and outside of the
-    `interval` of sigma there is neither.
+    Text guidance is eased in over `easing` latent frames next to known footage.
     """
 
     model: DiT
     script: Script
-    text: float
-    footage: float
-    windows: Windows
+    guidance: GuidanceScale
+    plan: TemporalPlan
     easing: int = 0
-    interval: tuple[float, float] = (0.0, 1.0)
     fps: float = USUAL_FPS
 
-    def unconditioned(self, start: int = 0, period: int | None = None) -> Denoise:
-        """A denoiser of the part that begins at latent frame `start`; of a ring of `period`."""
-        return self._guidance(start, period, None)
+    def denoiser(self, footage: KnownFootage | None, start: int = 0) -> Denoise:
+        """A denoiser of all that is sampled together from latent frame `start` on.
 
-    def conditioned(
-        self,
-        footage: KnownFootage,
-        start: int = 0,
-        period: int | None = None,
-        reference: Statistics | None = None,
-        anchored: float = 0.0,
-    ) -> Denoise:
-        """The same, which keeps `footage` and is led by it; `anchored` so far to what an earlier
-        part was `reference`."""
-        known, mask = footage[0], mask_by_frame(footage[1])
-        denoise = self._guidance(start, period, (known, mask))
-        if reference is not None and anchored > 0:
-            denoise = anchor(denoise, reference, anchored)
-        return keep_known(denoise, known, mask)
-
-    def _guidance(self, start: int, period: int | None, footage: KnownFootage | None) -> Denoise:
-        text, nothing = guidance_weights(self.text, 1.0)
-        if footage is not None:
-            share = ease_guidance(footage[1], self.easing, ring=period is not None)
-            text, nothing = guidance_weights(self.text, self.footage, share)
-        away = [push for push in (text, nothing) if any_guidance(push)]
+        It shows `footage` to the model, and does not hold it: `SegmentTask.denoiser` does.
+        """
+        scale = self.guidance
+        if footage is None:
+            scale, share = replace(scale, footage=1.0), 1.0  # nothing to be guided by
+        else:
+            share = ease_guidance(footage[1], self.easing, ring=self.plan.ring)
+        weights = guidance_weights(scale.text, scale.footage, share)
+        from_uncond, from_nothing = map(any_guidance, weights)
         unguided, denoise = (
-            self._through_time(views, start, period) for views in (1, 1 + len(away))
+            self.plan.denoiser(partial(self.predict, views), start)
+            for views in (1, 1 + from_uncond + from_nothing)
         )
-        low, high = self.interval
 
         def guided(x: Latent, sigma: Sigma) -> Latent:
             inputs = (x, sigma) if footage is None else model_view(x, sigma, *footage)
-            noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
-            if not low <= noisiest <= high:
+            if not scale.active(sigma):
                 return unguided(*inputs)
-            views = [
-                inputs,
-                *([inputs] * any_guidance(text)),
-                *([(x, sigma)] * any_guidance(nothing)),
-            ]
+            views = [inputs, *([inputs] * from_uncond), *([(x, sigma)] * from_nothing)]
             clean, *others = denoise(*side_by_side(views)).split(len(x))
-            return extrapolate(clean, list(zip(away, others, strict=True)))
+            uncond = others[0] if from_uncond else None
+            nothing = others[-1] if from_nothing else None
+            return combine(clean, uncond, nothing, scale.text, scale.footage, scale.rescale, share)
 
         return guided
 
-    def _through_time(self, views: int, start: int, period: int | None) -> Denoise:
-        """A denoiser of any number of frames, each view of them a row."""
-        if period is None:
-            return self.windows.denoiser(lambda i: self._model_at(views, start + i, start + i))
-        place = ring_start(self.model.config)
-        if period <= self.windows.length:
-            return loop_denoiser_at(lambda first: self._model_at(views, first, place), period)
+    def predict(self, views: int, x: Latent, sigma: Sigma, frame: int, place: int) -> Latent:
+        """The model's predictions for `views` rows of a few frames from `frame` on.
 
-        def line(first: int) -> Denoise:
-            return self.windows.denoiser(lambda i: self._model_at(views, first + i, place + i))
-
-        return loop_denoiser_at(line, period, RING_CUTS, context=self.windows.overlap)
-
-    def _model_at(self, views: int, frame: int, place: int) -> Denoise:
-        """The model on a few frames from `frame` on: the first view told the script, the others
-        what to steer away from. `place` is where the model takes them to be."""
-
-        def denoise(x: Latent, sigma: Sigma) -> Latent:
-            here = weights_at(self.script.weights, frame, x.shape[2])
-            texts = [scheduled_text(self.script.texts, here)]
-            texts += [(self.script.negative, None)] * (views - 1)
-            level = sigma if isinstance(sigma, Tensor) else x.new_full((1, 1, 1, 1, 1), sigma)
-            patch = self.model.config.patch
-            few = x.is_cuda or clip_tokens(Grid(*x.shape[2:]), patch) < BATCHED_TOKENS
-            call = partial(self.model, start=place, fps=self.fps)
-            if few and views > 1:
-                return call(x, level, *pad_prompts(texts, x.shape[2]))
-            levels = level.expand(views, -1, -1, -1, -1).split(1)
-            rows = zip(x.split(1), levels, texts, strict=True)
-            return torch.cat(
-                [
-                    call(row, level, words[None], None if bias is None else bias[None])
-                    for row, level, (words, bias) in rows
-                ]
-            )
-
-        return denoise
+        The first row is denoised towards the script, the others towards the negative prompt. The
+        model takes the frames to be at `place`.
+        """
+        here = weights_at(self.script.weights, frame, x.shape[2])
+        texts = [scheduled_text(self.script.texts, here)]
+        texts += [(self.script.negative, None)] * (views - 1)
+        level = sigma if isinstance(sigma, Tensor) else x.new_full((1, 1, 1, 1, 1), sigma)
+        patch = self.model.config.patch
+        few = x.is_cuda or clip_tokens(Grid(*x.shape[2:]), patch) < BATCHED_TOKENS
+        call = partial(self.model, start=place, fps=self.fps)
+        if few and views > 1:
+            return call(x, level, *pad_prompts(texts, x.shape[2]))
+        levels = level.expand(views, -1, -1, -1, -1).split(1)
+        rows = zip(x.split(1), levels, texts, strict=True)
+        return torch.cat(
+            [
+                call(row, level, words[None], None if bias is None else bias[None])
+                for row, level, (words, bias) in rows
+            ]
+        )
 
 
 def ring_start(config: DiTConfig) -> int:
@@ -192,10 +161,8 @@ def prompt_weights(
     main: bool = True,
 ) -> Float[Tensor, "p t"]:
     """How much the main prompt and each of the canvas' own counts in each of its latent frames."""
-    last = canvas.size.frames
-    groups = [canvas.frames_of(i, compression) for i in range(canvas.grid(compression).frames)]
-    frames = [(group.start / canvas.fps, min(group.stop, last) / canvas.fps) for group in groups]
     spans = [
         (span.start, float("inf") if span.end is None else span.end) for span in canvas.prompts
     ]
-    return span_weights(spans, frames, soft=soft, ring=canvas.ring, main=main)
+    seconds = canvas.latent_seconds(compression)
+    return span_weights(spans, seconds, soft=soft, ring=canvas.ring, main=main)

@@ -4,7 +4,7 @@ Axes: b batch, c channels, t frames, y rows, x columns, l text tokens.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -29,21 +29,25 @@ from ..models.text_encoder import TextEncoder, encode
 from ..models.tokenizer import Tokenizer
 from ..prompts.sanitize import clean_prompt
 from ..released import released_folder
-from ..sampling.noise import MAX_SEED, seeded_noise
+from ..resume.fingerprint import tensor_sample
+from ..sampling.drift import DriftMonitor
+from ..sampling.guidance import GuidanceScale
+from ..sampling.inpaint import mask_by_frame
+from ..sampling.noise import seeded_noise
 from ..sampling.samplers import Step, dpmpp_2m, euler, heun, sde
-from ..sampling.schedules import shift_for_cells, shifted_sigmas
-from ..sampling.segments import Segment, SegmentSettings, generate_segments
+from ..sampling.schedules import clip_shift, shifted_sigmas
+from ..sampling.segments import Segment, SegmentSettings
 from ..sampling.windows import Windows
-from ..shapes import Grid, Latent
+from ..shapes import Latent
 from .denoiser import BATCHED_TOKENS as BATCHED_TOKENS
-from .denoiser import GuidedDenoiser, Script, prompt_weights
+from .denoiser import GuidedDenoiser, Script, prompt_weights, ring_start
+from .segment_runner import SegmentRunner, SegmentTask, VideoTask
+from .temporal_plan import OVERLAP, TemporalPlan
 
 MODELS = released_folder()
 SHIPPED = "sora-mini.safetensors"
 
 SEGMENT_SETTINGS = SegmentSettings()
-OVERLAP = 2  # latent frames that neighbouring windows share
-
 Sampler = Callable[..., Latent]
 SAMPLERS = ("euler", "heun", "dpmpp_2m", "sde")
 
@@ -88,73 +92,100 @@ def generate(
     guidance: float | None = None,
     interval: tuple[float, float] | None = None,
     footage_guidance: float = 1.0,
+    rescale: float = 0.0,
     negative: str = "",
     sampler: str = "euler",
     segments: SegmentSettings | None = SEGMENT_SETTINGS,
     window: int | None = None,
+    jobs_folder: Path | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
-    on_segment: Callable[[Segment, Latent], None] = lambda link, latent: None,
+    on_segment: Callable[[Segment, Latent], None] = lambda segment, latent: None,
+    on_report: Callable[[str], None] = lambda report: None,
 ) -> Latent:
-    """The latent that paints `prompt` on `canvas`; the same numbers for the same seed.
+    """The latent that shows `prompt` on `canvas`; the same numbers for the same seed.
 
-    The canvas' own prompts are told in their seconds, `prompt` in all others. Footage is kept as
-    firmly as it was placed. Guidance is kept to an `interval` of sigma. What is None is as the
-    model was made for. `on_step` may raise to stop early.
+    The canvas' own prompts hold in their seconds, `prompt` in all others. Footage is kept as firmly
+    as it was placed. Guidance is confined to an `interval` of sigma, and `rescale` in [0, 1] takes
+    back the contrast that it adds. What is None is as the model was trained for. `on_step` may
+    raise to stop early.
 
-    A canvas of more latent frames than `window` is painted in a `segments` of links, which keeps
-    the scene and its pace, and `on_segment` is told of each; without one in windows, all at a time,
-    whose scenes may differ. A window as long as the canvas paints it as one, but what moves gets
-    slower. A loop has no links, and is painted in windows.
+    A canvas of more latent frames than `window` is generated in `segments`, which keep the scene
+    and its pace, and `on_segment` gets each; where `segments` is None in windows, all at a time,
+    whose scenes may differ. A window as long as the canvas generates it in one, but motion slows
+    down. A loop has no segments, and is generated in windows.
+
+    Below `jobs_folder` finished segments and predictions are cached: a call that was stopped
+    resumes there. `on_report` gets sentences for the user: what was resumed, and drift.
 
     Whoever decodes with the footage encodes it first, and gives the same `CanvasLatent` to both.
     """
     encoded = canvas if isinstance(canvas, CanvasLatent) else encode_footage(pipeline, canvas)
-    canvas, settings = encoded.canvas, pipeline.config.sampling
-    grid = canvas.grid()
+    canvas, config = encoded.canvas, pipeline.config
+    settings, grid = config.sampling, canvas.grid()
     length = min(grid.frames, settings.window if window is None else window)
-    noise = seeded_noise(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
-    scale = settings.guidance if guidance is None else guidance
-    script = read_script(pipeline, prompt, negative, canvas)
-    windows = Windows(length, min(OVERLAP, length - 1))
-    if interval is None:  # painting over firm footage begins at low noise, and needs guidance there
-        interval = (0.0 if canvas.placements else settings.guided_to, 1.0)
-    denoiser = GuidedDenoiser(
-        pipeline.transformer,
-        script,
-        scale,
-        footage_guidance,
-        windows,
-        settings.easing,
-        interval,
-        canvas.fps,
+    plan = TemporalPlan(
+        grid,
+        Windows(length, min(OVERLAP, length - 1)),
+        ring=canvas.ring,
+        in_segments=segments is not None,
+        cut_everywhere=True,
+        ring_place=ring_start(config.transformer),
     )
-    window_grid = replace(grid, frames=length)
-    sigmas = shifted_sigmas(settings.steps if steps is None else steps, clip_shift(window_grid))
-    known, mask = encoded.known, encoded.mask
-    if segments is None or canvas.ring or length == grid.frames:
-        period = grid.frames if canvas.ring else None
-        denoise = denoiser.unconditioned(period=period)
-        if canvas.placements:
-            denoise = denoiser.conditioned((known, mask), period=period)
-        return sampler_named(sampler, seed, noise)(denoise, noise, sigmas, on_step)
+    if interval is None:  # editing firm footage begins at low noise, and needs guidance there
+        interval = (0.0 if canvas.placements else settings.guided_to, 1.0)
+    scale = GuidanceScale(
+        settings.guidance if guidance is None else guidance, footage_guidance, rescale, interval
+    )
+    script = read_script(pipeline, prompt, negative, canvas)
+    denoiser = GuidedDenoiser(
+        pipeline.transformer, script, scale, plan, settings.easing, canvas.fps
+    )
+    sigmas = shifted_sigmas(settings.steps if steps is None else steps, clip_shift(plan.window))
 
-    def generate_segment(segment: Segment) -> Latent:
-        part, steps = noise[:, :, segment.frames], len(sigmas) - 1
-        before, total = segment.index * steps, segment.total * steps
+    def sample(task: SegmentTask) -> Latent:
+        segment = task.segment
 
         def on_segment_step(step: Step) -> None:
-            on_step(Step(before + step.index, total, step.clean))
+            on_step(Step(*segment.step_of_all(step.index, step.total), step.clean))
 
-        footage, strength = (segment.known, segment.mask), segments.anchor * segment.overlap
-        denoise = denoiser.conditioned(
-            footage, segment.start, reference=segment.reference, anchored=strength
-        )
-        fresh = (seed + segment.index) % (MAX_SEED + 1)
-        latent = sampler_named(sampler, fresh, part)(denoise, part, sigmas, on_segment_step)
-        on_segment(segment, latent)
-        return latent
+        mask = mask_by_frame(segment.mask)
+        footage = (segment.known, mask) if plan.segmented or canvas.placements else None
+        denoise = denoiser.denoiser(footage, segment.start)
+        denoise = task.denoiser(denoise, segment.known, mask, segment.reference)
+        method = sampler_named(sampler, task.seed or 0, task.noise)
+        return method(denoise, task.noise, sigmas, on_segment_step)
 
-    return generate_segments(generate_segment, known, mask, length, segments, script.weights)
+    video = VideoTask(
+        encoded.known,
+        encoded.mask,
+        seeded_noise(seed, (1, config.transformer.latent_channels, *grid.shape)),
+        seed,
+        script.texts,
+        script.weights,
+        script.weights,
+    )
+    monitor = DriftMonitor.from_factors(config.colours.factors)
+    runner = SegmentRunner(video, segments or SEGMENT_SETTINGS, plan.segment_frames, monitor)
+    job = None
+    if jobs_folder is not None and plan.resumable:
+        shared = (model_identity(pipeline), script.negative, scale, plan, sigmas, sampler)
+        job = runner.open_job(jobs_folder, (*shared, canvas.fps), canvas.description)
+
+    def on_finished(segment: Segment, part: Latent, restored: bool) -> None:
+        if plan.segmented:
+            on_segment(segment, part)
+
+    latent, report = runner.run(sample, job, on_finished)
+    if report:
+        on_report(report)
+    return latent
+
+
+def model_identity(pipeline: Pipeline) -> list[object]:
+    """What tells this transformer from others after a restart: settings and samples of weights."""
+    weights = pipeline.transformer.state_dict()
+    samples = {name: tensor_sample(weight) for name, weight in weights.items()}
+    return [pipeline.config, samples, torch.__version__]
 
 
 def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:
@@ -166,11 +197,6 @@ def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) 
     words = encode(pipeline.encoder, pipeline.tokenizer, [*weights, clean_prompt(negative)])
     *texts, away = (row[there] for row, there in zip(words.states, words.mask, strict=True))
     return Script(texts, torch.stack(list(weights.values())), away)
-
-
-def clip_shift(grid: Grid) -> float:
-    """The schedule shift that suits a clip of `grid`."""
-    return shift_for_cells(max(4, grid.cells))
 
 
 def sampler_named(name: str, seed: int, like: Latent) -> Sampler:

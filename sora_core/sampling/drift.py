@@ -36,6 +36,10 @@ class Statistics:
         axes = {"dim": (2, 3, 4), "keepdim": True}
         return cls(latent.mean(**axes), latent.std(**axes))
 
+    def on_cpu(self) -> "Statistics":
+        """The same statistics in main memory."""
+        return Statistics(self.mean.cpu(), self.deviation.cpu())
+
     def transformed(self, affine: Callable[[Latent], Latent]) -> "Statistics":
         """The statistics of `affine(latent)`, where `affine` scales and shifts each channel."""
         mean = affine(self.mean)
@@ -99,9 +103,10 @@ def anchor(
     def anchored(x: Latent, sigma: Sigma) -> Latent:
         clean = denoise(x, sigma)
         own = Statistics.from_latent(clean)
+        mean, deviation = reference.mean.to(clean.device), reference.deviation.to(clean.device)
         if probe is not None:
             probe.note(own, sigma)
-        matched = (clean - own.mean) / own.deviation * reference.deviation + reference.mean
+        matched = (clean - own.mean) / own.deviation * deviation + mean
         return clean.lerp(matched, strength)
 
     return anchored
@@ -128,7 +133,8 @@ class SegmentDrift:
         cls, index: int, own: Statistics, reference: Statistics, colours: Float[Tensor, "c 3"]
     ) -> "SegmentDrift":
         """The drift of `own` against `reference`; `colours` maps channels to red, green, blue."""
-        shift = (own.mean - reference.mean).mean(0).flatten().cpu().to(colours) @ colours
+        own, reference = own.on_cpu(), reference.on_cpu()
+        shift = (own.mean - reference.mean).mean(0).flatten().to(colours) @ colours
         growth = (own.deviation / reference.deviation).mean().item() - 1
         return cls(index, PIXEL_LEVELS * shift.abs().mean().item(), growth)
 

@@ -7,6 +7,7 @@ guidance for each latent frame.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,40 @@ from .samplers import Denoise, Sigma
 
 Share = float | Float[Tensor, "1 1 t 1 1"]
 """The share of text guidance for each latent frame; a tensor is on the CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuidanceScale:
+    """How strictly a model follows text and footage; both scales are 1 where it is not guided.
+
+    `rescale` in [0, 1] brings each sample's deviation back to the conditional one (Lin et al. 2023,
+    section 3.4). Guidance is confined to an `interval` of sigma (Kynkaanniemi et al. 2024).
+    ConfigError for numbers outside of these ranges.
+    """
+
+    text: float
+    footage: float = 1.0
+    rescale: float = 0.0
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        for name, scale in (("guidance", self.text), ("footage guidance", self.footage)):
+            if not math.isfinite(scale):
+                raise ConfigError(f"{name} scale {scale}: choose a finite number")
+        if not 0 <= self.rescale <= 1:
+            raise ConfigError(f"guidance rescale {self.rescale}: choose from 0 to 1")
+        if not 0 <= low <= high <= 1:
+            raise ConfigError(f"guidance interval {low} to {high}: choose 0 <= low <= high <= 1")
+
+    def active(self, sigma: Sigma) -> bool:
+        """Whether `sigma` is in the interval; of a sigma per token, the noisiest token decides."""
+        low, high = self.interval
+        return low <= (sigma.max().item() if isinstance(sigma, Tensor) else sigma) <= high
+
+    def scales_at(self, sigma: Sigma) -> tuple[float, float]:
+        """The scales of text and of footage at the noise level `sigma`."""
+        return (self.text, self.footage) if self.active(sigma) else (1.0, 1.0)
 
 
 def guide(
@@ -59,22 +94,14 @@ def guide_both(
     alone where both are 1, and outside `interval`. `rescale` and `interval` are as in `guide`.
     Each frame gets its `share` of `text` above 1.
     """
-    low, high = interval
-    for name, scale in (("guidance", text), ("footage guidance", footage)):
-        if not math.isfinite(scale):
-            raise ConfigError(f"{name} scale {scale}: choose a finite number")
-    if not 0 <= rescale <= 1:
-        raise ConfigError(f"guidance rescale {rescale}: choose from 0 to 1")
-    if not 0 <= low <= high <= 1:
-        raise ConfigError(f"guidance interval {low} to {high}: choose 0 <= low <= high <= 1")
+    scale = GuidanceScale(text, footage, rescale, interval)
     from_uncond, from_nothing = map(any_guidance, guidance_weights(text, footage, share))
     if not from_uncond and not from_nothing:
         return full
 
     def guided(x: Latent, sigma: Sigma) -> Latent:
         clean = full(x, sigma)
-        noisiest = sigma.max().item() if isinstance(sigma, Tensor) else sigma
-        if not low <= noisiest <= high:
+        if not scale.active(sigma):
             return clean
         uncond = footage_only(x, sigma) if from_uncond else None
         no_footage = nothing(x, sigma) if from_nothing else None

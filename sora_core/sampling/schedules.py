@@ -7,6 +7,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..shapes import Grid
 
 MAX_STEPS = 1000
 MAX_SHIFT = 1000.0
@@ -56,6 +57,11 @@ def shift_for_cells(cells: int) -> float:
     if cells < 1:
         raise ConfigError(f"{cells} latent cells: a clip has at least 1")
     return shift_for_tokens(cells, base_tokens=320)
+
+
+def clip_shift(grid: Grid) -> float:
+    """The schedule shift that suits a clip of `grid`."""
+    return shift_for_cells(max(4, grid.cells))
 
 
 def truncate_sigmas(sigmas: Sequence[float], strength: float) -> list[float]:

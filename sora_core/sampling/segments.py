@@ -60,6 +60,11 @@ class Segment:
         """Its latent frames in the whole video."""
         return slice(self.start, self.start + self.known.shape[2])
 
+    def step_of_all(self, step: int, steps: int) -> tuple[int, int]:
+        """The number of a `step` of this segment, of `steps`, among those of all segments, and how
+        many these are."""
+        return self.index * steps + step, self.total * steps
+
 
 def generate_segments(
     generate: Callable[[Segment], Latent],

@@ -16,7 +16,7 @@ from ..shapes import Frames
 
 def frames_from_video(video: Float[Tensor, "3 t y x"]) -> Frames:
     """Bytes nearest to `video`, which is in [-1, 1]; values outside are clamped."""
-    return rearrange(_bytes(video.float().add(1).mul(127.5)), "c t y x -> t y x c").contiguous()
+    return rearrange(_bytes(video.float().add(1).mul_(127.5)), "c t y x -> t y x c").contiguous()
 
 
 def video_from_frames(frames: Frames) -> Float[Tensor, "3 t y x"]:
@@ -35,7 +35,8 @@ def images_from_frames(frames: Frames) -> Float[Tensor, "t y x 3"]:
 
 
 def _bytes(values: Tensor) -> Tensor:
-    return values.round().clamp(0, 255).to(torch.uint8)
+    """Bytes nearest to `values`, which are overwritten."""
+    return values.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def resize(frames: Frames, width: int, height: int) -> Frames:

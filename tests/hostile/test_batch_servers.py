@@ -18,6 +18,8 @@ from tools.batch.text import printable
 from tools.batch.workflow import PlanError
 from tools.host import ROOT
 
+pytestmark = pytest.mark.slow
+
 resource = pytest.importorskip("resource", reason="memory is measured as Unix counts it")
 
 GRAPH = {

@@ -8,6 +8,8 @@ import pytest
 
 from tools.rules import ROOT, shipped
 
+pytestmark = pytest.mark.slow
+
 FORBIDDEN = (
     "socket.", "urllib.", "http.", "ftplib.", "smtplib.",
     "subprocess.", "os.system", "os.exec", "os.fork", "os.spawn", "os.posix_spawn", "os.startfile",

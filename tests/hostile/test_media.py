@@ -17,6 +17,8 @@ from sora_core.errors import MediaError
 from sora_core.video.writer import write_video
 from tests.hostile.media_corpus import make_corpus
 
+pytestmark = pytest.mark.slow
+
 resource = pytest.importorskip("resource", reason="limits on processes are a matter of Unix")
 
 ROOT = Path(__file__).parents[2]

@@ -172,6 +172,7 @@ def mutated(content, rng):
     return bytes(content)
 
 
+@pytest.mark.slow
 def test_mutated_and_random_files_are_refused_or_are_what_the_library_reads(tmp_path):
     rng = random.Random(0)
     path = tmp_path / "a.safetensors"
@@ -199,6 +200,7 @@ ENTRY = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(["a", "b", "__metadata__", "a..b"]), ENTRY | JSON),
     st.integers(0, 20),
@@ -229,6 +231,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux's counters")
 def test_the_largest_headers_take_less_than_200_mib(tmp_path):
     for name, content in LARGEST.items():

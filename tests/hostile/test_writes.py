@@ -179,6 +179,7 @@ print(refused, finished)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
 @pytest.mark.parametrize("mode", ["1 MiB", "every limit"])
 def test_a_limit_on_file_size_leaves_the_old_file_or_a_whole_new_one(tmp_path, mode):
@@ -238,6 +239,7 @@ for codec, suffix in FILES:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
 def test_wherever_the_disk_is_full_every_kind_of_video_says_so_and_leaves_nothing(tmp_path):
     command = [sys.executable, "-c", LIMITED_VIDEO, str(tmp_path)]

@@ -156,7 +156,7 @@ def outcome(kind: Kind, path: Path) -> tuple[str, str]:
         result = READ, ""
     except WeightsError as error:
         message = str(error)
-        fine = len(message) <= 200 and "\n" not in message and ": " in message
+        fine = len(message) <= 200 and "\n" not in message and path.name in message
         result = (REFUSED, "") if fine else (RAW, f"no sentence: {message[:200]!r}")
     except Exception as error:
         result = RAW, f"{type(error).__name__}: {str(error)[:100]!r}"

@@ -253,6 +253,17 @@ def test_another_vae_gets_overlapping_parts_that_are_its_whole(means, frames, mo
     assert ("at most 0.0% of" in chosen.summary) == (frames > 25)
 
 
+@pytest.mark.parametrize("frames", [1, 4, 9, 18])
+def test_pixels_that_are_copied_once_give_the_bits_of_the_hosts_own_encoding(means, frames):
+    frames_to_encode, process = clip(frames, 32, 32), means.process_input
+    missing = (1 - frames) % 4
+    filled = torch.cat([frames_to_encode, frames_to_encode[-1:].expand(missing, -1, -1, -1)])
+    images = video_from_frames(filled).movedim(0, -1).add(1).div(2)
+    own = encoded_at_once(means, video_from_frames(frames_to_encode)[None])
+    assert torch.equal(own, means.encode(images))
+    assert means.process_input is process
+
+
 class Sums(Means):
     """Running means: a latent frame knows of all before it."""
 

@@ -65,7 +65,7 @@ def test_foreign_values_end_in_a_result_or_a_sentence(trial):
     trial.together(TOGETHER)
     assert dict(trial.faults) == {}
     assert trial.outcomes[RAW] == trial.outcomes[PASSED_NAN] == 0
-    assert min(trial.outcomes[kind] for kind in (RESULT, SENTENCE)) > 100
+    assert trial.outcomes[RESULT] > 25 and trial.outcomes[SENTENCE] > 500
 
 
 def placed(canvas, image, mask):
@@ -181,7 +181,7 @@ def test_a_nan_mask_is_refused_by_name(good, canvas):
 def test_prompts_for_another_model_are_named(good):
     words = [[torch.zeros(1, 77, 768), {}]]
     guider = SoraGuider.execute(good["MODEL"], words, words, 2.0, 0.0, 1.0, 0.0, None).args[0]
-    with pytest.raises(SoraError, match="prompts do not fit the model"):
+    with pytest.raises(SoraError, match="of width 768: this model needs"):
         sampled(good, guider=guider)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import folder_paths
 import pytest
 import torch
+from sora_nodes.nodes.host.paths import JOBS_FOLDER
 from sora_nodes.nodes.host.resume.job_limits import (
     DAYS_SETTING,
     GIGABYTES_SETTING,
@@ -17,7 +18,6 @@ from sora_nodes.nodes.host.resume.job_limits import (
     job_limits,
     tidy_jobs,
 )
-from sora_nodes.nodes.host.resume.segment_cache import JOBS_FOLDER
 from sora_nodes.nodes.jobs import LISTED, NOTHING, SoraJobs
 from sora_nodes.sora_core.resume.jobs import JOB_MANIFEST, Job
 from sora_nodes.sora_core.resume.retention import DAY, JobLimits

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sora_nodes.nodes.host.resume.segment_cache import JOBS_FOLDER
+from sora_nodes.nodes.host.paths import JOBS_FOLDER
 from sora_nodes.nodes.jobs import ALL, FINISHED, NOTHING, SoraJobs, clearable
 from sora_nodes.sora_core.errors import ConfigError
 from sora_nodes.sora_core.resume.jobs import JOB_MANIFEST, Job

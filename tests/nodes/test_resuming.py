@@ -6,7 +6,7 @@ import folder_paths
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.resume.segment_cache import JOBS_FOLDER
+from sora_nodes.nodes.host.paths import JOBS_FOLDER
 from sora_nodes.nodes.jobs import SoraJobs
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt

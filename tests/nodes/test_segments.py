@@ -8,8 +8,8 @@ import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.conditioning import by_wording
+from sora_nodes.nodes.host.paths import JOBS_FOLDER
 from sora_nodes.nodes.host.resume import progress
-from sora_nodes.nodes.host.resume.segment_cache import JOBS_FOLDER
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt, SoraStoryboard
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule

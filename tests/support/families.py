@@ -120,7 +120,8 @@ IMAGE_FAMILIES = {
 def host_model(family: Family, seed: int = 0) -> comfy.model_patcher.ModelPatcher:
     """A MODEL of `family` with random weights that let every input reach the output."""
     kind = getattr(comfy.supported_models, family.config)
-    config = kind(dict(kind.unet_config) | family.network | {"dtype": torch.float32})
+    config = kind(dict(kind.unet_config))
+    config.unet_config = dict(kind.unet_config) | family.network  # without what else it adds
     config.set_inference_dtype(torch.float32, None)
     config.custom_operations = comfy.ops.disable_weight_init
     generator = torch.Generator().manual_seed(seed)

@@ -32,6 +32,7 @@ def url():
     server.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="os.kill sends no Ctrl-C on Windows")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_batch_ends_within_a_second_of_a_signal(tmp_path, url, number):
@@ -101,6 +102,7 @@ def test_retry_after_is_seconds_or_a_date(header, seconds):
     assert retry_after(header, now=10.0) == seconds
 
 
+@pytest.mark.slow
 def test_patience_counts_from_the_last_progress():
     now = [0.0]
     patience = Patience(5, clock=lambda: now[0])

@@ -1,6 +1,6 @@
 """Decodes a latent to an mp4 in a process of its own; prints time and memory as JSON.
 
-`python -m tools.bench.decoding WAY FRAMES WIDTH HEIGHT` is what the suites run for each point.
+`python -m tools.bench.decoding METHOD FRAMES WIDTH HEIGHT` is what the suites run for each point.
 """
 
 import argparse
@@ -166,7 +166,7 @@ def memory(field: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="decoding", description=__doc__)
-    parser.add_argument("way", choices=WAYS)
+    parser.add_argument("method", choices=WAYS)
     for name in ("frames", "width", "height"):
         parser.add_argument(name, type=int)
     options = parser.parse_args()

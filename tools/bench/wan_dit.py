@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 
-from sora_core.models.dit import DIT_HEAD_WIDTH, apply_rope, gated_residual, modulate
+from sora_core.models.dit import DIT_HEAD_WIDTH, apply_rope
+from sora_core.models.noise_levels import gated_residual, modulate
 from sora_core.models.patchify import LATENT_PATCH, patchify, unpatchify
 from sora_core.shapes import Grid, Latent
 

@@ -6,8 +6,8 @@ Some of the host's models count noise from 0 to far above 1: `x = clean + sigma 
 brought to rectified flow on the way in, and back on the way out.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import comfy.model_patcher
@@ -19,28 +19,28 @@ from torch import Tensor
 
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
-from ....sora_core.resume.fingerprint import fingerprint
-from ....sora_core.resume.prediction_cache import PredictionCache
-from ....sora_core.resume.tensor_cache import Tensors
-from ....sora_core.sampling.drift import StatisticsProbe, anchor
-from ....sora_core.sampling.guidance import ease_guidance, guide_both
-from ....sora_core.sampling.inpaint import SamplingMask, keep_known
+from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
+from ....sora_core.sampling.guidance import GuidanceScale, ease_guidance
+from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.sampling.joins import JoinSettings, hand_over
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
-from ..conditioning import cond_weights
-from ..latents import canvas_latent_of, canvas_of, filler_of, streams_of, with_time
-from ..models.model import FRAME_RATE, HostModel
-from ..resume.fingerprint import (
-    conds_fingerprint,
-    model_fingerprint,
-    pack_fingerprint,
-    sampler_fingerprint,
+from ..conditioning import by_span, by_wording, cond_weights
+from ..latents import (
+    canvas_latent_of,
+    canvas_of,
+    describe_latent,
+    filler_of,
+    streams_of,
+    with_time,
 )
-from ..resume.progress import SamplingProgress
-from ..resume.segment_cache import SegmentJob, open_job, segment_tensors
-from ..resume.segments import SegmentRunner
-from ..sampling import Callback, Conditioning, Guider, LatentDict, no_model
+from ..models.model import FRAME_RATE, HostModel
+from ..paths import jobs_folder
+from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_fingerprint
+from ..resume.job_limits import tidy_jobs
+from ..resume.progress import SamplingProgress, drift_monitor
+from ..sampling import Callback, Conditioning, Guider, LatentDict
 from .conditioning_support import conditioning_support, with_frame_levels
 from .footage_inputs import footage_inputs
 from .guide_frames import GuideFrames, guide_frames, takes_guides
@@ -50,7 +50,6 @@ from .model_schedule import schedule_remark
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import (
     GUIDING_FRAME,
-    GuidanceScale,
     GuidedCall,
     ModelOptions,
     SegmentContext,
@@ -60,12 +59,14 @@ from .predict import (
 )
 from .sound_latent import SoundLayout, frames_per_latent_frame, sound_layout
 from .stage import SigmaStage, joint_stage, stage_of
-from .temporal_plan import TemporalPlan
+from .temporal_plan import plan_for_latent, window_sigmas
 from .trained_length import takes_frame_rate
 from .vace_context import check_user_context
 
 IMAGE_KEYS = ("concat_latent_image", "noise_concat")
 """Keys of conditioning that fill a model's channels for footage."""
+
+NO_HELP = JoinSettings()
 
 BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 
@@ -77,14 +78,14 @@ class CanvasGuider(Guider):
     shown what is there already; else, and where it is a loop, in windows.
     """
 
+    task: SegmentTask
     context: SegmentContext
-    predictions: PredictionCache | None
-    probe: StatisticsProbe
     layout: SoundLayout | None = None  # of a latent with sound, while it is sampled
     guides: GuideFrames | None = None  # for a model that takes single frames beside the latent
     pixels: PixelFootage | None = None  # for a model that takes footage frame by frame
     first: Latent | None = None  # the first latent frame of the whole video, once it is finished
     placed_mask: SamplingMask  # of the canvas, open where the model is shown single frames
+    joins: JoinSettings = NO_HELP
 
     def set_canvas(
         self,
@@ -104,7 +105,7 @@ class CanvasGuider(Guider):
         model = self.model_patcher.model
         if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
             latent = latent | {"samples": with_time(latent["samples"])}
-        self.latent, self.footage_scale, self.resume = latent, footage_scale, resume
+        self.latent, self.resume = latent, resume
         self.support = conditioning_support(model)
         if frame_levels:
             self.support = with_frame_levels(self.support, model)
@@ -114,7 +115,7 @@ class CanvasGuider(Guider):
             raise ConfigError(
                 "model and model_low take footage in different ways: connect two models of one kind"
             )
-        guide_both(no_model, no_model, no_model, self.scale, footage_scale)
+        self.guidance = replace(self.guidance, footage=footage_scale)
         check_latent(model, latent)
         placed, looped = "noise_mask" in latent, is_loop(latent)
         if placed and footage_scale != 1 and not self.support.accepts_footage:
@@ -136,7 +137,7 @@ class CanvasGuider(Guider):
             self.pixels = pixel_footage(latent)
         if placed and takes_guides(model):
             self.guides = guide_frames(model, latent)
-        self.plan = TemporalPlan.for_latent(self.model_patcher, self.support, latent, window)
+        self.plan = plan_for_latent(self.model_patcher, self.support, latent, window)
         if "control" in cond_keys and self.plan.resumable:
             raise ConfigError(
                 "a ControlNet does not follow a video in segments, windows or a loop: set `window` "
@@ -149,10 +150,6 @@ class CanvasGuider(Guider):
                 name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
                 for name, conds in self.original_conds.items()
             }
-
-    @property
-    def guidance(self) -> GuidanceScale:
-        return GuidanceScale(self.scale, self.footage_scale, self.rescale, self.interval)
 
     @property
     def summary(self) -> str:
@@ -195,20 +192,29 @@ class CanvasGuider(Guider):
         self.placed_mask = stage.mask
 
         remark = schedule_remark(self.model_patcher, sigmas, self.plan.whole)
-        sigmas = self.plan.sigmas(sigmas)
-        weights = cond_weights(self.original_conds["positive"], self.latent)
-        steps = super().sample
+        sigmas = window_sigmas(self.plan, sigmas)
+        video = self.video_task(stage, noise, seed)
+        if layout is not None and callback is not None:
+            callback = layout.video_callback(callback)
+        progress = SamplingProgress(callback, len(sigmas) - 1)
+        steps, model = super().sample, self.model_patcher.model
+        ours, settings = isinstance(model, HostModel), SEGMENT_SETTINGS
+        length = self.plan.segment_frames
+        if self.plan.segmented and not ours:
+            settings = segment_settings(self.support, settings, length)
+            length = segment_length(self.support, settings, length, stage.mask)
+        if layout is not None:  # sound lies in the same channels, and has no colours
+            settings = replace(settings, anchor=0.0)
+        self.first = None if bool(stage.mask[:, :, 0].any()) else stage.known[:, :, :1]
 
-        def generate(
-            segment: Segment,
-            fresh: int | None,
-            on_step: Callable[..., None],
-            predictions: PredictionCache | None,
-        ) -> Tensors:
-            led = segment if ours else with_lead(segment, self.support, self.first)
-            lead, segment = segment.start - led.start, led
-            self.context = self.segment_context(segment, weights, lead)
-            self.predictions, self.probe = predictions, StatisticsProbe()
+        most = self.plan.windows.length
+
+        def sample_segment(task: SegmentTask) -> Latent:
+            segment = task.segment
+            if not ours:
+                segment = with_lead(segment, self.support, self.first, most)
+            lead = task.segment.start - segment.start
+            self.task, self.context = task, self.segment_context(segment, video.weights, lead)
             own = noise[:, :, segment.frames]
             start = stage.start_of(segment.known, segment.mask, segment.frames)
             frames = range(segment.start, segment.start + own.shape[2])
@@ -219,54 +225,53 @@ class CanvasGuider(Guider):
                 start,
                 sampler,
                 sigmas,
-                callback=on_step,
+                callback=partial(progress.step, segment),
                 disable_pbar=disable_pbar,
-                seed=fresh,
+                seed=task.seed,
             )
             if layout is not None:
                 sampled = layout.joined(streams_of(sampled), frames)
-            latent = stage.finished(segment.known, segment.mask, sampled)[:, :, lead:]
-            return segment_tensors(latent, self.probe.statistics)
+            return stage.finished(segment.known, segment.mask, sampled)[:, :, lead:]
 
-        ours, settings = isinstance(self.model_patcher.model, HostModel), SEGMENT_SETTINGS
-        length = self.plan.segment_frames
-        if self.plan.segmented and not ours:
-            settings = segment_settings(self.support, settings, length)
-            length = segment_length(self.support, settings, length)
-        self.first = None if bool(stage.mask[:, :, 0].any()) else stage.known[:, :, :1]
-        positive = self.original_conds["positive"]
-        segment_job = SegmentJob(stage.known, stage.mask, noise, seed, positive, weights)
-        runner = SegmentRunner(
-            self.model_patcher.model,
-            segment_job,
-            settings,
-            length,
-            monitored=layout is None,
-            on_segment=self.note_first,
-        )
-        job, uncached = None, ""
+        def on_segment(segment: Segment, latent: Latent, restored: bool) -> None:
+            self.note_first(segment, latent)
+            progress.finish_segment(segment, latent, restored)
+
+        monitor = drift_monitor(model) if layout is None else None
+        runner = SegmentRunner(video, settings, length, monitor, model.process_latent_in)
+        job, uncached, removed = None, "", ""
         if self.resume and self.plan.resumable:
             try:
-                job = open_job(
-                    self.shared(sampler, sigmas, stage), segment_job, self.latent, runner.total
-                )
+                shared = self.shared(sampler, sigmas, stage)
+                job = runner.open_job(jobs_folder(), shared, describe_latent(self.latent))
             except ConfigError as problem:
                 uncached = f"A restart begins anew: {problem}."
-        if layout is not None and callback is not None:
-            callback = layout.video_callback(callback)
-        whole, messages = runner.run(generate, job, SamplingProgress(callback, len(sigmas) - 1))
-        self.report = " ".join(filter(None, (messages, uncached, remark)))
+        whole, messages = runner.run(sample_segment, job, on_segment)
+        if job is not None:
+            removed = tidy_jobs()
+        if runner.total > 1:
+            progress.finish(model.process_latent_in(whole), runner.total)
+        self.report = " ".join(filter(None, (messages, removed, uncached, remark)))
         return whole if layout is None else layout.nested(whole, range(layout.frames))
+
+    def video_task(self, stage: SigmaStage, noise: Latent, seed: int | None) -> VideoTask:
+        """What the runner samples: the canvas of `stage`, and the prompts over its time."""
+        positive = self.original_conds["positive"]
+        weights = cond_weights(positive, self.latent)
+        prompts = [conds_fingerprint(conds) for conds in by_span(positive)]
+        scenes = by_wording(positive, weights)
+        return VideoTask(stage.known, stage.mask, noise, seed, prompts, weights, scenes)
 
     def note_first(self, segment: Segment, latent: Latent) -> None:
         """Keeps the first latent frame of the whole video, which leads later segments."""
         if segment.start == 0:
             self.first = latent[:, :, :1]
 
-    def shared(self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage) -> str:
-        """What makes every link of a painting; ConfigError where a restart could not know it."""
-        return fingerprint(
-            pack_fingerprint(),
+    def shared(
+        self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage
+    ) -> list[object]:
+        """What counts in each segment alike, for the key of a job."""
+        return [
             model_fingerprint(self.model_patcher),
             sampler_fingerprint(sampler),
             sigmas,
@@ -277,11 +282,11 @@ class CanvasGuider(Guider):
             None if self.guides is None else (self.guides.latents, self.guides.frames),
             self.plan.windows,
             self.plan.ring,
-            SEGMENT_SETTINGS,
             self.model_patcher.load_device,
             stage.start,
+            self.joins,
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
-        )
+        ]
 
     def segment_context(
         self, segment: Segment, weights: Float[Tensor, "p t"], lead: int = 0
@@ -319,7 +324,6 @@ class CanvasGuider(Guider):
             prompts=weights,
             start=segment.start,
             reference=segment.reference and segment.reference.transformed(model.process_latent_in),
-            anchored=SEGMENT_SETTINGS.anchor * segment.overlap if self.layout is None else 0.0,
             guides=self.guides,
             layout=self.layout,
         )
@@ -362,12 +366,9 @@ class CanvasGuider(Guider):
             options,
             seed,
         )
-        denoise = self.plan.denoiser(call.denoiser, context.start)
-        if self.predictions is not None:
-            denoise = self.predictions.over(denoise)
-        if context.reference is not None and context.anchored > 0:
-            denoise = anchor(denoise, context.reference, context.anchored, self.probe)
-        denoise = keep_known(denoise, context.known, context.mask)
+        denoise = self.plan.denoiser(call.predict, context.start)
+        denoise = hand_over(denoise, context.known, context.mask, self.joins, self.plan.ring)
+        denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
         clean = denoise(x / (1 + far), sigma / (1 + far))
         return clean if layout is None else layout.packed(clean, frames)[0]
 
@@ -385,6 +386,7 @@ def make_guider(
     resume: bool,
     low: LowNoiseExpert | None = None,
     frame_levels: bool = False,
+    joins: JoinSettings = NO_HELP,
 ) -> Guider:
     """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
     if latent is None:
@@ -394,9 +396,10 @@ def make_guider(
             raise ConfigError("footage_scale needs footage: connect `latent` of Sora Guider too")
     result = Guider(model) if latent is None else CanvasGuider(model)
     result.set_conds(positive, negative)
-    result.set_guidance(scale, rescale, interval)
+    result.set_guidance(GuidanceScale(scale, rescale=rescale, interval=interval))
     if low is not None:
         result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
+        result.joins = joins
         result.set_canvas(latent, footage_scale, window, resume, frame_levels)
     return result

@@ -32,17 +32,28 @@ def segment_settings(
     return replace(settings, history=max(settings.history, min(VACE_HISTORY, length // 2)))
 
 
-def segment_length(support: ConditioningSupport, settings: SegmentSettings, length: int) -> int:
-    """Latent frames of a segment where the model sees `length`: one less if one leads."""
-    return max(settings.history + 1, length - 1) if support.by_frame else length
+def segment_length(
+    support: ConditioningSupport, settings: SegmentSettings, length: int, mask: SamplingMask
+) -> int:
+    """Latent frames of a segment where the model sees `length`: one less if one leads.
+
+    `mask` is that of the whole video, which is generated from its end where only that is known.
+    """
+    known = (mask < 1).flatten(3).any(3)[0, 0]
+    backward = bool(known[-1]) and not bool(known[0])
+    leads = support.by_frame or backward
+    return max(settings.history + 1, length - 1) if leads else length
 
 
-def with_lead(segment: Segment, support: ConditioningSupport, first: Latent | None) -> Segment:
+def with_lead(
+    segment: Segment, support: ConditioningSupport, first: Latent | None, most: int
+) -> Segment:
     """`segment`, perhaps with a latent frame before it that is to be dropped.
 
-    `first` is the finished first latent frame of the whole video, if there is one.
+    `first` is the finished first latent frame of the whole video, if there is one. The model sees
+    at most `most` latent frames.
     """
-    if segment.start == 0:
+    if segment.start == 0 or segment.known.shape[2] >= most:
         return segment
     starts_finished = not bool(segment.mask[:, :, 0].any())
     if not starts_finished:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError
-from ....sora_core.pipeline.generate import clip_shift
-from ....sora_core.sampling.schedules import shifted_sigmas, truncate_sigmas
+from ....sora_core.sampling.schedules import clip_shift, shifted_sigmas, truncate_sigmas
 from ....sora_core.shapes import Grid
 from ..models.model import HostModel
 

@@ -5,7 +5,6 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 import comfy.model_management as devices
@@ -16,10 +15,16 @@ from torch import Tensor
 
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.sampling.drift import Statistics
-from ....sora_core.sampling.guidance import Share, any_guidance, combine, guidance_weights
+from ....sora_core.sampling.guidance import (
+    GuidanceScale,
+    Share,
+    any_guidance,
+    combine,
+    guidance_weights,
+)
 from ....sora_core.sampling.inpaint import SamplingMask, model_view
 from ....sora_core.sampling.prompt_spans import blend_denoisers, weights_at
-from ....sora_core.sampling.samplers import Denoise, Sigma
+from ....sora_core.sampling.samplers import Sigma
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, merged_cond
 from ..latents import canvas_of, filler_of
@@ -58,7 +63,6 @@ class SegmentContext:
     prompts: Float[Tensor, "p t"]  # how much each counts in each frame of the canvas
     start: int = 0  # the first of its frames that is painted now
     reference: Statistics | None = None  # what an earlier part was like
-    anchored: float = 0.0  # and how far this one is brought back to it
     share: Share = 1.0  # of what the text pushes, for each frame; said on the CPU
     guides: GuideFrames | None = None  # single frames of footage, after the latent
     layout: SoundLayout | None = None  # of a latent with sound in columns of its frames
@@ -224,24 +228,6 @@ def to_device(context: SegmentContext, device: torch.device) -> SegmentContext:
     return replace(context, **on_device)
 
 
-pass  # dropped
-
-
-@dataclass(frozen=True, slots=True)
-class GuidanceScale:
-    """How strictly a model follows text and footage, and within which interval of noise."""
-
-    text: float
-    footage: float
-    rescale: float
-    interval: tuple[float, float]
-
-    def scales_at(self, sigma: float) -> tuple[float, float]:
-        """The scales of text and of footage at a noise level."""
-        low, high = self.interval
-        return (self.text, self.footage) if low <= sigma <= high else (1.0, 1.0)
-
-
 @dataclass(frozen=True, slots=True)
 class GuidedCall:
     """One call of the host's model at one noise level, on any of the latent's frames."""
@@ -263,14 +249,15 @@ class GuidedCall:
                 "unconnected, or remove the patch"
             )
 
-    def denoiser(self, first: int, place: int) -> Denoise:
-        """The denoiser of frames from `first` on, which the model takes to be at `place`."""
-        return partial(self.predict, first=first, place=place)
+    def predict(self, x: Latent, sigma: Sigma, frame: int, place: int) -> Latent:
+        """The clean latent of frames from `frame` on, guided by text and by footage.
 
-    def predict(self, x: Latent, sigma: Sigma, *, first: int, place: int) -> Latent:
-        """The clean latent, led by text and by footage."""
+        The model takes them to be at `place`. Guidance is inside of the host's call, where patches
+        of other nodes read both predictions; our own denoiser guides whole videos at once.
+        """
         devices.throw_exception_if_processing_interrupted()  # a step may be many windows
         context, negative = self.context, self.conds["negative"]
+        first = frame - context.start
         frames = (first + torch.arange(x.shape[2], device=x.device)) % context.known.shape[2]
         x_in, inputs, inputs_empty = self.model_inputs(x, sigma, frames, place)
         x_host = inputs.for_host(x_in)
@@ -281,7 +268,7 @@ class GuidedCall:
         share = context.share
         if isinstance(share, Tensor):
             share = share[:, :, frames.cpu()]
-        weights = weights_at(context.prompts, context.start + first, len(frames))
+        weights = weights_at(context.prompts, frame, len(frames))
 
         def predictions(arguments: HostArguments) -> list[Latent]:
             positive, opposed = arguments["conds"]

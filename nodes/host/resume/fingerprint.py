@@ -1,6 +1,5 @@
 """Fingerprints of model, sampler and conditioning that survive a restart; they key the cache."""
 
-from pathlib import Path
 from typing import Any
 
 import comfy.model_patcher
@@ -26,13 +25,6 @@ PATCHED = (
 """Attributes of the host's model patcher that hold changes by nodes, beside weights."""
 
 FLEETING = ("uuid", SPAN_KEY)  # random; and covered by the weights of the prompts
-
-
-def pack_fingerprint() -> list[bytes]:
-    """The pack's own source: another version may generate another video."""
-    folder = Path(__file__).resolve().parents[3]
-    files = sorted([*folder.glob("sora_core/**/*.py"), *folder.glob("nodes/**/*.py")])
-    return [file.read_bytes() for file in files]
 
 
 def model_fingerprint(patcher: comfy.model_patcher.ModelPatcher) -> list[object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import folder_paths
 
 from ....sora_core.resume.retention import JobLimits, RemovedJobs, remove_expired
-from .segment_cache import jobs_folder
+from ..paths import jobs_folder
 
 GIGABYTES_SETTING, DAYS_SETTING = "Sora.Jobs.MaxGigabytes", "Sora.Jobs.MaxDays"
 """The names under which the page saves the settings; `web/job_settings.js` has the same."""

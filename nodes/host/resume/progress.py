@@ -1,11 +1,14 @@
-"""Progress and remaining time over all segments of a long video."""
+"""Progress and remaining time over all segments of a long video, and how far they drift."""
 
 import time
+from typing import Any
 
+import comfy.model_base
 import comfy.model_management as devices
 import comfy_execution.progress
 import comfy_execution.utils
 
+from ....sora_core.sampling.drift import DriftMonitor
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.shapes import Latent
 from ..sampling import Callback
@@ -24,7 +27,7 @@ class SamplingProgress:
         devices.throw_exception_if_processing_interrupted()
         if self.steps_done == 0:  # the first step pays for loading the model
             self.began = time.monotonic()
-        done, total = segment.index * self.steps + step + 1, segment.total * self.steps
+        done, total = segment.step_of_all(step + 1, self.steps)
         if self.steps_done:
             left = (time.monotonic() - self.began) / self.steps_done * (total - done)
             part = f"part {segment.index + 1} of {segment.total}, " if segment.total > 1 else ""
@@ -32,10 +35,12 @@ class SamplingProgress:
         self.steps_done += 1
         self.report(done, clean, x, total)
 
-    def restored(self, segment: Segment, latent: Latent) -> None:
-        """Reports that `segment` came from the cache."""
-        devices.throw_exception_if_processing_interrupted()
-        self.report((segment.index + 1) * self.steps, latent, latent, segment.total * self.steps)
+    def finish_segment(self, segment: Segment, latent: Latent, restored: bool) -> None:
+        """Reports the steps of a `segment` that was restored from the cache."""
+        if restored:
+            devices.throw_exception_if_processing_interrupted()
+            done, total = segment.step_of_all(self.steps, self.steps)
+            self.report(done, latent, latent, total)
 
     def finish(self, latent: Latent, segments: int) -> None:
         """Reports that all segments are done; `latent` is the whole."""
@@ -44,6 +49,12 @@ class SamplingProgress:
     def report(self, done: int, clean: Latent, x: Latent, total: int) -> None:
         if self.callback is not None:
             self.callback(done - 1, clean, x, total)
+
+
+def drift_monitor(model: comfy.model_base.BaseModel) -> DriftMonitor | None:
+    """A monitor of drift, if the host knows the RGB factors of this model's latents."""
+    factors: Any = model.latent_format.latent_rgb_factors
+    return None if factors is None else DriftMonitor.from_factors(factors)
 
 
 def clock(seconds: float) -> str:

@@ -166,7 +166,9 @@ def checked_noise_mask(name: str, value: object) -> Tensor:
 
 
 def checked_sigmas(name: str, value: object) -> Tensor:
-    """The SIGMAS `value` in float32: 0 or more, and above 0 but for the last."""
+    """The SIGMAS `value` in float32: none, or 0 and more, and above 0 but for the last."""
+    if isinstance(value, Tensor) and value.shape == (0,):  # a schedule that was split at its end
+        return value
     sigmas = checked_tensor(name, value, "SIGMAS")
     if sigmas.ndim != 1 or sigmas.dtype == torch.bool:
         raise SizeError(f"{name}: SIGMAS of {shape_text(sigmas)}: give one row of noise levels")

@@ -4,12 +4,14 @@ Axes: b batch, c channels, t frames, y rows, x columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from math import prod
 from typing import Any
 
 import comfy.model_management as devices
 import torch
 from einops import rearrange
+from torch import Tensor
 
 from ....sora_core.errors import SizeError
 from ....sora_core.shapes import Latent, Size, Video
@@ -59,11 +61,55 @@ def decoded_in_tiles(
 
 def encoded_at_once(vae: VAE, video: Video) -> Latent:
     """The latent of all of `video`, its last frame repeated until its last group is whole."""
-    missing = (1 - video.shape[2]) % compression(vae).time
-    if missing:
-        video = torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
-    latent: Any = vae.encode(rearrange(video, "1 c t y x -> t y x c").add(1).div(2))
-    return latent
+    waiting = WaitingFrames(vae, *video.shape[2:])
+    waiting.add(video)
+    return waiting.encoded()
+
+
+class WaitingFrames:
+    """Up to `most` frames in one buffer, as the network of `vae` takes them.
+
+    The host would copy all frames twice to bring images to the range of its network. Here each
+    frame is brought there when it is added, by the same `process_input`.
+    """
+
+    def __init__(self, vae: VAE, most: int, height: int, width: int) -> None:
+        self.step, self.most, self.count = compression(vae).time, most, 0
+        self.process = vae.process_input
+        self.vae = copy(vae)
+        self.vae.process_input = unprocessed
+        self.buffer = torch.empty(most + self.step, height, width, 3)
+
+    def add(self, video: Video) -> Video:
+        """Appends as many frames of `video`, in [-1, 1], as there is space for; the others."""
+        part = video[:, :, : self.most - self.count]
+        end = self.count + part.shape[2]
+        images = rearrange(part, "1 c t y x -> t y x c").add(1).div_(2)
+        self.buffer[self.count : end] = self.process(images)
+        self.count = end
+        return video[:, :, part.shape[2] :]
+
+    def encoded(self, frames: int | None = None) -> Latent:
+        """The latent of the first `frames`, None for all; the last group is filled with the last.
+
+        `frames` other than None are whole groups.
+        """
+        end = self.count if frames is None else frames
+        filled = end + (1 - end) % self.step
+        self.buffer[end:filled] = self.buffer[end - 1]
+        latent: Any = self.vae.encode(self.buffer[:filled])
+        return latent
+
+    def drop(self, frames: int) -> None:
+        """Removes the first `frames`."""
+        for i in range(self.count - frames):  # one by one: source and target may overlap
+            self.buffer[i] = self.buffer[frames + i]
+        self.count -= frames
+
+
+def unprocessed(image: Tensor) -> Tensor:
+    """`image`, for a VAE whose frames are in the range of its network already."""
+    return image
 
 
 def encoded_in_tiles(
@@ -76,7 +122,7 @@ def encoded_in_tiles(
     of them is from what the part before made of the same frames, at most, as a share of its range.
     """
     step = compression(vae).time
-    waiting = held = None
+    waiting, held = None, None
 
     def added(latent: Latent) -> Latent:
         if held is None:
@@ -86,16 +132,17 @@ def encoded_in_tiles(
         return latent[:, :, TILE_OVERLAP + 1 :]
 
     for chunk in interruptible(iter(chunks)):
-        waiting = chunk if waiting is None else torch.cat([waiting, chunk], dim=2)
-        while waiting.shape[2] > length:
-            latent = added(encoded_at_once(vae, waiting[:, :, :length]))
-            yield latent
-            waiting, held = (
-                waiting[:, :, length - 1 - TILE_OVERLAP * step :],
-                latent[:, :, -1:].clone(),
-            )
+        if waiting is None:
+            waiting = WaitingFrames(vae, length + 1, *chunk.shape[3:])
+        while chunk.shape[2]:
+            chunk = waiting.add(chunk)
+            if waiting.count > length:
+                latent = added(waiting.encoded(length))
+                yield latent
+                waiting.drop(length - 1 - TILE_OVERLAP * step)
+                held = latent[:, :, -1:].clone()
     if waiting is not None:
-        yield added(encoded_at_once(vae, waiting))
+        yield added(waiting.encoded())
 
 
 def most_frames(vae: VAE, size: Size) -> int:

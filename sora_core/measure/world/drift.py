@@ -4,12 +4,10 @@ Axes: t frames, y rows, x columns. Texture is measured beside colour, since the 
 users report is a gain of sharpness from segment to segment.
 """
 
-import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from ...shapes import Frames, Size
-from ...video.flow import GREY
+from ..drift import fine
 from .clips import Clips, Sample, read_all
 from .row import Row, mean_row
 
@@ -32,13 +30,6 @@ def end_frames(frames: Frames) -> tuple[Tensor, Tensor]:
     """The first and the last 15 % of the frames, at least one."""
     count = max(1, round(SHARE * len(frames)))
     return frames[:count], frames[-count:]
-
-
-def fine(frames: Tensor) -> float:
-    """The mean strength of detail a pixel wide (Laplacian of grey), in levels of 255."""
-    grey = (frames.float() @ torch.tensor(GREY))[:, None]
-    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)
-    return conv2d(grey, kernel).abs().mean().item()
 
 
 def rows(clips: Clips, count: int, size: Size) -> list[Row]:

@@ -1,12 +1,18 @@
 """The reader: its answers, its weights on disk, and what it learns from."""
 
+import json
+
 import pytest
 import torch
 
 from sora_core.checkpoints.safetensors_io import write_tensors
 from sora_core.errors import WeightsError
 from sora_core.measure.classifier import classify, load_classifier
-from sora_core.models.attribute_classifier import AttributeClassifier, ClassifierConfig
+from sora_core.models.attribute_classifier import (
+    CLASSIFIER_FORMAT,
+    AttributeClassifier,
+    ClassifierConfig,
+)
 from sora_core.training.classifier import (
     WORDS,
     ClassifierDataset,
@@ -107,3 +113,11 @@ def test_one_step_moves_every_weight(reader, shard):
     task.loss(0, Ranks())[0].backward()
     still = [name for name, p in reader.named_parameters() if p.grad is None or not p.grad.any()]
     assert still == []
+
+
+@pytest.mark.parametrize("name", ["a.b", "", "keys"])
+def test_a_classifier_whose_question_is_no_name_of_a_module_is_refused(tmp_path, name):
+    metadata = {"format": CLASSIFIER_FORMAT, "words": json.dumps({name: ["yes", "no"]})}
+    write_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)}, metadata)
+    with pytest.raises(WeightsError, match="odd name"):
+        load_classifier(tmp_path / "a.safetensors")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sora_core.errors import SizeError
-from sora_core.measure.drift import ColourStats, Drift, preserved_psnr
+from sora_core.measure.drift import ColourStats, Drift, preserved_psnr, texture_gain
 
 
 def clip(seed=0):
@@ -78,3 +78,24 @@ def test_only_pixels_that_count_are_compared():
         preserved_psnr(clip(), result, torch.zeros(1, 24, 32))
     with pytest.raises(SizeError, match="sizes must be equal"):
         preserved_psnr(clip(), result[:2])
+
+
+def noisy_clip(strength):
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(4, 16, 16, 1, generator=generator)
+    return (128 + strength * noise).round().clamp(0, 255).to(torch.uint8).expand(-1, -1, -1, 3)
+
+
+@pytest.mark.parametrize("gain", [-0.1, 0.0, 0.1])
+def test_texture_that_grows_with_every_link_has_that_gain(gain):
+    links = [noisy_clip(20 * (1 + gain) ** i) for i in range(4)]
+    assert texture_gain(links) == pytest.approx(gain, abs=0.005)
+
+
+def test_a_change_of_colour_alone_is_no_gain_of_texture():
+    assert texture_gain([noisy_clip(10), noisy_clip(10) + 20]) == pytest.approx(0, abs=1e-6)
+
+
+def test_one_link_has_no_gain_of_texture():
+    with pytest.raises(SizeError, match="2 or more"):
+        texture_gain([noisy_clip(10)])

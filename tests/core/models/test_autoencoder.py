@@ -1,11 +1,14 @@
+from weakref import ref
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sora_core.models.autoencoder import DECODER_FADE
+from sora_core.models.autoencoder import DECODER_FADE, Block, empty_past
 from sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from sora_core.training.decoder import with_one_decoder
+from tests.support.memory import peak_memory
 from tests.support.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
@@ -105,6 +108,59 @@ def test_encoding_a_chunk_leaves_the_past_before_it_as_it_was():
     _, past = AUTOENCODER.encode_chunk(video(1), None)
     first, second = (AUTOENCODER.encode_chunk(video(4), past)[0] for _ in range(2))
     assert torch.equal(first, second)
+
+
+def old_pasts_alive(pasts, run):
+    """How many tensors of `pasts` are alive as each block begins during `run`."""
+    old = [ref(tensor) for past in pasts for tensor in (*past.coarse, *past.fine)]
+    alive = []
+    hooks = [
+        block.register_forward_pre_hook(lambda *_: alive.append(sum(x() is not None for x in old)))
+        for block in AUTOENCODER.modules()
+        if isinstance(block, Block)
+    ]
+    run()
+    for hook in hooks:
+        hook.remove()
+    return len(old), alive
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_each_block_of_a_decoder_frees_its_past_before_the_next_block_runs(marked):
+    marks = torch.zeros(1, 1, 1, 1, 1) if marked else None
+    latent, state = AUTOENCODER.encode(video(5)), AUTOENCODER.decoder_state()
+    AUTOENCODER.decode_next(latent[:, :, :1], state, marks)
+    pasts = [state.generated, state.encoded] if marked else [state.generated]
+    count, alive = old_pasts_alive(
+        pasts, lambda: AUTOENCODER.decode_next(latent[:, :, 1:], state, marks)
+    )
+    assert count == len(alive) and alive == list(range(count, 0, -1))
+
+
+def test_each_block_of_the_encoder_frees_its_past_before_the_next_block_runs():
+    past = empty_past(AUTOENCODER.encoder)
+    AUTOENCODER.encode_next(video(1), past)
+    count, alive = old_pasts_alive([past], lambda: AUTOENCODER.encode_next(video(4), past))
+    assert count == len(alive) and alive == list(range(count, 0, -1))
+
+
+def test_decoding_in_chunks_needs_memory_for_one_state_and_not_for_two():
+    latent, marks = torch.randn(1, 16, 4, 8, 8), torch.zeros(1, 1, 1, 1, 1)
+    state = AUTOENCODER.decoder_state()
+    AUTOENCODER.decode_next(latent[:, :, :1], state, marks)
+    pasts = [state.generated, state.encoded]
+    size = sum(tensor.nbytes for past in pasts for tensor in (*past.coarse, *past.fine))
+
+    def stream():
+        for _ in decode_chunks(AUTOENCODER, latent, marks, length=1):
+            pass
+
+    def with_both_states():
+        state = None
+        for part in latent.split(1, dim=2):
+            _, state = AUTOENCODER.decode_chunk(part, state, marks)
+
+    assert peak_memory(with_both_states) - peak_memory(stream) > 0.5 * size
 
 
 def test_clips_of_a_batch_do_not_see_each_other():

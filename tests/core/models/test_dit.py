@@ -3,8 +3,9 @@ import torch
 
 from sora_core.checkpoints import presets
 from sora_core.errors import ConfigError
-from sora_core.models.dit import DiT, DiTConfig, apply_rope, rope_angles, token_levels
+from sora_core.models.dit import DiT, DiTConfig, apply_rope, rope_angles
 from sora_core.models.layers import written_out_attention
+from sora_core.models.noise_levels import token_levels
 from sora_core.models.patchify import patch_positions, patchify, unpatchify
 from sora_core.shapes import Grid
 from tests.support.tiny import tiny_transformer

@@ -1,0 +1,56 @@
+"""Better joins on models that are not shown footage: a visible input that is off by default."""
+
+import comfy.sd
+import pytest
+import torch
+from sora_nodes.nodes.encode import SoraEncodeCanvas
+from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
+from sora_nodes.sora_core.canvas import edits
+from sora_nodes.sora_core.canvas.canvas import Canvas
+from sora_nodes.sora_core.errors import ConfigError
+
+STEPS = 4
+
+
+@pytest.fixture
+def sampled(pack, folder):
+    """Samples an extension of a clip on a tiny model; the LATENT, and the calls of the network."""
+    clip = torch.randint(0, 256, (9, 32, 32, 3), generator=torch.Generator().manual_seed(0))
+    canvas = edits.extend_forward(Canvas(width=32, height=32, seconds=25 / 8), clip.to(torch.uint8))
+    latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
+    words = [pack.conditioning(4096, 0, False, i) for i in (1, 2)]
+
+    def run(name="wan21_t2v", guider=None):
+        model = comfy.sd.load_diffusion_model(str(folder / f"{name}_tiny.safetensors"))
+        guided = SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, **(guider or {}))
+        sigmas = SoraSchedule.execute(latent, STEPS, 3.0, 1.0, model).args[0]
+        calls = []
+        hook = model.model.diffusion_model.register_forward_pre_hook(
+            lambda module, args: calls.append(1)
+        )
+        noise = SoraNoise.execute(3).args[0]
+        done = SoraSample.execute(noise, guided.args[0], sigmas, latent, "euler").args[0]
+        hook.remove()
+        return latent, done["samples"], len(calls)
+
+    return run
+
+
+def test_the_defaults_change_no_bit(sampled):
+    _, plain, calls = sampled()
+    _, same, again = sampled(guider={"hand_over": 0.0})
+    assert torch.equal(plain, same) and calls == again == STEPS
+
+
+@pytest.mark.parametrize("name", ["wan21_t2v", "wan21_i2v"])
+def test_help_changes_what_is_generated_and_no_bit_of_footage(sampled, name):
+    latent, plain, _ = sampled(name)
+    _, helped, _ = sampled(name, guider={"hand_over": 0.7})
+    kept = latent["noise_mask"].expand_as(plain) == 0
+    assert torch.equal(helped[kept], latent["samples"][kept])
+    assert not torch.allclose(helped[~kept], plain[~kept], atol=1e-3)
+
+
+def test_values_out_of_range_are_refused(sampled):
+    with pytest.raises(ConfigError, match="hand_over 2"):
+        sampled(guider={"hand_over": 2.0})

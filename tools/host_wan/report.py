@@ -1,0 +1,55 @@
+"""`measure edits` on the trained Wan: seams, drift and texture by each way, with their bars."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sora_core.measure.report import Figure
+
+from .bench import BenchSettings, HostWanBench, pack_core
+from .training import wan_file
+
+WAYS = {"replacement": "t2v", "channels": "i2v", "ours": ""}
+OPERATIONS = ("image", "forward", "backward", "fill", "connect", "loop", "chain")
+SEAM_BAR, DRIFT_BAR, TEXTURE_BAR = 1.5, 1.0, 0.02
+BARRED_SEAMS = ("forward", "backward", "connect", "loop")
+BARS = {f"{name}_seam_pixels_median": SEAM_BAR for name in BARRED_SEAMS} | {
+    "chain_colour_drift_per_link": DRIFT_BAR,
+    "chain_texture_change_per_link": TEXTURE_BAR,
+}
+SHOWN = ("_seam_pixels_", "_seam_flow_median", "_seam_colour_median", "chain_", "_kept_latent")
+
+Say = Callable[[str], None]
+
+
+def measure_way(
+    way: str,
+    folder: Path,
+    operations: Sequence[str],
+    count: int,
+    settings: BenchSettings,
+    sheets: Path | None,
+    say: Say,
+) -> list[Any]:
+    """The claims of `way` on `count` held-out clips; bars are those for the trained Wan."""
+    path = wan_file(WAYS[way] or "t2v", folder)
+    bench: Any = HostWanBench(path, [], settings, say)
+    bench.clips = list(pack_core("measure.heldout_clips").heldout_clips(count))
+    report = pack_core("measure.edit_report")
+    if way == "ours":
+        runner = pack_core("measure.edit_runner").EditRunner
+        bench = runner(bench.pipeline, bench.reader, bench.clips, settings.steps, 1, say)
+    if sheets is not None:
+        sheets.mkdir(parents=True, exist_ok=True)
+    claims = report.claims(bench, operations, None, sheets)
+    shown = [claim for claim in claims if any(part in claim.figure.name for part in SHOWN)]
+    return [replace(claim, bound=BARS.get(claim.figure.name), at_least=False) for claim in shown]
+
+
+def figures_of(way: str, claims: Sequence[Any]) -> list[Figure]:
+    """The figures of `claims`, with the way in their names."""
+    return [
+        Figure(f"{way}/{claim.figure.name}", claim.figure.value, claim.figure.unit)
+        for claim in claims
+    ]
