@@ -49,10 +49,12 @@ def passed_on_video(input_tooltip: str, output_tooltip: str) -> tuple[io.Input, 
     links when a graph is queued: there the output is of both types.
     """
     if links_match_types():
-        template = io.MatchType.Template("video", [io.Video, io.Image])
+        template = io.MatchType.Template("video", [io.Video, io.Image])  # pyright: ignore[reportArgumentType]
         return (
             io.MatchType.Input("video", template=template, tooltip=input_tooltip),
-            io.MatchType.Output(template=template, display_name="video", tooltip=output_tooltip),
+            io.MatchType.Output(  # pyright: ignore[reportCallIssue]
+                template=template, display_name="video", tooltip=output_tooltip
+            ),
         )
     both = io.Custom(f"{io.Video.io_type},{io.Image.io_type}")
     output = both.Output(display_name="video", tooltip=output_tooltip)
