@@ -56,7 +56,7 @@ MOCHI = {
     "num_heads": 2,
     "hidden_size_x": 128,
     "hidden_size_y": 64,
-    "mlp_ratio_x": 4.0,
+    "mlp_ratio_x": 96.0,  # the network asserts 12288 features
     "mlp_ratio_y": 4.0,
     "learn_sigma": False,
     "in_channels": 12,
