@@ -239,17 +239,17 @@ def sample(
 def noise_for(noise: Noise, latent: LatentDict) -> Tensor:
     """What `noise`, of any pack, makes for `latent`; ConfigError unless it has the same shape."""
     with foreign_code("noise", "NOISE"):
-        made = noise.generate_noise(latent)
+        drawn = noise.generate_noise(latent)
     samples = latent["samples"]
-    if is_nested(samples) and is_nested(made):
-        return made
-    made = checked_tensor("noise", made, "a NOISE")
-    if made.shape != samples.shape:
+    if is_nested(samples) and is_nested(drawn):
+        return drawn
+    drawn = checked_tensor("noise", drawn, "a NOISE")
+    if drawn.shape != samples.shape:
         raise ConfigError(
-            f"noise: numbers of {shape_text(made)} for a latent of {shape_text(samples)}: connect "
+            f"noise: numbers of {shape_text(drawn)} for a latent of {shape_text(samples)}: connect "
             "Sora Noise"
         )
-    return checked_numbers("noise", made, "a NOISE")
+    return checked_numbers("noise", drawn, "a NOISE")
 
 
 def seed_of(noise: Noise) -> int | None:
