@@ -12,7 +12,7 @@ from sora_core.training.trainer import TrainingConfig
 
 from .bench import GUIDANCE, STEPS, BenchSettings
 from .network import WanSettings
-from .report import OPERATIONS, METHODS, figures_of, measure_method
+from .report import METHODS, OPERATIONS, figures_of, measure_method
 from .training import FOLDER, KINDS, make_latents, train_wan
 
 
@@ -42,9 +42,7 @@ def main() -> int:
     measuring.add_argument("--guidance", type=float, default=GUIDANCE)
     measuring.add_argument("--sampler", default="euler")
     measuring.add_argument("--hand-over", type=float, default=0.0)
-    measuring.add_argument(
-        "--sheets", type=Path, metavar="DIR", help="pictures, one folder a method"
-    )
+    measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures of the edits")
     measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args()
     torch.set_num_threads(1)
