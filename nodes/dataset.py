@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from ..sora_core.errors import ConfigError
@@ -14,11 +14,14 @@ from ..sora_core.training.own.plan import SPLITS, TRAIN, Plan, PlanSettings, tab
 from ..sora_core.video.frames import images_from_frames
 from .host.datasets import NO_FOLDER, dataset_folders, dataset_path
 from .host.sampling import progress
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import preview_files
 from .host.training_latents import encoded_clips
 
 SoraDatasetType = io.Custom("SORA_DATASET")
 
 
+@checked_inputs
 class SoraDataset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -130,12 +133,13 @@ class SoraDataset(io.ComfyNode):
         tokenizer = read_text_config(SHIPPED_TEXT_ENCODER)[1]
         show = progress(2 * max(1, len(media_files(path))))
         plan = plan_folder(path, settings, tokenizer, lambda done, total: show(done))
-        picture = images_from_frames(plan_picture(plan, lambda done: show(len(plan.clips) + done)))
+        drawn = plan_picture(plan, lambda done: show(len(plan.clips) + done))
         table = "\n".join(table_lines(plan))
-        images = ui.PreviewImage(picture).as_dict()["images"]
-        return io.NodeOutput(plan, picture, table, ui={"images": images, "text": (table,)})
+        display = {"images": preview_files(drawn), "text": (table,)}
+        return io.NodeOutput(plan, images_from_frames(drawn), table, ui=display)
 
 
+@checked_inputs
 class SoraEncodeDataset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -3,14 +3,17 @@
 import shutil
 from pathlib import Path
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..sora_core.errors import ConfigError, MediaError
 from ..sora_core.files import replacing
 from ..sora_core.pipeline.generate import SHIPPED
+from ..sora_core.video.frames import frames_from_images
 from .dataset import SoraDatasetType, checked_plan
 from .host.datasets import cache_folder, run_folder, unused_weights
 from .host.paths import model_names, model_path
+from .host.sockets.checked import checked_inputs
+from .host.temp_files import preview_files
 from .host.training import (
     TrainedWeights,
     TrainingRequest,
@@ -26,6 +29,7 @@ MOST_STEPS = 1_000_000
 SoraWeightsType = io.Custom("SORA_WEIGHTS")
 
 
+@checked_inputs
 class SoraTrain(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -117,11 +121,12 @@ class SoraTrain(io.ComfyNode):
             if points
         ]
         report = "\n".join(lines)
-        images = ui.PreviewImage(curve).as_dict()["images"]
+        images = preview_files(frames_from_images(curve))
         display = {"images": images, "text": (report,)}
         return io.NodeOutput(tuned_model(weights), weights, curve, report, ui=display)
 
 
+@checked_inputs
 class SoraSaveLora(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -72,7 +72,7 @@ DRAW = """async ([graph, name, sizes, note]) => {
         app.graph.add(text)
         text.widgets[0].value = note
         text.size = [400, 360]
-        boxes[text.id] = [400, 450]  // Nodes 2.0 of the pinned page makes it taller
+        boxes[text.id] = [400, 535]  // Nodes 2.0 of the pinned page makes it taller
     }
     return [JSON.stringify(app.graph.serialize()), boxes, text ? String(text.id) : null]
 }"""

@@ -18,6 +18,8 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # else a page that `answer` serves may not open the socket of its server
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
 )
 FIRST_VISIT = {"Comfy.TutorialCompleted": True}  # else a dialog lies over everything
 NO_BANNER = "localStorage.setItem('vueNodesBannerDismissed', 'true')"

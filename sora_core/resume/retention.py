@@ -68,7 +68,7 @@ def running(folder: Path) -> Iterator[None]:
     """Holds a lock in the block: `remove_expired` of any process leaves the job in `folder`."""
     handle = None
     with suppress(OSError):  # a file system without locks, or another process removed the job
-        handle = _lock(folder, shared=True)
+        handle = _job_lock(folder, shared=True)
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ def remove_expired(root: Path, limits: JobLimits, now: float | None = None) -> R
         total += size
         old = limits.days and now - used > limits.days * DAY
         large = limits.gigabytes and total > limits.gigabytes * 1e9
-        if i and (old or large) and _removed(folder, now):
+        if i and (old or large) and _remove_unless_running(folder, now):
             names.append(folder.name)
             freed += size
             total -= size
@@ -105,10 +105,10 @@ def _finished(root: Path) -> Iterator[tuple[float, int, Path]]:
                 yield (folder / JOB_MANIFEST).stat().st_mtime, size_on_disk(folder), folder
 
 
-def _removed(folder: Path, now: float) -> bool:
+def _remove_unless_running(folder: Path, now: float) -> bool:
     """Removes the job in `folder` unless it is running, and returns whether it is gone."""
     try:
-        handle = _lock(folder, shared=False)
+        handle = _job_lock(folder, shared=False)
     except OSError:  # it is running, or gone
         return False
     try:
@@ -123,7 +123,7 @@ def _removed(folder: Path, now: float) -> bool:
     return not folder.exists()
 
 
-def _lock(folder: Path, *, shared: bool) -> int | None:
+def _job_lock(folder: Path, *, shared: bool) -> int | None:
     """A handle that holds a lock on `folder`; None where the system has no locks."""
     if fcntl is None:
         return None

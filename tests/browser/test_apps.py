@@ -1,5 +1,6 @@
 """A template opens as an app on the newest front end: prompt, timeline, a button, a video."""
 
+import aiohttp
 import pytest
 
 from tests.browser.visit import keep_picture, open_template
@@ -28,16 +29,13 @@ def close_introduction(page):
         over.wait_for(state="hidden")
 
 
-def test_a_template_opens_as_an_app_that_makes_a_video(app_page):
+def test_a_template_opens_as_an_app_with_its_prompt_and_a_button(app_page):
     open_template(app_page, "text_to_video")
     app_page.locator(RUN).first.wait_for()
     close_introduction(app_page)
     prompts = [area.input_value() for area in app_page.locator("textarea:visible").all()]
     assert sum("ball" in prompt for prompt in prompts) == 1
     keep_picture(app_page, "app_text_to_video")
-    app_page.locator(RUN).first.click()
-    app_page.locator(f"{CENTER} video").first.wait_for(timeout=RUN_MS)
-    keep_picture(app_page, "app_text_to_video_done")
     assert app_page.broken == []
 
 
@@ -48,3 +46,15 @@ def test_a_timeline_is_part_of_the_app(app_page):
     timeline.first.wait_for()
     keep_picture(app_page, "app_extend_video")
     assert timeline.first.bounding_box()["width"] > 150
+
+
+def test_the_button_of_an_app_makes_a_video(app_page, client):
+    try:
+        client.get("/api/jobs")
+    except aiohttp.ClientResponseError:
+        pytest.skip("apps of the newest page show results of newer ComfyUIs: use --comfyui")
+    open_template(app_page, "text_to_video")
+    close_introduction(app_page)
+    app_page.locator(RUN).first.click()
+    app_page.locator(f"{CENTER} video").first.wait_for(timeout=RUN_MS)
+    keep_picture(app_page, "app_text_to_video_done")

@@ -66,6 +66,7 @@ OWN_LAYERS = {  # comfy-test wants the host's layers, and no autocast: not where
     "sora_core/models/captioner.py": "a small model, which runs where it is loaded",
     "sora_core/models/text_encoder.py": "half precision on request, for training",
 }
+MATCHED = "COMFY_MATCHTYPE_V3"
 LOADERS = {
     "UNETLoader",
     "CLIPLoader",
@@ -99,9 +100,15 @@ def lint(server, *workflows):
 
 
 def overlaps(found):
-    """Whether a mismatch is none: comfy-lint takes `VIDEO,IMAGE` for one type, ComfyUI for two."""
+    """Whether a mismatch is none: comfy-lint takes `VIDEO,IMAGE` for one type, ComfyUI for two.
+
+    It knows no `io.MatchType` either, which newer ComfyUIs link to any type of its template.
+    """
     types = re.search(r"expects (\S+) but .* produces (\S+)", found["message"])
-    return bool(types) and not set(types[1].split(",")).isdisjoint(types[2].split(","))
+    if not types:
+        return False
+    expected, produced = (set(types[i].split(",")) for i in (1, 2))
+    return MATCHED in expected | produced or not expected.isdisjoint(produced)
 
 
 def is_downloaded(found):

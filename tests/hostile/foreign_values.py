@@ -386,15 +386,15 @@ def videos(folder: Path) -> Catalogue:
     (folder / "text.mp4").write_text("hello world" * 100)
     sound = {"waveform": torch.zeros(1, 2, 8000), "sample_rate": 8000}
 
-    def made(images: object, rate: object = Fraction(8), audio: object = None) -> Any:
+    def components(images: object, rate: object = Fraction(8), audio: object = None) -> Any:
         kind: Any = Types.VideoComponents
         return lambda: InputImpl.VideoFromComponents(
             kind(images=images, audio=audio, frame_rate=rate)
         )
 
     return {
-        "video": made(picture()),
-        "video with sound": made(picture(), audio=sound),
+        "video": components(picture()),
+        "video with sound": components(picture(), audio=sound),
         "video of broken bytes": lambda: InputImpl.VideoFromFile(BytesIO(b"\0\1" * 500)),
         "video of no bytes": lambda: InputImpl.VideoFromFile(BytesIO()),
         "video of an empty file": lambda: InputImpl.VideoFromFile(str(folder / "empty.mp4")),
@@ -403,27 +403,29 @@ def videos(folder: Path) -> Catalogue:
         "video of a folder": lambda: InputImpl.VideoFromFile(str(folder)),
         "video of None": lambda: InputImpl.VideoFromFile(None),  # pyright: ignore
         "video of 3": lambda: InputImpl.VideoFromFile(3),  # pyright: ignore
-        "video without images": made(None),
-        "video of no images": made(picture(0, SIDE, SIDE, 3)),
-        "video of images with alpha": made(picture(COUNT, SIDE, SIDE, 4)),
-        "video of one image y x 3": made(picture(SIDE, SIDE, 3)),
-        "video of grey images": made(picture(COUNT, SIDE, SIDE, 1)),
-        "video of nan": made(picture() * nan),
-        "video of half images": made(picture().half()),
-        "video of a list": made([picture()]),
-        "video at 0 fps": made(picture(), 0),
-        "video at -8 fps": made(picture(), -8),
-        "video at nan fps": made(picture(), nan),
-        "video at inf fps": made(picture(), inf),
-        "video at 1e9 fps": made(picture(), 10**9),
-        "video at text fps": made(picture(), "8"),
-        "video at no fps": made(picture(), None),
-        "video at 23.976 fps": made(picture(), 23.976),
-        "video with text for sound": made(picture(), audio="la"),
-        "video with nan sound": made(
+        "video without images": components(None),
+        "video of no images": components(picture(0, SIDE, SIDE, 3)),
+        "video of images with alpha": components(picture(COUNT, SIDE, SIDE, 4)),
+        "video of one image y x 3": components(picture(SIDE, SIDE, 3)),
+        "video of grey images": components(picture(COUNT, SIDE, SIDE, 1)),
+        "video of nan": components(picture() * nan),
+        "video of half images": components(picture().half()),
+        "video of a list": components([picture()]),
+        "video at 0 fps": components(picture(), 0),
+        "video at -8 fps": components(picture(), -8),
+        "video at nan fps": components(picture(), nan),
+        "video at inf fps": components(picture(), inf),
+        "video at 1e9 fps": components(picture(), 10**9),
+        "video at text fps": components(picture(), "8"),
+        "video at no fps": components(picture(), None),
+        "video at 23.976 fps": components(picture(), 23.976),
+        "video with text for sound": components(picture(), audio="la"),
+        "video with nan sound": components(
             picture(), audio=sound | {"waveform": torch.full((1, 1, 9), nan)}
         ),
-        "video with sound of 1 axis": made(picture(), audio=sound | {"waveform": torch.zeros(99)}),
+        "video with sound of 1 axis": components(
+            picture(), audio=sound | {"waveform": torch.zeros(99)}
+        ),
         "video that raises": lambda: RaisingVideo(None),  # pyright: ignore
         "video that returns None": lambda: EmptyVideo(None),  # pyright: ignore
         "video whose getters lie": lambda: LyingFile(str(folder / "text.mp4")),

@@ -8,7 +8,6 @@ import comfy.utils
 import folder_paths
 import pytest
 import torch
-from comfy_extras.nodes_train import TrainLoraNode
 from sora_nodes.nodes import training as training_module
 from sora_nodes.nodes.dataset import SoraDataset, SoraEncodeDataset
 from sora_nodes.nodes.host.datasets import NO_FOLDER, dataset_folders, dataset_path
@@ -113,20 +112,6 @@ def test_the_lists_for_the_hosts_trainer_have_a_latent_and_a_conditioning_a_clip
     assert len(shapes) == len(positive) == count
     assert set(shapes) <= {(1, 16, 5, 8, 8), (1, 16, 5, 10, 6)}
     assert all(cond[0][1]["frame_rate"] == 8.0 for cond in positive)
-
-
-def test_the_hosts_own_trainer_takes_the_lists(plan, model):
-    vae, clip = load_vae(model, read_config(model)), load_clip(model)
-    latents, positive = SoraEncodeDataset.execute(plan, vae, clip, "train").args
-    usual = {
-        one.id: [getattr(one, "default", None)] for one in TrainLoraNode.define_schema().inputs
-    }
-    chosen = {"model": [load_model(model, read_config(model))], "latents": latents}
-    chosen |= {"positive": positive, "steps": [2], "rank": [2], "gradient_checkpointing": [False]}
-    chosen |= {"training_dtype": ["fp32"], "lora_dtype": ["fp32"]}
-    result = TrainLoraNode.execute(**(usual | chosen)).args
-    losses = next(part for part in result if isinstance(part, dict) and "loss" in part)["loss"]
-    assert len(losses) == 2 and all(loss > 0 for loss in losses)
 
 
 def test_training_returns_a_tuned_model_its_weights_and_the_curve(plan, model, output):

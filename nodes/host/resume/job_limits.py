@@ -18,7 +18,7 @@ USER_SETTINGS = "comfy.settings.json"
 LIMITS_FILE = "limits.json"
 """In the folder of the jobs: {"gigabytes": 20, "days": 30}, for servers that have no page."""
 
-MAX_SETTINGS = 10_000_000  # bytes of a file of settings
+MAX_TABLE_BYTES = 10_000_000  # bytes of a file of settings
 
 
 def job_limits() -> JobLimits:
@@ -44,7 +44,7 @@ def settings_files() -> Iterator[Path]:
 def read_table(path: Path) -> Mapping[str, object]:
     """The JSON object in the file at `path`; empty where it is missing, malformed or too large."""
     with suppress(OSError, ValueError, RecursionError):
-        if path.is_file() and path.stat().st_size <= MAX_SETTINGS:
+        if path.is_file() and path.stat().st_size <= MAX_TABLE_BYTES:
             table = json.loads(path.read_text("utf-8"))
             return table if isinstance(table, dict) else {}
     return {}

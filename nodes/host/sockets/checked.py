@@ -53,12 +53,12 @@ def checked_inputs(node: Node) -> Node:
 
     @wraps(execute)
     def checked_execute(cls: Node, *values: object, **inputs: object) -> object:
-        given = dict(parameters.bind_partial(cls, *values, **inputs).arguments)
-        given.pop(next(iter(parameters.parameters)))
+        arguments = dict(parameters.bind_partial(cls, *values, **inputs).arguments)
+        arguments.pop(next(iter(parameters.parameters)))
         specs = {spec.id: spec for spec in cls.define_schema().inputs if isinstance(spec, io.Input)}
         checked = {
-            name: checked_value(specs[name], value)
-            for name, value in given.items()
+            name: checked_value(specs[name], value) if name in specs else value
+            for name, value in arguments.items()
             if value is not None or name in required
         }
         missing = [name for name in required if name not in checked]

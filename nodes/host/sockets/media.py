@@ -14,8 +14,8 @@ from ....sora_core.errors import ConfigError, MediaError, SizeError
 from .scalars import number_of
 from .tensors import checked_image, checked_numbers, checked_tensor, shape_text, type_name
 
-MIN_RATE, MAX_RATE = 1, 768_000  # samples a second
-MAX_FPS = 1000.0
+LEAST_SAMPLE_RATE, MOST_SAMPLE_RATE = 1, 768_000  # samples a second
+MAX_VIDEO_RATE = 1000.0
 FULL_SCALE = 2**15  # of samples of 16 bits
 
 FOREIGN_ERRORS = (
@@ -69,10 +69,14 @@ def checked_audio(name: str, value: object) -> dict[str, Any]:
 def checked_rate(name: str, rate: object) -> int:
     """Samples a second; ConfigError unless `rate` is a whole number that sound cards know."""
     number = number_of(rate)
-    if number is None or not MIN_RATE <= number <= MAX_RATE or number != int(number):
+    if (
+        number is None
+        or not LEAST_SAMPLE_RATE <= number <= MOST_SAMPLE_RATE
+        or number != int(number)
+    ):
         raise ConfigError(
-            f"{name}: an AUDIO of {ascii(rate)[:40]} samples a second: give {MIN_RATE} to "
-            f"{MAX_RATE}, such as 44100"
+            f"{name}: an AUDIO of {ascii(rate)[:40]} samples a second: give {LEAST_SAMPLE_RATE} to "
+            f"{MOST_SAMPLE_RATE}, such as 44100"
         )
     return int(number)
 
@@ -104,11 +108,11 @@ def video_in_memory(name: str, video: Input.Video) -> Input.Video:
 
 
 def checked_frame_rate(name: str, rate: object) -> Fraction:
-    """Frames a second, above 0 and at most `MAX_FPS`; SizeError for anything else."""
+    """Frames a second, above 0 and at most `MAX_VIDEO_RATE`; SizeError for anything else."""
     number = number_of(rate)
-    if number is None or not 0 < number <= MAX_FPS:
+    if number is None or not 0 < number <= MAX_VIDEO_RATE:
         raise SizeError(
             f"{name}: a VIDEO at {ascii(rate)[:40]} frames a second: give a rate above 0, at most "
-            f"{MAX_FPS:g}"
+            f"{MAX_VIDEO_RATE:g}"
         )
     return rate if isinstance(rate, Fraction) else Fraction(number).limit_denominator(100_000)

@@ -98,11 +98,11 @@ def checked_image(name: str, value: object) -> Tensor:
             f"{name}: an IMAGE of {shape_text(image)}: give pictures x rows x columns x 3"
         )
     if image.dtype == torch.uint8:
-        return spread(image.cpu().float().div(255))
-    return spread(checked_numbers(name, image, "an IMAGE"))
+        return three_channels(image.cpu().float().div(255))
+    return three_channels(checked_numbers(name, image, "an IMAGE"))
 
 
-def spread(image: Tensor) -> Tensor:
+def three_channels(image: Tensor) -> Tensor:
     """`image`, a grey one with three equal channels."""
     return image.expand(-1, -1, -1, 3) if image.shape[-1] == 1 else image
 

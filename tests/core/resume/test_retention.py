@@ -25,14 +25,14 @@ NO_LIMIT = JobLimits(gigabytes=0, days=0)
 
 def job(root, key, days_ago, *, finished=True, size=SIZE):
     """The folder of a job of one part that was last used `days_ago`."""
-    made = Job(root, "shared", key, f"video {key}", 0, 1)
-    made.part(0, key, lambda _: {"x": torch.zeros(size)})
+    begun = Job(root, "shared", key, f"video {key}", 0, 1)
+    begun.part(0, key, lambda _: {"x": torch.zeros(size)})
     if finished:
-        made.finish()
+        begun.finish()
     used = NOW - days_ago * DAY
-    os.utime(made.folder / JOB_MANIFEST, (used, used))
-    os.utime(made.folder, (used, used))
-    return made.folder
+    os.utime(begun.folder / JOB_MANIFEST, (used, used))
+    os.utime(begun.folder, (used, used))
+    return begun.folder
 
 
 @pytest.fixture
