@@ -5,6 +5,7 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import comfy.model_management as devices
