@@ -182,7 +182,7 @@ class SoraEncodeDataset(io.ComfyNode):
 def checked_plan(dataset: object) -> Plan:
     """`dataset` itself; ConfigError if another node's output was connected."""
     if not isinstance(dataset, Plan):
-        raise ConfigError("connect Sora Dataset to dataset")
+        raise ConfigError("dataset: no plan of Sora Dataset: connect Sora Dataset")
     return dataset
 
 

@@ -156,7 +156,7 @@ class SoraSaveLora(io.ComfyNode):
     @classmethod
     def execute(cls, weights, prefix) -> io.NodeOutput:
         if not isinstance(weights, TrainedWeights):
-            raise ConfigError("connect Sora Train to weights")
+            raise ConfigError("weights: no weights of Sora Train: connect Sora Train")
         kind = LORA_FOLDER if weights.is_lora else WHOLE_FOLDER
         path, name = unused_weights(kind, prefix)
         copy_whole(weights.file, path)

@@ -124,7 +124,7 @@ def host_variants(
     def sampling(**changed: Any) -> Sampling:  # noqa: ANN401 - fields of BenchSettings
         def sample() -> list[SampledEdit]:
             bench.settings = replace(bench.settings, hand_over=0.0, **changed)
-            done = [(job, bench.painted(job.prompt, job.canvas, job.clip.seed)) for job in jobs]
+            done = [(job, bench.sampled(job.prompt, job.canvas, job.clip.seed)) for job in jobs]
             return [SampledEdit(job, encoded, latent) for job, (encoded, latent, _) in done]
 
         return sample

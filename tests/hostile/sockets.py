@@ -63,6 +63,8 @@ ALONE = {
     "SoraExpandPrompt": ("clip",),
     "SoraCaptionVideo": ("clip",),
     "SoraOutpaintVideo": ("canvas",),
+    "SoraEncodeCanvas": ("audio_vae",),
+    "SoraDecodeVideo": ("audio_vae",),
 }
 """Optional inputs that are connected only to be tried: a valid value leads the node elsewhere."""
 

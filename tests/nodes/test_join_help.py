@@ -46,9 +46,9 @@ def test_the_defaults_change_no_bit(sampled):
 def test_help_changes_what_is_generated_and_no_bit_of_footage(sampled, name):
     latent, plain, _ = sampled(name)
     _, helped, _ = sampled(name, guider={"hand_over": 0.7})
-    kept = latent["noise_mask"].expand_as(plain) == 0
-    assert torch.equal(helped[kept], latent["samples"][kept])
-    assert not torch.allclose(helped[~kept], plain[~kept], atol=1e-3)
+    known = latent["noise_mask"].expand_as(plain) == 0
+    assert torch.equal(helped[known], latent["samples"][known])
+    assert not torch.allclose(helped[~known], plain[~known], atol=1e-3)
 
 
 def test_values_out_of_range_are_refused(sampled):

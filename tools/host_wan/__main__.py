@@ -12,7 +12,7 @@ from sora_core.training.trainer import TrainingConfig
 
 from .bench import GUIDANCE, STEPS, BenchSettings
 from .network import WanSettings
-from .report import OPERATIONS, WAYS, figures_of, measure_way
+from .report import METHODS, OPERATIONS, figures_of, measure_method
 from .training import FOLDER, KINDS, make_latents, train_wan
 
 
@@ -35,14 +35,14 @@ def main() -> int:
     training.add_argument("--resume", action="store_true")
     measuring = what.add_parser("measure", help="seams, drift and texture of edits")
     measuring.add_argument("measured", choices=("edits",))
-    measuring.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    measuring.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     measuring.add_argument("--operations", nargs="+", choices=OPERATIONS, default=OPERATIONS)
     measuring.add_argument("--clips", type=int, default=12)
     measuring.add_argument("--steps", type=int, default=STEPS)
     measuring.add_argument("--guidance", type=float, default=GUIDANCE)
     measuring.add_argument("--sampler", default="euler")
     measuring.add_argument("--hand-over", type=float, default=0.0)
-    measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures, one folder a way")
+    measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures of the edits")
     measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def measure(options: argparse.Namespace) -> int:
-    """Prints the claims of each way; 1 where a bar is missed."""
+    """Prints the claims of each method; 1 where a bar is missed."""
     settings = BenchSettings(
         steps=options.steps,
         guidance=options.guidance,
@@ -86,16 +86,16 @@ def measure(options: argparse.Namespace) -> int:
         hand_over=options.hand_over,
     )
     figures, held = [], True
-    for way in options.ways:
-        sheets = options.sheets and options.sheets / way
-        claims = measure_way(
-            way, options.folder, options.operations, options.clips, settings, sheets, note
+    for method in options.methods:
+        sheets = options.sheets and options.sheets / method
+        claims = measure_method(
+            method, options.folder, options.operations, options.clips, settings, sheets, note
         )
-        say(f"# {way}")
+        say(f"# {method}")
         for claim in claims:
             say(str(claim))
-        figures += figures_of(way, claims)
-        held &= way == "ours" or all(claim.holds for claim in claims)
+        figures += figures_of(method, claims)
+        held &= method == "ours" or all(claim.holds for claim in claims)
     if options.json:
         write_json(figures, options.json)
     return 0 if held else 1

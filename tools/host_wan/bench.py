@@ -69,7 +69,7 @@ class HostWanBench:
         return [text_conditioning(encoder, tokenizer, text) for text in (prompt, "")]
 
     @torch.inference_mode()
-    def painted(self, prompt: str, canvas: Any, seed: int) -> tuple[Any, Any, Any]:  # noqa: ANN401
+    def sampled(self, prompt: str, canvas: Any, seed: int) -> tuple[Any, Any, Any]:  # noqa: ANN401
         """The encoded canvas, the sampled latent and its frames in bytes."""
         encode = importlib.import_module("sora_nodes.nodes.host.vae.encode")
         latents = importlib.import_module("sora_nodes.nodes.host.latents")
@@ -109,7 +109,7 @@ class HostWanBench:
 
     def edit(self, job: Any) -> Any:  # noqa: ANN401 - an EditJob, an Edit
         """The edit of `job`, measured."""
-        encoded, latent, frames = self.painted(job.prompt, job.canvas, job.clip.seed)
+        encoded, latent, frames = self.sampled(job.prompt, job.canvas, job.clip.seed)
         measure = pack_core("measure.edit_cases").measured_edit
         return measure(self.pipeline.autoencoder, job, encoded, latent, frames)
 
@@ -120,7 +120,7 @@ class HostWanBench:
     def chain(self, clip: Any) -> list[Any]:  # noqa: ANN401
         cases = pack_core("measure.edit_cases")
         canvas, lengths = cases.chain_canvas(clip)
-        _, _, frames = self.painted(clip.caption, canvas, clip.seed)
+        _, _, frames = self.sampled(clip.caption, canvas, clip.seed)
         return list(frames.split(lengths))
 
     def each(self, what: str, make: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:

@@ -207,8 +207,8 @@ def footage_channels(clean: Latent, mask: Mask, grey: Latent) -> Float[Tensor, "
     `mask` is 1 where the model generates. `clean` and `grey` are in the VAE's scale; where nothing
     is known the model gets the latent of a grey video.
     """
-    shown = latent_format().process_in(torch.where(mask > 0, grey, clean))
-    return torch.cat([(1 - mask).expand(-1, MASK_FRAMES, -1, -1, -1), shown], dim=1)
+    visible = latent_format().process_in(torch.where(mask > 0, grey, clean))
+    return torch.cat([(1 - mask).expand(-1, MASK_FRAMES, -1, -1, -1), visible], dim=1)
 
 
 def draw_open(grid: Sequence[int], generator: torch.Generator) -> Mask:

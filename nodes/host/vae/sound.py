@@ -19,6 +19,7 @@ from ....sora_core.video.audio_reader import in_channels, resampled
 from ..guidance.sound_latent import sound_mask
 from ..latents import LatentDict
 from ..models.vae import VAE
+from ..sockets.media import foreign_code
 
 SOUND_CHANNELS = 2  # of the sound that audio VAEs take
 DEFAULT_RATE = 44_100  # samples a second, where a VAE names none; the host's nodes take it too
@@ -53,7 +54,8 @@ def sound_latent(vae: VAE, encoded: CanvasLatent) -> SoundLatent:
     stereo = replace(sound, samples=in_channels(sound.samples, SOUND_CHANNELS)[:SOUND_CHANNELS])
     parts = resampled(iter([stereo.samples]), Fraction(stereo.rate), rate)
     samples = torch.cat(list(parts), dim=1)
-    latent: Any = vae.encode(samples.T[None])
+    with foreign_code("audio_vae", "VAE"):  # any VAE can be connected
+        latent: Any = vae.encode(samples.T[None])
     if latent.ndim != 4:
         raise ConfigError(
             "audio_vae does not encode sound as a model of video and sound takes it: connect the "
@@ -70,7 +72,8 @@ def sound_latent(vae: VAE, encoded: CanvasLatent) -> SoundLatent:
 
 def decoded_sound(vae: VAE, latent: SoundLatent) -> tuple[Float[Tensor, "channels n"], int]:
     """The samples in [-1, 1] of `latent`, and their number in a second."""
-    samples: Any = vae.decode(latent[:1])
+    with foreign_code("audio_vae", "VAE"):
+        samples: Any = vae.decode(latent[:1])
     rate = getattr(vae.first_stage_model, "output_sample_rate", None)
     rate = rate or getattr(vae, "audio_sample_rate_output", None)
     rate = rate or getattr(vae, "audio_sample_rate", DEFAULT_RATE)
