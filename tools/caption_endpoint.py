@@ -42,14 +42,18 @@ class EndpointError(Exception):
     """The endpoint cannot be used at all; the message has the fix."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="caption_endpoint.py", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of videos, subfolders included")
     parser.add_argument("--model", required=True, help="the model's name at the endpoint")
     parser.add_argument("--url", default=LOCAL, help=f"the endpoint; default {LOCAL}")
     parser.add_argument("--key-file", type=Path, help="file with the key, if the endpoint asks one")
     parser.add_argument("--manifest", type=Path, help=f"default FOLDER/{CAPTION_MANIFEST}")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
     try:
         key = options.key_file.read_text().strip() if options.key_file else ""
         ask = partial(ask_endpoint, url=options.url, model=options.model, key=key)

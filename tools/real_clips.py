@@ -35,10 +35,14 @@ def films() -> Path:
     return Path(spec.origin).parent / "datasets" / "data"
 
 
-def main(arguments: list[str] | None = None) -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args(arguments).folder
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    folder = parse(arguments).folder
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, (film, start, caption) in enumerate(CLIPS, 1):

@@ -32,6 +32,8 @@ DEFAULTS = OwnSettings()
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of `run`."""
+    help_ = "folder of videos and images, with captions; or --plan"
+    parser.add_argument("folder", type=Path, nargs="?", help=help_)
     add_plan_arguments(parser)
     parser.add_argument("--plan", type=Path, help="plan from train plan --json, not a new one")
     parser.add_argument("--out", type=Path, default=Path("runs/own"), help="folder of the run")
@@ -124,9 +126,11 @@ class OwnJob:
 def run(args: Namespace) -> None:
     """Plans and encodes what is missing, then trains or continues.
 
-    ConfigError where the folder of the run holds one and `--resume` is missing, and for GPUs
-    without torchrun.
+    ConfigError unless there is either a folder or a plan, where the folder of the run holds one
+    and `--resume` is missing, and for GPUs without torchrun.
     """
+    if (args.folder is None) == (args.plan is None):
+        raise ConfigError("name a FOLDER of clips, or a plan of one by --plan FILE, and not both")
     settings = own_settings(args)
     if ShardedFolder(args.out, Ranks()).exists() and not args.resume:
         raise ConfigError(

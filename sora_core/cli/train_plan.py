@@ -20,6 +20,7 @@ SLOW_FPS = 8.0  # the rate that models with positions on a grid were trained at
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of `run`."""
+    parser.add_argument("folder", type=Path, help="folder of videos and images, with captions")
     add_plan_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the plan to this file")
     parser.add_argument("--batch", type=int, default=4, help="clips a step, for the estimate")
@@ -30,7 +31,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def add_plan_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of `plan_of`, and those of model and cache."""
     usual = PlanSettings()
-    parser.add_argument("folder", type=Path, help="folder of videos and images, with captions")
     parser.add_argument(
         "--size",
         type=sides,

@@ -13,11 +13,13 @@ from types import SimpleNamespace
 import pytest
 
 import sora_core.__main__ as core
-from tools import beside, caption, run
+from tools import beside, caption, caption_endpoint, real_clips, run
 from tools.batch import command as batch
 from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
+from tools.bench import __main__ as bench
 from tools.host import ROOT
+from tools.host_wan import __main__ as host_wan
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
@@ -31,7 +33,7 @@ def commands(page):
     """The shell lines of a page, and the Python commands within its sentences."""
     fenced = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     return [
-        *(line for block in fenced for line in block.splitlines()),
+        *(line for block in fenced for line in block.replace("\\\n", "").splitlines()),
         *re.findall(r"`(python3? [^`]+)`", page),
     ]
 
@@ -59,8 +61,20 @@ def take(line, monkeypatch):
             caption.parse(words)
         case ["python", "-m", "sora_core", *words]:
             assert core.main(words) == 0 and arguments
+        case ["torchrun", "--nproc-per-node", _, "-m", "sora_core", *words]:
+            assert core.main(words) == 0 and arguments
         case ["python", "-m", "tools.beside", *words]:
             beside.parse(words)
+        case ["python", "-m", "tools.bench", *words]:
+            bench.parse(words)
+        case ["python", "-m", "tools.host_wan", *words]:
+            host_wan.parse(words)
+        case ["python", "-m", "tools.real_clips", *words]:
+            real_clips.parse(words)
+        case ["python", "-m", "tools.caption_endpoint", *words]:
+            caption_endpoint.parse(words)
+        case ["python", "-m", "pytest", *paths]:
+            assert all((ROOT / path).is_file() for path in paths)
         case ["python", "-m", "pip", "install", "-r", path]:
             assert (ROOT / path).is_file()
         case ["python", "-m", "pip", "install", "."]:

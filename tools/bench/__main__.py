@@ -84,13 +84,13 @@ def main() -> int:
     return 0 if complete and not problems else 1
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join((*SUITES, *HOURS)))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="laps of every candidate")
     parser.add_argument("--smoke", action="store_true", help="small and once: does it all run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="figures by name")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if unknown := set(options.suites) - {*SUITES, *HOURS}:
         known = ", ".join((*SUITES, *HOURS))
         parser.error(f"no suite {', '.join(sorted(unknown))}: choose from {known}")

@@ -16,7 +16,7 @@ from .report import METHODS, OPERATIONS, figures_of, measure_method
 from .training import FOLDER, KINDS, make_latents, train_wan
 
 
-def main() -> int:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.host_wan", description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="latents, checkpoints, models")
     what = parser.add_subparsers(dest="what", required=True)
@@ -44,7 +44,11 @@ def main() -> int:
     measuring.add_argument("--hand-over", type=float, default=0.0)
     measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures of the edits")
     measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    options = parse()
     torch.set_num_threads(1)
     try:
         return run(options)

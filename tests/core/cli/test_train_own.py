@@ -45,3 +45,16 @@ def test_plan_ranks_prints_a_line_for_each_number_of_processes(capsys):
     head, _, *lines = capsys.readouterr().out.strip().splitlines()
     assert head.startswith("huge: 7.53 B parameters")
     assert [line.split()[0] for line in lines] == ["1", "8", "64"]
+
+
+def test_either_a_folder_or_a_plan_of_one_is_trained_on(folder, tmp_path, capsys):
+    plan, own = tmp_path / "plan.json", ("--model", str(folder / "tiny.safetensors"))
+    clips, cache = str(folder / "clips"), ("--cache", str(folder / "cache"))
+    sizes = FEW[:4]
+    assert main(["train", "plan", clips, *sizes, *own, *cache, "--json", str(plan)]) == 0
+    assert main(["train", "own", *own, "--out", str(tmp_path / "a")]) == 2
+    assert main(["train", "own", clips, "--plan", str(plan), *own]) == 2
+    assert capsys.readouterr().err.count("--plan FILE") == 2
+    few = ("--steps", "2", "--batch", "2", "--device", "cpu")
+    command = ["train", "own", "--plan", str(plan), *own, *cache, *few]
+    assert main([*command, "--out", str(tmp_path / "b")]) == 0
