@@ -4,7 +4,7 @@ from functools import partial
 
 from comfy_api.latest import io, ui
 
-from ..sora_core.errors import ConfigError
+from ..sora_core.errors import ConfigError, SizeError
 from ..sora_core.pipeline.caption import (
     Caption,
     caption,
@@ -93,7 +93,10 @@ class SoraCaptionVideo(io.ComfyNode):
 def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> list[Latent]:
     """The latent clips of `video` that Sora's captioner reads."""
     if isinstance(video, dict):
-        return latent_clips(with_time(video["samples"][:1]))
+        samples = with_time(video["samples"][:1])
+        if samples.ndim != 5:
+            raise SizeError("video: a LATENT without rows and columns: connect that of a video")
+        return latent_clips(samples)
     if not isinstance(vae, HostVAE):
         raise ConfigError(
             "the captioner sora reads latents of its own: connect the VAE of Sora Load Model"

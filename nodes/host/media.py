@@ -20,7 +20,8 @@ from ...sora_core.canvas.media import Media, read_media
 from ...sora_core.errors import ConfigError, MediaError
 from ...sora_core.video.probe import probe
 from ...sora_core.video.reader import read_times
-from .sockets.media import FOREIGN_ERRORS, foreign_code, video_in_memory
+from .sockets.foreign import FOREIGN_ERRORS, foreign_code
+from .sockets.media import video_in_memory
 from .sockets.tensors import type_name
 from .temp_files import TempName, temp_path
 

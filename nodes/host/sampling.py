@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from numbers import Integral
 from typing import Any
 
@@ -25,10 +26,11 @@ from ...sora_core.shapes import Grid, Latent
 from .guidance.low_noise_expert import LowNoiseExpert, flow_level
 from .guidance.model_schedule import schedule_remark
 from .latents import LatentDict, is_nested, streams_of
-from .sockets.media import foreign_code
+from .sockets.foreign import foreign_code
 from .sockets.tensors import (
     checked_numbers,
     checked_tensor,
+    extremes,
     shape_text,
     type_name,
 )
@@ -233,6 +235,13 @@ def sample(
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed_of(noise),
         )
+    for stream in streams_of(sampled):
+        low, high = extremes(stream)
+        if not (isfinite(low) and isfinite(high)):
+            raise ConfigError(
+                f"sigmas: sampling from {float(sigmas[0]):.3g} to {float(sigmas[-1]):.3g} ends in "
+                "NaN or infinite numbers: let the schedule fall to 0, or check model and precision"
+            )
     return latent | {"samples": sampled.to(devices.intermediate_device())}
 
 

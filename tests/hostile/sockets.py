@@ -48,14 +48,16 @@ TENSOR_TYPES = ("IMAGE", "MASK", "SIGMAS")
 UNFED = ("SoraDataset", "SoraEncodeDataset", "SoraTrain", "SoraSaveLora")
 """Nodes that need folders of clips or hours: here their other inputs are never valid."""
 
-FILES = ("video", "footage", "frames", ".mp4", "open file")
+FILES = ("video", "footage", "frames", ".mp4", "open file", " px", "a latent of")
 WORDS = {
     "from_sigma": ("interval",), "to_sigma": ("interval",), "seconds": ("frames", "s of"),
     "fps": ("frames", "frame rate"), "aspect": (" px",), "text": ("prompt", "shot", "storyboard"),
     "width": ("region", " px", "margins"), "height": ("region", " px", "margins"),
     "first": FILES, "second": FILES, "video": FILES,
     "left": ("margins", "placement", "region"), "top": ("margins", "placement", "region"),
-    "right": ("margins",), "bottom": ("margins",), "image": ("picture",), "vae": ("VAE",),
+    "right": ("margins",), "bottom": ("margins",), "image": ("picture",), "vae": ("VAE", "join"),
+    "positive": ("conditioning",), "negative": ("conditioning",), "latent": (" px",),
+    "audio": ("sound",), "joins": ("join",),
 }  # fmt: skip
 """What an input is called in sentences, where that is not its name."""
 

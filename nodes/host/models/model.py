@@ -278,11 +278,14 @@ class HostModel(comfy.model_base.BaseModel):
         **options: object,
     ) -> dict[str, Any]:
         """The host's conditioning; all prompts in one batch where that is faster."""
+        if cross_attn is None:
+            raise PromptError(
+                "conditioning without text: this model needs it; connect Sora Encode Prompt"
+            )
         conds = super().extra_conds(noise=noise, cross_attn=cross_attn, **options)
         if self.metric:
             conds[FRAME_RATE] = comfy.conds.CONDConstant(options.get(FRAME_RATE, self.fps))
-        if cross_attn is not None:
-            conds |= self.words_conds(cross_attn, attention_mask, noise)
+        conds |= self.words_conds(cross_attn, attention_mask, noise)
         if denoise_mask is not None and bool((denoise_mask < 1).any()):
             conds["denoise_mask"] = comfy.conds.CONDRegular(mask_by_frame(denoise_mask[:, :1]))
         return conds

@@ -1,52 +1,21 @@
 """AUDIO and VIDEO of other nodes. Axes: b batch, c channels, n samples, y rows, x columns."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import torch
-from av.error import FFmpegError
 from comfy_api.latest import Input, InputImpl, Types
 
 from ....sora_core.errors import ConfigError, MediaError, SizeError
+from .foreign import foreign_code
 from .scalars import number_of
 from .tensors import checked_image, checked_numbers, checked_tensor, shape_text, type_name
 
 LEAST_SAMPLE_RATE, MOST_SAMPLE_RATE = 1, 768_000  # samples a second
 MAX_VIDEO_RATE = 1000.0
 FULL_SCALE = 2**15  # of samples of 16 bits
-
-FOREIGN_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    FFmpegError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What code of other packs raises when it is asked for its contents."""
-
-
-@contextmanager
-def foreign_code(name: str, kind: str) -> Iterator[None]:
-    """Turns an error of another pack's object at the input `name` into a MediaError.
-
-    Lack of memory is left to the host, which frees some.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except FOREIGN_ERRORS as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:90]
-        raise MediaError(
-            f"{name}: the {kind} fails ({reason}): check the node that made it"
-        ) from error
 
 
 def checked_audio(name: str, value: object) -> dict[str, Any]:

@@ -98,7 +98,9 @@ def checked_pair(name: str, pair: object) -> list[Any]:
         if options.get(key) is not None:
             check_numbers_of(name, options[key], f"`{key}` of a CONDITIONING")
     for key, (is_valid, wanted) in OPTIONS.items():
-        if options.get(key) is not None and not is_valid(options[key]):
+        if key in options and options[key] is None:
+            del options[key]
+        if key in options and not is_valid(options[key]):
             raise ConfigError(f"{name}: `{key}` of a CONDITIONING is no {wanted}: leave it out")
     if states is None:
         return [None, options]

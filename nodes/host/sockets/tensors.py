@@ -14,6 +14,7 @@ from torch import Tensor
 from ....sora_core.canvas.canvas_latent import CanvasLatent
 from ....sora_core.errors import ConfigError, SizeError
 from ..latents import CANVAS_LATENT_KEY, LatentDict, is_nested
+from .foreign import foreign_code
 
 MAX_MAGNITUDE = 1e6  # of latents and sigmas: float16 ends at 65504, sigmas of the host below 1e4
 MASK_RANGE = (-0.5, 1.5)  # masks end at 0 and 1; resizing by a cubic filter overshoots a little
@@ -124,10 +125,11 @@ def checked_latent(name: str, value: object) -> LatentDict:
     A noise mask of None is none. Of a latent of several streams, as of video with sound, the
     numbers of each are checked.
     """
-    if not isinstance(value, Mapping) or "samples" not in value:
+    if not isinstance(value, Mapping) or "samples" not in [*value]:
         what = "a LATENT without samples" if isinstance(value, Mapping) else type_name(value)
         raise ConfigError(f"{name}: {what} in place of a LATENT: connect a LATENT")
-    latent = {**value}
+    with foreign_code(name, "LATENT"):
+        latent = {**value}
     if not isinstance(latent.get(CANVAS_LATENT_KEY), CanvasLatent):
         latent.pop(CANVAS_LATENT_KEY, None)
     if latent.get("noise_mask") is None:
@@ -167,7 +169,9 @@ def checked_noise_mask(name: str, value: object) -> Tensor:
 
 def checked_sigmas(name: str, value: object) -> Tensor:
     """The SIGMAS `value` in float32: none, or 0 and more, and above 0 but for the last."""
-    if isinstance(value, Tensor) and value.shape == (0,):  # a schedule that was split at its end
+    if (
+        isinstance(value, Tensor) and not value.is_nested and value.shape == (0,)
+    ):  # a schedule that was split at its end
         return value
     sigmas = checked_tensor(name, value, "SIGMAS")
     if sigmas.ndim != 1 or sigmas.dtype == torch.bool:

@@ -19,7 +19,7 @@ from ....sora_core.video.audio_reader import in_channels, resampled
 from ..guidance.sound_latent import sound_mask
 from ..latents import LatentDict
 from ..models.vae import VAE
-from ..sockets.media import foreign_code
+from ..sockets.foreign import foreign_code
 
 SOUND_CHANNELS = 2  # of the sound that audio VAEs take
 DEFAULT_RATE = 44_100  # samples a second, where a VAE names none; the host's nodes take it too

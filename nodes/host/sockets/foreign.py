@@ -1,0 +1,39 @@
+"""Code of other packs: what it raises when it is asked for its contents, as a sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from av.error import FFmpegError
+
+from ....sora_core.errors import MediaError
+
+FOREIGN_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    FFmpegError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What code of other packs raises when it is asked for its contents."""
+
+
+@contextmanager
+def foreign_code(name: str, kind: str) -> Iterator[None]:
+    """Turns an error of another pack's object at the input `name` into a MediaError.
+
+    Lack of memory is left to the host, which frees some.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except FOREIGN_ERRORS as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:90]
+        raise MediaError(
+            f"{name}: the {kind} fails ({reason}): check the node that made it"
+        ) from error
