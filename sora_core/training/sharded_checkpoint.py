@@ -2,7 +2,8 @@
 
 `torch.distributed.checkpoint` writes the pieces as safetensors, one file a process. A folder
 `checkpoint-STEP` appears once it is whole; older ones are then removed. Only trained weights are in
-it: the others come from the model that the run began with.
+it: the others come from the model that the run began with. Its packages are imported when they are
+used, since they load libc.
 """
 
 import shutil
@@ -11,19 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.distributed.checkpoint.api import CheckpointException  # noqa: TID251
-from torch.distributed.checkpoint.state_dict_loader import load  # noqa: TID251
-from torch.distributed.checkpoint.state_dict_saver import save  # noqa: TID251
-from torch.distributed.checkpoint.storage import StorageReader, StorageWriter  # noqa: TID251
 from torch.optim import Optimizer
 
 from ..errors import TrainingError
 from .distributed import Ranks
 from .parallel import from_first
+
+if TYPE_CHECKING:
+    from torch.distributed.checkpoint.storage import StorageReader, StorageWriter  # noqa: TID251
 
 PREFIX, UNFINISHED = "checkpoint-", ".part"
 
@@ -61,6 +62,9 @@ class ShardedFolder:
         ranks: Ranks,
     ) -> None:
         """Writes the state after `step`; TrainingError where the disk refuses."""
+        from torch.distributed.checkpoint.api import CheckpointException  # noqa: TID251
+        from torch.distributed.checkpoint.state_dict_saver import save  # noqa: TID251
+
         whole = self.folder / f"{PREFIX}{step:08d}"
         unfinished = whole.with_name(whole.name + UNFINISHED)
         tensors = state_tensors(model, averages, optimizers)
@@ -97,6 +101,9 @@ class ShardedFolder:
 
         TrainingError for a damaged checkpoint, and for that of another model.
         """
+        from torch.distributed.checkpoint.api import CheckpointException  # noqa: TID251
+        from torch.distributed.checkpoint.state_dict_loader import load  # noqa: TID251
+
         path = self.newest()
         if path is None:
             return 0
@@ -127,7 +134,7 @@ class ShardedFolder:
         return step_of(path)
 
 
-def storage(folder: Path) -> tuple[StorageWriter, StorageReader]:
+def storage(folder: Path) -> "tuple[StorageWriter, StorageReader]":
     """Writer and reader of pieces as safetensors; TrainingError where this torch has none."""
     try:
         from torch.distributed.checkpoint.hf_storage import (  # noqa: TID251

@@ -266,7 +266,7 @@ def test_each_frame_of_the_hosts_own_windows_sees_its_footage(host, pack, name):
 
 def test_a_control_of_a_video_in_several_calls_is_refused(host, pack):
     model, words = host("wan21_i2v")
-    words = [[[cond[0][0], cond[0][1] | {"control": object()}]] for cond in words]
+    words = [[[cond[0][0], cond[0][1] | {"control": pack.Control()}]] for cond in words]
     latent = SoraEncodeCanvas.execute(Canvas(**SIZE), pack.TinyVAE(16, 4, 8)).args[0]
     SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent)
     with pytest.raises(ConfigError, match="ControlNet"):

@@ -1,6 +1,7 @@
 """MODEL, CLIP, VAE, NOISE, GUIDER, canvas and CONDITIONING of other nodes: kind and content."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from torch import Tensor
@@ -56,6 +57,13 @@ def is_control(value: object) -> bool:
     return hasattr(type(value), "get_control")
 
 
+def is_span(value: object) -> bool:
+    """Whether `value` is a start and an end; the last prompt of a storyboard has no end."""
+    return is_numbers(value, (2,)) or (
+        isinstance(value, Sequence) and len(value) == 2 and value[1] == inf and is_number(value[0])
+    )
+
+
 OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "strength": (is_number, "a number"),
     "mask_strength": (is_number, "a number"),
@@ -64,7 +72,7 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "area": (is_area, "4 or 6 numbers"),
     "control": (is_control, "a ControlNet"),
     "hooks": (lambda value: hasattr(type(value), "get_type"), "hooks of ComfyUI"),
-    SPAN_KEY: (lambda value: is_numbers(value, (2,)), "start and end in seconds"),
+    SPAN_KEY: (is_span, "a start and an end in seconds"),
 }
 """What the host or this pack reads of a conditioning's options, beside tensors."""
 
@@ -101,7 +109,7 @@ def checked_pair(name: str, pair: object) -> list[Any]:
         if key in options and options[key] is None:
             del options[key]
         if key in options and not is_valid(options[key]):
-            raise ConfigError(f"{name}: `{key}` of a CONDITIONING is no {wanted}: leave it out")
+            raise ConfigError(f"{name}: `{key}` of a CONDITIONING is not {wanted}: leave it out")
     if states is None:
         return [None, options]
     tensor = checked_tensor(name, states, "a CONDITIONING")

@@ -115,7 +115,7 @@ def clip_rulers(frames: Frames) -> dict[str, float]:
         "detail": float((video.diff(dim=1).abs().mean() + video.diff(dim=2).abs().mean()) / 2),
         "colour": float(video.std()),
     }
-    if len(frames) > 1 + COMPRESSION.time:
+    if len(frames) > COMPRESSION.time:
         steps = video.diff(dim=0).abs().flatten(1).mean(1)
         border = torch.zeros(len(steps), dtype=torch.bool)
         border[:: COMPRESSION.time] = True

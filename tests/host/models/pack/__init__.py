@@ -161,6 +161,13 @@ class TinyAutoencoder(nn.Module):
         return torch.stack(frames[:1] + [f for f in frames[1:] for _ in range(self.time)], dim=2)
 
 
+class Control:
+    """What the nodes recognise as a ControlNet."""
+
+    def get_control(self, *_: object) -> None:
+        return None
+
+
 class TinyVAE(comfy.sd.VAE):
     """Any latent grid, without weights."""
 
