@@ -186,7 +186,7 @@ def lay_out(drawn: dict[str, Any], boxes: dict[str, Box], note_id: str | None) -
 
 def title_is_plain(node: dict[str, Any]) -> bool:
     """Whether a title only repeats what kind of node it is, as `Load Model` of Sora Load Model."""
-    return node["title"].replace(" ", "") == node["type"].removeprefix("Sora")
+    return node["title"].replace(" ", "").lower() == node["type"].removeprefix("Sora").lower()
 
 
 def app_of(graph: Graph) -> dict[str, list]:

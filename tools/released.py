@@ -33,6 +33,10 @@ def keep(version: str, released: Path = RELEASED) -> Path:
     return folder
 
 
+FROM_DISK = {("SoraDataset", "folder")}
+"""Choices that each server finds on its own disk."""
+
+
 def unqueued(graph: Graph, infos: Infos, replaced: dict[str, str]) -> Iterator[str]:
     """A sentence for each part of a graph in API form that the nodes no longer accept."""
     for key, node in graph.items():
@@ -49,6 +53,7 @@ def unqueued(graph: Graph, infos: Infos, replaced: dict[str, str]) -> Iterator[s
                 offered = choices(known[name])
                 if (
                     offered
+                    and (kind, name) not in FROM_DISK
                     and not isinstance(arguments[name], list)
                     and arguments[name] not in offered
                 ):
