@@ -1,4 +1,4 @@
-"""Painting a canvas with any video model of the host, by the same functions as the core's pipeline.
+"""Sampling a canvas with any video model of the host, by the engine of the core's pipeline.
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 
@@ -74,8 +74,8 @@ BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 class CanvasGuider(Guider):
     """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model.
 
-    A video longer than the model sees at a time is painted in a chain of links, if the model can be
-    shown what is there already; else, and where it is a loop, in windows.
+    A video longer than the model sees at a time is sampled in segments, if the model takes footage;
+    else, and where it is a loop, in windows.
     """
 
     task: SegmentTask
@@ -388,7 +388,7 @@ def make_guider(
     frame_levels: bool = False,
     joins: JoinSettings = NO_HELP,
 ) -> Guider:
-    """A GUIDER of `model`, which paints the canvas of `latent` where there is one."""
+    """A GUIDER of `model`, which samples the canvas of `latent` where there is one."""
     if latent is None:
         if any(SPAN_KEY in options for _, options in positive):
             raise ConfigError("prompts over spans of time: connect `latent` of Sora Guider too")
