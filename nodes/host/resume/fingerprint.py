@@ -24,7 +24,7 @@ PATCHED = (
 )
 """Attributes of the host's model patcher that hold changes by nodes, beside weights."""
 
-FLEETING = ("uuid", SPAN_KEY)  # random; and covered by the weights of the prompts
+FLEETING = ("uuid", SPAN_KEY)  # one is random, the weights of the prompts cover the other
 
 
 def model_fingerprint(patcher: comfy.model_patcher.ModelPatcher) -> list[object]:

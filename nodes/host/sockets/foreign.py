@@ -1,4 +1,4 @@
-"""Code of other packs: what it raises when it is asked for its contents, as a sentence."""
+"""Errors from other packs' code, converted to errors that name the input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ FOREIGN_ERRORS = (
 def foreign_code(name: str, kind: str) -> Iterator[None]:
     """Turns an error of another pack's object at the input `name` into a MediaError.
 
-    Lack of memory is left to the host, which frees some.
+    Out-of-memory errors pass through: the host frees memory.
     """
     try:
         yield
