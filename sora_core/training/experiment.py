@@ -26,8 +26,8 @@ OnShard = Callable[[str, int, int], None]
 class Run(ABC):
     """The training of one part of a recipe, in `root`; each process calls it once.
 
-    If `sees_latents`, it trains on latents of the clips. An autoencoder or a transformer can
-    `start` from the weights in a model file instead of random ones.
+    If `sees_latents`, its training data are latents of the clips. An autoencoder or a transformer
+    can `start` from the weights in a model file instead of random ones.
     """
 
     sees_latents: ClassVar[bool] = False
