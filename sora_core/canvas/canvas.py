@@ -69,7 +69,7 @@ class Placement:
 
     `start` is in seconds of the canvas and may be negative: what lies before the canvas is cut.
     `skip` and `seconds` choose a part of the source; without `seconds` it lasts to its end.
-    `firmness` is 1 to keep the footage, 0 to ignore it, and between to paint over it from a noise
+    `firmness` is 1 to keep the footage, 0 to ignore it, and between to regenerate it from a noise
     level of 1 - firmness; a curve counts its seconds from `start`. `mask`, of any size, is 1 where
     the footage is open and 0 where it counts; one for all pictures or one for each. `fps` is the
     rate of pictures given as a tensor; None is the canvas' own. A file brings its own sound;
@@ -161,7 +161,7 @@ class PromptSpan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canvas:
-    """What is to be painted: pixels, seconds and frames per second. 0 seconds is a single image.
+    """The size, seconds and frame rate of a video, with its footage; 0 seconds is a single image.
 
     Where placements overlap, the later one lies on top; what it leaves open shows those beneath.
     The time of a `ring` has no ends: the last frame is followed by the first.

@@ -1,8 +1,8 @@
 """Every edit as a few placements on a canvas, and how long its result is.
 
-The functions of the first part take the empty canvas to be painted, of the whole length, and return
-it with footage on it. Those of the second take `Media` and make the canvas: as large and as fast as
-the footage, or as a canvas `like`, and exactly as long as the footage and the requested seconds, in
+The functions of the first part take the empty canvas of the whole length and return it with footage
+on it. Those of the second take `Media` and return a new canvas: with the size and rate of the
+footage, or of a canvas `like`, and exactly as long as the footage and the requested seconds, in
 whole frames. Nodes, command line and page compute no length themselves; `tests/edits.json` holds
 cases that core and page share. Seconds count from the start of the canvas.
 """
@@ -116,7 +116,7 @@ def inpaint(
     """`clip` with a hole where `mask` is 1, from `start` on for `seconds` or to the end.
 
     A mask of one picture is a hole that stands still; of more, they count from `start`. Where the
-    mask is between 0 and 1, the clip is painted over from a noise level of its value.
+    mask is between 0 and 1, the clip is regenerated from a noise level of its value (SDEdit).
     """
     frames = None if seconds is None else max(1, canvas.frame_at(seconds))
     whole = torch.zeros_like(mask[:1])
@@ -138,7 +138,7 @@ def video_to_video(
     firmness: float,
     mask: Float[Tensor, "t y x"] | None = None,
 ) -> Canvas:
-    """`clip` painted over from a noise level of 1 - `firmness` (SDEdit); anew in `mask`."""
+    """`clip` regenerated from a noise level of 1 - `firmness` (SDEdit); from noise in `mask`."""
     return canvas.place(replace(as_placement(clip), firmness=firmness, mask=mask))
 
 

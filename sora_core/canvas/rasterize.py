@@ -148,5 +148,5 @@ def _fit_axis(covered: int, canvas: int, begin: int, region: int, length: int) -
     within = (torch.arange(covered) - margin).clamp(0, canvas - 1) - begin
     source_index = within + offset
     inside = (within >= 0) & (within < region) & (source_index >= 0) & (source_index < length)
-    edges = max(0, offset), min(length, region + offset) - 1  # of what of the footage is seen
+    edges = max(0, offset), min(length, region + offset) - 1  # of the visible part of the footage
     return Axis(length, source_index.clamp(*edges), inside)

@@ -9,9 +9,9 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   still has its own features; four frames are merged only after that.
 - Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with
   the carried past is decoding at once.
-- What was painted can have a decoder of its own. Painted latent frames, each a little wrong in its
-  own way, want to be joined smoothly, and encoded ones to be shown as they are; one decoder that
-  does both does either less well.
+- Generated latent frames can have a decoder of their own. They have independent small errors, which
+  the decoder should smooth out, while encoded ones should be reproduced exactly; one decoder for
+  both does each less well.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ class AutoencoderConfig:
     fine_depth: int = 3
     coarse_width: int = 192
     coarse_depth: int = 3
-    decoders: int = 1  # or 2: the second one is for what was painted
+    decoders: int = 1  # or 2: the second one is for generated latents
 
     def __post_init__(self) -> None:
         if self.decoders not in (1, 2):
@@ -88,8 +88,8 @@ class Block(nn.Module):
     def band(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None, first: int, end: int
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
-        """What `forward` gives for the rows from `first` to `end`."""
-        above, below = max(first - 1, 0), min(end + 1, x.shape[2])  # what the convolution sees
+        """The output of `forward` for the rows from `first` to `end`."""
+        above, below = max(first - 1, 0), min(end + 1, x.shape[2])  # the receptive field
         y, _ = self.space(silu(self.norm_space(x[:, :, above:below])))
         y = silu(self.norm_time(y[:, :, first - above : end - above]))
         y, past_out = self.time(y, None if past is None else past[:, :, first:end])

@@ -232,7 +232,7 @@ class DiT(nn.Module):
         self.proj_out = layers.Linear(width, patch)
         self.copy_gate = layers.Linear(
             width, patch
-        )  # how much of what is handed over is shown as it is
+        )  # share of the nearest known token in the output
 
     def init_weights(self) -> None:
         """Sets the weights a training begins with.
@@ -327,8 +327,8 @@ class DiT(nn.Module):
     ) -> Latent:
         """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
 
-        `text_mask` says which words there are; or how much each counts in each latent frame, as a
-        logarithm, so that every frame may be told its own. `fps`, of all rows or of each, counts
+        `text_mask` is True for existing words, or holds the logarithm of each word's weight in each
+        latent frame, so that prompts can change over time. `fps`, of all rows or of each, applies
         where positions are in seconds, from 1 to 240.
         """
         grid, patch = Grid(*latent.shape[2:]), self.config.patch

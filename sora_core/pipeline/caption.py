@@ -134,10 +134,10 @@ def caption(
     seed: int | None = None,
     temperature: float = TEMPERATURE,
 ) -> Caption:
-    """What `clips` at one clip show: what is told of the one that the captioner is surest of.
+    """A caption of the one of `clips` with the captioner's highest confidence.
 
-    Without a `seed` in the likeliest words; else in drawn ones, more varied with more
-    `temperature`.
+    Without a `seed` it has the likeliest words; otherwise words are sampled, with more variety at a
+    higher `temperature`.
     """
     if not clips:
         raise SizeError("nothing to caption: give footage of one frame or more")

@@ -182,16 +182,16 @@ def generate(
 
 
 def model_identity(pipeline: Pipeline) -> list[object]:
-    """What tells this transformer from others after a restart: settings and samples of weights."""
+    """The identity of this transformer across restarts: settings and samples of weights."""
     weights = pipeline.transformer.state_dict()
     samples = {name: tensor_sample(weight) for name, weight in weights.items()}
     return [pipeline.config, samples, torch.__version__]
 
 
 def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:
-    """What is told when on `canvas`: `prompt` wherever none of its own prompts is."""
+    """The prompts over the time of `canvas`, with `prompt` wherever it has none of its own."""
     prompts = [clean_prompt(text) for text in (prompt, *(span.prompt for span in canvas.prompts))]
-    weights: dict[str, Tensor] = {}  # a prompt said again is the same prompt
+    weights: dict[str, Tensor] = {}  # equal prompts are merged
     for text, row in zip(prompts, prompt_weights(canvas), strict=True):
         weights[text] = weights[text] + row if text in weights else row
     words = encode(pipeline.encoder, pipeline.tokenizer, [*weights, clean_prompt(negative)])
