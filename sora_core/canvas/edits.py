@@ -75,9 +75,9 @@ def morph(
 ) -> Canvas:
     """`first` turning into `last` over `seconds` around `middle`, else that of the canvas.
 
-    Both are kept at their ends; from there each is held less and less, down to `firmness` at the
-    middle, where one takes over from the other. Both begin with the canvas unless placed later;
-    the first must last until the middle, the last from there to the end.
+    Both are exact at their ends; from there their firmness falls to `firmness` at the middle, where
+    `last` replaces `first`. Both begin with the canvas unless placed later; the first must last
+    until the middle, the last from there to the end.
     """
     if middle is None:
         middle = canvas.size.frames // 2 / canvas.fps

@@ -102,8 +102,8 @@ class Fitting:
     ) -> "Fitting":
         """`size` of the footage and `covered` of the picture are rows and columns of pixels.
 
-        The covered picture has the canvas at its centre. Its margin is never seen, and repeats the
-        edge of the canvas.
+        The covered picture has the canvas at its centre. Its margin is never visible, and repeats
+        the edge of the canvas.
         """
         box = placement.region or Box(0, 0, canvas.width, canvas.height)
         height, width = _scaled_size(size, (box.height, box.width), placement.fit)

@@ -47,7 +47,7 @@ class AutoencoderConfig:
     fine_depth: int = 3
     coarse_width: int = 192
     coarse_depth: int = 3
-    decoders: int = 1  # or 2: the second one is for generated latents
+    decoders: int = 1  # or 2: the second one decodes generated latents
 
     def __post_init__(self) -> None:
         if self.decoders not in (1, 2):
@@ -199,12 +199,12 @@ class Decoder(nn.Module):
 
 @dataclass(slots=True, eq=False)
 class DecoderState:
-    """What the next chunk of a latent is decoded with; decoding a chunk advances it.
+    """The state for decoding the next chunk of a latent; decoding a chunk advances it.
 
-    `generated` is the past of the decoder for generated frames, which sees all frames; of the only
-    one where there is one. `encoded` is that of the decoder for encoded frames: None without one,
-    and once a frame that is not encoded went through. `gap` is by how much the last frame differs
-    from what the first of them makes of it.
+    `generated` is the past of the generated decoder, which decodes all frames, or of the only
+    decoder. `encoded` is the past of the decoder for encoded frames: None with one decoder, and
+    after a frame that is not encoded. `gap` is the difference of both decoders at the last
+    encoded frame, faded over the frames since.
     """
 
     generated: Past
@@ -225,9 +225,9 @@ def decode_both(
 ) -> Video:
     """The frames of `cells`; advances `state`.
 
-    As long as all latent frames from the first of the video on are `known`, `encoded` makes their
-    frames, and `generated` makes those after. The gap between the two at the last known frame is
-    added to the frames after it, less and less.
+    `encoded` decodes the `known` latent frames with which the video begins, `generated` all later
+    ones. The gap between the two at the last known frame is added to the later frames with a
+    decreasing weight.
     """
     count = done = 0
     if known is not None and state.encoded is not None:
@@ -287,9 +287,9 @@ class Autoencoder(nn.Module):
     def decode_next(self, latent: Latent, state: DecoderState, mask: Mask | None = None) -> Video:
         """The frames of the next part of a latent; advances `state`.
 
-        With two decoders, latent frames that are all encoded (0 in `mask`), from the first one of
-        the video on, are decoded by `decoder`, others by `generated_decoder`; so are all without a
-        mask. `generated_decoder` sees encoded ones too, as the past of what follows them.
+        With two decoders, `decoder` decodes fully encoded latent frames (0 in `mask`) up to the
+        first other one of the video, and `generated_decoder` decodes all others, or all without a
+        mask. `generated_decoder` processes encoded ones too, as the past of later frames.
         """
         cells = rearrange(latent, "b c t y x -> b t y x c")
         cells = cells * self.deviation.to(cells) + self.mean.to(cells)

@@ -327,7 +327,7 @@ class DiT(nn.Module):
     ) -> Latent:
         """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
 
-        `text_mask` is True for existing words, or holds the logarithm of each word's weight in each
+        `text_mask` marks the existing words, or holds the logarithm of each word's weight in each
         latent frame, so that prompts can change over time. `fps`, of all rows or of each, applies
         where positions are in seconds, from 1 to 240.
         """

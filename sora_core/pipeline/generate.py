@@ -104,20 +104,20 @@ def generate(
 ) -> Latent:
     """The latent that shows `prompt` on `canvas`; the same numbers for the same seed.
 
-    The canvas' own prompts hold in their seconds, `prompt` in all others. Footage is kept as firmly
-    as it was placed. Guidance is confined to an `interval` of sigma, and `rescale` in [0, 1] takes
-    back the contrast that it adds. What is None is as the model was trained for. `on_step` may
-    raise to stop early.
+    The canvas' own prompts apply in their seconds, `prompt` in all others. Footage has the firmness
+    of its placement. Guidance is confined to an `interval` of sigma, and `rescale` in [0, 1]
+    reduces the contrast that it adds. None selects the model's own settings. `on_step` may raise to
+    stop early.
 
     A canvas of more latent frames than `window` is generated in `segments`, which keep the scene
-    and its pace, and `on_segment` gets each; where `segments` is None in windows, all at a time,
-    whose scenes may differ. A window as long as the canvas generates it in one, but motion slows
-    down. A loop has no segments, and is generated in windows.
+    and its pace; `on_segment` receives each. Where `segments` is None, overlapping windows are
+    denoised jointly, and their scenes may differ. A window as long as the canvas generates it in
+    one call, but motion slows down. A loop has no segments and is generated in windows.
 
     Below `jobs_folder` finished segments and predictions are cached: a call that was stopped
     resumes there. `on_report` gets sentences for the user: what was resumed, and drift.
 
-    Whoever decodes with the footage encodes it first, and gives the same `CanvasLatent` to both.
+    To decode with the footage, encode the canvas first and pass its `CanvasLatent` to both calls.
     """
     encoded = canvas if isinstance(canvas, CanvasLatent) else encode_footage(pipeline, canvas)
     canvas, config = encoded.canvas, pipeline.config
