@@ -15,7 +15,7 @@ from .models.model import TextCond
 from .sampling import LatentDict
 
 Conds = list[dict[str, Any]]
-"""Conditionings of the host, as its samplers have them."""
+"""Conditionings in the form of the host's samplers."""
 
 
 def by_span(conds: Conds) -> list[Conds]:

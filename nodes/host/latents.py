@@ -9,10 +9,10 @@ from ...sora_core.canvas.canvas_latent import CanvasLatent
 from ...sora_core.shapes import Compression, Latent, Mask
 
 LatentDict = dict[str, Any]
-"""What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
+"""The host's LATENT: samples, an optional noise mask, and keys of other packs."""
 
 CANVAS_LATENT_KEY = "sora_canvas_latent"
-"""The one key of ours. Nodes of the host copy it with the latent; a saved latent has it no more."""
+"""Our only key. Nodes of the host copy it with the latent; saving a latent drops it."""
 
 
 def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:

@@ -29,7 +29,7 @@ ROUNDING = 1e-6  # seconds: times are sums of fractions
 IMAGE_FPS = 8.0  # of images without a canvas
 
 VideoInput = Input.Video | Tensor
-"""What an input for footage takes: a VIDEO of the host, or its IMAGE, a batch of pictures."""
+"""Values of a footage input: a VIDEO of the host, or an IMAGE, a batch of pictures."""
 
 
 def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:

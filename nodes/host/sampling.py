@@ -36,10 +36,10 @@ from .sockets.tensors import (
 )
 
 Conditioning = list[Any]
-"""What the host calls CONDITIONING."""
+"""The host's CONDITIONING."""
 
 Callback = Callable[[int, Latent, Latent, int], None]
-"""The host's: step, clean latent, what the sampler has, steps in all."""
+"""The host's callback: step, clean latent, noisy latent, total steps."""
 
 
 class Noise:

@@ -23,8 +23,8 @@ ASPECTS = {"16:9": 16 / 9, "4:3": 4 / 3, "1:1": 1.0, "3:4": 3 / 4, "9:16": 9 / 1
 """The shapes to choose from, as width over height."""
 
 FITS = ("pad", "crop", "stretch")
-"""How footage comes to the shape of its region: whole, with what is left of the region open;
-covering it, with what is left of the footage cut off; or distorted."""
+"""How footage fits the shape of its region: whole, with the rest of the region open;
+covering it, with the rest of the footage cropped; or distorted."""
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 
@@ -128,7 +128,7 @@ class Placement:
         return self.firmness if isinstance(self.firmness, tuple) else ((0.0, self.firmness),)
 
     def firmness_at(self, seconds: float) -> float:
-        """How firmly the footage is kept, `seconds` after its start."""
+        """The firmness of the footage, `seconds` after its start."""
         times, values = zip(*self.curve, strict=True)
         return float(np.interp(seconds, times, values))
 
@@ -180,7 +180,7 @@ class Canvas:
 
     @property
     def size(self) -> Size:
-        """The pixels and frames that were asked for."""
+        """The requested pixels and frames."""
         return Size.lasting(self.width, self.height, self.seconds, self.fps)
 
     @property

@@ -14,7 +14,7 @@ from ..video.audio import Audio
 from .canvas import Canvas
 
 Allocate = Callable[[tuple[int, ...]], Tensor]
-"""Zeros of a shape: in memory, or where what is too large for it may lie."""
+"""Zeros of a shape, in memory or, if too large, on disk."""
 
 Encode = Callable[[Iterable[Video]], Iterable[Latent]]
 """Latent frames of a video that arrives in chunks, the last group filled with its last frame."""

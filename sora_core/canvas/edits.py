@@ -21,7 +21,7 @@ from .canvas import Box, Canvas, Placement, PromptSpan, Source
 from .media import Media, canvas_of_frames
 
 ClipSource = Source | Placement
-"""Footage; as a placement where more than its source is to be said, such as its rate or speed."""
+"""Footage; a placement sets more than its source, such as its rate or speed."""
 
 
 def as_placement(clip: ClipSource) -> Placement:
@@ -123,12 +123,12 @@ def inpaint(
     parts = [whole.expand(canvas.frame_at(start), -1, -1), mask[:frames]]
     if frames is not None:
         lasting = mask[-1:].expand(max(0, frames - len(mask)), -1, -1)
-        parts += [lasting, whole]  # the last picture of a mask goes on
+        parts += [lasting, whole]  # the last picture of a mask repeats
     return canvas.place(replace(as_placement(clip), mask=torch.cat(parts)))
 
 
 def outpaint(canvas: Canvas, clip: ClipSource, region: Box) -> Canvas:
-    """`clip` within `region`, and around it what it does not show."""
+    """`clip` within `region` of an otherwise empty canvas."""
     return canvas.place(replace(as_placement(clip), region=region))
 
 

@@ -66,15 +66,15 @@ def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
 
 
 Layer = tuple[UInt8[Tensor, "y2 x2 3"], Openness]
-"""One frame of footage as the picture shows it, and how open each of its cells is alone."""
+"""One frame of footage, fitted to the picture, and the openness of its cells by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedLatentFrame:
     """One latent frame of footage. On a ring `index` goes past the end.
 
-    `layers` gives the frames of the canvas that it stands for, those that the footage has, by
-    their number; none where the footage is a latent. It is valid until the next latent frame.
+    `layers` returns the footage's frames within this latent frame by their frame number on the
+    canvas, or nothing where the footage is a latent. It is valid until the next latent frame.
     """
 
     index: int

@@ -74,7 +74,7 @@ def _nearest_frames(
 class Axis:
     """Which of the footage's rows (or columns) each one of the picture shows.
 
-    Beyond the edge of the footage its last row is repeated; `inside` says where none is.
+    Beyond the edge of the footage its last row is repeated; `inside` is False there.
     """
 
     length: int  # of the footage, once scaled
@@ -122,7 +122,7 @@ class Fitting:
         return video_from_frames(self.frames(frames))[None]
 
     def openness(self, mask: Float[Tensor, "t y x"] | None) -> Float[Tensor, "t2 y2 x2"]:
-        """1 where no footage lies, and what its `mask` says where it does."""
+        """The value of `mask` where footage lies, 0 without one; 1 elsewhere."""
         outside = ~(self.rows.inside[:, None] & self.columns.inside)
         if mask is None:
             return outside[None].float()

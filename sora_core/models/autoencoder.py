@@ -34,7 +34,7 @@ MERGE = COMPRESSION.rows // PIXEL_PATCH
 BAND_ACTIVATIONS = (
     2**21
 )  # activations that a CPU passes through a block together, to stay in its cache
-DECODER_FADE = 0.8  # from frame to frame, of what two decoders differ in where one takes over
+DECODER_FADE = 0.8  # factor per frame of the gap between the decoders after a switch
 BLOCK_PLACES = (
     2**16
 )  # places that pass through the blocks together, or one frame: bounds the memory
@@ -274,7 +274,7 @@ class Autoencoder(nn.Module):
         return rearrange(cells, "b t y x c -> b c t y x")
 
     def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
-        """The latent of `video`, and the past of what follows; without a past it begins a video."""
+        """The latent of `video`, and the past for the next chunk; `past` None starts a video."""
         past = empty_past(self.encoder) if past is None else past.copy()
         return self.encode_next(video, past), past
 

@@ -26,7 +26,7 @@ from .generate import MODELS
 CAPTIONER_PATH = MODELS / "captioner.safetensors"
 UNCLEAR_MESSAGE = "Unclear: this footage is unlike the small world that the captioner knows."
 
-CAPTION_FPS = 8.0  # as in training, so that the pace of what moves is as known
+CAPTION_FPS = 8.0  # as in training, so that motion has the trained pace
 CAPTION_SIDE = 64  # pixels of the smaller side, as in training
 LONGEST_SIDE = 128
 CELL_SIDE = 16  # pixels: two latent cells

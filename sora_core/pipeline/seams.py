@@ -152,7 +152,7 @@ def displacement(
 
 
 def hold_back_last(chunks: Iterable[Video], count: int) -> Generator[Video, None, Video]:
-    """The frames of `chunks` without the last `count`, and those as what it returns."""
+    """Yields the frames of `chunks` without the last `count`, and returns those."""
     chunks = iter(chunks)
     first = next(chunks)
     waiting = first[:, :, :0]

@@ -19,7 +19,7 @@ from .trainer import Progress
 AUTOENCODER_NAME = "autoencoder"
 
 OnShard = Callable[[str, int, int], None]
-"""Gets the name of a preparation, the number of finished files, and their total."""
+"""Receives the name of a preparation, the number of finished files, and their total."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

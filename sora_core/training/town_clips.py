@@ -24,7 +24,7 @@ from .mixed_clips import MixedClip, text_path, write_latents, write_text_states
 STILL_SECONDS = 0.25  # duration of the scene of a single frame
 
 OnTownShard = Callable[[int, int], None]
-"""Called with how many shards are ready, and of how many."""
+"""Called with the number of finished shards and their total."""
 
 
 @dataclass(frozen=True, slots=True)

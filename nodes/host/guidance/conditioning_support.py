@@ -24,7 +24,7 @@ from .vace_context import takes_vace_context
 BaseModel = comfy.model_base.BaseModel
 
 Levels = Literal["token", "frame", "one"]
-"""What of a latent may have a noise level of its own."""
+"""The parts of a latent that may have separate noise levels."""
 
 MASKED_FRAMES = 4  # frames of a latent frame, each with its own mask channel, as in Wan
 

@@ -13,7 +13,7 @@ from ....sora_core.errors import ConfigError
 
 Patcher = comfy.model_patcher.ModelPatcher
 ModelOptions = dict[str, Any]
-"""What the host calls model options."""
+"""The host's model options."""
 
 
 def flow_level(model: comfy.model_base.BaseModel, sigma: float) -> float:

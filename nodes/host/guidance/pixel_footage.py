@@ -20,7 +20,7 @@ from ..latents import LatentDict, canvas_latent_of, footage_mask
 from .vace_context import vace_video_frames
 
 FrameMask = Float[Tensor, "1 s t y x"]
-"""For each frame of a latent frame 0 in cells that footage covers exactly, else 1."""
+"""For each frame of a latent frame, 0 in cells with exact footage, else 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from .trained_length import class_names
 from .vace_context import VaceContext
 
 HostArguments = dict[str, Any]
-"""What the host hands on: the input of a model, or the predictions to be combined."""
+"""Arguments of a host callback: the input of a model, or the predictions to combine."""
 
 GREY_FILLER = "WAN21"
 GUIDING_FRAME = "guiding_frame_index"  # HunyuanVideo I2V, second version: this frame is clean

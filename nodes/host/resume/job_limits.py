@@ -16,7 +16,7 @@ GIGABYTES_SETTING, DAYS_SETTING = "Sora.Jobs.MaxGigabytes", "Sora.Jobs.MaxDays"
 
 USER_SETTINGS = "comfy.settings.json"
 LIMITS_FILE = "limits.json"
-"""In the folder of the jobs: {"gigabytes": 20, "days": 30}, for servers that have no page."""
+"""In the folder of the jobs: {"gigabytes": 20, "days": 30}, for servers without a page."""
 
 MAX_TABLE_BYTES = 10_000_000  # bytes of a file of settings
 

@@ -27,7 +27,7 @@ SOCKETS: dict[str, Callable[[str, Any], object]] = {
     "SORA_CANVAS": checked_canvas,
     **{kind: partial(checked_service, kind) for kind in METHODS},
 }
-"""For each socket type what checks a value: its name, the value -> the value to use."""
+"""The check of each socket type: (name, value) -> the value to use."""
 
 WIDGETS: dict[str, Callable[[str, Any, io.Input], object]] = {
     "INT": checked_int,
@@ -36,7 +36,7 @@ WIDGETS: dict[str, Callable[[str, Any, io.Input], object]] = {
     "BOOLEAN": checked_switch,
     "COMBO": checked_option,
 }
-"""The same for values that have a widget, whose range the input knows."""
+"""The same for inputs with a widget: (name, value, input) -> the value to use."""
 
 
 def checked_inputs(node: Node) -> Node:

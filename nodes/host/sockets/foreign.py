@@ -19,7 +19,7 @@ FOREIGN_ERRORS = (
     TypeError,
     ValueError,
 )
-"""What code of other packs raises when it is asked for its contents."""
+"""Errors that objects of other packs may raise on access to their contents."""
 
 
 @contextmanager

@@ -18,7 +18,7 @@ FREE_TO_CHANGE = (
     "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
     "validate_every", "save_every", "sheet_clips", "sheet_steps", "guidance",
 )  # fmt: skip
-"""Settings that a resumed run may change: how far, where and how fast, and what is displayed."""
+"""Settings that a resumed run may change: its length, device, speed and reports."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,10 @@ from .validation import held_out_losses, mean_rulers, sampled_clip
 SHEET = "sheet-{:08d}.png"
 
 OnValidation = Callable[[int, dict[str, float], int], None]
-"""Gets the step, all values of a validation, and the number of the best average; all processes."""
+"""Receives the step, all values of a validation, and the index of the best average.
+
+All processes call it.
+"""
 
 
 class OwnTransformerTask:
