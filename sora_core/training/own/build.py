@@ -1,4 +1,4 @@
-"""The model of a run on a user's clips: loaded, given a LoRA, and spread over processes."""
+"""The model of a run on a user's clips: loaded, with a LoRA if chosen, spread over processes."""
 
 from pathlib import Path
 from typing import TypeVar
