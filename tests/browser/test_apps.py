@@ -13,8 +13,9 @@ RUN_MS = 240_000
 RUN = "[data-testid=linear-run-button-icon]"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def app_page(browser, server, newest):
+    """A page of its own for each app: what introduces apps lies over the next template's card."""
     page = visit(browser, server.client, frontend=newest)
     yield page
     page.close()

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.support.smallest import CONTRACT
+from tests.support.smallest import CLIPS, CONTRACT, SET
 from tests.support.tiny import write_tiny
 from tools.kill_long_job import JOBS
 
@@ -26,6 +26,7 @@ QUICK = {  # they write down what is to be done, and do none of it
     "SoraNoise",
     "SoraSchedule",
     "SoraGuider",
+    "SoraSaveLora",  # a file of a megabyte
 }
 ONE_CALL = {  # of the host's text encoder, or of its language model, which tells of itself
     "SoraEncodePrompt",
@@ -56,8 +57,12 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
         "video": node("SoraDecodeVideo", latent=["sample", 0], vae=vae),
         "seams": node("SoraMeasureSeams", video=["video", 0], canvas=["placed", 0]),
         "jobs": node("SoraJobs", clear=LEFT),
+        "clips": node("SoraDataset", **CLIPS),
+        "lists": node("SoraEncodeDataset", dataset=["clips", 0], vae=vae, clip=["loader", 1]),
+        "tuned": node("SoraTrain", dataset=["clips", 0], **SET["SoraTrain"] | {"model": FRESH}),
+        "saved": node("SoraSaveLora", weights=["tuned", 1]),
     }
-    leaves = ("encoded", "caption", "board", "frames", "seams")
+    leaves = ("encoded", "caption", "board", "frames", "seams", "lists", "saved")
     graph |= {f"{leaf} shown": node("PreviewAny", source=[leaf, 0]) for leaf in leaves}
     texts = defaultdict(list)
     for kind, data in client.run(client.completed(graph)).events:
