@@ -1,7 +1,7 @@
 """Patterns of sentences: alternatives, a noun, and the forms for a sentence and for a tag.
 
-`[a|b]` is one of the alternatives, `{is|}` the words for a sentence and those for a tag, and `<>` the
-noun of the prompt: "[thin|pale] steam {rises|rising} from the <>".
+`[a|b]` is one of the alternatives, `{is|}` the words for a sentence and those for a tag, and `<>`
+the noun of the prompt: "[thin|pale] steam {rises|rising} from the <>".
 """
 
 import re
@@ -33,7 +33,7 @@ class Pattern:
         return cls(text, count, "<>" in text, _expression(text, 0), _expression(text, 1))
 
     def wording(self, seed: int, what: str, noun: str, as_tag: bool) -> str:
-        """One wording, the same for the same arguments: a tag, or a sentence with capital and dot."""
+        """One wording, the same for the same arguments: a tag, or a sentence with a dot."""
 
         def replaced(found: re.Match[str]) -> str:
             part = found[0]
