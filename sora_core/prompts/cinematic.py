@@ -13,8 +13,8 @@ EXCLUSIVE = frozenset(
     ("time", "weather", "light", "pace", "mood", "lens", "camera", "shot", "tone", "style")
 )  # slots of which a scene has one value
 MIN_WORDINGS = 90  # a sentence of 1 in 90, drawn twice, reaches 11 of 100 in 3 of 100,000 sets
-MAX_WEIGHT = 45  # wordings: a pattern with more is not chosen more often
-ATTEMPTS = 8
+MAX_PATTERN_WEIGHT = 45  # wordings: a pattern with more is not chosen more often
+MAX_WORDINGS_TRIED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def fill_template(
             and not (add.pattern.names and add.needs[0] not in mentioned.nouns)
         ]
         fitting = [add for add in fitting if add.needs] or fitting
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_WORDINGS_TRIED):
             what = f"{slot} {len(chosen)} {attempt} {prompt}"
             pick = _pick(fitting, seed, what)
             if pick is None:
@@ -172,7 +172,9 @@ def is_expanded(text: str, cinema: Cinema) -> bool:
 
 def _pick(fitting: list[Addition], seed: int, what: str) -> Addition | None:
     weighted = [
-        i for i, add in enumerate(fitting) for _ in range(min(add.pattern.count, MAX_WEIGHT))
+        i
+        for i, add in enumerate(fitting)
+        for _ in range(min(add.pattern.count, MAX_PATTERN_WEIGHT))
     ]
     blanks = [-1] * (MIN_WORDINGS - len(weighted))
     choice = int(seeded_choice([str(i) for i in (*weighted, *blanks)], seed, what))
