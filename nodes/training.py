@@ -1,4 +1,4 @@
-"""The nodes that train a model on a dataset, and save what it has learned."""
+"""The nodes that train a model on a dataset and save the trained weights."""
 
 import shutil
 from pathlib import Path

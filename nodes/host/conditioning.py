@@ -1,4 +1,4 @@
-"""Prompts over time, as the host's conditioning says them. Axes: p prompts, t latent frames."""
+"""Prompts over time, read from the host's conditioning. Axes: p prompts, t latent frames."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from .models.model import TextCond
 from .sampling import LatentDict
 
 Conds = list[dict[str, Any]]
-"""Conditionings of the host, as its samplers have them."""
+"""Conditionings in the form of the host's samplers."""
 
 
 def by_span(conds: Conds) -> list[Conds]:
-    """`conds`, those of each span together."""
+    """`conds`, grouped by span."""
     spans, which = spans_of(conds)
     return [
         [cond for cond, own in zip(conds, which, strict=True) if own == i]
@@ -28,7 +28,7 @@ def by_span(conds: Conds) -> list[Conds]:
 
 
 def cond_weights(conds: Conds, latent: LatentDict) -> Float[Tensor, "p t"]:
-    """How much the prompts of each span count in each frame of `latent`."""
+    """The weight of each span's prompts in each latent frame of `latent`."""
     spans, _ = spans_of(conds)
     frames = latent["samples"].shape[2]
     if len(spans) < 2:
@@ -44,7 +44,7 @@ def cond_weights(conds: Conds, latent: LatentDict) -> Float[Tensor, "p t"]:
 
 
 def by_wording(conds: Conds, weights: Float[Tensor, "p t"]) -> Float[Tensor, "q t"]:
-    """`weights` of the spans of `conds`, those that are told the same words in one."""
+    """`weights` of the spans of `conds`, added up over spans with the same wording."""
     rows: list[tuple[Conds, Tensor]] = []
     for wording, row in zip(by_span(conds), weights, strict=True):
         same = next((i for i, (other, _) in enumerate(rows) if same_wording(wording, other)), None)
@@ -56,7 +56,7 @@ def by_wording(conds: Conds, weights: Float[Tensor, "p t"]) -> Float[Tensor, "q 
 
 
 def same_wording(conds: Conds, others: Conds) -> bool:
-    """Whether both tell the same words, whatever else they ask."""
+    """Whether both have the same text states; their other options may differ."""
     return len(conds) == len(others) and all(
         torch.equal(cond["cross_attn"], other["cross_attn"])
         for cond, other in zip(conds, others, strict=True)
@@ -64,9 +64,9 @@ def same_wording(conds: Conds, others: Conds) -> bool:
 
 
 def merged_cond(prompts: Sequence[Conds], weights: Float[Tensor, "p t"]) -> Conds | None:
-    """One conditioning of our model that says all of `prompts`, each in its own frames.
+    """One conditioning of our model with all of `prompts`, each in its own frames.
 
-    None where that cannot be said in one, as with areas or several conditionings of one span.
+    None where one cannot hold them, as with areas or several conditionings of one span.
     """
     if len(prompts) < 2 or any(len(conds) != 1 for conds in prompts):
         return None

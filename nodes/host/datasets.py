@@ -31,7 +31,7 @@ def roots() -> dict[str, Path]:
 
 
 def dataset_folders() -> list[str]:
-    """The choices of a menu: none yet, then the folders that hold media, such as `input/clips`."""
+    """The options of a menu: first "none", then the folders with media, such as `input/clips`."""
     found = [
         "/".join((name, *folder.parts))
         for name, root in roots().items()

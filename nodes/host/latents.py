@@ -1,4 +1,4 @@
-"""What a LATENT of the host remembers of the canvas that it was encoded from."""
+"""The canvas latent that a LATENT of the host carries."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from ...sora_core.canvas.canvas_latent import CanvasLatent
 from ...sora_core.shapes import Compression, Latent, Mask
 
 LatentDict = dict[str, Any]
-"""What the host calls LATENT: samples, perhaps a noise mask, and what its makers remember."""
+"""The host's LATENT: samples, an optional noise mask, and keys of other packs."""
 
 CANVAS_LATENT_KEY = "sora_canvas_latent"
-"""The one key of ours. Nodes of the host copy it with the latent; a saved latent has it no more."""
+"""Our only key. Nodes of the host copy it with the latent; saving a latent drops it."""
 
 
 def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
-    """A LATENT of what `encoded` knows, with its mask as the noise mask if so chosen."""
+    """A LATENT of the known latent of `encoded`, with its mask as the noise mask if chosen."""
     latent: LatentDict = {"samples": encoded.known, CANVAS_LATENT_KEY: encoded}
     return latent | {"noise_mask": encoded.mask} if noise_mask else latent
 
@@ -27,7 +27,7 @@ def with_time(samples: Tensor) -> Tensor:
 
 
 def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:
-    """What `latent` was encoded from; None where no canvas made it."""
+    """The canvas latent of `latent`; None where it has none."""
     return latent.get(CANVAS_LATENT_KEY)
 
 
@@ -46,13 +46,13 @@ def describe_latent(latent: LatentDict) -> str:
 
 
 def filler_of(latent: LatentDict) -> Latent | None:
-    """How a model with channels for footage encodes empty space; None for our own models."""
+    """Encoded empty space for models with footage channels; None for our own models."""
     encoded = canvas_latent_of(latent)
     return encoded and encoded.filler
 
 
 def covered_canvas(latent: LatentDict, compression: Compression) -> CanvasLatent | None:
-    """What `latent` was encoded from, where it still covers it under `compression`."""
+    """The canvas latent of `latent`, if both still have the same grid under `compression`."""
     encoded = canvas_latent_of(latent)
     if encoded and encoded.canvas.grid(compression).shape == tuple(latent["samples"].shape[2:]):
         return encoded
@@ -60,10 +60,10 @@ def covered_canvas(latent: LatentDict, compression: Compression) -> CanvasLatent
 
 
 def footage_mask(latent: LatentDict, encoded: CanvasLatent) -> Mask | None:
-    """The mask of `encoded`, where it was that of `latent` when it was sampled.
+    """The mask of `encoded`, if `latent` was sampled with it.
 
     None without a noise mask, with one that another node set, and where another model's samples
-    took the place of those that were encoded: nothing is known of footage in them.
+    replaced the encoded ones: these contain no known footage.
     """
     mask, samples = latent.get("noise_mask"), latent["samples"]
     if mask is None or samples.shape[1] != encoded.known.shape[1]:
@@ -72,14 +72,14 @@ def footage_mask(latent: LatentDict, encoded: CanvasLatent) -> Mask | None:
     return encoded.mask if same and mask.shape[2:] == samples.shape[2:] else None
 
 
-LOST_TOLERANCE = 0.05  # of the footage's deviation; uni_pc, which is not exact, stays below 0.01
+LOST_TOLERANCE = 0.05  # relative to the footage's deviation; inexact uni_pc stays below 0.01
 
 
 def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
     """The partial latent frames of `encoded` that the model of `latent` generated anew.
 
-    A model that takes footage frame by frame is shown single frames, and holds no whole latent
-    frame for their sake; others hold it, so that there the samples are what was encoded.
+    A model that accepts footage frame by frame generates these latent frames from single frames;
+    other models hold them, so that their samples equal the encoded ones.
     """
     samples = latent["samples"]
     if samples.shape[1:] != encoded.known.shape[1:]:
@@ -95,7 +95,7 @@ def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
 def is_nested(latent: object) -> bool:
     """Whether `latent` holds several streams, as the video and the sound of LTX-2.
 
-    That is a NestedTensor of the host, which is no tensor of torch.
+    Such a latent is a NestedTensor of the host, not a torch tensor.
     """
     return not isinstance(latent, Tensor) and getattr(latent, "is_nested", False) is True
 

@@ -25,11 +25,11 @@ from .sockets.media import video_in_memory
 from .sockets.tensors import type_name
 from .temp_files import TempName, temp_path
 
-ROUNDING = 1e-6  # seconds: moments and times are sums of fractions
-IMAGE_FPS = 8.0  # of images, where no canvas says more
+ROUNDING = 1e-6  # seconds: times are sums of fractions
+IMAGE_FPS = 8.0  # of images without a canvas
 
 VideoInput = Input.Video | Tensor
-"""What an input for footage takes: a VIDEO of the host, or its IMAGE, a batch of pictures."""
+"""Values of a footage input: a VIDEO of the host, or an IMAGE, a batch of pictures."""
 
 
 def as_media(video: VideoInput, fps: float = IMAGE_FPS) -> Media:
@@ -51,14 +51,14 @@ def _from_images(images: Tensor, fps: float, sound: Sound | None) -> Media:
 
 
 def _source_file(video: Input.Video) -> Path | None:
-    """The file that `video` is the whole of; None where it was made, trimmed or cropped."""
+    """The file of which `video` is the whole; None if it was generated, trimmed or cropped."""
     if not isinstance(video, InputImpl.VideoFromFile):
         return None
     with foreign_code("video", "VIDEO"):
         source: Any = video.get_stream_source()
     if not isinstance(source, str | BytesIO):
         raise MediaError(f"video: {type_name(source)} in place of a file: connect Load Video")
-    # What is no video is refused in our words, not in those of the host.
+    # Errors for non-videos are ours, since the host's do not name the input.
     probe(Path(source) if isinstance(source, str) else source)
     whole = InputImpl.VideoFromFile(source)
     for side in ("get_duration", "get_dimensions"):
@@ -66,13 +66,13 @@ def _source_file(video: Input.Video) -> Path | None:
             return None
     if isinstance(source, str):
         return source.path if isinstance(source, TempName) else Path(source)
-    path = temp_path(".mp4")  # what is read piece by piece needs a file
+    path = temp_path(".mp4")  # streaming needs a file
     path.write_bytes(source.getvalue())
     return path
 
 
 def _asked(video: Input.Video, question: str) -> object:
-    """What `video` answers; None where it cannot tell, as of recordings without a header."""
+    """The value of a property of `video`; None if it is unknown, as without a header."""
     try:
         return getattr(video, question)()
     except FOREIGN_ERRORS:
@@ -80,7 +80,7 @@ def _asked(video: Input.Video, question: str) -> object:
 
 
 def sound_from_audio(audio: Mapping[str, Any]) -> Sound:
-    """An AUDIO of the host as sound; of a batch, which no video has, none."""
+    """An AUDIO of the host as sound; MediaError for a batch, which no video has."""
     waveform, rate = audio["waveform"], int(audio["sample_rate"])
     if waveform.ndim != 3 or len(waveform) != 1:
         shape = "x".join(map(str, waveform.shape))
@@ -93,8 +93,8 @@ def mask_frames(
 ) -> Float[Tensor, "t2 y x"]:
     """`mask` with a picture for each of `frames` at `rate`, from `skip` seconds of `clip` on.
 
-    One that stands still stays as it is. Others hold a picture for each frame of the clip's file,
-    shown when that frame is, or a picture for each frame counted at the clip's rate or at `rate`.
+    A mask of one picture is returned unchanged. Others have a picture for each frame of the clip's
+    file, at the time of that frame, or for each frame counted at the clip's rate or at `rate`.
     """
     mask = rearrange(mask, "... y x -> (...) y x")
     if len(mask) == 1:
@@ -114,7 +114,7 @@ def mask_frames(
 
 
 def _nearest(times: Float[Tensor, " n"], moments: Float[Tensor, " m"]) -> Int[Tensor, " m"]:
-    """The number of the time nearest to each moment; the earlier of two, as frames are read."""
+    """The index of the time nearest to each moment; of two equally near, the earlier."""
     after = torch.searchsorted(times.to(moments), moments).clamp(max=len(times) - 1)
     before = (after - 1).clamp(min=0)
     nearer = (moments - times[before]).abs() <= (times[after] - moments).abs() + ROUNDING
@@ -124,7 +124,7 @@ def _nearest(times: Float[Tensor, " n"], moments: Float[Tensor, " m"]) -> Int[Te
 def most_open(
     transparent: Float[Tensor, "t y x"] | None, mask: Float[Tensor, "t2 y2 x2"]
 ) -> Float[Tensor, "t3 y2 x2"]:
-    """Where either of two masks of the same footage is open; one of 1 picture stands still."""
+    """The maximum of two masks of the same footage; a mask of one picture holds for all frames."""
     if transparent is None:
         return mask
     sized = interpolate(transparent[:, None], mask.shape[1:], mode="bilinear")[:, 0]

@@ -32,7 +32,7 @@ class HiddenInputs(Protocol):
 
 
 def model_names() -> list[str]:
-    """The models of the pack, then those of the host."""
+    """The names of the pack's models, then those of the host's."""
     shipped = shipped_names()
     hosted = folder_paths.get_filename_list(MODELS_FOLDER)
     return shipped + [
@@ -63,7 +63,7 @@ def jobs_folder() -> Path:
 def workflow_notes(hidden: HiddenInputs | None) -> dict[str, str]:
     """The metadata from which ComfyUI restores the graph; empty if the host has it disabled.
 
-    Scripts at the API choose the names: what no file can hold in a name is replaced.
+    Scripts at the API choose the names: characters that a file cannot hold are replaced.
     """
     if args.disable_metadata or hidden is None:
         return {}
@@ -79,7 +79,7 @@ def metadata_name(name: object) -> str:
 
 
 def free_memory() -> int:
-    """Bytes of free main memory, for images."""
+    """The free main memory, in bytes."""
     free: Any = devices.get_free_memory(torch.device("cpu"))
     return int(free)
 

@@ -13,7 +13,7 @@ class RestorableVideo(InputImpl.VideoFromFile):
     """The video in the file at `path`; `write` writes it again if it was removed.
 
     The host caches the result of a node while its inputs are unchanged, but cleaners and other
-    servers may remove the file. It lasts as long as this object, or one made from it.
+    servers may remove the file. It exists as long as this object or one derived from it.
     """
 
     def __init__(self, path: TempPath, write: Callable[[], object]) -> None:

@@ -36,14 +36,14 @@ from .sockets.tensors import (
 )
 
 Conditioning = list[Any]
-"""What the host calls CONDITIONING."""
+"""The host's CONDITIONING."""
 
 Callback = Callable[[int, Latent, Latent, int], None]
-"""The host's: step, clean latent, what the sampler has, steps in all."""
+"""The host's callback: step, clean latent, noisy latent, total steps."""
 
 
 class Noise:
-    """A NOISE: the same for a seed on every device, and of the same composition at every size."""
+    """A NOISE set by its seed alone: equal on all devices, with one composition at all sizes."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -71,17 +71,17 @@ class Noise:
 
 
 class Guider(comfy.samplers.CFGGuider):
-    """A GUIDER that asks for the unconditional prediction only within an interval of noise."""
+    """A GUIDER that computes the unconditional prediction only within an interval of noise."""
 
-    summary = ""  # what it does not honour, for the user
-    report = ""  # and what it found while it painted
+    summary = ""  # settings without effect, for the user
+    report = ""  # findings of the last run
     low: LowNoiseExpert | None = None
 
     def set_guidance(self, guidance: GuidanceScale) -> None:
         self.guidance = guidance
 
     def set_low_noise_expert(self, low: LowNoiseExpert) -> None:
-        """`low` serves the calls below its boundary; ConfigError where it is of another kind."""
+        """Sets the model for calls below its boundary; ConfigError if it is of another kind."""
         low.check(self.model_patcher)
         self.low = low
 
@@ -147,7 +147,7 @@ class Guider(comfy.samplers.CFGGuider):
         )
 
     def combine(self, arguments: dict[str, Any]) -> Latent:
-        """What is to be taken from the input: the host counts from there."""
+        """The guided noise: the host subtracts it from the input."""
         cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
         scale, rescale = arguments["cond_scale"], self.guidance.rescale
         return arguments["input"] - combine(cond, uncond, None, scale, rescale=rescale)
@@ -166,8 +166,8 @@ FLOW_SAMPLERS = ("dpmpp_2m", "sde")
 def uses_flow(patcher: comfy.model_patcher.ModelPatcher) -> bool:
     """Whether sigma of this model is the level of rectified flow, from 1 to 0.
 
-    Else `x = clean + sigma * noise` without an end of sigma; `x / (1 + sigma)` is rectified flow at
-    level sigma / (1 + sigma).
+    Otherwise `x = clean + sigma * noise` with unbounded sigma; `x / (1 + sigma)` is rectified flow
+    at level sigma / (1 + sigma).
     """
     sampling = patcher.get_model_object("model_sampling")
     return isinstance(sampling, comfy.model_sampling.CONST)
@@ -212,7 +212,7 @@ def sampler(name: str) -> comfy.samplers.KSAMPLER:
 def sample(
     noise: Noise, guider: comfy.samplers.CFGGuider, sigmas: Tensor, latent: LatentDict, name: str
 ) -> LatentDict:
-    """`latent` painted along `sigmas`, with progress and previews, until done or cancelled."""
+    """`latent` sampled along `sigmas`, with progress and previews; raises when cancelled."""
     start = comfy.sample.fix_empty_latent_channels(guider.model_patcher, latent["samples"])
     wanted = guider.model_patcher.get_model_object("latent_format").latent_channels
     if start.shape[1] != wanted:
@@ -221,7 +221,7 @@ def sample(
             "VAE of this model"
         )
     latent = latent | {"samples": start}
-    if len(sigmas) < 2:  # no step, as of a schedule that was split at its end
+    if len(sigmas) < 2:  # no step: a schedule that was split at its end
         return latent
     callback = moving(latent_preview.prepare_callback(guider.model_patcher, len(sigmas) - 1))
     with matching_text():
@@ -246,7 +246,7 @@ def sample(
 
 
 def noise_for(noise: Noise, latent: LatentDict) -> Tensor:
-    """What `noise`, of any pack, makes for `latent`; ConfigError unless it has the same shape."""
+    """The noise of any pack's NOISE for `latent`; ConfigError unless it has the same shape."""
     with foreign_code("noise", "NOISE"):
         drawn = noise.generate_noise(latent)
     samples = latent["samples"]
@@ -262,7 +262,7 @@ def noise_for(noise: Noise, latent: LatentDict) -> Tensor:
 
 
 def seed_of(noise: Noise) -> int | None:
-    """The seed of `noise`, in 64 bits; None where it has none."""
+    """The seed of `noise`, in 64 bits; None if it has none."""
     seed: object = getattr(noise, "seed", None)
     if seed is None:
         return None
@@ -273,7 +273,7 @@ def seed_of(noise: Noise) -> int | None:
 
 @contextmanager
 def matching_text() -> Iterator[None]:
-    """ConfigError in place of torch's error where a model cannot read the text it is given."""
+    """Replaces torch's error by a ConfigError where text states do not fit the model."""
     try:
         yield
     except RuntimeError as error:
@@ -287,7 +287,7 @@ def matching_text() -> Iterator[None]:
 
 
 def moving(callback: Callback) -> Callback:
-    """`callback`, shown one frame of a video after the other: the host shows the first it gets."""
+    """`callback` with the next frame of the video at each step: the host previews the first one."""
 
     def show(step: int, clean: Latent, x: Latent, steps: int) -> None:
         clean = streams_of(clean)[0]
@@ -298,7 +298,7 @@ def moving(callback: Callback) -> Callback:
 
 
 def progress(total: int) -> Callable[[int], None]:
-    """Shows on the node how many of `total` are done; raises when the user has cancelled."""
+    """A function that reports how many of `total` are done; it raises after a cancel."""
     bar = comfy.utils.ProgressBar(total)
 
     def show(done: int) -> None:
@@ -309,8 +309,10 @@ def progress(total: int) -> Callable[[int], None]:
 
 
 def counted(total: int, axis: int) -> Callable[[Iterable[Tensor]], Iterator[Tensor]]:
-    """Lets the parts of a video through, read once or more often, with progress over the `total` of
-    their frames, which lie along `axis`."""
+    """A function that passes the chunks of a video through and reports progress.
+
+    `total` counts frames along `axis`, over all passes if the video is read more than once.
+    """
     show, done = progress(total), 0
 
     def through(parts: Iterable[Tensor]) -> Iterator[Tensor]:

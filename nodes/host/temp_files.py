@@ -1,6 +1,6 @@
 """Files in the host's temp folder: each lasts as long as something in memory refers to it.
 
-The host empties the folder when it starts and ends; a night's batch would fill the disk before.
+The host empties the folder only when it starts and ends; a long batch would fill the disk.
 """
 
 import logging
@@ -17,7 +17,7 @@ from PIL import Image
 from ...sora_core.shapes import Frames
 
 PREVIEW_PREFIX = "sora_preview_"
-MAX_PREVIEWS = 500  # pictures of about 10 kB; the page asks for one soon after it was made
+MAX_PREVIEWS = 500  # pictures of about 10 kB; the page requests each soon after it is written
 
 
 class TempPath(type(Path())):
@@ -31,7 +31,7 @@ class TempName(str):
 
 
 def temp_path(suffix: str) -> TempPath:
-    """An unused path in the temp folder, which is made if it does not exist."""
+    """An unused path in the temp folder, which is created if missing."""
     folder = Path(folder_paths.get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
     path = TempPath(folder / f"sora_{secrets.token_hex(8)}{suffix}")
@@ -47,16 +47,16 @@ def temp_name(path: TempPath) -> TempName:
 
 
 def remove_file(name: str) -> None:
-    """Removes the file, if the system lets go of it: Windows does not while it is read."""
+    """Removes the file if the system allows it: Windows does not while it is open."""
     with suppress(OSError):
         Path(name).unlink(missing_ok=True)
 
 
 def preview_files(frames: Frames) -> list[Mapping[str, Any]]:
-    """The pictures in the temp folder that show `frames`, as the host's page names files.
+    """Writes `frames` as pictures to the temp folder; returns them in the form of the host's page.
 
-    Empty where the disk refuses, with a warning in the log: a result does not fail for its preview.
-    Of older previews the last `MAX_PREVIEWS` stay.
+    Empty where writing fails, with a warning in the log: a missing preview fails no result. The
+    last `MAX_PREVIEWS` older previews stay.
     """
     folder = Path(folder_paths.get_temp_directory())
     names = []
@@ -68,7 +68,7 @@ def preview_files(frames: Frames) -> list[Mapping[str, Any]]:
             try:
                 Image.fromarray(frame.cpu().numpy()).save(path, "PNG", compress_level=1)
             except OSError:
-                remove_file(str(path))  # what was written of it
+                remove_file(str(path))  # the partly written file
                 raise
             names.append(path.name)
     except OSError as problem:

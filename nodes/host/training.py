@@ -1,4 +1,4 @@
-"""Training within the host: with its cancel button, progress, previews and folders."""
+"""Training within the host, with its cancel button, progress, previews and folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class TrainedWeights:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingRequest:
-    """What Sora Train asks for; `rank` 0 trains all weights, `rate` 0 is the trainer's own."""
+    """The settings of Sora Train; `rank` 0 trains all weights, `rate` 0 is the default rate."""
 
     start: Path
     folder: Path
@@ -50,8 +50,8 @@ def train_in_host(
     """Trains on `plan`, or continues the run in the folder of `request`; returns the weights, the
     training loss and the held-out losses by name.
 
-    After a cancel, what is learned is saved before the host's interrupt is raised, and the same
-    request continues. ConfigError where the packages for training are missing.
+    After a cancel, the state is saved before the host's interrupt is raised, and the same request
+    continues from it. ConfigError where the packages for training are missing.
     """
     try:
         from ...sora_core.training.own.history import History
@@ -80,7 +80,7 @@ def train_in_host(
         display(progress.step, progress.loss)
 
     devices.unload_all_models()  # training needs the memory
-    # The host runs nodes in inference mode, whose tensors no gradient can enter.
+    # The host runs nodes in inference mode, whose tensors take no gradient.
     with torch.inference_mode(False), torch.enable_grad():
         result = train_own(
             plan,
@@ -115,7 +115,7 @@ class _TrainingDisplay:
 
 
 def tuned_model(weights: TrainedWeights, strength: float = 1.0) -> comfy.model_patcher.ModelPatcher:
-    """The trained transformer as a MODEL; of a LoRA the model it started from, patched."""
+    """The trained transformer as a MODEL; for a LoRA, the patched model it started from."""
     if not weights.is_lora:
         return load_model(weights.file, read_config(weights.file))
     model = load_model(weights.start, read_config(weights.start))
@@ -127,5 +127,5 @@ def tuned_model(weights: TrainedWeights, strength: float = 1.0) -> comfy.model_p
 
 
 def loss_images(points: LossPoints, held_out: dict[str, LossPoints], steps: int) -> torch.Tensor:
-    """The curve of a run as an IMAGE."""
+    """The loss curve of a run as an IMAGE."""
     return loss_picture(points, held_out, steps).float() / 255

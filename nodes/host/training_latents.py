@@ -1,4 +1,4 @@
-"""The clips of a plan as lists of LATENT and CONDITIONING, which the host's training nodes take."""
+"""The clips of a plan as lists of LATENT and CONDITIONING for the host's training nodes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from .models.vae import VAE
 from .sampling import progress
 from .vae.encode import encode_strategy
 
-CLIP_PIXELS = 17  # frames that become floats together
+CLIP_PIXELS = 17  # frames that are converted to floats at a time
 
 
 def encoded_clips(
@@ -48,7 +48,9 @@ def encoded_clips(
 
 
 def trainable(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy of `tensor` that gradients may pass: the host runs nodes in inference mode, whose
-    tensors no backward pass can keep."""
+    """A copy of `tensor` for use with autograd.
+
+    The host runs nodes in inference mode, whose tensors cannot be saved for a backward pass.
+    """
     with torch.inference_mode(False):
         return tensor.clone()

@@ -23,8 +23,8 @@ ASPECTS = {"16:9": 16 / 9, "4:3": 4 / 3, "1:1": 1.0, "3:4": 3 / 4, "9:16": 9 / 1
 """The shapes to choose from, as width over height."""
 
 FITS = ("pad", "crop", "stretch")
-"""How footage comes to the shape of its region: whole, with what is left of the region open;
-covering it, with what is left of the footage cut off; or distorted."""
+"""How footage fits the shape of its region: whole, with the rest of the region open;
+covering it, with the rest of the footage cropped; or distorted."""
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 
@@ -69,7 +69,7 @@ class Placement:
 
     `start` is in seconds of the canvas and may be negative: what lies before the canvas is cut.
     `skip` and `seconds` choose a part of the source; without `seconds` it lasts to its end.
-    `firmness` is 1 to keep the footage, 0 to ignore it, and between to paint over it from a noise
+    `firmness` is 1 to keep the footage, 0 to ignore it, and between to regenerate it from a noise
     level of 1 - firmness; a curve counts its seconds from `start`. `mask`, of any size, is 1 where
     the footage is open and 0 where it counts; one for all pictures or one for each. `fps` is the
     rate of pictures given as a tensor; None is the canvas' own. A file brings its own sound;
@@ -128,7 +128,7 @@ class Placement:
         return self.firmness if isinstance(self.firmness, tuple) else ((0.0, self.firmness),)
 
     def firmness_at(self, seconds: float) -> float:
-        """How firmly the footage is kept, `seconds` after its start."""
+        """The firmness of the footage, `seconds` after its start."""
         times, values = zip(*self.curve, strict=True)
         return float(np.interp(seconds, times, values))
 
@@ -161,7 +161,7 @@ class PromptSpan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canvas:
-    """What is to be painted: pixels, seconds and frames per second. 0 seconds is a single image.
+    """The size, seconds and frame rate of a video, with its footage; 0 seconds is a single image.
 
     Where placements overlap, the later one lies on top; what it leaves open shows those beneath.
     The time of a `ring` has no ends: the last frame is followed by the first.
@@ -180,7 +180,7 @@ class Canvas:
 
     @property
     def size(self) -> Size:
-        """The pixels and frames that were asked for."""
+        """The requested pixels and frames."""
         return Size.lasting(self.width, self.height, self.seconds, self.fps)
 
     @property

@@ -14,7 +14,7 @@ from ..video.audio import Audio
 from .canvas import Canvas
 
 Allocate = Callable[[tuple[int, ...]], Tensor]
-"""Zeros of a shape: in memory, or where what is too large for it may lie."""
+"""Zeros of a shape, in memory or, if too large, on disk."""
 
 Encode = Callable[[Iterable[Video]], Iterable[Latent]]
 """Latent frames of a video that arrives in chunks, the last group filled with its last frame."""
@@ -22,7 +22,7 @@ Encode = Callable[[Iterable[Video]], Iterable[Latent]]
 
 @dataclass(frozen=True, slots=True)
 class SeamJoin:
-    """Footage that is kept whole from latent frame `at` on, after so many `generated_frames`.
+    """Known footage from latent frame `at` on, after `generated_frames` generated frames.
 
     `first` is the latent of its first frame alone, encoded as an image.
     """
@@ -34,14 +34,14 @@ class SeamJoin:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class CanvasLatent:
-    """`canvas` after `encode_canvas`; whoever decodes needs neither its footage nor an encoder.
+    """`canvas` after `encode_canvas`; decoding needs neither its footage nor an encoder.
 
-    `known` is 0 where no footage lies, and there `mask` is 1. `joins` lists where kept footage
-    follows generated frames, in order. `filler` is how a model with channels for footage encodes
-    empty space: three latent frames, the last one for all later ones. `sound` is that of the
-    footage, as long as the canvas. `partial` lists the latent frames that footage covers in a part
-    of their frames only, as a still does: they are known as if it covered all of them. `encode`
-    encodes more of the canvas, for models that take footage frame by frame; None for our own.
+    Where no footage lies, `known` is 0 and `mask` is 1. `joins` lists where known footage follows
+    generated frames, in order. `filler` is encoded empty space for models with footage channels:
+    three latent frames, the last one for all later ones. `sound` is that of the footage, as long
+    as the canvas. `partial` lists the latent frames of which footage covers only some frames, as a
+    still does: they are known as if it covered all of them. `encode` encodes more of the canvas,
+    for models that accept footage frame by frame; None for our own.
 
     SizeError where `known` or `mask` does not cover the canvas.
     """
@@ -68,6 +68,6 @@ class CanvasLatent:
 
 
 def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:
-    """For each latent frame: whether all of it is kept, and whether none of it is."""
+    """For each latent frame: whether all of it is known, and whether none of it is."""
     cells = mask[0, 0].flatten(1)
     return (cells == 0).all(dim=1).tolist(), (cells > 0).all(dim=1).tolist()

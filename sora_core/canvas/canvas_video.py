@@ -1,7 +1,7 @@
-"""A whole canvas as one video: footage where it is kept, grey elsewhere, and a mask of its pixels.
+"""A whole canvas as one video: footage where it is known, grey elsewhere, and a mask of its pixels.
 
-Models with channels for footage were trained on the latent of such a video, whatever part of a
-latent frame the footage covers. Axes: t frames, y rows, x columns of pixels.
+Models with footage channels were trained on the latent of such a video, in which footage may cover
+any part of a latent frame. Axes: t frames, y rows, x columns of pixels.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ from .placed_footage import PlacedFootage
 from .rasterize import Fitting, placed_frames
 
 OpenPixels = Bool[Tensor, "t y x"]
-"""True where no footage is kept exactly."""
+"""True where no footage is known exactly."""
 
 FrameLayer = tuple[Frames, Float[Tensor, "y x"]]
 """One frame of a placement, `1 y x 3`, fitted, and how open each of its pixels is."""
@@ -43,7 +43,7 @@ class CanvasReader:
         return frames if self.canvas.ring else self.compression.pixel_frames(grid.frames)
 
     def __iter__(self) -> Iterator[tuple[Video, OpenPixels]]:
-        """Chunks of the video, in [-1, 1] and 0 where no footage is kept, and of open pixels."""
+        """Chunks of the video, in [-1, 1] and 0 in open pixels, and of open pixels."""
         _, rows, columns = self.compression.covered(self.canvas.grid(self.compression))
         placements = [each for each in self.canvas.placements if not each.is_latent]
         layers = [self._in_order(each) for each in placements]
@@ -114,10 +114,10 @@ def encode_canvas_video(
     compression: Compression,
     on_pixels: Callable[[int, OpenPixels], None] = lambda start, opened: None,
 ) -> Latent:
-    """The latent of the whole `canvas` as one video, grey where no footage is kept exactly.
+    """The latent of the whole `canvas` as one video, grey where no footage is known exactly.
 
-    `on_pixels` gets the number of a first frame and the open pixels from there on, in order. On a
-    ring the last frame goes before the first one, since a lone first frame begins every video.
+    `on_pixels` receives the index of a first frame and the open pixels from there on, in order. On
+    a ring the last frame precedes the first one, since a lone first frame begins every video.
     """
     reader = CanvasReader(canvas, compression)
 

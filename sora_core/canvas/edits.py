@@ -1,8 +1,8 @@
 """Every edit as a few placements on a canvas, and how long its result is.
 
-The functions of the first part take the empty canvas to be painted, of the whole length, and return
-it with footage on it. Those of the second take `Media` and make the canvas: as large and as fast as
-the footage, or as a canvas `like`, and exactly as long as the footage and the requested seconds, in
+The functions of the first part take the empty canvas of the whole length and return it with footage
+on it. Those of the second take `Media` and return a new canvas: with the size and rate of the
+footage, or of a canvas `like`, and exactly as long as the footage and the requested seconds, in
 whole frames. Nodes, command line and page compute no length themselves; `tests/edits.json` holds
 cases that core and page share. Seconds count from the start of the canvas.
 """
@@ -21,7 +21,7 @@ from .canvas import Box, Canvas, Placement, PromptSpan, Source
 from .media import Media, canvas_of_frames
 
 ClipSource = Source | Placement
-"""Footage; as a placement where more than its source is to be said, such as its rate or speed."""
+"""Footage; a placement sets more than its source, such as its rate or speed."""
 
 
 def as_placement(clip: ClipSource) -> Placement:
@@ -75,9 +75,9 @@ def morph(
 ) -> Canvas:
     """`first` turning into `last` over `seconds` around `middle`, else that of the canvas.
 
-    Both are kept at their ends; from there each is held less and less, down to `firmness` at the
-    middle, where one takes over from the other. Both begin with the canvas unless placed later;
-    the first must last until the middle, the last from there to the end.
+    Both are exact at their ends; from there their firmness falls to `firmness` at the middle, where
+    `last` replaces `first`. Both begin with the canvas unless placed later; the first must last
+    until the middle, the last from there to the end.
     """
     if middle is None:
         middle = canvas.size.frames // 2 / canvas.fps
@@ -116,19 +116,19 @@ def inpaint(
     """`clip` with a hole where `mask` is 1, from `start` on for `seconds` or to the end.
 
     A mask of one picture is a hole that stands still; of more, they count from `start`. Where the
-    mask is between 0 and 1, the clip is painted over from a noise level of its value.
+    mask is between 0 and 1, the clip is regenerated from a noise level of its value (SDEdit).
     """
     frames = None if seconds is None else max(1, canvas.frame_at(seconds))
     whole = torch.zeros_like(mask[:1])
     parts = [whole.expand(canvas.frame_at(start), -1, -1), mask[:frames]]
     if frames is not None:
         lasting = mask[-1:].expand(max(0, frames - len(mask)), -1, -1)
-        parts += [lasting, whole]  # the last picture of a mask goes on
+        parts += [lasting, whole]  # the last picture of a mask repeats
     return canvas.place(replace(as_placement(clip), mask=torch.cat(parts)))
 
 
 def outpaint(canvas: Canvas, clip: ClipSource, region: Box) -> Canvas:
-    """`clip` within `region`, and around it what it does not show."""
+    """`clip` within `region` of an otherwise empty canvas."""
     return canvas.place(replace(as_placement(clip), region=region))
 
 
@@ -138,7 +138,7 @@ def video_to_video(
     firmness: float,
     mask: Float[Tensor, "t y x"] | None = None,
 ) -> Canvas:
-    """`clip` painted over from a noise level of 1 - `firmness` (SDEdit); anew in `mask`."""
+    """`clip` regenerated from a noise level of 1 - `firmness` (SDEdit); from noise in `mask`."""
     return canvas.place(replace(as_placement(clip), firmness=firmness, mask=mask))
 
 

@@ -66,15 +66,15 @@ def openness(canvas: Canvas, compression: Compression = COMPRESSION) -> Mask:
 
 
 Layer = tuple[UInt8[Tensor, "y2 x2 3"], Openness]
-"""One frame of footage as the picture shows it, and how open each of its cells is alone."""
+"""One frame of footage, fitted to the picture, and the openness of its cells by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedLatentFrame:
     """One latent frame of footage. On a ring `index` goes past the end.
 
-    `layers` gives the frames of the canvas that it stands for, those that the footage has, by
-    their number; none where the footage is a latent. It is valid until the next latent frame.
+    `layers` returns the footage's frames within this latent frame by their frame number on the
+    canvas, or nothing where the footage is a latent. It is valid until the next latent frame.
     """
 
     index: int
@@ -85,7 +85,7 @@ class PlacedLatentFrame:
 
 
 Starts = dict[int, list[dict[int, Layer]]]
-"""For latent frames with which kept footage may begin: the layers by frame, topmost last."""
+"""For latent frames with which known footage may begin: the layers by frame, topmost last."""
 
 
 def _encode_placements(
@@ -131,7 +131,7 @@ def _may_join(canvas: Canvas, mask: Mask, at: int) -> bool:
 def _seam_joins(
     canvas: Canvas, mask: Mask, starts: Starts, encode: Encode, compression: Compression
 ) -> Iterator[SeamJoin]:
-    """Where on `canvas` kept footage follows generated frames, with its first frame encoded."""
+    """Where on `canvas` known footage follows generated frames, with its first frame encoded."""
     known, generated = whole_frames(mask)
     for at, placed in sorted(starts.items()):
         if not (known[at] and generated[at - 1]):
@@ -147,7 +147,7 @@ def _seam_joins(
 
 
 def _covered(layers: list[Layer]) -> bool:
-    """Whether footage in `layers`, the topmost last, is kept in all of a frame."""
+    """Whether footage in `layers`, the topmost last, is known in all of a frame."""
     mask = torch.ones_like(layers[0][1])
     for _, openness in layers:
         mask = torch.where(openness < 1, openness, mask)

@@ -20,7 +20,7 @@ ALPHA_SIDE = 512  # pixels of the longer side of a mask: finer than the cells of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Media:
-    """Something to place, and what it brings along: its size, its rate and how long it lasts."""
+    """Footage to place on a canvas, with its size, frame rate and length."""
 
     placement: Placement
     width: int
@@ -77,7 +77,7 @@ def canvas_of_frames(canvas: Canvas, frames: int) -> Canvas:
 
 
 def read_media(path: Path) -> Media:
-    """The video file at `path`; MediaError for what is none."""
+    """The video file at `path`; MediaError for any other file."""
     info = probe(path)
     for note in info.notes:
         logging.getLogger(__name__).info("%s: %s", path.name, note)

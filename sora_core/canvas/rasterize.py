@@ -74,7 +74,7 @@ def _nearest_frames(
 class Axis:
     """Which of the footage's rows (or columns) each one of the picture shows.
 
-    Beyond the edge of the footage its last row is repeated; `inside` says where none is.
+    Beyond the edge of the footage its last row is repeated; `inside` is False there.
     """
 
     length: int  # of the footage, once scaled
@@ -102,8 +102,8 @@ class Fitting:
     ) -> "Fitting":
         """`size` of the footage and `covered` of the picture are rows and columns of pixels.
 
-        The covered picture has the canvas at its centre. Its margin is never seen, and repeats the
-        edge of the canvas.
+        The covered picture has the canvas at its centre. Its margin is never visible, and repeats
+        the edge of the canvas.
         """
         box = placement.region or Box(0, 0, canvas.width, canvas.height)
         height, width = _scaled_size(size, (box.height, box.width), placement.fit)
@@ -122,7 +122,7 @@ class Fitting:
         return video_from_frames(self.frames(frames))[None]
 
     def openness(self, mask: Float[Tensor, "t y x"] | None) -> Float[Tensor, "t2 y2 x2"]:
-        """1 where no footage lies, and what its `mask` says where it does."""
+        """The value of `mask` where footage lies, 0 without one; 1 elsewhere."""
         outside = ~(self.rows.inside[:, None] & self.columns.inside)
         if mask is None:
             return outside[None].float()
@@ -148,5 +148,5 @@ def _fit_axis(covered: int, canvas: int, begin: int, region: int, length: int) -
     within = (torch.arange(covered) - margin).clamp(0, canvas - 1) - begin
     source_index = within + offset
     inside = (within >= 0) & (within < region) & (source_index >= 0) & (source_index < length)
-    edges = max(0, offset), min(length, region + offset) - 1  # of what of the footage is seen
+    edges = max(0, offset), min(length, region + offset) - 1  # of the visible part of the footage
     return Axis(length, source_index.clamp(*edges), inside)

@@ -93,8 +93,9 @@ def add_recipe_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> str | None:
-    """Renders missing clips, then trains; a resumed run gives the same numbers. For own clips, what
-    the command in `OWN` reports.
+    """Renders missing clips, then trains; a resumed run has the same numbers.
+
+    For the user's clips, it runs the command in `OWN` instead and returns its report.
 
     ConfigError for options that the part or recipe does not take.
     """

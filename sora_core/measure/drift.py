@@ -133,9 +133,9 @@ def preserved_psnr(
 
 
 def texture_gain(links: Sequence[Frames]) -> float:
-    """The relative gain of fine texture per link from the first segment to the last.
+    """The relative gain of fine texture per segment from the first to the last of `links`.
 
-    0 where texture stays, 0.02 where each link has 2 % more than the one before. SizeError for
+    0 for constant texture, 0.02 where each segment has 2 % more than the one before. SizeError for
     fewer than two segments.
     """
     if len(links) < 2:

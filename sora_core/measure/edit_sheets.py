@@ -1,4 +1,4 @@
-"""Contact sheets of edits and chains; a bar marks each frame as known or generated."""
+"""Contact sheets of edits and long videos; a bar marks each frame as known or generated."""
 
 from collections.abc import Collection, Sequence
 from io import BytesIO
@@ -40,7 +40,7 @@ def write_edits(name: str, edits: Sequence[Edit], folder: Path) -> Path:
 
 
 def write_chains(chains: Sequence[Sequence[Frames]], captions: Sequence[str], folder: Path) -> Path:
-    """The path of a sheet of the first four chains: two frames per segment, the clip green."""
+    """The path of a sheet of the first four long videos: two frames per segment, the clip green."""
     clips = []
     for links in chains[:SHEET_ROWS]:
         rows = [link[[len(link) // 2, -1]] for link in links]

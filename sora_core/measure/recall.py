@@ -1,7 +1,7 @@
-"""How well a tuned model gives its training clips back on their captions alone.
+"""How well a tuned model reproduces its training clips from their captions alone.
 
-A figure near 1 says that a clip is learned by heart: the aim of a trial that everything works, and
-a warning in any other training.
+A figure near 1 means that a clip is memorised: the goal of a test run, and a warning in any other
+training.
 """
 
 from collections.abc import Callable, Iterator
@@ -75,9 +75,9 @@ def recalled_clips(
     settings: RecallSettings,
     on_clip: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Recall]:
-    """Each training clip of `plan` that moves, with what the model gives on its caption.
+    """Each training clip of `plan` with motion, and the model's clip for its caption.
 
-    ConfigError where no clip moves.
+    ConfigError where no clip has motion.
     """
     clips = [clip for clip in plan.of_split(TRAIN) if not clip.still]
     if not clips:

@@ -9,9 +9,9 @@ Axes: b batch, t frames, y rows, x columns, c channels; activations are `b t y x
   still has its own features; four frames are merged only after that.
 - Norms are over channels alone. Nothing is averaged over time or space, so decoding in chunks with
   the carried past is decoding at once.
-- What was painted can have a decoder of its own. Painted latent frames, each a little wrong in its
-  own way, want to be joined smoothly, and encoded ones to be shown as they are; one decoder that
-  does both does either less well.
+- Generated latent frames can have a decoder of their own. They have independent small errors, which
+  the decoder should smooth out, while encoded ones should be reproduced exactly; one decoder for
+  both does each less well.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ MERGE = COMPRESSION.rows // PIXEL_PATCH
 BAND_ACTIVATIONS = (
     2**21
 )  # activations that a CPU passes through a block together, to stay in its cache
-DECODER_FADE = 0.8  # from frame to frame, of what two decoders differ in where one takes over
+DECODER_FADE = 0.8  # factor per frame of the gap between the decoders after a switch
 BLOCK_PLACES = (
     2**16
 )  # places that pass through the blocks together, or one frame: bounds the memory
@@ -47,7 +47,7 @@ class AutoencoderConfig:
     fine_depth: int = 3
     coarse_width: int = 192
     coarse_depth: int = 3
-    decoders: int = 1  # or 2: the second one is for what was painted
+    decoders: int = 1  # or 2: the second one decodes generated latents
 
     def __post_init__(self) -> None:
         if self.decoders not in (1, 2):
@@ -88,8 +88,8 @@ class Block(nn.Module):
     def band(
         self, x: Float[Tensor, "b t y x c"], past: Tensor | None, first: int, end: int
     ) -> tuple[Float[Tensor, "b t y x c"], Tensor]:
-        """What `forward` gives for the rows from `first` to `end`."""
-        above, below = max(first - 1, 0), min(end + 1, x.shape[2])  # what the convolution sees
+        """The output of `forward` for the rows from `first` to `end`."""
+        above, below = max(first - 1, 0), min(end + 1, x.shape[2])  # the receptive field
         y, _ = self.space(silu(self.norm_space(x[:, :, above:below])))
         y = silu(self.norm_time(y[:, :, first - above : end - above]))
         y, past_out = self.time(y, None if past is None else past[:, :, first:end])
@@ -199,12 +199,12 @@ class Decoder(nn.Module):
 
 @dataclass(slots=True, eq=False)
 class DecoderState:
-    """What the next chunk of a latent is decoded with; decoding a chunk advances it.
+    """The state for decoding the next chunk of a latent; decoding a chunk advances it.
 
-    `generated` is the past of the decoder for generated frames, which sees all frames; of the only
-    one where there is one. `encoded` is that of the decoder for encoded frames: None without one,
-    and once a frame that is not encoded went through. `gap` is by how much the last frame differs
-    from what the first of them makes of it.
+    `generated` is the past of the generated decoder, which decodes all frames, or of the only
+    decoder. `encoded` is the past of the decoder for encoded frames: None with one decoder, and
+    after a frame that is not encoded. `gap` is the difference of both decoders at the last
+    encoded frame, faded over the frames since.
     """
 
     generated: Past
@@ -225,9 +225,9 @@ def decode_both(
 ) -> Video:
     """The frames of `cells`; advances `state`.
 
-    As long as all latent frames from the first of the video on are `known`, `encoded` makes their
-    frames, and `generated` makes those after. The gap between the two at the last known frame is
-    added to the frames after it, less and less.
+    `encoded` decodes the `known` latent frames with which the video begins, `generated` all later
+    ones. The gap between the two at the last known frame is added to the later frames with a
+    decreasing weight.
     """
     count = done = 0
     if known is not None and state.encoded is not None:
@@ -274,7 +274,7 @@ class Autoencoder(nn.Module):
         return rearrange(cells, "b t y x c -> b c t y x")
 
     def encode_chunk(self, video: Video, past: Past | None) -> tuple[Latent, Past]:
-        """The latent of `video`, and the past of what follows; without a past it begins a video."""
+        """The latent of `video`, and the past for the next chunk; `past` None starts a video."""
         past = empty_past(self.encoder) if past is None else past.copy()
         return self.encode_next(video, past), past
 
@@ -287,9 +287,9 @@ class Autoencoder(nn.Module):
     def decode_next(self, latent: Latent, state: DecoderState, mask: Mask | None = None) -> Video:
         """The frames of the next part of a latent; advances `state`.
 
-        With two decoders, latent frames that are all encoded (0 in `mask`), from the first one of
-        the video on, are decoded by `decoder`, others by `generated_decoder`; so are all without a
-        mask. `generated_decoder` sees encoded ones too, as the past of what follows them.
+        With two decoders, `decoder` decodes fully encoded latent frames (0 in `mask`) up to the
+        first other one of the video, and `generated_decoder` decodes all others, or all without a
+        mask. `generated_decoder` processes encoded ones too, as the past of later frames.
         """
         cells = rearrange(latent, "b c t y x -> b t y x c")
         cells = cells * self.deviation.to(cells) + self.mean.to(cells)

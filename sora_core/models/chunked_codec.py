@@ -44,7 +44,7 @@ def decode_chunks(
 ) -> Iterator[Video]:
     """The frames of `latent`, `length` latent frames at a time; None chooses by their size.
 
-    `mask` is 0 where latent frames were encoded; without one all are taken as generated.
+    `mask` is 0 where latent frames were encoded; without one all count as generated.
     """
     state = autoencoder.decoder_state()
     for part, own in masked_parts(latent, mask, length or frames_that_fit(latent)):

@@ -4,13 +4,12 @@ Axes: b rows, n tokens in a row, d width, h heads, k head width, l text tokens, 
 row.
 
 - All tokens of all frames attend to each other at once.
-- Every token has its own noise level. A row states `m` of them, each for an equal run of its
-  tokens: one for the whole clip, one a frame, or one a token; the modulation is computed once for
-  each.
-- Known footage is at level 0, and hands the tokens at its places what it shows; what they show in
-  the end they may take from that.
-- Positions turn queries and keys (rotary, in time, row and column); where a token is within the
-  picture and how near the first frame is also added at the input.
+- Every token has its own noise level. A row has `m` levels, each for an equal run of its tokens:
+  one for the whole clip, one per frame, or one per token. Modulation is computed once per level.
+- Known footage has sigma 0. Tokens receive the content of the nearest known token at their position
+  as an extra input, and a learned gate can copy it to the output.
+- Positions rotate queries and keys (RoPE over time, row and column). The position within the
+  picture and the nearness to the first frame are also added at the input.
 """
 
 import math
@@ -50,7 +49,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 to see, or a number to add to the score. Over whole rows, within packed clips, or a host's own."""
 
 TextMask = Bool[Tensor, "b 1 1 l"] | Float[Tensor, "b 1 n l"]
-"""Which words there are; or what to add to the score of each for each patch."""
+"""The existing words; or a number for each word and patch that is added to the score."""
 
 BlockWrapper = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """Calls block number `i` on its input; a host may replace, skip or watch it."""
@@ -130,8 +129,10 @@ def apply_rope(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[T
 def position_features(
     positions: Float[Tensor, "b n 5"], seconds: float = 1.0
 ) -> Float[Tensor, "b n f"]:
-    """Where a token is within the picture, as waves, and how near it is to the first frame, in
-    parts of so many `seconds`."""
+    """Sinusoids of a token's position in the picture, and its nearness to the first frame.
+
+    Time is in units of `seconds`.
+    """
     scales = math.pi / 2 * 2.0 ** torch.arange(POSITION_FREQUENCIES, device=positions.device)
     waves = rearrange(positions[..., 3:, None] * scales, "b n a f -> b n (a f)")
     nearness = 1 / (1 + positions[..., :1].abs() / seconds)
@@ -232,7 +233,7 @@ class DiT(nn.Module):
         self.proj_out = layers.Linear(width, patch)
         self.copy_gate = layers.Linear(
             width, patch
-        )  # how much of what is handed over is shown as it is
+        )  # share of the nearest known token in the output
 
     def init_weights(self) -> None:
         """Sets the weights a training begins with.
@@ -267,10 +268,13 @@ class DiT(nn.Module):
         subset: TokenSubset | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Clean tokens. `sigma` in [0, 1] holds one level for each of `m` equal runs of tokens: of
-        all tokens, or where `clips` says so, of each clip's. `text_mask` says which words there
-        are, or how much each counts for each token, as a logarithm. `cond_features` is what known
-        footage hands to each token (`conditioning_features.py`), if there is any. `features` are
-        the rate and size of each clip (`metric.py`), for a model that has positions in seconds."""
+        all tokens, or with `clips`, of each clip's.
+
+        `text_mask` marks the existing words, or holds the logarithm of each word's weight for each
+        token. `cond_features` is the content of known footage for each token
+        (`conditioning_features.py`), if there is any. `features` are the rate and size of each clip
+        (`metric.py`), for a model with positions in seconds.
+        """
         metric = self.config.metric
         waves = position_features(positions, LATENT_SECONDS if metric else 1.0)
         x = self.proj_in(tokens) + self.pos_embed(waves.to(tokens))
@@ -327,8 +331,8 @@ class DiT(nn.Module):
     ) -> Latent:
         """The clean latent. `sigma` broadcasts to it: one level, one a frame, or one a cell.
 
-        `text_mask` says which words there are; or how much each counts in each latent frame, as a
-        logarithm, so that every frame may be told its own. `fps`, of all rows or of each, counts
+        `text_mask` marks the existing words, or holds the logarithm of each word's weight in each
+        latent frame, so that prompts can change over time. `fps`, of all rows or of each, applies
         where positions are in seconds, from 1 to 240.
         """
         grid, patch = Grid(*latent.shape[2:]), self.config.patch

@@ -96,7 +96,7 @@ def distinct(
 def token_levels(
     sigma: Float[Tensor, "#b 1 #t #y #x"], batch: int, grid: Grid, patch: int = LATENT_PATCH
 ) -> Float[Tensor, "b m"]:
-    """The fewest noise levels a row that say what `sigma` says, the mean over a patch's cells."""
+    """The fewest noise levels per row that represent `sigma`, averaged over a patch's cells."""
     if sigma.shape[3:] != (1, 1):
         cells = sigma.expand(-1, -1, grid.frames, grid.rows, grid.columns)
         levels = avg_pool3d(cells, (1, patch, patch)).flatten(1)

@@ -1,11 +1,11 @@
-"""A network that finds the things in a clip: where each is, what it is, and the setting around it.
+"""A network that detects the things in a clip: positions, attributes, and the setting.
 
 Axes: b batch, t frames, y rows, x columns, c channels; grids are a quarter as high and wide as the
-frames. Things are peaks of a heat map (CenterNet, Zhou et al. 2019), so that it finds several, and
-gives their places; what they do over time follows from the places and is not learned, but for what
-outlines cannot tell: spinning, and lying fallen.
+frames. Things are peaks of a heat map (CenterNet, Zhou et al. 2019), so that several can be found.
+Motion over time is computed from positions and is not learned, except for spinning and having
+fallen, which outlines do not reveal.
 
-It only measures. The words that it knows are part of it.
+The network is for measurements only. Its checkpoint contains its vocabulary.
 """
 
 from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ from .generate import MODELS
 CAPTIONER_PATH = MODELS / "captioner.safetensors"
 UNCLEAR_MESSAGE = "Unclear: this footage is unlike the small world that the captioner knows."
 
-CAPTION_FPS = 8.0  # as in training, so that the pace of what moves is as known
+CAPTION_FPS = 8.0  # as in training, so that motion has the trained pace
 CAPTION_SIDE = 64  # pixels of the smaller side, as in training
 LONGEST_SIDE = 128
 CELL_SIDE = 16  # pixels: two latent cells
@@ -134,10 +134,10 @@ def caption(
     seed: int | None = None,
     temperature: float = TEMPERATURE,
 ) -> Caption:
-    """What `clips` at one clip show: what is told of the one that the captioner is surest of.
+    """A caption of the one of `clips` with the captioner's highest confidence.
 
-    Without a `seed` in the likeliest words; else in drawn ones, more varied with more
-    `temperature`.
+    Without a `seed` it has the likeliest words; otherwise words are sampled, with more variety at a
+    higher `temperature`.
     """
     if not clips:
         raise SizeError("nothing to caption: give footage of one frame or more")

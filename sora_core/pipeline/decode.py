@@ -20,12 +20,12 @@ from .seams import colour_fades, decode_joined, fade_colours
 def decode_frames(
     pipeline: Pipeline, latent: Latent, canvas: Canvas | CanvasLatent
 ) -> Iterator[Frames]:
-    """The frames of `latent` in chunks, exactly as large and as many as `canvas` asks for.
+    """The frames of `latent` in chunks, with the size and number of frames of `canvas`.
 
-    Of a `CanvasLatent`, kept footage is decoded by the decoder for encoded frames, where the model
+    With a `CanvasLatent`, known footage is decoded by the decoder for encoded frames, if the model
     has two. Generated frames after footage begin in its colours; generated frames before footage
-    morph to it, and it is decoded as it was encoded. No footage is read. Of a `Canvas` all frames
-    are taken as generated.
+    morph into it, and it is decoded as it was encoded. No footage is read. With a `Canvas` all
+    frames count as generated.
     """
     encoded = canvas if isinstance(canvas, CanvasLatent) else None
     canvas = canvas.canvas if isinstance(canvas, CanvasLatent) else canvas

@@ -34,7 +34,7 @@ BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
 
 PromptStates = Float[Tensor, "l e"]
 KnownFootage = tuple[Latent, Mask]
-"""The known latent, and where the model may paint."""
+"""The known latent, and the mask: 1 where the model generates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def ring_start(config: DiTConfig) -> int:
 
 
 def clip_tokens(grid: Grid, patch: int = LATENT_PATCH) -> int:
-    """How many tokens the transformer sees of a clip that covers `grid`."""
+    """The number of the transformer's tokens for a clip that covers `grid`."""
     return max(1, grid.cells // patch**2)
 
 
@@ -143,8 +143,11 @@ def side_by_side(views: Sequence[tuple[Latent, Sigma]]) -> tuple[Latent, Sigma]:
 def pad_prompts(
     prompts: Sequence[tuple[PromptStates, Float[Tensor, "t l"] | None]], frames: int
 ) -> tuple[Float[Tensor, "b l e"], Tensor]:
-    """The texts padded to the longest, and a mask of their words; or what each counts in each of
-    `frames`, as a logarithm, where any text is told by frames."""
+    """The texts padded to the longest, and a mask of their words.
+
+    If any text has weights by frame, the mask is the logarithm of each word's weight in each of
+    `frames`.
+    """
     words, mask = pad_texts([text for text, _ in prompts])
     if all(bias is None for _, bias in prompts):
         return words, mask.to(words.device)

@@ -104,20 +104,20 @@ def generate(
 ) -> Latent:
     """The latent that shows `prompt` on `canvas`; the same numbers for the same seed.
 
-    The canvas' own prompts hold in their seconds, `prompt` in all others. Footage is kept as firmly
-    as it was placed. Guidance is confined to an `interval` of sigma, and `rescale` in [0, 1] takes
-    back the contrast that it adds. What is None is as the model was trained for. `on_step` may
-    raise to stop early.
+    The canvas' own prompts apply in their seconds, `prompt` in all others. Footage has the firmness
+    of its placement. Guidance is confined to an `interval` of sigma, and `rescale` in [0, 1]
+    reduces the contrast that it adds. None selects the model's own settings. `on_step` may raise to
+    stop early.
 
     A canvas of more latent frames than `window` is generated in `segments`, which keep the scene
-    and its pace, and `on_segment` gets each; where `segments` is None in windows, all at a time,
-    whose scenes may differ. A window as long as the canvas generates it in one, but motion slows
-    down. A loop has no segments, and is generated in windows.
+    and its pace; `on_segment` receives each. Where `segments` is None, overlapping windows are
+    denoised jointly, and their scenes may differ. A window as long as the canvas generates it in
+    one call, but motion slows down. A loop has no segments and is generated in windows.
 
     Below `jobs_folder` finished segments and predictions are cached: a call that was stopped
     resumes there. `on_report` gets sentences for the user: what was resumed, and drift.
 
-    Whoever decodes with the footage encodes it first, and gives the same `CanvasLatent` to both.
+    To decode with the footage, encode the canvas first and pass its `CanvasLatent` to both calls.
     """
     encoded = canvas if isinstance(canvas, CanvasLatent) else encode_footage(pipeline, canvas)
     canvas, config = encoded.canvas, pipeline.config
@@ -182,16 +182,16 @@ def generate(
 
 
 def model_identity(pipeline: Pipeline) -> list[object]:
-    """What tells this transformer from others after a restart: settings and samples of weights."""
+    """The identity of this transformer across restarts: settings and samples of weights."""
     weights = pipeline.transformer.state_dict()
     samples = {name: tensor_sample(weight) for name, weight in weights.items()}
     return [pipeline.config, samples, torch.__version__]
 
 
 def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:
-    """What is told when on `canvas`: `prompt` wherever none of its own prompts is."""
+    """The prompts over the time of `canvas`, with `prompt` wherever it has none of its own."""
     prompts = [clean_prompt(text) for text in (prompt, *(span.prompt for span in canvas.prompts))]
-    weights: dict[str, Tensor] = {}  # a prompt said again is the same prompt
+    weights: dict[str, Tensor] = {}  # equal prompts are merged
     for text, row in zip(prompts, prompt_weights(canvas), strict=True):
         weights[text] = weights[text] + row if text in weights else row
     words = encode(pipeline.encoder, pipeline.tokenizer, [*weights, clean_prompt(negative)])

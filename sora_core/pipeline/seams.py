@@ -1,9 +1,9 @@
-"""Where what is painted goes on from footage before it.
+"""Joins of footage and generated frames: a colour fade after footage, a morph into footage.
 
-A model paints in slightly other colours than footage has, and at a join that is seen as a flicker,
-however well things move across it. So the first painted frames are moved towards the levels of the
-last frame of the footage, less and less: by half, as things do change from frame to frame, and by
-two levels at most.
+Generated colours differ slightly from those of footage, which is visible as a flicker at a join,
+even where motion continues. So the first generated frames are moved towards the levels of the last
+frame of the footage, with decreasing weight: by half of the step at most, since true frames differ
+too, and by at most two levels.
 
 Axes: b batch, t frames, y rows, x columns.
 """
@@ -31,7 +31,7 @@ FADED_SHARE = 0.5  # of the step in colour that is taken for a fault
 
 @dataclass(frozen=True, slots=True)
 class ColourFade:
-    """`generated_frames` frames, from frame `at` on, that follow footage kept whole."""
+    """The `generated_frames` frames from frame `at` on, which follow exact footage."""
 
     at: int
     generated_frames: int
@@ -140,9 +140,9 @@ def morph_to(video: Video, target: Video, extra: int) -> Video:
 def displacement(
     here: Float[Tensor, "b 3 y x"], there: Float[Tensor, "b 3 y x"]
 ) -> Float[Tensor, "b 2 y x"]:
-    """How many pixels what is seen in each pixel `here` lies right and down of it `there`.
+    """The optical flow from `here` to `there`, in pixels right and down of each pixel `here`.
 
-    Flow on the CPU, of pictures made small; even within a few pixels, so that nothing tears.
+    Computed on the CPU from downscaled pictures; smooth over a few pixels, so that nothing tears.
     """
     pictures = (frames_from_video(picture.cpu().transpose(0, 1)) for picture in (here, there))
     found = optical_flow(*pictures)
@@ -152,7 +152,7 @@ def displacement(
 
 
 def hold_back_last(chunks: Iterable[Video], count: int) -> Generator[Video, None, Video]:
-    """The frames of `chunks` without the last `count`, and those as what it returns."""
+    """Yields the frames of `chunks` without the last `count`, and returns those."""
     chunks = iter(chunks)
     first = next(chunks)
     waiting = first[:, :, :0]

@@ -98,7 +98,7 @@ SampleSegment = Callable[[SegmentTask], Latent]
 """Samples a segment: its clean latent."""
 
 OnSegment = Callable[[Segment, Latent, bool], None]
-"""Gets each finished segment, its latent, and whether a job had it already."""
+"""Receives each finished segment, its latent, and whether it came from a job's cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ RING_CUTS = 2  # of a loop longer than a window: more cost as much again each
 Predict = Callable[[Latent, Sigma, int, int], Latent]
 """A call of the model: the clean latent of a few frames `x` at their noise levels.
 
-The third argument is the first of these frames, counted over the whole video; the fourth is the
-frame number that the model takes it to have. Both go on by 1 from frame to frame; on a ring the
-first starts again after the last frame.
+The third argument is the index of the first of these frames in the whole video; the fourth is its
+position in time for the model. Both increase by 1 per frame; on a ring the index wraps after the
+last frame.
 """
 
 
@@ -42,7 +42,7 @@ class TemporalPlan:
 
     @property
     def window(self) -> Grid:
-        """The grid of what the model takes at a time."""
+        """The grid of one model call."""
         return replace(self.whole, frames=self.windows.length)
 
     @property

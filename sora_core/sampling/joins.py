@@ -1,13 +1,13 @@
-"""Joins with footage that a model is not shown: for models of one noise level, without channels.
+"""Joins with footage for models without footage inputs: one noise level, no footage channels.
 
 Axes: b c t y x, as in shapes.
 
-Such a model sees footage as noisy as the rest, and learned nothing of it. Its own error on the
-footage can be measured at each step: where it is wrong about known frames, it is likely as wrong
-about their neighbours. `hand_over` takes that error from these.
+Such a model gets footage as noisy as the rest, and was not trained with footage. Its error on the
+footage can be measured at each step, and its error on neighbouring frames is likely similar.
+`hand_over` subtracts the measured error from these frames.
 
-Tried and not kept: walking each step several times with noise in between (RePaint, Lugmayr et al.
-2022). `docs/seams.md` has its figures.
+Tried without benefit: repeating each step several times with noise in between (RePaint, Lugmayr et
+al. 2022). `docs/seams.md` has its figures.
 """
 
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ DECODE_NOISE = 0.005  # replaces a learned posterior variance: small, fixed, sta
 
 
 def cut_out(frames: Frames, segments: UInt8[Tensor, "t y x"], generator: torch.Generator) -> Frames:
-    """A square crop of one clip, around a random pixel of an object or anywhere."""
+    """A square crop of one clip, around a random pixel of an object or at a random position."""
     sides = torch.tensor(segments.shape[1:])
     covered = (segments.amax(0) >= FIRST_OBJECT).nonzero()
     if len(covered) and torch.rand((), generator=generator) < CROP_MARGIN:

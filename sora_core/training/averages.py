@@ -18,7 +18,7 @@ WARMUP = 10  # steps over which an average starts as the mean of all steps so fa
 class Averages(Generic[Model]):
     """Averages of `model` in eval mode, one for each of `decays` (the weight of the past).
 
-    With `share_frozen`, weights of `model` that are not trained are shared, not copied.
+    With `share_frozen`, frozen weights of `model` are shared, not copied.
     """
 
     def __init__(

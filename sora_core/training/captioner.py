@@ -28,8 +28,8 @@ from .trainer import Progress, TrainingConfig, train
 LATENT_SIGMA = 0.15  # noise on latents, since generated ones differ from encoded ones
 CUT_SHARE = 0.35  # share of batches whose clips are cut to some of their frames
 MIN_FRAMES = 3  # latent frames; motion is not visible in fewer
-STRANGE = 0.06  # share of clips from outside the world
-STRANGERS = 128  # clips from outside the world
+STRANGE = 0.06  # share of clips that do not come from the world
+STRANGERS = 128  # number of such clips
 TRUTH_WEIGHT = 0.25
 MOTION_QUESTIONS = ("motion", "camera")  # questions that need more than one frame
 IGNORED = -100
@@ -109,7 +109,7 @@ def read_tellings(
 
 @torch.inference_mode()
 def strangers(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> Latent:
-    """Latents of `count` clips of drifting clouds, stripes and patches, which show no scene."""
+    """Latents of `count` clips of drifting clouds, stripes and patches, without a scene."""
     generator = torch.Generator().manual_seed(seed)
     with torch.autocast("cpu", torch.bfloat16):
         parts = [autoencoder.encode(drift(size, generator)[None]) for _ in range(count)]
@@ -178,8 +178,8 @@ class CaptionBatch:
 class CaptionerModule(nn.Module):
     """The captioner with a head that answers questions about the clip, for training only.
 
-    Few words of a caption depend on the shape or the motion, so from captions alone both are
-    learned last.
+    Few words of a caption depend on the shape or the motion, so the model would learn both last
+    from captions alone.
     """
 
     def __init__(self, captioner: Captioner) -> None:

@@ -29,7 +29,7 @@ class CheckpointStore(Protocol):
         averages: Mapping[str, nn.Module],
         optimizers: Sequence[Optimizer],
     ) -> int:
-        """The step of the checkpoint, once everything has its state from it."""
+        """Loads the checkpoint into all arguments; returns its step."""
         ...
 
     def save(
@@ -40,7 +40,7 @@ class CheckpointStore(Protocol):
         optimizers: Sequence[Optimizer],
         ranks: Ranks,
     ) -> None:
-        """Saves the state after `step` whole, or raises and leaves the last one."""
+        """Saves the state after `step` completely, or raises and retains the last one."""
         ...
 
 
@@ -105,7 +105,7 @@ def load_training(
     averages: Mapping[str, nn.Module],
     optimizers: Sequence[Optimizer],
 ) -> int:
-    """The step of the checkpoint, once model, averages and optimizers have their state from it.
+    """Loads the checkpoint into model, averages and optimizers; returns its step.
 
     An average that the file lacks starts from the first one. TrainingError for the checkpoint of
     another model.

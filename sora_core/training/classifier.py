@@ -81,7 +81,7 @@ def reader_shelves() -> tuple[Shelf, ...]:
     """The classifier's training clips: combinations for training generators, and held-out ones.
 
     Without the latter it confuses a still cube with a spinning one if its training has no still
-    cube of that colour, and measurements on held-out combinations would count its mistakes.
+    cube of that colour, and measurements on held-out combinations would count its errors.
     """
     return Shelf(CLASSIFIER_SIZE, 5120, 100_000_000), Shelf(
         CLASSIFIER_SIZE, 1600, 800_000_000, held_out=True

@@ -1,4 +1,4 @@
-"""Clips that fade into others, from which the transformer learns to connect unrelated footage.
+"""Clips that fade into others: training data for connecting unrelated footage.
 
 Axes: n clips, t frames, y rows, x columns.
 """

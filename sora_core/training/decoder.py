@@ -1,10 +1,10 @@
-"""Training of the generated decoder: a copy of the decoder for latents that the transformer made.
+"""Training of the generated decoder: a copy of the decoder for latents from the transformer.
 
-A decoder that is trained on encoded latents alone decodes generated ones with a small jump at the
-start of each latent frame, since each has an error of its own. The copy is trained on encoded and
-on generated latents in turn; the latter are regenerated from noised clips, so that the clip is a
-valid target. For known frames after generated ones, only the steps from frame to frame are trained:
-they continue the generated frames, and `pipeline/seams.py` morphs these into the footage.
+A decoder trained on encoded latents alone decodes generated ones with a small jump at the start of
+each latent frame, since each has its own error. The copy is trained on encoded and generated
+latents in turn. The latter are regenerated from noised clips, so that the clip is a valid target.
+For known frames after generated ones, only the differences of successive frames are trained: they
+continue the generated frames, and `pipeline/seams.py` morphs these into the footage.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -26,7 +26,7 @@ from .distributed import Ranks
 
 OBJECT_WEIGHT = 1.25
 DECODER_NOISE = 0.01  # on encoded latents
-BORDER_WEIGHT = 8.0  # for the step from one latent frame into the next
+BORDER_WEIGHT = 8.0  # for the step from one latent frame to the next
 MOTION_WEIGHT = 0.6  # for steps from frame to frame, encoded latents
 GENERATED_MOTION_WEIGHT = 1.8  # the same for generated latents, which jump more
 

@@ -28,10 +28,10 @@ from ..shapes import COMPRESSION, Latent, Video
 from ..video.frames import video_from_frames
 from .dataset import ClipShard, read_shard
 
-CLIPS_TOGETHER = 16  # clips in a batch; all have the same frames known
+CLIPS_TOGETHER = 16  # clips in a batch; all have the same known frames
 ENDS = ((0, 0), (1, 0), (3, 0), (0, 2), (0, 4), (1, 1), (2, 2))
 """Numbers of known latent frames at the beginning and at the end of a clip, of five."""
-NOISE_LEVELS = (0.25, 0.85)  # range of the start; above it, the result has another motion
+NOISE_LEVELS = (0.25, 0.85)  # range of the first level; above it, the result has a different motion
 GUIDANCES = (1.0, 2.5, 4.0)
 STEPS = 7  # from noise; fewer from lower levels
 

@@ -33,19 +33,19 @@ class Ranks:
         return False
 
     def part(self, index: int, parts: int) -> "Ranks":
-        """This process's share number `index` of `parts`: a process of `parts` times as many."""
+        """The rank for part `index` of this process's share: one of `parts` times as many ranks."""
         return self if parts == 1 else Ranks(self.rank * parts + index, self.count * parts)
 
     def reducing(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:
-        """A context of forward and backward; gradients are only due after the `last` part."""
+        """A context for forward and backward; gradients are averaged only after the `last` part."""
         return nullcontext()
 
     def whole(self, value: Tensor) -> Tensor:
-        """`value`, collected if it is in pieces; all processes must call it."""
+        """`value`, gathered if it is sharded; all processes must call it."""
         return value
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of `value` over the processes, for reports; here that of this one."""
+        """The mean of `value` over the processes, for reports; here the value of this process."""
         return value
 
     def average(self, gradients: Iterable[Tensor]) -> None:

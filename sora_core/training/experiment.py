@@ -19,15 +19,15 @@ from .trainer import Progress
 AUTOENCODER_NAME = "autoencoder"
 
 OnShard = Callable[[str, int, int], None]
-"""Gets the name of a preparation, the number of finished files, and their total."""
+"""Receives the name of a preparation, the number of finished files, and their total."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run(ABC):
     """The training of one part of a recipe, in `root`; each process calls it once.
 
-    If `sees_latents`, it trains on latents of the clips. An autoencoder or a transformer can
-    `start` from the weights in a model file instead of random ones.
+    If `sees_latents`, its training data are latents of the clips. An autoencoder or a transformer
+    can `start` from the weights in a model file instead of random ones.
     """
 
     sees_latents: ClassVar[bool] = False

@@ -118,7 +118,7 @@ class TransformerRun(Run):
         ]
         shares = (recipe.fading_weight / len(fading) for _ in fading)
         mix = Mix(weights=(*recipe.weights, *shares))
-        if self.start:  # model files lack the head that predicts truth maps: it would be untrained
+        if self.start:  # model files lack the head for truth maps, so it would be untrained
             mix = replace(mix, truth_weight=0.0)
         self.learn(recipe.transformer, mix, config, self.folder(TRANSFORMER_NAME), ranks, fading)
 

@@ -50,7 +50,7 @@ def frame_step_loss(
     """The error of the steps between latent frames, those to and from known footage included.
 
     A constant error is less visible than one that changes from frame to frame. Clips are weighted
-    by the inverse of their own mean square step: where little moves, small errors are visible.
+    by the inverse of their mean square step: where little moves, small errors are visible.
     `paint` is above 0 in generated cells.
     """
     shape = (len(clean), 1, *clean.shape[2:])

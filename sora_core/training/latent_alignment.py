@@ -17,9 +17,9 @@ from .dataset import ClipShard
 
 @torch.no_grad()
 def align(model: Autoencoder, before: Autoencoder, clips: Sequence[ClipShard]) -> float:
-    """The share of the variance of `before`'s latents that the aligned `model` explains.
+    """Aligns `model` in place: a least-squares fit of its latents of `clips` to those of `before`.
 
-    `model` is changed in place, by a least-squares fit on `clips`.
+    Returns the share of the variance of `before`'s latents that the aligned `model` explains.
     """
     new, old = (cells_of(each, clips) for each in (model, before))
     ones = pad(new, (0, 1), value=1.0)

@@ -1,7 +1,7 @@
 """Parameters and memory of each process of a training run, planned on the meta device.
 
-Weights, gradients and optimizer are counted exactly, as FSDP2 splits them. Activations are counted
-on a block of the real shape, from what autograd saves.
+Weights, gradients and optimizer are counted exactly, as FSDP2 shards them. Activations are counted
+from the tensors that autograd saves for a block of the real shape.
 
 Axes: b rows, n tokens, d width, h heads, k head width, l text tokens.
 """
@@ -19,12 +19,12 @@ from .parallel import largest_shard
 
 MUON_STATE, ADAMW_STATE = 1, 2  # tensors of the size of a weight
 FLOAT32, BFLOAT16 = 4, 2  # bytes
-GATHERED_BLOCKS = 2  # whole blocks at once: the one at work and the next
+GATHERED_BLOCKS = 2  # unsharded blocks at a time: the current one and the next
 
 
 @dataclass(frozen=True, slots=True)
 class RankMemory:
-    """What the fullest of `ranks` processes holds, in bytes; `parameters` of all and of its own."""
+    """The bytes of the fullest of `ranks` processes; its `parameters` and those of all."""
 
     ranks: int
     parameters: int
@@ -45,7 +45,7 @@ class RankMemory:
 
 
 class _Attended(torch.autograd.Function):
-    """Attention that saves what a flash kernel saves: queries, keys, values and output."""
+    """Attention that saves the tensors of a flash kernel: queries, keys, values and output."""
 
     @staticmethod
     def forward(ctx: "torch.autograd.function.FunctionCtx", *qkv: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class _Attended(torch.autograd.Function):
 
 
 def flash_sized(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """A tensor of the size of the attention, on the meta device."""
+    """A tensor of the size of the attention's output, on the meta device."""
     return cast(Tensor, _Attended.apply(q, k, v))
 
 
@@ -64,7 +64,7 @@ def memory_of(
 ) -> RankMemory:
     """The memory of the fullest process of a transformer's training over `ranks` by FSDP2.
 
-    `tokens` are those of a process's part of a step; 0 leaves activations out. ConfigError for
+    `tokens` counts those of a process's part of a step; 0 omits activations. ConfigError for
     numbers below 1.
     """
     if ranks < 1 or averages < 0 or tokens < 0:
@@ -95,7 +95,7 @@ def memory_of(
 
 
 def activation_bytes(config: DiTConfig, tokens: int, checkpointing: bool) -> int:
-    """The bytes that autograd saves of `tokens` in all blocks, in bfloat16.
+    """The bytes that autograd saves for `tokens` in all blocks, in bfloat16.
 
     With checkpointing: the input of every block, and all of one block.
     """

@@ -1,6 +1,6 @@
 """all-MiniLM-L6-v2, the teacher of the text encoder, from the files of an installed package.
 
-The package is a requirement of training alone; only its two files are used.
+The package is a requirement of training only; two of its files are used.
 """
 
 from collections.abc import Mapping

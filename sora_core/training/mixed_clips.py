@@ -1,8 +1,7 @@
-"""Clips of many sizes, lengths and rates as the transformer learns from them, in buckets of one
-latent shape.
+"""Training clips of many sizes, lengths and rates, in buckets of one latent shape.
 
-A shard is two files: `NAME.safetensors` has latents, maps and rates, `NAME.text.safetensors` the
-states of the captions, which another text encoder changes alone.
+A shard is two files: `NAME.safetensors` has latents, maps and rates; `NAME.text.safetensors` has
+the states of the captions, the only part that depends on the text encoder.
 
 Axes: n clips, c channels, f maps, t latent frames, y rows, x columns, m captions of a clip, l words
 of all captions, e text width, a numbers of an action.
@@ -28,13 +27,13 @@ from ..shapes import Frames, Grid
 from ..video.frames import video_from_frames
 from .truth_maps import maps_of
 
-TOGETHER = 8  # clips that are encoded at once
+TOGETHER = 8  # clips that are encoded in one batch
 TEXT_SUFFIX = ".text.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class MixedClip:
-    """A clip of 1 + 4k frames, what is true of it, and its captions."""
+    """A clip of 1 + 4k frames, its truth maps, and its captions."""
 
     frames: Frames
     segments: UInt8[Tensor, "t y x"]
@@ -45,9 +44,11 @@ class MixedClip:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Clips of one latent shape. `words` has the captions one after the other, `lengths` how long
-    each is and `starts` where it begins. `actions` has a vector for each latent frame, where the
-    clips have any."""
+    """Clips of one latent shape.
+
+    `words`: the concatenated token states of all captions, with `starts` and `lengths`. `actions`:
+    a vector for each latent frame, if the clips have any.
+    """
 
     latents: Float16[Tensor, "n c t y x"]
     maps: UInt8[Tensor, "n f t y x"]
@@ -69,7 +70,7 @@ class Bucket:
 
 @torch.no_grad()
 def write_latents(path: Path, clips: Sequence[MixedClip], autoencoder: Autoencoder) -> None:
-    """Writes the latents, maps, rates and captions of `clips`, all of one size, to `path`."""
+    """Writes the latents, maps, rates and captions of `clips`, which have one size, to `path`."""
     latents = []
     with torch.autocast("cpu", torch.bfloat16):
         for i in range(0, len(clips), TOGETHER):
@@ -116,7 +117,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_buckets(paths: Iterable[Path]) -> list[Bucket]:
-    """The shards at `paths`, those of one latent shape together, in the order of their shapes.
+    """The shards at `paths`, grouped by latent shape, in the order of their shapes.
 
     TrainingError where there is none.
     """

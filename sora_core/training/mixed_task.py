@@ -1,8 +1,8 @@
-"""Training of the transformer on clips of many sizes, lengths and rates: rectified flow towards
-clean patches, with known footage from the start.
+"""Training of the transformer on clips of many sizes, lengths and rates: rectified flow with
+prediction of clean patches, with known footage from the first step on.
 
-A step has clips of one latent shape, each at its own frame rate, and as many as make up for their
-size. All that chance decides follows from the seed, the step and the process.
+A step has clips of one latent shape, each at its own frame rate; fewer of larger clips. All random
+choices follow from the seed, the step and the process.
 
 Axes: b batch, c channels, f maps, t latent frames, y rows, x columns, l words, e text width.
 """
@@ -43,21 +43,21 @@ MIXED_SHEET_CLIPS = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixedLearning:
-    """The composition of a step. Shares are of steps, all clips of a step being of one kind."""
+    """The composition of a step. Shares are of steps; all clips of a step are of one kind."""
 
     levels: NoiseLevels = field(default_factory=NoiseLevels)
-    known: float = 0.5  # some footage is known
-    partly: float = 0.2  # of these, footage that is known only up to a noise level
-    two_levels: float = 0.0  # of the others, half of the cells are at another level
-    window: float = 0.3  # of longer clips, a part of so many latent frames:
+    known: float = 0.5  # steps with known footage
+    partly: float = 0.2  # of these, with footage that is known only up to a noise level
+    two_levels: float = 0.0  # of the others, with half of the cells at a second level
+    window: float = 0.3  # of steps with longer clips, on a part of this many latent frames:
     window_frames: int = 5
     no_text: float = 0.1  # of clips
-    thing_weight: float = 2.0  # of the error in cells that a thing fills
+    thing_weight: float = 2.0  # factor of the error in cells that a thing fills
     moving_weight: float = 0.0  # added for cells that a thing enters or leaves
     step_weight: float = 1.0
-    truth_weight: float = 0.1  # of the maps, read at a third of the depth
+    truth_weight: float = 0.1  # of the loss of the maps, predicted at a third of the depth
     dropped: float = 0.0  # of the tokens, in the middle half of the blocks
-    stills: float = 2.0  # at most so many times the clips of a usual step
+    stills: float = 2.0  # upper limit, as a multiple of the clips of a usual step
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class MixedBatch:
 
 
 class MixedLearner(nn.Module):
-    """The transformer, and what only its training needs."""
+    """The transformer and the heads that only its training needs."""
 
     def __init__(self, dit: DiT) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class MixedLearner(nn.Module):
 
 
 class MixedTask:
-    """Denoise clips of many sizes, one latent shape a step."""
+    """Task: denoise clips of many sizes, one latent shape a step."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class MixedTask:
         }
 
     def count(self, grid: Grid, ranks: Ranks) -> int:
-        """How many clips of `grid` one process has in a step: attention grows faster than size."""
+        """The clips of `grid` for one process and step: cost grows faster than size."""
         cost = (grid.cells / USUAL_CLIP_CELLS) ** (1.1 if grid.cells > USUAL_CLIP_CELLS else 1.0)
         return max(
             1, round(min(self.batch / cost, self.learning.stills * self.batch) / ranks.count)
@@ -176,7 +176,7 @@ class MixedTask:
     def noise_levels(
         self, grid: Grid, count: int, shared: Generator, own: Generator
     ) -> tuple[Float[Tensor, "b 1 #t #y #x"], Float[Tensor, "1 1 #t #y #x"]]:
-        """The level of each cell, and 1 where the model paints."""
+        """The noise level of each cell, and a mask of 1 where the model generates."""
         learning = self.learning
         level, other = (
             learning.levels.draw(count, grid.cells, own).view(-1, 1, 1, 1, 1) for _ in range(2)
@@ -207,7 +207,7 @@ class MixedTask:
         return level, paint
 
     def token_subset(self, grid: Grid, shared: Generator) -> TokenSubset:
-        """As many random tokens of each frame, the same ones for the whole batch."""
+        """Equally many random tokens of each frame, the same ones for the whole batch."""
         blocks, patch = len(self.model.dit.blocks), self.model.dit.config.patch
         places = grid.rows * grid.columns // patch**2
         few = max(1, round(places * (1 - self.learning.dropped)))
@@ -283,7 +283,7 @@ class MixedTask:
         return scores
 
     def test_loss(self, dit: DiT, level: float) -> float:
-        """The flow loss on held-out clips at one noise level; runs on one autoencoder compare."""
+        """The flow loss on held-out clips at one noise level; comparable for one autoencoder."""
         generator = Generator().manual_seed(7)
         clean = self.test.latents[:TEST_CLIPS].float()
         sigma = torch.full((1, 1, 1, 1, 1), level)

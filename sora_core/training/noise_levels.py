@@ -16,7 +16,7 @@ class NoiseLevels:
 
     A logit-normal (Esser et al. 2024) with `mean` and `spread`, and for a share `uniform` of clips
     a uniform level, both shifted for the size of the clip. A share `low` of clips has a uniform
-    level below `low_end`, where the layout is settled and outlines are decided. ConfigError for
+    level below `low_end`, where the layout is fixed and outlines form. ConfigError for
     shares and ranges that do not fit.
     """
 

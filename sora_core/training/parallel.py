@@ -1,8 +1,7 @@
-"""Training in many processes by torch's own engine: DDP, or FSDP2 with weights in pieces.
+"""Training in many processes by torch's own engine: DDP, or FSDP2 with sharded weights.
 
-`torchrun` starts the processes (`joined`), or `distributed.run` does on one machine without it.
-NCCL connects CUDA devices, gloo everything else. CUDA was not at hand where this was written: the
-tests run on gloo.
+`torchrun` starts the processes (`joined`), or on one machine `distributed.run`. NCCL connects CUDA
+devices, gloo all others; the tests run on gloo.
 """
 
 import math
@@ -58,16 +57,16 @@ class TorchRanks(Ranks):
         return total / self.count
 
     def average(self, gradients: Iterable[Tensor]) -> None:
-        """Nothing: DDP and FSDP have averaged them."""
+        """Does nothing: DDP and FSDP have averaged the gradients."""
 
 
 def shard(
     model: nn.Module, blocks: Iterable[nn.Module], device: torch.device, *methods: str
 ) -> None:
-    """Splits the weights of `model` over the processes, block by block (`fully_shard`), in place.
+    """Shards the weights of `model` over the processes, block by block (`fully_shard`), in place.
 
-    They are whole within a call of the model, and of those of its `methods`. TrainingError where
-    this torch cannot (before 2.6).
+    They are gathered during calls of the model and of its `methods`. TrainingError where torch
+    lacks FSDP2 (before 2.6).
     """
     try:
         from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method  # noqa: TID251
@@ -85,7 +84,7 @@ def shard(
 
 
 def parallelised(model: nn.Module, ranks: Ranks, kind: str, device: torch.device) -> TorchRanks:
-    """The ranks with the module to call in place of `model`, which `shard` has split for FSDP."""
+    """The ranks with the module to call in place of `model`; for FSDP, call `shard` before."""
     if kind not in PARALLEL:
         raise ConfigError(f"parallel {kind[:20]!a}: choose {' or '.join(PARALLEL)}")
     if kind == FSDP:
@@ -117,7 +116,7 @@ def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
 
 
 def largest_shard(shape: torch.Size, ranks: int) -> int:
-    """The most elements that one of `ranks` holds of a weight: FSDP2 splits the first axis."""
+    """The most elements of a weight on one of `ranks`: FSDP2 splits the first axis."""
     if not shape:
         return 1
     return math.ceil(shape[0] / ranks) * math.prod(shape[1:])

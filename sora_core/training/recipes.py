@@ -17,8 +17,8 @@ from .trainer import TrainingConfig
 class Recipe:
     """The parts of a model and their training.
 
-    `weights` are the shares of training steps for each shelf of `clips`, and `fading_weight` is
-    that of clips that fade into one another.
+    `weights` are the shares of training steps for each shelf of `clips`; `fading_weight` is the
+    share for clips that fade into one another.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Recipe:
     pictures: tuple[Shelf, ...]  # for the autoencoder
     clips: tuple[Shelf, ...]  # for the transformer
     weights: tuple[float, ...]
-    fading: int  # number of clips of the first shelf of `clips` that are used fading too
+    fading: int  # clips of the first shelf of `clips` that are also used for fades
     fading_weight: float
     generated: Shelf  # for the generated decoder
     lessons: tuple[Shelf, ...]  # for the attribute classifier

@@ -1,8 +1,8 @@
-"""Training of the scene reader on true clips of the town, as they are and a little spoiled.
+"""Training of the scene reader on true clips of the town, clean and slightly degraded.
 
 Axes: b batch, t frames, y rows, x columns, k things. The targets come from the truth of each clip:
-centres and extents from the segments, words from the scene. Spoiled means blurred and noisy, for
-what an autoencoder gives back is; nothing generated is ever learned.
+centres and extents from the segments, words from the scene. Degraded clips are blurred and noisy,
+like an autoencoder's reconstructions. No generated clip is used.
 """
 
 import json
@@ -50,13 +50,13 @@ READER_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 READER_SIZE = Size(64, 64, 17)
 TRAINING_SEED, TEST_SEED = 600_000_000, 890_000_000
-LEAST_AREA = 0.35  # of its largest area: less of a thing is not asked for
-SPOILED = 0.5  # of the clips
+LEAST_AREA = 0.35  # share of a thing's largest area; below it the thing is no target
+SPOILED = 0.5  # share of degraded clips
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What the network should answer of one clip; -1 is not asked for."""
+    """The right outputs of the network for one clip; -1 is ignored."""
 
     heat: Float[Tensor, "t y x"]
     centre: Bool[Tensor, "t y x"]
@@ -73,7 +73,7 @@ class Targets:
 
 
 def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
-    """The right answers of a clip that begins with the scene."""
+    """The right outputs for a clip that begins with the scene."""
     frames, height, width = clip.segments.shape
     grid = (frames, height // HEAT_STRIDE, width // HEAT_STRIDE)
     heat, centre = torch.zeros(grid), torch.zeros(grid, dtype=torch.bool)
@@ -131,7 +131,7 @@ def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
 def bump(
     cell: tuple[int, int], extent: tuple[float, float], rows: int, columns: int
 ) -> Float[Tensor, "y x"]:
-    """A peak of 1 at a cell (column, row), which falls off over a third of the thing's extent."""
+    """A peak of 1 at a cell (column, row) that falls off over a third of the thing's extent."""
     spread = max(0.6, sum(extent) / 2 / HEAT_STRIDE / 3)
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     off = (x - cell[0]) ** 2 + (y - cell[1]) ** 2
@@ -172,7 +172,7 @@ def loss_of(observed: SceneLogits, wanted: list[Targets]) -> dict[str, Tensor]:
 
 
 class SceneReaderTask:
-    """Find what true clips of the town show. Clips are drawn anew in each step."""
+    """Task: recognise the content of true clips of the town, newly rendered in each step."""
 
     def __init__(self, model: SceneReader, batch: int, seed: int = 0, tests: int = 24) -> None:
         self.model, self.batch, self.seed, self.tests = model, batch, seed, tests
@@ -200,7 +200,7 @@ class SceneReaderTask:
         return torch.stack(list(parts.values())).sum(), parts
 
     def show(self, average: SceneReader, step: int, folder: Path) -> Mapping[str, float]:
-        """Shares of right answers where things truly are, on clips that are never learned."""
+        """The shares of right answers at the true positions of things, on held-out clips."""
         right: dict[str, list[float]] = {}
         for video, targets in lessons(TEST_SEED, self.tests):
             with torch.inference_mode():
@@ -211,7 +211,7 @@ class SceneReaderTask:
 
 
 def shares_of(observed: SceneLogits, wanted: Targets) -> dict[str, float]:
-    """How often the answers about one clip are right: things found, words, floors, skies."""
+    """The shares of right answers about one clip: things found, words, floors, skies."""
     heat, centre = observed.heat[0], wanted.centre
     near = max_pool2d(heat.sigmoid()[:, None], 3, 1, 1)[:, 0]
     shares = {}
@@ -237,7 +237,7 @@ def lessons(first: int, count: int) -> Iterator[tuple[Float[Tensor, "3 t y x"], 
 def spoiled(
     video: Float[Tensor, "3 t y x"], generator: torch.Generator
 ) -> Float[Tensor, "3 t y x"]:
-    """One clip in two a little blurred and noisy, as generated ones are."""
+    """`video`, in one of two cases slightly blurred and noisy, as generated clips are."""
     if torch.rand((), generator=generator) > SPOILED:
         return video
     share = float(torch.rand((), generator=generator))
@@ -247,19 +247,19 @@ def spoiled(
 
 
 def scene_reader_training() -> TrainingConfig:
-    """Some forty minutes of one core."""
+    """Settings for about forty minutes on one core."""
     return TrainingConfig(steps=3000, batch=8, warmup=100, decay=0.5, average=0.995, show_every=500)
 
 
 def save_scene_reader(reader: SceneReader, path: Path) -> None:
-    """Puts the weights into the file at `path`, in half precision, with the words beside them."""
+    """Writes the weights in half precision to the file at `path`, with the words."""
     tensors = {name: tensor.half() for name, tensor in reader.state_dict().items()}
     words = {name: list(found) for name, found in reader.words.items()}
     write_tensors(path, tensors, {"format": READER_FORMAT, "words": json.dumps(words)})
 
 
 def new_scene_reader() -> SceneReader:
-    """A scene reader of the town's words that has learned nothing."""
+    """An untrained scene reader for the town's words."""
     return SceneReader(SceneReaderConfig(), READER_WORDS)
 
 
@@ -270,7 +270,7 @@ def _binary(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _extent(places: Tensor) -> tuple[float, float]:
-    """The middle of a range of pixels, and half its length."""
+    """The centre of a range of pixels, and half its length."""
     low, high = places.min().item(), places.max().item() + 1
     return (low + high) / 2, (high - low) / 2
 
@@ -280,7 +280,7 @@ def _on_stage(scene: Scene, shot: int, identity: int):  # noqa: ANN202
 
 
 def _strokes(scene: Scene, clip: Clip, grid: tuple[int, int, int]) -> Int[Tensor, "t y x"]:
-    """1 + the colour of the mark that covers most of a cell, 0 where none does."""
+    """1 + the colour of the mark that covers most of a cell; 0 without a mark."""
     marks = avg_pool2d((clip.segments == MARK).float()[:, None], HEAT_STRIDE)[:, 0] > 0.5
     strokes = [stroke for shot in scene.shots for stroke in shot.stage.strokes]
     colour = 1 + COLOURS.index(strokes[0].colour) if strokes else 0

@@ -83,7 +83,7 @@ def wordnet_sentences(folder: Path = WORDNET) -> Iterator[str]:
         if not path.exists():
             raise TrainingError(f"{path} is missing: apt-get install wordnet-base")
         for number, line in enumerate(path.read_text(encoding="latin-1").splitlines()):
-            if line.startswith("  ") or "|" not in line:  # the licence, at the head of each file
+            if line.startswith("  ") or "|" not in line:  # lines of the licence begin each file
                 continue
             entry, gloss = line.split("|", 1)
             if number % 10 == 0:

@@ -1,9 +1,9 @@
-"""The state of a run as a folder, written by all processes at once and read by any number of them.
+"""The state of a run as a folder, written by all processes and read by any number of processes.
 
-`torch.distributed.checkpoint` writes the pieces as safetensors, one file a process. A folder
-`checkpoint-STEP` appears once it is whole; older ones are then removed. Only trained weights are in
-it: the others come from the model that the run began with. Its packages are imported when they are
-used, since they load libc.
+`torch.distributed.checkpoint` writes the shards as safetensors, one file per process. A folder
+`checkpoint-STEP` appears once it is complete; older ones are then removed. It contains trained
+weights only: the others come from the run's initial model. Its packages are imported on first use,
+since they load libc.
 """
 
 import shutil
@@ -30,7 +30,7 @@ PREFIX, UNFINISHED = "checkpoint-", ".part"
 
 
 def trained_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights of `model` by name that a run trains."""
+    """The trainable weights of `model` by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
@@ -42,7 +42,7 @@ class ShardedFolder:
     ranks: Ranks
 
     def newest(self) -> Path | None:
-        """The whole checkpoint of the latest step."""
+        """The complete checkpoint of the latest step."""
         found = [
             path
             for path in self.folder.glob(f"{PREFIX}*")
@@ -61,7 +61,7 @@ class ShardedFolder:
         optimizers: Sequence[Optimizer],
         ranks: Ranks,
     ) -> None:
-        """Writes the state after `step`; TrainingError where the disk refuses."""
+        """Writes the state after `step`; TrainingError where writing fails."""
         from torch.distributed.checkpoint.api import CheckpointException  # noqa: TID251
         from torch.distributed.checkpoint.state_dict_saver import save  # noqa: TID251
 
@@ -97,7 +97,7 @@ class ShardedFolder:
         averages: Mapping[str, nn.Module],
         optimizers: Sequence[Optimizer],
     ) -> int:
-        """The step of the newest checkpoint, once all have their state from it.
+        """Loads the newest checkpoint into all arguments; returns its step.
 
         TrainingError for a damaged checkpoint, and for that of another model.
         """
@@ -130,12 +130,12 @@ class ShardedFolder:
                 if known is not None and not value.ndim:
                     value.copy_(known[0])
             if not any(name.startswith(f"optimizer.{i}.{j}.") for name in tensors):
-                del optimizer.state[weight]  # it has never had a gradient
+                del optimizer.state[weight]  # it never had a gradient
         return step_of(path)
 
 
 def storage(folder: Path) -> "tuple[StorageWriter, StorageReader]":
-    """Writer and reader of pieces as safetensors; TrainingError where this torch has none."""
+    """Writer and reader of sharded safetensors; TrainingError where this torch has none."""
     try:
         from torch.distributed.checkpoint.hf_storage import (  # noqa: TID251
             HuggingFaceStorageReader,
@@ -159,9 +159,9 @@ def step_of(path: Path) -> int:
 def state_tensors(
     model: nn.Module, averages: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]
 ) -> dict[str, Tensor]:
-    """The trained weights, their averages and the optimizers' state, by name; loading fills them.
+    """The trained weights, their averages and the optimizers' state by name; loading fills them.
 
-    Scalars are copies with one axis, since safetensors has no pieces of a scalar.
+    Scalars are copies with one axis, since safetensors cannot shard a scalar.
     """
     trained = trained_weights(model)
     tensors: dict[str, Tensor] = {f"model.{k}": weight.detach() for k, weight in trained.items()}
@@ -178,7 +178,7 @@ def state_tensors(
 def optimizer_states(
     optimizers: Sequence[Optimizer],
 ) -> Iterator[tuple[int, int, Optimizer, Tensor]]:
-    """Each weight that has a state: the numbers of optimizer and weight, and both."""
+    """Each weight with a state: the indices of optimizer and weight, then both."""
     for i, optimizer in enumerate(optimizers):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         for j, weight in enumerate(weights):
@@ -187,7 +187,7 @@ def optimizer_states(
 
 
 def begin(optimizers: Sequence[Optimizer]) -> None:
-    """Gives each optimizer its state, as after a step that changes no weight."""
+    """Initialises the state of each optimizer, as after a step that changes no weight."""
     for optimizer in optimizers:
         rates = [group["lr"] for group in optimizer.param_groups]
         for group in optimizer.param_groups:
@@ -202,7 +202,7 @@ def begin(optimizers: Sequence[Optimizer]) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without torch's warning that a single process saves alone, which is meant."""
+    """Suppresses torch's warning that a single process saves alone: this is intended."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         yield

@@ -13,7 +13,7 @@ TEXT_FOLDER = "text"
 
 
 class TextRun(Run):
-    """Trains the text encoder, a thin student of MiniLM; it needs no clips."""
+    """Trains the text encoder, a low-rank student of MiniLM; needs no clips."""
 
     @property
     def needed(self) -> tuple[Shelf, ...]:

@@ -1,4 +1,4 @@
-"""Clips of the toy town in shards: rendered, encoded and captioned once, read by every run."""
+"""Clips of the toy town in shards: rendered, encoded and captioned once for all runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from ..world.town.shards import SHARD_CLIPS
 from .dataset import CAPTIONS, ClipShard
 from .mixed_clips import MixedClip, text_path, write_latents, write_text_states
 
-STILL_SECONDS = 0.25  # what a scene of a single frame is scheduled for
+STILL_SECONDS = 0.25  # duration of the scene of a single frame
 
 OnTownShard = Callable[[int, int], None]
-"""Called with how many shards are ready, and of how many."""
+"""Called with the number of finished shards and their total."""
 
 
 @dataclass(frozen=True, slots=True)
 class TownShelf:
-    """Clips of one size, apart from all others by their seeds; each has a rate of its own."""
+    """Clips of one size, with seeds that no other shelf uses; each has its own frame rate."""
 
     size: Size
     clips: int
@@ -37,7 +37,7 @@ class TownShelf:
     held_out: bool = False
 
     def shards(self, folder: Path, share: float = 1.0) -> list[Path]:
-        """The files of the first `share` of the clips, one at least."""
+        """The files of the first `share` of the clips, at least one."""
         count = max(1, round(share * self.clips / SHARD_CLIPS))
         name = f"{self.size.width}x{self.size.height}x{self.size.frames}"
         return [
@@ -53,7 +53,7 @@ class TownShelf:
 
 
 def town_clip(seed: int, size: Size, held_out: bool = False) -> MixedClip:
-    """The clip of `seed`: its scene fits the seconds that `size` lasts at the rate of the seed."""
+    """The clip of `seed`: its scene lasts the frames of `size` at the frame rate of the seed."""
     rng = Generator(PCG64([seed, 6]))
     fps = RATES[int(rng.choice(len(RATES), p=RATE_WEIGHTS))]
     still = size.frames == 1
@@ -68,8 +68,10 @@ def town_clip(seed: int, size: Size, held_out: bool = False) -> MixedClip:
 
 
 def write_pictures(folder: Path, shelf: TownShelf, share: float = 1.0) -> list[Path]:
-    """The pixels and segments of the first `share` of `shelf`, for the autoencoder, written where
-    missing."""
+    """Writes missing files of pixels and segments for the autoencoder; returns their paths.
+
+    They hold the first `share` of the clips of `shelf`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = shelf.shards(folder, share)
     for i, path in enumerate(paths):
@@ -86,7 +88,7 @@ def write_pictures(folder: Path, shelf: TownShelf, share: float = 1.0) -> list[P
 
 
 def read_pictures(path: Path) -> ClipShard:
-    """The clips that `write_pictures` wrote, without labels and captions."""
+    """The clips in a file of `write_pictures`, without labels and captions."""
     with safe_open(path, "pt") as file:
         frames, segments = file.get_tensor("frames"), file.get_tensor("segments")
     empty = [[] for _ in frames]
@@ -102,7 +104,7 @@ def write_town_shelf(
     share: float = 1.0,
     on_shard: OnTownShard = lambda done, total: None,
 ) -> list[Path]:
-    """The shards of the first `share` of `shelf`, written where missing; both files of each."""
+    """Writes missing shards, two files each, of the first `share` of `shelf`; returns all paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = shelf.shards(folder, share)
     for i, path in enumerate(paths):

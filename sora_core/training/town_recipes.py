@@ -1,4 +1,4 @@
-"""What makes the model of the toy town: sizes, clips, and how long each part is trained."""
+"""The recipes of the model of the toy town: sizes, clips and training lengths."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from .trainer import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TownRecipe:
-    """`weights` are the shares of the steps that the clips of each shelf get."""
+    """`weights` are the shares of training steps for each shelf of `clips`."""
 
     name: str
     transformer: DiTConfig
     pictures: tuple[TownShelf, ...]  # for the autoencoder
-    validation: TownShelf  # what the autoencoder is judged by
+    validation: TownShelf  # for the evaluation of the autoencoder
     shelves: tuple[TownShelf, ...]
     weights: tuple[float, ...]
     test: TownShelf
     learning: MixedLearning
-    weigh_by_decoder: bool  # whether errors count by how large the decoder shows them
-    window: int  # latent frames that the model samples at a time
+    weigh_by_decoder: bool  # whether errors are weighted by their effect on decoded pixels
+    window: int  # latent frames of one model call in sampling
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
 
@@ -48,7 +48,7 @@ SHELVES = (
 
 
 def wide() -> TownRecipe:
-    """The model of the toy town, for a day of two cores."""
+    """The recipe of the model of the toy town: about a day on two cores."""
     return TownRecipe(
         name="sora-mini-2",
         transformer=DiTConfig(width=256, depth=10, positions=METRIC),
@@ -95,7 +95,7 @@ def wide() -> TownRecipe:
 
 
 def wide_smoke() -> TownRecipe:
-    """A run of seconds that shows every part at work."""
+    """A recipe that trains every part for a few seconds, as a test."""
     small, wide_, still = Size(32, 32, 17), Size(48, 32, 9), Size(32, 32, 1)
     short = TrainingConfig(steps=4, batch=4, warmup=1, save_every=2, show_every=4)
     clips = tuple(TownShelf(s, 6, 1000 * i) for i, s in enumerate((small, wide_, still)))

@@ -1,7 +1,7 @@
 """The runs of `python -m sora_core train autoencoder wide` and `... train transformer wide`.
 
-Both begin with a model file, the released one unless another is named. The autoencoder's latents
-are turned towards those it had, so that a transformer of those has little to learn anew.
+Both start from a model file, by default the released one. The autoencoder's latents are aligned to
+those of that file, so that a transformer trained on these needs little further training.
 """
 
 import copy
@@ -46,10 +46,10 @@ SENSITIVITY_CLIPS = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TownRun(ABC):
-    """One part of a recipe of the toy town, trained in `root`; called once by each process.
+    """The training of one part of a recipe of the toy town, in `root`; each process calls it once.
 
-    `share` of the clips of each shelf is rendered and learned from: a run can begin with few, and
-    go on with more once they are there.
+    `share` of the clips of each shelf is rendered and used: a run can start with few clips and
+    continue with more.
     """
 
     recipe: TownRecipe
@@ -61,7 +61,7 @@ class TownRun(ABC):
 
     @abstractmethod
     def prepare(self, on_shard: OnShard) -> None:
-        """Writes what the run learns from, where it is missing."""
+        """Writes missing training data of the run."""
 
     @abstractmethod
     def __call__(self, ranks: Ranks) -> None: ...
@@ -76,7 +76,7 @@ class TownRun(ABC):
         return folder
 
     def autoencoder(self) -> Autoencoder:
-        """The one that this recipe has trained; until then that of the model file."""
+        """The recipe's autoencoder if it is trained, else that of the model file."""
         weights = self.folder(AUTOENCODER_NAME) / "weights.safetensors"
         model = with_one_decoder(load_autoencoder(self.model_file, read_config(self.model_file)))
         if weights.exists():
@@ -114,11 +114,11 @@ class TownAutoencoderRun(TownRun):
 
 class TownTransformerRun(TownRun):
     def prepare(self, on_shard: OnShard) -> None:
-        """Writes the encoded clips of the test and training shelves, where they are missing.
+        """Writes missing encoded clips of the test and training shelves.
 
-        The autoencoder of this recipe encodes them; until it is trained, that of the model file.
-        `on_shard` gets a name with the size of the clips, the number of finished files and their
-        total; the test shelf is not reported.
+        The recipe's autoencoder encodes them; until it is trained, that of the model file.
+        `on_shard` receives a name with the size of the clips, the number of finished files and
+        their total; the test shelf is not reported.
         """
         autoencoder = self.autoencoder()
         encoder, tokenizer = load_text()

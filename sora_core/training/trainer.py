@@ -1,8 +1,7 @@
 """The training loop for every model; a resumed run gives the same numbers as an uninterrupted one.
 
-A batch depends only on the seed, the step and the process. The loop runs on the device that its
-settings name. A store saves and loads: one file (`checkpoint`), or weights in pieces
-(`sharded_checkpoint`).
+A batch depends only on the seed, the step and the process. The settings name the device. A store
+saves and loads the state: as one file (`checkpoint`) or sharded (`sharded_checkpoint`).
 """
 
 import time
@@ -29,7 +28,7 @@ class TrainingConfig:
     """Settings of a training run; ConfigError for values out of range."""
 
     steps: int
-    batch: int  # samples a step, over all processes
+    batch: int  # samples per step, over all processes
     matrix_rate: float = 3e-3  # Muon, for hidden matrices
     rate: float = 1e-3  # AdamW, for everything else
     weight_decay: float = 0.01
@@ -45,7 +44,7 @@ class TrainingConfig:
     report_every: int = 20
     half: bool = True  # autocast to bfloat16; weights stay float32
     device: str = "cpu"
-    accumulate: int = 1  # parts of a process's share of the batch, one after the other
+    accumulate: int = 1  # successive parts of a process's share of the batch
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:
@@ -142,7 +141,7 @@ def optimizers_of(
 
 
 def scalars_in(folder: Path, start: int) -> "SummaryWriter | None":
-    """A writer of TensorBoard scalars from step `start` on; None where it is not installed."""
+    """A writer of TensorBoard scalars from step `start` on; None if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -166,9 +165,9 @@ def train(
     """The first average of the model after all steps, or after `config.until`.
 
     `folder` holds the checkpoint, TensorBoard scalars and sheets. `resume` continues from the
-    checkpoint in it, if there is one. `averages` and `store` are made here unless they are passed.
-    Once `should_stop` is true in any process, the run is saved and ends after that step. `record`
-    gets what TensorBoard gets. TrainingError for the checkpoint of another model.
+    checkpoint in it, if there is one. `averages` and `store` have defaults. Once `should_stop` is
+    true in any process, the run is saved and ends after that step. `record` receives the same
+    values as TensorBoard. TrainingError for the checkpoint of another model.
     """
     model = task.model
     averages = averages or Averages(model, (config.average, *config.longer))
@@ -236,10 +235,10 @@ def train(
 def accumulated(
     task: Task[TrainedModel], config: TrainingConfig, step: int, ranks: Ranks
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """The mean loss and parts at `step`, once all parts of the batch have added their gradients.
+    """Adds the gradients of all parts of the batch at `step`; returns the mean loss and its parts.
 
-    A part of a process's share is drawn as if by a process of its own, so the gradients are those
-    of `accumulate` times as many processes.
+    Each part of a process's share is drawn as if by a separate process, so the gradients equal
+    those of `accumulate` times as many processes.
     """
     losses, every = [], []
     for i in range(config.accumulate):

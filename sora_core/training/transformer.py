@@ -1,5 +1,5 @@
-"""Training of the transformer: rectified flow towards clean patches, with known footage from the
-start.
+"""Training of the transformer: rectified flow with prediction of clean patches, with known footage
+from the first step on.
 
 Axes: b batch, c channels, t frames, y rows, x columns, n tokens, k objects, d width.
 """
@@ -33,18 +33,18 @@ from .distributed import Ranks
 from .flow_losses import LEAST_SIGMA, QUIET
 from .latent_dataset import OBJECTS, LatentShard
 
-TRUTH_BLOCK = 0.5  # how deep the truth is read off, as a share of the blocks
+TRUTH_BLOCK = 0.5  # depth of the features for the truth head, as a share of the blocks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mix:
-    """What a step is made of. Shares are of steps, all clips of a step being of one kind."""
+    """The composition of a step. Shares are of steps; all clips of a step are of one kind."""
 
-    weights: tuple[float, ...]  # of each size of clips
-    captions: tuple[int, ...] = (0, 1)  # which are told: 0 is the short one, 1 the long one
-    known: float = 0.65  # some footage is known
-    partly: float = 0.2  # of these, footage that is known only up to a noise level
-    no_text: float = 0.1  # of clips
+    weights: tuple[float, ...]  # share of steps for each size of clips
+    captions: tuple[int, ...] = (0, 1)  # captions in use: 0 is the short one, 1 the long one
+    known: float = 0.65  # steps with known footage
+    partly: float = 0.2  # of these, with footage that is known only up to a noise level
+    no_text: float = 0.1  # share of clips without a caption
     object_weight: float = 2.0
     step_weight: float = 1.0
     truth_weight: float = 0.1
@@ -69,7 +69,7 @@ class LatentBatch:
 def flow_loss(
     predicted: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
-    """The error of the velocity that `predicted` implies, over what is painted.
+    """The error of the velocity that `predicted` implies, over generated cells.
 
     The velocity is (x - clean) / sigma, so its error is that of the clean latent over sigma
     (Li and He 2025, "Back to basics", with sigma bounded below as there).
@@ -82,11 +82,11 @@ def flow_loss(
 def step_loss(
     predicted: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
-    """The flow loss of the steps from frame to frame, to and from known footage too: what is
-    painted joins it, and an error that stays is seen less than one that comes and goes.
+    """The error of the steps between latent frames, those to and from known footage included.
 
-    In a clip in which little moves a small step is seen already: clips count by how small their
-    own steps are."""
+    A constant error is less visible than one that changes from frame to frame. Clips are weighted
+    by the inverse of their mean square step: where little moves, small errors are visible.
+    """
     frames = clean.shape[2]
     visible = torch.where(paint > 0, predicted.float(), clean)
     sigma = sigma.expand(-1, -1, frames, -1, -1)
@@ -98,10 +98,10 @@ def step_loss(
 
 
 class TruthHead(nn.Module):
-    """Reads off each token what it shows: which shape and which colour, or neither.
+    """Predicts the shape and the colour of the object in each token, or that there is none.
 
-    As representation alignment (Yu et al. 2024) does with a teacher's features; the world is the
-    teacher. Only for training, it is not part of the model.
+    Representation alignment (Yu et al. 2024) with the world's truth in place of a teacher's
+    features. Only for training; it is not part of the model.
     """
 
     def __init__(self, width: int) -> None:
@@ -134,7 +134,7 @@ class TruthHead(nn.Module):
 
 
 class TransformerModule(nn.Module):
-    """The transformer, and what only its training needs."""
+    """The transformer and the head that only its training needs."""
 
     def __init__(self, dit: DiT) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class TransformerModule(nn.Module):
 
 
 class TransformerTask:
-    """Denoise clips of several sizes, one size a step."""
+    """Task: denoise clips of several sizes, one size per step."""
 
     def __init__(
         self,
@@ -289,7 +289,7 @@ class TransformerTask:
         return scores
 
     def test_loss(self, dit: DiT, level: float) -> float:
-        """The flow loss on held-out clips at one noise level; runs on one autoencoder compare."""
+        """The flow loss on held-out clips at one noise level; comparable for one autoencoder."""
         generator = torch.Generator().manual_seed(7)
         clean = self.test.latents.float()
         sigma = torch.full((1, 1, 1, 1, 1), level)

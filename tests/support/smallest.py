@@ -10,8 +10,13 @@ from tools.host import ROOT
 CONTRACT = json.loads((ROOT / "tests" / "contract.json").read_text("utf-8"))["nodes"]
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 SOUGHT = ("VIDEO,IMAGE", "VAE")  # connected where they are optional too
+UNSOUGHT = ("audio_vae",)  # but for these: ours is none
+CLIPS = {"folder": "input/sora_clips", "frames": 5, "parts": 1}
 
-SET = {"SoraEncodeVideo": {"width": 64, "height": 64}}  # so that one side alone is never huge
+SET = {  # so that one side alone is never huge, and that little is trained
+    "SoraEncodeVideo": {"width": 64, "height": 64},
+    "SoraTrain": {"model": NAME, "steps": 1, "batch": 1},
+}
 
 SOURCES = {  # of each type: a node, its output, and what is set in it
     "MODEL": ("SoraLoadModel", 0, {"model": NAME}),
@@ -25,6 +30,8 @@ SOURCES = {  # of each type: a node, its output, and what is set in it
     "SIGMAS": ("SoraSchedule", 0, {"steps": 1}),
     "IMAGE": ("LoadImage", 0, {"image": "sora_still.png"}),
     "VIDEO": ("LoadVideo", 0, {"file": "sora_cube.mp4"}),
+    "SORA_DATASET": ("SoraDataset", 0, CLIPS),
+    "SORA_WEIGHTS": ("SoraTrain", 1, SET["SoraTrain"]),
 }
 
 
@@ -57,7 +64,7 @@ def smallest(kind: str) -> Graph:
         key = result[kind] = str(len(graph) + 1)
         graph[key] = {"class_type": kind, "inputs": dict(arguments)}
         for name, one in CONTRACT.get(kind, {"inputs": {}})["inputs"].items():
-            if name in required(kind) or one in SOUGHT:
+            if name in required(kind) or (one in SOUGHT and name not in UNSOUGHT):
                 source, output, arguments = SOURCES[one.split(",")[0]]
                 graph[key]["inputs"][name] = [result.get(source) or add(source, arguments), output]
         return key

@@ -2,8 +2,8 @@
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 
-Some of the host's models count noise from 0 to far above 1: `x = clean + sigma * noise`. Here it is
-brought to rectified flow on the way in, and back on the way out.
+Some of the host's models have sigmas from 0 to far above 1: `x = clean + sigma * noise`. Their
+latents are converted to rectified flow before the engine and back after it.
 """
 
 from dataclasses import replace
@@ -74,17 +74,17 @@ BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 class CanvasGuider(Guider):
     """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model.
 
-    A video longer than the model sees at a time is sampled in segments, if the model takes footage;
-    else, and where it is a loop, in windows.
+    A video longer than one call of the model is sampled in segments if the model accepts footage.
+    Otherwise, and for loops, it is sampled in windows.
     """
 
     task: SegmentTask
     context: SegmentContext
-    layout: SoundLayout | None = None  # of a latent with sound, while it is sampled
-    guides: GuideFrames | None = None  # for a model that takes single frames beside the latent
-    pixels: PixelFootage | None = None  # for a model that takes footage frame by frame
+    layout: SoundLayout | None = None  # of a latent with sound, during sampling
+    guides: GuideFrames | None = None  # for a model that accepts single frames beside the latent
+    pixels: PixelFootage | None = None  # for a model that accepts footage frame by frame
     first: Latent | None = None  # the first latent frame of the whole video, once it is finished
-    placed_mask: SamplingMask  # of the canvas, open where the model is shown single frames
+    placed_mask: SamplingMask  # of the canvas, 1 where the model gets single frames instead
     joins: JoinSettings = NO_HELP
 
     def set_canvas(
@@ -172,7 +172,7 @@ class CanvasGuider(Guider):
         disable_pbar: bool = False,
         seed: int | None = None,
     ) -> Latent:
-        """`latent_image`, painted; bit for bit itself where the mask is 0."""
+        """The sampled latent; bit for bit `latent_image` where the mask is 0."""
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
         encoded, ring = canvas_latent_of(self.latent), self.plan.ring
@@ -255,7 +255,7 @@ class CanvasGuider(Guider):
         return whole if layout is None else layout.nested(whole, range(layout.frames))
 
     def video_task(self, stage: SigmaStage, noise: Latent, seed: int | None) -> VideoTask:
-        """What the runner samples: the canvas of `stage`, and the prompts over its time."""
+        """The task of the runner: the canvas of `stage`, and its prompts over time."""
         positive = self.original_conds["positive"]
         weights = cond_weights(positive, self.latent)
         prompts = [conds_fingerprint(conds) for conds in by_span(positive)]
@@ -270,7 +270,7 @@ class CanvasGuider(Guider):
     def shared(
         self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage
     ) -> list[object]:
-        """What counts in each segment alike, for the key of a job."""
+        """The inputs that all segments share, for the key of a job."""
         return [
             model_fingerprint(self.model_patcher),
             sampler_fingerprint(sampler),
@@ -293,9 +293,9 @@ class CanvasGuider(Guider):
     ) -> SegmentContext:
         """The inputs of the model for `segment`, on the device that the model runs on.
 
-        `lead`: how many of its first latent frames lie on the canvas where others do.
-        `weights`: of each prompt in each latent frame of the whole canvas. The inputs whose names
-        end in `_empty` are those of a canvas without footage, which footage guidance needs.
+        `lead`: how many of its first latent frames are extra ones before the segment.
+        `weights`: of each prompt in each latent frame of the whole canvas. Inputs whose names end
+        in `_empty` describe a canvas without footage; footage guidance needs them.
         """
         model, latent, mask = self.model_patcher.model, segment.known, segment.mask
         placed, looped = bool((mask < 1).any()), self.plan.ring
@@ -332,7 +332,7 @@ class CanvasGuider(Guider):
         return replace(to_device(context, self.model_patcher.load_device), share=share)
 
     def has_guiding_frame(self, mask: SamplingMask) -> bool:
-        """Whether the conditioning says that the first frame is clean, and the canvas holds it."""
+        """Whether the conditioning marks the first frame as clean and it is known on the canvas."""
         conds = self.original_conds["positive"]
         return any(GUIDING_FRAME in cond for cond in conds) and not mask[:, :, 0].any()
 

@@ -1,8 +1,8 @@
-"""How a model of the host can be shown footage: asked of the model itself, by trying it.
+"""Which footage conditioning a model of the host accepts, found by trial calls of its methods.
 
-A model may take a noise level for each token or each latent frame, and footage in channels beside
-the latent; any other sees footage as noisy as the rest. Axes: b batch, c channels, t latent frames,
-y rows, x columns.
+A model may accept a noise level for each token or each latent frame, and footage in channels beside
+the latent. Any other model gets footage as noisy as the rest. Axes: b batch, c channels, t latent
+frames, y rows, x columns.
 """
 
 from dataclasses import dataclass, replace
@@ -24,9 +24,9 @@ from .vace_context import takes_vace_context
 BaseModel = comfy.model_base.BaseModel
 
 Levels = Literal["token", "frame", "one"]
-"""What of a latent may have a noise level of its own."""
+"""The parts of a latent that may have separate noise levels."""
 
-MASKED_FRAMES = 4  # of a latent frame, each with a channel of the mask, as Wan has them
+MASKED_FRAMES = 4  # frames of a latent frame, each with its own mask channel, as in Wan
 
 IMAGES_ONLY = (  # though their latents have a time axis
     "Anima",
@@ -37,7 +37,7 @@ IMAGES_ONLY = (  # though their latents have a time axis
     "QwenImage",
 )
 TWO_TASKS = "CosmosPredict2"  # one class for text to image and for image to video
-RESTORERS = ("SeedVR2",)  # they take a whole video beside the latent
+RESTORERS = ("SeedVR2",)  # their conditioning is a whole video beside the latent
 
 SUPPORT_BY_LEVEL = {
     "token": "Footage is shown clean, at a noise level of its own for each token.",
@@ -59,22 +59,22 @@ SUPPORT_BY_MASK = "Footage that fills a latent frame is shown clean; other foota
 
 @dataclass(frozen=True, slots=True)
 class ConditioningSupport:
-    """What a model can be shown of footage."""
+    """The kinds of footage conditioning that a model accepts."""
 
     levels: Levels
     images: bool = False  # it has channels for the footage
     marks: bool = False  # it has a channel that says where footage is
-    context: bool = False  # it has a network of its own for the footage: VACE
+    context: bool = False  # it has a separate network for the footage: VACE
     by_frame: bool = False  # its mask has a channel for each frame of a latent frame
 
     @property
     def accepts_footage(self) -> bool:
-        """Whether the model can tell footage from what it paints."""
+        """Whether the model can distinguish footage from what it generates."""
         return self.levels != "one" or self.images or self.marks or self.context
 
     @property
     def summary(self) -> str:
-        """What is honoured and what is not, for the user."""
+        """Which conditioning takes effect and which does not, for the user."""
         if self.context:
             return SUPPORT_BY_CONTEXT
         if self.images:
@@ -86,9 +86,9 @@ class ConditioningSupport:
         )
 
     def model_mask(self, mask: SamplingMask) -> SamplingMask | None:
-        """The levels at which the model may see held tokens, each at its own or noisier.
+        """The noise levels of known tokens as input of the model, at least those of `mask`.
 
-        None where all are to be seen as noisy as the sampler has them.
+        None where all tokens enter at the sampler's level.
         """
         if self.levels == "token":
             return mask
@@ -99,7 +99,7 @@ class ConditioningSupport:
 
 
 def conditioning_support(model: BaseModel) -> ConditioningSupport:
-    """How to show footage to `model`; ConfigError where it is of no use for a canvas."""
+    """The footage conditioning of `model`; ConfigError where it cannot sample a canvas."""
     kind, latents = type(model).__name__, model.latent_format
     names = class_names(model)
     if not set(RESTORERS).isdisjoint(names):
@@ -144,7 +144,7 @@ def known_for_videos(model: BaseModel) -> bool:
 
 
 def marks_single_frames(model: BaseModel, empty: Latent) -> bool:
-    """Whether `model` tells masks apart that mark different frames of a latent frame."""
+    """Whether `model` distinguishes masks of different frames within one latent frame."""
     results = []
     for frame in (-1, -2):
         mask = torch.ones(1, MASKED_FRAMES, *empty.shape[2:])
@@ -158,9 +158,9 @@ def marks_single_frames(model: BaseModel, empty: Latent) -> bool:
 def concat_channels(
     model: BaseModel, footage: Latent, mask: Float[Tensor, "#b s #t #y #x"]
 ) -> Float[Tensor, "b c t y x"]:
-    """What `model` sees beside the latent: `footage`, as its VAE gave it, where `mask` is 0.
+    """The concat channels of `model`: `footage`, as its VAE encoded it, where `mask` is 0.
 
-    The mask has one value a latent frame (s of 1), or one for each of its frames.
+    The mask has one value per latent frame (s of 1), or one for each of its frames.
     """
     result: Any = model.concat_cond(
         noise=footage,
@@ -191,7 +191,7 @@ def _sigma_levels(model: BaseModel) -> Levels:
 def with_frame_levels(support: ConditioningSupport, model: BaseModel) -> ConditioningSupport:
     """`support` of weights that were trained with a noise level for each latent frame.
 
-    ConfigError where the network takes none.
+    ConfigError where the network does not accept them.
     """
     if support.levels != "one":
         return support

@@ -1,4 +1,4 @@
-"""What a model gets of footage beside the noisy latent: its channels, or the context of VACE.
+"""Footage as inputs of a model beside the noisy latent: concat channels, or the context of VACE.
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
@@ -36,10 +36,10 @@ def footage_inputs(
     pixels: PixelFootage | None,
     looped: bool,
 ) -> FootageInputs:
-    """What `model` gets beside `segment` of the canvas `latent`.
+    """The footage inputs of `model` for `segment` of the canvas `latent`.
 
-    `pixels` are those of the segment. `model_mask` has the levels at which the model sees held
-    tokens; what is not at 0 there counts as open.
+    `pixels` are those of the segment. `model_mask` has the noise levels of known tokens; cells
+    above 0 count as open.
     """
     known, mask = segment.known, segment.mask
     empty, free = empty_footage(model, latent, known), torch.ones_like(mask)

@@ -1,7 +1,7 @@
-"""Single frames of footage as LTX takes them: after the latent, each with its own place in time.
+"""Single frames of footage in the form of LTX: after the latent, each with its own time.
 
-The host's LTXVAddGuide places them so ("keyframe_idxs"); a still that stood in for a whole latent
-frame would freeze 8 frames. Axes: b batch, c channels, k guides, t latent frames, y x cells.
+The host's LTXVAddGuide uses this form ("keyframe_idxs"). A still in place of a whole latent frame
+would freeze 8 frames. Axes: b batch, c channels, k guides, t latent frames, y x cells.
 """
 
 import inspect
@@ -28,7 +28,7 @@ GUIDE_POSITIONS = "keyframe_idxs"
 
 
 def takes_guides(model: comfy.model_base.BaseModel) -> bool:
-    """Whether the network of `model` takes single frames with places of their own in time."""
+    """Whether the network of `model` accepts single frames with their own time positions."""
     network: Any = model.diffusion_model
     named = inspect.signature(network.forward).parameters
     return GUIDE_POSITIONS in named and hasattr(network, "patchifier")
@@ -36,24 +36,26 @@ def takes_guides(model: comfy.model_base.BaseModel) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class GuideFrames:
-    """Frames of footage on a canvas, each encoded alone; `partial` are the latent frames that hold
-    nothing else."""
+    """Frames of footage on a canvas, each encoded alone.
 
-    latents: Float[Tensor, "1 c k y x"]  # as the model has them
-    frames: tuple[tuple[int, int], ...]  # of each: its latent frame, and its number in that
+    `partial` lists the latent frames that hold no other footage.
+    """
+
+    latents: Float[Tensor, "1 c k y x"]  # in the model's scale
+    frames: tuple[tuple[int, int], ...]  # of each: its latent frame, and its index within it
     time: int  # frames of a latent frame
     partial: tuple[int, ...]
 
     def opened(self, mask: SamplingMask, layout: SoundLayout | None) -> SamplingMask:
-        """`mask`, free in the latent frames that these guides stand for; sound stays as it is."""
+        """`mask`, set to 1 in the latent frames that these guides replace; sound is unchanged."""
         mask = mask.clone()
         mask[:, :, list(self.partial), : None if layout is None else layout.cells] = 1
         return mask
 
     def among(self, latent_frames: Sequence[int]) -> tuple[Latent, list[int]]:
-        """The guides within a call of the model on `latent_frames`, and the frame of each there.
+        """The guides within a call of the model on `latent_frames`, and their frame indices there.
 
-        The first latent frame of a call stands for one frame.
+        The first latent frame of a call covers one frame.
         """
         at = {latent_frame: i for i, latent_frame in enumerate(latent_frames)}
         here = [i for i, (latent_frame, _) in enumerate(self.frames) if latent_frame in at]
@@ -65,10 +67,10 @@ class GuideFrames:
 
 
 def guide_frames(model: comfy.model_base.BaseModel, latent: LatentDict) -> GuideFrames | None:
-    """The first and last frame of each footage on the canvas that covers no latent frame.
+    """The first and last frame of each footage on the canvas that covers no whole latent frame.
 
-    None where there is none, and where the canvas or its VAE is not at hand. Footage with open
-    pixels has no guides: it stays in its latent frame.
+    None where there is no such footage, and where the canvas or its VAE is not available. Footage
+    with open pixels has no guides: it stays in its latent frame.
     """
     encoded = canvas_latent_of(latent)
     if encoded is None or encoded.encode is None or not encoded.partial:
@@ -123,7 +125,7 @@ def wanted_frames(encoded: CanvasLatent, wanted: set[int]) -> Iterator[tuple[int
 
 
 def runs(numbers: Sequence[int]) -> list[list[int]]:
-    """`numbers`, which rise, in runs of neighbours."""
+    """The ascending `numbers`, split into runs of consecutive ones."""
     grouped = groupby(enumerate(numbers), key=lambda each: each[1] - each[0])
     return [[number for _, number in group] for _, group in grouped]
 
@@ -131,7 +133,7 @@ def runs(numbers: Sequence[int]) -> list[list[int]]:
 def guide_positions(
     model: comfy.model_base.BaseModel, guides: Latent, places: Sequence[int]
 ) -> Tensor:
-    """The pixel coordinates of the tokens of `guides`, as the host's LTXVAddGuide gives them."""
+    """The pixel coordinates of the tokens of `guides`, as in the host's LTXVAddGuide."""
     network: Any = model.diffusion_model
     parts = []
     for guide, place in zip(guides.split(1, dim=2), places, strict=True):
@@ -169,7 +171,7 @@ def call_with_guides(
     call: Callable[[dict[str, Any]], Tensor],
     arguments: dict[str, Any],
 ) -> Tensor:
-    """The result of a call of the host's model with clean guides after the latent, without them.
+    """The result of a call of the host's model with clean guides after the latent, guides removed.
 
     `guides` are their latents and their positions; `layout` is that of a latent with sound.
     """

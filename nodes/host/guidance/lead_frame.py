@@ -1,14 +1,15 @@
-"""One latent frame more before a later segment of a long video, since a video begins with one.
+"""An extra latent frame before the later segments of a long video.
 
-The first latent frame of a clip stands for one frame, any later one for several. A segment that
-begins within a video has none that stands for one. So the model gets a latent frame before it, and
-what it predicts there is dropped. The host's context windows do the same ("causal_window_fix").
+The first latent frame of a clip covers one frame, any later one several. A segment that begins
+within a video has no latent frame that covers one frame. So the model gets an extra one before the
+segment, and its prediction there is dropped. The host's context windows do the same
+("causal_window_fix").
 
-Where the segment begins with finished frames they are dropped anyway, as the first of them is by
-LTX's own extension (Lightricks/ComfyUI-LTXVideo#239). Wan image to video was trained on one still
-at the start: there the first latent frame of the whole video leads, then the finished ones, as in
-the layout of SVI 2 (vita-epfl/Stable-Video-Infinity#75). VACE is given a longer overlap instead:
-8 to 16 frames (ali-vilab/VACE#27). Axes: b batch, c channels, t latent frames, y x cells.
+Where the segment begins with finished frames these are dropped anyway; LTX's own extension drops
+the first of them (Lightricks/ComfyUI-LTXVideo#239). Wan image to video was trained on one still at
+the start: its segments begin with the first latent frame of the whole video, then the finished
+ones, as in SVI 2 (vita-epfl/Stable-Video-Infinity#75). VACE gets a longer overlap instead: 8 to 16
+frames (ali-vilab/VACE#27). Axes: b batch, c channels, t latent frames, y x cells.
 """
 
 from dataclasses import replace
@@ -35,9 +36,9 @@ def segment_settings(
 def segment_length(
     support: ConditioningSupport, settings: SegmentSettings, length: int, mask: SamplingMask
 ) -> int:
-    """Latent frames of a segment where the model sees `length`: one less if one leads.
+    """The latent frames of a segment for model calls of `length`: one less with a lead frame.
 
-    `mask` is that of the whole video, which is generated from its end where only that is known.
+    `mask` is that of the whole video, which is generated backwards where only its end is known.
     """
     known = (mask < 1).flatten(3).any(3)[0, 0]
     backward = bool(known[-1]) and not bool(known[0])
@@ -48,10 +49,10 @@ def segment_length(
 def with_lead(
     segment: Segment, support: ConditioningSupport, first: Latent | None, most: int
 ) -> Segment:
-    """`segment`, perhaps with a latent frame before it that is to be dropped.
+    """`segment`, with a lead frame where the model needs one.
 
-    `first` is the finished first latent frame of the whole video, if there is one. The model sees
-    at most `most` latent frames.
+    `first` is the finished first latent frame of the whole video, if there is one. A call of the
+    model has at most `most` latent frames.
     """
     if segment.start == 0 or segment.known.shape[2] >= most:
         return segment

@@ -13,11 +13,11 @@ from ....sora_core.errors import ConfigError
 
 Patcher = comfy.model_patcher.ModelPatcher
 ModelOptions = dict[str, Any]
-"""What the host calls model options."""
+"""The host's model options."""
 
 
 def flow_level(model: comfy.model_base.BaseModel, sigma: float) -> float:
-    """The noise level in [0, 1] of `sigma` of `model`: sigma / (1 + sigma) where it has no end."""
+    """The noise level in [0, 1] of the model's `sigma`: sigma / (1 + sigma) if it is unbounded."""
     flow = isinstance(model.model_sampling, comfy.model_sampling.CONST)
     return sigma if flow else sigma / (1 + sigma)
 
@@ -42,7 +42,7 @@ class LowNoiseExpert:
             raise ConfigError(f"boundary {self.boundary}: choose a noise level from 0 to 1")
 
     def check(self, high: Patcher) -> None:
-        """ConfigError where this model cannot continue what the model for high noise began."""
+        """ConfigError where this model cannot continue from the model for high noise."""
         first, second = high.model, self.patcher.model
         kinds = [f"{type(one).__name__} of {channels_of(one)} channels" for one in (first, second)]
         if kinds[0] != kinds[1]:
@@ -101,7 +101,7 @@ class LowNoiseExpert:
 
 
 def channels_of(model: comfy.model_base.BaseModel) -> int:
-    """How many channels the network takes, with those for conditioning."""
+    """The number of input channels of the network, those for conditioning included."""
     return sum(
         weight.shape[1]
         for name, weight in model.diffusion_model.named_parameters()

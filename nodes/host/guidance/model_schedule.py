@@ -25,9 +25,9 @@ def model_sigmas(
 ) -> Tensor:
     """`steps` noise levels for this model and a latent of `grid`, from `strength` down to 0.
 
-    `shift` 0 takes the model's own, as its author or a node that patches model sampling set it.
-    `strength` in (0, 1] is a level of rectified flow: 0.5 is sigma 1 of a model whose sigma has no
-    end. ConfigError for a `shift` of a model that has none.
+    `shift` 0 uses the model's own, as its author or a node that patches model sampling set it.
+    `strength` in (0, 1] is a level of rectified flow: 0.5 is sigma 1 of a model with unbounded
+    sigma. ConfigError for a `shift` of a model that has none.
     """
     sampling = patcher.get_model_object("model_sampling")
     if isinstance(sampling, comfy.model_sampling.CONST):
@@ -69,7 +69,7 @@ def own_shift(patcher: comfy.model_patcher.ModelPatcher, grid: Grid) -> float:
 
 
 def ltx_shift(tokens: int) -> float:
-    """The shift of LTX-Video for so many tokens: its logarithm is linear in them."""
+    """The shift of LTX-Video for `tokens` tokens: its logarithm is linear in their number."""
     (few, many), (low, high) = LTX_TOKENS, LTX_SHIFTS
     return math.exp(low + (high - low) * (tokens - few) / (many - few))
 
@@ -93,7 +93,7 @@ def discrete(sampling: object) -> bool:
 
 
 def schedule_remark(patcher: comfy.model_patcher.ModelPatcher, sigmas: Tensor, grid: Grid) -> str:
-    """A sentence where `sigmas` suit sora-mini and this is another model; else empty."""
+    """A warning where `sigmas` suit sora-mini and this is another model; else empty."""
     model = patcher.model
     if isinstance(model, HostModel) or len(sigmas) < 2:
         return ""

@@ -1,7 +1,7 @@
-"""Footage by single frames, for models that take a mask of each frame of a latent frame.
+"""Footage by single frames, for models with a mask value for each frame of a latent frame.
 
 Wan's channels and VACE were trained on the latent of one video in which open pixels are grey; the
-host's WanFirstLastFrameToVideo and WanVaceToVideo make the same. Axes: b batch, c channels, t
+host's WanFirstLastFrameToVideo and WanVaceToVideo build the same. Axes: b batch, c channels, t
 latent frames, s frames of a latent frame, y rows, x columns.
 """
 
@@ -20,7 +20,7 @@ from ..latents import LatentDict, canvas_latent_of, footage_mask
 from .vace_context import vace_video_frames
 
 FrameMask = Float[Tensor, "1 s t y x"]
-"""For each frame of a latent frame 0 in cells that footage covers exactly, else 1."""
+"""For each frame of a latent frame, 0 in cells with exact footage, else 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class PixelFootage:
 
     latent: Latent
     openness: FrameMask
-    open_pixels: Bool[Tensor, "t y2 x2"]  # of the frame that VACE takes for each latent frame
+    open_pixels: Bool[Tensor, "t y2 x2"]  # of the frame that VACE samples for each latent frame
 
     def of_segment(
         self, frames: slice, known: Latent, mask: SamplingMask, placed: SamplingMask
     ) -> "PixelFootage":
         """The latent frames of a segment, whose finished frames count as footage.
 
-        `mask` is that of the segment, `placed` that of the canvas: they differ in finished frames.
+        `mask` belongs to the segment, `placed` to the canvas: they differ in finished frames.
         """
         finished = (mask == 0) & (placed > 0)
         sides = (
@@ -54,7 +54,7 @@ class PixelFootage:
 def pixel_footage(latent: LatentDict) -> PixelFootage | None:
     """The footage of the canvas that `latent` covers; encodes the canvas once more.
 
-    None where no canvas made it, where its mask was changed, and where its VAE is not at hand.
+    None where `latent` has no canvas, where its mask was changed, and where its VAE is missing.
     """
     encoded = canvas_latent_of(latent)
     if encoded is None or encoded.encode is None or footage_mask(latent, encoded) is None:
@@ -77,7 +77,7 @@ def pixel_footage(latent: LatentDict) -> PixelFootage | None:
 
 
 def with_placed_latents(pixels: PixelFootage, encoded: CanvasLatent) -> PixelFootage:
-    """`pixels` with the cells that latents on the canvas cover, of which no pixels are known."""
+    """`pixels` with the cells of latents on the canvas, whose pixels are unknown."""
     known, mask = encoded.known, encoded.mask
     unseen = (mask == 0) & (pixels.openness.amin(1, keepdim=True) > 0)
     if not bool(unseen.any()):
@@ -89,7 +89,7 @@ def with_placed_latents(pixels: PixelFootage, encoded: CanvasLatent) -> PixelFoo
 
 
 def opened_mask(mask: SamplingMask, pixels: PixelFootage, encoded: CanvasLatent) -> SamplingMask:
-    """`mask`, open in partial latent frames: the model knows which of their frames are footage."""
+    """`mask`, set to 1 in partial latent frames, whose footage the model gets frame by frame."""
     partial = torch.zeros(mask.shape[2], dtype=torch.bool, device=mask.device)
     partial[list(encoded.partial)] = True
     covered = pixels.openness.amax(1, keepdim=True).to(mask)

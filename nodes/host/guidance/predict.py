@@ -1,4 +1,4 @@
-"""One call of the host's model on a painting: what it sees, is told, and is led by.
+"""One guided call of the host's model on a segment: its footage inputs, prompts and guidance.
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
@@ -40,7 +40,7 @@ from .trained_length import class_names
 from .vace_context import VaceContext
 
 HostArguments = dict[str, Any]
-"""What the host hands on: the input of a model, or the predictions to be combined."""
+"""Arguments of a host callback: the input of a model, or the predictions to combine."""
 
 GREY_FILLER = "WAN21"
 GUIDING_FRAME = "guiding_frame_index"  # HunyuanVideo I2V, second version: this frame is clean
@@ -51,27 +51,27 @@ ConcatChannels = Float[Tensor, "1 c2 t y x"]
 
 @dataclass(frozen=True, slots=True)
 class SegmentContext:
-    """What is known of a latent that is being painted, on the device that paints it."""
+    """The inputs of the model for the segment that is being sampled, on the model's device."""
 
-    known: Latent  # as the model has it, not as the VAE gave it
+    known: Latent  # in the model's scale, not the VAE's
     mask: SamplingMask
-    model_mask: SamplingMask | None  # at which levels the model may see held tokens
-    concat: ConcatChannels | None  # what it sees in its channels for footage
-    concat_empty: ConcatChannels | None  # and there, were nothing known
+    model_mask: SamplingMask | None  # noise levels of known tokens
+    concat: ConcatChannels | None  # the model's channels for footage
+    concat_empty: ConcatChannels | None  # the same without any footage
     guiding: bool  # whether `model_mask` is that of a lone first frame, for the first call only
-    vace: VaceContext | None  # what VACE sees beside the latent
-    vace_empty: VaceContext | None  # and there, were nothing known
-    prompts: Float[Tensor, "p t"]  # how much each counts in each frame of the canvas
-    start: int = 0  # the first of its frames that is painted now
-    reference: Statistics | None = None  # what an earlier part was like
-    share: Share = 1.0  # of what the text pushes, for each frame; said on the CPU
+    vace: VaceContext | None  # the context of VACE
+    vace_empty: VaceContext | None  # the same without any footage
+    prompts: Float[Tensor, "p t"]  # weight of each prompt in each latent frame of the canvas
+    start: int = 0  # index of the segment's first latent frame on the canvas
+    reference: Statistics | None = None  # channel statistics of an earlier segment
+    share: Share = 1.0  # factor of text guidance for each frame, on the CPU
     guides: GuideFrames | None = None  # single frames of footage, after the latent
     layout: SoundLayout | None = None  # of a latent with sound in columns of its frames
 
 
 @dataclass(frozen=True, slots=True)
 class WindowPositions:
-    """Where the frames of a call stand, as the windows of each host's version say it to a model."""
+    """The positions of a call's frames, with the attributes of the host's context windows."""
 
     index_list: list[int]
     dim: int = 2
@@ -79,20 +79,20 @@ class WindowPositions:
 
 @dataclass(frozen=True, slots=True)
 class ModelInputs:
-    """What the model sees beside the latent frames that it is called on."""
+    """The inputs of one model call beside its latent frames."""
 
-    whole: int  # latent frames that are painted together
-    place: int  # of the first, as the model is to take it
-    sigma_ratio: SamplingMask | None  # of what it sees, over the sampler's
+    whole: int  # latent frames of the segment
+    place: int  # position in time of the call's first latent frame
+    sigma_ratio: SamplingMask | None  # noise level of each cell over the sampler's
     concat: ConcatChannels | None
     vace: VaceContext | None
-    frames: Tensor  # of the latent frames that are painted together: those of this call
-    start: int  # the first of them, counted over the whole canvas
+    frames: Tensor  # indices of this call's latent frames within the segment
+    start: int  # index of the segment's first latent frame on the canvas
     total: int  # latent frames of the whole canvas
-    guided: bool  # whether the first of them is clean, as HunyuanVideo I2V expects it
+    guided: bool  # whether the first latent frame is clean, as HunyuanVideo I2V expects it
     guides: tuple[Latent, Tensor] | None = None  # single frames of footage, and their positions
     layout: SoundLayout | None = None
-    per_token: bool = False  # whether the times are given to the network by us
+    per_token: bool = False  # whether the network gets a timestep per token from us
 
     @property
     def canvas_frames(self) -> list[int]:
@@ -100,7 +100,7 @@ class ModelInputs:
         return ((self.start + self.frames) % self.total).tolist()
 
     def wrap(self, options: ModelOptions) -> ModelOptions:
-        """`options` with the model called so, and by whatever called it before."""
+        """`options` with a model function that applies these inputs, then any earlier wrapper."""
         before = options.get("model_function_wrapper", call_model)
 
         def call(apply: Callable[..., Latent], arguments: HostArguments) -> Latent:
@@ -154,12 +154,11 @@ class ModelInputs:
         return arguments | {"c": conds}
 
     def for_host(self, x: Latent) -> Tensor:
-        """The latent frames of this call as the host's model takes them: packed with their sound,
-        where they have any."""
+        """The latent frames of this call in the host's form: packed with their sound, if any."""
         return x if self.layout is None else self.layout.packed(x, self.canvas_frames)[0]
 
     def from_host(self, x: Tensor) -> Latent:
-        """What the host's model gave for the latent frames of this call."""
+        """The host model's output for the latent frames of this call."""
         return x if self.layout is None else self.layout.unpacked(x, self.canvas_frames)
 
     def sliced(self, cond: Tensor, frames: int) -> Tensor:
@@ -175,7 +174,7 @@ class ModelInputs:
 
 
 def window_frames(window: Any, frames: int) -> list[int]:  # noqa: ANN401 - of any host's version
-    """The latent frames of a context window of the host, which gets `frames` of them.
+    """The latent frames of a context window of the host, which holds `frames` of them.
 
     Newer hosts put an anchor frame before the window, so that its first frame stands alone.
     """
@@ -190,7 +189,7 @@ def call_model(apply: Callable[..., Latent], arguments: HostArguments) -> Latent
 
 
 def check_latent(model: BaseModel, latent: LatentDict) -> None:
-    """ConfigError or SizeError where `model` would not see what `latent` holds."""
+    """ConfigError or SizeError where `latent` does not fit `model`."""
     samples, wanted = latent["samples"], model.latent_format.latent_channels
     if samples.ndim != 5:
         raise SizeError("`latent` of Sora Guider has no time: encode a canvas for a video model")
@@ -207,10 +206,10 @@ def is_loop(latent: LatentDict) -> bool:
 
 
 def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
-    """What `model` is used to see in its channels for footage where there is none.
+    """The content of the model's footage channels where there is no footage.
 
-    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as the
-    host's own nodes give them.
+    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as in
+    the host's own nodes.
     """
     grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
     if grey is None or grey.shape[3:] != like.shape[3:]:
@@ -239,7 +238,7 @@ class GuidedCall:
     guidance: GuidanceScale
     context: SegmentContext
     timestep: Tensor
-    scale: float  # of what the host has, over rectified flow
+    scale: float  # of the host's latent over that of rectified flow
     options: ModelOptions
     seed: int | None
 
@@ -253,8 +252,8 @@ class GuidedCall:
     def predict(self, x: Latent, sigma: Sigma, frame: int, place: int) -> Latent:
         """The clean latent of frames from `frame` on, guided by text and by footage.
 
-        The model takes them to be at `place`. Guidance is inside of the host's call, where patches
-        of other nodes read both predictions; our own denoiser guides whole videos at once.
+        `place` is their position in time for the model. Guidance happens inside the host's call,
+        where patches of other nodes read both predictions; our own denoiser guides whole videos.
         """
         devices.throw_exception_if_processing_interrupted()  # a step may be many windows
         context, negative = self.context, self.conds["negative"]
@@ -307,7 +306,7 @@ class GuidedCall:
             negative if guided or always else None,
             self.conds["positive"],
             text,
-            model_options=inputs.wrap(self.options) | own,  # hooks that call the model: as here
+            model_options=inputs.wrap(self.options) | own,  # for hooks that call the model
             seed=self.seed,
         )
         return inputs.from_host(predicted)
@@ -315,7 +314,7 @@ class GuidedCall:
     def model_inputs(
         self, x: Latent, sigma: Sigma, frames: Tensor, place: int
     ) -> tuple[Latent, ModelInputs, ModelInputs]:
-        """What the model sees of `x`, and beside it: with footage, and as if there were none."""
+        """The model's latent for `x`, and its other inputs with footage and without."""
         context, level, x_in = self.context, None, x
         guided = context.guiding and context.start + int(frames[0]) == 0
         if context.model_mask is not None and guided >= context.guiding:

@@ -44,7 +44,7 @@ class SoundLayout:
 
     @property
     def columns(self) -> int:
-        """Columns of one frame of sound, as many channels high as the video."""
+        """Columns that one frame of sound fills, with the channels of the video."""
         return ceil(self.sound[0] * self.sound[1] / self.video[0])
 
     @property
@@ -94,7 +94,7 @@ class SoundLayout:
         return [self.video_of(joint), values.unflatten(2, self.sound).transpose(1, 2)]
 
     def joined_masks(self, video: SamplingMask, sound: SoundMask) -> SamplingMask:
-        """The masks of both streams, as that of the joint latent.
+        """The mask of the joint latent, from the masks of both streams.
 
         Columns without sound are as open as the most open cell of their latent frame.
         """
@@ -108,7 +108,7 @@ class SoundLayout:
     def separated_masks(
         self, joint: SamplingMask, latent_frames: Sequence[int]
     ) -> tuple[SamplingMask, SoundMask]:
-        """The masks of both streams, of which `joint` is that of the joint latent."""
+        """The masks of both streams, from the mask of the joint latent."""
         joint = joint.expand(-1, -1, len(latent_frames), -1, -1)
         video = joint[:, :, :, : self.cells, 0].unflatten(3, self.video[1:])
         beside = joint[:, :, :, self.cells :, 0].unflatten(3, (self.most, self.columns))
@@ -117,7 +117,7 @@ class SoundLayout:
         return video, values[..., None].expand(-1, -1, -1, self.sound[1])
 
     def packed(self, joint: Joint, latent_frames: Sequence[int]) -> tuple[Packed, list[torch.Size]]:
-        """`joint` as the host packs its streams, and their sizes."""
+        """The streams of `joint` packed in the host's form, and their sizes."""
         return comfy.utils.pack_latents(self.separated(joint, latent_frames))
 
     def unpacked(self, packed: Packed, latent_frames: Sequence[int]) -> Joint:
@@ -138,7 +138,7 @@ class SoundLayout:
     def conds(
         self, levels: SamplingMask | None, rows: int, latent_frames: Sequence[int]
     ) -> dict[str, Any]:
-        """The inputs of a call on `rows` that tell the sizes and the levels of both streams."""
+        """The inputs of a call on `rows` with the sizes and the noise levels of both streams."""
         conds: dict[str, Any] = {LATENT_SHAPES: self.sizes(rows, latent_frames)}
         if levels is not None:
             video, sound = self.separated_masks(levels, latent_frames)
@@ -147,7 +147,7 @@ class SoundLayout:
         return conds
 
     def video_callback(self, callback: Callback) -> Callback:
-        """`callback` with the video alone of what it gets, as joint latents or nested ones."""
+        """`callback`, called with the video part of joint or nested latents."""
 
         def show(step: int, clean: Any, x: Any, total: int) -> None:  # noqa: ANN401
             video, noisy = (
@@ -166,7 +166,7 @@ class SoundLayout:
 def sound_layout(latent: Any, time: int, ring: bool) -> SoundLayout | None:  # noqa: ANN401
     """The layout of a nested `latent`; None of one without sound.
 
-    `time` is the frames of a latent frame; on a `ring` the first one has as many as all others.
+    `time` is the number of frames per latent frame; on a `ring` the first one has `time` too.
     ConfigError for other streams than video and sound.
     """
     if not is_nested(latent):
@@ -185,7 +185,7 @@ def sound_layout(latent: Any, time: int, ring: bool) -> SoundLayout | None:  # n
 
 
 def frames_per_latent_frame(model: comfy.model_base.BaseModel, latent: LatentDict) -> int:
-    """How many frames a latent frame stands for: as the canvas was encoded, or as the host says."""
+    """Frames per latent frame: as the canvas was encoded, or as the host states."""
     encoded, kind = canvas_latent_of(latent), model.latent_format
     if encoded is not None:
         return encoded.compression.time
@@ -193,8 +193,8 @@ def frames_per_latent_frame(model: comfy.model_base.BaseModel, latent: LatentDic
 
 
 def frames_beside(latent_frames: int, sound_frames: int, time: int, ring: bool) -> tuple[int, ...]:
-    """For each frame of the sound the latent frame during whose video it is heard at its middle."""
-    lead = time - 1 if not ring else 0  # a lone first frame is as the last of a whole group
+    """For each frame of the sound, the latent frame whose video plays at its middle."""
+    lead = time - 1 if not ring else 0  # a lone first frame counts as the last of a whole group
     total = latent_frames * time - lead
     middles = ((j + 0.5) * total / sound_frames for j in range(sound_frames))
     return tuple(min(latent_frames - 1, (int(middle) + lead) // time) for middle in middles)
@@ -208,8 +208,8 @@ def streams_from(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Both streams of a nested latent and their masks.
 
-    Sound that is empty (zeros) is free. Sound that was encoded, with a mask of ones or none, is
-    held where the video is: an extended video goes on with both.
+    Empty sound (zeros) is free. Encoded sound without a mask, or with one of ones, is held where
+    the video is, so that an extended video continues both.
     """
     known = streams_of(latent)
     masks = [] if denoise_mask is None else streams_of(denoise_mask)
@@ -225,8 +225,8 @@ def streams_from(
 def sound_mask(video: SamplingMask, sound: SoundMask, time: int, ring: bool) -> SoundMask:
     """The mask of the sound that runs beside a video with the mask `video`.
 
-    A frame of sound is held as firmly as the firmest cell of the video at its time: a hole in the
-    picture, or more picture around it, leaves the sound as it is.
+    A frame of sound gets the lowest mask value of the video at its time: a hole in the picture, or
+    a larger picture around it, does not change the sound.
     """
     by_frame = video.amin((3, 4))
     frames = list(frames_beside(video.shape[2], sound.shape[2], time, ring))

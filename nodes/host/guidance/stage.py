@@ -46,7 +46,7 @@ class SigmaStage:
             )
 
     def start_of(self, known: Latent, mask: SamplingMask, frames: slice) -> Latent:
-        """What the sampler starts from in `frames`, whose footage and history are `known`."""
+        """The sampler's input in `frames`, whose footage and history are `known`."""
         if self.start is None:
             return known
         start = self.start[:, :, frames]
@@ -67,8 +67,8 @@ def stage_of(
 ) -> SigmaStage:
     """The stage that a sampler runs from `latent_image` over the canvas `latent` of its guider.
 
-    The footage is that of the guider's latent. A latent without a noise mask has none: then the
-    sampler's own mask, if any, holds what the sampler starts from.
+    The guider's latent supplies the footage. A latent without a noise mask has no footage: then the
+    sampler's own mask, if any, holds the sampler's input.
     """
     known = latent_image
     if "noise_mask" in latent and latent["samples"].shape == latent_image.shape:
@@ -104,7 +104,7 @@ def joint_stage(
 ) -> tuple[SigmaStage, Latent]:
     """The stage of a latent with sound, and its noise, both as joint latents of `layout`.
 
-    The footage is that of `latent` where this has sound too, else what the sampler starts from.
+    `latent` supplies the footage if it has sound too, else the sampler's input does.
     """
     source = {"samples": latent_image, "noise_mask": denoise_mask}
     if "noise_mask" in latent and is_nested(latent["samples"]):

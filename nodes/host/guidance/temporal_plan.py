@@ -1,4 +1,4 @@
-"""How many latent frames a model of the host takes at a time: its training, memory, the user."""
+"""The latent frames of one model call, from the model's training, memory and the user."""
 
 from typing import Any
 
@@ -21,10 +21,8 @@ from .conditioning_support import ConditioningSupport
 from .predict import is_loop
 from .trained_length import trained_latent_frames
 
-MEMORY_SHARE = (
-    0.5  # of a device's memory, for what is alive while a model runs; the rest is for weights
-)
-BATCH_ROWS = 2  # towards the prompt and away from the other, side by side
+MEMORY_SHARE = 0.5  # share of a device's memory for activations; the rest is for weights
+BATCH_ROWS = 2  # cond and uncond in one batch
 OFFLOADING = 8  # times as many run where rows go one by one and weights wait in main memory:
 # 81 frames of 1280x720 in 12 GB where the share above holds 13 (ComfyUI-WanVideoWrapper#1713)
 
@@ -38,7 +36,7 @@ def plan_for_latent(
     """The plan for `latent` on this model and its device.
 
     `seconds` is the length of a window; 0 takes the length that the model was trained for, or what
-    memory holds. ConfigError for other `seconds` where no canvas belongs to `latent`.
+    memory holds. ConfigError for other `seconds` where `latent` has no canvas.
     """
     length, remark = frames_at_once(patcher, latent, seconds)
     ours = isinstance(patcher.model, HostModel)
@@ -54,8 +52,10 @@ def plan_for_latent(
 
 
 def window_sigmas(plan: TemporalPlan, sigmas: Tensor) -> Tensor:
-    """`sigmas`, as Sora Schedule makes them for what the model sees at a time: left to itself,
-    it counts the whole latent. Other schedules stay as they are."""
+    """`sigmas`; those of Sora Schedule are recomputed for the length of one model call.
+
+    Sora Schedule itself counts the tokens of the whole latent.
+    """
     as_whole, as_window = (
         torch.tensor(shifted_sigmas(len(sigmas) - 1, clip_shift(grid))).to(sigmas)
         for grid in (plan.whole, plan.window)
@@ -66,11 +66,11 @@ def window_sigmas(plan: TemporalPlan, sigmas: Tensor) -> Tensor:
 def frames_at_once(
     patcher: comfy.model_patcher.ModelPatcher, latent: LatentDict, seconds: float
 ) -> tuple[int, str]:
-    """As many latent frames as last `seconds`, and a remark for the user.
+    """The latent frames of one model call of `seconds`, and a remark for the user.
 
-    For 0 as many as the model was trained for; for a model of unknown length as many as memory
-    holds. Less than the trained length only where even offloading cannot hold it, with a remark.
-    Counts all memory, not what is free: the same each time.
+    0 seconds is the length that the model was trained for, or what memory holds if that is unknown.
+    The result is shorter than the trained length only where even offloading cannot hold it, with a
+    remark. Total memory counts, not free memory, so that the result is reproducible.
     """
     frames = latent["samples"].shape[2]
     least, model, remark = min(frames, SEGMENT_SETTINGS.history + 1), patcher.model, ""

@@ -1,8 +1,8 @@
-"""A noise level for each token of a Wan network, whose host class gives one a latent frame or none.
+"""A noise level for each token of a Wan network; its host class passes one per frame or fewer.
 
 Wan 2.2 5B was trained and is run with a timestep for each token (Wan-Video/Wan2.2, wan/
 textimage2video.py); Pusa and SkyReels-V2 DF are Wan 2.1 weights trained with one for each latent
-frame. The network of the host takes both. Axes: b rows, t latent frames, y x cells, n tokens.
+frame. The network of the host accepts both. Axes: b rows, t latent frames, y x cells, n tokens.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ from torch.nn.functional import max_pool3d
 
 from ....sora_core.sampling.inpaint import SamplingMask, mask_by_frame
 
-TOKENS_BESIDE = ("reference_latent", "time_dim_concat")  # then tokens are not those of the latent
+TOKENS_BESIDE = ("reference_latent", "time_dim_concat")  # these add tokens that the latent lacks
 
 
 def takes_token_times(model: comfy.model_base.BaseModel) -> bool:
-    """Whether the network of `model` takes a time for each of its tokens."""
+    """Whether the network of `model` accepts a timestep for each of its tokens."""
     return isinstance(model.diffusion_model, comfy.ldm.wan.model.WanModel)
 
 
@@ -39,7 +39,7 @@ def token_times(
 
 @contextmanager
 def times_per_token(model: comfy.model_base.BaseModel, ratio: SamplingMask) -> Iterator[None]:
-    """While it lasts, `model` gives its network `ratio` times the time of the whole latent."""
+    """Within this context `model` passes its network the latent's timestep times `ratio`."""
     network: Any = model.diffusion_model
     patch = tuple(network.patch_size)
 
@@ -58,7 +58,7 @@ def times_per_token(model: comfy.model_base.BaseModel, ratio: SamplingMask) -> I
 def called_per_token(
     apply: Callable[..., Tensor], ratio: SamplingMask | None
 ) -> Callable[..., Tensor]:
-    """`apply`, the host's apply_model, with a time for each token; itself where `ratio` is None."""
+    """The host's apply_model `apply` with a timestep for each token; unchanged for `ratio` None."""
     if ratio is None:
         return apply
     model: Any = getattr(apply, "__self__", None)

@@ -1,4 +1,4 @@
-"""Footage as Wan VACE takes it: a context and a mask, as the host's WanVaceToVideo makes them.
+"""Footage for Wan VACE: a context and a mask in the form of the host's WanVaceToVideo.
 
 Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
@@ -32,10 +32,10 @@ def takes_vace_context(model: comfy.model_base.BaseModel) -> bool:
 def vace_context(
     model: comfy.model_base.BaseModel, footage: Latent, mask: SamplingMask, empty: Latent
 ) -> VaceContext:
-    """What VACE sees: footage where `mask` is 0, `empty` (grey) elsewhere, and where it generates.
+    """The context of VACE: footage where `mask` is 0, `empty` (grey) elsewhere, and the mask.
 
-    `footage` and `empty` are as the VAE encoded them. The second half of the video channels holds
-    what is to be changed: here always grey, since footage is either exact or not shown at all.
+    `footage` and `empty` are as the VAE encoded them. The second half of the video channels is for
+    footage to change: here always grey, since footage is either exact or absent.
     """
     generated = (mask > 0).expand_as(footage[:, :1])
     inactive = torch.where(generated, empty, footage)
@@ -47,9 +47,9 @@ def vace_context(
 def vace_mask_frames(frames: int) -> Tensor:
     """The latent frame whose mask each of `frames` latent frames gets.
 
-    VACE resizes the mask of the video's frames to the latent frames by "nearest-exact", and was
-    trained so: the first latent frame takes that of the second frame, and a lone first image is
-    marked as generated though it is in the context (ali-vilab/VACE, wan_vace.py).
+    VACE resizes the mask of the video's frames to the latent frames by "nearest-exact", in training
+    too: the first latent frame gets that of the second frame, and a lone first image is marked as
+    generated although it is in the context (ali-vilab/VACE, wan_vace.py).
     """
     nearest = torch.tensor(vace_video_frames(frames, False, Compression(time=STEP)))
     return (nearest + STEP - 1) // STEP
@@ -67,7 +67,7 @@ def vace_pixel_context(
     open_pixels: Bool[Tensor, "t y2 x2"],
     empty: Latent,
 ) -> VaceContext:
-    """What VACE sees of a canvas that was encoded as one `video`, grey in its open pixels."""
+    """The context of VACE for a canvas that was encoded as one `video`, grey in its open pixels."""
     videos = [model.process_latent_in(part) for part in (video, empty)]
     marks = rearrange(open_pixels, "t (y p) (x q) -> 1 (p q) t y x", p=CELL, q=CELL)
     return torch.cat([*videos, marks.to(video)], dim=1)[:, None]

@@ -94,7 +94,7 @@ class HostTextEncoder(TextEncoder):
         return encoded.states[encoded.mask][None].to(devices.intermediate_device()), None
 
     def generate(self, tokens: object, **sampling: object) -> NoReturn:
-        """ConfigError: a node of the host asks this text encoder for text."""
+        """Raises ConfigError: this text encoder cannot generate text."""
         raise ConfigError(
             f"clip: {type(self).__name__} writes no text: connect a language model, such as Qwen "
             "or Gemma"

@@ -329,7 +329,7 @@ class HostModel(comfy.model_base.BaseModel):
 
 
 class HostConfig(comfy.supported_models_base.BASE):
-    """The host's configuration of the model, by which it builds it."""
+    """The host's configuration, from which it builds the model."""
 
     unet_extra_config = {}  # noqa: RUF012  the host copies it
     supported_inference_dtypes = [torch.bfloat16, torch.float16, torch.float32]  # noqa: RUF012

@@ -64,7 +64,7 @@ class HostVAE(comfy.sd.VAE):
         self.process_output = to_image_in_place
         config = autoencoder.config
         fine = config.fine_width
-        # the two frames before that each block remembers, while those of the next chunk are made
+        # the two past frames that each block stores, while those of the next chunk are computed
         past = 2 * (
             config.fine_depth * fine + config.coarse_depth * config.coarse_width // MERGE**2
         )
@@ -92,7 +92,7 @@ class HostVAE(comfy.sd.VAE):
 
 
 class quiet_log:  # noqa: N801  reads as a phrase
-    """Suppresses the host's warning of a VAE without weights: they are loaded afterwards."""
+    """Suppresses the host's warning about a VAE without weights, which are loaded afterwards."""
 
     def __enter__(self) -> None:
         logging.getLogger().addFilter(self.keep)
@@ -124,7 +124,7 @@ def load_vae(path: Path, bundle: CheckpointConfig) -> HostVAE:
 
 
 def compression(vae: VAE) -> Compression:
-    """How much `vae`, of any model, compresses."""
+    """The compression of `vae`, of any model."""
     side: Any = vae.spacial_compression_decode()
     return Compression(vae.temporal_compression_decode() or 1, side, side)
 

@@ -22,9 +22,9 @@ PATCHED = (
     "hook_patches",
     "weight_wrapper_patches",
 )
-"""Attributes of the host's model patcher that hold changes by nodes, beside weights."""
+"""Attributes of the host's model patcher with changes by nodes other than weight patches."""
 
-FLEETING = ("uuid", SPAN_KEY)  # random; and covered by the weights of the prompts
+FLEETING = ("uuid", SPAN_KEY)  # one is random, the weights of the prompts cover the other
 
 
 def model_fingerprint(patcher: comfy.model_patcher.ModelPatcher) -> list[object]:

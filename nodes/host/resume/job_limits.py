@@ -16,16 +16,16 @@ GIGABYTES_SETTING, DAYS_SETTING = "Sora.Jobs.MaxGigabytes", "Sora.Jobs.MaxDays"
 
 USER_SETTINGS = "comfy.settings.json"
 LIMITS_FILE = "limits.json"
-"""In the folder of the jobs: {"gigabytes": 20, "days": 30}, for servers that have no page."""
+"""In the folder of the jobs: {"gigabytes": 20, "days": 30}, for servers without a page."""
 
 MAX_TABLE_BYTES = 10_000_000  # bytes of a file of settings
 
 
 def job_limits() -> JobLimits:
-    """The limits that hold: of several users of the server the most generous.
+    """The limits in force: of several users of the server, the most generous.
 
-    A limit that no user has set comes from `LIMITS_FILE`, or else is the default. What is no number
-    of 0 or more counts as not set.
+    A limit that no user has set comes from `LIMITS_FILE`, or else is the default. Values other than
+    numbers of 0 or more count as not set.
     """
     settings = [read_table(path) for path in settings_files()]
     file, default = read_table(jobs_folder() / LIMITS_FILE), JobLimits()
@@ -66,14 +66,14 @@ def chosen(
 
 
 def limit_of(value: object) -> float | None:
-    """`value` as a limit; None where it is no number of 0 or more."""
+    """`value` as a limit; None unless it is a number of 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value < 1e12 else None
 
 
 def tidy_jobs() -> str:
-    """Removes finished jobs over the limits; a sentence of what was removed, empty for nothing.
+    """Removes finished jobs over the limits; a sentence about them, empty if there are none.
 
     A folder that cannot be read is left as it is, with a warning in the log.
     """

@@ -1,1 +1,1 @@
-"""What other nodes connect to ours, checked and brought to one form before a node runs."""
+"""Inputs from other nodes, checked and converted to one form before a node runs."""

@@ -27,7 +27,7 @@ SOCKETS: dict[str, Callable[[str, Any], object]] = {
     "SORA_CANVAS": checked_canvas,
     **{kind: partial(checked_service, kind) for kind in METHODS},
 }
-"""For each socket type what checks a value: its name, the value -> the value to use."""
+"""The check of each socket type: (name, value) -> the value to use."""
 
 WIDGETS: dict[str, Callable[[str, Any, io.Input], object]] = {
     "INT": checked_int,
@@ -36,14 +36,14 @@ WIDGETS: dict[str, Callable[[str, Any, io.Input], object]] = {
     "BOOLEAN": checked_switch,
     "COMBO": checked_option,
 }
-"""The same for values that have a widget, whose range the input knows."""
+"""The same for inputs with a widget: (name, value, input) -> the value to use."""
 
 
 def checked_inputs(node: Node) -> Node:
-    """`node`, whose `execute` gets its inputs as the tables give them.
+    """`node`, whose `execute` gets its inputs checked and converted by the tables.
 
-    The error of an input that is refused names it, the limit and the fix. An optional input that
-    is None counts as not connected.
+    The error for a refused input names it, the limit and the fix. An optional input that is None
+    counts as not connected.
     """
     execute: Any = node.execute.__func__
     parameters = signature(execute)
@@ -71,7 +71,7 @@ def checked_inputs(node: Node) -> Node:
 
 
 def checked_value(spec: io.Input, value: object) -> object:
-    """What `spec` uses in place of `value`; SoraError where nothing can be."""
+    """`value` converted for the input `spec`; SoraError where that is impossible."""
     kinds = spec.get_io_type().split(",")
     kind = kinds[0] if len(kinds) == 1 else fitting(kinds, value)
     if kind in WIDGETS:
@@ -80,6 +80,6 @@ def checked_value(spec: io.Input, value: object) -> object:
 
 
 def fitting(kinds: list[str], value: object) -> str:
-    """The type among `kinds` that `value` seems to have."""
+    """The type among `kinds` that fits `value` best."""
     looks = {"IMAGE": isinstance(value, Tensor), "LATENT": isinstance(value, Mapping)}
     return next((kind for kind in kinds if looks.get(kind, False)), kinds[0])

@@ -1,4 +1,4 @@
-"""Code of other packs: what it raises when it is asked for its contents, as a sentence."""
+"""Errors from other packs' code, converted to errors that name the input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ FOREIGN_ERRORS = (
     TypeError,
     ValueError,
 )
-"""What code of other packs raises when it is asked for its contents."""
+"""Errors that objects of other packs may raise on access to their contents."""
 
 
 @contextmanager
 def foreign_code(name: str, kind: str) -> Iterator[None]:
     """Turns an error of another pack's object at the input `name` into a MediaError.
 
-    Lack of memory is left to the host, which frees some.
+    Out-of-memory errors pass through: the host frees memory.
     """
     try:
         yield

@@ -19,7 +19,7 @@ FULL_SCALE = 2**15  # of samples of 16 bits
 
 
 def checked_audio(name: str, value: object) -> dict[str, Any]:
-    """The AUDIO `value` with a waveform of 1 c n in float32; one of c n or n is an AUDIO too."""
+    """The AUDIO `value` with a waveform of 1 c n in float32; c n and n are accepted."""
     if not isinstance(value, Mapping):
         raise ConfigError(f"{name}: {type_name(value)} in place of an AUDIO: connect an AUDIO")
     with foreign_code(name, "AUDIO"):
@@ -36,7 +36,7 @@ def checked_audio(name: str, value: object) -> dict[str, Any]:
 
 
 def checked_rate(name: str, rate: object) -> int:
-    """Samples a second; ConfigError unless `rate` is a whole number that sound cards know."""
+    """`rate` in samples a second; ConfigError unless it is a whole number in the allowed range."""
     number = number_of(rate)
     if (
         number is None
@@ -51,14 +51,14 @@ def checked_rate(name: str, rate: object) -> int:
 
 
 def checked_video(name: str, value: object) -> Input.Video:
-    """The VIDEO `value`; one of a file is not opened, any other is read into its components."""
+    """The VIDEO `value`; a file is not opened, any other video is read into its components."""
     if not isinstance(value, Input.Video):
         raise ConfigError(f"{name}: {type_name(value)} in place of a VIDEO: connect a VIDEO")
     return value if isinstance(value, InputImpl.VideoFromFile) else video_in_memory(name, value)
 
 
 def video_in_memory(name: str, video: Input.Video) -> Input.Video:
-    """`video` with frames, rate and sound as they are checked."""
+    """`video` with checked frames, rate and sound."""
     with foreign_code(name, "VIDEO"):
         components = video.get_components()
     if not isinstance(components, Types.VideoComponents):

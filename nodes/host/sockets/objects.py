@@ -19,7 +19,7 @@ METHODS = {
     "NOISE": ("generate_noise",),
     "GUIDER": ("sample",),
 }
-"""Methods by which a value of a socket type is recognised: packs bring classes of their own."""
+"""Methods that identify a value of a socket type, since packs have their own classes."""
 
 
 def checked_service(kind: str, name: str, value: object) -> object:
@@ -74,7 +74,7 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "hooks": (lambda value: hasattr(type(value), "get_type"), "hooks of ComfyUI"),
     SPAN_KEY: (is_span, "a start and an end in seconds"),
 }
-"""What the host or this pack reads of a conditioning's options, beside tensors."""
+"""The options of a conditioning that the host or this pack reads, other than tensors."""
 
 TENSORS = ("pooled_output", "mask", "attention_mask")
 

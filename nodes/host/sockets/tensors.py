@@ -1,8 +1,8 @@
 """IMAGE, MASK, LATENT and SIGMAS of other nodes: axes, types and numbers.
 
-What ordinary nodes of other packs give, and has one meaning, is brought to the host's usual form: a
-single image or mask without a batch axis, grey images, half precision. All else is refused. Nothing
-is copied but what has another type. Axes: b batch, c channels, t frames, y rows, x columns.
+Common outputs of other packs with one clear meaning are converted to the host's usual form: single
+images and masks without a batch axis, grey images, half precision. Anything else is refused. Only
+tensors of another type are copied. Axes: b batch, c channels, t frames, y rows, x columns.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from ..latents import CANVAS_LATENT_KEY, LatentDict, is_nested
 from .foreign import foreign_code
 
 MAX_MAGNITUDE = 1e6  # of latents and sigmas: float16 ends at 65504, sigmas of the host below 1e4
-MASK_RANGE = (-0.5, 1.5)  # masks end at 0 and 1; resizing by a cubic filter overshoots a little
-REDUCED_TOGETHER = 2**24  # values: a tensor that is a view is copied by parts to be reduced
+MASK_RANGE = (-0.5, 1.5)  # masks are in [0, 1]; a cubic resize overshoots a little
+REDUCED_TOGETHER = 2**24  # values: a view is copied in parts of this size and reduced
 NAN_FIX = "look at the node that made it; half precision may overflow there"
 
 
@@ -32,7 +32,7 @@ def shape_text(tensor: Tensor) -> str:
 
 
 def checked_tensor(name: str, value: object, kind: str) -> Tensor:
-    """`value` if it is an ordinary tensor with content; `kind` is what the input `name` takes.
+    """`value` if it is an ordinary tensor with content; `kind` is the type of the input `name`.
 
     ConfigError for anything else and for tensors without storage, SizeError for empty ones.
     """
@@ -47,9 +47,9 @@ def checked_tensor(name: str, value: object, kind: str) -> Tensor:
 
 
 def extremes(tensor: Tensor) -> tuple[float, float]:
-    """The least and the greatest number of a real tensor; NaN where it holds any.
+    """The minimum and the maximum of a real tensor; NaN if it contains any.
 
-    It reads each number once and allocates nothing of the size of `tensor`.
+    Reads each number once and allocates nothing of the size of `tensor`.
     """
     for axis, stride in enumerate(tensor.stride()):
         if stride == 0:  # expanded: the same numbers again
@@ -87,7 +87,7 @@ def checked_numbers(
 def checked_image(name: str, value: object) -> Tensor:
     """The IMAGE `value` as b y x c, of 3 or 4 channels, in float32.
 
-    A single image, a grey one, a batch of videos and bytes are images too.
+    A single image, a grey image, a batch of videos and bytes are accepted too.
     """
     image = checked_tensor(name, value, "an IMAGE")
     if image.ndim == 3 and image.shape[-1] in (3, 4):
@@ -109,7 +109,7 @@ def three_channels(image: Tensor) -> Tensor:
 
 
 def checked_mask(name: str, value: object) -> Tensor:
-    """The MASK `value` as b y x in float32; a single one, bits and more axes are masks too."""
+    """The MASK `value` as b y x in float32; y x, booleans and extra axes are accepted."""
     mask = checked_tensor(name, value, "a MASK")
     if mask.ndim < 2:
         raise SizeError(f"{name}: a MASK of {shape_text(mask)}: give pictures x rows x columns")
@@ -122,8 +122,8 @@ def checked_mask(name: str, value: object) -> Tensor:
 def checked_latent(name: str, value: object) -> LatentDict:
     """The LATENT `value` with samples and a noise mask of float32.
 
-    A noise mask of None is none. Of a latent of several streams, as of video with sound, the
-    numbers of each are checked.
+    A noise mask of None counts as absent. Each stream of a nested latent, as of video with sound,
+    is checked.
     """
     if not isinstance(value, Mapping) or "samples" not in [*value]:
         what = "a LATENT without samples" if isinstance(value, Mapping) else type_name(value)
@@ -145,7 +145,7 @@ def checked_latent(name: str, value: object) -> LatentDict:
 
 
 def checked_samples(name: str, value: object) -> Tensor:
-    """The samples of a LATENT, of 3 axes (sound) to 5 (video); bits are none."""
+    """The samples of a LATENT, of 3 axes (sound) to 5 (video); booleans are refused."""
     samples = checked_tensor(name, value, "a LATENT")
     if not 3 <= samples.ndim <= 5:
         raise SizeError(
@@ -168,10 +168,10 @@ def checked_noise_mask(name: str, value: object) -> Tensor:
 
 
 def checked_sigmas(name: str, value: object) -> Tensor:
-    """The SIGMAS `value` in float32: none, or 0 and more, and above 0 but for the last."""
+    """The SIGMAS `value` in float32: empty, or all above 0, except that the last may be 0."""
     if (
         isinstance(value, Tensor) and not value.is_nested and value.shape == (0,)
-    ):  # a schedule that was split at its end
+    ):  # empty: a schedule that was split at its end
         return value
     sigmas = checked_tensor(name, value, "SIGMAS")
     if sigmas.ndim != 1 or sigmas.dtype == torch.bool:

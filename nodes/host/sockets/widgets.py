@@ -1,4 +1,4 @@
-"""Numbers, texts and switches that a link brings: the host checks only what is typed in."""
+"""Numbers, texts and switches from connections: the host checks only values typed in."""
 
 from math import isfinite
 
@@ -8,11 +8,11 @@ from ....sora_core.errors import ConfigError
 from .scalars import number_of
 from .tensors import type_name
 
-HUGE = 10**20  # a whole number that is not written out
+HUGE = 10**20  # larger whole numbers are not written out
 
 
 def checked_int(name: str, value: object, spec: io.Input) -> int:
-    """The whole number `value`, in the range of the input; a float without a fraction is one."""
+    """The whole number `value`, in the range of the input; 3.0 counts as 3."""
     number = number_of(value)
     if isinstance(number, float) and isfinite(number) and number == int(number):
         number = int(number)
@@ -30,7 +30,7 @@ def checked_float(name: str, value: object, spec: io.Input) -> float:
 
 
 def in_range(name: str, number: float, spec: io.Input) -> float:
-    """`number`; ConfigError outside the range that the input shows, or that of a float."""
+    """`number`; ConfigError outside the range of the input, or of a float."""
     least = getattr(spec, "min", None)
     most = getattr(spec, "max", None)
     if not (-HUGE if least is None else least) <= number <= (HUGE if most is None else most):
@@ -39,13 +39,13 @@ def in_range(name: str, number: float, spec: io.Input) -> float:
 
 
 def range_text(spec: io.Input) -> str:
-    """The range that the input shows; empty if it shows none."""
+    """The range of the input in words; empty if it has none."""
     least, most = getattr(spec, "min", None), getattr(spec, "max", None)
     return "" if least is None or most is None else f" from {least:.15g} to {most:.15g}"
 
 
 def described(value: object) -> str:
-    """`value` if it is a short number, else its type: texts of any length and kind come in."""
+    """`value` if it is a short number, else its type, since texts may be of any length."""
     number = number_of(value)
     if number is None:
         return f"is {type_name(value)}"

@@ -14,21 +14,21 @@ from ..models.vae import VAE, HostVAE, compression, interruptible
 from .temporal_tiling import TILE, decoded_at_once, decoded_in_tiles
 from .wan_streaming import decode_streaming, decodes_streaming
 
-LOOP_BEFORE, LOOP_AFTER = 12, 1  # latent frames that another VAE sees beyond both ends of a ring
+LOOP_BEFORE, LOOP_AFTER = 12, 1  # extra latent frames before and after a ring, for other VAEs
 
 
 class VideoDecoding:
-    """The video of a latent in [-1, 1], in chunks; and, when they were made, how exact it is.
+    """The video of a latent in [-1, 1], in chunks; afterwards `summary` states how exact it is.
 
-    On a `ring` every latent frame stands for as many frames, and the last leads to the first: exact
+    On a `ring` all latent frames cover equally many frames, and the first follows the last: exact
     in our VAE. Others get `LOOP_BEFORE` latent frames of the ring's end before it, and its start
-    after it. One that looks further back, as Wan's 33 frames, decodes the start a little as if the
-    video began there: by 0.06 root mean square in a random network, where nothing fades with
-    distance.
+    after it. A VAE that looks back further, such as Wan's by 33 frames, decodes the start slightly
+    as if the video began there: by 0.06 root mean square in a random network, where no influence
+    fades with distance.
 
-    Footage that was `met`, after what was painted, is decoded as it was encoded by a VAE that looks
-    back alone: ours, and those that remember. Ours has a decoder of its own for what was `painted`.
-    What `left` footage goes on in its colours, whatever the VAE.
+    At `joins`, footage after generated frames is decoded as it was encoded, by causal streaming
+    VAEs: ours and those of the Wan kind. Ours decodes generated frames (`mask`) with a decoder of
+    their own. At `fades`, generated frames after footage continue its colours, with any VAE.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class VideoDecoding:
         return fade_colours(self.chunks(), self.fades)
 
     def chunks(self) -> Iterator[Video]:
-        """The video as the VAE decodes it."""
+        """The video from the VAE, before the colour fades."""
         if isinstance(self.vae, HostVAE):
             self.method = "in chunks, each from where the one before ended: as all at once"
             yield from self.by_our_vae(self.vae)
@@ -83,7 +83,7 @@ class VideoDecoding:
             yield video.float().to(vae.output_device)
 
     def by_host_vae(self, latent: Latent) -> Iterator[Video]:
-        """Frame by frame through a VAE that remembers, in tiles of time through any other."""
+        """The video by a VAE of the host: latent frame by latent frame, or in tiles."""
         ratio, yielded = self.vae.upscale_ratio, 0
         frames = latent.shape[2] if latent.ndim == 5 else 1
 
@@ -98,7 +98,7 @@ class VideoDecoding:
                     yield video
                     yielded += video.shape[2]
                 return
-            except devices.OOM_EXCEPTION:  # the host decodes tiles of space then
+            except devices.OOM_EXCEPTION:  # then the host decodes in spatial tiles
                 devices.soft_empty_cache()
         pressed = compression(self.vae)
         regular = isinstance(ratio, tuple) and ratio[0](TILE) == pressed.pixel_frames(TILE)
@@ -112,7 +112,7 @@ class VideoDecoding:
         yield from frame_range(decoded_in_tiles(self.vae, latent, self.overlapped), yielded, total)
 
     def overlapped(self, apart: float) -> None:
-        """Records how much two tiles differ where they overlap, for `method` and the summary.
+        """Records the difference of two tiles where they overlap, for `method` and the summary.
 
         `apart` is in units of a video in [-1, 1]; the largest one counts.
         """

@@ -14,24 +14,24 @@ from ..models.vae import VAE, HostVAE, compression, interruptible
 from .temporal_tiling import BYTES, TILE_OVERLAP, encoded_at_once, encoded_in_tiles, most_frames
 from .wan_streaming import encode_streaming, encodes_streaming
 
-ENCODE_COPIES = 3  # of the pixels in memory: as they came, as they wait, as the VAE is given them
+ENCODE_COPIES = 3  # copies of the pixels in memory: received, buffered, and the VAE's input
 
 
 @dataclass(slots=True)
 class EncodeStrategy:
-    """How a video is encoded: the function, how many frames it holds at most, and what to say."""
+    """How a video is encoded: the function, the most frames it buffers, and a summary."""
 
     encode: Encode
     frames: int
     summary: str
 
     def memory(self, width: int, height: int) -> int:
-        """Bytes of main memory that pixels take at the peak, about."""
+        """The approximate peak of main memory for pixels, in bytes."""
         return ENCODE_COPIES * BYTES * self.frames * width * height
 
 
 def encode_strategy(vae: VAE, size: Size) -> EncodeStrategy:
-    """How `vae` encodes a video of `size`; SizeError where it has not the memory for any way."""
+    """How `vae` encodes a video of `size`; SizeError where the memory suffices for no strategy."""
     step, area = compression(vae).time, size.width * size.height
     few = min(size.frames, max(step, CHUNK_PIXELS // area))
     if isinstance(vae, HostVAE):
@@ -43,7 +43,7 @@ def encode_strategy(vae: VAE, size: Size) -> EncodeStrategy:
 
 
 def tiled_strategy(vae: VAE, size: Size) -> EncodeStrategy:
-    """All at once, or else in parts, which then say how far any two of them were apart."""
+    """Encoding at once, or else in parts whose largest difference at overlaps is reported."""
     length, context, most = most_frames(vae, size), TILE_OVERLAP * compression(vae).time, 0.0
 
     def overlapped(apart: float) -> None:
@@ -61,7 +61,7 @@ def tiled_strategy(vae: VAE, size: Size) -> EncodeStrategy:
 
 
 def encode_chunked(vae: HostVAE, chunks: Iterable[Video]) -> Iterator[Latent]:
-    """Our VAE's latent: each chunk carries on where the last one ended."""
+    """The latent by our VAE: each chunk continues from the state of the last one."""
 
     def groups() -> Iterator[Video]:
         for chunk in chunks:
@@ -76,7 +76,7 @@ def encode_chunked(vae: HostVAE, chunks: Iterable[Video]) -> Iterator[Latent]:
 def grey_latent(vae: VAE, grid: Grid) -> Latent:
     """Three latent frames of grey: the first of a video, the second, and any later one.
 
-    Models with channels for footage were trained to see grey where there is none.
+    Models with footage channels were trained with grey where there is no footage.
     """
     pressed = compression(vae)
     return encoded_at_once(

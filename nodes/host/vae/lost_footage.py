@@ -1,4 +1,4 @@
-"""Footage that a sampler did not keep, found in its result."""
+"""Detection of footage that a sampler changed."""
 
 import comfy.utils
 from torch import Tensor
@@ -7,10 +7,10 @@ from ..latents import LOST_TOLERANCE, LatentDict, canvas_latent_of, opened_frame
 
 
 def lost_footage(latent: LatentDict) -> str:
-    """A sentence where cells with mask 0 are no longer the footage; empty where all are.
+    """A sentence where cells with mask 0 no longer equal the footage; empty where all do.
 
-    Two KSampler (Advanced) in a row lose it: the first one ends on noise, and the host takes that
-    noise for the footage of the second (Comfy-Org/ComfyUI#5452).
+    Two KSampler (Advanced) in a row lose it: the first one ends on noise, which the host uses as
+    the footage of the second (Comfy-Org/ComfyUI#5452).
     """
     encoded, mask, samples = canvas_latent_of(latent), latent.get("noise_mask"), latent["samples"]
     if encoded is None or not isinstance(mask, Tensor) or encoded.known.shape != samples.shape:

@@ -1,7 +1,7 @@
-"""Convolutions over time on a CPU, without the copies that torch makes for small ones.
+"""Convolutions over time on a CPU, without torch's copies for small ones.
 
-torch first lays all that a small convolution sees side by side, 27 times its input where it sees
-3x3x3. oneDNN, to which it gives large ones, reads the input where it is.
+For small convolutions torch first copies all input patches side by side: 27 times the input for a
+kernel of 3x3x3. oneDNN, which torch uses for large ones, reads the input in place.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Direct(TorchFunctionMode):
-    """While open, oneDNN convolves what it can: of the same numbers but for the order of sums."""
+    """A context in which oneDNN runs all convolutions it can; only the order of sums differs."""
 
     def __torch_function__(
         self,
@@ -30,7 +30,7 @@ class Direct(TorchFunctionMode):
 
 
 def reads_in_place(x: Tensor, *rest: object) -> bool:
-    """Whether oneDNN takes a convolution as torch's layers call it, a number for each axis."""
+    """Whether oneDNN supports this call of a convolution, with a number for each axis."""
     described = len(rest) == 6 and all(isinstance(each, tuple) for each in rest[2:5])
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and x.ndim == 5
     return described and plain and torch.backends.mkldnn.is_available()

@@ -21,8 +21,8 @@ from ..latents import LatentDict
 from ..models.vae import VAE
 from ..sockets.foreign import foreign_code
 
-SOUND_CHANNELS = 2  # of the sound that audio VAEs take
-DEFAULT_RATE = 44_100  # samples a second, where a VAE names none; the host's nodes take it too
+SOUND_CHANNELS = 2  # of the input of audio VAEs
+DEFAULT_RATE = 44_100  # samples a second, if a VAE states none; as in the host's nodes
 
 SoundLatent = Float[Tensor, "b a u f"]
 
@@ -30,8 +30,8 @@ SoundLatent = Float[Tensor, "b a u f"]
 def latent_with_sound(vae: VAE, encoded: CanvasLatent, latent: LatentDict) -> LatentDict:
     """`latent` of the canvas `encoded` with its sound, and the masks of both.
 
-    Sound is held where footage is, whatever part of the picture that fills; it is free elsewhere,
-    and everywhere if no footage has any.
+    Sound is held where footage is, however much of the picture that fills. Elsewhere it is free,
+    and everywhere if no footage has sound.
     """
     sound = sound_latent(vae, encoded)
     mask = torch.ones(1, 1, *sound.shape[2:])
@@ -47,7 +47,7 @@ def latent_with_sound(vae: VAE, encoded: CanvasLatent, latent: LatentDict) -> La
 
 
 def sound_latent(vae: VAE, encoded: CanvasLatent) -> SoundLatent:
-    """The latent of the canvas' sound, of silence where it has none, as long as the canvas."""
+    """The latent of the canvas' sound, as long as the canvas, with silence where it has none."""
     canvas, rate = encoded.canvas, int(getattr(vae, "audio_sample_rate", DEFAULT_RATE))
     silence = torch.zeros(SOUND_CHANNELS, max(1, round(canvas.size.frames / canvas.fps * rate)))
     sound = encoded.sound or Audio(silence, rate)
@@ -71,7 +71,7 @@ def sound_latent(vae: VAE, encoded: CanvasLatent) -> SoundLatent:
 
 
 def decoded_sound(vae: VAE, latent: SoundLatent) -> tuple[Float[Tensor, "channels n"], int]:
-    """The samples in [-1, 1] of `latent`, and their number in a second."""
+    """The samples in [-1, 1] of `latent`, and their rate in Hz."""
     with foreign_code("audio_vae", "VAE"):
         samples: Any = vae.decode(latent[:1])
     rate = getattr(vae.first_stage_model, "output_sample_rate", None)

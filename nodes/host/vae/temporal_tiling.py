@@ -1,4 +1,4 @@
-"""VAEs of the host that see all frames at once, in tiles of time that overlap.
+"""Overlapping tiles in time for VAEs of the host that process all frames at once.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """
@@ -18,11 +18,11 @@ from ....sora_core.shapes import Latent, Size, Video
 from ..models.vae import VAE, compression, interruptible
 
 TILE = 20  # latent frames that are decoded together
-MARGIN, BLEND = 2, 2  # of them, what is only looked at, before and after; and what two tiles show
-TILE_OVERLAP = 4  # latent frames that encoding sees again before those it adds
-EVEN_RANGE = 1e-6  # a latent whose range is less is of one colour
-AT_ONCE = 2**30  # bytes of pixels that are encoded together
-BYTES = 3 * 4  # of a pixel
+MARGIN, BLEND = 2, 2  # of them: context before and after, and frames that two tiles share
+TILE_OVERLAP = 4  # latent frames that the next part encodes again
+EVEN_RANGE = 1e-6  # a latent with a smaller range has one colour
+AT_ONCE = 2**30  # bytes of pixels that are encoded in one call
+BYTES = 3 * 4  # bytes of a pixel
 
 
 def decoded_at_once(vae: VAE, latent: Latent) -> Video:
@@ -36,8 +36,8 @@ def decoded_in_tiles(
 ) -> Iterator[Video]:
     """The video of `latent` in [-1, 1], tile by tile, each faded into the next.
 
-    `on_overlap` gets the largest difference of two tiles where both show the same frames: 0 where
-    a tile sees all that matters to the frames that it gives.
+    `on_overlap` receives the largest difference of two tiles in their shared frames: 0 where the
+    context of a tile covers everything that its frames depend on.
     """
     step, total, first, held = compression(vae).time, latent.shape[2], 0, None
     shared = step * (BLEND - 1) + 1  # frames
@@ -60,17 +60,17 @@ def decoded_in_tiles(
 
 
 def encoded_at_once(vae: VAE, video: Video) -> Latent:
-    """The latent of all of `video`, its last frame repeated until its last group is whole."""
+    """The latent of all of `video`; its last frame is repeated to fill the last group."""
     waiting = WaitingFrames(vae, *video.shape[2:])
     waiting.add(video)
     return waiting.encoded()
 
 
 class WaitingFrames:
-    """Up to `most` frames in one buffer, as the network of `vae` takes them.
+    """Up to `most` frames in one buffer, in the input range of the network of `vae`.
 
-    The host would copy all frames twice to bring images to the range of its network. Here each
-    frame is brought there when it is added, by the same `process_input`.
+    The host would copy all frames twice to convert images to the range of its network. Here each
+    frame is converted when it is added, by the same `process_input`.
     """
 
     def __init__(self, vae: VAE, most: int, height: int, width: int) -> None:
@@ -81,7 +81,7 @@ class WaitingFrames:
         self.buffer = torch.empty(most + self.step, height, width, 3)
 
     def add(self, video: Video) -> Video:
-        """Appends as many frames of `video`, in [-1, 1], as there is space for; the others."""
+        """Appends the frames of `video`, in [-1, 1], that fit; returns the others."""
         part = video[:, :, : self.most - self.count]
         end = self.count + part.shape[2]
         images = rearrange(part, "1 c t y x -> t y x c").add(1).div_(2)
@@ -90,7 +90,7 @@ class WaitingFrames:
         return video[:, :, part.shape[2] :]
 
     def encoded(self, frames: int | None = None) -> Latent:
-        """The latent of the first `frames`, None for all; the last group is filled with the last.
+        """The latent of the first `frames`, None for all; the last frame fills the last group.
 
         `frames` other than None are whole groups.
         """
@@ -108,18 +108,18 @@ class WaitingFrames:
 
 
 def unprocessed(image: Tensor) -> Tensor:
-    """`image`, for a VAE whose frames are in the range of its network already."""
+    """`image` unchanged, for a VAE whose frames are already in the range of its network."""
     return image
 
 
 def encoded_in_tiles(
     vae: VAE, chunks: Iterable[Video], length: int, on_overlap: Callable[[float], None]
 ) -> Iterator[Latent]:
-    """The latent of a video in parts of `length` frames, at once where it is no longer.
+    """The latent of a video in parts of `length` frames, or at once if it is no longer than that.
 
-    A part begins with the last frame of a latent frame, alone as a first frame is, and sees
-    `TILE_OVERLAP` latent frames again before it adds any. `on_overlap` gets how far apart the last
-    of them is from what the part before made of the same frames, at most, as a share of its range.
+    A part begins with the last frame of a latent frame, alone as the first frame of a video is, and
+    encodes `TILE_OVERLAP` latent frames again before it adds any. `on_overlap` receives
+    max|a - b| / range(b) of the last shared latent frame, from this part (a) and the previous (b).
     """
     step = compression(vae).time
     waiting, held = None, None
@@ -146,7 +146,7 @@ def encoded_in_tiles(
 
 
 def most_frames(vae: VAE, size: Size) -> int:
-    """How many frames of `size` the memory allows `vae` together; SizeError for too few."""
+    """The most frames of `size` that `vae` can encode in memory; SizeError for too few."""
     step, total = compression(vae).time, devices.get_total_memory(vae.device)
 
     def fits(frames: int) -> bool:

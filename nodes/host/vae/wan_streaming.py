@@ -1,7 +1,7 @@
-"""VAEs of the host that remember what went before: a latent frame at a time, both ways.
+"""Streaming through causal VAEs of the host, one latent frame at a time, both ways.
 
-Those of the Wan kind keep the last features of each causal convolution in a list, which their own
-`encode` and `decode` fill while they go through a whole video. Axes: b batch, c channels, t frames,
+VAEs of the Wan kind store the last features of each causal convolution in a list, which their own
+`encode` and `decode` fill while they process a whole video. Axes: b batch, c channels, t frames,
 y rows, x columns.
 """
 
@@ -27,8 +27,8 @@ TRIAL_LATENT = (
     3,
     4,
     4,
-)  # frames, rows and columns of the latent that shows whether decoding is the same
-TRIAL_VIDEO = (9, 16, 16)  # frames, rows and columns of the video that shows it for encoding
+)  # frames, rows and columns of the latent of the trial decoding
+TRIAL_VIDEO = (9, 16, 16)  # frames, rows and columns of the video of the trial encoding
 CHUNK_TOLERANCE = (
     1e-3  # of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size
 )
@@ -36,7 +36,7 @@ CHANNELS = 3
 
 
 def decodes_streaming(vae: VAE) -> bool:
-    """Whether `vae` decodes a little noise frame by frame to what it decodes at once."""
+    """Whether `vae` decodes a small noise latent frame by frame to the same video as at once."""
     network: Any = vae.first_stage_model
     if not has_feat_cache(network):
         return False
@@ -51,7 +51,7 @@ def decodes_streaming(vae: VAE) -> bool:
 
 
 def outputs_agree(vae: VAE, parts: Tensor, whole: Tensor) -> bool:
-    """Whether `parts` are `whole`, as far as the precision of `vae` lets them."""
+    """Whether `parts` equal `whole` within the precision of `vae`."""
     error = max(CHUNK_TOLERANCE, 8 * torch.finfo(vae.vae_dtype).eps)
     return parts.shape == whole.shape and (parts - whole).abs().max().item() <= error
 
@@ -68,20 +68,19 @@ def frame_by_frame(network: nn.Module, latent: Latent) -> Iterator[Video]:
     """The frames of each latent frame, in the network's own precision and on its device."""
     enter, decoder = network.get_submodule("conv2"), network.get_submodule("decoder")
     begins = "first_chunk" in signature(decoder.forward).parameters
-    memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than are used
+    memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than needed
     for index, part in enumerate(latent.split(1, dim=2)):
         arguments = {"first_chunk": index == 0} if begins else {}
         with Direct():
             frames = decoder(enter(part), feat_cache=memory, feat_idx=[0], **arguments)
         frames = torch.cat(frames, dim=2) if isinstance(frames, list) else frames
-        if frames.shape[1] > CHANNELS:  # 2x2 pixels lie in the channels, columns before rows
+        if frames.shape[1] > CHANNELS:  # 2x2 pixels are in the channels, columns before rows
             frames = rearrange(frames, "b (c j i) t y x -> b c t (y i) (x j)", i=2, j=2)
         yield frames
 
 
 def decode_streaming(vae: VAE, latent: Latent) -> Iterator[Video]:
-    """The video of `latent` in [-1, 1], a latent frame at a time, of a `vae` that
-    `decodes_streaming`."""
+    """The video of `latent` in [-1, 1], a latent frame at a time, if `decodes_streaming(vae)`."""
     needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
     devices.load_models_gpu([vae.patcher], memory_required=needed)
     network: Any = vae.first_stage_model
@@ -91,7 +90,7 @@ def decode_streaming(vae: VAE, latent: Latent) -> Iterator[Video]:
 
 
 def encodes_streaming(vae: VAE) -> bool:
-    """Whether `vae` is one of Wan's, and its chunks are shown to be its whole, on a small video."""
+    """Whether `vae` is of the Wan kind and encodes a small video in chunks as it does at once."""
     network = vae.first_stage_model
     if not isinstance(network, comfy.ldm.wan.vae.WanVAE | comfy.ldm.wan.vae2_2.WanVAE):
         return False
@@ -99,13 +98,13 @@ def encodes_streaming(vae: VAE) -> bool:
     whole = encoded_at_once(vae, video)
     try:
         parts = torch.cat(list(encode_streaming(vae, [video])), dim=2)
-    except TypeError:  # another version of the host gives its network other arguments
+    except TypeError:  # another version of the host calls its network with other arguments
         return False
     return outputs_agree(vae, parts, whole)
 
 
 def encode_streaming(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
-    """The latent of Wan's VAEs, whose layers remember the frames before when they are asked to."""
+    """The latent by a VAE of the Wan kind, whose layers cache the features of earlier frames."""
     network: Any = vae.first_stage_model
     step = compression(vae).time
     past = [None] * sum(1 for _ in network.encoder.modules())
@@ -121,7 +120,7 @@ def encode_streaming(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
 
 
 def patchified(network: nn.Module, pixels: Tensor) -> Tensor:
-    """`pixels` as the network begins with them: Wan 2.2 folds 2x2 of them into channels."""
+    """`pixels` as input of the network: Wan 2.2 folds 2x2 of them into channels."""
     if isinstance(network, comfy.ldm.wan.vae2_2.WanVAE):
         return comfy.ldm.wan.vae2_2.patchify(pixels, patch_size=2)
     return pixels

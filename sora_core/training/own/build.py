@@ -1,4 +1,4 @@
-"""The model of a run on a user's clips: loaded, made thin or whole, and spread over processes."""
+"""The model of a run on a user's clips: loaded, with a LoRA if chosen, spread over processes."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,7 @@ Objective = TypeVar("Objective", bound=nn.Module)
 
 
 def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
-    """The transformer of the model file `start`, to train whole or by a new LoRA."""
+    """The transformer of the model file `start`, with all weights trained or a new LoRA."""
     dit = load_transformer(start, read_config(start)).train()
     if settings.lora_rank is None:
         dit.requires_grad_(True)
@@ -31,10 +31,10 @@ def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
 def spread_over(
     model: Objective, settings: OwnSettings, ranks: Ranks, device: torch.device
 ) -> tuple[Averages[Objective], nn.Module, Ranks]:
-    """The averages of `model`, what to call in its place, and the ranks to train with.
+    """The averages of `model`, the module to call in its place, and the ranks to train with.
 
     `model` is moved to `device` and changed in place: activation checkpointing, then compilation,
-    then its weights and those of the averages split over the processes.
+    then sharding of its weights and those of the averages.
     """
     model.to(device)
     averages = Averages(model, settings.averages, share_frozen=True)
@@ -60,7 +60,7 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
 
 
 def check_possible(settings: OwnSettings, model: nn.Module) -> None:
-    """ConfigError where the model has no blocks for what the settings ask."""
+    """ConfigError where the settings need blocks and the model has none."""
     for name in ("checkpointing", "compiled"):
         if getattr(settings, name) and not blocks_of(model):
             raise ConfigError(f"{name}: only the transformer has it; leave it out")

@@ -1,9 +1,9 @@
 """The clips of a plan as latents and text states, cached on disk, and read for training.
 
 Each clip is a file `latents/KEY.safetensors` with `latent` (f16 [c t y x]) and a file
-`text/KEY.safetensors` with `words` (f16 [l e]). A key is the hash of the content, of the part that
-is used, and of the weights of the encoder, so that nothing stale is ever read. A file is written
-whole or not at all, and its values are checked against their hash when it is read.
+`text/KEY.safetensors` with `words` (f16 [l e]). A key is the hash of the content, the part in use
+and the weights of the encoder, so that no stale file is ever read. Files are written atomically,
+and their values are checked against their hash on reading.
 
 Axes: n clips, c channels, f maps, t latent frames, y rows, x columns, l words, e text width,
 a numbers of an action.
@@ -96,11 +96,11 @@ def encode_plan(
     cache: ClipCache,
     on_clip: OnClip = lambda done, total: None,
 ) -> tuple[Dropped, ...]:
-    """Encodes the clips of `plan` that `cache` lacks; returns those that could not be, and why.
+    """Encodes the clips of `plan` that `cache` lacks; returns the failed ones with reasons.
 
-    A clip is lost where its file has disappeared or changed since the plan; the others are encoded
-    all the same. SoraError where the disk refuses; what is written then stays, and the same call
-    continues. `on_clip` may raise to stop.
+    A clip fails if its file has disappeared or changed since the plan; the others are still
+    encoded. SoraError where writing fails; finished files stay, and the same call continues.
+    `on_clip` may raise to stop.
     """
     lost: list[Dropped] = []
     unchanged: dict[str, bool] = {}
@@ -145,10 +145,10 @@ def _write_words(cache: ClipCache, caption: str) -> None:
 
 
 def clips(plan: Plan, cache: ClipCache, split: str) -> list[Bucket]:
-    """The clips of one `split` of `plan`, those of one latent shape together, as `read_buckets`.
+    """The clips of one `split` of `plan`, grouped by latent shape as in `read_buckets`.
 
-    Maps are zero: nothing is known of what real footage holds, so their loss is to be off.
-    Clips that `encode_plan` lost are left out. TrainingError where none is left.
+    Maps are zero: real footage has no truth maps, so their loss must be off. Clips that failed in
+    `encode_plan` are omitted. TrainingError where none remains.
     """
     groups: dict[tuple[int, ...], list[tuple[PlannedClip, Tensor, Tensor]]] = {}
     for clip in plan.of_split(split):
@@ -185,7 +185,7 @@ def _own_bucket(rows: Sequence[tuple[PlannedClip, Tensor, Tensor]], width: int) 
 
 
 def check_encoded(lost: Sequence[Dropped], plan: Plan) -> None:
-    """TrainingError where no clip to train on is left; its sentence has the first reason."""
+    """TrainingError where no training clip remains; its message has the first reason."""
     gone = {one.source for one in lost}
     if all(clip.source in gone for clip in plan.of_split(TRAIN)):
         raise TrainingError(

@@ -28,8 +28,7 @@ Actions = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is written about a file: its caption, empty if it has none, its actions, and the film
-    that it was cut from."""
+    """The metadata of a file: its caption (empty if it has none), its actions and its film."""
 
     caption: str = ""
     actions: Actions = ()
@@ -37,7 +36,7 @@ class Description:
 
 
 class Descriptions:
-    """What the metadata files below `folder` say about media; TrainingError names a bad line."""
+    """The contents of the metadata files below `folder`; TrainingError names a malformed line."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,11 +48,11 @@ class Descriptions:
                     self.rows[(PurePosixPath(below.as_posix()) / file).as_posix()] = description
 
     def unmatched(self, sources: set[str]) -> list[str]:
-        """The files that metadata names and `sources` lacks."""
+        """The files in the metadata that `sources` lacks."""
         return [name for name in self.rows if name not in sources]
 
     def describe(self, source: str) -> Description:
-        """What is written about `source`, a path relative to the folder, with `/`."""
+        """The metadata of `source`, a path relative to the folder, with `/`."""
         row = self.rows.get(source, Description())
         beside = (self.folder / source).with_suffix(".txt")
         if not beside.is_file():
@@ -62,7 +61,7 @@ class Descriptions:
 
 
 def text_file(path: Path) -> str:
-    """The caption in the file at `path`, on one line; TrainingError if it is no text."""
+    """The caption in the file at `path`, on one line; TrainingError if it is not text."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_CAPTION_BYTES + 1)
@@ -84,10 +83,10 @@ def one_line(text: str) -> str:
 
 
 def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
-    """Each file that the metadata file at `path` names, and what it says about it.
+    """Each file in the metadata file at `path`, with its metadata.
 
-    TrainingError names the line that is malformed. A line that `caption` wrote about a file that it
-    could not read is passed over.
+    TrainingError names a malformed line. Lines that `caption` wrote about unreadable files are
+    skipped.
     """
     for number, row in _numbered_rows(path):
         file = _column(row, FILE_COLUMNS)

@@ -1,4 +1,4 @@
-"""The frames of a planned clip, read from its file: sized, cropped and at the rate of the plan."""
+"""The frames of a planned clip, read from its file: resized, cropped, at the rate of the plan."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +15,14 @@ from .plan import PlannedClip
 
 
 def clip_frames(path: Path, clip: PlannedClip) -> Frames:
-    """The frames of `clip` from the file at `path`, in its size; MediaError where they are gone."""
+    """The frames of `clip` from the file at `path`, in its size; MediaError if any is missing."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return cover(read_still(path), clip.width, clip.height)
     rate = Fraction(clip.fps).limit_denominator(1001)
     chunks = read_frames(path, start=clip.start, seconds=float(clip.frames / rate), fps=rate)
     frames = torch.cat([cover(chunk, clip.width, clip.height) for chunk in chunks])
     missing = clip.frames - len(frames)
-    if missing > max(1, clip.frames // 10):  # a rate that rounds may lack one at the end
+    if missing > max(1, clip.frames // 10):  # a rounded rate may lack one at the end
         raise MediaError(
             f"{clip.source}: {len(frames)} of {clip.frames} frames can be read; plan again"
         )

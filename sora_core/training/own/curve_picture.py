@@ -1,4 +1,4 @@
-"""The loss of a run as a picture, for places that show no HTML."""
+"""The loss curve of a run as a picture, for viewers without HTML."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What training on a plan will cost, from arithmetic and a short timing of this machine."""
+"""The expected cost of training on a plan, from arithmetic and a short timing of this machine."""
 
 import shutil
 import time
@@ -10,12 +10,12 @@ from ...models.dit import DiT, DiTConfig
 from ...models.patchify import LATENT_PATCH
 from .plan import TRAIN, Estimates, Plan
 
-REACHED = 0.5  # of the time that matrix products alone would take; measured at 320 tokens: 0.6
+REACHED = 0.5  # share of the speed of matrix products alone; measured at 320 tokens: 0.6
 TIMED_SIDE = 768  # of the matrices that are timed
 TIMED_SECONDS = 0.1
 STATE_BYTES = 4 * 7  # a weight, its gradient, two moments and three averages, each of 4 bytes
 TOKEN_COPIES = 34  # activations of a token and a block that the backward pass needs, in widths
-FIXED_BYTES = 700_000_000  # the libraries, the autoencoder and the text encoder
+FIXED_BYTES = 700_000_000  # libraries, autoencoder and text encoder
 
 
 def estimate(plan: Plan, config: DiTConfig, cache: Path, *, batch: int, lora: bool) -> Estimates:
@@ -40,13 +40,13 @@ def estimate(plan: Plan, config: DiTConfig, cache: Path, *, batch: int, lora: bo
 
 
 def parameter_count(config: DiTConfig) -> int:
-    """The number of weights of a transformer of `config`; none is allocated."""
+    """The number of weights of a transformer of `config`, computed without allocation."""
     with torch.device("meta"):
         return sum(weight.numel() for weight in DiT(config).parameters())
 
 
 def matrix_flops() -> float:
-    """Operations a second of bfloat16 matrix products here, the best of a tenth of a second."""
+    """Operations a second of bfloat16 matrix products on this machine, the best in 0.1 s."""
     a = torch.ones(TIMED_SIDE, TIMED_SIDE, dtype=torch.bfloat16)
     best, began = float("inf"), time.perf_counter()
     while time.perf_counter() - began < TIMED_SECONDS:
@@ -57,7 +57,7 @@ def matrix_flops() -> float:
 
 
 def free_bytes(folder: Path) -> int:
-    """The free bytes of the disk that `folder`, or the nearest folder above it, lies on."""
+    """The free bytes on the disk of `folder`, or of its nearest existing parent."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -29,8 +29,8 @@ def write_tuned(
 ) -> None:
     """Writes the LoRA, or the model file `start` with `weights` in it, to `path`, atomically.
 
-    `weights` are those of the objective by name, as `trained_weights` names them; what was frozen
-    is taken from `start`. A text encoder in `start` stays in the file.
+    `weights` are those of the objective, under the names of `trained_weights`; frozen ones come
+    from `start`. A text encoder in `start` stays in the file.
     """
     of_transformer = settings.what == TRANSFORMER_PART
     prefix = OBJECTIVE_PREFIXES[of_transformer]

@@ -1,18 +1,19 @@
-"""From the size, rate and length of a file to those of clips: arithmetic of the plan."""
+"""The size and length of clips from those of a file: arithmetic of the plan."""
 
 import math
 
 from ...shapes import COMPRESSION, MAX_SIDE
 from .plan import SIDE_STEP
 
-SHORTEST = 1 + COMPRESSION.time  # frames of the shortest clip that moves
-NOTED_CROP = 0.005  # a smaller share of the picture is rounding
+SHORTEST = 1 + COMPRESSION.time  # frames of the shortest clip with motion
+NOTED_CROP = 0.005  # a smaller share of the picture counts as rounding
 
 
 def fitted_sides(width: int, height: int, area: int) -> tuple[int, int]:
     """Width and height, multiples of 16, for footage of `width` x `height`.
 
-    At most `area` pixels, no larger than the footage, nearest to its shape; of equals the largest.
+    At most `area` pixels, no larger than the footage, with the nearest aspect ratio; the largest
+    of equally near ones.
     """
     scale = min(1.0, math.sqrt(area / (width * height)), MAX_SIDE / max(width, height))
     columns, rows = width * scale / SIDE_STEP, height * scale / SIDE_STEP
@@ -23,7 +24,7 @@ def fitted_sides(width: int, height: int, area: int) -> tuple[int, int]:
         if x * y * SIDE_STEP**2 <= area and x * SIDE_STEP <= width and y * SIDE_STEP <= height
     ] or [(max(1, int(columns)), max(1, int(rows)))]
     x, y = min(candidates, key=lambda c: (cropped_share(width, height, *c), -c[0] * c[1]))
-    if x * y * SIDE_STEP**2 > area:  # a narrow strip: one side is 16 px already
+    if x * y * SIDE_STEP**2 > area:  # a narrow strip: one side is already 16 px
         x, y = min(x, area // SIDE_STEP**2 // y or 1), min(y, area // SIDE_STEP**2 // x or 1)
     return x * SIDE_STEP, y * SIDE_STEP
 
@@ -33,13 +34,13 @@ def _whole_cells(cells: float) -> list[int]:
 
 
 def cropped_share(width: int, height: int, new_width: int, new_height: int) -> float:
-    """The share of `width` x `height` that is cut off when it covers the new size."""
+    """The share of `width` x `height` that is cropped when it covers the new size."""
     old, new = width / height, new_width / new_height
     return 1 - min(old, new) / max(old, new)
 
 
 def size_note(width: int, height: int, new_width: int, new_height: int) -> str | None:
-    """A sentence on scaling and cropping; None where the size stays."""
+    """A sentence on scaling and cropping; None where the size does not change."""
     if (width, height) == (new_width, new_height):
         return None
     cut = cropped_share(width, height, new_width, new_height)
@@ -48,8 +49,10 @@ def size_note(width: int, height: int, new_width: int, new_height: int) -> str |
 
 
 def clip_spans(frames: int, longest: int, most: int) -> tuple[list[tuple[int, int]], int]:
-    """Parts of `frames` frames as (first, count), at most `most` of up to `longest` frames, each
-    of 1 + 4k frames, and the number of frames that no part uses."""
+    """Up to `most` parts of `frames` frames as (first, count), and the number of unused frames.
+
+    Each part has 1 + 4k frames and at most `longest`.
+    """
     parts: list[tuple[int, int]] = []
     first = 0
     while len(parts) < most:

@@ -1,4 +1,4 @@
-"""A folder of videos and images as a plan: every file is either used or has a reason why not."""
+"""The plan of a folder of videos and images: each file is used, or omitted for a stated reason."""
 
 import hashlib
 import re
@@ -26,12 +26,12 @@ VIDEO_SUFFIXES = frozenset(
 )
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
 BESIDE_SUFFIXES = frozenset((".txt", ".json", ".jsonl", ".csv", ".md", ".safetensors"))
-STILL_FPS = 8.0  # of an image, where the plan has no rate
-TEXT_BYTES = 768  # of a token's state: 384 numbers of 2 bytes
-FILE_BYTES = 400  # of the header and metadata of a cached clip and of its text
-LATENT_BYTES = 32  # of a latent cell: 16 channels of 2 bytes
+STILL_FPS = 8.0  # rate of an image, if the plan has none
+TEXT_BYTES = 768  # bytes of a token's state: 384 numbers of 2 bytes
+FILE_BYTES = 400  # bytes of header and metadata of a cached clip and its text
+LATENT_BYTES = 32  # bytes of a latent cell: 16 channels of 2 bytes
 MOST_TEXT = 50_000  # characters: far more than 128 tokens
-FEWEST_TO_SPLIT = 4  # files: below it nothing is held out
+FEWEST_TO_SPLIT = 4  # files; with fewer, none is held out
 
 OnFile = Callable[[int, int], None]
 """Called with the number of files that are planned and their total; may raise to stop."""
@@ -39,7 +39,7 @@ OnFile = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """What a file is: its displayed size, its rate, its seconds (0 for an image), and sentences."""
+    """The displayed size of a file, its rate, its seconds (0 for an image), and notes."""
 
     width: int
     height: int
@@ -58,10 +58,10 @@ def plan_folder(
     tokenizer: Tokenizer,
     on_file: OnFile = lambda done, total: None,
 ) -> Plan:
-    """The plan of all media below `folder`: nothing is encoded or written.
+    """The plan of all media below `folder`; encodes and writes nothing.
 
     TrainingError where `folder` cannot be read, where a metadata file is malformed, and where no
-    file can be used; the sentence then has the reason of the first.
+    file can be used; its message then has the reason for the first file.
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder.name[:60]!a} is no folder: choose one with videos or images")
@@ -106,8 +106,10 @@ def plan_folder(
 
 
 def media_files(folder: Path) -> list[str]:
-    """All files below `folder` but those of captions and metadata and hidden ones, sorted, as
-    relative paths with `/`."""
+    """The sorted relative paths, with `/`, of all files below `folder`.
+
+    Hidden files and files of captions and metadata are omitted.
+    """
     found = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     return sorted(
         path.as_posix()
@@ -128,7 +130,7 @@ def content_hash(path: Path) -> str:
 
 
 def inspect_media(path: Path) -> MediaFile:
-    """What the file at `path` is; MediaError where it is no media file that can be read."""
+    """The properties of the file at `path`; MediaError unless it is a readable media file."""
     suffix = path.suffix.lower()
     if path.is_file() and path.stat().st_size == 0:
         raise MediaError("the file is empty")
@@ -143,7 +145,7 @@ def inspect_media(path: Path) -> MediaFile:
 
 
 def literal_prompt(caption: str) -> str:
-    r"""`caption` as a prompt in which brackets are letters: `(` becomes `\(`."""
+    r"""`caption` as a prompt with literal brackets: `(` becomes `\(`."""
     return re.sub(r"([()])", r"\\\1", caption[:MOST_TEXT])
 
 
@@ -211,8 +213,10 @@ def _clip_parts(
     description: Description,
     notes: list[str],
 ) -> tuple[float, list[tuple[float, int]]]:
-    """The rate of the clips of a file, and the start in seconds and frames of each; adds to
-    `notes` what is not used."""
+    """The rate of the clips of a file, and the start in seconds and the frames of each.
+
+    Adds a sentence on unused parts to `notes`.
+    """
     if media.image:
         return settings.fps or STILL_FPS, [(0.0, 1)]
     rate = min(settings.fps or MAX_FPS, media.fps)
@@ -251,7 +255,7 @@ def _clip_parts(
 
 
 def _same_action_width(clips: list[PlannedClip]) -> tuple[list[PlannedClip], list[Dropped]]:
-    """The clips whose actions have the most frequent width, and the others as dropped files."""
+    """The clips whose actions have the most frequent width; the others as dropped files."""
     widths = Counter(len(clip.actions[0]) for clip in clips if clip.actions)
     if len(widths) < 2:
         return clips, []
@@ -266,7 +270,7 @@ def _held_out(clips: list[PlannedClip], share: float) -> tuple[set[str], list[st
     """The origins of the clips that are held out, chosen by their hashes, and warnings."""
     films = {clip.film for clip in clips if clip.film}
     origins = sorted({clip.origin for clip in clips}, key=_order)
-    least = 2 if films else FEWEST_TO_SPLIT  # whoever names films wants a split
+    least = 2 if films else FEWEST_TO_SPLIT  # metadata with films implies that a split is wanted
     if not share:
         return set(), ["nothing is held out: no held-out loss can warn of overfitting"]
     if len(origins) < least:

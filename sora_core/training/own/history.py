@@ -1,4 +1,4 @@
-"""The curves of a run: a line of JSON for each report, in a file that a resumed run continues."""
+"""The curves of a run: one line of JSON per report, in a file that a resumed run continues."""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ LossCurve = list[tuple[int, float]]
 
 @dataclass
 class History:
-    """The values that a run has reported by name, and the file at `path` that holds them."""
+    """The reported values of a run by name, and the file at `path` that holds them."""
 
     path: Path
     curves: dict[str, LossCurve] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, step: int) -> "History":
-        """The history in the file at `path` up to `step`; an unfinished line is left out."""
+        """The history in the file at `path` up to `step`; an unfinished line is ignored."""
         history = cls(path)
         for values in _lines(path):
             if values["step"] <= step:
@@ -30,7 +30,7 @@ class History:
 
     @classmethod
     def until(cls, path: Path, step: int) -> "History":
-        """`read`, once the lines of later steps are removed from the file: those are redone."""
+        """Removes later steps from the file, since the run repeats them; then `read`."""
         lines = [json.dumps(values) for values in _lines(path) if values["step"] <= step]
         with replacing(path) as unfinished:
             unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -56,7 +56,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             values = json.loads(line)
-        except ValueError:  # a crash left it unfinished
+        except ValueError:  # unfinished because of a crash
             continue
         if isinstance(values, dict) and isinstance(values.get("step"), int):
             found.append(values)

@@ -1,8 +1,8 @@
-"""LoRA: thin additions to the linear layers of the transformer (Hu et al. 2021).
+"""LoRA: low-rank additions to the linear layers of the transformer (Hu et al. 2021).
 
 Names in memory and on disk are peft's: `NAME.lora_A.weight` [rank, in], `NAME.lora_B.weight`
-[out, rank]. With the prefix `diffusion_model.` and `NAME.alpha` they are what ComfyUI's LoRA
-loaders take.
+[out, rank]. With the prefix `diffusion_model.` and `NAME.alpha`, ComfyUI's LoRA loaders accept
+them.
 """
 
 import json
@@ -26,7 +26,7 @@ HOST_PREFIX = "diffusion_model."
 
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer plus `alpha / rank` times a product of two thin ones, at first zero."""
+    """A frozen linear layer plus `alpha / rank` times a low-rank product, which starts at 0."""
 
     def __init__(self, layer: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
@@ -41,10 +41,9 @@ class LoraLinear(nn.Module):
 
 
 def add_lora(dit: DiT, rank: int, alpha: float, seed: int = 0) -> DiT:
-    """`dit` with a LoRA in every block, in place; only the LoRA is trained.
+    """`dit` with a LoRA in every block, in place; only the LoRA is trainable.
 
-    The model computes the same as before until it is trained. ConfigError for a rank above the
-    width.
+    Outputs do not change until it is trained. ConfigError for a rank above the width.
     """
     if rank > dit.config.width:
         raise ConfigError(f"lora_rank {rank}: choose at most the width {dit.config.width}")
@@ -73,7 +72,7 @@ def lora_tensors(weights: Mapping[str, Tensor], alpha: float) -> dict[str, Tenso
 def write_lora(path: Path, weights: Mapping[str, Tensor], rank: int, alpha: float) -> None:
     """Writes the LoRA among the transformer's `weights` to `path`, atomically.
 
-    The metadata has rank and alpha, also as peft's configuration names them.
+    The metadata has rank and alpha, also under the names of peft's configuration.
     """
     config = {"r": rank, "lora_alpha": alpha, "target_modules": list(LORA_LAYERS)}
     metadata = {"format": "sora lora 1", "lora_adapter_metadata": json.dumps(config)}
@@ -84,7 +83,7 @@ def write_lora(path: Path, weights: Mapping[str, Tensor], rank: int, alpha: floa
 def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
     """`dit` with the LoRA of the file at `path` added to its weights, in place.
 
-    WeightsError where the file is of another model.
+    WeightsError for a file of another model.
     """
     tensors = read_tensors(path, prefix=HOST_PREFIX)
     layers = [name.removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]

@@ -21,7 +21,7 @@ STEP_WEIGHT = 1.0
 
 
 class FlowObjective(nn.Module):
-    """The transformer; called with samples, it returns the losses of each."""
+    """The transformer; a call with samples returns the losses of each."""
 
     def __init__(self, dit: DiT) -> None:
         super().__init__()
@@ -45,29 +45,29 @@ class FlowObjective(nn.Module):
         return torch.stack(flow) + 0 * self.idle(), torch.stack(steps)
 
     def denoise(self, clips: Sequence[PackedClip]) -> list[Latent]:
-        """The clean latents of `clips`; under FSDP the model's own calls would lack weights."""
+        """The clean latents of `clips`; FSDP gathers the weights for calls of this method."""
         return denoise_packed(self.dit, clips)
 
     def idle(self) -> Tensor:
         """The sum of the weights that only clips with known footage use.
 
-        Times zero in the loss, it gives them a gradient in every process: FSDP averages the
-        gradients of a group of weights together, so all processes must have the same ones.
+        Added to the loss with factor 0, it gives them a gradient in every process: FSDP averages
+        the gradients of a group of weights together, so all processes need the same ones.
         """
         weights = (*self.dit.cond_proj.parameters(), *self.dit.copy_gate.parameters())
         return torch.stack([weight.sum() for weight in weights]).sum()
 
 
 def recompute_blocks(blocks: Sequence[nn.Module]) -> None:
-    """Activation checkpointing, in place: backward computes each block's forward once more.
+    """Activation checkpointing, in place: backward recomputes each block's forward.
 
-    Only the input of a block stays in memory until then. FSDP's hooks run outside of it.
+    Only the input of a block stays in memory until then. FSDP's hooks run outside it.
     """
     for block in blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def compile_blocks(blocks: Sequence[nn.Module]) -> None:
-    """Compiles each block in place by `torch.compile`, for packed rows of any length."""
+    """Compiles each block in place with `torch.compile`, for packed rows of any length."""
     for block in blocks:
         block.compile(dynamic=True)

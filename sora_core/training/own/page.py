@@ -1,6 +1,6 @@
-"""The report of a run as one HTML page: pictures and curves within, nothing from elsewhere.
+"""The report of a run as one self-contained HTML page with pictures and curves.
 
-The page has no script and opens from any disk; the browser's own zoom enlarges the pictures.
+The page has no script and opens from any disk; the browser's zoom enlarges the pictures.
 """
 
 import base64
@@ -27,7 +27,7 @@ svg{max-width:100%;height:auto;background:#fff}figure{margin:1em 0}figcaption{co
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Curves by name over the steps, in one picture; `logarithmic` in the values."""
+    """Curves by name over the steps, in one picture; `logarithmic` sets the scale of the values."""
 
     title: str
     curves: Mapping[str, LossCurve]
@@ -36,7 +36,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page has: `pictures` are files with their captions, newest first."""
+    """The contents of the page: `pictures` are files with their captions, newest first."""
 
     title: str
     facts: Mapping[str, str]
@@ -133,7 +133,7 @@ def thinned(curve: LossCurve) -> LossCurve:
 
 
 def duration(seconds: float) -> str:
-    """`seconds` as a person reads it, such as 1 h 20 min."""
+    """`seconds` for people, such as 1 h 20 min."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

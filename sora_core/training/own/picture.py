@@ -1,4 +1,4 @@
-"""A plan as a picture: a row for each clip with a thumbnail, then the files that are left out."""
+"""A plan as a picture: a row with a thumbnail for each clip, then the omitted files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from .plan import HELD_OUT, Plan, PlannedClip
 THUMBNAIL = 72, 48  # pixels
 TABLE_ROW, TABLE_MARGIN, TEXT_LEFT = 56, 6, 90
 PICTURE_WIDTH = 900
-LETTERS = 140  # of a line of notes
+LETTERS = 140  # maximum of a line of notes
 TABLE_PAPER, TABLE_INK, FAINT_INK = "#fafaf8", "#1e1e22", "#77777d"
 REFUSED, HELD = "#a03030", "#2f5e8e"
 MOST_ROWS = 100
@@ -28,9 +28,9 @@ OnRow = Callable[[int], None]
 
 
 def plan_picture(plan: Plan, on_row: OnRow = lambda done: None) -> Frames:
-    """The table of `plan`, [1 y x 3]; of long ones the first 100 clips, and as many files left out.
+    """The table of `plan`, [1 y x 3], with at most 100 clips and 100 omitted files.
 
-    A clip whose file has gone since the plan has no thumbnail.
+    A clip whose file is missing has no thumbnail.
     """
     clips, dropped = plan.clips[:MOST_ROWS], plan.dropped[:MOST_ROWS]
     font = ImageFont.load_default()
@@ -79,7 +79,7 @@ def _clip_lines(clip: PlannedClip) -> list[tuple[str, str]]:
 
 
 def _drawable(text: str) -> str:
-    """`text` on one line of at most `LETTERS`, in what the default font has."""
+    """`text` on one line of at most `LETTERS`, in characters of the default font."""
     short = text if len(text) <= LETTERS else text[: LETTERS - 3] + "..."
     return short.encode("latin-1", "replace").decode("latin-1")
 

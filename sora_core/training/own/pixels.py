@@ -1,7 +1,7 @@
 """Training of the autoencoder, or of its decoder alone, on a user's clips.
 
-The decoder alone changes no latent, so a transformer goes on to fit; a whole autoencoder changes
-them, and its transformer has to be trained after it.
+Training the decoder alone changes no latent, so the transformer still fits. Training the whole
+autoencoder changes latents, and the transformer must be trained after it.
 
 Axes: b clips, c channels, t frames, y rows, x columns.
 """
@@ -32,16 +32,16 @@ LATENT_PENALTY = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class OwnFrames:
-    """The frames of the clips to train on and of those held out."""
+    """The frames of the training clips and of the held-out ones."""
 
     training: Sequence[Frames]
     held_out: Sequence[Frames]
 
 
 class ReconstructionObjective(nn.Module):
-    """The autoencoder; called with videos, it returns the squared errors of each.
+    """The autoencoder; a call with videos returns the squared errors of each.
 
-    Without `whole`, the encoder takes no gradient, and every decoder is trained.
+    Without `whole`, the encoder is frozen, and every decoder is trained.
     """
 
     def __init__(self, autoencoder: Autoencoder, whole: bool) -> None:
@@ -52,9 +52,9 @@ class ReconstructionObjective(nn.Module):
     def forward(
         self, videos: Sequence[Video], noises: Sequence[Tensor] | None = None
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        """The squared error of the pixels in [-1, 1], and that of the latent, of each video.
+        """For each video, the squared error of pixels in [-1, 1] and the mean square of the latent.
 
-        `noises` are added to the latents, so that the decoder takes small errors.
+        `noises` are added to the latents, so that the decoder tolerates small errors.
         """
         errors, sizes = [], []
         for i, video in enumerate(videos):
@@ -71,7 +71,7 @@ class ReconstructionObjective(nn.Module):
 
 
 def trained_autoencoder_part(autoencoder: Autoencoder, what: str) -> ReconstructionObjective:
-    """The objective of training `autoencoder` whole, or only what decodes; the rest is frozen."""
+    """The objective of training all of `autoencoder`, or its decoders with the rest frozen."""
     objective = ReconstructionObjective(autoencoder.train(), what == AUTOENCODER_PART)
     for name, weight in objective.named_parameters():
         weight.requires_grad_(what == AUTOENCODER_PART or "decoder." in name)
@@ -79,7 +79,7 @@ def trained_autoencoder_part(autoencoder: Autoencoder, what: str) -> Reconstruct
 
 
 class OwnAutoencoderTask:
-    """Task: reconstruct crops of the user's clips; the evaluation is on whole clips held out."""
+    """Task: reconstruct crops of the user's clips; evaluation is on whole held-out clips."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class OwnAutoencoderTask:
     def show(
         self, average: ReconstructionObjective, step: int, folder: Path
     ) -> Mapping[str, float]:
-        """The error of every average on the clips held out, the PSNR of the best, and a sheet."""
+        """The error of every average on held-out clips, the PSNR of the best, and a sheet."""
         values: dict[str, float] = {}
         means = []
         for decay, model in zip(self.averages.decays, self.averages.models, strict=True):
@@ -169,7 +169,7 @@ class OwnAutoencoderTask:
         return values
 
     def held_out_error(self, model: ReconstructionObjective) -> float:
-        """The mean squared error on the clips held out, each process having its share."""
+        """The mean squared error on the held-out clips, split over the processes."""
         clips, total = self.frames.held_out, torch.zeros(())
         for i in range(self.ranks.rank, padded(len(clips), self.ranks), self.ranks.count):
             if i < len(clips):

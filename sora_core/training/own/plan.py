@@ -1,6 +1,6 @@
-"""The plan of training on a folder of clips: what is used, what is left out and why, and its cost.
+"""The plan of training on a folder: used clips, omitted files with reasons, and the cost.
 
-A plan is made before any work, and it is all that the work needs: `folder.plan_folder` makes it,
+A plan exists before any work and holds all inputs of it: `folder.plan_folder` returns it,
 `cache.encode_plan` encodes its clips, `cache.clips` reads them for training.
 """
 
@@ -26,10 +26,10 @@ Record = TypeVar("Record")
 class PlanSettings:
     """How the files of a folder become clips; ConfigError for values out of range.
 
-    `area` is the largest number of pixels of a frame, `frames` the largest number of frames of a
-    clip (1 + 4k). `fps` None uses the rate of each file. A longer file becomes up to `parts` clips
-    in turn, with `shots` none across a cut. `held_out` is the share of the files that no training
-    uses. `uncaptioned` uses files without a caption with an empty one.
+    `area` is the maximum number of pixels of a frame, `frames` that of frames of a clip (1 + 4k).
+    `fps` None uses the rate of each file. A longer file becomes up to `parts` successive clips;
+    with `shots`, none spans a cut. `held_out` is the share of the files that no training uses.
+    `uncaptioned` includes files without a caption, with an empty one.
     """
 
     area: int = 64 * 64
@@ -62,12 +62,12 @@ class PlanSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedClip:
-    """A part of a file as training will use it.
+    """A part of a file for training.
 
     `source` is relative to the folder of the plan, with `/`; `content` is the SHA-256 of its bytes.
-    `film` names what the file was cut from, where metadata does; clips of one film share a split.
+    `film` is the film of the file from the metadata, if any; clips of one film share a split.
     `start` is in seconds of the source. `actions` has a vector for each latent frame, or is empty.
-    `notes` says in sentences what differs from the file.
+    `notes` are sentences on the differences from the file.
     """
 
     source: str
@@ -95,7 +95,7 @@ class PlannedClip:
 
     @property
     def origin(self) -> str:
-        """What the clips of a split have in common: their film, else the content of their file."""
+        """Clips of one origin share a split: their film, else the content of their file."""
         return self.film or self.content
 
     @property
@@ -109,7 +109,7 @@ class PlannedClip:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A file that is not used, and the reason in a sentence."""
+    """An omitted file, and the reason in a sentence."""
 
     source: str
     reason: str
@@ -120,7 +120,7 @@ class Estimates:
     """The expected cost of training.
 
     `step_tokens` are those of a mean step of `batch` clips of 64x64x17, `step_seconds` its time on
-    this machine, `memory_bytes` the peak of training, `free_bytes` what the disk of the cache has.
+    this machine, `memory_bytes` the peak of training, `free_bytes` the space on the cache's disk.
     """
 
     batch: int
@@ -132,7 +132,7 @@ class Estimates:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """All clips of `folder` that training will use, and all files that it will not."""
+    """All clips of `folder` for training, and all omitted files."""
 
     folder: str
     settings: PlanSettings
@@ -160,7 +160,7 @@ class Plan:
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """Writes `plan` as JSON to `path` atomically; TrainingError where the disk refuses."""
+    """Writes `plan` as JSON to `path` atomically; TrainingError where writing fails."""
     text = json.dumps({"format": PLAN_FORMAT, **asdict(plan)}, indent=1)
     try:
         with replacing(path) as unfinished:
@@ -172,7 +172,7 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan in the file at `path`; TrainingError where it holds none."""
+    """The plan in the file at `path`; TrainingError unless it holds one."""
     try:
         if path.stat().st_size > MAX_PLAN_BYTES:
             raise ValueError("too large")
@@ -224,7 +224,7 @@ def _clip_record(values: dict[str, Any]) -> PlannedClip:
 
 
 def table_lines(plan: Plan) -> Iterator[str]:
-    """The plan as lines of text: a table of clips, the files left out, warnings and totals."""
+    """The plan as lines of text: a table of clips, the omitted files, warnings and totals."""
     yield f"{'file':32} {'size':>9} {'frames':>6} {'fps':>6} {'tokens':>6} {'KB':>6}  split"
     for clip in plan.clips:
         name = clip.source if not clip.start else f"{clip.source} @{clip.start:.2f}s"

@@ -1,4 +1,4 @@
-"""The report of a run while it goes on: history, page, warnings, time left and the best so far."""
+"""The report of a run in progress: history, page, warnings, remaining time, best step."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,13 +13,13 @@ from .settings import OwnSettings
 from .validation import turned_at
 
 PAGE, HISTORY = "report.html", "history.jsonl"
-PAGE_SECONDS = 30.0  # the page is written at most so often between validations
+PAGE_SECONDS = 30.0  # minimum interval of page writes between validations
 LATEST_SHEETS = 3
 HELD_OUT_MEAN = "held_out/mean"
 
 
 class RunReport:
-    """Collects what a run reports; the first process writes it to the folder of the run.
+    """Collects the reports of a run; the first process writes them to the folder of the run.
 
     `references` are the rulers of the true clips.
     """
@@ -44,7 +44,7 @@ class RunReport:
         return self.folder / PAGE
 
     def begin(self, step: int) -> None:
-        """Continues the history of a run that stands at `step`; all processes call it."""
+        """Continues the history of a run from `step`; all processes call it."""
         if self.ranks.first:
             self.history = History.until(self.folder / HISTORY, step)
         else:
@@ -52,7 +52,7 @@ class RunReport:
         self.best = min((loss for _, loss in self.history.curve(HELD_OUT_MEAN)), default=self.best)
 
     def is_best(self, step: int, values: Mapping[str, float]) -> bool:
-        """Whether this validation has the least held-out loss so far."""
+        """Whether this validation has the lowest held-out loss so far."""
         loss = values.get(HELD_OUT_MEAN, float("inf"))
         if loss < self.best:
             self.best = loss
@@ -64,7 +64,7 @@ class RunReport:
         self.on_progress(progress)
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
-        """Adds `values` to the history; the page follows at once after a validation."""
+        """Adds `values` to the history; after a validation, writes the page at once."""
         self.history.add(step, values)
         validated = any(name.startswith(("held_out/", "generated/")) for name in values)
         if validated or time.monotonic() - self.written > PAGE_SECONDS:
@@ -72,7 +72,7 @@ class RunReport:
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know of the run, in sentences."""
+        """Warnings about the run for the user, in sentences."""
         found = list(self.plan.warnings)
         if not self.plan.of_split(HELD_OUT):
             found.append(

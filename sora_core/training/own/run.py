@@ -49,7 +49,7 @@ Trainee = TypeVar("Trainee", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class OwnResult:
-    """The step that a run reached, the file to use, its report, and whether all steps are done."""
+    """The last step of a run, the file to use, its report, and whether all steps are done."""
 
     step: int
     file: Path
@@ -73,8 +73,8 @@ def train_own(
 
     Clips that `cache_folder` (by default within `folder`) lacks are encoded first. After each step
     `should_stop` may end the run; the same call then continues it. Every process of a group makes
-    the same call, with its own `ranks` and `device`. TrainingError names the setting in which a run
-    differs from the one in `folder`; ConfigError where a batch does not split.
+    the same call, with its own `ranks` and `device`. TrainingError names a setting that differs
+    from the run in `folder`; ConfigError where a batch does not split evenly.
     """
     ranks, device = ranks or Ranks(), device or chosen_device(settings.device)
     settings.check_ranks(ranks.count)
@@ -145,7 +145,7 @@ class Runner:
         averages: Averages[Trainee],
         report: RunReport,
     ) -> OwnResult:
-        """Trains the task that `task_with` makes; writes checkpoints, report and results."""
+        """Trains the task from `task_with`; writes checkpoints, report and results."""
 
         def on_validation(step: int, values: dict[str, float], best: int) -> None:
             if report.is_best(step, values):
@@ -209,13 +209,13 @@ def training_config(settings: OwnSettings, device: torch.device) -> TrainingConf
 
 
 def reached(store: ShardedFolder) -> int:
-    """The step of the newest checkpoint; 0 where there is none."""
+    """The step of the newest checkpoint; 0 if there is none."""
     newest = store.newest()
     return 0 if newest is None else step_of(newest)
 
 
 def own_clips(plan: Plan, cache: ClipCache) -> OwnClips:
-    """The clips of `plan` that `cache` holds, and the states of the empty text."""
+    """The clips of `plan` from `cache`, and the states of the empty text."""
 
     def of(split: str) -> list[OwnClip]:
         found = []
@@ -240,7 +240,7 @@ def own_frames(plan: Plan) -> OwnFrames:
 
 
 def clips_fingerprint(plan: Plan) -> str:
-    """A hash of what is trained on: contents, parts, sizes, rates, captions and the split."""
+    """A hash of the training data: contents, parts, sizes, rates, captions and the split."""
     clips = [
         (c.content, c.start, c.width, c.height, c.frames, c.fps, c.caption, c.split)
         for c in plan.clips
@@ -249,7 +249,7 @@ def clips_fingerprint(plan: Plan) -> str:
 
 
 def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
-    """TrainingError where `folder` holds a run of other settings or clips, or something else."""
+    """TrainingError where `folder` holds a run with other settings or clips, or other files."""
     path = folder / RUN_FILE
     if not path.exists():
         return
@@ -269,7 +269,7 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
 
 
 def write_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
-    """Writes what `check_run` compares a resumed run with."""
+    """Writes the settings and the clips' hash for `check_run` of a resumed run."""
     values = {
         "settings": as_values(settings),
         "clips": clips_fingerprint(plan),

@@ -1,7 +1,7 @@
-"""Clips as the transformer learns them: which, with how much noise, and what of them is known.
+"""Training samples of the transformer: the choice of clips, noise levels and known footage.
 
-Everything that chance decides about clip `i` of a step follows from the seed, the step and `i`
-alone, so neither the number of processes nor the parts of a batch change what is learned.
+All random choices for clip `i` of a step follow from the seed, the step and `i` alone, so neither
+the number of processes nor the parts of a batch change the result.
 
 Axes: c channels, t latent frames, y rows, x columns, l words, e text width.
 """
@@ -25,7 +25,7 @@ PARTLY_KNOWN = 0.2  # share of the clips with known footage where it is known up
 
 @dataclass(frozen=True, slots=True)
 class OwnClip:
-    """An encoded clip of the user's, with the states of its caption."""
+    """An encoded clip of the user, with the states of its caption."""
 
     name: str
     caption: str
@@ -40,7 +40,7 @@ class OwnClip:
 
 @dataclass(frozen=True, slots=True)
 class OwnClips:
-    """The clips to train on and those held out; `empty` has the states of the empty text."""
+    """The training clips and the held-out ones; `empty` has the states of the empty text."""
 
     training: Sequence[OwnClip]
     held_out: Sequence[OwnClip]
@@ -49,7 +49,7 @@ class OwnClips:
 
 @dataclass(frozen=True, slots=True)
 class FlowSample:
-    """A noised clip to clean; `paint` is 1 where the model generates."""
+    """A clip and its noise; `paint` is 1 where the model generates."""
 
     clean: Float[Tensor, "1 c t y x"]
     noise: Float[Tensor, "1 c t y x"]
@@ -73,7 +73,7 @@ class FlowSample:
 def draw_sample(
     clip: OwnClip, empty: Float[Tensor, "l e"], settings: OwnSettings, generator: Generator
 ) -> FlowSample:
-    """`clip` with noise, a noise level, perhaps known footage, and its caption or none."""
+    """`clip` with noise, a noise level, in some cases known footage, and its caption or none."""
     clean, grid = clip.latent[None].float(), clip.grid
     level, other = (
         NoiseLevels().draw(1, grid.cells, generator).view(1, 1, 1, 1, 1) for _ in range(2)
@@ -95,10 +95,10 @@ def draw_sample(
 
 
 def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -> list[FlowSample]:
-    """The samples of this process at `step`; those of all processes together are `batch`.
+    """The samples of this process at `step`; all processes together have `batch` of them.
 
-    Clips come in a new random order each time all have been drawn. Every process gets as many, and
-    about as many tokens: the largest are dealt out first, back and forth.
+    Clips are in a new random order in each epoch. Every process gets equally many samples, and
+    about equally many tokens: samples are assigned largest first, in alternating order of ranks.
     """
     drawn = [clip_at(clips.training, settings, step, i) for i in range(settings.batch)]
     order = sorted(range(len(drawn)), key=lambda i: (-drawn[i].grid.cells, i))
@@ -113,12 +113,12 @@ def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -
 
 
 def clip_at(clips: Sequence[OwnClip], settings: OwnSettings, step: int, index: int) -> OwnClip:
-    """Clip `index` of `step`, of an endless sequence in which every epoch has its own order."""
+    """Clip `index` of `step` in an endless sequence with a separate order for every epoch."""
     epoch, place = divmod(step * settings.batch + index, len(clips))
     generator = Generator().manual_seed(settings.seed * 1_000_003 + epoch)
     return clips[int(torch.randperm(len(clips), generator=generator)[place])]
 
 
 def generator_of(settings: OwnSettings, step: int, index: int) -> Generator:
-    """The generator of all that chance decides about clip `index` of `step`."""
+    """The random generator for clip `index` of `step`."""
     return Generator().manual_seed((settings.seed * 1_000_003 + step) * 4096 + index + 1)

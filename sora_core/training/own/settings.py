@@ -18,17 +18,18 @@ FREE_TO_CHANGE = (
     "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
     "validate_every", "save_every", "sheet_clips", "sheet_steps", "guidance",
 )  # fmt: skip
-"""Settings that a resumed run may change: how far, where and how fast, and what is displayed."""
+"""Settings that a resumed run may change: its length, device, speed and reports."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnSettings:
-    """What is trained, from what, for how long and on what; ConfigError for values out of range.
+    """The trained part, the initial weights, the length and the device of a run.
 
-    `lora_rank` None trains all weights. `rate` None takes 1e-3, for LoRA 2e-3. `start` None is the
-    released model. `batch` counts clips a step over all processes. The rates fall to zero over the
-    last `decay` of `steps`. `averages` are the decays of the averages of the weights, from which
-    the validation chooses. `until` pauses the run at a step.
+    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3. `start` None is the
+    released model. `batch` counts clips per step over all processes. The rates fall to zero over
+    the last `decay` of `steps`. `averages` are the decays of the averages of the weights, from
+    which the validation chooses. `until` pauses the run at a step. ConfigError for values out of
+    range.
     """
 
     what: str = TRANSFORMER_PART
@@ -154,5 +155,5 @@ def refuse_changes(saved: dict[str, Any], settings: OwnSettings, folder: Path) -
 
 
 def as_values(settings: OwnSettings) -> dict[str, Any]:
-    """`settings` as JSON has them."""
+    """`settings` as JSON values."""
     return asdict(settings) | {"averages": list(settings.averages)}

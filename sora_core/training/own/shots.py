@@ -1,11 +1,11 @@
-"""Shots of a video, found by PySceneDetect, which only this option needs."""
+"""Shots of a video, found by PySceneDetect, an optional package for this option alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import TrainingError
 
-CUT_MARGIN = 0.05  # seconds that a shot begins after its cut and ends before the next
+CUT_MARGIN = 0.05  # seconds between a shot and the cuts around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ShotSpan:
 
 
 def detect_shots(path: Path) -> list[ShotSpan]:
-    """The shots of the video at `path`, a little shorter than they are; empty for one shot.
+    """The shots of the video at `path`, shortened at their cuts; empty for a single shot.
 
     TrainingError where PySceneDetect is not installed or cannot read the file.
     """

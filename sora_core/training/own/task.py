@@ -20,13 +20,16 @@ from .validation import held_out_losses, mean_rulers, sampled_clip
 SHEET = "sheet-{:08d}.png"
 
 OnValidation = Callable[[int, dict[str, float], int], None]
-"""Gets the step, all values of a validation, and the number of the best average; all processes."""
+"""Receives the step, all values of a validation, and the index of the best average.
+
+All processes call it.
+"""
 
 
 class OwnTransformerTask:
     """Task: denoise the user's clips; each evaluation measures every average of the weights.
 
-    `module` is called for the losses: the model, or what DDP or FSDP made of it.
+    `module` is called for the losses: the model, or its DDP or FSDP wrapper.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class OwnTransformerTask:
         self.ranks, self.device, self.on_validation = ranks, device, on_validation
 
     def matrices(self) -> set[str]:
-        """The hidden matrices, for Muon; none for AdamW, and none of a LoRA's thin ones."""
+        """The hidden matrices, for Muon; none for AdamW, and none of a LoRA's."""
         if self.settings.optimizer != MUON or self.settings.lora_rank is not None:
             return set()
         return {
@@ -118,7 +121,7 @@ class OwnTransformerTask:
         return frames_from_video(self.autoencoder.decode(latent.float())[0]).cpu()
 
     def true_rulers(self) -> Mapping[str, float]:
-        """The rulers of the clips of the sheet themselves, through the autoencoder."""
+        """The rulers of the true clips of the sheet, through the autoencoder."""
         chosen: list[OwnClip] = [*self.clips.held_out, *self.clips.training]
         latents = [clip.latent[None].float() for clip in chosen[: self.settings.sheet_clips]]
         return mean_rulers([self.decoded(latent.to(self.device)) for latent in latents])

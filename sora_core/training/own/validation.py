@@ -1,4 +1,4 @@
-"""What a run on a user's clips is judged by: held-out loss, and rulers that need no truth.
+"""The validation of a run on a user's clips: held-out loss, and rulers without ground truth.
 
 Axes: b clips, t frames, y rows, x columns.
 """
@@ -21,9 +21,9 @@ from ..distributed import Ranks
 from .samples import FlowSample, OwnClip
 
 HELD_OUT_LEVELS = (0.3, 0.6, 0.9)
-TOGETHER_CELLS = 4096  # latent cells of held-out clips that pass the model together
-TURN_MARGIN = 0.01  # of the lowest held-out loss
-TURN_PATIENCE = 2  # validations in a row above it
+TOGETHER_CELLS = 4096  # latent cells of held-out clips in one call of the model
+TURN_MARGIN = 0.01  # share of the lowest held-out loss
+TURN_PATIENCE = 2  # successive validations above it
 
 Losses = Callable[[Sequence[FlowSample]], tuple[Tensor, Tensor]]
 
@@ -34,7 +34,7 @@ def held_out_losses(
 ) -> dict[float, float]:
     """The flow loss on `clips` at each of HELD_OUT_LEVELS, each clip at its own fixed noise.
 
-    Every process takes its share of the clips, and as many calls of the model as the others.
+    Every process evaluates its share of the clips, with equally many calls of the model.
     """
     most = max(1, TOGETHER_CELLS // max(clip.grid.cells for clip in clips))
     share = [
@@ -59,7 +59,7 @@ def padded(count: int, ranks: Ranks) -> int:
 
 
 def fixed_sample(clip: OwnClip, level: float) -> FlowSample:
-    """`clip` at noise level `level`, with the noise that its name gives."""
+    """`clip` at noise level `level`, with noise seeded by its name."""
     seed = sum(ord(letter) * 31**i for i, letter in enumerate(clip.name[-40:])) % 2**31
     clean = clip.latent[None].float()
     noise = torch.randn(clean.shape, generator=Generator().manual_seed(seed))
@@ -104,11 +104,11 @@ def sampled_clip(
 
 
 def clip_rulers(frames: Frames) -> dict[str, float]:
-    """What can be measured of a clip without knowing what it should be.
+    """Measurements of a clip that need no ground truth.
 
     `detail`: mean difference of neighbouring pixels, in levels of 255. `colour`: deviation of the
     pixels, in levels. `motion`: mean difference of successive frames, in levels. `border`: the
-    steps into a new latent frame over the other steps, 1 where the decoder joins them invisibly.
+    differences at the start of latent frames over all others, 1 for invisible boundaries.
     """
     video = frames.float()
     found = {
