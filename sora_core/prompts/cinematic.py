@@ -147,7 +147,7 @@ def fill_template(
         fitting = [add for add in fitting if add.needs] or fitting
         for attempt in range(MAX_WORDINGS_TRIED):
             what = f"{slot} {len(chosen)} {attempt} {prompt}"
-            pick = _pick(fitting, seed, what)
+            pick = _weighted_pick(fitting, seed, what)
             if pick is None:
                 break
             noun = mentioned.nouns.get(pick.needs[0], "") if pick.needs else ""
@@ -170,7 +170,7 @@ def is_expanded(text: str, cinema: Cinema) -> bool:
     return all(any(pattern.tag.fullmatch(tag) for pattern in patterns) for tag in last.split(", "))
 
 
-def _pick(fitting: list[Addition], seed: int, what: str) -> Addition | None:
+def _weighted_pick(fitting: list[Addition], seed: int, what: str) -> Addition | None:
     weighted = [
         i
         for i, add in enumerate(fitting)

@@ -10,7 +10,7 @@ from math import prod
 
 from .words import seeded_choice
 
-_PART = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<>")
+_PATTERN_PART = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Pattern:
     @classmethod
     def parse(cls, text: str) -> "Pattern":
         """The pattern that `text` describes."""
-        count = prod(part.count("|") + 1 for part in _PART.findall(text) if part[0] == "[")
+        count = prod(part.count("|") + 1 for part in _PATTERN_PART.findall(text) if part[0] == "[")
         return cls(text, count, "<>" in text, _expression(text, 0), _expression(text, 1))
 
     def wording(self, seed: int, what: str, noun: str, as_tag: bool) -> str:
@@ -44,7 +44,7 @@ class Pattern:
                 return options[as_tag]
             return seeded_choice(options, seed, f"{found.start()} {what}")
 
-        text = " ".join(_PART.sub(replaced, self.text).split())
+        text = " ".join(_PATTERN_PART.sub(replaced, self.text).split())
         if as_tag:
             return f"{text[0].lower()}{text[1:]}"
         return f"{text[0].upper()}{text[1:]}."
@@ -52,7 +52,7 @@ class Pattern:
 
 def _expression(text: str, form: int) -> re.Pattern[str]:
     """The regular expression of all wordings: form 0 is a sentence, form 1 a tag."""
-    plain, parts = _PART.split(text), [*_PART.findall(text), ""]
+    plain, parts = _PATTERN_PART.split(text), [*_PATTERN_PART.findall(text), ""]
     pieces = []
     for words, part in zip(plain, parts, strict=True):
         pieces.append(re.escape(words.lower()))
