@@ -79,8 +79,8 @@ def test_most_prompts_get_details_of_what_they_name(style):
     detailed = sum(
         any(
             pattern.fullmatch(piece)
-            for pattern in details
             for piece in pieces(expand(prompt, LANGUAGE, style=style), style)
+            for pattern in details
         )
         for prompt in MIXED
     )
