@@ -12,7 +12,7 @@ FILM_STYLES = ("general", "wan", "ltx", "hunyuan")
 EXCLUSIVE = frozenset(
     ("time", "weather", "light", "pace", "mood", "lens", "camera", "shot", "tone", "style")
 )  # slots of which a scene has one value
-MIN_WORDINGS = 90  # a sentence of 1 in 90, drawn twice, reaches 11 of 100 in 3 of 100,000 sets
+MIN_WORDINGS = 90  # P(Binomial(200, 1/90) > 10) is 2e-5: one wording of a slot filled twice
 MAX_PATTERN_WEIGHT = 45  # wordings: a pattern with more is not chosen more often
 MAX_WORDINGS_TRIED = 8
 
