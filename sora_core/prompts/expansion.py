@@ -1,7 +1,8 @@
 """Prompt expansion without a network: a short prompt becomes as detailed as training captions.
 
-`expand` rewrites a scene of the small world in trained words, and appends words about filming to a
-prompt for other models. The same seed gives the same text.
+`expand` rewrites a scene of the small world in trained words, and appends visible
+details and words about filming to a prompt for other models. The same seed and prompt give the same
+text.
 """
 
 import unicodedata
@@ -162,7 +163,7 @@ def _as_film(
 ) -> Expansion:
     facts = film_facts(prompt, cinema)
     setting = film_facts(before, cinema).tags if before else frozenset()
-    added = fill_template(facts, cinema, style, full, seed, setting)
+    added = fill_template(prompt, facts, cinema, style, full, seed, setting)
     if cinema.templates[style]["as"] == "tags" and added:
         tags = ", ".join(added)
         added = [f"{tags[0].upper()}{tags[1:]}."]

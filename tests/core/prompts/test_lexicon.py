@@ -1,5 +1,7 @@
 """The vocabulary of the expander agrees with the world's own, which it may not import."""
 
+import re
+
 import pytest
 
 from sora_core.prompts.cinematic import FILM_STYLES, film_facts, read_cinema
@@ -70,12 +72,39 @@ def test_an_untrained_word_has_one_meaning():
                 assert (found.meaning.slot, found.meaning.value) == (slot, value), phrase
 
 
-def test_each_addition_speaks_of_its_own_slot():
+@pytest.mark.parametrize("slot", ["shot", "camera", "lens", "light"])
+def test_each_addition_about_filming_states_its_own_slot(slot):
     cinema = read_cinema()
-    for slot, adds in cinema.adds.items():
+    for add in cinema.adds[slot]:
+        for as_tag in (False, True):
+            for seed in range(20):
+                wording = add.pattern.wording(seed, "", "", as_tag)
+                assert slot in film_facts(wording, cinema).slots or "focus" in wording, wording
+
+
+def test_an_addition_needs_and_excludes_tags_that_exist():
+    cinema = read_cinema()
+    known = {
+        f"{meaning.slot}:{meaning.value}"
+        for phrases in cinema.phrases.values()
+        for meaning in phrases.meanings.values()
+    }
+    for adds in cinema.adds.values():
         for add in adds:
-            assert slot in film_facts(add.tag, cinema).slots, add.tag
-            assert slot in film_facts(add.sentence, cinema).slots, add.sentence
+            assert {*add.needs, *add.unless} <= known, add.pattern.text
+
+
+def test_every_wording_is_recognised_and_is_one_sentence_or_one_tag():
+    cinema = read_cinema()
+    for adds in cinema.adds.values():
+        for pattern in (add.pattern for add in adds):
+            for seed in range(20):
+                sentence = pattern.wording(seed, "", "old fox", False)
+                tag = pattern.wording(seed, "", "old fox", True)
+                assert pattern.sentence.fullmatch(sentence[:-1].lower()), sentence
+                assert pattern.tag.fullmatch(tag.lower()), tag
+                assert not set(",.!?[]{}<>|") & set(sentence[:-1] + tag), (sentence, tag)
+                assert not re.search(r"\b(a [aeio]|an [^aeio8])", sentence.lower()), sentence
 
 
 def test_templates_name_known_slots():
