@@ -6,7 +6,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...sora_core.errors import ConfigError
+from ...sora_core.errors import ConfigError, PathError
 from ...sora_core.paths import inside
 from ...sora_core.training.own.folder import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from .validation import checked_choice
@@ -77,7 +77,10 @@ def unused_weights(kind: str, prefix: str) -> tuple[Path, str]:
     """An unused file in the folder `kind` of the output folder, where the host finds models of that
     kind, and its name there. `prefix` may contain folders; a number is added."""
     root = Path(folder_paths.get_output_directory()) / kind
-    first = inside(root, f"{prefix}.safetensors")
+    try:
+        first = inside(root, f"{prefix}.safetensors")
+    except PathError as problem:
+        raise PathError(f"prefix: {problem}") from problem
     for number in range(1, 100_000):
         path = first.with_name(f"{first.stem}_{number:05}.safetensors")
         if not path.exists():

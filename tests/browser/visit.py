@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal
 
 from playwright.sync_api import Locator, Page, TimeoutError
@@ -81,7 +80,14 @@ def open_template(page: Page, name: str) -> None:
     page.locator(".templates-tab-button").click()
     card = page.get_by_test_id(f"template-workflow-sora_{name}")
     templates = page.get_by_test_id("template-workflows-content")
-    press_until(partial(card.click, timeout=TEMPLATE_MS), templates, "hidden", TEMPLATE_MS)
+
+    def press() -> None:
+        if not card.count():  # newer pages add cards as the list is scrolled
+            page.locator("input[placeholder^=Search]:visible").last.fill(f"sora_{name}")
+        card.click(timeout=TEMPLATE_MS)
+
+    templates.wait_for()
+    press_until(press, templates, "hidden", TEMPLATE_MS)
 
 
 def show(page: Page, graph: Graph) -> None:

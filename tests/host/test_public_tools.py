@@ -26,9 +26,9 @@ pytestmark = pytest.mark.host
 TOOLS = Path(sys.executable).parent
 
 SAFE = {  # words that nodesafe looks for, and what they are part of here
-    "compile(": r"\bre\.compile\(",
+    "compile(": r"\b(re|block)\.compile\(",
     "eval(": r"\.eval\(\)",  # torch's, without an argument
-    "ord(": r"[\w.][Ww]ord\(|\bWord\(",
+    "ord(": r"\w+ord\(",
     "zlib.decompress": r"zlib\.decompressobj\(\)",  # a list of words, and no more of it than fits
 }
 FIELDS = "fields of our own dataclasses, by their own names"
@@ -47,6 +47,10 @@ DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: ne
     "sora_core/prompts/expansion.py": FIELDS,
     "sora_core/prompts/parse.py": LISTED,
     "sora_core/sampling/segments.py": FIELDS,
+    "sora_core/cli/train_own.py": "arguments of the command, listed in the line above",
+    "sora_core/training/memory_plan.py": FIELDS,
+    "sora_core/training/own/build.py": LISTED,
+    "sora_core/training/own/settings.py": FIELDS,
     "sora_core/cli/train.py": "the two parts of a recipe",
     "sora_core/world/scene.py": FIELDS,
     "sora_core/world/town/draw.py": FIELDS,
@@ -150,6 +154,8 @@ def nodesafe(folder):
 def explained(finding, folder):
     title, source = finding["title"], (folder / finding["file"]).read_text("utf-8")
     line = source.splitlines()[finding["line"] - 1]
+    if finding["file"] == "pyproject.toml":
+        return re.fullmatch(r'"[\w.]+"\.msg = "no .*"', line)  # ruff's list of what is banned
     if pattern := re.search("pattern `(.*)`", title):
         return pattern[1] in SAFE and pattern[1] not in re.sub(SAFE[pattern[1]], "", line)
     if "Dynamic `getattr`" in title:

@@ -6,10 +6,11 @@ segment, and its prediction there is dropped. The host's context windows do the 
 ("causal_window_fix").
 
 Where the segment begins with finished frames these are dropped anyway; LTX's own extension drops
-the first of them (Lightricks/ComfyUI-LTXVideo#239). Wan image to video was trained on one still at
-the start: its segments begin with the first latent frame of the whole video, then the finished
-ones, as in SVI 2 (vita-epfl/Stable-Video-Infinity#75). VACE gets a longer overlap instead: 8 to 16
-frames (ali-vilab/VACE#27). Axes: b batch, c channels, t latent frames, y x cells.
+the first of them (issue 239 of Lightricks / ComfyUI-LTXVideo). Wan image to video was trained on
+one still at the start: its segments begin with the first latent frame of the whole video, then the
+finished ones, as in SVI 2 (issue 75 of vita-epfl / Stable-Video-Infinity). VACE gets a longer
+overlap instead: 8 to 16 frames (issue 27 of ali-vilab / VACE). Axes: b batch, c channels, t latent
+frames, y x cells.
 """
 
 from dataclasses import replace

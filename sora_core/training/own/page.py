@@ -16,13 +16,23 @@ from .history import LossCurve
 CHART_WIDTH, CHART_HEIGHT, CHART_MARGIN = 720, 240, 48
 LINE_COLOURS = ("#1769aa", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#475569")
 MOST_POINTS = 400
-PAGE_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;
-padding:0 1em;color:#1e1e22;background:#fafaf8}img{max-width:100%;image-rendering:pixelated}
-table{border-collapse:collapse}td,th{padding:.15em .8em .15em 0;text-align:left}
-.warning{background:#fff3cd;border-left:4px solid #c2410c;padding:.6em 1em}
-svg{max-width:100%;height:auto;background:#fff}figure{margin:1em 0}figcaption{color:#555}
-@media(prefers-color-scheme:dark){body{color:#e6e6ea;background:#18181b}svg{background:#27272a}
-.warning{background:#422006}figcaption{color:#aaa}}"""
+PAGE_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
+  color: #1e1e22; background: #fafaf8 }
+img { max-width: 100%; image-rendering: pixelated }
+table { border-collapse: collapse }
+td, th { padding: .15em .8em .15em 0; text-align: left }
+.warning { background: #fff3cd; border-left: 4px solid #c2410c; padding: .6em 1em }
+svg { max-width: 100%; height: auto; background: #fff }
+figure { margin: 1em 0 }
+figcaption { color: #555 }
+@media (prefers-color-scheme: dark) {
+  body { color: #e6e6ea; background: #18181b }
+  svg { background: #27272a }
+  .warning { background: #422006 }
+  figcaption { color: #aaa }
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)

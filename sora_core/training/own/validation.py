@@ -5,6 +5,7 @@ Axes: b clips, t frames, y rows, x columns.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from statistics import fmean
 
 import torch
@@ -60,7 +61,7 @@ def padded(count: int, ranks: Ranks) -> int:
 
 def fixed_sample(clip: OwnClip, level: float) -> FlowSample:
     """`clip` at noise level `level`, with noise seeded by its name."""
-    seed = sum(ord(letter) * 31**i for i, letter in enumerate(clip.name[-40:])) % 2**31
+    seed = int.from_bytes(sha256(clip.name.encode()).digest()[:4], "big")
     clean = clip.latent[None].float()
     noise = torch.randn(clean.shape, generator=Generator().manual_seed(seed))
     sigma, ones = torch.full((1, 1, 1, 1, 1), level), torch.ones(1, 1, 1, 1, 1)
