@@ -41,7 +41,8 @@ class SoraCanvas(io.ComfyNode):
                     default=2.0,
                     min=0.0,
                     max=3600.0,
-                    step=0.1,
+                    step=0.05,
+                    round=0.01,
                     tooltip="How long the video lasts; 0 is a single image.",
                 ),
                 io.Float.Input(
