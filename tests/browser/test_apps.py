@@ -31,7 +31,7 @@ def close_introduction(page):
 
 
 def test_a_template_opens_as_an_app_with_its_prompt_and_a_button(app_page):
-    open_template(app_page, "text_to_video")
+    open_template(app_page, "text_to_video", as_app=True)
     app_page.locator(RUN).first.wait_for()
     close_introduction(app_page)
     prompts = [area.input_value() for area in app_page.locator("textarea:visible").all()]
@@ -41,7 +41,7 @@ def test_a_template_opens_as_an_app_with_its_prompt_and_a_button(app_page):
 
 
 def test_a_timeline_is_part_of_the_app(app_page):
-    open_template(app_page, "extend_video")
+    open_template(app_page, "extend_video", as_app=True)
     close_introduction(app_page)
     timeline = app_page.locator(".sora-timeline")
     timeline.first.wait_for()
@@ -54,7 +54,7 @@ def test_the_button_of_an_app_makes_a_video(app_page, client):
         client.get("/api/jobs")
     except aiohttp.ClientResponseError:
         pytest.skip("apps of the newest page show results of newer ComfyUIs: use --comfyui")
-    open_template(app_page, "text_to_video")
+    open_template(app_page, "text_to_video", as_app=True)
     close_introduction(app_page)
     app_page.locator(RUN).first.click()
     app_page.locator(f"{CENTER} video").first.wait_for(timeout=RUN_MS)

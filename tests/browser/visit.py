@@ -4,14 +4,14 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Literal
 
-from playwright.sync_api import Locator, Page, TimeoutError
+from playwright.sync_api import Locator, Page, Route, TimeoutError
 
 from tools.graph import Graph
 from tools.host import ROOT
 
 PICTURES = ROOT / "runs" / "browser"
 RUN_MS = 600_000
-PRESSES, ENTRY_MS, TEMPLATE_MS = 5, 3_000, 15_000
+PRESSES, ENTRY_MS, TEMPLATE_MS, LIST_MS = 5, 3_000, 15_000, 10_000
 POLL_MS = 50  # a page that is asked at each of its frames draws them all
 
 SignState = Literal["visible", "hidden"]
@@ -76,17 +76,29 @@ def press_until(press: Callable[[], None], sign: Locator, state: SignState, wait
     sign.wait_for(state=state)
 
 
-def open_template(page: Page, name: str) -> None:
+def opened_as_graph(route: Route) -> None:
+    """Answers with the template, as one that opens as a graph and not as an app."""
+    response = route.fetch()
+    drawn = response.json()
+    drawn["extra"]["linearMode"] = False
+    route.fulfill(response=response, json=drawn)
+
+
+def open_template(page: Page, name: str, *, as_app: bool = False) -> None:
+    if not as_app:
+        page.route(f"**/sora_{name}.json*", opened_as_graph)
     page.locator(".templates-tab-button").click()
     card = page.get_by_test_id(f"template-workflow-sora_{name}")
     templates = page.get_by_test_id("template-workflows-content")
 
     def press() -> None:
-        if not card.count():  # newer pages add cards as the list is scrolled
-            page.locator("input[placeholder^=Search]:visible").last.fill(f"sora_{name}")
+        with contextlib.suppress(TimeoutError):
+            card.wait_for(state="attached", timeout=LIST_MS)
+        if not card.count():  # newer pages add cards as the list is scrolled: search for it
+            box = page.locator("input[placeholder^=Search]:visible").last
+            box.fill("" if box.input_value() else f"sora_{name}")
         card.click(timeout=TEMPLATE_MS)
 
-    templates.wait_for()
     press_until(press, templates, "hidden", TEMPLATE_MS)
 
 
