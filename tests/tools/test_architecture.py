@@ -14,7 +14,7 @@ from tools.rules import ROOT, findings, imports, shipped
 
 IMPORTED_AS = {"pillow": "PIL"}
 HOST_MODULES = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "latent_preview"}
-LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command as run; run()"
 
 MISPLACED = {
     "one part imports another": (
@@ -128,7 +128,7 @@ CAREFUL = {
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """Checks the contracts of the pyproject.toml in `folder` on the packages beside it."""
-    command = (LINT_IMPORTS, "--no-cache", "--no-logo")
+    command = (sys.executable, "-c", LINT_IMPORTS, "--no-cache", "--no-logo")
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
