@@ -38,6 +38,7 @@ def weights(run, name="last.safetensors"):
     return read_tensors(run / name, prefix="transformer.")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_killed_run_continues_to_the_same_numbers(small, whole):
     folder, group = small
 
