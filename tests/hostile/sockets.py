@@ -52,7 +52,7 @@ UNFED = ("SoraDataset", "SoraEncodeDataset", "SoraTrain", "SoraSaveLora")
 
 FILES = ("video", "footage", "frames", ".mp4", "open file", " px", "a latent of")
 WORDS = {
-    "from_sigma": ("interval",), "to_sigma": ("interval",), "seconds": ("frames", "s of"),
+    "from_sigma": ("interval",), "to_sigma": ("interval",), "seconds": ("frames", " s of "),
     "fps": ("frames", "frame rate"), "aspect": (" px",), "text": ("prompt", "shot", "storyboard"),
     "width": ("region", " px", "margins"), "height": ("region", " px", "margins"),
     "first": FILES, "second": FILES, "video": FILES,

@@ -1,6 +1,5 @@
 """The cache of a plan: whole files, checked when read, continued after a stop, nothing stale."""
 
-import resource
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -167,6 +166,7 @@ def test_no_clip_left_is_a_sentence(folder, tmp_path):
 @pytest.fixture
 def nearly_full_disk():
     """Refuses files of more than 3000 bytes, as the kernel does: a text fits, a latent does not."""
+    resource = pytest.importorskip("resource", reason="limits on files are a matter of Unix")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     @contextmanager
