@@ -132,7 +132,7 @@ def test_the_report_has_curves_pictures_and_time_left_and_needs_nothing_else(who
     assert any((whole / "scalars").iterdir())
 
 
-def test_the_best_weights_are_an_average_at_a_validation(small, whole):
+def test_the_best_weights_load_and_leave_the_autoencoder_as_it_was(small, whole):
     best, config = whole / "best.safetensors", read_config(whole / "best.safetensors")
     load_transformer(best, config)
     start = read_tensors(small[0] / "tiny.safetensors", prefix="autoencoder.")
