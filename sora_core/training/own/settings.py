@@ -14,6 +14,7 @@ TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder",
 TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART)
 MUON, ADAMW = "muon", "adamw"
 PRECISIONS = ("bfloat16", "float32")
+MAX_ALPHA = 65504.0  # the largest float16: alpha is stored as one
 
 FREE_TO_CHANGE = (
     "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
@@ -74,10 +75,17 @@ class OwnSettings:
         for name in ("steps", "batch", "accumulate", "validate_every", "save_every", "sheet_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
+        for name in ("warmup", "sheet_clips"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} {getattr(self, name)}: choose 0 or more")
         if not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"seed {self.seed}: choose from 0 to {MAX_SEED}")
         if self.lora_rank is not None and not 1 <= self.lora_rank <= 1024:
             raise ConfigError(f"lora_rank {self.lora_rank}: choose from 1 to 1024")
+        if self.lora_alpha is not None and not 0 < self.lora_alpha <= MAX_ALPHA:
+            raise ConfigError(
+                f"lora_alpha {self.lora_alpha:g}: choose above 0 and at most {MAX_ALPHA:g}"
+            )
         if self.lora_rank is not None and self.what != TRANSFORMER_PART:
             raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
         if self.rate is not None and not 0 < self.rate <= 1:

@@ -228,6 +228,15 @@ def test_a_seed_of_the_page_trains(small, seed):
     assert group.one(run, small_settings(folder, seed=seed, steps=1), Ranks()).finished
 
 
+@pytest.mark.parametrize("what", ["transformer", "decoder"])
+def test_a_run_without_sheets_beside_a_picture_of_the_user_writes_its_report(small, tmp_path, what):
+    folder, group = small
+    (tmp_path / "sheet-mine.png").write_bytes(b"mine")
+    more = {"what": what, "steps": 1, "optimizer": "adamw", "sheet_clips": 0}
+    result = group.one(tmp_path, small_settings(folder, **more), Ranks())
+    assert "<img" not in result.report.read_text()
+
+
 def test_large_seeds_draw_different_noise():
     seeds = [0, 1, 2**33, 2**52, 2**52 + 1, 2**63, MAX_SEED]
     settings = [OwnSettings(seed=seed) for seed in seeds]
@@ -241,6 +250,10 @@ def test_large_seeds_draw_different_noise():
         {"what": "sound"},
         {"steps": 0},
         {"sheet_steps": 0},
+        {"warmup": -1},
+        {"sheet_clips": -1},
+        {"lora_rank": 4, "lora_alpha": float("nan")},
+        {"lora_rank": 4, "lora_alpha": 1e5},
         {"seed": -1},
         {"seed": 2**64},
         {"lora_rank": 0},
