@@ -12,7 +12,8 @@ from PIL import Image
 
 from ...sora_core.checkpoints.checkpoint import read_config
 from ...sora_core.errors import ConfigError
-from ...sora_core.training.own.curve_picture import LossPoints, loss_picture
+from ...sora_core.training.own.curve_picture import loss_picture
+from ...sora_core.training.own.history import LossCurve
 from ...sora_core.training.own.plan import Plan
 from .models.model import load_model
 
@@ -46,7 +47,7 @@ class TrainingRequest:
 
 def train_in_host(
     plan: Plan, request: TrainingRequest
-) -> tuple[TrainedWeights, LossPoints, dict[str, LossPoints]]:
+) -> tuple[TrainedWeights, LossCurve, dict[str, LossCurve]]:
     """Trains on `plan`, or continues the run in the folder of `request`; returns the weights, the
     training loss and the held-out losses by name.
 
@@ -106,7 +107,7 @@ class _TrainingDisplay:
     def __init__(self, steps: int) -> None:
         self.bar = comfy.utils.ProgressBar(steps)
         self.steps = steps
-        self.points: LossPoints = []
+        self.points: LossCurve = []
 
     def __call__(self, step: int, loss: float) -> None:
         self.points.append((step, loss))
@@ -126,6 +127,6 @@ def tuned_model(weights: TrainedWeights, strength: float = 1.0) -> comfy.model_p
     return patched
 
 
-def loss_images(points: LossPoints, held_out: dict[str, LossPoints], steps: int) -> torch.Tensor:
+def loss_images(points: LossCurve, held_out: dict[str, LossCurve], steps: int) -> torch.Tensor:
     """The loss curve of a run as an IMAGE."""
     return loss_picture(points, held_out, steps).float() / 255

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from ...files import replacing
 from ...models.text_encoder import encode
 from ...released import released_folder
 from ...resume.fingerprint import fingerprint
+from ...shapes import Frames
 from ..averages import Averages
 from ..distributed import Ranks
 from ..parallel import from_first
@@ -126,7 +127,7 @@ class Runner:
         model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
         check_possible(self.settings, model)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
-        frames = own_frames(self.plan)
+        frames = own_frames(self.plan, cache)
 
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
             return OwnAutoencoderTask(
@@ -230,11 +231,15 @@ def own_clips(plan: Plan, cache: ClipCache) -> OwnClips:
     return OwnClips(of(TRAIN), of(HELD_OUT), empty.states[0][empty.mask[0]])
 
 
-def own_frames(plan: Plan) -> OwnFrames:
-    """The frames of all clips of `plan`, in memory."""
+def own_frames(plan: Plan, cache: ClipCache) -> OwnFrames:
+    """The frames of the clips of `plan` that are in `cache`, in memory.
 
-    def of(split: str) -> list[Any]:
-        return [clip_frames(plan.path(clip), clip) for clip in plan.of_split(split)]
+    MediaError for a file that disappeared after its clip was encoded.
+    """
+
+    def of(split: str) -> list[Frames]:
+        encoded = [clip for clip in plan.of_split(split) if cache.latent(clip) is not None]
+        return [clip_frames(plan.path(clip), clip) for clip in encoded]
 
     return OwnFrames(of(TRAIN), of(HELD_OUT))
 
@@ -256,6 +261,8 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         values, clips, count = saved["settings"], saved["clips"], saved["count"]
+        if not isinstance(values, dict) or not isinstance(values["steps"], int):
+            raise TypeError("no settings")
     except (ValueError, KeyError, TypeError) as problem:
         raise TrainingError(
             f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"
