@@ -248,6 +248,8 @@ def _clip_record(values: dict[str, Any]) -> PlannedClip:
     if not re.fullmatch("[0-9a-f]{64}", clip.content):
         raise ValueError("content is no SHA-256")
     actions = tuple(tuple(map(float, action)) for action in clip.actions)
+    if len(set(map(len, actions))) > 1:
+        raise ValueError("actions of several lengths")
     return replace(clip, actions=actions, notes=tuple(map(_text, clip.notes)))
 
 

@@ -2,6 +2,7 @@
 
 import resource
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,13 @@ def test_no_clip_left_is_a_sentence(folder, tmp_path):
         check_encoded(lost, plan)
     with pytest.raises(TrainingError, match="encode the plan first"):
         clips(plan, cache, TRAIN)
+
+
+def test_a_plan_without_a_training_clip_is_a_sentence(folder):
+    plan = planned(folder)
+    held_out = replace(plan, clips=plan.of_split(HELD_OUT))
+    with pytest.raises(TrainingError, match="no clip to train on"):
+        check_encoded((), held_out)
 
 
 @pytest.fixture

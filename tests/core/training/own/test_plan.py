@@ -269,6 +269,7 @@ def test_a_plan_cannot_name_files_outside_of_its_folder(tmp_path):
         ("content", "x"),
         ("film", [1]),
         ("actions", [[1, 2], 3]),
+        ("actions", [[1, 2], [3]]),
     ],
 )
 def test_a_plan_edited_to_an_impossible_clip_is_refused(tmp_path, name, value):
