@@ -1,6 +1,7 @@
 """The cache of a plan: whole files, checked when read, continued after a stop, nothing stale."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,13 @@ def test_no_clip_left_is_a_sentence(folder, tmp_path):
         check_encoded(lost, plan)
     with pytest.raises(TrainingError, match="encode the plan first"):
         clips(plan, cache, TRAIN)
+
+
+def test_a_plan_without_a_training_clip_is_a_sentence(folder):
+    plan = planned(folder)
+    held_out = replace(plan, clips=plan.of_split(HELD_OUT))
+    with pytest.raises(TrainingError, match="no clip to train on"):
+        check_encoded((), held_out)
 
 
 @pytest.fixture

@@ -272,3 +272,22 @@ def test_settings_that_cannot_be_are_refused_by_name(wrong):
 def test_a_batch_that_does_not_split_is_refused():
     with pytest.raises(ConfigError, match="multiple of 8"):
         OwnSettings(batch=12, accumulate=4).check_ranks(2)
+
+
+@pytest.mark.parametrize("what", ["transformer", "autoencoder"])
+def test_a_clip_that_is_gone_is_named_and_the_others_are_trained_on(tmp_path, what):
+    plan, lost = small_plan(tmp_path), []
+    gone = plan.sources("train")[0]
+    plan.path(next(clip for clip in plan.clips if clip.source == gone)).unlink()
+    group = GroupRuns(plan, tmp_path / "cache", {})
+    settings = small_settings(tmp_path, steps=2, what=what)
+    result = group.one(tmp_path / "run", settings, Ranks(), on_lost=lost.extend)
+    assert result.finished and [one.source for one in lost] == [gone]
+
+
+@pytest.mark.parametrize("which", ["run", "cache"])
+def test_a_folder_that_cannot_be_created_is_named(tmp_path, which):
+    group = GroupRuns(small_plan(tmp_path), tmp_path / "cache", {})
+    (tmp_path / which).write_text("a file, where a folder is to be")
+    with pytest.raises(TrainingError, match=f"folder of the {which} '{which}' cannot be created"):
+        group.one(tmp_path / "run", small_settings(tmp_path), Ranks())
