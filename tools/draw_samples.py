@@ -34,7 +34,7 @@ FPS, SIDE, SECONDS, SEED = 8, 64, 2, 0
 HOLE = torch.zeros(1, SIDE, SIDE)
 HOLE[:, 20:52] = 1  # where the cube slides
 
-SHOWN = 3 * SIDE  # pixels of a clip in the picture
+CELL = 3 * SIDE  # pixels of a clip in the picture
 GAP, BAR, TEXT, ACROSS, LINE = 16, 6, 52, 3, 30
 BACK, INK, FAINT = "#18181c", "#f2efe9", "#a9a5a0"
 KNOWN, PARTLY, GENERATED = "#e08f5a", "#7f5a43", "#46443f"
@@ -102,17 +102,17 @@ def bar_colour(opened: float) -> str:
     return KNOWN if opened == 0 else GENERATED if opened == 1 else PARTLY
 
 
-def picture(sample: Sample, frame: np.ndarray, bar: Sequence[str], shown: int) -> Image.Image:
-    whole = Image.new("RGB", (SHOWN, SHOWN + BAR + TEXT), BACK)
-    whole.paste(Image.fromarray(frame).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS))
+def picture(sample: Sample, frame: np.ndarray, bar: Sequence[str], current: int) -> Image.Image:
+    whole = Image.new("RGB", (CELL, CELL + BAR + TEXT), BACK)
+    whole.paste(Image.fromarray(frame).resize((CELL, CELL), Image.Resampling.LANCZOS))
     draw = ImageDraw.Draw(whole)
     for i, colour in enumerate(bar):
-        left, right = (SHOWN * edge // len(bar) for edge in (i, i + 1))
-        top = SHOWN + 3
-        draw.rectangle((left, top, right - 2, top + BAR), INK if i == shown else colour)
-    draw.text((0, SHOWN + BAR + 6), sample.title, INK, ImageFont.load_default(14))
+        left, right = (CELL * edge // len(bar) for edge in (i, i + 1))
+        top = CELL + 3
+        draw.rectangle((left, top, right - 2, top + BAR), INK if i == current else colour)
+    draw.text((0, CELL + BAR + 6), sample.title, INK, ImageFont.load_default(14))
     text = "\n".join(wrap(sample.prompt, LINE))
-    draw.text((0, SHOWN + BAR + 23), text, FAINT, ImageFont.load_default(12), spacing=2)
+    draw.text((0, CELL + BAR + 23), text, FAINT, ImageFont.load_default(12), spacing=2)
     return whole
 
 
