@@ -4,7 +4,7 @@ Axes: b batch, c channels, t frames, y rows, x columns, l text tokens.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..checkpoints.checkpoint import (
     load_transformer,
     read_config,
 )
+from ..checkpoints.lora_file import merge_lora, read_few_steps
 from ..checkpoints.text_file import load_text
 from ..errors import ConfigError
 from ..models.autoencoder import Autoencoder
@@ -62,12 +63,21 @@ class Pipeline:
     tokenizer: Tokenizer
 
 
-def load(path: Path = MODELS / SHIPPED) -> Pipeline:
-    """The model in the file at `path`, in float32 on the CPU."""
+def load(path: Path = MODELS / SHIPPED, lora: Path | None = None) -> Pipeline:
+    """The model in the file at `path`, in float32 on the CPU, with a LoRA added to its weights.
+
+    A LoRA for few steps brings its sampling settings.
+    """
     config = read_config(path)
+    transformer = load_transformer(path, config)
+    if lora is not None:
+        merge_lora(transformer, lora)
+        if few := read_few_steps(lora):
+            sampling = replace(config.sampling, steps=few.steps, guidance=few.guidance)
+            config = replace(config, sampling=sampling)
     return Pipeline(
         config,
-        load_transformer(path, config),
+        transformer,
         load_autoencoder(path, config),
         *load_text(path),
     )

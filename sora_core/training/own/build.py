@@ -10,8 +10,8 @@ from ...checkpoints.checkpoint import load_transformer, read_config
 from ...errors import ConfigError
 from ..averages import Averages
 from ..distributed import Ranks
+from ..lora import add_lora
 from ..parallel import FSDP, TorchRanks, parallelised, shard
-from .lora import add_lora
 from .objective import FlowObjective, compile_blocks, recompute_blocks
 from .settings import OwnSettings
 
