@@ -46,8 +46,8 @@ MISPLACED = {
         "sora_core.canvas.canvas -> comfy_api",
     ),
     "the core imports the host": (
-        ("sora_core/video/still.py", "import comfy.utils"),
-        "sora_core.video.still -> comfy",
+        ("sora_core/video/reader.py", "import comfy.utils"),
+        "sora_core.video.reader -> comfy",
     ),
     "a node imports the host": (
         ("nodes/canvas.py", "import comfy.utils"),
@@ -299,7 +299,7 @@ def test_only_an_import_with_an_answer_to_its_failure_is_optional():
 
 
 def test_a_package_of_training_behind_an_import_is_found():
-    world = reached([Path("sora_core/measure/reconstruction.py")])
+    world = reached([Path("sora_core/measure/heldout_clips.py")])
     assert Path("sora_core/world/raycast.py") in world
     assert "numba" in packages(
         Path("sora_core/world/raycast.py"), (ROOT / "sora_core/world/raycast.py").read_text()

@@ -31,12 +31,12 @@ def served(messages, answer=None):
 
     async def take(request):
         socket = sockets[(await request.json())["client_id"]]
-        asyncio.get_running_loop().create_task(say(socket))
+        asyncio.get_running_loop().create_task(send_late(socket))
         return web.json_response(
             answer or {"prompt_id": "ours", "node_errors": {}}, status=400 if answer else 200
         )
 
-    async def say(socket):
+    async def send_late(socket):
         await asyncio.sleep(0.05)
         for message in messages:
             if isinstance(message, bytes):

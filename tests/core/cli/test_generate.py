@@ -11,7 +11,7 @@ from sora_core.canvas.canvas import PromptSpan
 from sora_core.cli.generate import add_arguments, placed_footage
 from sora_core.errors import ConfigError, MediaError
 from sora_core.video.probe import probe
-from sora_core.video.still import read_still
+from sora_core.video.reader import read_still
 from sora_core.video.writer import write_video
 from tests.support.tiny import write_tiny
 

@@ -7,6 +7,7 @@ import torch
 
 from sora_core.measure.edit_cases import (
     OPERATIONS,
+    EditRunner,
     largest_error,
     link_lengths,
     recolour_case,
@@ -14,12 +15,14 @@ from sora_core.measure.edit_cases import (
     run_edit,
     settled_frames,
 )
-from sora_core.measure.edit_report import Claim, drift_claims, preservation_claims, seam_claims
-from sora_core.measure.edit_runner import EditRunner
-from sora_core.measure.edit_sheets import (
+from sora_core.measure.edit_report import (
     BAR_HEIGHT,
     GENERATED_COLOUR,
     KNOWN_COLOUR,
+    Claim,
+    drift_claims,
+    preservation_claims,
+    seam_claims,
     with_bars,
     write_edits,
 )

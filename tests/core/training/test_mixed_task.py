@@ -100,8 +100,8 @@ def test_known_footage_is_at_level_zero_and_not_painted():
     for step in range(20):
         batch = mixed.draw(step, Ranks())
         if batch.clean.shape[2] > 1:
-            sigma, paint = torch.broadcast_tensors(batch.sigma, batch.paint)
-            assert (sigma[paint == 0] == 0).all() and (paint == 1).any()
+            sigma, open_mask = torch.broadcast_tensors(batch.sigma, batch.open_mask)
+            assert (sigma[open_mask == 0] == 0).all() and (open_mask == 1).any()
 
 
 def test_the_head_of_the_truth_is_not_computed_at_weight_zero():
@@ -118,7 +118,7 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_clips_one_by_one():
 
     def error(predicted, batch, row):
         clean, sigma = batch.clean[row : row + 1], batch.sigma[row : row + 1]
-        weight = batch.paint * batch.weight[row : row + 1]
+        weight = batch.open_mask * batch.weight[row : row + 1]
         return weighted_mean(cell_error(predicted, clean, sigma), weight)
 
     def clip(batch, row):
