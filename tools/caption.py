@@ -1,7 +1,7 @@
 """Captions the clips of a folder with a language model that takes pictures, loaded by a ComfyUI.
 
 `python -m sora_core caption FOLDER` asks Sora's own captioner instead. Both write the same
-manifest, and go on with it where they were stopped.
+manifest, and continue it after a stop.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> int:
         print(error or "the server does not answer")
         return 1
     except KeyboardInterrupt:
-        print("\nstopped: the same command goes on")
+        print("\nstopped: the same command continues")
         return 130
     return 0
 
@@ -56,7 +56,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help=f"JSON lines, gone on with; by default FOLDER/{CAPTION_MANIFEST}",
     )
-    parser.add_argument("--seed", type=int, default=0, help="another seed says it in other words")
+    parser.add_argument("--seed", type=int, default=0, help="another seed chooses other words")
     return parser.parse_args(arguments)
 
 
@@ -106,7 +106,7 @@ async def upload(url: str, path: Path, name: str) -> None:
 
 
 def question(loader: Node, footage: Node, seed: int) -> Graph:
-    """The graph that asks the model what the footage shows, in full and in short."""
+    """The graph that asks the model for a full and a short description of the footage."""
     asked = {"video": ["footage", 0], "clip": ["clip", 0], "captioner": "language model"}
     return {
         "clip": loader,

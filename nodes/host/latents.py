@@ -77,7 +77,7 @@ LOST_TOLERANCE = 0.05  # relative to the footage's deviation; inexact uni_pc sta
 
 
 def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
-    """The partial latent frames of `encoded` that the model of `latent` generated anew.
+    """The partial latent frames of `encoded` that the model of `latent` regenerated.
 
     A model that accepts footage frame by frame generates these latent frames from single frames;
     other models hold them, so that their samples equal the encoded ones.
@@ -136,7 +136,7 @@ def lost_footage(latent: LatentDict) -> str:
     if not lost:
         return ""
     return (
-        f"The sampler did not keep the footage: {lost} of {len(apart)} latent frames with footage "
+        f"The sampler changed the footage: {lost} of {len(apart)} latent frames with footage "
         f"differ, by {float(apart.max()):.2g} at most (their deviation is "
         f"{float(known.std()):.2g}). Two KSampler (Advanced) in a row do this; use Sora Guider "
         "with model_low, and Sora Sample."

@@ -81,7 +81,7 @@ def test_a_language_model_is_shown_moments_and_asked(frames):
 
 
 def test_a_language_model_that_sees_nothing_says_nothing(frames):
-    with pytest.raises(ConfigError, match="sees no pictures"):
+    with pytest.raises(ConfigError, match="takes no images"):
         texts(frames.float() / 255, clip=Writer(lambda read: TEXT, blind=True), captioner=MODEL)
 
 

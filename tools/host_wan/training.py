@@ -124,7 +124,7 @@ def train_wan(
 
 
 def training_facts(kind: str, config: TrainingConfig, task: WanTask) -> dict[str, Any]:
-    """What the file says of its training: autoencoder, commit, host, clips, steps."""
+    """The metadata of the training: autoencoder, commit, host, clips, steps."""
     return {
         "kind": kind,
         "autoencoder": SHIPPED,

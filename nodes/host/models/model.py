@@ -380,7 +380,7 @@ def load_model(
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
     result: Any = patcher(model, load_device, offload_device, disable_dynamic)
-    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it anew from here
+    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it again from here
     return result
 
 
