@@ -1,4 +1,4 @@
-"""Whatever can take more than a second shows on its node how far it is."""
+"""Every step that can take more than a second shows its progress on its node."""
 
 import shutil
 from collections import defaultdict

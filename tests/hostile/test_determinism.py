@@ -18,7 +18,7 @@ from tests.support.tiny import tiny_autoencoder, tiny_transformer, write_tiny
 CANVAS = Canvas(width=50, height=34, seconds=1.4)
 RUNS = 5
 LIMIT = 1e-5
-SEAM = 0.5  # deviations of the picture: a tile sees nothing beyond its edge
+SEAM = 0.5  # deviations of the picture: a tile has no context beyond its edge
 
 
 @pytest.fixture(scope="module")

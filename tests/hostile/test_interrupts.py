@@ -49,7 +49,7 @@ def pipeline(tmp_path_factory) -> Pipeline:
 
 
 def interrupted_everywhere(units: int, run: Callable, is_clean: Callable[[], bool]) -> None:
-    """`run(on_unit)` stops at any of its units, leaves nothing, and then runs as if never begun."""
+    """`run(on_unit)` stops at any of its units, leaves nothing, and then runs as the first time."""
     expected = run(lambda texts: None)
     for n in range(1, units + 1):
         countdown = Countdown(n, (Interrupt, OlderInterrupt)[n % 2])

@@ -54,6 +54,6 @@ def folder(pack, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def output(tmp_path, monkeypatch):
-    """The host's output folder, of each test its own: what one has kept is not another's."""
+    """The host's output folder, one for each test: no test finds files of another."""
     monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
     return tmp_path / "output"

@@ -1,4 +1,4 @@
-"""Any video model of ComfyUI keeps the footage of a canvas, and sees it as it understands it."""
+"""Any video model of ComfyUI preserves the footage of a canvas, in the form it accepts."""
 
 import comfy.latent_formats
 import comfy.sd
@@ -197,7 +197,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_our_model_paints_every_canvas_as_the_core_does(ours, edit):
+def test_our_model_generates_every_canvas_as_the_core_does(ours, edit):
     path, model, vae, words = ours
     size = SIZE | {"seconds": 12 / 8} if edit.startswith("loop") else SIZE
     result = generated(model, words, encoded(EDITS[edit](edits, Canvas(**size)), vae))
@@ -221,7 +221,7 @@ def test_a_schedule_that_was_chosen_stays_and_another_counts_what_is_seen(ours):
 
 
 @pytest.mark.parametrize("edit", ["nothing", "backward", "loop"])
-def test_our_model_paints_long_canvases_as_the_core_does(ours, edit, monkeypatch):
+def test_our_model_generates_long_canvases_as_the_core_does(ours, edit, monkeypatch):
     # Held tokens come out of the host's model as they are and of the core's as it predicts them;
     # anchors count both, so that they agree only as far as the model predicts what it is shown.
     monkeypatch.setattr(canvas_guider, "SEGMENT_SETTINGS", SegmentSettings(anchor=0.0))

@@ -1,4 +1,4 @@
-"""Footage of every kind gets captions, by our captioner or by a language model that sees."""
+"""Footage of every kind gets captions, by our captioner or by a vision language model."""
 
 import pytest
 import torch

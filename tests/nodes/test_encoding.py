@@ -229,7 +229,7 @@ def test_a_wan_whose_parts_are_not_its_whole_gets_the_whole(wan, monkeypatch):
 
 
 class Means(torch.nn.Module):
-    """Means over groups of 4 frames and 8x8 pixels: a latent frame knows of no other."""
+    """Means over groups of 4 frames and 8x8 pixels: a latent frame depends on no other."""
 
     def encode(self, video):
         first, later = video[:, :, :1], video[:, :, 1:]
@@ -265,7 +265,7 @@ def test_pixels_that_are_copied_once_give_the_bits_of_the_hosts_own_encoding(mea
 
 
 class Sums(Means):
-    """Running means: a latent frame knows of all before it."""
+    """Running means: a latent frame depends on all before it."""
 
     def encode(self, video):
         frames = super().encode(video)

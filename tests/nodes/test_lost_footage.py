@@ -1,4 +1,4 @@
-"""What a sampler did not keep of the footage is in the text of the decode nodes."""
+"""The decode nodes report footage that a sampler changed."""
 
 import comfy.sd
 import pytest

@@ -1,4 +1,4 @@
-"""Families of the host's models are shown what their own nodes show them, or are refused."""
+"""The host's models receive the inputs that their own nodes make, or are refused."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""LTX-2 samples video and sound together, and both keep what is known.
+"""LTX-2 samples video and sound together, and both preserve their known parts.
 
 The pinned ComfyUI has no LTX-2; run this file with a newer one in its place.
 """

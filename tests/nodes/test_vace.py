@@ -1,4 +1,4 @@
-"""Wan VACE sees the footage of a canvas as the host's own WanVaceToVideo gives it."""
+"""Wan VACE receives the footage of a canvas as the host's own WanVaceToVideo encodes it."""
 
 import comfy.sd
 import comfy_extras.nodes_wan

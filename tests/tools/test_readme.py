@@ -43,7 +43,7 @@ PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def take(line, monkeypatch):
-    """Hands the words of a command to whatever reads them; SystemExit if it refuses them."""
+    """Passes the words of a command to its parser; SystemExit if it refuses them."""
     line = line.replace(".venv/bin/python ", "python ")
     arguments = []
 

@@ -1,4 +1,4 @@
-"""What is placed on a canvas is what the latent knows, cell for cell, and nothing else."""
+"""The known latent holds the placed footage, cell by cell, and nothing else."""
 
 from functools import partial
 

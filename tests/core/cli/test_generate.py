@@ -1,4 +1,4 @@
-"""The command places what it is told, and says in one line what it cannot."""
+"""The command places the footage of its options, and reports an error in one line."""
 
 from argparse import ArgumentParser
 
@@ -68,7 +68,7 @@ def test_a_storyboard_lies_on_the_canvas():
     )
 
 
-def test_the_command_paints_around_what_is_placed(folder, capsys):
+def test_the_command_generates_around_what_is_placed(folder, capsys):
     out = folder / "out.mp4"
     arguments = [
         f"--model={folder / 'tiny.safetensors'}",

@@ -1,4 +1,4 @@
-"""Captions are judged by what they say, and certainty by how often that is so."""
+"""Captions are judged by the labels they state, and certainty by how often they are right."""
 
 import pytest
 import torch

@@ -97,7 +97,7 @@ def test_causal_decoding_keeps_what_comes_first_as_the_autoencoder_gives_it_back
     assert edit.own_loss == pytest.approx(0, abs=0.01)
 
 
-def test_frames_settle_two_after_what_was_painted():
+def test_frames_settle_two_after_what_was_generated():
     assert settled_frames(range(9)) == list(range(9))
     assert settled_frames((*range(5), *range(13, 17))) == [0, 1, 2, 3, 4, 15, 16]
 

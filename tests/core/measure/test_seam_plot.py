@@ -1,4 +1,4 @@
-"""The picture of steps, and the comparison of kept footage with its canvas."""
+"""The plot of steps, and the comparison of preserved footage with its canvas."""
 
 import pytest
 import torch

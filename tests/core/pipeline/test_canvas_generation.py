@@ -1,4 +1,4 @@
-"""The pipeline keeps what lies on the canvas, and closes a loop."""
+"""The pipeline preserves the footage of a canvas, and closes a loop."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def clip(frames):
     return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
-def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_painted(pipeline):
+def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_generated(pipeline):
     latent = generated(pipeline, extend_forward(CANVAS, clip(5)))
     footage = pipeline.autoencoder.encode(video_from_frames(clip(5))[None])
     torch.testing.assert_close(latent[:, :, :2], footage, atol=1e-5, rtol=0)
@@ -36,7 +36,7 @@ def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_painted(pipeline):
     assert not torch.isclose(latent[:, :, 2:], free[:, :, 2:]).all()
 
 
-def test_footage_that_is_not_firm_is_painted_over(pipeline):
+def test_footage_that_is_not_firm_is_generated_over(pipeline):
     soft, firm = (
         generated(pipeline, video_to_video(CANVAS, clip(13), firmness)) for firmness in (0.5, 1.0)
     )

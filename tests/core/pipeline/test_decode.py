@@ -1,4 +1,4 @@
-"""Decoding needs no footage: encoding has taken from it what is shown."""
+"""Decoding opens no footage: encoding has read all that it needs."""
 
 import pytest
 import torch

@@ -132,7 +132,7 @@ def test_footage_is_kept_exactly_in_links_and_in_windows(pipeline, chain):
     assert not torch.isclose(latent[:, :, :-2], short[:, :, :-2], atol=1e-3).all()
 
 
-def test_a_loop_longer_than_a_window_is_painted_in_windows(pipeline):
+def test_a_loop_longer_than_a_window_is_generated_in_windows(pipeline):
     sizes = []
     forward = type(pipeline.transformer).forward
 

@@ -1,4 +1,4 @@
-"""A job that stops anywhere goes on to the same bits and trusts no damaged file."""
+"""A job that stops anywhere resumes to the same bits and trusts no damaged file."""
 
 import json
 
@@ -18,7 +18,7 @@ from sora_core.sampling.segments import SegmentSettings, generate_segments
 
 FRAMES, LENGTH, HISTORY = 17, 5, 2
 LINKS = 5
-SHOTS = (0.5, -0.5)  # what each half of the video is told
+SHOTS = (0.5, -0.5)  # the prompt of each half of the video
 
 
 class Killed(BaseException):

@@ -1,4 +1,4 @@
-"""What a part has wandered is told in levels of colour and as a share of contrast."""
+"""Drift of a segment is reported in levels of colour and as a share of contrast."""
 
 import pytest
 import torch

@@ -95,7 +95,7 @@ def test_a_window_of_a_longer_clip_knows_where_it_begins():
     assert all(batch.clean.shape[2] in (1, 5) for batch in batches)
 
 
-def test_known_footage_is_at_level_zero_and_not_painted():
+def test_known_footage_is_at_level_zero_and_not_generated():
     mixed = task(known=1.0, partly=0.0)
     for step in range(20):
         batch = mixed.draw(step, Ranks())
@@ -275,7 +275,7 @@ def test_an_average_is_in_eval_mode_and_longer_ones_move_less():
     assert not any(average.training for average in averages.models)
 
 
-def test_a_run_with_longer_averages_goes_on_to_the_same_numbers(tmp_path):
+def test_a_run_with_longer_averages_continues_to_the_same_numbers(tmp_path):
     config = TrainingConfig(steps=4, batch=4, warmup=1, longer=(0.9,), save_every=2, show_every=99)
 
     def weights(config, folder, resume):

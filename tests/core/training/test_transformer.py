@@ -54,7 +54,7 @@ def test_an_error_that_stays_is_no_step_except_from_known_footage():
     result = torch.ones_like(clean)
     assert step_loss(result, clean, ONES, open_mask, weight) == 0
     open_mask[:, :, 0] = 0
-    result[:, :, 0] = 9  # nobody sees what is painted there
+    result[:, :, 0] = 9  # these cells are known: their prediction counts nowhere
     assert step_loss(result, clean, ONES, open_mask, weight) == torch.tensor(1 / 3)
     result[:, :, 1:] = torch.tensor([1.0, -1, 1]).view(1, 1, 3, 1, 1)
     assert step_loss(result, clean, ONES, open_mask, weight) == 3

@@ -1,6 +1,6 @@
 """Every canvas operation on ComfyUI's own video models, loaded and sampled by its server.
 
-The models are tiny and random. What is shown for each: how much of the latent is kept, how much of
+The models are tiny and random. Printed for each: how much of the latent is preserved, how much of
 that is bit for bit the footage, and how much of the rest is.
 """
 
@@ -99,7 +99,7 @@ def operations(name: str) -> Graph:
 
 
 def generated_graph(key: str, canvas: str, positive: str = "positive", **guidance: object) -> Graph:
-    """The nodes that encode a canvas, paint it and keep both latents under the name `key`."""
+    """The nodes that encode a canvas, sample it and save both latents under the name `key`."""
     latent = [f"{key}.latent", 0]
     return {
         f"{key}.latent": node("SoraEncodeCanvas", canvas=[canvas, 0], vae=["vae", 0]),
