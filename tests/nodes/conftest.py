@@ -3,6 +3,7 @@
 A test then writes `from sora_nodes.nodes.canvas import SoraCanvas`.
 """
 
+import gc
 import importlib.util
 import sys
 
@@ -33,6 +34,15 @@ PACK = ROOT / "tests" / "host" / "models" / "pack" / "__init__.py"
 def as_the_host_runs_nodes():
     with torch.inference_mode():
         yield
+
+
+@pytest.fixture(scope="module")
+def quick_collection():
+    """`gc.collect` looks at new objects only: those of imports and other tests take it longer."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ import sora_core.canvas.edits as plain_edits
 import sora_core.pipeline.generate as core
 from sora_core.canvas.canvas import Canvas as PlainCanvas
 from sora_core.sampling.segments import SegmentSettings as PlainChain
+from tests.support.clips import random_frames
 from tests.support.tiny import NAME, write_tiny
 
 PROMPT = "a red ball rolls to the left on grass"
@@ -75,8 +76,7 @@ def ours(tmp_path_factory):
 
 
 def clip(frames, side=64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, side, side)
 
 
 def encoded(canvas, vae):

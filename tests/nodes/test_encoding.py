@@ -41,6 +41,8 @@ from sora_nodes.sora_core.video.writer import write_video
 from sora_core.checkpoints.safetensors_io import read_tensors
 from tests.support.tiny import write_tiny
 
+pytestmark = pytest.mark.usefixtures("quick_collection")
+
 TIMES = [False, True, True]  # which of Wan's stages halve the time
 
 

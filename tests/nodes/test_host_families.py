@@ -21,6 +21,7 @@ from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError, SoraError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
+from tests.support.clips import random_frames
 from tests.support.families import FAMILIES, IMAGE_FAMILIES, host_model, text
 
 FPS, STEPS = 8, 2
@@ -28,8 +29,7 @@ PRESENT = [name for name, each in FAMILIES.items() if hasattr(comfy.supported_mo
 
 
 def clip(frames, side, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, side, side)
 
 
 def hole(side):

@@ -15,17 +15,13 @@ from sora_core.models.chunked_codec import encode_chunks
 from sora_core.shapes import COMPRESSION, Compression
 from sora_core.video.frames import video_from_frames
 from sora_core.video.writer import write_video
+from tests.support.clips import random_frames as clip
 from tests.support.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
 CHANNELS = AUTOENCODER.config.latent_channels
 CANVAS = Canvas(width=32, height=32, seconds=17 / 8)
 JOIN = 13 / 8  # seconds: the first frame of the last latent frame
-
-
-def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def encoded(canvas):

@@ -1,31 +1,20 @@
 """The pipeline preserves the footage of a canvas, and closes a loop."""
 
-import pytest
 import torch
 
 from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.edits import extend_forward, loop, video_to_video
 from sora_core.models.chunked_codec import decode_ring
 from sora_core.pipeline.decode import decode_frames
-from sora_core.pipeline.generate import Pipeline, generate, load
+from sora_core.pipeline.generate import generate
 from sora_core.video.frames import video_from_frames
-from tests.support.tiny import write_tiny
+from tests.support.clips import random_frames as clip
 
 CANVAS = Canvas(width=32, height=32, seconds=13 / 8)
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory) -> Pipeline:
-    return load(write_tiny(tmp_path_factory.mktemp("models")))
-
-
 def generated(pipeline, canvas):
     return generate(pipeline, "a red ball", canvas, steps=2)
-
-
-def clip(frames):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_generated(pipeline):

@@ -12,7 +12,7 @@ from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.canvas_latent import SeamJoin
 from sora_core.models.chunked_codec import decode_chunks, frame_range
 from sora_core.pipeline.decode import decode_frames
-from sora_core.pipeline.generate import encode_footage, load
+from sora_core.pipeline.generate import encode_footage
 from sora_core.pipeline.seams import (
     FADED_SHARE,
     MORPHED_FRAMES,
@@ -24,20 +24,10 @@ from sora_core.shapes import COMPRESSION
 from sora_core.video.frames import frames_from_video, video_from_frames
 from sora_core.video.levels import MAX_LEVEL_SHIFT
 from sora_core.video.writer import write_video
-from tests.support.tiny import write_tiny
+from tests.support.clips import random_frames as clip
 
 STEP = COMPRESSION.time
 CANVAS = Canvas(width=32, height=32, seconds=17 / 8)
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("models")))
-
-
-def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def remembering(length, latent, mask=None):
