@@ -1,4 +1,4 @@
-"""Files and names that the documentation mentions exist in the repository."""
+"""Files and names in the documentation exist, and the changelog is in its format."""
 
 import re
 import subprocess
@@ -94,3 +94,40 @@ def test_a_missing_path_and_a_missing_name_are_found():
     assert missing("`sora_core/models/dit.py` `models/dit` `test_names.py` `runs/demo`") == []
     gone = ["models/dot", "sora_core/models/dot.py", "test_nomes.py"]
     assert missing("`sora_core/models/dot.py`, `models/dot`\n```\n test_nomes.py\n```") == gone
+
+
+CHANGES = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
+
+
+def format_errors(changelog: str) -> list[str]:
+    """Differences from keepachangelog.com 1.1.0: releases, dates, kinds of changes, their order."""
+    errors = [] if changelog.startswith("# Changelog\n") else ["no title"]
+    _, *releases = re.split(r"^## ", changelog, flags=re.MULTILINE)
+    titles = [release.partition("\n")[0] for release in releases]
+    if titles[:1] != ["[Unreleased]"]:
+        errors.append("Unreleased is not first")
+    dated = r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d"
+    errors += [title for title in titles[1:] if not re.fullmatch(dated, title)]
+    for release in releases:
+        kinds = re.findall(r"^### (.+)$", release, re.MULTILINE)
+        if kinds != [kind for kind in CHANGES if kind in kinds]:
+            errors.append(f"kinds {kinds}")
+    return errors
+
+
+def test_the_changelog_is_in_the_format_of_keep_a_changelog():
+    assert format_errors((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Changes\n\n## [Unreleased]\n",
+        "# Changelog\n\n## 0.1.0 (unreleased)\n",
+        "# Changelog\n\n## [Unreleased]\n\n## [0.1.0]\n",
+        "# Changelog\n\n## [Unreleased]\n\n### Added\n- a\n\n### Fixed\n- b\n\n### Added\n- c\n",
+        "# Changelog\n\n## [Unreleased]\n\n### News\n- a\n",
+    ],
+)
+def test_another_format_is_found(text):
+    assert format_errors(text)

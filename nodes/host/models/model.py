@@ -394,8 +394,7 @@ def patcher(
     note_dtypes = getattr(devices, "archive_model_dtypes", None)
     if note_dtypes is not None:
         note_dtypes(model)
-    default = comfy.model_patcher.ModelPatcher
-    kind = default
+    kind = default = comfy.model_patcher.ModelPatcher
     if not disable_dynamic:
         kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
     return kind(model, load_device=load_device, offload_device=offload_device)
