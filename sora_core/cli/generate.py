@@ -24,7 +24,7 @@ from ..prompts.unknown import unknown_note
 from ..prompts.vocabulary import read_world
 from ..shapes import sides
 from ..video.frames import resize
-from ..video.reader import read_still
+from ..video.still import read_still
 from ..video.writer import write_video
 
 DEFAULT_SECONDS = 2.0

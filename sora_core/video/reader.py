@@ -1,12 +1,9 @@
-"""Frames from a video file, streamed in memory that does not depend on its length; stills."""
+"""Streaming frames from a video file, in memory that does not depend on its length."""
 
 import math
-import stat
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from io import BytesIO
 from itertools import chain
-from pathlib import Path
 
 import av
 import numpy as np
@@ -14,7 +11,6 @@ import torch
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import MediaError
@@ -275,32 +271,3 @@ def _chunks(
             chunk = []
     if chunk:
         yield torch.stack(chunk)
-
-
-STILL_FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_STILL_BYTES = 256_000_000  # of a file: MAX_PIXELS take 133 MB when nothing is packed
-
-
-def read_still(path: Path) -> Frames:
-    """The picture at `path` as one frame, upright; MediaError if it cannot be decoded.
-
-    The size is checked before any pixel is read. Transparent pixels are composed over black.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise media_error(path, "not a file; a folder, pipe or device holds no picture")
-        if path.stat().st_size > MAX_STILL_BYTES:
-            raise media_error(path, f"a picture of more than {MAX_STILL_BYTES / 1e6:.0f} MB")
-        # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
-        with Image.open(BytesIO(path.read_bytes()), formats=STILL_FORMATS) as image:
-            check_size(path, *image.size)
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
-    except UnidentifiedImageError as error:
-        raise media_error(path, f"no picture; {', '.join(STILL_FORMATS)} are read") from error
-    except Image.DecompressionBombError as error:
-        raise media_error(path, "a picture of far too many pixels") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise media_error(path, f"cannot be read: {reason}") from error
-    composited = Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright)
-    return torch.from_numpy(np.array(composited.convert("RGB")))[None]

@@ -28,7 +28,8 @@ from sora_core.errors import SoraError
 from sora_core.video.audio import Audio
 from sora_core.video.audio_reader import probe_sound, read_sound
 from sora_core.video.probe import duration_of, probe
-from sora_core.video.reader import read_alpha, read_frames, read_still, read_times
+from sora_core.video.reader import read_alpha, read_frames, read_times
+from sora_core.video.still import read_still
 from sora_core.video.writer import write_video
 from tests.hostile.media_trial import SECONDS, limit_memory
 

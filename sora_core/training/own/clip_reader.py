@@ -8,7 +8,8 @@ import torch
 from ...errors import MediaError
 from ...shapes import Frames
 from ...video.frames import cover
-from ...video.reader import read_frames, read_still
+from ...video.reader import read_frames
+from ...video.still import read_still
 from .folder import IMAGE_SUFFIXES
 from .plan import PlannedClip
 

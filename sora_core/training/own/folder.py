@@ -14,7 +14,7 @@ from ...models.tokenizer import Tokenizer
 from ...shapes import COMPRESSION
 from ...video.container import MAX_FPS
 from ...video.probe import duration_of, probe
-from ...video.reader import read_still
+from ...video.still import read_still
 from .captions import METADATA_FILES, Description, Descriptions
 from .fitting import SHORTEST, clip_spans, fitted_sides, size_note
 from .plan import HELD_OUT, SIDE_STEP, Dropped, Plan, PlannedClip, PlanSettings

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from ...errors import MediaError
 from ...shapes import Frames
 from ...video.frames import contain
-from ...video.reader import read_frames, read_still
+from ...video.reader import read_frames
+from ...video.still import read_still
 from .folder import IMAGE_SUFFIXES
 from .plan import HELD_OUT, Plan, PlannedClip
 

@@ -1,4 +1,4 @@
-"""The command places the footage of its options, and reports an error in one line."""
+"""The command places what it is told, and says in one line what it cannot."""
 
 from argparse import ArgumentParser
 
@@ -11,7 +11,7 @@ from sora_core.canvas.canvas import PromptSpan
 from sora_core.cli.generate import add_arguments, placed_footage
 from sora_core.errors import ConfigError, MediaError
 from sora_core.video.probe import probe
-from sora_core.video.reader import read_still
+from sora_core.video.still import read_still
 from sora_core.video.writer import write_video
 from tests.support.tiny import write_tiny
 
@@ -68,7 +68,7 @@ def test_a_storyboard_lies_on_the_canvas():
     )
 
 
-def test_the_command_generates_around_what_is_placed(folder, capsys):
+def test_the_command_paints_around_what_is_placed(folder, capsys):
     out = folder / "out.mp4"
     arguments = [
         f"--model={folder / 'tiny.safetensors'}",
