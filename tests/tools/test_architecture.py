@@ -46,8 +46,8 @@ MISPLACED = {
         "sora_core.canvas.canvas -> comfy_api",
     ),
     "the core imports the host": (
-        ("sora_core/video/reader.py", "import comfy.utils"),
-        "sora_core.video.reader -> comfy",
+        ("sora_core/video/still.py", "import comfy.utils"),
+        "sora_core.video.still -> comfy",
     ),
     "a node imports the host": (
         ("nodes/canvas.py", "import comfy.utils"),
