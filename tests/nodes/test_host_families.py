@@ -1,6 +1,6 @@
 """Every operation on every family of the host: known cells exact, the rest generated, right sizes.
 
-What networks are shown is compared with the host's own nodes in test_pixel_footage, test_vace,
+The inputs of networks are compared with the host's own nodes in test_pixel_footage, test_vace,
 test_guide_frames, test_sound_latent and test_model_families.
 """
 
@@ -21,6 +21,7 @@ from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError, SoraError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
+from tests.support.clips import random_frames
 from tests.support.families import FAMILIES, IMAGE_FAMILIES, host_model, text
 
 FPS, STEPS = 8, 2
@@ -28,8 +29,7 @@ PRESENT = [name for name, each in FAMILIES.items() if hasattr(comfy.supported_mo
 
 
 def clip(frames, side, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, side, side)
 
 
 def hole(side):
@@ -100,7 +100,7 @@ def last_level(model, sigmas):
 
 
 def check(result, latent, vae):
-    """Known cells are exact unless the model is shown single frames of them; the rest is new."""
+    """Known cells are exact unless the model receives single frames of them; the rest is new."""
     samples, known, encoded = result["samples"], latent["samples"], latent["sora_canvas_latent"]
     mask = latent.get("noise_mask", torch.ones(1, 1, *known.shape[2:])).clone()
     mask[:, :, opened_frames(result, encoded)] = 1
