@@ -3,6 +3,7 @@
 import torch
 from comfy_api.latest import io
 
+from ..sora_core.errors import ConfigError
 from ..sora_core.pipeline.generate import SAMPLERS
 from ..sora_core.sampling.joins import JoinSettings
 from ..sora_core.sampling.noise import MAX_SEED
@@ -250,6 +251,11 @@ class SoraGuider(io.ComfyNode):
         frame_levels=False,
         hand_over=0.0,
     ) -> io.NodeOutput:
+        if to_sigma > from_sigma:
+            raise ConfigError(
+                f"to_sigma {to_sigma:g} is above from_sigma {from_sigma:g}: noise levels fall, so "
+                "exchange the two"
+            )
         interval = (to_sigma, from_sigma)
         guidance = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)

@@ -35,7 +35,7 @@ def node(kind: str, **inputs: object) -> dict[str, object]:
     return {"class_type": kind, "inputs": inputs}
 
 
-def generated(canvas: str, prompt: str, steps: int = STEPS) -> Graph:
+def generation_nodes(canvas: str, prompt: str, steps: int = STEPS) -> Graph:
     """The nodes that generate the canvas of a node with sora-mini, up to `latent`."""
     return {
         "model": node("SoraLoadModel", model="sora-mini.safetensors"),
@@ -62,11 +62,11 @@ def generated(canvas: str, prompt: str, steps: int = STEPS) -> Graph:
     }
 
 
-def loaded(file: str) -> dict[str, object]:
+def load_video(file: str) -> dict[str, object]:
     return node("VHS_LoadVideo", video=file, force_rate=FPS, frame_load_cap=0)
 
 
-def combined(source: list, prefix: str, **more: object) -> dict[str, object]:
+def combine_video(source: list, prefix: str, **more: object) -> dict[str, object]:
     """VideoHelperSuite's node that writes a video file of images."""
     return node(
         "VHS_VideoCombine",
@@ -80,10 +80,10 @@ def combined(source: list, prefix: str, **more: object) -> dict[str, object]:
     )
 
 
-def extended() -> Graph:
+def extension_graph() -> Graph:
     """VHS Load Video, KJ resize, our extension and decoder, VHS Video Combine."""
     return {
-        "load": loaded(CLIP),
+        "load": load_video(CLIP),
         "resize": node(
             "ImageResizeKJv2",
             image=["load", 0],
@@ -93,17 +93,17 @@ def extended() -> Graph:
         ),
         "size": node("SoraCanvas", aspect="custom", width=SIDE, height=SIDE, fps=float(FPS)),
         "extend": node("SoraExtendVideo", video=["resize", 0], seconds=1.0, canvas=["size", 0]),
-        **generated("extend", "A polished green orb rolls to the left on sand."),
+        **generation_nodes("extend", "A polished green orb rolls to the left on sand."),
         "images": node("SoraDecodeFrames", latent=["latent", 0], vae=["model", 2]),
-        "save": combined(["images", 0], "extended"),
+        "save": combine_video(["images", 0], "extended"),
     }
 
 
-def inpainted() -> Graph:
+def inpainting_graph() -> Graph:
     """A mask of KJNodes over footage of VideoHelperSuite, our edit, VHS Video Combine."""
     side = {"frame_width": SIDE, "frame_height": SIDE, "shape_width": 32, "shape_height": 32}
     return {
-        "load": loaded(SECOND),
+        "load": load_video(SECOND),
         "shape": node(
             "CreateShapeMask", shape="square", frames=1, location_x=32, location_y=32, **side
         ),
@@ -116,30 +116,30 @@ def inpainted() -> Graph:
             mask=["mask", 0],
             canvas=["size", 0],
         ),
-        **generated("edit", "A red ball rolls to the left on grass."),
+        **generation_nodes("edit", "A red ball rolls to the left on grass."),
         "images": node("SoraDecodeFrames", latent=["latent", 0], vae=["model", 2]),
-        "save": combined(["images", 0], "inpainted"),
+        "save": combine_video(["images", 0], "inpainted"),
     }
 
 
-def matched() -> Graph:
+def colour_match_graph() -> Graph:
     """Our VIDEO with the sound of VHS's, through the host's components and KJ's colour match."""
     return {
-        "load": loaded(CLIP),
+        "load": load_video(CLIP),
         "size": node("SoraCanvas", aspect="custom", width=SIDE, height=SIDE, fps=float(FPS)),
         "loop": node("SoraLoopVideo", seconds=1.0, video=["load", 0], canvas=["size", 0]),
-        **generated("loop", "A polished green orb rolls to the left on sand."),
+        **generation_nodes("loop", "A polished green orb rolls to the left on sand."),
         "video": node("SoraDecodeVideo", latent=["latent", 0], vae=["model", 2], audio=["load", 2]),
         "parts": node("GetVideoComponents", video=["video", 0]),
         "first": node("ImageFromBatch", image=["load", 0], batch_index=0, length=1),
         "match": node(
             "ColorMatch", image_ref=["first", 0], image_target=["parts", 0], method="mkl"
         ),
-        "save": combined(["match", 0], "matched", audio=["parts", 1]),
+        "save": combine_video(["match", 0], "matched", audio=["parts", 1]),
     }
 
 
-GRAPHS = {"extended": extended, "inpainted": inpainted, "matched": matched}
+GRAPHS = {"extended": extension_graph, "inpainted": inpainting_graph, "matched": colour_match_graph}
 
 
 def main(arguments: list[str]) -> int:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from ...sora_core.checkpoints.checkpoint import read_config
 from ...sora_core.errors import ConfigError
-from ...sora_core.training.own.curve_picture import LossPoints, loss_picture
-from ...sora_core.training.own.plan import Plan
+from ...sora_core.training.own.curve_picture import loss_picture
+from ...sora_core.training.own.history import LossCurve
+from ...sora_core.training.own.plan import Dropped, Plan
 from .models.model import load_model
 
 PACKAGES = "training needs more packages: python -m pip install -r {}"
@@ -46,9 +47,9 @@ class TrainingRequest:
 
 def train_in_host(
     plan: Plan, request: TrainingRequest
-) -> tuple[TrainedWeights, LossPoints, dict[str, LossPoints]]:
+) -> tuple[TrainedWeights, LossCurve, dict[str, LossCurve], list[Dropped]]:
     """Trains on `plan`, or continues the run in the folder of `request`; returns the weights, the
-    training loss and the held-out losses by name.
+    training loss, the held-out losses by name, and the clips whose file is gone or has changed.
 
     After a cancel, the state is saved before the host's interrupt is raised, and the same request
     continues from it. ConfigError where the packages for training are missing.
@@ -79,6 +80,7 @@ def train_in_host(
     def on_progress(progress: Progress) -> None:
         display(progress.step, progress.loss)
 
+    lost: list[Dropped] = []
     devices.unload_all_models()  # training needs the memory
     # The host runs nodes in inference mode, whose tensors take no gradient.
     with torch.inference_mode(False), torch.enable_grad():
@@ -90,6 +92,7 @@ def train_in_host(
             devices.processing_interrupted,
             cache_folder=request.cache,
             on_clip=on_clip,
+            on_lost=lost.extend,
         )
     devices.throw_exception_if_processing_interrupted()
     history = History.read(request.folder / HISTORY, result.step)
@@ -97,7 +100,7 @@ def train_in_host(
         name: points for name, points in history.curves.items() if name.startswith("held_out/")
     }
     weights = TrainedWeights(result.file, request.start, bool(request.rank), request.folder.name)
-    return weights, history.curve("loss"), held_out
+    return weights, history.curve("loss"), held_out, lost
 
 
 class _TrainingDisplay:
@@ -106,7 +109,7 @@ class _TrainingDisplay:
     def __init__(self, steps: int) -> None:
         self.bar = comfy.utils.ProgressBar(steps)
         self.steps = steps
-        self.points: LossPoints = []
+        self.points: LossCurve = []
 
     def __call__(self, step: int, loss: float) -> None:
         self.points.append((step, loss))
@@ -126,6 +129,6 @@ def tuned_model(weights: TrainedWeights, strength: float = 1.0) -> comfy.model_p
     return patched
 
 
-def loss_images(points: LossPoints, held_out: dict[str, LossPoints], steps: int) -> torch.Tensor:
+def loss_images(points: LossCurve, held_out: dict[str, LossCurve], steps: int) -> torch.Tensor:
     """The loss curve of a run as an IMAGE."""
     return loss_picture(points, held_out, steps).float() / 255

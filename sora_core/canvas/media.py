@@ -34,9 +34,9 @@ class Media:
         return max(1, round(self.seconds * fps))
 
     def canvas(self, like: Canvas | None) -> Canvas:
-        """An empty canvas as large, as fast and as long; size and rate are rather those of `like`.
+        """An empty canvas of its size, rate and length, or `like` at its length.
 
-        What lies on `like` stays.
+        The placements and prompts of `like` stay on it.
         """
         if like is None:
             like = Canvas(width=self.width, height=self.height, fps=self.fps)
@@ -59,8 +59,10 @@ class Media:
         return replace(self.placement, seconds=frames / canvas.fps, fit=fit, mask=mask)
 
     def transparency(self, rate: float, skip: float, frames: int) -> Float[Tensor, "t y x"] | None:
-        """1 where it is transparent, 0 where it is opaque: a picture for each of `frames` at
-        `rate` from `skip` seconds on; None where all of it is opaque."""
+        """The transparency in [0, 1] of `frames` pictures at `rate` from `skip` seconds on.
+
+        None if all of them are opaque.
+        """
         source = self.placement.source
         if not self.has_alpha or isinstance(source, Tensor):
             return None
@@ -72,7 +74,7 @@ class Media:
 
 
 def canvas_of_frames(canvas: Canvas, frames: int) -> Canvas:
-    """`canvas` made exactly so long."""
+    """`canvas` with a length of exactly `frames`."""
     return replace(canvas, seconds=frames / canvas.fps)
 
 

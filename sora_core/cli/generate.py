@@ -129,6 +129,8 @@ def write_note(note: str) -> None:
 
 def placed_footage(args: Namespace, fps: float) -> Canvas:
     """The canvas that the arguments describe, with all footage and prompts on it."""
+    if args.backward and not args.extend:
+        raise ConfigError("--backward extends a video at its start: add --extend VIDEO")
     width, height = args.size
     seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
     canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..errors import ConfigError
 from ..training import distributed
 from ..training.distributed import Ranks
 from ..training.own.page import duration
-from ..training.own.plan import Plan, read_plan
+from ..training.own.plan import Dropped, Plan, read_plan
 from ..training.own.run import OwnResult, train_own
 from ..training.own.settings import (
     ADAMW,
@@ -25,7 +26,7 @@ from ..training.own.settings import (
 from ..training.parallel import PARALLEL, joined, launched
 from ..training.sharded_checkpoint import ShardedFolder
 from ..training.trainer import Progress
-from .train_plan import add_plan_arguments, plan_of, say_encoded
+from .train_plan import add_plan_arguments, lost_lines, plan_of, say_encoded
 
 DEFAULTS = OwnSettings()
 
@@ -116,6 +117,7 @@ class OwnJob:
             say_step,
             cache_folder=self.cache,
             on_clip=say_encoded,
+            on_lost=say_lost,
             ranks=ranks,
             device=device,
         )
@@ -160,6 +162,11 @@ def say_step(progress: Progress) -> None:
         f"{progress.samples_a_second:.1f} clips/s  {duration(progress.seconds_left)} left\n"
     )
     sys.stdout.flush()
+
+
+def say_lost(lost: Sequence[Dropped]) -> None:
+    """Prints a line for each clip that training goes without."""
+    sys.stdout.write("".join(f"{line}\n" for line in lost_lines(lost)))
 
 
 def result_line(result: OwnResult) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..shapes import sides
 from ..training.own.cache import encode_plan, open_cache
 from ..training.own.estimate import estimate
 from ..training.own.folder import plan_folder
-from ..training.own.plan import Plan, PlanSettings, table_lines, write_plan
+from ..training.own.plan import Dropped, Plan, PlanSettings, table_lines, write_plan
 from ..training.town_runs import RELEASED
 
 CACHE_FOLDER = Path("runs/cache")
@@ -74,9 +75,13 @@ def run(args: Namespace) -> str:
         write_plan(args.json, plan)
     lines = list(table_lines(plan))
     if args.encode:
-        lost = encode_plan(plan, open_cache(args.cache, args.model), say_encoded)
-        lines += [f"lost: {one.source}: {one.reason}" for one in lost]
+        lines += lost_lines(encode_plan(plan, open_cache(args.cache, args.model), say_encoded))
     return "\n".join(lines)
+
+
+def lost_lines(lost: Sequence[Dropped]) -> list[str]:
+    """A line for each clip of a plan that could not be encoded."""
+    return [f"lost: {one.source}: {one.reason}" for one in lost]
 
 
 def plan_of(args: Namespace) -> Plan:

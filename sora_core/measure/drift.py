@@ -140,11 +140,11 @@ def texture_gain(links: Sequence[Frames]) -> float:
     """
     if len(links) < 2:
         raise SizeError(f"{len(links)} segments: a gain needs 2 or more")
-    first, last = (max(fine(frames), LEAST_TEXTURE) for frames in (links[0], links[-1]))
+    first, last = (max(texture_strength(frames), LEAST_TEXTURE) for frames in (links[0], links[-1]))
     return (last / first) ** (1 / (len(links) - 1)) - 1
 
 
-def fine(frames: Tensor) -> float:
+def texture_strength(frames: Tensor) -> float:
     """The mean strength of detail a pixel wide (Laplacian of grey), in levels of 255."""
     grey = (frames.float() @ torch.tensor(GREY))[:, None]
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)

@@ -39,7 +39,6 @@ from ..sampling.schedules import clip_shift, shifted_sigmas
 from ..sampling.segments import Segment, SegmentSettings
 from ..sampling.windows import Windows
 from ..shapes import Latent
-from .denoiser import BATCHED_TOKENS as BATCHED_TOKENS
 from .denoiser import GuidedDenoiser, Script, prompt_weights, ring_start
 from .segment_runner import SegmentRunner, SegmentTask, VideoTask
 from .temporal_plan import OVERLAP, TemporalPlan

@@ -13,6 +13,8 @@ from ..errors import PromptError
 MAX_SHOTS = 64
 TIME_TOLERANCE = 1e-6  # seconds: above the rounding of decimal times to binary
 
+WRITE_TIMES = "write its start and its end in front of it, such as 2-4s:"
+
 _CLOCK = r"(?:[0-9]+:)?[0-9]+(?:\.[0-9]+)?"
 _UNIT = r"(?:seconds|secs?|s)\b"
 _SPAN = rf"({_CLOCK})\s*(?:{_UNIT})?\s*(?:-|\u2013|\bto\b)\s*({_CLOCK})"
@@ -22,6 +24,9 @@ _TIME_BEFORE = re.compile(
 _TIME_BEHIND = re.compile(rf"^(.*\S)\s*\[\s*{_SPAN}\s*({_UNIT})?\s*\]\s*$", re.IGNORECASE)
 _NO_END = re.compile(
     rf"^\W*(?:at\s+|from\s+)?{_CLOCK}\s*{_UNIT}\s*[\])]?\s*[\]):,.-]", re.IGNORECASE
+)
+_NO_END_INSIDE = re.compile(
+    rf";\s*({_CLOCK}\s*(?:{_UNIT})?\s*-?\s*(?:end\s*)?:.*)$", re.IGNORECASE | re.DOTALL
 )
 _INLINE = re.compile(
     rf"(?:\bfrom\s+|[\[(]\s*)?\b{_SPAN}\s*(?:{_UNIT}|(?=[\])]|\s*:))", re.IGNORECASE
@@ -75,7 +80,9 @@ def parse_shots(text: str, seconds: float) -> list[PromptShot]:
         raise PromptError(f"storyboard of {len(pieces)} shots: write {MAX_SHOTS} or fewer")
     for i, piece in enumerate(pieces, 1):
         if not _time_of(piece) and _NO_END.match(piece):
-            raise PromptError(f"shot {i} {piece[:40]!a} has no end: write 0-2s: in front of it")
+            raise PromptError(f"shot {i} {piece[:40]!a} has no end: {WRITE_TIMES}")
+        if _TIME_BEFORE.match(f"{piece} .") and not _time_of(piece):
+            raise PromptError(f"shot {i} {piece[:40]!a} has no text: describe it, or remove it")
     read = [_time_of(piece) for piece in pieces]
     if not any(read):
         each = seconds / len(pieces)
@@ -84,7 +91,9 @@ def parse_shots(text: str, seconds: float) -> list[PromptShot]:
     timed = []
     for i, (piece, found) in enumerate(zip(pieces, read, strict=True), 1):
         if not found:
-            raise PromptError(f"shot {i} {piece[:40]!a} has no time: write 0-2s: in front of it")
+            raise PromptError(f"shot {i} {piece[:40]!a} has no time: {WRITE_TIMES}")
+        if open_shot := _NO_END_INSIDE.search(found[1]):
+            raise PromptError(f"shot {i + 1} {open_shot[1][:40]!a} has no end: {WRITE_TIMES}")
         timed.append(found)
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)

@@ -59,10 +59,11 @@ def size_of(files: Iterable[Path]) -> int:
 
 @contextmanager
 def refusing(folder: Path) -> Iterator[None]:
-    """Turns an OSError in the block into a MediaError that names the job in `folder`."""
+    """Turns an OSError in the block into a MediaError that names `folder` and its parent."""
     try:
         yield
     except OSError as problem:
         raise MediaError(
-            f"job {folder.name}: {problem.strerror}: check free space and access rights there"
+            f"{folder.parent.name}/{folder.name}: {problem.strerror}: check that the first is a "
+            "folder, its free space and its access rights"
         ) from problem

@@ -45,7 +45,7 @@ def draw_mask(grid: Grid, kind: str, generator: torch.Generator) -> Float[Tensor
         mask[:, number(1, grid.frames) :] = 0
     if kind == "box":  # generated inside and known outside, or in one case of three the reverse
         rows, columns = grid.rows // LATENT_PATCH, grid.columns // LATENT_PATCH
-        top, left = number(0, rows - 1), number(0, columns - 1)
+        top, left = number(0, max(rows - 1, 1)), number(0, max(columns - 1, 1))
         height, width = number(1, rows - top + 1), number(1, columns - left + 1)
         patches = torch.zeros(rows, columns)
         patches[top : top + height, left : left + width] = 1

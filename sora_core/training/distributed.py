@@ -32,6 +32,11 @@ class Ranks:
         """Whether all processes evaluate together, not the first one alone."""
         return False
 
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds only a part of the weights."""
+        return False
+
     def part(self, index: int, parts: int) -> "Ranks":
         """The rank for part `index` of this process's share: one of `parts` times as many ranks."""
         return self if parts == 1 else Ranks(self.rank * parts + index, self.count * parts)

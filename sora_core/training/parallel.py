@@ -37,7 +37,6 @@ class TorchRanks(Ranks):
 
     @property
     def sharded(self) -> bool:
-        """Whether each process holds only a part of the weights."""
         return self.kind == FSDP
 
     def reducing(self, model: nn.Module, last: bool) -> AbstractContextManager[object]:

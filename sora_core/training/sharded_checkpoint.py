@@ -8,7 +8,7 @@ since they load libc.
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import TrainingError
+from .checkpoint import TrainingState
 from .distributed import Ranks
 from .parallel import from_first
 
@@ -53,35 +54,28 @@ class ShardedFolder:
     def exists(self) -> bool:
         return self.newest() is not None
 
-    def save(
-        self,
-        step: int,
-        model: nn.Module,
-        averages: Mapping[str, nn.Module],
-        optimizers: Sequence[Optimizer],
-        ranks: Ranks,
-    ) -> None:
+    def save(self, step: int, state: TrainingState) -> None:
         """Writes the state after `step`; TrainingError where writing fails."""
         from torch.distributed.checkpoint.api import CheckpointException  # noqa: TID251
         from torch.distributed.checkpoint.state_dict_saver import save  # noqa: TID251
 
         whole = self.folder / f"{PREFIX}{step:08d}"
         unfinished = whole.with_name(whole.name + UNFINISHED)
-        tensors = state_tensors(model, averages, optimizers)
-        from_first(ranks, lambda: shutil.rmtree(unfinished, ignore_errors=True))
+        tensors = state_tensors(state)
+        from_first(self.ranks, lambda: shutil.rmtree(unfinished, ignore_errors=True))
         try:
             with quiet():
                 save(
                     tensors,
                     storage_writer=storage(unfinished)[0],
-                    no_dist=ranks.count == 1,
+                    no_dist=self.ranks.count == 1,
                 )
         except (CheckpointException, OSError, SafetensorError) as problem:
             raise TrainingError(
                 f"the checkpoint of step {step} cannot be written to {self.folder.name[:60]!a}: "
                 f"free some space; the run continues from the one before ({problem!s:.80})"
             ) from problem
-        from_first(ranks, lambda: self._finish(unfinished, whole))
+        from_first(self.ranks, lambda: self._finish(unfinished, whole))
 
     def _finish(self, unfinished: Path, whole: Path) -> None:
         if whole.exists():
@@ -91,13 +85,8 @@ class ShardedFolder:
             if path.is_dir() and path != whole:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def load(
-        self,
-        model: nn.Module,
-        averages: Mapping[str, nn.Module],
-        optimizers: Sequence[Optimizer],
-    ) -> int:
-        """Loads the newest checkpoint into all arguments; returns its step.
+    def load(self, state: TrainingState) -> int:
+        """Loads the newest checkpoint into `state`; returns its step.
 
         TrainingError for a damaged checkpoint, and for that of another model.
         """
@@ -107,8 +96,8 @@ class ShardedFolder:
         path = self.newest()
         if path is None:
             return 0
-        begin(optimizers)
-        tensors = state_tensors(model, averages, optimizers)
+        initialise(state.optimizers)
+        tensors = state_tensors(state)
         _, reader = storage(path)
         try:
             saved = reader.read_metadata().state_dict_metadata
@@ -124,7 +113,7 @@ class ShardedFolder:
                 f"{path.name} is damaged or belongs to another model: remove it to start anew "
                 f"({problem!s:.80})"
             ) from problem
-        for i, j, optimizer, weight in list(optimizer_states(optimizers)):
+        for i, j, optimizer, weight in list(optimizer_states(state.optimizers)):
             for key, value in optimizer.state[weight].items():
                 known = tensors.get(f"optimizer.{i}.{j}.{key}")
                 if known is not None and not value.ndim:
@@ -156,19 +145,17 @@ def step_of(path: Path) -> int:
     return int(path.name.removeprefix(PREFIX))
 
 
-def state_tensors(
-    model: nn.Module, averages: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]
-) -> dict[str, Tensor]:
+def state_tensors(state: TrainingState) -> dict[str, Tensor]:
     """The trained weights, their averages and the optimizers' state by name; loading fills them.
 
     Scalars are copies with one axis, since safetensors cannot shard a scalar.
     """
-    trained = trained_weights(model)
+    trained = trained_weights(state.model)
     tensors: dict[str, Tensor] = {f"model.{k}": weight.detach() for k, weight in trained.items()}
-    for name, average in averages.items():
+    for name, average in state.averages.items():
         means = dict(average.named_parameters())
         tensors |= {f"{name}.{key}": means[key].detach() for key in trained}
-    for i, j, optimizer, weight in optimizer_states(optimizers):
+    for i, j, optimizer, weight in optimizer_states(state.optimizers):
         for key, value in optimizer.state[weight].items():
             one = value.detach()
             tensors[f"optimizer.{i}.{j}.{key}"] = one if one.ndim else one.reshape(1).clone()
@@ -186,8 +173,8 @@ def optimizer_states(
                 yield i, j, optimizer, weight
 
 
-def begin(optimizers: Sequence[Optimizer]) -> None:
-    """Initialises the state of each optimizer, as after a step that changes no weight."""
+def initialise(optimizers: Sequence[Optimizer]) -> None:
+    """Creates the state of each optimizer, as after a step that changes no weight."""
     for optimizer in optimizers:
         rates = [group["lr"] for group in optimizer.param_groups]
         for group in optimizer.param_groups:

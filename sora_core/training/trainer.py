@@ -16,7 +16,7 @@ from torch.optim import AdamW, Optimizer
 
 from ..errors import ConfigError, TrainingError
 from .averages import Averages
-from .checkpoint import CheckpointStore, WholeFile
+from .checkpoint import CheckpointStore, TrainingState, WholeFile
 from .distributed import Ranks
 
 if TYPE_CHECKING:
@@ -171,10 +171,11 @@ def train(
     """
     model = task.model
     averages = averages or Averages(model, (config.average, *config.longer))
-    store = store or WholeFile(folder / "checkpoint.safetensors")
+    store = store or WholeFile(folder / "checkpoint.safetensors", ranks)
     matrices, optimizers = optimizers_of(task, config)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    start = store.load(model, averages.named, optimizers) if resume and store.exists() else 0
+    state = TrainingState(model, averages.named, optimizers)
+    start = store.load(state) if resume and store.exists() else 0
     scalars = scalars_in(folder, start) if ranks.first else None
     parameters = [p for p in model.parameters() if p.requires_grad]
 
@@ -221,7 +222,7 @@ def train(
             values = {**parts, "loss": loss, "gradient_norm": norm}
             publish(done, {name: float(value.detach()) for name, value in values.items()})
         if done % config.save_every == 0 or last:
-            store.save(done, model, averages.named, optimizers, ranks)
+            store.save(done, state)
         due = not stopped and (done % config.show_every == 0 or last)
         if due and (ranks.first or ranks.together):
             values = task.show(averages.first, done, folder)
@@ -251,7 +252,7 @@ def accumulated(
         every.append(parts)
     if len(losses) == 1:
         return ranks.mean(losses[0]), every[0]
-    names = {name for parts in every for name in parts}
+    names = dict.fromkeys(name for parts in every for name in parts)
     means = {
         name: torch.stack([p[name].detach() for p in every if name in p]).mean() for name in names
     }

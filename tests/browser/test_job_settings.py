@@ -3,7 +3,11 @@
 import json
 import time
 
+import pytest
+
 from sora_core.resume.retention import JobLimits
+
+pytestmark = pytest.mark.browser
 
 NAMES = ("Sora.Jobs.MaxGigabytes", "Sora.Jobs.MaxDays")
 READ = "names => names.map(name => window.app.ui.settings.getSettingValue(name))"

@@ -59,7 +59,7 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
         "jobs": node("SoraJobs", clear=LEFT),
         "clips": node("SoraDataset", **CLIPS),
         "lists": node("SoraEncodeDataset", dataset=["clips", 0], vae=vae, clip=["loader", 1]),
-        "tuned": node("SoraTrain", dataset=["clips", 0], **SET["SoraTrain"] | {"model": FRESH}),
+        "tuned": node("SoraTrain", dataset=["clips", 0], **SET["SoraTrain"] | {"model": FRESH, "name": "fresh"}),
         "saved": node("SoraSaveLora", weights=["tuned", 1]),
     }
     leaves = ("encoded", "caption", "board", "frames", "seams", "lists", "saved")

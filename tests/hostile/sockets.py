@@ -16,6 +16,7 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ from sora_nodes.sora_core.checkpoints.checkpoint import read_config
 from sora_nodes.sora_core.errors import SoraError
 from torch import Tensor
 
-from tests.hostile.foreign_values import COUNT, SIDE, foreign_values, picture
+from tests.hostile.foreign_images import COUNT, SIDE, picture
+from tests.hostile.foreign_values import foreign_values
 from tests.support.tiny import NAME, write_tiny
 
 LIMIT = 200  # characters of a sentence
@@ -50,7 +52,7 @@ UNFED = ("SoraDataset", "SoraEncodeDataset", "SoraTrain", "SoraSaveLora")
 
 FILES = ("video", "footage", "frames", ".mp4", "open file", " px", "a latent of")
 WORDS = {
-    "from_sigma": ("interval",), "to_sigma": ("interval",), "seconds": ("frames", "s of"),
+    "from_sigma": ("interval",), "to_sigma": ("interval",), "seconds": ("frames", " s of "),
     "fps": ("frames", "frame rate"), "aspect": (" px",), "text": ("prompt", "shot", "storyboard"),
     "width": ("region", " px", "margins"), "height": ("region", " px", "margins"),
     "first": FILES, "second": FILES, "video": FILES,
@@ -168,7 +170,6 @@ class Trial:
         self.outcomes: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.verbose = False
-        signal.signal(signal.SIGALRM, out_of_time)
 
     def failing(self) -> list[str]:
         """The nodes that fail with valid inputs alone, for whom no other call would mean much."""
@@ -200,9 +201,8 @@ class Trial:
         self, node: Any, schema: Any, inputs: dict[str, Any], names: list[str]
     ) -> tuple[str, str]:
         """The outcome of one call and of what uses its results, and a line about it."""
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), time_limit():
                 result = node.execute(**inputs)
                 for output, value in zip(schema.outputs, result.args, strict=True):
                     for kind in output.get_io_type().split(","):
@@ -216,8 +216,6 @@ class Trial:
             return RAW, where(error)
         except BaseException as error:
             return RAW, where(error)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
         return RESULT, ""
 
     def everywhere(self, share: float = 1.0, seed: int = 0) -> None:
@@ -264,6 +262,20 @@ def where(error: BaseException) -> str:
         if "/tests/" not in frame.filename
     ]
     return f"{type(error).__name__} at {' '.join(lines[-3:])}: {str(error)[:100]!r}"
+
+
+@contextmanager
+def time_limit() -> Iterator[None]:
+    """TimeoutError where the body takes over `SECONDS`; no limit on Windows, which has no alarm."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def out_of_time(*_: object) -> None:

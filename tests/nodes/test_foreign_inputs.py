@@ -23,7 +23,9 @@ from sora_nodes.sora_core.errors import SoraError
 from sora_nodes.sora_core.video.probe import probe
 from sora_nodes.sora_core.video.writer import write_video
 
-from tests.hostile.foreign_values import ForeignNoise, foreign_values, picture
+from tests.hostile.foreign_images import picture
+from tests.hostile.foreign_sampling import ForeignNoise
+from tests.hostile.foreign_values import foreign_values
 from tests.hostile.sockets import PASSED_NAN, RAW, RESULT, SENTENCE, Trial
 
 SHARE, TOGETHER = 0.03, 150
@@ -55,7 +57,7 @@ def test_valid_inputs_of_every_node_give_a_result(trial):
     assert trial.failing() == []
 
 
-def test_the_catalogue_has_40_values_and_more(trial, tmp_path):
+def test_the_catalogue_has_250_values_and_more(trial, tmp_path):
     assert len(foreign_values(trial.good, tmp_path)) >= 250
 
 
@@ -198,7 +200,7 @@ def test_extremes_of_views_are_those_of_the_values(shape):
         assert (low, high) == (float(view.min()), float(view.max()))
 
 
-def test_the_check_of_a_second_of_hd_video_takes_less_than_a_copy():
+def test_the_check_of_a_second_of_hd_video_takes_less_than_two_copies():
     image = torch.rand(25, 720, 1280, 3)
     spent = {}
     for name, work in (("check", lambda: checked_numbers("image", image, "an IMAGE")),

@@ -206,3 +206,8 @@ def test_words_that_are_said_again_are_the_same_scene():
         for i, words in enumerate((first, second, first))
     ]
     assert by_wording(conds, torch.eye(3)).tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+def test_an_interval_of_guidance_that_ends_above_its_start_names_both_inputs():
+    with pytest.raises(ConfigError, match=r"to_sigma 0.8 is above from_sigma 0.2"):
+        SoraGuider.execute(None, [], [], 4.0, 0.0, 0.2, 0.8)

@@ -30,16 +30,6 @@ needs_ltx2 = pytest.mark.skipif(
 )
 SIZE = {"width": 64, "height": 64, "seconds": 25 / 8}
 SIGMAS = torch.tensor([1.0, 0.6, 0.3, 0.0])
-NETWORK = {
-    "num_attention_heads": 2,
-    "attention_head_dim": 32,
-    "audio_num_attention_heads": 2,
-    "audio_attention_head_dim": 32,
-    "cross_attention_dim": 64,
-    "audio_cross_attention_dim": 64,
-    "caption_channels": 64,
-    "num_layers": 1,
-}
 
 
 def clip(frames):
@@ -51,9 +41,10 @@ def clip(frames):
 def ltx2(pack, tmp_path):
     from comfy.ldm.lightricks.av_model import LTXAVModel
 
-    network = pack.built(LTXAVModel, NETWORK)
+    network = pack.built(LTXAVModel, pack.networks.LTX_2)
     path = tmp_path / "ltx2.safetensors"
-    save_file(pack.randomised(network, 5), path, {"config": json.dumps({"transformer": NETWORK})})
+    config = json.dumps({"transformer": pack.networks.LTX_2})
+    save_file(pack.randomised(network, 5), path, {"config": config})
     model = comfy.sd.load_diffusion_model(str(path))
     words = [pack.conditioning(128, 0, False, i) for i in (1, 2)]
     return model, pack.TinyVAE(128, 8, 32), words

@@ -5,6 +5,7 @@ frames, side) and the width of its text. A family that the host lacks is left ou
 """
 
 from dataclasses import dataclass, field, fields
+from types import ModuleType
 from typing import Any
 
 import comfy.ldm.hunyuan_video.model
@@ -13,20 +14,18 @@ import comfy.ops
 import comfy.supported_models
 import torch
 
+from tools.golden import load_file
+from tools.host import ROOT
+
+
+def tiny_networks() -> ModuleType:
+    """The settings that the pack of tiny models has too. Its package cannot be imported by name:
+    in a server, that writes its files."""
+    return load_file("tiny_networks", ROOT / "tests" / "host" / "models" / "pack" / "networks.py")
+
+
 WAN = {"dim": 128, "ffn_dim": 128, "num_layers": 2, "num_heads": 1, "text_dim": 64}
-HUNYUAN = {
-    "vec_in_dim": 32,
-    "context_in_dim": 64,
-    "hidden_size": 128,
-    "mlp_ratio": 4.0,
-    "num_heads": 1,
-    "depth": 1,
-    "depth_single_blocks": 1,
-    "axes_dim": [16, 56, 56],
-    "theta": 256,
-    "qkv_bias": True,
-    "vision_in_dim": None,
-}
+HUNYUAN = tiny_networks().HUNYUAN | {"vec_in_dim": 32}
 PREDICT2 = {
     "max_img_h": 240,
     "max_img_w": 240,

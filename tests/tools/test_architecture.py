@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -13,7 +14,7 @@ from tools.rules import ROOT, findings, imports, shipped
 
 IMPORTED_AS = {"pillow": "PIL"}
 HOST_MODULES = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "latent_preview"}
-LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command as run; run()"
 
 MISPLACED = {
     "one part imports another": (
@@ -127,7 +128,7 @@ CAREFUL = {
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """Checks the contracts of the pyproject.toml in `folder` on the packages beside it."""
-    command = (LINT_IMPORTS, "--no-cache", "--no-logo")
+    command = (sys.executable, "-c", LINT_IMPORTS, "--no-cache", "--no-logo")
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -218,18 +219,28 @@ def packages(file, source):
 
 
 def without_optional(source):
-    """`source` without what it imports in a `try` that has an answer to ImportError."""
+    """`source` without what it imports in a `try` that has an answer to ImportError.
+
+    A function may raise there; a module that raises as it is imported has no answer.
+    """
+    module = ast.parse(source)
+    at_import = list(module.body)
 
     class Optional(ast.NodeTransformer):
         def visit_Try(self, node):
-            caught = [name for handler in node.handlers for name in ast.walk(handler)]
-            handled = {name.id for name in caught if isinstance(name, ast.Name)}
+            caught = [one for one in node.handlers if one.type and "ImportError" in names(one.type)]
+            raises = any(isinstance(each, ast.Raise) for one in caught for each in ast.walk(one))
             self.generic_visit(node)
-            if "ImportError" in handled:
+            if caught and not (raises and node in at_import):
                 node.body = [ast.Pass()]
             return node
 
-    return ast.unparse(Optional().visit(ast.parse(source)))
+    return ast.unparse(Optional().visit(module))
+
+
+def names(tree):
+    """The names in an expression."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def declared(*lists):
@@ -279,9 +290,12 @@ def test_the_nodes_start_without_the_packages_of_training():
 
 
 def test_only_an_import_with_an_answer_to_its_failure_is_optional():
-    refused = "try:\n    import a\nexcept ImportError:\n    raise SystemExit('pip install a')\n"
-    others = "try:\n    import b\nexcept OSError:\n    pass\nimport c\n"
-    assert packages(Path("nodes/x.py"), without_optional(refused + others)) == {"b", "c"}
+    refused = "try:\n    import {}\nexcept ImportError:\n    raise SystemExit('pip install it')\n"
+    late = "def f():\n" + indent(refused.format("a"), "    ")
+    other = "try:\n    import c\nexcept OSError:\n    raise ImportError from None\nimport d\n"
+    absent = "try:\n    import e\nexcept ImportError:\n    e = None\n"
+    source = late + refused.format("b") + other + absent
+    assert packages(Path("nodes/x.py"), without_optional(source)) == {"b", "c", "d"}
 
 
 def test_a_package_of_training_behind_an_import_is_found():

@@ -7,7 +7,7 @@ users report is a gain of sharpness from segment to segment.
 from torch import Tensor
 
 from ...shapes import Frames, Size
-from ..drift import fine
+from ..drift import texture_strength
 from .clips import Clips, Sample, read_all
 from .row import Row, mean_row
 
@@ -22,7 +22,7 @@ def colour(_: Sample, frames: Frames) -> float:
 
 def texture(_: Sample, frames: Frames) -> float:
     """The relative change of fine texture, without its sign."""
-    first, last = (fine(part) for part in end_frames(frames))
+    first, last = (texture_strength(part) for part in end_frames(frames))
     return abs(last / max(first, 1e-6) - 1)
 
 

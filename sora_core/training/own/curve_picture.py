@@ -7,9 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ...shapes import Frames
-
-LossPoints = list[tuple[int, float]]
-"""Steps and losses, in order."""
+from .history import LossCurve
 
 CURVE_SIZE = 640, 320
 EDGE_LEFT, EDGE_TOP, EDGE_RIGHT, EDGE_BOTTOM = 52, 14, 14, 30
@@ -18,7 +16,7 @@ BACKGROUND, AXIS, TRAIN_COLOUR = "#fafaf8", "#b8b8bc", "#2f5e8e"
 HELD_OUT_COLOURS = "#c0602a", "#3f8f4f", "#8a4f9f", "#a03030", "#6b6b2f"
 
 
-def loss_picture(points: LossPoints, held_out: dict[str, LossPoints], steps: int) -> Frames:
+def loss_picture(points: LossCurve, held_out: dict[str, LossCurve], steps: int) -> Frames:
     """A plot of the training loss and the `held_out` losses by name over `steps`, [1 y x 3]."""
     image = Image.new("RGB", CURVE_SIZE, BACKGROUND)
     draw = ImageDraw.Draw(image)

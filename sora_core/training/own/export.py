@@ -18,10 +18,14 @@ from ...checkpoints.checkpoint import (
 from ...checkpoints.safetensors_io import write_tensors
 from ...checkpoints.text_file import holds_text, load_text, text_tensors
 from .lora import write_lora
-from .settings import TRANSFORMER_PART, OwnSettings
+from .settings import AUTOENCODER_PART, DECODER_PART, TRANSFORMER_PART, OwnSettings
 
-OBJECTIVE_PREFIXES = {True: "dit.", False: "autoencoder."}
-"""The prefix of the trained model's weights in its objective, by whether it is the transformer."""
+OBJECTIVE_PREFIXES = {
+    TRANSFORMER_PART: "dit.",
+    AUTOENCODER_PART: "autoencoder.",
+    DECODER_PART: "autoencoder.",
+}
+"""The prefix of the trained model's weights in its objective, for each trained part."""
 
 
 def write_tuned(
@@ -32,8 +36,7 @@ def write_tuned(
     `weights` are those of the objective, under the names of `trained_weights`; frozen ones come
     from `start`. A text encoder in `start` stays in the file.
     """
-    of_transformer = settings.what == TRANSFORMER_PART
-    prefix = OBJECTIVE_PREFIXES[of_transformer]
+    prefix = OBJECTIVE_PREFIXES[settings.what]
     trained = {name.removeprefix(prefix): weight.detach() for name, weight in weights.items()}
     if settings.lora_rank is not None:
         write_lora(path, trained, settings.lora_rank, settings.alpha)
@@ -41,7 +44,7 @@ def write_tuned(
     config = read_config(start)
     transformer = load_transformer(start, config).state_dict()
     autoencoder = load_autoencoder(start, config).state_dict()
-    (transformer if of_transformer else autoencoder).update(trained)
+    (transformer if settings.what == TRANSFORMER_PART else autoencoder).update(trained)
     tensors = {
         section + name: weight.half().cpu().contiguous()
         for section, model in (

@@ -61,7 +61,8 @@ def plan_folder(
     """The plan of all media below `folder`; encodes and writes nothing.
 
     TrainingError where `folder` cannot be read, where a metadata file is malformed, and where no
-    file can be used; its message then has the reason for the first file.
+    file can be used; its message then has the reason for the first file. ConfigError where shots
+    are wanted and PySceneDetect is not installed.
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder.name[:60]!a} is no folder: choose one with videos or images")

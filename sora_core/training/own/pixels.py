@@ -24,7 +24,6 @@ from ..distributed import Ranks
 from .samples import generator_of
 from .settings import AUTOENCODER_PART, MUON, OwnSettings
 from .task import SHEET, OnValidation
-from .validation import padded
 
 OWN_CROP, CROP_FRAMES = 64, 17
 LATENT_PENALTY = 1e-3
@@ -155,9 +154,9 @@ class OwnAutoencoderTask:
         if means:
             values["held_out/mean"] = means[best]
             values["held_out/psnr"] = float(-10 * torch.tensor(means[best] / 4).log10())
-        if self.ranks.first:
+        chosen = [*self.frames.held_out, *self.frames.training][: self.settings.sheet_clips]
+        if self.ranks.first and chosen:
             model = self.averages.models[best].autoencoder
-            chosen = [*self.frames.held_out, *self.frames.training][: self.settings.sheet_clips]
             rows = []
             for frames in chosen:
                 video = video_from_frames(frames)[None].to(self.device)
@@ -171,9 +170,8 @@ class OwnAutoencoderTask:
     def held_out_error(self, model: ReconstructionObjective) -> float:
         """The mean squared error on the held-out clips, split over the processes."""
         clips, total = self.frames.held_out, torch.zeros(())
-        for i in range(self.ranks.rank, padded(len(clips), self.ranks), self.ranks.count):
-            if i < len(clips):
-                video = video_from_frames(clips[i])[None].to(self.device)
-                total += model([video])[0][0].float().cpu()
+        for i in range(self.ranks.rank, len(clips), self.ranks.count):
+            video = video_from_frames(clips[i])[None].to(self.device)
+            total += model([video])[0][0].float().cpu()
         mean = self.ranks.mean(total.to(self.device))
         return float(mean) * self.ranks.count / len(clips)

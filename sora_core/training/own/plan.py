@@ -5,6 +5,8 @@ A plan exists before any work and holds all inputs of it: `folder.plan_folder` r
 """
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 from ...errors import ConfigError, TrainingError
 from ...files import replacing
 from ...shapes import COMPRESSION, MAX_SIDE, Grid, Size
+from ...video.container import MAX_FPS
 
 PLAN_FORMAT = "sora plan 1"
 TRAIN, HELD_OUT = "train", "held-out"
@@ -208,9 +211,24 @@ def _text(value: object) -> str:
 
 
 def _record(kind: type[Record], values: dict[str, Any]) -> Record:
-    if set(values) != {field.name for field in fields(kind)}:  # pyright: ignore[reportArgumentType]
+    known = fields(kind)  # pyright: ignore[reportArgumentType]
+    if set(values) != {field.name for field in known}:
         raise ValueError(f"other fields than those of {kind.__name__}")
+    for field in known:
+        _check_type(field.name, values[field.name], field.type)
     return kind(**values)
+
+
+def _check_type(name: str, value: object, kind: object) -> None:
+    """ValueError where `value` is not of the plain type `kind`; other kinds are not checked."""
+    if kind is bool or isinstance(value, bool):
+        fits = kind is bool and isinstance(value, bool)
+    elif kind in (float, float | None):
+        fits = (kind is not float and value is None) or isinstance(value, int | float)
+    else:
+        fits = kind not in (int, str) or type(value) is kind
+    if not fits:
+        raise ValueError(f"{name} {value!s:.20}")
 
 
 def _clip_record(values: dict[str, Any]) -> PlannedClip:
@@ -219,7 +237,19 @@ def _clip_record(values: dict[str, Any]) -> PlannedClip:
     if clip.split not in SPLITS or source.is_absolute() or ".." in source.parts:
         raise ValueError("a clip of no split or outside of the folder")
     Size(clip.width, clip.height, clip.frames)
+    if clip.width % SIDE_STEP or clip.height % SIDE_STEP:
+        raise ValueError(f"{clip.width}x{clip.height}: sides are multiples of {SIDE_STEP}")
+    if clip.frames % COMPRESSION.time != 1:
+        raise ValueError(f"{clip.frames} frames, not 1 + 4k")
+    if not 0 < clip.fps <= MAX_FPS:
+        raise ValueError(f"fps {clip.fps:g}: from above 0 to {MAX_FPS}")
+    if not 0 <= clip.start < math.inf:
+        raise ValueError(f"start {clip.start:g} s: from 0 on")
+    if not re.fullmatch("[0-9a-f]{64}", clip.content):
+        raise ValueError("content is no SHA-256")
     actions = tuple(tuple(map(float, action)) for action in clip.actions)
+    if len(set(map(len, actions))) > 1:
+        raise ValueError("actions of several lengths")
     return replace(clip, actions=actions, notes=tuple(map(_text, clip.notes)))
 
 

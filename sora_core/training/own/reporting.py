@@ -129,6 +129,7 @@ class RunReport:
         pictures = [
             (sheet, f"step {int(sheet.stem.removeprefix('sheet-'))}")
             for sheet in sorted(self.folder.glob("sheet-*.png"), reverse=True)
+            if sheet.stem.removeprefix("sheet-").isdecimal()
         ]
         if len(pictures) > LATEST_SHEETS:
             pictures = [*pictures[:LATEST_SHEETS], pictures[-1]]

@@ -6,19 +6,20 @@ and `last.safetensors`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from ...errors import TrainingError
+from ...errors import MediaError, TrainingError
 from ...files import replacing
 from ...models.text_encoder import encode
 from ...released import released_folder
 from ...resume.fingerprint import fingerprint
+from ...shapes import Frames
 from ..averages import Averages
 from ..distributed import Ranks
 from ..parallel import from_first
@@ -28,7 +29,7 @@ from .build import check_possible, spread_over, transformer_objective
 from .cache import ClipCache, OnClip, check_encoded, clip_frames, encode_plan, open_cache
 from .export import write_tuned
 from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
-from .plan import HELD_OUT, TRAIN, Plan
+from .plan import HELD_OUT, TRAIN, Dropped, Plan
 from .reporting import RunReport
 from .samples import OwnClip, OwnClips
 from .settings import (
@@ -45,6 +46,8 @@ BEST, LAST, RUN_FILE = "best.safetensors", "last.safetensors", "run.json"
 RUN_CACHE = "cache"
 
 Trainee = TypeVar("Trainee", bound=nn.Module)
+OnLost = Callable[[Sequence[Dropped]], None]
+"""Called once with the clips of the plan that cannot be used, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,14 @@ def train_own(
     *,
     cache_folder: Path | None = None,
     on_clip: OnClip = lambda done, total: None,
+    on_lost: OnLost = lambda lost: None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
 ) -> OwnResult:
     """Trains on the clips of `plan`, or continues the run in `folder`, until its last step.
 
-    Clips that `cache_folder` (by default within `folder`) lacks are encoded first. After each step
+    Clips that `cache_folder` (by default within `folder`) lacks are encoded first; `on_lost` gets
+    those whose file has disappeared or changed, and the others are trained on. After each step
     `should_stop` may end the run; the same call then continues it. Every process of a group makes
     the same call, with its own `ranks` and `device`. TrainingError names a setting that differs
     from the run in `folder`; ConfigError where a batch does not split evenly.
@@ -81,14 +86,34 @@ def train_own(
     start = Path(settings.start) if settings.start else released_folder() / "sora-mini.safetensors"
     if not start.is_file():
         raise TrainingError(f"{start.name[:60]!a}: there is no model file to start from")
-    folder.mkdir(parents=True, exist_ok=True)
+    cache_folder = cache_folder or folder / RUN_CACHE
+    create_folder(folder, "run")
+    create_folder(cache_folder, "cache")
     check_run(folder, plan, settings)
-    cache = open_cache(cache_folder or folder / RUN_CACHE, start)
-    from_first(ranks, lambda: check_encoded(encode_plan(plan, cache, on_clip), plan))
+    cache = open_cache(cache_folder, start)
+
+    def encode_clips() -> None:
+        lost = encode_plan(plan, cache, on_clip)
+        check_encoded(lost, plan)
+        if lost:
+            on_lost(lost)
+
+    from_first(ranks, encode_clips)
     from_first(ranks, lambda: write_run(folder, plan, settings))
     torch.manual_seed(settings.seed)
     runner = Runner(plan, settings, folder, start, ranks, device, on_progress, should_stop)
     return runner.transformer(cache) if settings.what == TRANSFORMER_PART else runner.pixels(cache)
+
+
+def create_folder(folder: Path, what: str) -> None:
+    """Creates `folder` of the `what` of a run; TrainingError where the disk refuses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise TrainingError(
+            f"folder of the {what} {folder.name[:60]!a} cannot be created ({problem.strerror}): "
+            "choose another"
+        ) from problem
 
 
 @dataclass(slots=True)
@@ -231,10 +256,21 @@ def own_clips(plan: Plan, cache: ClipCache) -> OwnClips:
 
 
 def own_frames(plan: Plan) -> OwnFrames:
-    """The frames of all clips of `plan`, in memory."""
+    """The frames of all clips of `plan` that can be read, in memory.
 
-    def of(split: str) -> list[Any]:
-        return [clip_frames(plan.path(clip), clip) for clip in plan.of_split(split)]
+    Clips whose file has disappeared are omitted; MediaError where that leaves none to train on.
+    """
+
+    def of(split: str) -> list[Frames]:
+        found, problems = [], []
+        for clip in plan.of_split(split):
+            try:
+                found.append(clip_frames(plan.path(clip), clip))
+            except MediaError as problem:
+                problems.append(problem)
+        if split == TRAIN and problems and not found:
+            raise problems[0]
+        return found
 
     return OwnFrames(of(TRAIN), of(HELD_OUT))
 
@@ -256,6 +292,8 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         values, clips, count = saved["settings"], saved["clips"], saved["count"]
+        if not isinstance(values, dict) or not isinstance(values["steps"], int):
+            raise TypeError("no settings")
     except (ValueError, KeyError, TypeError) as problem:
         raise TrainingError(
             f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"

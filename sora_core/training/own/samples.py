@@ -20,6 +20,7 @@ from ..distributed import Ranks
 from ..noise_levels import NoiseLevels
 from .settings import OwnSettings
 
+SEED_SPACE = 2**63 - 25  # a prime below torch's limit, so that large seeds stay distinct
 PARTLY_KNOWN = 0.2  # share of the clips with known footage where it is known up to a noise level
 
 
@@ -115,10 +116,11 @@ def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -
 def clip_at(clips: Sequence[OwnClip], settings: OwnSettings, step: int, index: int) -> OwnClip:
     """Clip `index` of `step` in an endless sequence with a separate order for every epoch."""
     epoch, place = divmod(step * settings.batch + index, len(clips))
-    generator = Generator().manual_seed(settings.seed * 1_000_003 + epoch)
+    generator = Generator().manual_seed((settings.seed * 1_000_003 + epoch) % SEED_SPACE)
     return clips[int(torch.randperm(len(clips), generator=generator)[place])]
 
 
 def generator_of(settings: OwnSettings, step: int, index: int) -> Generator:
     """The random generator for clip `index` of `step`."""
-    return Generator().manual_seed((settings.seed * 1_000_003 + step) * 4096 + index + 1)
+    number = (settings.seed * 1_000_003 + step) * 4096 + index + 1
+    return Generator().manual_seed(number % SEED_SPACE)

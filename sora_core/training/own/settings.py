@@ -7,12 +7,14 @@ from typing import Any
 import torch
 
 from ...errors import ConfigError, TrainingError
-from ..parallel import PARALLEL
+from ...sampling.noise import MAX_SEED
+from ..parallel import DDP, FSDP, PARALLEL
 
 TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder", "decoder"
 TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART)
 MUON, ADAMW = "muon", "adamw"
 PRECISIONS = ("bfloat16", "float32")
+MAX_ALPHA = 65504.0  # the largest float16: alpha is stored as one
 
 FREE_TO_CHANGE = (
     "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
@@ -54,7 +56,7 @@ class OwnSettings:
     compiled: bool = False
     checkpointing: bool = False
     accumulate: int = 1
-    parallel: str = "ddp"
+    parallel: str = DDP
     validate_every: int = 100
     save_every: int = 100
     sheet_clips: int = 4
@@ -70,11 +72,20 @@ class OwnSettings:
         ):
             if value not in choices:
                 raise ConfigError(f"{name} {value[:30]!a}: choose {' or '.join(choices)}")
-        for name in ("steps", "batch", "accumulate", "validate_every", "save_every"):
+        for name in ("steps", "batch", "accumulate", "validate_every", "save_every", "sheet_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
+        for name in ("warmup", "sheet_clips"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} {getattr(self, name)}: choose 0 or more")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed {self.seed}: choose from 0 to {MAX_SEED}")
         if self.lora_rank is not None and not 1 <= self.lora_rank <= 1024:
             raise ConfigError(f"lora_rank {self.lora_rank}: choose from 1 to 1024")
+        if self.lora_alpha is not None and not 0 < self.lora_alpha <= MAX_ALPHA:
+            raise ConfigError(
+                f"lora_alpha {self.lora_alpha:g}: choose above 0 and at most {MAX_ALPHA:g}"
+            )
         if self.lora_rank is not None and self.what != TRANSFORMER_PART:
             raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
         if self.rate is not None and not 0 < self.rate <= 1:
@@ -86,8 +97,8 @@ class OwnSettings:
         for name in ("decay", "known", "no_text"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} {getattr(self, name):g}: choose from 0 to 1")
-        if self.what != TRANSFORMER_PART and self.parallel == "fsdp":
-            raise ConfigError(f"parallel fsdp: the {self.what} is small; choose ddp")
+        if self.what != TRANSFORMER_PART and self.parallel == FSDP:
+            raise ConfigError(f"parallel {FSDP}: the {self.what} is small; choose {DDP}")
 
     @property
     def learning_rate(self) -> float:
@@ -147,7 +158,7 @@ def refuse_changes(saved: dict[str, Any], settings: OwnSettings, folder: Path) -
             f"{name} was {saved[name]!a:.60} in {folder.name[:40]!a} and is now {now[name]!a:.60}: "
             "choose the same to resume, or another folder"
         )
-    if saved.get("steps", 0) > settings.steps:
+    if saved["steps"] > settings.steps:
         raise TrainingError(
             f"steps was {saved['steps']} in {folder.name[:40]!a} and is now {settings.steps}: it "
             "may only grow; use until to pause earlier"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import TrainingError
+from ...errors import ConfigError, TrainingError
 
 CUT_MARGIN = 0.05  # seconds between a shot and the cuts around it
 
@@ -23,7 +23,7 @@ class ShotSpan:
 def detect_shots(path: Path) -> list[ShotSpan]:
     """The shots of the video at `path`, shortened at their cuts; empty for a single shot.
 
-    TrainingError where PySceneDetect is not installed or cannot read the file.
+    ConfigError where PySceneDetect is not installed; TrainingError where it cannot read the file.
     """
     try:
         from scenedetect import (  # pyright: ignore[reportMissingImports]
@@ -32,7 +32,7 @@ def detect_shots(path: Path) -> list[ShotSpan]:
             detect,
         )
     except ImportError as problem:
-        raise TrainingError(
+        raise ConfigError(
             "splitting into shots needs PySceneDetect: pip install scenedetect, or do without shots"
         ) from problem
     try:

@@ -95,8 +95,7 @@ class OwnTransformerTask:
     def sheet(self, model: FlowObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The rulers of clips generated at fixed seeds; the first process writes their sheet."""
         chosen = [*self.clips.held_out, *self.clips.training][: self.settings.sheet_clips]
-        sharded = bool(getattr(self.ranks, "sharded", False))
-        if not chosen or not (self.ranks.first or sharded):
+        if not chosen or not (self.ranks.first or self.ranks.sharded):
             return {}
         settings, frames = self.settings, []
         for seed, clip in enumerate(chosen):

@@ -38,19 +38,18 @@ def held_out_losses(
     Every process evaluates its share of the clips, with equally many calls of the model.
     """
     most = max(1, TOGETHER_CELLS // max(clip.grid.cells for clip in clips))
-    share = [
-        clips[i % len(clips)] for i in range(ranks.rank, padded(len(clips), ranks), ranks.count)
-    ]
-    real = [i < len(clips) for i in range(ranks.rank, padded(len(clips), ranks), ranks.count)]
+    numbers = range(ranks.rank, padded(len(clips), ranks), ranks.count)
+    share = [clips[i % len(clips)] for i in numbers]
+    counts = [i < len(clips) for i in numbers]
     means = {}
     for level in HELD_OUT_LEVELS:
-        total, count = torch.zeros((), device=device), torch.tensor(float(len(clips)))
+        total = torch.zeros((), device=device)
         for begin in range(0, len(share), most):
             part = [fixed_sample(clip, level).to(device) for clip in share[begin : begin + most]]
             losses = objective(part)[0].float()
-            counted = torch.tensor(real[begin : begin + most], device=device)
+            counted = torch.tensor(counts[begin : begin + most], device=device)
             total += (losses * counted).sum()
-        means[level] = float(ranks.mean(total)) * ranks.count / float(count)
+        means[level] = float(ranks.mean(total)) * ranks.count / len(clips)
     return means
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from sora_core import __main__
 from sora_core.canvas.canvas import PromptSpan
 from sora_core.cli.generate import add_arguments, placed_footage
-from sora_core.errors import MediaError
+from sora_core.errors import ConfigError, MediaError
 from sora_core.video.probe import probe
 from sora_core.video.still import read_still
 from sora_core.video.writer import write_video
@@ -43,6 +43,11 @@ def test_seconds_are_added_to_what_is_extended(folder):
     backward = canvas("--extend", folder / "clip.mp4", "--seconds=1", "--backward")
     assert (forward.seconds, forward.placements[0].start) == (2, 0)
     assert (backward.seconds, backward.placements[0].start) == (2, 1)
+
+
+def test_backward_without_a_video_is_refused():
+    with pytest.raises(ConfigError, match="add --extend VIDEO"):
+        canvas("--backward")
 
 
 def test_an_edit_lasts_as_long_as_its_video(folder):

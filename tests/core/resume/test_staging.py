@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from sora_core.errors import MediaError
 from sora_core.resume.jobs import Job, jobs, remove
 from sora_core.resume.staging import is_staging, move_into_place, remove_stale, staging
-from sora_core.resume.tensor_cache import read_cached
+from sora_core.resume.tensor_cache import read_cached, write_cached
 
 ROOT = Path(__file__).parents[3]
 WRITER = """
@@ -119,3 +120,9 @@ def test_a_job_that_is_cleared_while_it_is_painted_is_painted_to_its_end(tmp_pat
     for folder in jobs(tmp_path):
         for file in folder.glob("*.safetensors"):
             assert read_cached(file, "another key") is None
+
+
+def test_a_file_in_the_place_of_the_cache_is_named(tmp_path):
+    (tmp_path / "one.mp4").write_bytes(b"x")
+    with pytest.raises(MediaError, match=r"one.mp4/job: .* check that the first is a folder"):
+        write_cached(tmp_path / "one.mp4" / "job" / "0.safetensors", "key", {"x": torch.ones(1)})

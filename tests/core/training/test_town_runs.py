@@ -11,7 +11,8 @@ from sora_core.checkpoints.safetensors_io import read_tensors
 from sora_core.cli import train
 from sora_core.errors import ConfigError, TrainingError
 from sora_core.shapes import Size
-from sora_core.training.checkpoint import load_training
+from sora_core.training.checkpoint import TrainingState, WholeFile
+from sora_core.training.distributed import Ranks
 from sora_core.training.mixed_clips import captions_of, read_buckets, text_path
 from sora_core.training.mixed_task import MixedLearner
 from sora_core.training.town_clips import TownShelf, read_pictures, town_clip, write_pictures
@@ -90,7 +91,8 @@ def test_both_parts_train_into_a_file_that_loads_and_go_on_after_a_stop(tmp_path
     model = load_transformer(path, config)
     assert (config.transformer.positions, config.transformer.depth) == ("metric", 9)
     learner = MixedLearner(model)
-    assert load_training(folder / "transformer" / "checkpoint.safetensors", learner, {}, []) == 4
+    saved = WholeFile(folder / "transformer" / "checkpoint.safetensors", Ranks())
+    assert saved.load(TrainingState(learner, {}, [])) == 4
     weights = read_tensors(folder / "autoencoder" / "weights.safetensors")
     released = read_tensors(path, prefix="autoencoder.")
     for name, weight in released.items():

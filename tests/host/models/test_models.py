@@ -153,7 +153,9 @@ def test_every_operation_keeps_footage_exactly_and_copies_none_of_it(models, nam
         mask = before.get("noise_mask", torch.ones(1)).expand_as(footage)
         held = mask == 0
         if name in BY_FRAME and edit in STILLS:  # within a latent frame: shown, and not frozen
-            held = held & (torch.arange(held.shape[2]) == 0)[:, None, None]
+            first = (torch.arange(held.shape[2]) == 0)[:, None, None]
+            later, held = held & ~first, held & first
+            assert later.any() and same(generated[later], footage[later]) == 0
         preserved = same(generated[held], footage[held]) if held.any() else 1
         generated_over = mask > 1 / 3  # the level of the last step: what is firmer stays
         copied = same(generated[generated_over], footage[generated_over])

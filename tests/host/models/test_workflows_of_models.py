@@ -29,7 +29,7 @@ FOOTAGE = {  # how the guider reports that the model gets the footage
     "host_wan22_i2v_lightning": "channels",
     "host_wan_vace_extend": "VACE",
     "host_wan_vace_connect": "VACE",
-    "host_wan22_5b_image_to_video": "One noise level a latent frame|each token",  # newer hosts
+    "host_wan22_5b_image_to_video": "each token",
     "host_hunyuan15_image_to_video": "channels",
     "host_ltx2_image_to_video_with_sound": "each token",
 }

@@ -1,7 +1,7 @@
 """The cache of a plan: whole files, checked when read, continued after a stop, nothing stale."""
 
-import resource
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,9 +164,17 @@ def test_no_clip_left_is_a_sentence(folder, tmp_path):
         clips(plan, cache, TRAIN)
 
 
+def test_a_plan_without_a_training_clip_is_a_sentence(folder):
+    plan = planned(folder)
+    held_out = replace(plan, clips=plan.of_split(HELD_OUT))
+    with pytest.raises(TrainingError, match="no clip to train on"):
+        check_encoded((), held_out)
+
+
 @pytest.fixture
 def nearly_full_disk():
     """Refuses files of more than 3000 bytes, as the kernel does: a text fits, a latent does not."""
+    resource = pytest.importorskip("resource", reason="limits on files are a matter of Unix")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     @contextmanager

@@ -1,6 +1,7 @@
 """A plan of a folder: every file is a clip or has a reason, before anything is encoded."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -248,6 +249,36 @@ def test_a_plan_cannot_name_files_outside_of_its_folder(tmp_path):
     text = (tmp_path / "plan.json").read_text().replace('"a.mp4"', '"../a.mp4"')
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(TrainingError, match="outside"):
+        read_plan(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fps", 0),
+        ("fps", -8),
+        ("fps", "8"),
+        ("fps", math.nan),
+        ("start", -5),
+        ("start", math.inf),
+        ("width", 63),
+        ("height", "64"),
+        ("frames", 6),
+        ("frames", True),
+        ("caption", None),
+        ("content", "x"),
+        ("film", [1]),
+        ("actions", [[1, 2], 3]),
+        ("actions", [[1, 2], [3]]),
+    ],
+)
+def test_a_plan_edited_to_an_impossible_clip_is_refused(tmp_path, name, value):
+    captioned_clip(tmp_path, "a.mp4")
+    write_plan(tmp_path / "plan.json", planned(tmp_path))
+    values = json.loads((tmp_path / "plan.json").read_text())
+    values["clips"][0][name] = value
+    (tmp_path / "plan.json").write_text(json.dumps(values))
+    with pytest.raises(TrainingError, match="no plan"):
         read_plan(tmp_path / "plan.json")
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from dataclasses import replace
+from shutil import copytree
 
 import pytest
 import torch
@@ -11,9 +12,12 @@ import torch
 from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
 from sora_core.checkpoints.safetensors_io import read_tensors
 from sora_core.errors import ConfigError, TrainingError
+from sora_core.sampling.noise import MAX_SEED
 from sora_core.training.distributed import Ranks
 from sora_core.training.own.export import write_tuned
 from sora_core.training.own.lora import add_lora, merge_lora
+from sora_core.training.own.plan import TRAIN
+from sora_core.training.own.samples import generator_of
 from sora_core.training.own.settings import OwnSettings
 from sora_core.training.own.validation import turned_at
 from tests.support.own_runs import GroupRuns, losses, small_plan, small_settings
@@ -38,6 +42,7 @@ def weights(run, name="last.safetensors"):
     return read_tensors(run / name, prefix="transformer.")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_killed_run_continues_to_the_same_numbers(small, whole):
     folder, group = small
 
@@ -110,6 +115,16 @@ def test_a_resumed_run_refuses_other_clips(small, whole):
         replace(group, plan=fewer).one(whole, small_settings(folder), Ranks())
 
 
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"settings": [], "clips": "", "count": 1}', '{"settings": {}}']
+)
+def test_a_damaged_file_of_settings_is_refused_in_a_sentence(small, tmp_path, text):
+    folder, group = small
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(TrainingError, match="is damaged"):
+        group.one(tmp_path, small_settings(folder), Ranks())
+
+
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(small):
     folder, group = small
     run = folder / "damaged"
@@ -131,7 +146,7 @@ def test_the_report_has_curves_pictures_and_time_left_and_needs_nothing_else(who
     assert any((whole / "scalars").iterdir())
 
 
-def test_the_best_weights_are_an_average_at_a_validation(small, whole):
+def test_the_best_weights_load_and_leave_the_autoencoder_as_it_was(small, whole):
     best, config = whole / "best.safetensors", read_config(whole / "best.safetensors")
     load_transformer(best, config)
     start = read_tensors(small[0] / "tiny.safetensors", prefix="autoencoder.")
@@ -195,11 +210,53 @@ def test_a_trained_decoder_changes_no_latent(small):
     assert not torch.equal(before.decode(before.encode(video)), after.decode(after.encode(video)))
 
 
+@pytest.mark.parametrize("what", ["transformer", "decoder"])
+def test_a_file_that_is_lost_after_the_plan_leaves_the_others_to_train_on(small, tmp_path, what):
+    folder, group = small
+    copy = tmp_path / "clips"
+    copytree(group.plan.folder, copy)
+    gone = group.plan.of_split(TRAIN)[0]
+    (copy / gone.source).unlink()
+    lost = GroupRuns(replace(group.plan, folder=str(copy)), tmp_path / "cache", {})
+    settings = small_settings(folder, what=what, steps=1, optimizer="adamw")
+    assert lost.one(tmp_path / "run", settings, Ranks()).finished
+
+
+@pytest.mark.parametrize("seed", [2**33, 2**53 - 1, MAX_SEED])
+def test_a_seed_of_the_page_trains(small, seed):
+    folder, group = small
+    run = folder / str(seed)
+    assert group.one(run, small_settings(folder, seed=seed, steps=1), Ranks()).finished
+
+
+@pytest.mark.parametrize("what", ["transformer", "decoder"])
+def test_a_run_without_sheets_beside_a_picture_of_the_user_writes_its_report(small, tmp_path, what):
+    folder, group = small
+    (tmp_path / "sheet-mine.png").write_bytes(b"mine")
+    more = {"what": what, "steps": 1, "optimizer": "adamw", "sheet_clips": 0}
+    result = group.one(tmp_path, small_settings(folder, **more), Ranks())
+    assert "<img" not in result.report.read_text()
+
+
+def test_large_seeds_draw_different_noise():
+    seeds = [0, 1, 2**33, 2**52, 2**52 + 1, 2**63, MAX_SEED]
+    settings = [OwnSettings(seed=seed) for seed in seeds]
+    drawn = {torch.randn(4, generator=generator_of(one, 3, 1)).sum().item() for one in settings}
+    assert len(drawn) == len(seeds)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"what": "sound"},
         {"steps": 0},
+        {"sheet_steps": 0},
+        {"warmup": -1},
+        {"sheet_clips": -1},
+        {"lora_rank": 4, "lora_alpha": float("nan")},
+        {"lora_rank": 4, "lora_alpha": 1e5},
+        {"seed": -1},
+        {"seed": 2**64},
         {"lora_rank": 0},
         {"averages": (1.0,)},
         {"rate": -1.0},
@@ -215,3 +272,22 @@ def test_settings_that_cannot_be_are_refused_by_name(wrong):
 def test_a_batch_that_does_not_split_is_refused():
     with pytest.raises(ConfigError, match="multiple of 8"):
         OwnSettings(batch=12, accumulate=4).check_ranks(2)
+
+
+@pytest.mark.parametrize("what", ["transformer", "autoencoder"])
+def test_a_clip_that_is_gone_is_named_and_the_others_are_trained_on(tmp_path, what):
+    plan, lost = small_plan(tmp_path), []
+    gone = plan.sources("train")[0]
+    plan.path(next(clip for clip in plan.clips if clip.source == gone)).unlink()
+    group = GroupRuns(plan, tmp_path / "cache", {})
+    settings = small_settings(tmp_path, steps=2, what=what)
+    result = group.one(tmp_path / "run", settings, Ranks(), on_lost=lost.extend)
+    assert result.finished and [one.source for one in lost] == [gone]
+
+
+@pytest.mark.parametrize("which", ["run", "cache"])
+def test_a_folder_that_cannot_be_created_is_named(tmp_path, which):
+    group = GroupRuns(small_plan(tmp_path), tmp_path / "cache", {})
+    (tmp_path / which).write_text("a file, where a folder is to be")
+    with pytest.raises(TrainingError, match=f"folder of the {which} '{which}' cannot be created"):
+        group.one(tmp_path / "run", small_settings(tmp_path), Ranks())

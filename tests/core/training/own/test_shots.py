@@ -6,12 +6,12 @@ from types import ModuleType
 
 import pytest
 
-from sora_core.errors import TrainingError
+from sora_core.errors import ConfigError
 from sora_core.training.own import folder as folder_module
 from sora_core.training.own.plan import PlanSettings
 from sora_core.training.own.shots import ShotSpan, detect_shots
 from tests.core.training.own.test_plan import TOKENIZER
-from tests.support.clips import captioned_clip
+from tests.support.clips import captioned_clip, picture_file
 
 
 def planned(folder, shots, monkeypatch, **settings):
@@ -38,8 +38,16 @@ def test_one_shot_is_the_whole_file(tmp_path, monkeypatch):
 
 def test_without_pyscenedetect_the_sentence_has_the_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "scenedetect", None)
-    with pytest.raises(TrainingError, match="pip install scenedetect"):
+    with pytest.raises(ConfigError, match="pip install scenedetect"):
         detect_shots(tmp_path / "a.mp4")
+
+
+def test_without_pyscenedetect_no_plan_is_of_the_images_alone(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scenedetect", None)
+    captioned_clip(tmp_path, "a.mp4")
+    picture_file(tmp_path / "b.png").with_suffix(".txt").write_text("a thing")
+    with pytest.raises(ConfigError, match="pip install scenedetect"):
+        folder_module.plan_folder(tmp_path, PlanSettings(shots=True), TOKENIZER)
 
 
 def test_shots_leave_out_the_moments_next_to_a_cut(tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool3d, interpolate
 
+from . import networks
+
 Network = Callable[..., nn.Module]
 
 WAN = {"dim": 128, "ffn_dim": 128, "num_layers": 2, "num_heads": 1, "text_dim": 4096}
@@ -34,25 +36,15 @@ LTXV = {
     "caption_channels": 64,
     "num_layers": 2,
 }
-HUNYUAN = {
+HUNYUAN = networks.HUNYUAN | {
     "in_channels": 16,
     "out_channels": 16,
     "vec_in_dim": 768,
-    "context_in_dim": 64,
-    "hidden_size": 128,
-    "mlp_ratio": 4.0,
-    "num_heads": 1,
-    "depth": 1,
-    "depth_single_blocks": 1,
-    "axes_dim": [16, 56, 56],
-    "theta": 256,
     "patch_size": [1, 2, 2],
-    "qkv_bias": True,
     "guidance_embed": True,
     "byt5": False,
     "meanflow": False,
     "use_cond_type_embedding": False,
-    "vision_in_dim": None,
 }
 COSMOS = {
     "max_img_h": 240,
@@ -293,7 +285,7 @@ if __name__ != "tiny_models":  # the server; tests in this process say where
     from . import stand_ins
 
     write(Path(folder_paths.models_dir) / "diffusion_models")
-    networks = {
+    written = {
         "wan2.1_t2v_1.3B_fp16.safetensors": wan(16),
         "wan2.1_vace_14B_fp16.safetensors": vace(),
         "wan2.2_i2v_high_noise_14B_fp8_scaled.safetensors": wan(16, 20),
@@ -304,5 +296,5 @@ if __name__ != "tiny_models":  # the server; tests in this process say where
     if hasattr(comfy.model_base, "LTXAV"):
         from comfy.ldm.lightricks.av_model import LTXAVModel
 
-        networks[stand_ins.LTX_2] = built(LTXAVModel, stand_ins.LTX_2_NETWORK)
-    stand_ins.stand_in(networks, randomised, Words, TinyVAE)
+        written[stand_ins.LTX_2] = built(LTXAVModel, networks.LTX_2)
+    stand_ins.stand_in(written, randomised, Words, TinyVAE)

@@ -20,6 +20,8 @@ from torch import nn
 
 import nodes
 
+from . import networks as tiny
+
 VISION_WIDTH, VISION_TOKENS = 1152, 9
 LORA_RANK = 2
 
@@ -54,16 +56,6 @@ HUNYUAN_15 = {
 
 LTX_2 = "ltx-2-19b-distilled.safetensors"
 LTX_2_WORDS = "gemma_3_12B_it_fp4_mixed.safetensors"
-LTX_2_NETWORK = {
-    "num_attention_heads": 2,
-    "attention_head_dim": 32,
-    "audio_num_attention_heads": 2,
-    "audio_attention_head_dim": 32,
-    "cross_attention_dim": 64,
-    "audio_cross_attention_dim": 64,
-    "caption_channels": 64,
-    "num_layers": 1,
-}
 SAMPLE_RATE, LATENTS_A_SECOND, SOUND_CHANNELS, SOUND_BINS = 24_000, 25, 8, 16
 
 
@@ -103,7 +95,7 @@ def stand_in(
     for seed, (name, network) in enumerate(networks.items()):
         folder, metadata = "diffusion_models", None
         if name == LTX_2:
-            folder, metadata = "checkpoints", {"config": json.dumps({"transformer": LTX_2_NETWORK})}
+            folder, metadata = "checkpoints", {"config": json.dumps({"transformer": tiny.LTX_2})}
         save_file(randomised(network, seed), place(folder, name), metadata)
     for seed, name in enumerate(LORAS):
         save_file(lora(seed), place("loras", name))
