@@ -45,9 +45,7 @@ class Windows:
         return windowed_denoiser(denoise_at, self.length, self.overlap, self.lead)
 
 
-def windowed_denoiser(
-    denoise_at: DenoiseAt, length: int, overlap: int, lead: int = 0
-) -> Denoise:
+def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int, lead: int = 0) -> Denoise:
     """A denoiser of any number of latent frames that calls the model on `length` of them at a time.
 
     Neighbouring windows share `overlap` frames or a few more, so that all have the same length.
