@@ -104,11 +104,11 @@ def test_train_lora_trains_the_model(loaded):
     }
     node = comfy_extras.nodes_train.TrainLoraNode
     known = inspect.signature(node.execute).parameters
-    given = {name: [value] for name, value in settings.items() if name in known}
+    arguments = {name: [value] for name, value in settings.items() if name in known}
     with torch.inference_mode(False):
         plain = [{"samples": each["samples"].clone()} for each in latents]
         states = [[cond[0].clone(), cond[1]] for cond in words]
-        trained = node.execute(model=[model], latents=plain, positive=[states], **given).args
+        trained = node.execute(model=[model], latents=plain, positive=[states], **arguments).args
     lora = next(each for each in trained if isinstance(each, dict) and "loss" not in each)
     assert lora and all(weight.isfinite().all() for weight in lora.values())
     assert any(name.startswith("diffusion_model.") for name in lora)

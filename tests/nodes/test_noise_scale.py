@@ -30,11 +30,11 @@ def test_a_cell_at_a_level_of_its_own_is_scaled_as_a_clip_at_that_level(name):
     sampling = model.model_sampling
     x = torch.randn(1, 3, 2, 4, 4, generator=torch.Generator().manual_seed(0))
     levels = torch.tensor([0.0, 0.5]).reshape(1, 1, 2, 1, 1)
-    shown = sampling.calculate_input(torch.tensor([sigma]), host_latent(model, x, levels, sigma))
+    scaled = sampling.calculate_input(torch.tensor([sigma]), host_latent(model, x, levels, sigma))
     for i, level in enumerate((0.0, 0.5)):
         own = level / (1 - level)
         alone = sampling.calculate_input(torch.tensor([own]), host_latent(model, x, None, own))
-        torch.testing.assert_close(shown[:, :, i], alone[:, :, i])
+        torch.testing.assert_close(scaled[:, :, i], alone[:, :, i])
 
 
 def test_rectified_flow_has_one_scale():

@@ -20,7 +20,7 @@ from sora_nodes.sora_core.errors import ConfigError
 from tests.nodes.test_host_families import FPS, PRESENT, STEPS, clip, family, latent_of
 from tests.support.families import FAMILIES
 
-SHOWN = [  # families that get footage beside or cleaner than the rest
+CONDITIONED = [  # families that get footage beside or cleaner than the rest
     name
     for name in (
         "wan21_i2v",
@@ -65,7 +65,7 @@ def calls_of(name, model, latent, pack, scale=1.0):
     return calls, result
 
 
-@pytest.mark.parametrize("name", [name for name in SHOWN if name in SKIPPED])
+@pytest.mark.parametrize("name", [name for name in CONDITIONED if name in SKIPPED])
 def test_the_second_call_of_skip_layer_guidance_gets_the_same_footage(pack, name):
     model, latent = family(name, pack)[0], latent_of(name, "forward", pack)
     node = comfy_extras.nodes_slg.SkipLayerGuidanceDiT
@@ -103,7 +103,7 @@ def windowed(model):
     return node.execute(model, 4, 2, "standard_static", 1, False, "pyramid", 2, **settings).args[0]
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", CONDITIONED)
 def test_context_windows_of_the_host_show_each_frame_its_own_footage(pack, name):
     model, latent = family(name, pack)[0], long_latent(name, pack)
     channels = latent["samples"].shape[1]
@@ -121,8 +121,8 @@ def test_context_windows_of_the_host_show_each_frame_its_own_footage(pack, name)
         beside = whole[0][0][:1, channels:, frames]
         assert torch.equal(args[0][:1, channels:], beside)
         clean = (latent["noise_mask"][:, :, frames] == 0).expand(-1, channels, -1, -1, -1)
-        shown = args[0][:1, :channels][clean], whole[0][0][:1, :channels, frames][clean]
-        torch.testing.assert_close(*shown)
+        same = args[0][:1, :channels][clean], whole[0][0][:1, :channels, frames][clean]
+        torch.testing.assert_close(*same)
         context = named.get("vace_context")
         if context is not None:
             assert torch.equal(context[..., :, :, :], whole[1]["vace_context"][:, :, :, frames])

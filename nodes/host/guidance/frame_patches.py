@@ -8,20 +8,21 @@ which then mixes both ends of the video. The authors put frames before the first
 from collections.abc import Callable
 from typing import Any
 
-import comfy.model_base
 import torch
 from torch import Tensor
 
-Call = Callable[[dict[str, Any]], Tensor]
+from .conditioning_support import BaseModel
+
+ModelCall = Callable[[dict[str, Any]], Tensor]
 
 
-def frames_of_a_token(model: comfy.model_base.BaseModel) -> int:
+def frames_of_a_token(model: BaseModel) -> int:
     """The latent frames of one token of `model`; 1 for most."""
     frames = getattr(model.diffusion_model, "patch_size_t", None)
     return frames if isinstance(frames, int) else 1
 
 
-def called_in_whole_tokens(call: Call, step: int) -> Call:
+def called_in_whole_tokens(call: ModelCall, step: int) -> ModelCall:
     """`call` of the host's model, with frames before the first one until they fill all tokens.
 
     A token covers `step` latent frames. The prediction for the extra frames is dropped.
@@ -34,12 +35,12 @@ def called_in_whole_tokens(call: Call, step: int) -> Call:
             return call(arguments)
         beside = conds.get("c_concat")
         if beside is not None:
-            conds["c_concat"] = with_lead(beside, lead)
-        return call(arguments | {"input": with_lead(x, lead), "c": conds})[:, :, lead:]
+            conds["c_concat"] = with_first_repeated(beside, lead)
+        return call(arguments | {"input": with_first_repeated(x, lead), "c": conds})[:, :, lead:]
 
     return led
 
 
-def with_lead(x: Tensor, frames: int) -> Tensor:
+def with_first_repeated(x: Tensor, frames: int) -> Tensor:
     """`x` with its first frame repeated `frames` times before it."""
     return torch.cat([x[:, :, :1].expand(-1, -1, frames, -1, -1), x], dim=2)

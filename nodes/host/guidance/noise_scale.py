@@ -7,7 +7,6 @@ applies that of the sampler. Axes: b batch, c channels, t latent frames, y rows,
 
 from typing import Any
 
-import comfy.model_base
 import comfy.model_sampling
 import comfy.samplers
 import torch
@@ -16,9 +15,9 @@ from torch import Tensor
 
 from ....sora_core.errors import ConfigError
 from ....sora_core.shapes import Latent
+from .conditioning_support import BaseModel
 
-BaseModel = comfy.model_base.BaseModel
-ROUNDING = 1e-6  # of a level in single precision
+LEVEL_ROUNDING = 1e-6  # of a level in single precision
 CellLevels = Float[Tensor, "#b 1 #t #y #x"]
 
 
@@ -55,13 +54,13 @@ def host_latent(model: BaseModel, x: Latent, levels: CellLevels | None, sigma: f
     run = x.new_tensor(sigma, dtype=torch.float32)
     own = run
     if levels is not None:
-        cleaner = levels < sigma / (1 + sigma) * (1 - ROUNDING)
+        cleaner = levels < sigma / (1 + sigma) * (1 - LEVEL_ROUNDING)
         own = torch.where(cleaner, levels / (1 - levels), run)
-    applied = torch.ones_like(run) if expects_unit_variance(model) else factor(model, run)
-    return x * (1 + own) * factor(model, own) / applied
+    applied = torch.ones_like(run) if expects_unit_variance(model) else input_factor(model, run)
+    return x * (1 + own) * input_factor(model, own) / applied
 
 
-def factor(model: BaseModel, sigma: Tensor) -> Tensor:
+def input_factor(model: BaseModel, sigma: Tensor) -> Tensor:
     """What the network's input is multiplied with at `sigma`."""
     if expects_unit_variance(model):
         return (1 + sigma**2).rsqrt()
