@@ -221,6 +221,19 @@ def test_image_models_whose_latents_have_a_time_axis_are_refused(kind):
         conditioning_support(model)
 
 
+def test_a_model_of_another_grid_is_refused():
+    model = type("MiniMaxH3", (), {"latent_format": comfy.latent_formats.Wan21()})()
+    with pytest.raises(ConfigError, match="another grid than a canvas"):
+        conditioning_support(model)
+
+
+@pytest.mark.parametrize("kind", ["SVD_img2vid", "SD15", "Lumina2"])
+def test_latents_without_a_time_axis_are_refused_as_what_they_are(kind):
+    model = type(kind, (), {"latent_format": comfy.latent_formats.SD15()})()
+    with pytest.raises(ConfigError, match=f"the latents of {kind} have no time axis"):
+        conditioning_support(model)
+
+
 def test_a_model_that_restores_videos_is_refused():
     model = type("SeedVR2", (), {"latent_format": comfy.latent_formats.Wan21()})()
     with pytest.raises(ConfigError, match="restores a video"):

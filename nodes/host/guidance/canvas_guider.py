@@ -51,7 +51,7 @@ from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
-from .noise_scale import check_sampler, counts_flow
+from .noise_scale import check_sampler, counts_flow, emptied
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import GuidedCall, ModelOptions
 from .segment_context import CanvasInputs, SegmentContext
@@ -169,6 +169,8 @@ class CanvasGuider(Guider):
             segment = task.segment
             self.task, self.context = task, inputs.of_segment(task)
             start: Any = stage.start_of(segment.known, segment.mask, segment.frames)
+            if stage.start is None:
+                start = emptied(model, start, segment.mask)
             own_noise: Any = task.noise
             frames = range(segment.start, segment.start + start.shape[2])
             if layout is not None:

@@ -36,6 +36,7 @@ IMAGES_ONLY = (  # though their latents have a time axis
     "Krea2",
     "QwenImage",
 )
+OTHER_GRIDS = ("MiniMaxH3",)  # 17 k + 5 frames, with sound
 TWO_TASKS = "CosmosPredict2"  # one class for text to image and for image to video
 RESTORERS = ("SeedVR2",)  # their conditioning is a whole video beside the latent
 
@@ -105,6 +106,12 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
     if not set(RESTORERS).isdisjoint(names):
         raise ConfigError(
             f"{kind} restores a video and generates none: leave `latent` of Sora Guider "
+            "unconnected and use the nodes made for this model"
+        )
+    if not set(OTHER_GRIDS).isdisjoint(names):
+        raise ConfigError(
+            f"{kind} lays videos out in another grid than a canvas, whose first latent frame is "
+            "one frame and whose others have equally many: leave `latent` of Sora Guider "
             "unconnected and use the nodes made for this model"
         )
     images = not set(IMAGES_ONLY).isdisjoint(names) or (

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError
+from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
 from .conditioning_support import BaseModel
 
@@ -58,6 +59,16 @@ def host_latent(model: BaseModel, x: Latent, levels: CellLevels | None, sigma: f
         own = torch.where(cleaner, levels / (1 - levels), run)
     applied = torch.ones_like(run) if expects_unit_variance(model) else input_factor(model, run)
     return x * (1 + own) * input_factor(model, own) / applied
+
+
+def emptied(model: BaseModel, latent: Latent, mask: SamplingMask) -> Latent:
+    """`latent`, where `mask` is 1, at the mean of the model's data, to which noise is added.
+
+    It counts for models with unbounded sigma, and is what the host's nodes put there.
+    """
+    if counts_flow(model):
+        return latent
+    return torch.where(mask == 1, model.process_latent_out(torch.zeros_like(latent)), latent)
 
 
 def input_factor(model: BaseModel, sigma: Tensor) -> Tensor:
