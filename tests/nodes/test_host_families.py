@@ -129,6 +129,20 @@ def test_long_videos_in_parts_keep_footage(pack, name, operation):
     check(result, latent, family(name, pack)[2])
 
 
+@pytest.mark.parametrize("name", PRESENT)
+def test_sides_that_fill_no_whole_token_work(pack, name):
+    _, time, cell = FAMILIES[name].grid
+    height, width, frames = 5 * cell - 3, 7 * cell, 1 + 2 * time
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (frames, height, width, 3), generator=generator)
+    mask = torch.zeros(1, height, width)
+    mask[:, : height // 2] = 1
+    canvas = Canvas(width=width, height=height, seconds=frames / FPS, fps=FPS)
+    canvas = edits.inpaint(canvas, pixels.to(torch.uint8), mask)
+    latent = SoraEncodeCanvas.execute(canvas, family(name, pack)[2]).args[0]
+    check(sampled(name, latent, pack), latent, family(name, pack)[2])
+
+
 @cache
 def low_noise_expert(name):
     return host_model(FAMILIES[name], seed=1)

@@ -140,7 +140,6 @@ TIMED = {  # of the host's nodes for cameras, poses, sound and start images
     "audio_embed": (1, 6, 8, 5, 4),
     "face_video_pixels": (1, 3, 17, 8, 8),
     "time_dim_replace": (1, 16, 1, 4, 4),
-    "concat_latent_image": (1, 16, 2, 4, 4),
 }
 
 
@@ -156,6 +155,20 @@ def test_conditioning_along_the_whole_video_is_refused_in_parts(pack, option):
     looped = latent_of("wan21_i2v", "empty loop", pack)
     with pytest.raises(ConfigError, match=r"whole video|already holds an image"):
         SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, looped)
+
+
+def test_images_of_another_length_than_the_canvas_are_refused(pack):
+    model, words, _ = family("wan21_i2v", pack)
+    latent = latent_of("wan21_i2v", "text", pack)
+    frames = latent["samples"].shape[2]
+    for length in (frames - 1, frames, frames + 1):
+        options = {"concat_latent_image": torch.zeros(1, 16, length, 4, 4)}
+        conds = [[[cond[0][0], cond[0][1] | options]] for cond in words]
+        if length == frames:
+            SoraGuider.execute(model, *conds, 1.0, 0.0, 1.0, 0.0, latent)
+            continue
+        with pytest.raises(ConfigError, match=f"has {length} latent frames, the canvas {frames}"):
+            SoraGuider.execute(model, *conds, 1.0, 0.0, 1.0, 0.0, latent)
 
 
 def test_a_camera_as_long_as_the_video_is_cut_with_it(pack):

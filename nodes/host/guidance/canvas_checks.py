@@ -12,10 +12,14 @@ from ..latents import LatentDict, is_loop
 from .conditioning_support import BaseModel, ConditioningSupport, conditioning_support
 from .guide_frames import GuideFrames
 from .low_noise_expert import LowNoiseExpert
+from .trained_length import class_names
 from .vace_context import check_user_context
 
 IMAGE_KEYS = ("concat_latent_image", "noise_concat", "time_dim_replace")
 """Keys of conditioning that fill a model's channels for footage."""
+
+FITTED_IMAGES = ("WAN21", "HunyuanVideo15")
+"""Classes whose images must have as many latent frames as the video."""
 
 SOUND_KEYS = ("audio_embed",)  # at a rate of its own
 UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
@@ -61,8 +65,30 @@ def check_footage(
             "the conditioning already holds an image: place it on the canvas instead, and "
             "connect the conditioning without it"
         )
+    check_image_length(model, conds, latent["samples"].shape[2])
     if support.context:
         check_user_context(conds, latent["samples"].shape[2], placed)
+
+
+def check_image_length(model: BaseModel, conds: dict[str, Conds], frames: int) -> None:
+    """ConfigError where the images of `conds` cannot lie beside a canvas of `frames` latent frames.
+
+    The host pads and cuts them for other models.
+    """
+    if set(FITTED_IMAGES).isdisjoint(class_names(model)):
+        return
+    images = [
+        cond["concat_latent_image"]
+        for entries in conds.values()
+        for cond in entries
+        if isinstance(cond.get("concat_latent_image"), Tensor)
+    ]
+    lengths = {image.shape[-3] for image in images if image.ndim > 4} - {frames}
+    if lengths:
+        raise ConfigError(
+            f"the image of the conditioning has {min(lengths)} latent frames, the canvas {frames}: "
+            "make both equally long, without a reference frame, or place it on the canvas instead"
+        )
 
 
 def check_control(conds: dict[str, Conds], plan: TemporalPlan) -> None:
