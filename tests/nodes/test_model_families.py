@@ -13,7 +13,7 @@ import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.guidance.conditioning_support import conditioning_support
-from sora_nodes.nodes.host.guidance.predict import empty_footage
+from sora_nodes.nodes.host.guidance.footage_inputs import empty_footage
 from sora_nodes.nodes.host.latents import latent_dict
 from sora_nodes.nodes.host.sampling import sampler
 from sora_nodes.nodes.loaders import SoraLoadModel
@@ -218,6 +218,19 @@ def test_a_patch_that_needs_both_predictions_gets_them_at_scale_1(host, pack):
 def test_image_models_whose_latents_have_a_time_axis_are_refused(kind):
     model = type(kind, (), {"latent_format": comfy.latent_formats.Wan21()})()
     with pytest.raises(ConfigError, match="does not paint videos"):
+        conditioning_support(model)
+
+
+def test_a_model_of_another_grid_is_refused():
+    model = type("MiniMaxH3", (), {"latent_format": comfy.latent_formats.Wan21()})()
+    with pytest.raises(ConfigError, match="another grid than a canvas"):
+        conditioning_support(model)
+
+
+@pytest.mark.parametrize("kind", ["SVD_img2vid", "SD15", "Lumina2"])
+def test_latents_without_a_time_axis_are_refused_as_what_they_are(kind):
+    model = type(kind, (), {"latent_format": comfy.latent_formats.SD15()})()
+    with pytest.raises(ConfigError, match=f"the latents of {kind} have no time axis"):
         conditioning_support(model)
 
 
