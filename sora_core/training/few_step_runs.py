@@ -30,7 +30,7 @@ from .transformer import Mix, TransformerTask
 
 FEW_STEPS = "few-steps"
 SAMPLER_STEPS, RANK = 4, 32
-CLIPS = 1536  # of the shelf of 64x64 pixels
+CLIPS = 1024  # of the shelf of 64x64 pixels
 BUILT_IN_FPS = 8.0  # of the clips of the built-in world
 
 
