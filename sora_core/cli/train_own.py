@@ -26,7 +26,7 @@ from ..training.own.settings import (
 from ..training.parallel import PARALLEL, joined, launched
 from ..training.sharded_checkpoint import ShardedFolder
 from ..training.trainer import Progress
-from .train_plan import add_plan_arguments, lost_lines, plan_of, say_encoded
+from .train_plan import add_plan_arguments, lost_lines, plan_of, print_encoded
 
 DEFAULTS = OwnSettings()
 
@@ -116,7 +116,7 @@ class OwnJob:
             self.folder,
             print_step,
             cache_folder=self.cache,
-            on_clip=say_encoded,
+            on_clip=print_encoded,
             on_lost=print_lost,
             ranks=ranks,
             device=device,
