@@ -57,6 +57,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, default=1, help="enlargement of the frames, 1 to 8")
     parser.add_argument("--model", type=Path, default=MODELS / SHIPPED, help="model file")
     parser.add_argument(
+        "--lora", type=Path, metavar="FILE", help="LoRA of the model; one for few steps sets them"
+    )
+    parser.add_argument(
         "--windows",
         action="store_true",
         help="generate a long video in overlapping windows instead of segments",
@@ -93,7 +96,7 @@ def run(args: Namespace) -> str:
     """
     if not 1 <= args.scale <= 8:
         raise MediaError(f"scale {args.scale}: choose from 1 to 8")
-    pipeline = load(args.model)
+    pipeline = load(args.model, args.lora)
     canvas = placed_footage(args, pipeline.config.fps if args.fps is None else args.fps)
     if not (args.prompt or canvas.prompts):
         raise ConfigError("nothing to generate: write a prompt or a --storyboard")

@@ -73,7 +73,7 @@ class FewStepsRun(TransformerRun):
         def draw(step: int, ranks: Ranks) -> FewStepBatch:
             batch = source.draw(step, ranks)
             fps = torch.full((len(batch.clean),), BUILT_IN_FPS)
-            parts = batch.clean, batch.noise, batch.paint, batch.text, batch.text_mask
+            parts = batch.clean, batch.noise, batch.open_mask, batch.text, batch.text_mask
             return FewStepBatch(*parts, fps, 0.0)
 
         train_few_steps(self, self.teacher_file, draw, empty, config, self.folder(FEW_STEPS), ranks)
@@ -103,7 +103,7 @@ class TownFewStepsRun(TownTransformerRun):
 
         def draw(step: int, ranks: Ranks) -> FewStepBatch:
             batch = source.draw(step, ranks)
-            parts = batch.clean, batch.noise, batch.paint, batch.text, batch.text_mask
+            parts = batch.clean, batch.noise, batch.open_mask, batch.text, batch.text_mask
             return FewStepBatch(*parts, batch.fps, batch.start)
 
         train_few_steps(self, self.teacher_file, draw, empty, config, self.folder(FEW_STEPS), ranks)
