@@ -148,8 +148,8 @@ class OwnCaptionerTask:
         return words, {"words": self.ranks.mean(words.detach())}
 
     def on_device(self, clip: OwnClip, generator: Generator | None = None) -> Lesson:
-        made = lesson(clip, self.model.captioner.vocabulary, generator)
-        return Lesson(made.latent.to(self.device), made.short, made.long)
+        taught = lesson(clip, self.model.captioner.vocabulary, generator)
+        return Lesson(taught.latent.to(self.device), taught.short, taught.long)
 
     @torch.no_grad()
     def show(self, average: CaptionObjective, step: int, folder: Path) -> Mapping[str, float]:

@@ -94,7 +94,8 @@ class OwnSettings:
         if self.lora_rank is not None and self.what != TRANSFORMER_PART:
             raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
         if self.fresh is not None:
-            DiTConfig(*self.fresh)  # its limits
+            width, depth = self.fresh
+            DiTConfig(width=width, depth=depth)  # its limits
             if self.lora_rank is not None or self.what != TRANSFORMER_PART:
                 raise ConfigError(f"fresh {self.fresh}: for all weights of the transformer only")
         if self.rate is not None and not 0 < self.rate <= 1:

@@ -29,7 +29,7 @@ CAPTIONS = (
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The folder of three captioned clips and a tiny model, and a way to run settings in it."""
+    """The folder of three captioned clips and a tiny model, and runs of settings in it."""
     folder = tmp_path_factory.mktemp("parts")
     clips = folder / "clips"
     clips.mkdir()
