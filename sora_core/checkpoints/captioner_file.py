@@ -8,7 +8,7 @@ import torch
 from ..errors import ConfigError, WeightsError
 from ..models.captioner import CAPTIONER_FORMAT, Captioner, CaptionerConfig
 from ..models.vocabulary import Vocabulary
-from ..released import released_folder
+from ..paths import released_folder
 from .checkpoint import MAX_MODEL_DEPTH, checked_settings
 from .safetensors_io import load_into, read_header
 

@@ -16,7 +16,7 @@ from torch import nn
 from ...checkpoints.captioner_file import load_captioner
 from ...errors import MediaError, TrainingError
 from ...models.text_encoder import encode
-from ...released import released_folder
+from ...paths import released_folder
 from ...shapes import Frames
 from ..averages import Averages
 from ..captioner import save_captioner
