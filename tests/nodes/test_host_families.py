@@ -1,6 +1,6 @@
 """Every operation on every family of the host: known cells exact, the rest generated, right sizes.
 
-What networks are shown is compared with the host's own nodes in test_host_node_inputs,
+The inputs of networks are compared with the host's own nodes in test_host_node_inputs,
 test_pixel_footage, test_vace, test_guide_frames, test_sound_latent and test_model_families.
 """
 
@@ -21,6 +21,7 @@ from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError, SoraError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
+from tests.support.clips import random_frames
 from tests.support.families import (
     FAMILIES,
     IMAGE_FAMILIES,
@@ -39,8 +40,7 @@ REFUSED = [
 
 
 def clip(frames, side, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, side, side)
 
 
 def hole(side):
@@ -111,7 +111,7 @@ def last_level(model, sigmas):
 
 
 def check(result, latent, vae):
-    """Known cells are exact unless the model is shown single frames of them; the rest is new."""
+    """Known cells are exact unless the model receives single frames of them; the rest is new."""
     samples, known, encoded = result["samples"], latent["samples"], latent["sora_canvas_latent"]
     mask = latent.get("noise_mask", torch.ones(1, 1, *known.shape[2:])).clone()
     mask[:, :, opened_frames(result, encoded)] = 1
@@ -144,12 +144,10 @@ def test_long_videos_in_parts_keep_footage(pack, name, operation):
 def test_sides_that_fill_no_whole_token_work(pack, name):
     _, time, cell = FAMILIES[name].grid
     height, width, frames = 5 * cell - 3, 7 * cell, 1 + 2 * time
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (frames, height, width, 3), generator=generator)
     mask = torch.zeros(1, height, width)
     mask[:, : height // 2] = 1
     canvas = Canvas(width=width, height=height, seconds=frames / FPS, fps=FPS)
-    canvas = edits.inpaint(canvas, pixels.to(torch.uint8), mask)
+    canvas = edits.inpaint(canvas, random_frames(frames, 0, width, height), mask)
     latent = SoraEncodeCanvas.execute(canvas, family(name, pack)[2]).args[0]
     check(sampled(name, latent, pack), latent, family(name, pack)[2])
 

@@ -1,4 +1,4 @@
-"""A long video seen in windows is what a local model makes of the whole."""
+"""Windows give the same result as the whole video for a model that attends locally."""
 
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ def close(first, second):
 
 
 def local(reach):
-    """A model that looks `reach` frames to each side, and knows where in the video it is."""
+    """A model that attends to `reach` frames to each side, and gets its position in the video."""
 
     def denoise_at(start):
         def denoise(x, sigma):
