@@ -155,6 +155,8 @@ FAMILIES = {
     "wan22_camera": Family("WAN22_Camera", wan(16, 20, "camera_2.2"), (16, 4, 8)),
     "wan22_s2v": Family("WAN22_S2V", wan(16, 0, "s2v", audio_inject_layers=[0]), (16, 4, 8)),
     "wan21_humo": Family("WAN21_HuMo", wan(16, 20, "humo"), (16, 4, 8)),
+    "wan22_animate": Family("WAN22_Animate", wan(16, 20, "animate"), (16, 4, 8)),
+    "wan21_scail2": Family("WAN21_SCAIL2", wan(16, 4, "scail2"), (16, 4, 8)),
     "kandinsky5": Family("Kandinsky5", KANDINSKY_5, (16, 4, 8), 32),
     "cogvideox_t2v": Family("CogVideoX_T2V", COGVIDEOX | {"in_channels": 16}, (16, 4, 8)),
     "cogvideox15_i2v": Family("CogVideoX_I2V", COGVIDEOX_15 | {"in_channels": 32}, (16, 4, 8)),
