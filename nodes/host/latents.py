@@ -78,26 +78,6 @@ def footage_mask(latent: LatentDict, encoded: CanvasLatent) -> Mask | None:
     return encoded.mask if same and mask.shape[2:] == samples.shape[2:] else None
 
 
-LOST_TOLERANCE = 0.05  # relative to the footage's deviation; inexact uni_pc stays below 0.01
-
-
-def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
-    """The partial latent frames of `encoded` that the model of `latent` generated anew.
-
-    A model that accepts footage frame by frame generates these latent frames from single frames;
-    other models hold them, so that their samples equal the encoded ones.
-    """
-    samples = latent["samples"]
-    if samples.shape[1:] != encoded.known.shape[1:]:
-        return []
-    apart = [
-        float((samples[:, :, i].to(encoded.known) - encoded.known[:, :, i]).abs().mean())
-        for i in encoded.partial
-    ]
-    most = LOST_TOLERANCE * float(encoded.known.std())
-    return [i for i, each in zip(encoded.partial, apart, strict=True) if each > most]
-
-
 def is_nested(latent: object) -> bool:
     """Whether `latent` holds several streams, as the video and the sound of LTX-2.
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.latents import opened_frames
+from sora_nodes.nodes.host.vae.sampled_latent import opened_frames
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.vae.lost_footage import lost_footage
+from sora_nodes.nodes.host.vae.sampled_latent import lost_footage
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 
