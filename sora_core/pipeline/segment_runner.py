@@ -36,6 +36,7 @@ class VideoTask:
 
     `prompts` holds a value for each row of `weights` that identifies the prompt after a restart.
     `scenes` are the weights of distinct prompts: one that is repeated is the same scene.
+    `description` names the video for people.
     """
 
     known: Latent
@@ -45,6 +46,7 @@ class VideoTask:
     prompts: Sequence[object]
     weights: Float[Tensor, "p t"]
     scenes: Float[Tensor, "q t"]
+    description: str = ""
 
     @property
     def key(self) -> str:
@@ -128,15 +130,15 @@ class SegmentRunner:
         frames = self.video.known.shape[2]
         return len(segment_starts(frames, self.length, self.settings.history))
 
-    def open_job(self, root: Path, shared: Sequence[object], what: str) -> Job:
+    def open_job(self, root: Path, shared: Sequence[object]) -> Job:
         """The job of this video in a folder below `root`, resumed if it exists.
 
-        `shared` is all that counts in each segment and is not in the video; `what` describes the
-        job to people. ConfigError for a value whose identity does not survive a restart.
+        `shared` is all that counts in each segment and is not in the video. ConfigError for a value
+        whose identity does not survive a restart.
         """
-        seed = self.video.seed or 0
+        video, seed = self.video, self.video.seed or 0
         key = fingerprint(RESULTS_VERSION, self.settings, self.length, *shared)
-        return Job(root, key, self.video.key, what, seed, self.total)
+        return Job(root, key, video.key, video.description, seed, self.total)
 
     def run(
         self,

@@ -184,8 +184,7 @@ class CanvasGuider(Guider):
         job, uncached, removed = None, "", ""
         if self.resume and self.plan.resumable:
             try:
-                shared = self.shared(sampler, sigmas, stage)
-                job = runner.open_job(jobs_folder(), shared, describe_latent(self.latent))
+                job = runner.open_job(jobs_folder(), self.shared(sampler, sigmas, stage))
             except ConfigError as problem:
                 uncached = f"A restart begins anew: {problem}."
         whole, messages = runner.run(sample_segment, job, on_segment)
@@ -231,7 +230,10 @@ class CanvasGuider(Guider):
         weights = cond_weights(positive, self.latent)
         prompts = [conds_fingerprint(conds) for conds in by_span(positive)]
         scenes = by_wording(positive, weights)
-        return VideoTask(stage.known, stage.mask, noise, seed, prompts, weights, scenes)
+        description = describe_latent(self.latent)
+        return VideoTask(
+            stage.known, stage.mask, noise, seed, prompts, weights, scenes, description
+        )
 
     def canvas_inputs(
         self, stage: SigmaStage, layout: SoundLayout | None, video: VideoTask
