@@ -101,7 +101,7 @@ TRAINED = {
         shift="8",
         sampling="uni_pc, 20 steps, scale 5",
         advice="1280x704 and 704x1280 are the trained sizes: smaller ones look worse. A noise "
-        "level for each token: the image is shown clean.",
+        "level for each token: the model receives the image clean.",
     ),
     "host_hunyuan15_image_to_video": Trained(
         model="HunyuanVideo 1.5 image to video, 720p",

@@ -225,7 +225,7 @@ class ResumeReport:
         parts = []
         if self.parts or self.predictions:
             there = f"{self.parts} parts and {self.predictions} predictions"
-            parts.append(f"{there} were there already.")
+            parts.append(f"{there} were already computed.")
         if self.uncached:
-            parts.append(f"No room to keep {self.uncached} predictions: clear jobs with Sora Jobs.")
+            parts.append(f"No space for {self.uncached} predictions: clear jobs with Sora Jobs.")
         return " ".join(parts)

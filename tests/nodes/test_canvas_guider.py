@@ -341,7 +341,7 @@ def with_image(words):
 def test_what_would_silently_be_wrong_is_refused(host, ours, pack):
     model, vae, words = host("wan21_t2v")
     latent = encoded(edits.image_to_video(Canvas(**SIZE), clip(1)), vae)
-    with pytest.raises(ConfigError, match="cannot be shown footage"):
+    with pytest.raises(ConfigError, match="does not accept footage"):
         generated(model, words, latent, footage=2.0)
     with pytest.raises(ConfigError, match="control video"):
         generated(host("wan21_control")[0], words, latent)
@@ -357,7 +357,7 @@ def test_what_would_silently_be_wrong_is_refused(host, ours, pack):
     with pytest.raises(ConfigError, match="connect `latent`"):
         timed = [[words[0][0][0], {SPAN_KEY: (0.0, 1.0)}]]
         SoraGuider.execute(model, timed, words[1], 4.0, 0.0, 1.0, 0.0)
-    with pytest.raises(ConfigError, match="does not paint videos"):
+    with pytest.raises(ConfigError, match="does not generate videos"):
         conditioning_support(type("Flux", (), {"latent_format": comfy.latent_formats.Flux()})())
 
 

@@ -275,7 +275,7 @@ def test_models_of_images_are_refused_in_a_sentence(pack, name):
     canvas = Canvas(width=32, height=32, seconds=1.0, fps=FPS)
     latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(*entry.grid)).args[0]
     words = [text(entry, i) for i in (1, 2)]
-    with pytest.raises(SoraError, match="does not paint videos"):
+    with pytest.raises(SoraError, match="does not generate videos"):
         SoraGuider.execute(host_model(entry), *words, 1.0, 0.0, 1.0, 0.0, latent)
 
 

@@ -1,4 +1,4 @@
-"""What a sampler did not keep of the footage is in the text of the decode nodes."""
+"""Footage that a sampler changed is in the text of the decode nodes."""
 
 import comfy.sd
 import pytest
@@ -33,7 +33,7 @@ def test_two_stock_stages_lose_footage_and_decoding_says_so(wan):
     model, vae, words, latent = wan
     half = stage(model, words, latent, 0, 2, noisy=True)
     result = stage(model, words, half, 2, 10000, noisy=False)
-    assert "did not keep the footage" in lost_footage(result)
+    assert "changed the footage" in lost_footage(result)
     assert "model_low" in str(SoraDecodeFrames.execute(result, vae).ui.as_dict())
 
 

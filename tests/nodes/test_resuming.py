@@ -1,4 +1,4 @@
-"""Videos painted in windows, and loops, go on where they stopped: the model does only the rest."""
+"""Videos sampled in windows, and loops, continue where they stopped: only the rest is computed."""
 
 import comfy.samplers
 import comfy.sd
@@ -23,7 +23,7 @@ WINDOW = 17 / 8  # seconds of 5 latent frames
 
 @pytest.fixture
 def wan(pack, folder):
-    """A model that cannot be shown footage, so that long videos are painted in windows."""
+    """A model that does not accept footage, so that long videos are sampled in windows."""
     model = comfy.sd.load_diffusion_model(str(folder / "wan21_t2v_tiny.safetensors"))
     words = [pack.conditioning(4096, 0, False, i) for i in (1, 2)]
     return model, pack.TinyVAE(16, 4, 8), words
@@ -48,7 +48,7 @@ WAYS = {
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS)
 def variant(request):
-    """A model, the VAE and words that suit it, and a canvas it paints all at a time."""
+    """A model, the VAE and words that suit it, and a canvas that it samples in one call."""
     model, canvas = request.param
     return *request.getfixturevalue(model), canvas
 
@@ -122,7 +122,7 @@ def test_samplers_of_the_host_go_on_to_the_same_bits(ours, output, sampler):
     again, message, rest = generated(variant, sampler)
     assert torch.equal(again, whole)
     assert (there, rest) == (ran // 2 // once, ran - there * once)
-    assert "were there already" in message
+    assert "were already computed" in message
 
 
 def test_what_is_done_is_kept_as_its_latent_alone_and_not_painted_again(ours, output):
@@ -179,4 +179,4 @@ def test_the_guider_says_what_a_restart_needs(ours):
     model, vae, words = ours
     latent = SoraEncodeCanvas.execute(WAYS["loop"][1], vae).args[0]
     message = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).ui["text"][0]
-    assert "Each prediction, 0.0 MB, is kept for a restart" in message
+    assert "Each prediction, 0.0 MB, is cached for a restart" in message

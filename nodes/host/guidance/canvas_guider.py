@@ -119,7 +119,7 @@ class CanvasGuider(Guider):
         parts += self.plan.summary
         if self.resume and self.plan.resumable and not self.plan.segmented:
             size = prod(self.latent["samples"].shape) * BYTES_PER_VALUE / 1e6
-            parts.append(f"Each prediction, {size:.1f} MB, is kept for a restart until it is done.")
+            parts.append(f"Each prediction, {size:.1f} MB, is cached for a restart until then.")
         return " ".join(parts)
 
     def sample(
@@ -186,7 +186,7 @@ class CanvasGuider(Guider):
             try:
                 job = runner.open_job(jobs_folder(), self.shared(sampler, sigmas, stage))
             except ConfigError as problem:
-                uncached = f"A restart begins anew: {problem}."
+                uncached = f"A restart starts from the beginning: {problem}."
         whole, messages = runner.run(sample_segment, job, on_segment)
         if job is not None:
             removed = tidy_jobs()

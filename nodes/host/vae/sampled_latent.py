@@ -141,7 +141,7 @@ def lost_footage(latent: LatentDict) -> str:
     if not lost:
         return ""
     return (
-        f"The sampler did not keep the footage: {lost} of {len(apart)} latent frames with footage "
+        f"The sampler changed the footage: {lost} of {len(apart)} latent frames with footage "
         f"differ, by {float(apart.max()):.2g} at most (their deviation is "
         f"{float(known.std()):.2g}). Two KSampler (Advanced) in a row do this; use Sora Guider "
         "with model_low, and Sora Sample."

@@ -79,7 +79,7 @@ def test_a_job_restores_what_is_done_and_reports_it(tmp_path):
     )
     assert torch.equal(result, whole) and not again.tasks
     assert restored == [(0, True), (1, True), (2, True)]
-    assert "3 parts and 0 predictions were there already." in report
+    assert "3 parts and 0 predictions were already computed." in report
 
 
 def test_a_changed_prompt_redoes_the_segments_that_it_touches(tmp_path):
