@@ -13,7 +13,7 @@ from sora_nodes.nodes.host.guidance.conditioning_support import (
     conditioning_support,
 )
 from sora_nodes.nodes.host.guidance.temporal_plan import window_sigmas
-from sora_nodes.nodes.host.vae.decode import decode_video
+from sora_nodes.nodes.host.vae.decode import VideoDecoding
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
@@ -328,7 +328,8 @@ def test_a_loop_decodes_without_a_first_frame(pack):
     vae = pack.TinyVAE(16, 4, 8)
     latent = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 0.1
     whole, turned = (
-        torch.cat(list(decode_video(vae, x, ring=True)), dim=2) for x in (latent, latent.roll(1, 2))
+        torch.cat(list(VideoDecoding(vae, x, ring=True)), dim=2)
+        for x in (latent, latent.roll(1, 2))
     )
     assert whole.shape[2] == 12
     torch.testing.assert_close(turned, whole.roll(4, 2))

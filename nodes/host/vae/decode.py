@@ -134,8 +134,3 @@ def decode_sampled(vae: VAE, sampled: SampledLatent) -> VideoDecoding:
     return VideoDecoding(
         vae, sampled.samples, ring=ring, joins=sampled.joins, fades=fades, mask=mask
     )
-
-
-def decode_video(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
-    """The video of `latent` in [-1, 1], in chunks."""
-    return iter(VideoDecoding(vae, latent, ring=ring))
