@@ -200,5 +200,5 @@ class SoraDecodeFrames(io.ComfyNode):
             for video in cropped(decode_sampled(vae, replace(sampled, samples=clip)), size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
-        lost = ui.PreviewText(sampled.lost) if sampled.lost else None
-        return io.NodeOutput(torch.stack(images), ui=lost)
+        video, lost = torch.stack(images), sampled.lost
+        return io.NodeOutput(video, ui=ui.PreviewText(lost)) if lost else io.NodeOutput(video)
