@@ -23,6 +23,7 @@ from ..resume.version import RESULTS_VERSION
 from ..sampling.drift import DriftMonitor, Statistics, StatisticsProbe, anchor
 from ..sampling.inpaint import SamplingMask, keep_known
 from ..sampling.noise import MAX_SEED
+from ..sampling.prompt_spans import counting_prompts
 from ..sampling.samplers import Denoise
 from ..sampling.segments import Segment, SegmentSettings, generate_segments, segment_starts
 from ..shapes import Latent
@@ -60,9 +61,7 @@ class VideoTask:
     def key_of(self, segment: Segment) -> str:
         """The fingerprint of one segment: its footage, history, noise and prompts."""
         here = self.weights[:, segment.frames]
-        prompts = [
-            [prompt, row] for prompt, row in zip(self.prompts, here, strict=True) if bool(row.any())
-        ]
+        prompts = [[self.prompts[i], here[i]] for i in counting_prompts(here)]
         around = (segment.start, segment.known, segment.mask, segment.reference, segment.overlap)
         noise = self.noise[:, :, segment.frames]
         return fingerprint(prompts, noise, self.seed_of(segment), *around)

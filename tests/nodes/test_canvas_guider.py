@@ -313,6 +313,14 @@ def test_prompts_over_time_count_in_their_own_frames(host):
     torch.testing.assert_close(both[:, :, -1], second[:, :, -1], atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("start", "rows"), [(0.8, 2), (9.0, 1)])
+def test_the_model_is_called_for_prompts_that_count_only(host, start, rows):
+    model, vae, (words, other) = host("wan21_t2v")
+    texts = [[words[0][0], words[0][1]], [other[0][0], other[0][1] | {SPAN_KEY: (start, 10.0)}]]
+    observed = observed_by(model, [texts, other], encoded(Canvas(**SIZE), vae), steps=1, scale=1.0)
+    assert sum(len(x) for x, _ in observed) == rows
+
+
 def test_the_hosts_own_windows_see_the_footage_of_their_frames(host):
     model, vae, words = host("wan22_5b")
     latent = encoded(edits.extend_forward(Canvas(**SIZE | {"seconds": 25 / 8}), clip(5)), vae)
