@@ -26,7 +26,7 @@ from ..models.chunked_codec import encode_chunks
 from ..models.dit import DiT
 from ..models.text_encoder import TextEncoder
 from ..models.tokenizer import Tokenizer
-from ..released import released_folder
+from ..paths import released_folder
 from ..resume.fingerprint import tensor_sample
 from ..sampling.drift import DriftMonitor
 from ..sampling.guidance import GuidanceScale

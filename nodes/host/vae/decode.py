@@ -67,7 +67,7 @@ class VideoDecoding:
     @property
     def summary(self) -> str:
         """How the latent was decoded, in sentences for the user."""
-        begins = " Generated frames after footage begin in its colours."
+        begins = " Generated frames after footage start in its colours."
         bends = " Generated frames before footage morph into it."
         return f"Decoded {self.method}.{begins if self.fades else ''}{bends if self.joins else ''}"
 

@@ -94,7 +94,7 @@ def decoded_size(samples: Tensor, pressed: Compression) -> Size:
 def held_footage(
     latent: LatentDict, encoded: CanvasLatent, mask: Mask
 ) -> tuple[Mask, tuple[SeamJoin, ...]]:
-    """`mask`, 1 also in latent frames that were generated anew, and the joins of all others."""
+    """`mask`, 1 also in latent frames that were regenerated, and the joins of all others."""
     opened = opened_frames(latent, encoded)
     if opened:
         mask = mask.clone()
@@ -103,7 +103,7 @@ def held_footage(
 
 
 def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
-    """The partial latent frames of `encoded` that the model of `latent` generated anew.
+    """The partial latent frames of `encoded` that the model of `latent` regenerated.
 
     A model that accepts footage frame by frame generates these latent frames from single frames;
     other models hold them, so that their samples equal the encoded ones.
