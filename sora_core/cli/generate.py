@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from ..canvas import edits
@@ -135,13 +136,14 @@ def placed_footage(args: Namespace, fps: float) -> Canvas:
     seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
     canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)
     if args.edit:
-        clip = read_media(args.edit)
+        clip = replace(read_media(args.edit), like=canvas)
         if args.seconds is None:
-            canvas = clip.canvas(canvas)
+            canvas = clip.canvas()
         canvas = edits.video_to_video(canvas, clip.placement, args.firmness)
     elif args.extend:
         direction = "backward" if args.backward else "forward"
-        canvas = edits.extend_media(read_media(args.extend), seconds, direction, like=canvas)
+        clip = replace(read_media(args.extend), like=canvas)
+        canvas = edits.extend_media(clip, seconds, direction)
     if args.loop:
         canvas = edits.close_loop(canvas)
     for image, second in ((args.first, 0.0), (args.last, canvas.last)):

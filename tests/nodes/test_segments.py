@@ -76,7 +76,7 @@ def test_a_generation_that_was_killed_continues_to_the_same_bits(model, sampler)
     again, message, rest = generated(model, sampler=sampler)
     assert torch.equal(again, whole)
     assert 0 < rest < ran
-    assert "were there already" in message
+    assert "were already computed" in message
 
 
 def test_what_is_finished_is_not_generated_again(model, output):
@@ -84,7 +84,7 @@ def test_what_is_finished_is_not_generated_again(model, output):
     again, message, ran = generated(model)
     assert torch.equal(again, whole)
     assert ran == 0
-    assert f"{LINKS} parts and 0 predictions were there already" in message
+    assert f"{LINKS} parts and 0 predictions were already computed" in message
     (job,) = jobs(output / JOBS_FOLDER)
     assert read_manifest(job).finished
 
@@ -125,7 +125,7 @@ def test_a_model_that_cannot_be_known_again_is_generated_and_not_kept(model, out
     patched.model_options["transformer_options"]["mine"] = object()
     latent, message, _ = generated((patched, clip, vae))
     assert latent is not None
-    assert "A restart begins anew" in message
+    assert "A restart starts from the beginning" in message
     assert jobs(output / JOBS_FOLDER) == []
 
 
