@@ -18,6 +18,7 @@ from sora_nodes.sora_core.errors import ConfigError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
 from sora_core.resume.jobs import jobs, read_manifest
+from tests.support.families import FAMILIES, host_model, text
 from tests.support.tiny import NAME, write_tiny
 
 LINKS = 5  # of 17 latent frames, 5 at a time: they begin at 0, 3, 6, 9 and 12
@@ -209,5 +210,7 @@ def test_words_that_are_said_again_are_the_same_scene():
 
 
 def test_an_interval_of_guidance_that_ends_above_its_start_names_both_inputs():
+    entry = FAMILIES["wan21_t2v"]
+    model, words = host_model(entry), text(entry, 1)
     with pytest.raises(ConfigError, match=r"to_sigma 0.8 is above from_sigma 0.2"):
-        SoraGuider.execute(None, [], [], 4.0, 0.0, 0.2, 0.8)
+        SoraGuider.execute(model, words, words, 4.0, 0.0, 0.2, 0.8)
