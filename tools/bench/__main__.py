@@ -36,6 +36,8 @@ SUITES = (
     "comfy",
     "streaming",
     "encoding",
+    "bf16",
+    "stream",
 )
 HOURS = ("minute",)  # run only when named
 PACKAGES = ("torch", "diffusers", "numpy", "av")
@@ -50,6 +52,10 @@ AT_LEAST = {
     "training/of_peak": 0.6,
     "training/loop_of_bare": 0.85,
     "training/packed_of_bucketed": 1.0,
+    "bf16/dit_vs_fp32": 1.6,
+    "bf16/decode_vs_fp32": 1.4,
+    "stream/speed_64": 1.0,
+    "stream/speed_native": 1.0,
 }
 AT_MOST = {
     "comfy/vs_script": 1.05,

@@ -41,9 +41,11 @@ from ....sora_core.errors import PromptError
 from ....sora_core.models.dit import DiT, DiTConfig
 from ....sora_core.models.layers import Layers
 from ....sora_core.models.metric import USUAL_FPS
+from ....sora_core.models.precision import sample_in_bfloat16
 from ....sora_core.pipeline.denoiser import BATCHED_TOKENS
 from ....sora_core.sampling.inpaint import mask_by_frame
 from ....sora_core.shapes import COMPRESSION, Latent
+from .precision import chosen_dtype
 
 TIMESTEPS = 1000  # the host's timestep at sigma 1
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
@@ -365,22 +367,31 @@ class HostConfig(comfy.supported_models_base.BASE):
 
 
 def load_model(
-    path: Path, bundle: CheckpointConfig, disable_dynamic: bool = False
+    path: Path,
+    bundle: CheckpointConfig,
+    disable_dynamic: bool = False,
+    *,
+    weight_dtype: str = "default",
 ) -> comfy.model_patcher.ModelPatcher:
     """A MODEL: the transformer of the file at `path`, ready for any sampler of the host.
 
     `disable_dynamic` asks a newer host for weights that stay whole, as training needs them.
+    `weight_dtype` is one of `WEIGHT_DTYPES`.
     """
     config = HostConfig(path, bundle)
     load_device, offload_device = devices.get_torch_device(), devices.unet_offload_device()
     supported = config.supported_inference_dtypes
-    dtype = devices.unet_dtype(load_device, supported_dtypes=supported)
+    chosen = chosen_dtype(weight_dtype, load_device)
+    dtype = chosen.whole or devices.unet_dtype(load_device, supported_dtypes=supported)
     config.set_inference_dtype(dtype, devices.unet_manual_cast(dtype, load_device, supported))
     model = config.get_model({}, device=offload_device)
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
+    if chosen.products:
+        sample_in_bfloat16(model.diffusion_model)
     result: Any = patcher(model, load_device, offload_device, disable_dynamic)
-    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it anew from here
+    again = partial(load_model, weight_dtype=weight_dtype)
+    result.cached_patcher_init = (again, (path, bundle))  # newer hosts load it anew from here
     return result
 
 
