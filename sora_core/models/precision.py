@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from .autoencoder import Autoencoder
 from .dit import DiT
+from .half_layers import GeluBySigmoid
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PRECISIONS = (FLOAT32, BFLOAT16)
@@ -54,12 +55,15 @@ def checked_precision(precision: str) -> str:
 def sample_in_bfloat16(model: DiT) -> None:
     """Converts the products of the blocks of `model`, in place; attention follows them.
 
-    Modulation, of one row for each noise level, and the first and last layers keep float32.
+    Modulation and residual sums are float32, and so are the first and the last layers.
     """
     for block in model.blocks:
+        convert_products(block)
         for name, part in block.named_children():
-            if name != "modulation":
-                convert_products(part)
+            if name == "modulation":  # what it scales is float32
+                part.register_forward_hook(_widened)
+            elif isinstance(part, nn.Sequential):
+                part[1] = GeluBySigmoid()
 
 
 def decode_in_bfloat16(autoencoder: Autoencoder) -> None:
@@ -70,15 +74,22 @@ def decode_in_bfloat16(autoencoder: Autoencoder) -> None:
     if autoencoder.generated_decoder is None:
         autoencoder.generated_decoder = deepcopy(autoencoder.decoder)
         autoencoder.config = replace(autoencoder.config, decoders=2)
-    convert_products(autoencoder.generated_decoder)
+    decoder = autoencoder.generated_decoder
+    for part in (decoder.coarse, decoder.split, decoder.fine):
+        convert_products(part)
+    decoder.split.register_forward_hook(_widened)  # or all later sums would be bfloat16
 
 
 def convert_products(network: nn.Module) -> None:
-    """Converts all linear layers and convolutions inside `network`, of torch or of a host."""
+    """Converts all linear layers and convolutions of `network`, of torch or of a host."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             layer.to(torch.bfloat16)
             layer.register_forward_pre_hook(_rounded)
+
+
+def _widened(layer: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> Tensor:
+    return result.float()
 
 
 def _rounded(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
