@@ -1,10 +1,12 @@
 """Sampling and decoding with products in bfloat16, against float32 and the host's Wan block.
 
-- `dit_vs_fp32`: one prediction of the transformer of the recipe `wide`, over all latent frames of
-  one model call at its native 96 pixels; beside it `dit_vs_fp32_64`, a clip of 64 pixels.
+- `dit_vs_fp32`: one prediction of a transformer of the size and at the tokens of the suite `dit`.
+  Beside it the transformer of the recipe `wide` over one model call at its native 96 pixels
+  (`dit_vs_fp32_native`, 324 tokens), and over a clip of 64 (`dit_vs_fp32_64`, 80 tokens): the fewer
+  tokens, the larger is the share of what is no product.
 - `decode_vs_fp32`: a native clip decoded in chunks; `decode_vs_fp32_64` one of 64 pixels.
-- `dit_vs_wan`: a block of ours in this precision against a block of ComfyUI's Wan of the same
-  width, heads, hidden layer and tokens, whole in bfloat16.
+- `dit_vs_wan`: a block of the first transformer in this precision against a block of ComfyUI's Wan
+  of the same width, heads, hidden layer, tokens and words, whole in bfloat16.
 - `quality`: clips of held-out prompts from the released model in both precisions, of equal noise:
   their PSNR against each other, and what the attribute classifier reads in them.
 """
@@ -12,6 +14,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from math import prod
 from statistics import median
 
 import torch
@@ -28,6 +31,7 @@ from sora_core.measure.report import Figure, decibels
 from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
 from sora_core.models.chunked_codec import decode_chunks
 from sora_core.models.dit import DiT, DiTBlock, DiTConfig
+from sora_core.models.half_layers import attention
 from sora_core.models.precision import (
     BFLOAT16,
     decode_in_bfloat16,
@@ -39,42 +43,51 @@ from sora_core.shapes import Frames, Size
 from sora_core.training.town_recipes import wide
 from tools.host import bring_host
 
-from .peers import stirred
+from .peers import DEPTH, TEXT_TOKENS, WIDTH, stirred
 from .race import Candidate, Race, race
 
+LARGE = (5, 32, 32)  # latent of the suite `dit`: 1280 tokens
 NATIVE, SMALL = (9, 12, 12), (5, 8, 8)  # latents of 33 frames of 96 pixels, 17 of 64
 SMOKE = (2, 4, 4)
-WORDS = 24  # of a prompt
 LEVEL = 0.7
 APART = 0.05  # root mean square of the difference, of the result, that bfloat16 may make
 QUALITY_CLIPS, SMOKE_CLIPS = 24, 1
 CLIP = Size(64, 64, 17)
+
+Shape = tuple[int, int, int]
+"""Frames, rows and columns of a latent."""
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
     yield Figure("bf16/native", float(has_bfloat16()))
     torch.manual_seed(0)
     with torch.inference_mode():
+        large, small = DiTConfig(width=WIDTH, depth=2 if smoke else DEPTH), wide().transformer
+        for name, config, shape in (
+            ("", large, LARGE),
+            ("_native", small, NATIVE),
+            ("_64", small, SMALL),
+        ):
+            yield from prediction(name, config, SMOKE if smoke else shape, rounds)
         for name, shape in (("", NATIVE), ("_64", SMALL)):
-            yield from prediction(name, SMOKE if smoke else shape, rounds)
             yield from decoding(name, SMOKE if smoke else shape, rounds)
-        yield from beside_wan(SMOKE if smoke else NATIVE, rounds)
+        yield from beside_wan(large, SMOKE if smoke else LARGE, rounds)
     yield from quality(SMOKE_CLIPS if smoke else QUALITY_CLIPS, 2 if smoke else None)
 
 
-def prediction(name: str, shape: tuple[int, int, int], rounds: int) -> Iterator[Figure]:
-    """The transformer in both precisions at a latent of `shape`."""
-    exact = stirred(DiT(wide().transformer)).requires_grad_(False)
+def prediction(name: str, config: DiTConfig, shape: Shape, rounds: int) -> Iterator[Figure]:
+    """A transformer in both precisions at a latent of `shape`."""
+    exact = stirred(DiT(config)).requires_grad_(False)
     fast = deepcopy(exact)
     sample_in_bfloat16(fast)
-    latent, text = torch.randn(1, 16, *shape), torch.randn(1, WORDS, exact.config.text_width)
+    latent, text = torch.randn(1, 16, *shape), torch.randn(1, TEXT_TOKENS, config.text_width)
     level = torch.full((1, 1, 1, 1, 1), LEVEL)
     yield from both(
         f"dit{name}", lambda: exact(latent, level, text), lambda: fast(latent, level, text), rounds
     )
 
 
-def decoding(name: str, shape: tuple[int, int, int], rounds: int) -> Iterator[Figure]:
+def decoding(name: str, shape: Shape, rounds: int) -> Iterator[Figure]:
     """The decoder of generated frames in both precisions at a latent of `shape`."""
     exact = Autoencoder(AutoencoderConfig()).eval().requires_grad_(False)
     fast = deepcopy(exact)
@@ -106,10 +119,9 @@ def outcome(done: Race, key: str) -> Iterator[Figure]:
     yield from done.verdict(key, "bf16")
 
 
-def beside_wan(shape: tuple[int, int, int], rounds: int) -> Iterator[Figure]:
+def beside_wan(config: DiTConfig, shape: Shape, rounds: int) -> Iterator[Figure]:
     """A block of ours against one of ComfyUI's Wan, both in bfloat16."""
-    frames, rows, columns = shape
-    config, tokens = wide().transformer, frames * rows * columns // 4
+    tokens = prod(shape) // config.patch**2
     wan = wan_block(config, tokens)
     done = race(
         "bf16/block",
@@ -120,15 +132,14 @@ def beside_wan(shape: tuple[int, int, int], rounds: int) -> Iterator[Figure]:
 
 
 def our_block(config: DiTConfig, tokens: int) -> Callable[[], Tensor]:
-    """A call of a block of ours on `tokens` tokens and `WORDS` words."""
+    """A call of a block of ours on `tokens` tokens and `TEXT_TOKENS` words."""
     model = stirred(DiT(config)).requires_grad_(False)
     sample_in_bfloat16(model)
     block, width = model.blocks[0], config.width
     assert isinstance(block, DiTBlock)
-    x, words, level = (torch.randn(1, n, width) for n in (tokens, WORDS, 1))
+    x, words, level = (torch.randn(1, n, width) for n in (tokens, TEXT_TOKENS, 1))
     cos, sin = torch.randn(2, 1, 1, tokens, 32)
-    attend = nn.functional.scaled_dot_product_attention
-    return lambda: block(x, level, words, None, cos, sin, attend, attend, None)
+    return lambda: block(x, level, words, None, cos, sin, attention, attention, None)
 
 
 def wan_block(config: DiTConfig, tokens: int) -> Callable[[], Tensor]:
@@ -155,7 +166,7 @@ def wan_block(config: DiTConfig, tokens: int) -> Callable[[], Tensor]:
     )
     for parameter in block.parameters():
         nn.init.normal_(parameter, std=width**-0.5)
-    x, words, levels = (torch.randn(1, n, width).to(half) for n in (tokens, WORDS, 6))
+    x, words, levels = (torch.randn(1, n, width).to(half) for n in (tokens, TEXT_TOKENS, 6))
     turns = rope(torch.arange(tokens)[None], 64, 10_000)[:, :, None]  # b n 1 k 2 2
     return lambda: block(x, levels, turns, words)
 

@@ -61,8 +61,9 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
                 laps[each.suffix].append(spent(models[each.precision], canvas, each.guidance))
         for suffix, found in laps.items():
             cpu, wall = (median(lap[i] for lap in found[1:]) for i in (0, 1))
-            yield Figure(f"stream/speed_{name}{suffix}", canvas.seconds / cpu, "x")
-            yield Figure(f"stream/speed_{name}{suffix}/wall", canvas.seconds / wall, "x")
+            played = canvas.size.frames / fps
+            yield Figure(f"stream/speed_{name}{suffix}", played / cpu, "x")
+            yield Figure(f"stream/speed_{name}{suffix}/wall", played / wall, "x")
 
 
 def model(precision: str, native: bool) -> Pipeline:
