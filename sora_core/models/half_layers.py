@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 SCORES = 2**19  # scores at a time: they stay in the cache of a core
+ACTIVATIONS = 2**17  # the same for a layer's activations in float32
 MANY_KEYS = 128  # below, the fused kernel is as fast
 GELU_SLOPE, GELU_CUBIC = 1.5957691216057308, 0.044715  # 2 sqrt(2 / pi); Hendrycks and Gimpel 2016
 
@@ -24,18 +25,27 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
     half = q.dtype == torch.bfloat16 and q.device.type == "cpu"
     if not half or mask is not None or k.shape[-2] < MANY_KEYS:
         return scaled_dot_product_attention(q, k, v, mask)
-    keys, count = (k * k.shape[-1] ** -0.5).transpose(-1, -2), k.shape[-2] * q.shape[0] * q.shape[1]
-    parts = q.split(max(1, SCORES // count), dim=-2)
+    keys, v = (k * k.shape[-1] ** -0.5).transpose(-1, -2), v.contiguous()
+    parts = q.split(max(1, SCORES // k[..., 0].numel()), dim=-2)
     attended = [(part @ keys).softmax(dim=-1) @ v for part in parts]
     return attended[0] if len(attended) == 1 else torch.cat(attended, dim=-2)
 
 
 class GeluBySigmoid(nn.Module):
-    """GELU by its tanh formula, written with a sigmoid: a CPU has no fast tanh. In float32."""
+    """GELU by its tanh formula, written with a sigmoid, since a CPU has no fast tanh.
+
+    Computed in float32, a few rows of `x` (b n d) at a time, and rounded to the dtype of `x`.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        gate = torch.addcmul(wide.new_tensor(GELU_SLOPE), wide, wide, value=GELU_SLOPE * GELU_CUBIC)
-        if torch.is_grad_enabled():
-            return wide * (gate * wide).sigmoid()
-        return gate.mul_(wide).sigmoid_().mul_(wide)
+        slope = x.new_tensor(GELU_SLOPE, dtype=torch.float32)
+
+        def gelu(part: Tensor) -> Tensor:
+            wide = part.float()
+            gate = torch.addcmul(slope, wide, wide, value=GELU_SLOPE * GELU_CUBIC)
+            if torch.is_grad_enabled():
+                return (wide * (gate * wide).sigmoid()).to(part)
+            return gate.mul_(wide).sigmoid_().mul_(wide).to(part)
+
+        parts = x.split(max(1, ACTIVATIONS // x[:, :1].numel()), dim=1)
+        return torch.cat([gelu(part) for part in parts], dim=1)

@@ -38,6 +38,7 @@ SUITES = (
     "encoding",
     "bf16",
     "stream",
+    "served",
 )
 HOURS = ("minute",)  # run only when named
 PACKAGES = ("torch", "diffusers", "numpy", "av")
@@ -67,6 +68,8 @@ AT_MOST = {
     "streaming/wan_slope": 0.15,
     "encoding/1280x720x81/peak": 1900.0,
     "encoding/1920x1080x81/peak": 2800.0,
+    "served/native": 1.0,
+    "served/demo": 8.0,
     "minute/1920x1080/peak": 3.0,
     "minute/1080x1920/peak": 3.0,
 }

@@ -39,6 +39,7 @@ from ....sora_core.checkpoints.checkpoint import (
 from ....sora_core.checkpoints.safetensors_io import load_into, read_tensors
 from ....sora_core.errors import PromptError
 from ....sora_core.models.dit import DiT, DiTConfig
+from ....sora_core.models.half_layers import attention
 from ....sora_core.models.layers import Layers
 from ....sora_core.models.metric import USUAL_FPS
 from ....sora_core.models.precision import sample_in_bfloat16
@@ -51,6 +52,7 @@ TIMESTEPS = 1000  # the host's timestep at sigma 1
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
 FRAME_RATE = "frame_rate"
 """The conditioning key for frames per second, which LTXVConditioning and Sora's nodes set."""
+ATTENTION_OVERRIDE = "optimized_attention_override"  # the host's key
 DIT_ACTIVATIONS = 24  # activations per token at the peak, in widths, measured
 
 TransformerOptions = dict[str, Any]
@@ -223,7 +225,12 @@ def first_frames(frames: int, device: torch.device, options: TransformerOptions)
 def host_attention(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, options: TransformerOptions
 ) -> Tensor:
-    """The attention backend that the user chose; all of them accept additive masks."""
+    """The attention backend that the user chose; all of them accept additive masks.
+
+    In bfloat16 on a CPU it is ours, unless the user overrides it: no backend has one that is fast.
+    """
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu" and ATTENTION_OVERRIDE not in options:
+        return attention(q, k, v, mask)
     if mask is not None:
         if mask.dtype == torch.bool:
             mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)
