@@ -209,7 +209,9 @@ class DiTBlock(nn.Module):
 
         y = self.qkv(modulate(x, shift_a, scale_a, clips))
         q, k, v = heads(y, 3)
-        q, k = apply_rope(self.norm_query(q), cos, sin), apply_rope(self.norm_key(k), cos, sin)
+        q, k = self.norm_query(q), self.norm_key(k)
+        cos, sin = cos.to(q), sin.to(q)
+        q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)
         y = attend(q.to(v), k.to(v), v, None).transpose(1, 2).flatten(2)
         x = gated_residual(x, gate_a, self.out(y), clips)
 
