@@ -43,7 +43,7 @@ class Run:
     previews: list[bytes] = field(default_factory=list)
 
     def outputs(self) -> dict[str, dict[str, Any]]:
-        """What each output node shows, by its key; cached ones are among them."""
+        """The displayed outputs of each output node by its key, cached ones included."""
         return {data["node"]: data["output"] for kind, data in self.events if kind == "executed"}
 
     def executed(self) -> list[str]:
@@ -96,7 +96,7 @@ class Client:
         self.post("/interrupt", {})
 
     def nodes(self, *kinds: str) -> dict[str, dict[str, Any]]:
-        """Every node that the server knows, by id; or those of `kinds` alone, which is faster."""
+        """Every node of the server, by id; or those of `kinds` alone, which is faster."""
         if not kinds:
             return self.get("/object_info")
         return {k: v for kind in kinds for k, v in self.get(f"/object_info/{quote(kind)}").items()}

@@ -34,8 +34,8 @@ from ..models.precision import (
 )
 from ..models.text_encoder import TextEncoder, encode
 from ..models.tokenizer import Tokenizer
+from ..paths import released_folder
 from ..prompts.sanitize import clean_prompt
-from ..released import released_folder
 from ..resume.fingerprint import tensor_sample
 from ..sampling.drift import DriftMonitor
 from ..sampling.guidance import GuidanceScale

@@ -19,8 +19,9 @@ from ....sora_core.models.autoencoder import BLOCK_PLACES, MERGE, PIXEL_PATCH, A
 from ....sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from ....sora_core.models.precision import decode_in_bfloat16
 from ....sora_core.shapes import COMPRESSION, Compression, Latent, Video
-from .model import HostLayers, patcher
+from .model import patcher
 from .precision import chosen_dtype
+from .transformer import HostLayers
 
 VAE = comfy.sd.VAE
 
