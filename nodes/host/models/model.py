@@ -3,6 +3,7 @@
 Axes: b batch, c channels, t frames, y rows, x columns, l text tokens, e text width.
 """
 
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,8 @@ def load_model(
     if chosen.products:
         sample_in_bfloat16(model.diffusion_model)
     result: Any = patcher(model, load_device, offload_device, disable_dynamic)
-    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it again from here
+    again = partial(load_model, weight_dtype=weight_dtype)
+    result.cached_patcher_init = (again, (path, bundle))  # newer hosts load it again from here
     return result
 
 
