@@ -52,7 +52,7 @@ READER_SIZE = Size(64, 64, 17)
 TRAINING_SEED, TEST_SEED = 600_000_000, 890_000_000
 RANK_SEEDS = 1_000_000  # seeds of one rank
 FRESH = 0.375  # share of a step's clips that are new
-RECENT = 256  # clips that are learned from again, with other noise
+RECENT_LESSONS = 256  # clips that are learned from again, with other noise
 LEAST_AREA = 0.35  # share of a thing's largest area; below it the thing is no target
 SPOILED = 0.5  # share of degraded clips
 
@@ -203,7 +203,7 @@ class SceneReaderTask:
         """The clip of `seed` and its targets, rendered unless it is one of the last ones."""
         if seed not in self._recent:
             self._recent[seed] = lesson(seed)
-            while len(self._recent) > RECENT:
+            while len(self._recent) > RECENT_LESSONS:
                 del self._recent[min(self._recent)]
         return self._recent[seed]
 
@@ -254,12 +254,12 @@ def lesson(seed: int) -> tuple[Frames, Targets]:
 
 
 def drawn_numbers(step: int, batch: int, generator: torch.Generator) -> list[int]:
-    """The numbers of a step's clips: some new ones, and others of the last `RECENT` for a second
+    """The numbers of a step's clips: some new ones, and others of the last `RECENT_LESSONS` for a second
     or third time, since rendering a clip takes as long as learning from it."""
     fresh = max(1, round(FRESH * batch))
     first = step * fresh
     new = list(range(first, first + fresh))
-    known = min(first, RECENT - batch)
+    known = min(first, RECENT_LESSONS - batch)
     if not known:
         return [first + i % fresh for i in range(batch)]
     again = torch.randint(first - known, first, (batch - fresh,), generator=generator)

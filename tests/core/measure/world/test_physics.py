@@ -86,10 +86,10 @@ def test_a_ball_that_swells_is_found():
     assert fit["area"] > known["area"][1]
 
 
-def test_a_hitter_that_swells_or_trembles_is_found():
+def test_a_hitter_that_shrinks_or_trembles_is_found():
     true, known = sample("collide", 10_000), allowed("collide")
-    swelling = redrawn(true.clip, lambda thing, t: stretched(thing, *(2 * [1 + 0.03 * t])))
-    assert LAWS["collide"](true, swelling)["area"] > known["area"][1]
+    shrinking = redrawn(true.clip, lambda thing, t: stretched(thing, *(2 * [1 - 0.03 * t])))
+    assert LAWS["collide"](true, shrinking)["area"] > known["area"][1]
     trembling = redrawn(true.clip, lambda thing, t: moved(thing, 0, (0, 1, 0, -1)[t % 4]))
     assert LAWS["collide"](true, trembling)["jitter"] > known["jitter"][1]
 

@@ -15,7 +15,7 @@ from sora_core.training.distributed import Ranks
 from sora_core.training.scene_reader import (
     READER_SIZE,
     READER_WORDS,
-    RECENT,
+    RECENT_LESSONS,
     SceneReaderTask,
     drawn_numbers,
     lessons,
@@ -225,7 +225,9 @@ def test_clips_are_drawn_again_only_from_the_last_ones_and_new_ones_come_in_ever
     drawn = [drawn_numbers(step, 8, generator) for step in range(300)]
     newest = [max(numbers) for numbers in drawn]
     assert newest == [3 * step + 2 for step in range(300)]
-    assert all(new - min(numbers) < RECENT for new, numbers in zip(newest, drawn, strict=True))
+    assert all(
+        new - min(numbers) < RECENT_LESSONS for new, numbers in zip(newest, drawn, strict=True)
+    )
     assert len({n for numbers in drawn[100:] for n in numbers}) > 600
 
 
