@@ -254,8 +254,8 @@ def lesson(seed: int) -> tuple[Frames, Targets]:
 
 
 def drawn_numbers(step: int, batch: int, generator: torch.Generator) -> list[int]:
-    """The numbers of a step's clips: some new ones, and others of the last `RECENT_LESSONS` for a second
-    or third time, since rendering a clip takes as long as learning from it."""
+    """The numbers of a step's clips: some new ones, and some of the last `RECENT_LESSONS` for a
+    second or third time, since rendering a clip takes as long as learning from it."""
     fresh = max(1, round(FRESH * batch))
     first = step * fresh
     new = list(range(first, first + fresh))
