@@ -4,15 +4,9 @@ from functools import partial
 
 from comfy_api.latest import io, ui
 
+from ..sora_core.checkpoints.captioner_file import load_captioner
 from ..sora_core.errors import ConfigError, SizeError
-from ..sora_core.pipeline.caption import (
-    Caption,
-    caption,
-    footage_clips,
-    latent_clips,
-    load_captioner,
-    stills,
-)
+from ..sora_core.pipeline.caption import Caption, caption, footage_clips, latent_clips, stills
 from ..sora_core.prompts.rewrite import captions, question
 from ..sora_core.shapes import Latent
 from ..sora_core.video.frames import images_from_frames
@@ -39,8 +33,8 @@ class SoraCaptionVideo(io.ComfyNode):
             display_name="Sora Caption Video",
             category="Sora/prompt",
             description="Describes footage as fully as a prompt should, so that you can change a "
-            "word and generate it again. Sora's own captioner knows the toy world of sora-mini, "
-            "and calls anything else unclear.",
+            "word and generate it again. Sora's own captioner covers the toy world of sora-mini, "
+            "and labels other footage as unclear.",
             inputs=[
                 io.MultiType.Input(
                     "video",

@@ -41,6 +41,17 @@ def test_a_peer_that_disagrees_with_itself_is_no_measure():
     assert not list(done.verdict("ratio", "ours"))
 
 
+def test_a_share_has_its_median_and_quartiles_even_where_the_peer_is_noisy():
+    noisy = timed(1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0)
+    done = race("race", {"peer": noisy, "ours": timed(2.0)}, rounds=3)
+    found = figures(done.share("share", "ours"))
+    ratios = sorted(done.ratios("ours", lambda lap: lap.cpu))
+    assert found["share"] == ratios[1]
+    assert found["share/low"] == sum(ratios[:2]) / 2 and found["share/high"] == sum(ratios[1:]) / 2
+    single = race("race", {"peer": timed(1.0), "ours": timed(2.0)}, rounds=1)
+    assert set(figures(single.share("share", "ours")).values()) == {0.5}
+
+
 def test_every_other_round_runs_in_reverse():
     order = []
     names = ("peer", "ours")

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 from dataclasses import replace
-from shutil import copytree
+from shutil import copyfile, copytree
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from sora_core.training.distributed import Ranks
 from sora_core.training.own.export import write_tuned
 from sora_core.training.own.lora import add_lora, merge_lora
 from sora_core.training.own.plan import TRAIN
+from sora_core.training.own.run_file import BLOCK_BYTES, BLOCKS, content_sample
 from sora_core.training.own.samples import generator_of
 from sora_core.training.own.settings import OwnSettings
 from sora_core.training.own.validation import turned_at
@@ -38,6 +39,11 @@ def whole(small):
     return folder / "whole"
 
 
+def without_sheets(folder, **changed):
+    """Settings of a run without generated clips, whose weights and losses are those of `whole`."""
+    return small_settings(folder, sheet_clips=0, **changed)
+
+
 def weights(run, name="last.safetensors"):
     return read_tensors(run / name, prefix="transformer.")
 
@@ -53,14 +59,14 @@ def test_a_killed_run_continues_to_the_same_numbers(small, whole):
     child = os.fork()
     if not child:
         try:
-            group.one(folder / "killed", small_settings(folder), Ranks(), on_progress=kill)
+            group.one(folder / "killed", without_sheets(folder), Ranks(), on_progress=kill)
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert [path.name for path in (folder / "killed").glob("checkpoint-*")] == [
         "checkpoint-00000004"
     ]
-    group.one(folder / "killed", small_settings(folder), Ranks())
+    group.one(folder / "killed", without_sheets(folder), Ranks())
     assert losses(folder / "killed") == losses(whole)
     ends = weights(folder / "killed"), weights(whole)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
@@ -71,13 +77,13 @@ def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
     steps = []
     stopped = group.one(
         folder / "stopped",
-        small_settings(folder),
+        without_sheets(folder),
         Ranks(),
         on_progress=lambda progress: steps.append(progress.step),
         should_stop=lambda: len(steps) >= 3,
     )
     assert not stopped.finished and stopped.step == 4  # it is asked before that step is reported
-    assert group.one(folder / "stopped", small_settings(folder), Ranks()).finished
+    assert group.one(folder / "stopped", without_sheets(folder), Ranks()).finished
     ends = weights(folder / "stopped"), weights(whole)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
 
@@ -86,7 +92,7 @@ def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
 def test_memory_saved_changes_no_number(small, whole, changed):
     folder, group = small
     run = folder / next(iter(changed))
-    group.one(run, small_settings(folder, **changed), Ranks())
+    group.one(run, without_sheets(folder, **changed), Ranks())
     assert losses(run) == pytest.approx(losses(whole), rel=1e-4)
 
 
@@ -103,8 +109,8 @@ def test_a_resumed_run_may_go_further_and_not_less_far(small, whole):
     folder, group = small
     with pytest.raises(TrainingError, match="steps was 6"):
         group.one(whole, small_settings(folder, steps=5), Ranks())
-    further = small_settings(folder, steps=8)
-    group.one(folder / "further", small_settings(folder), Ranks())
+    further = without_sheets(folder, steps=8)
+    group.one(folder / "further", without_sheets(folder), Ranks())
     assert group.one(folder / "further", further, Ranks()).step == 8
 
 
@@ -113,6 +119,44 @@ def test_a_resumed_run_refuses_other_clips(small, whole):
     fewer = replace(group.plan, clips=group.plan.clips[:-1])
     with pytest.raises(TrainingError, match="clips of 'whole' were 5"):
         replace(group, plan=fewer).one(whole, small_settings(folder), Ranks())
+
+
+def test_a_run_whose_start_file_was_moved_and_renamed_continues(small, whole):
+    folder, group = small
+    run, moved = folder / "of_moved", folder / "elsewhere" / "renamed.safetensors"
+    settings = small_settings(folder)
+    group.one(run, replace(settings, until=3), Ranks())
+    moved.parent.mkdir()
+    copyfile(settings.start, moved)
+    group.one(run, replace(settings, start=str(moved)), Ranks())
+    before, after = weights(whole), weights(run)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_resumed_run_refuses_another_start_file_and_names_both(small, whole):
+    folder, group = small
+    other = folder / "other.safetensors"
+    data = bytearray((folder / "tiny.safetensors").read_bytes())
+    data[-1] ^= 1
+    other.write_bytes(data)
+    with pytest.raises(TrainingError, match=r"'tiny.safetensors'.*'other.safetensors'"):
+        group.one(whole, small_settings(folder, start=str(other)), Ranks())
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCKS * BLOCK_BYTES, 20_000_000])
+def test_the_identity_of_a_file_has_its_size_and_both_ends(tmp_path, size):
+    path = tmp_path / "file"
+
+    def identity(change=None, more=b""):
+        data = bytearray(size)
+        if change is not None:
+            data[change] = 1
+        path.write_bytes(data + more)
+        return content_sample(path)
+
+    found = [identity(), identity(more=b"\0")]
+    found += [identity(0), identity(-1)] if size > 1 else []
+    assert len(set(found)) == len(found) and identity() == found[0]
 
 
 @pytest.mark.parametrize(
@@ -128,11 +172,11 @@ def test_a_damaged_file_of_settings_is_refused_in_a_sentence(small, tmp_path, te
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(small):
     folder, group = small
     run = folder / "damaged"
-    group.one(run, small_settings(folder, until=2), Ranks())
+    group.one(run, without_sheets(folder, until=2), Ranks())
     (file,) = run.glob("checkpoint-*/*.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(TrainingError, match="is damaged"):
-        group.one(run, small_settings(folder), Ranks())
+        group.one(run, without_sheets(folder), Ranks())
 
 
 def test_the_report_has_curves_pictures_and_time_left_and_needs_nothing_else(whole):
@@ -152,6 +196,19 @@ def test_the_best_weights_load_and_leave_the_autoencoder_as_it_was(small, whole)
     start = read_tensors(small[0] / "tiny.safetensors", prefix="autoencoder.")
     ends = read_tensors(best, prefix="autoencoder.")
     assert all(torch.equal(start[name], ends[name]) for name in start)
+
+
+def test_a_new_small_transformer_is_trained_beside_the_old_autoencoder(small):
+    folder, group = small
+    settings = small_settings(folder, fresh=(64, 1), steps=3)
+    result = group.one(folder / "fresh", settings, Ranks())
+    config = read_config(result.file)
+    assert (config.transformer.width, config.transformer.depth) == (64, 1)
+    assert load_transformer(result.file, config).blocks[0].qkv.in_features == 64
+    before = read_tensors(folder / "tiny.safetensors", prefix="autoencoder.")
+    after = read_tensors(result.file, prefix="autoencoder.")
+    assert all(torch.equal(before[name].half(), after[name]) for name in before)
+    assert group.one(folder / "fresh", replace(settings, steps=4), Ranks()).step == 4
 
 
 def test_a_rise_of_the_held_out_loss_is_found_once_it_lasts():
@@ -199,7 +256,7 @@ def test_a_lora_merged_into_the_model_gives_what_the_trained_model_gives(small):
 
 def test_a_trained_decoder_changes_no_latent(small):
     folder, group = small
-    settings = small_settings(folder, what="decoder", steps=4, optimizer="adamw")
+    settings = without_sheets(folder, what="decoder", steps=4, optimizer="adamw")
     result = group.one(folder / "decoder", settings, Ranks())
     before, after = (
         load_autoencoder(path, read_config(path)) for path in
