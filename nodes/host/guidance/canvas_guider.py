@@ -43,6 +43,7 @@ from .canvas_checks import (
     check_expert,
     check_footage,
     check_latent,
+    check_step_cache,
     check_timed,
     check_windows,
 )
@@ -113,6 +114,7 @@ class CanvasGuider(Guider):
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides)
+        check_step_cache(self.model_patcher, self.plan, footage_scale)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
