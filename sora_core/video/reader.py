@@ -23,7 +23,7 @@ from .hdr import NAMES as HDR_CURVES
 from .hdr import ToneMapper
 from .probe import Inspected, check_size, first_decoded, inspect
 from .streams import video_stream
-from .timing import frame_times, lasting_of, origin, rewind, tick
+from .timing import frame_times, origin, rewind, stay_of, tick
 
 CHUNK_BYTES = 16 * 2**20
 CHUNK_FRAMES = 32
@@ -173,7 +173,7 @@ def _timed(
         if video.delay is not None:
             stamp = None if frame.dts is None else frame.dts - video.delay
         time = expected if stamp is None else stamp * step
-        stays = lasting_of((frame.duration or 0) * step, 1 / video.info.fps)
+        stays = stay_of((frame.duration or 0) * step, 1 / video.info.fps)
         expected = time + stays
         yield time - start - begin, stays, frame
 

@@ -1,4 +1,4 @@
-"""Better joins on models that are not shown footage: a visible input that is off by default."""
+"""Better joins on models that accept no footage: a visible input that is off by default."""
 
 import comfy.sd
 import pytest

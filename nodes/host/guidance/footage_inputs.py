@@ -5,16 +5,23 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 from dataclasses import dataclass
 
-import comfy.model_base
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment
-from ..latents import LatentDict
-from .conditioning_support import ConditioningSupport, concat_channels
+from ....sora_core.shapes import Latent
+from ..latents import LatentDict, filler_of, is_loop
+from .conditioning_support import BaseModel, ConditioningSupport, concat_channels
 from .pixel_footage import PixelFootage
-from .predict import ConcatChannels, empty_footage
+from .trained_length import class_names
 from .vace_context import VaceContext, vace_context, vace_pixel_context
+
+GREY_FILLER = "WAN21"
+ZERO_FILLER = "WAN21_Camera"  # 0 in the scale of the network, where Wan has grey
+
+ConcatChannels = Float[Tensor, "1 c2 t y x"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class FootageInputs:
 
 
 def footage_inputs(
-    model: comfy.model_base.BaseModel,
+    model: BaseModel,
     support: ConditioningSupport,
     latent: LatentDict,
     segment: Segment,
@@ -50,6 +57,9 @@ def footage_inputs(
         footage, marks = torch.where(closed, empty, known), closed.to(known)
         if pixels is not None:
             footage, marks = pixels.latent, pixels.openness
+            if ZERO_FILLER in class_names(model):
+                unknown = marks.amin((1, 3, 4), keepdim=True) > 0
+                footage = torch.where(unknown, empty, footage)
         concat = concat_channels(model, footage, marks)
         concat_empty = concat_channels(model, empty, free)
     if support.context and "noise_mask" in latent:
@@ -58,3 +68,18 @@ def footage_inputs(
             vace = vace_pixel_context(model, pixels.latent, pixels.open_pixels, empty)
         vace_empty = vace_context(model, known, free, empty)
     return FootageInputs(concat, concat_empty, vace, vace_empty)
+
+
+def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
+    """The content of the model's footage channels where there is no footage.
+
+    As in the host's own nodes: a grey video for Wan; zeros for HunyuanVideo, HunyuanVideo 1.5,
+    SkyReels and CogVideoX; zeros in the scale of the network for Wan with a camera.
+    """
+    if ZERO_FILLER in class_names(model):
+        return model.process_latent_out(torch.zeros_like(like))
+    grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
+    if grey is None or grey.shape[3:] != like.shape[3:]:
+        return torch.zeros_like(like)
+    first = grey.shape[2] - 1 if is_loop(latent) else 0
+    return grey[:, :, (first + torch.arange(like.shape[2])).clamp(max=grey.shape[2] - 1)].to(like)
