@@ -10,6 +10,7 @@ cases that core and page share. Seconds count from the start of the canvas.
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import COMPRESSION
+from ..video.still import is_still, read_still
 from .canvas import Box, Canvas, Placement, PromptSpan, Source
 from .media import Media, canvas_of_frames
 
@@ -29,16 +31,25 @@ def as_placement(clip: ClipSource) -> Placement:
     return clip if isinstance(clip, Placement) else Placement(source=clip)
 
 
+def as_image(image: ClipSource) -> Placement:
+    """`image` as it would be placed on its own; a picture file is read at once."""
+    placement = as_placement(image)
+    source = placement.source
+    if isinstance(source, Path) and is_still(source):
+        return replace(placement, source=read_still(source))
+    return placement
+
+
 def image_to_video(canvas: Canvas, image: ClipSource, fit: str = "crop") -> Canvas:
-    """A video that begins with `image`."""
-    return canvas.place(replace(as_placement(image), fit=fit))
+    """A video that begins with `image`: a picture file, or a tensor of one frame."""
+    return canvas.place(replace(as_image(image), fit=fit))
 
 
 def key_frames(
     canvas: Canvas, images: Sequence[tuple[float, ClipSource]], fit: str = "crop"
 ) -> Canvas:
     """A video that passes through each image at its second; `canvas.last` is the last moment."""
-    return canvas.place(*(replace(as_placement(image), start=at, fit=fit) for at, image in images))
+    return canvas.place(*(replace(as_image(image), start=at, fit=fit) for at, image in images))
 
 
 def extend_forward(canvas: Canvas, clip: ClipSource) -> Canvas:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 from ..models.attribute_classifier import AttributeClassifier
 from ..pipeline.generate import Pipeline
@@ -23,7 +23,7 @@ HELD_OUT_FOLDER = Path(__file__).parent / "held_out"
 
 @dataclass(frozen=True, slots=True)
 class ExpansionTrial:
-    """One expansion of a prompt, its faults, and its time.
+    """One expansion of a prompt, its faults, and its processor time.
 
     `settled`: expanding the result again changes nothing.
     """
@@ -56,9 +56,9 @@ def expansion_trials(
             for level, seed in product(EXPANSION_LEVELS, seeds):
                 if level == "off":
                     continue
-                start = perf_counter()
+                start = thread_time()
                 expansion = expand(case.prompt, language, style=style, level=level, seed=seed)
-                spent = 1000 * (perf_counter() - start)
+                spent = 1000 * (thread_time() - start)
                 again = expand(expansion.text, language, style=style, level=level, seed=seed)
                 faults = world_faults(case, expansion) if small else general_faults(case, expansion)
                 settled = (again.text, again.added) == (expansion.text, ())
@@ -68,7 +68,7 @@ def expansion_trials(
 def expansion_figures(tried: Sequence[ExpansionTrial]) -> list[Figure]:
     """How many prompts are contradicted, lose a fact or change again in any trial, and the times.
 
-    A prompt's time is that of its fastest trial, since other programs delay the others.
+    A prompt's time is the processor time of its fastest trial: other programs delay the others.
     """
     prompts = {trial.case.prompt for trial in tried}
     against = {trial.case.prompt for trial in tried if trial.faults.against}

@@ -1,5 +1,6 @@
 """Reads a still picture from a file, within the limits of video."""
 
+import re
 import stat
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,18 @@ from .container import media_error
 from .probe import check_size
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
+SIGNATURES = (rb"\x89PNG\r\n", rb"\xff\xd8\xff", rb"RIFF.{4}WEBP")  # how their files begin
 MAX_STILL_BYTES = 256_000_000  # of a file: MAX_PIXELS take 133 MB when nothing is packed
+
+
+def is_still(path: Path) -> bool:
+    """Whether the file at `path` begins as a picture that `read_still` reads."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(12)
+    except OSError:
+        return False
+    return any(re.match(signature, begin, re.DOTALL) for signature in SIGNATURES)
 
 
 def read_still(path: Path) -> Frames:

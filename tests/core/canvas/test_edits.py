@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Box, Canvas
@@ -55,6 +56,17 @@ def test_an_edit_keeps_its_footage_and_opens_the_rest(canvas, preserved):
     known, mask = encoded(canvas)
     assert known == preserved
     assert mask == [float(value == 0) for value in preserved]
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_file_is_placed_like_its_pixels_whatever_its_name(tmp_path, form):
+    path = tmp_path / "still.of.me"
+    Image.fromarray(clip(1)[0].numpy()).save(path, form)
+    for canvas in (
+        edits.image_to_video(CANVAS, path),
+        edits.key_frames(CANVAS, [(0.0, path)]),
+    ):
+        assert encoded(canvas) == ([10, 0, 0, 0, 0], [0, 1, 1, 1, 1])
 
 
 def test_a_morph_is_firm_at_the_ends_and_soft_in_the_middle():
