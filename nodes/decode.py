@@ -9,7 +9,7 @@ from ..sora_core.canvas.canvas_latent import CanvasLatent
 from ..sora_core.canvas.soundtrack import retimed, sound_alone
 from ..sora_core.errors import ConfigError, SizeError, SoraError
 from ..sora_core.pipeline.decode import cropped
-from ..sora_core.pipeline.seams import colour_fades
+from ..sora_core.seams.colour_fade import colour_fades
 from ..sora_core.shapes import Compression, Latent, Size
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
@@ -39,6 +39,20 @@ from .schema_inputs import choice_input, fps_input
 
 DEFAULT_FPS = 8.0  # of a latent without a canvas
 VAE_TOOLTIP = "The VAE of the model that generated the latent."
+SMOOTH_JOINS = ("auto", "on", "off")
+
+
+def smooth_joins_input() -> io.Input:
+    """The input `smooth_joins`: whether decoded frames at joins with footage are changed."""
+    return choice_input(
+        "smooth_joins",
+        SMOOTH_JOINS,
+        "auto",
+        "Changes decoded frames beside footage: those after it begin in its colours, those before "
+        "it move towards it. auto: with the VAE of sora-mini alone. on: with any VAE. off: the "
+        "frames as decoded.",
+        optional=True,
+    )
 
 
 def samples_for(latent: LatentDict, vae: VAE) -> Tensor:
@@ -79,9 +93,17 @@ def decodable(latent: LatentDict, vae: VAE) -> tuple[Latent, CanvasLatent | None
 
 
 def video_of(
-    latent: LatentDict, samples: Latent, encoded: CanvasLatent | None, vae: VAE
+    latent: LatentDict,
+    samples: Latent,
+    encoded: CanvasLatent | None,
+    vae: VAE,
+    smooth_joins: object = SMOOTH_JOINS[0],
 ) -> VideoDecoding:
-    """The decoding of `samples`, a part of the batch of `latent`, with the joins of `encoded`."""
+    """The decoding of `samples`, a part of the batch of `latent`, with the joins of `encoded`.
+
+    `smooth_joins` is one of SMOOTH_JOINS; ConfigError for another value.
+    """
+    smooth = checked_choice("smooth_joins", smooth_joins, SMOOTH_JOINS)
     if encoded is None:
         return VideoDecoding(vae, samples)
     ring, mask = encoded.canvas.ring, footage_mask(latent, encoded)
@@ -92,6 +114,8 @@ def video_of(
         mask = mask.clone()
         mask[:, :, opened] = 1
         joins = tuple(join for join in joins if join.at not in opened)
+    if smooth == "off" or (smooth == "auto" and not isinstance(vae, HostVAE)):
+        return VideoDecoding(vae, samples, ring=ring, mask=mask)
     fades = colour_fades(encoded.canvas, mask, encoded.compression)
     return VideoDecoding(vae, samples, ring=ring, joins=joins, fades=fades, mask=mask)
 
@@ -163,6 +187,7 @@ class SoraDecodeVideo(io.ComfyNode):
                     tooltip="The audio VAE of a model that generates video and sound, such as "
                     "LTX-2: the video gets the sound of the latent, unless `audio` is connected.",
                 ),
+                smooth_joins_input(),
             ],
             outputs=[io.Video.Output(tooltip="For Save Video.")],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -190,6 +215,7 @@ class SoraDecodeVideo(io.ComfyNode):
         quality="standard",
         container="auto",
         audio_vae=None,
+        smooth_joins=SMOOTH_JOINS[0],
     ) -> io.NodeOutput:
         suffix = file_suffix(codec, container)
         crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
@@ -215,7 +241,7 @@ class SoraDecodeVideo(io.ComfyNode):
                 track = sound_alone(decoded_sound(audio_vae, heard[0]), size.frames, rate)
             elif sound and encoded is not None and encoded.sound is not None:
                 track = retimed(encoded.sound, rate / encoded.canvas.fps)
-            decoding = video_of(latent, samples, encoded, vae)
+            decoding = video_of(latent, samples, encoded, vae, smooth_joins)
             frames = (
                 resize(frames_from_video(chunk[0]), size.width * upscale, size.height * upscale)
                 for chunk in cropped(decoding, size)
@@ -249,12 +275,13 @@ class SoraDecodeFrames(io.ComfyNode):
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent."),
                 io.Vae.Input("vae", tooltip=VAE_TOOLTIP),
+                smooth_joins_input(),
             ],
             outputs=[io.Image.Output(tooltip="One image for each frame.")],
         )
 
     @classmethod
-    def execute(cls, latent, vae) -> io.NodeOutput:
+    def execute(cls, latent, vae, smooth_joins=SMOOTH_JOINS[0]) -> io.NodeOutput:
         latent = video_alone(latent)
         samples, encoded, size = decodable(latent, vae)
         needed = 2 * len(samples) * size.frames * size.height * size.width * 3 * 4
@@ -266,7 +293,8 @@ class SoraDecodeFrames(io.ComfyNode):
         show = progress(len(samples) * size.frames)
         images = []
         for clip in samples.split(1):
-            for video in cropped(video_of(latent, clip, encoded, vae), size):
+            decoding = video_of(latent, clip, encoded, vae, smooth_joins)
+            for video in cropped(decoding, size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
         lost = lost_footage(latent)

@@ -1,11 +1,11 @@
 """Seams without each mechanism that makes them smaller: the table of `docs/seams.md`.
 
 `python -m tools.seam_ablation ours` on the released model, `python -m tools.seam_ablation host` on
-the Wan that `python -m tools.host_wan train` trained. Prints a Markdown table: seam ratios at joins,
-where 1 is no seam, as the median, its interval and the median of colour. The interval is from the
-5th to the 95th percentile of medians of as many joins, drawn anew. `inside` is the largest step
-between generated frames. Mechanisms of sampling need a run of the model each; those of decoding are
-measured on one and the same latent.
+the Wan that `python -m tools.host_wan train` trained. Prints a Markdown table: seam ratios at
+joins, where 1 is no seam, as the median, its interval and the median of colour. The interval is
+from the 5th to the 95th percentile of medians of as many joins, drawn anew. `inside` is the
+largest step between generated frames. Mechanisms of sampling need a run of the model each; those
+of decoding are measured on one and the same latent.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from sora_core.measure.seams import Seams, mask_joins, steps
 from sora_core.models.chunked_codec import decode_chunks, decode_ring
 from sora_core.pipeline.decode import cropped
 from sora_core.pipeline.generate import Pipeline, encode_footage, generate, load
-from sora_core.pipeline.seams import colour_fades, decode_joined, fade_colours
+from sora_core.seams.colour_fade import colour_fades, fade_colours
+from sora_core.seams.morph import decode_joined
 from sora_core.shapes import Frames
 from sora_core.video.frames import frames_from_video
 from tools.host_wan.bench import BenchSettings, HostWanBench, pack_core

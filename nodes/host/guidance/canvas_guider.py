@@ -20,11 +20,13 @@ from torch import Tensor
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
-from ....sora_core.sampling.guidance import GuidanceScale, ease_guidance
+from ....sora_core.sampling.guidance import GuidanceScale
 from ....sora_core.sampling.inpaint import SamplingMask
-from ....sora_core.sampling.joins import JoinSettings, hand_over
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
+from ....sora_core.seams.easing import ease_guidance
+from ....sora_core.seams.hand_over import hand_over
+from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
 from ..conditioning import by_span, by_wording, cond_weights
 from ..latents import (
@@ -327,8 +329,8 @@ class CanvasGuider(Guider):
             guides=self.guides,
             layout=self.layout,
         )
-        easing = model.easing if isinstance(model, HostModel) else 0
-        share = ease_guidance(mask, easing, looped)
+        own = model.easing if isinstance(model, HostModel) else 0
+        share = ease_guidance(mask, self.joins.easing or own, looped)
         return replace(to_device(context, self.model_patcher.load_device), share=share)
 
     def has_guiding_frame(self, mask: SamplingMask) -> bool:

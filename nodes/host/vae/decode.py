@@ -8,7 +8,8 @@ import torch
 
 from ....sora_core.canvas.canvas_latent import SeamJoin
 from ....sora_core.models.chunked_codec import decode_chunks, decode_ring, frame_range
-from ....sora_core.pipeline.seams import ColourFade, decode_joined, fade_colours
+from ....sora_core.seams.colour_fade import ColourFade, fade_colours
+from ....sora_core.seams.morph import decode_joined
 from ....sora_core.shapes import Latent, Mask, Video
 from ..models.vae import VAE, HostVAE, compression, interruptible
 from .temporal_tiling import TILE, decoded_at_once, decoded_in_tiles
