@@ -45,6 +45,7 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
     (server.output / JOBS / LEFT).mkdir(parents=True, exist_ok=True)
     models, vae = server.base / "models" / "diffusion_models", ["loader", 2]
     fresh = shutil.copy(write_tiny(models), models / FRESH)
+    fresh_run = {"model": FRESH, "name": "fresh"}
     graph = sampled | {
         "loader": node("SoraLoadModel", model=FRESH),
         "clip": node("LoadVideo", file="sora_cube.mp4"),
@@ -59,7 +60,11 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
         "jobs": node("SoraJobs", clear=LEFT),
         "clips": node("SoraDataset", **CLIPS),
         "lists": node("SoraEncodeDataset", dataset=["clips", 0], vae=vae, clip=["loader", 1]),
-        "tuned": node("SoraTrain", dataset=["clips", 0], **SET["SoraTrain"] | {"model": FRESH, "name": "fresh"}),
+        "tuned": node(
+            "SoraTrain",
+            dataset=["clips", 0],
+            **SET["SoraTrain"] | {"model": FRESH, "name": "fresh"},
+        ),
         "saved": node("SoraSaveLora", weights=["tuned", 1]),
     }
     leaves = ("encoded", "caption", "board", "frames", "seams", "lists", "saved")
