@@ -37,6 +37,12 @@ def canvas_of(latent: LatentDict) -> Canvas | None:
     return encoded and encoded.canvas
 
 
+def is_loop(latent: LatentDict) -> bool:
+    """Whether `latent` was encoded from the canvas of a loop."""
+    canvas = canvas_of(latent)
+    return canvas is not None and canvas.ring
+
+
 def describe_latent(latent: LatentDict) -> str:
     """A description of a latent's content for users."""
     canvas = canvas_of(latent)

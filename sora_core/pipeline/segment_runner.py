@@ -70,6 +70,7 @@ class VideoTask:
 class SegmentTask:
     """What one segment is sampled from; `anchored` in [0, 1] is how far it follows its reference.
 
+    Its first `lead` latent frames lie before the segment of the video and are dropped afterwards.
     `predictions` caches the calls of the model for a restart; None without one.
     """
 
@@ -77,6 +78,7 @@ class SegmentTask:
     noise: Latent
     seed: int | None
     anchored: float
+    lead: int = 0
     predictions: PredictionCache | None = None
     probe: StatisticsProbe = field(default_factory=StatisticsProbe)
 
@@ -90,12 +92,15 @@ class SegmentTask:
         if self.predictions is not None:
             denoise = self.predictions.over(denoise)
         if reference is not None and self.anchored > 0:
-            denoise = anchor(denoise, reference, self.anchored, self.probe)
+            denoise = anchor(denoise, reference, self.anchored, self.probe, self.lead)
         return keep_known(denoise, known, mask)
 
 
 SampleSegment = Callable[[SegmentTask], Latent]
-"""Samples a segment: its clean latent."""
+"""Samples a segment: its clean latent, lead frames included."""
+
+AddLead = Callable[[Segment], Segment]
+"""A segment with the latent frames before it that its sampler needs too."""
 
 OnSegment = Callable[[Segment, Latent, bool], None]
 """Receives each finished segment, its latent, and whether it came from a job's cache."""
@@ -106,7 +111,8 @@ class SegmentRunner:
     """Samples a video in segments of `length` latent frames, or in one if that covers it.
 
     `monitor` collects their drift, from statistics that `to_model` brings to the scale in which
-    its factors count.
+    its factors count. What `add_lead` puts before a segment is part of the segment's key, but not
+    of the video.
     """
 
     video: VideoTask
@@ -114,6 +120,7 @@ class SegmentRunner:
     length: int
     monitor: DriftMonitor | None = None
     to_model: Callable[[Latent], Latent] = lambda latent: latent
+    add_lead: AddLead = lambda segment: segment
 
     @property
     def total(self) -> int:
@@ -145,18 +152,21 @@ class SegmentRunner:
         video, report = self.video, ResumeReport()
 
         def generate(segment: Segment) -> Latent:
+            sampled = self.add_lead(segment)
+            lead = segment.start - sampled.start
+
             def make(predictions: PredictionCache | None) -> Tensors:
-                noise, seed = video.noise[:, :, segment.frames], video.seed_of(segment)
+                noise, seed = video.noise[:, :, sampled.frames], video.seed_of(segment)
                 anchored = self.settings.anchor * segment.overlap
-                task = SegmentTask(segment, noise, seed, anchored, predictions)
-                latent = sample(task)
+                task = SegmentTask(sampled, noise, seed, anchored, lead, predictions)
+                latent = sample(task)[:, :, lead:]
                 report.note(predictions)
                 return segment_tensors(latent, task.probe.statistics)
 
             if job is None:
                 part, restored = make(None), False
             else:
-                part, restored = job.part(segment.index, video.key_of(segment), make)
+                part, restored = job.part(segment.index, video.key_of(sampled), make)
             report.parts += restored
             latent = part[LATENT_KEY]
             on_segment(segment, latent, restored)

@@ -89,20 +89,24 @@ class StatisticsProbe:
 
 
 def anchor(
-    denoise: Denoise, reference: Statistics, strength: float, probe: StatisticsProbe | None = None
+    denoise: Denoise,
+    reference: Statistics,
+    strength: float,
+    probe: StatisticsProbe | None = None,
+    lead: int = 0,
 ) -> Denoise:
     """A denoiser whose predictions are pulled towards the channel statistics `reference`.
 
     `strength` in [0, 1] is the weight of the fully matched prediction. `probe` records the
-    statistics before matching. ConfigError for another `strength`. Huang and Belongie 2017,
-    equation 8 (adaptive instance normalisation).
+    statistics before matching. The first `lead` latent frames do not count in them. ConfigError for
+    another `strength`. Huang and Belongie 2017, equation 8 (adaptive instance normalisation).
     """
     if not 0 <= strength <= 1:
         raise ConfigError(f"anchor strength {strength}: choose from 0 to 1")
 
     def anchored(x: Latent, sigma: Sigma) -> Latent:
         clean = denoise(x, sigma)
-        own = Statistics.from_latent(clean)
+        own = Statistics.from_latent(clean[:, :, lead:])
         mean, deviation = reference.mean.to(clean.device), reference.deviation.to(clean.device)
         if probe is not None:
             probe.note(own, sigma)

@@ -83,16 +83,15 @@ def generate_segments(
     `length`.
     """
     frames = known.shape[2]
+    mask = mask.expand(-1, -1, frames, -1, -1)
     if frames > length and settings.history >= length:
         raise ConfigError(
             f"history {settings.history} of segments of {length} latent frames: choose fewer"
         )
     starts = segment_starts(frames, length, settings.history)
-    touched = (mask < 1).expand(-1, -1, frames, -1, -1)
-    if touched[:, :, -1].any() and not touched[:, :, 0].any():
+    if is_backward(mask):
         starts = [max(0, frames - length - start) for start in starts]
     latent, generated = known.clone(), torch.zeros(frames, dtype=torch.bool)
-    mask = mask.expand(-1, -1, frames, -1, -1)
     prompt_weights = known.new_ones(1, frames) if weights is None else weights
     anchors: list[SegmentAnchor] = []
     for index, start in enumerate(starts):
@@ -107,6 +106,15 @@ def generate_segments(
         generated[here] = True
         anchors.append(SegmentAnchor(Statistics.from_latent(latent[:, :, here]), prompts))
     return latent
+
+
+def is_backward(mask: SamplingMask) -> bool:
+    """Whether a video with this mask is generated from the end back.
+
+    So it is where footage lies in the last latent frame and none in the first.
+    """
+    first, last = mask[:, :, 0], mask[:, :, -1]
+    return bool((last < 1).any()) and not bool((first < 1).any())
 
 
 def segment_starts(frames: int, length: int, history: int) -> list[int]:

@@ -37,7 +37,7 @@ DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: ne
     "nodes/host/vae/wan_streaming.py": "two layers of a host's VAE, named in the same line",
     "nodes/host/media.py": "two methods, listed in the line above",
     "nodes/host/resume/fingerprint.py": LISTED,
-    "nodes/host/guidance/predict.py": FIELDS,
+    "nodes/host/guidance/segment_context.py": FIELDS,
     "sora_core/canvas/canvas.py": FIELDS,
     "sora_core/resume/fingerprint.py": FIELDS,
     "sora_core/cli/measure.py": "arguments of the command, listed in the line above",

@@ -11,7 +11,7 @@ from sora_nodes.nodes.jobs import SoraJobs
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSchedule
-from sora_nodes.sora_core.canvas.canvas import Canvas
+from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 
 from sora_core.resume.jobs import jobs
 from sora_core.resume.prediction_cache import prediction_files
@@ -57,12 +57,12 @@ class Killed(BaseException):
     """What nothing may catch."""
 
 
-def generated(variant, sampler="euler", kill=None, seed=3, resume=True):
+def generated(variant, sampler="euler", kill=None, seed=3, resume=True, **settings):
     """The latent, what is said of it, and how often the network ran; killed after so many."""
     model, vae, words, canvas = variant
     latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
     guider = SoraGuider.execute(
-        model, *words, 4.0, 0.0, 1.0, 0.0, latent, 1.0, WINDOW, resume
+        model, *words, 4.0, 0.0, 1.0, 0.0, latent, 1.0, WINDOW, resume, **settings
     ).args[0]
     sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0).args[0]
     noise = SoraNoise.execute(seed).args[0].generate_noise(latent)
@@ -142,6 +142,16 @@ def test_another_seed_is_another_job(ours, output):
     *_, again = generated(variant, seed=4)
     assert again == ran
     assert len(jobs(output / JOBS_FOLDER)) == 2
+
+
+@pytest.mark.parametrize("setting", [{"frame_levels": True}, {"hand_over": 0.5}])
+def test_a_loop_with_another_setting_for_its_footage_is_another_job(wan, setting):
+    canvas = WAYS["loop"][1].place(Placement(source=torch.full((9, 32, 32, 3), 200).byte(), fps=8))
+    generated((*wan, canvas))
+    result, message, ran = generated((*wan, canvas), **setting)
+    fresh, _, whole = generated((*wan, canvas), resume=False, **setting)
+    assert torch.equal(result, fresh)
+    assert ran == whole and "already" not in message
 
 
 def test_a_loop_is_not_what_a_line_of_the_same_frames_is(ours):

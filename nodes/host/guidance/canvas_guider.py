@@ -9,22 +9,19 @@ latents are converted to rectified flow before the engine and back after it.
 from dataclasses import replace
 from functools import partial
 from math import prod
+from typing import Any
 
 import comfy.model_patcher
 import comfy.model_sampling
 import comfy.samplers
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
 from ....sora_core.sampling.guidance import GuidanceScale
-from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
-from ....sora_core.seams.easing import ease_guidance
 from ....sora_core.seams.hand_over import hand_over
 from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
@@ -43,30 +40,19 @@ from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_f
 from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
 from ..sampling import Callback, Conditioning, Guider, LatentDict
+from .canvas_checks import check_control, check_expert, check_footage, check_latent
 from .conditioning_support import conditioning_support, with_frame_levels
-from .footage_inputs import footage_inputs
 from .guide_frames import GuideFrames, guide_frames, takes_guides
-from .lead_frame import segment_length, segment_settings, with_lead
+from .lead_frame import LeadFrame, segment_length, segment_settings
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
-from .predict import (
-    GUIDING_FRAME,
-    GuidedCall,
-    ModelOptions,
-    SegmentContext,
-    check_latent,
-    is_loop,
-    to_device,
-)
+from .predict import GuidedCall, ModelOptions
+from .segment_context import CanvasInputs, SegmentContext
 from .sound_latent import SoundLayout, frames_per_latent_frame, sound_layout
 from .stage import SigmaStage, joint_stage, stage_of
 from .temporal_plan import plan_for_latent, window_sigmas
 from .trained_length import takes_frame_rate
-from .vace_context import check_user_context
-
-IMAGE_KEYS = ("concat_latent_image", "noise_concat")
-"""Keys of conditioning that fill a model's channels for footage."""
 
 NO_HELP = JoinSettings()
 
@@ -82,11 +68,8 @@ class CanvasGuider(Guider):
 
     task: SegmentTask
     context: SegmentContext
-    layout: SoundLayout | None = None  # of a latent with sound, during sampling
     guides: GuideFrames | None = None  # for a model that accepts single frames beside the latent
     pixels: PixelFootage | None = None  # for a model that accepts footage frame by frame
-    first: Latent | None = None  # the first latent frame of the whole video, once it is finished
-    placed_mask: SamplingMask  # of the canvas, 1 where the model gets single frames instead
     joins: JoinSettings = NO_HELP
 
     def set_canvas(
@@ -109,42 +92,19 @@ class CanvasGuider(Guider):
             latent = latent | {"samples": with_time(latent["samples"])}
         self.latent, self.resume = latent, resume
         self.support = conditioning_support(model)
+        check_expert(self.support, self.low)
         if frame_levels:
             self.support = with_frame_levels(self.support, model)
-        if self.low is not None and (
-            conditioning_support(self.low.patcher.model) != conditioning_support(model)
-        ):
-            raise ConfigError(
-                "model and model_low take footage in different ways: connect two models of one kind"
-            )
         self.guidance = replace(self.guidance, footage=footage_scale)
         check_latent(model, latent)
-        placed, looped = "noise_mask" in latent, is_loop(latent)
-        if placed and footage_scale != 1 and not self.support.accepts_footage:
-            raise ConfigError(
-                f"footage_scale {footage_scale:g}: {type(model).__name__} cannot be shown footage, "
-                "only made to keep it; set footage_scale to 1"
-            )
-        cond_keys = {
-            name for conds in self.original_conds.values() for cond in conds for name in cond
-        }
-        if (placed or looped) and not cond_keys.isdisjoint(IMAGE_KEYS):
-            raise ConfigError(
-                "the conditioning already holds an image: place it on the canvas instead, and "
-                "connect the conditioning without it"
-            )
-        if self.support.context:
-            check_user_context(self.original_conds, latent["samples"].shape[2], placed)
+        check_footage(model, self.support, self.original_conds, latent, footage_scale)
+        placed = "noise_mask" in latent
         if placed and (self.support.context or self.support.by_frame):
             self.pixels = pixel_footage(latent)
         if placed and takes_guides(model):
             self.guides = guide_frames(model, latent)
         self.plan = plan_for_latent(self.model_patcher, self.support, latent, window)
-        if "control" in cond_keys and self.plan.resumable:
-            raise ConfigError(
-                "a ControlNet does not follow a video in segments, windows or a loop: set `window` "
-                "to the length of the canvas, or remove the ControlNet"
-            )
+        check_control(self.original_conds, self.plan)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
@@ -177,70 +137,51 @@ class CanvasGuider(Guider):
         """The sampled latent; bit for bit `latent_image` where the mask is 0."""
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
-        encoded, ring = canvas_latent_of(self.latent), self.plan.ring
-        time = frames_per_latent_frame(self.model_patcher.model, self.latent)
-        layout = self.layout = sound_layout(latent_image, time, ring)
-        if layout is None:
-            stage = stage_of(self.latent, latent_image, denoise_mask, noise, sigmas)
-        else:
-            inputs = (self.latent, latent_image, denoise_mask, noise, sigmas)
-            stage, noise = joint_stage(layout, *inputs, time, ring)
-        if self.plan.segmented:
-            stage.check_segments()
-        if self.pixels is not None and encoded is not None:
-            stage = replace(stage, mask=opened_mask(stage.mask, self.pixels, encoded))
-        if self.guides is not None:
-            stage = replace(stage, mask=self.guides.opened(stage.mask, layout))
-        self.placed_mask = stage.mask
-
+        model, ours = self.model_patcher.model, isinstance(self.model_patcher.model, HostModel)
+        stage, noise, layout = self.stage(latent_image, denoise_mask, noise, sigmas)
+        if layout is not None and callback is not None:
+            callback = layout.video_callback(callback)
         remark = schedule_remark(self.model_patcher, sigmas, self.plan.whole)
         sigmas = window_sigmas(self.plan, sigmas)
         video = self.video_task(stage, noise, seed)
-        if layout is not None and callback is not None:
-            callback = layout.video_callback(callback)
+        inputs = self.canvas_inputs(stage, layout, video)
         progress = SamplingProgress(callback, len(sigmas) - 1)
-        steps, model = super().sample, self.model_patcher.model
-        ours, settings = isinstance(model, HostModel), SEGMENT_SETTINGS
-        length = self.plan.segment_frames
+        steps = partial(super().sample, sampler=sampler, sigmas=sigmas, disable_pbar=disable_pbar)
+
+        settings, length = SEGMENT_SETTINGS, self.plan.segment_frames
         if self.plan.segmented and not ours:
             settings = segment_settings(self.support, settings, length)
             length = segment_length(self.support, settings, length, stage.mask)
         if layout is not None:  # sound lies in the same channels, and has no colours
             settings = replace(settings, anchor=0.0)
-        self.first = None if bool(stage.mask[:, :, 0].any()) else stage.known[:, :, :1]
-
-        most = self.plan.windows.length
+        lead = LeadFrame(self.support, self.plan.windows.length, stage.first_frame)
 
         def sample_segment(task: SegmentTask) -> Latent:
             segment = task.segment
-            if not ours:
-                segment = with_lead(segment, self.support, self.first, most)
-            lead = task.segment.start - segment.start
-            self.task, self.context = task, self.segment_context(segment, video.weights, lead)
-            own = noise[:, :, segment.frames]
-            start = stage.start_of(segment.known, segment.mask, segment.frames)
-            frames = range(segment.start, segment.start + own.shape[2])
+            self.task, self.context = task, inputs.of_segment(task)
+            start: Any = stage.start_of(segment.known, segment.mask, segment.frames)
+            own_noise: Any = task.noise
+            frames = range(segment.start, segment.start + start.shape[2])
             if layout is not None:
-                own, start = layout.nested(own, frames), layout.nested(start, frames)
-            sampled = steps(
-                own,
-                start,
-                sampler,
-                sigmas,
-                callback=partial(progress.step, segment),
-                disable_pbar=disable_pbar,
-                seed=task.seed,
-            )
+                own_noise, start = layout.nested(own_noise, frames), layout.nested(start, frames)
+            on_step = partial(progress.step, segment)
+            sampled = steps(own_noise, start, callback=on_step, seed=task.seed)
             if layout is not None:
                 sampled = layout.joined(streams_of(sampled), frames)
-            return stage.finished(segment.known, segment.mask, sampled)[:, :, lead:]
+            return stage.finished(segment.known, segment.mask, sampled)
 
         def on_segment(segment: Segment, latent: Latent, restored: bool) -> None:
-            self.note_first(segment, latent)
+            lead.note(segment, latent)
             progress.finish_segment(segment, latent, restored)
 
-        monitor = drift_monitor(model) if layout is None else None
-        runner = SegmentRunner(video, settings, length, monitor, model.process_latent_in)
+        runner = SegmentRunner(
+            video,
+            settings,
+            length,
+            monitor=drift_monitor(model) if layout is None else None,
+            to_model=model.process_latent_in,
+            add_lead=(lambda segment: segment) if ours else lead.before,
+        )
         job, uncached, removed = None, "", ""
         if self.resume and self.plan.resumable:
             try:
@@ -256,6 +197,35 @@ class CanvasGuider(Guider):
         self.report = " ".join(filter(None, (messages, removed, uncached, remark)))
         return whole if layout is None else layout.nested(whole, range(layout.frames))
 
+    def stage(
+        self,
+        latent_image: Latent,
+        denoise_mask: Tensor | None,
+        noise: Latent,
+        sigmas: Tensor,
+    ) -> tuple[SigmaStage, Latent, SoundLayout | None]:
+        """The stage that a sampler runs and its noise, as joint latents where there is sound.
+
+        Its mask is open in latent frames whose footage the model gets frame by frame instead.
+        ConfigError for a part of a schedule where the video is sampled in segments.
+        """
+        ring, encoded = self.plan.ring, canvas_latent_of(self.latent)
+        time = frames_per_latent_frame(self.model_patcher.model, self.latent)
+        layout = sound_layout(latent_image, time, ring)
+        inputs = (self.latent, latent_image, denoise_mask, noise, sigmas)
+        if layout is None:
+            stage = stage_of(*inputs)
+        else:
+            stage, noise = joint_stage(layout, *inputs, time, ring)
+        if self.plan.segmented:
+            stage.check_segments()
+        mask = stage.mask
+        if self.pixels is not None and encoded is not None:
+            mask = opened_mask(mask, self.pixels, encoded)
+        if self.guides is not None:
+            mask = self.guides.opened(mask, layout)
+        return replace(stage, mask=mask), noise, layout
+
     def video_task(self, stage: SigmaStage, noise: Latent, seed: int | None) -> VideoTask:
         """The task of the runner: the canvas of `stage`, and its prompts over time."""
         positive = self.original_conds["positive"]
@@ -264,10 +234,25 @@ class CanvasGuider(Guider):
         scenes = by_wording(positive, weights)
         return VideoTask(stage.known, stage.mask, noise, seed, prompts, weights, scenes)
 
-    def note_first(self, segment: Segment, latent: Latent) -> None:
-        """Keeps the first latent frame of the whole video, which leads later segments."""
-        if segment.start == 0:
-            self.first = latent[:, :, :1]
+    def canvas_inputs(
+        self, stage: SigmaStage, layout: SoundLayout | None, video: VideoTask
+    ) -> CanvasInputs:
+        """The inputs of the model for all segments of `video`."""
+        model = self.model_patcher.model
+        own_easing = model.easing if isinstance(model, HostModel) else 0
+        return CanvasInputs(
+            patcher=self.model_patcher,
+            support=self.support,
+            latent=self.latent,
+            mask=stage.mask,
+            ring=self.plan.ring,
+            positive=self.original_conds["positive"],
+            prompts=video.weights,
+            pixels=self.pixels,
+            guides=self.guides,
+            layout=layout,
+            easing=self.joins.easing or own_easing,
+        )
 
     def shared(
         self, sampler: comfy.samplers.Sampler, sigmas: Tensor, stage: SigmaStage
@@ -278,10 +263,11 @@ class CanvasGuider(Guider):
             sampler_fingerprint(sampler),
             sigmas,
             self.guidance,
+            self.support,
             conds_fingerprint(self.original_conds["negative"]),
             filler_of(self.latent),
-            None if self.pixels is None else (self.pixels.latent, self.pixels.openness),
-            None if self.guides is None else (self.guides.latents, self.guides.frames),
+            self.pixels,
+            self.guides,
             self.plan.windows,
             self.plan.ring,
             self.model_patcher.load_device,
@@ -289,54 +275,6 @@ class CanvasGuider(Guider):
             self.joins,
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
         ]
-
-    def segment_context(
-        self, segment: Segment, weights: Float[Tensor, "p t"], lead: int = 0
-    ) -> SegmentContext:
-        """The inputs of the model for `segment`, on the device that the model runs on.
-
-        `lead`: how many of its first latent frames are extra ones before the segment.
-        `weights`: of each prompt in each latent frame of the whole canvas. Inputs whose names end
-        in `_empty` describe a canvas without footage; footage guidance needs them.
-        """
-        model, latent, mask = self.model_patcher.model, segment.known, segment.mask
-        placed, looped = bool((mask < 1).any()), self.plan.ring
-        model_mask = self.support.model_mask(mask)
-        guiding = model_mask is None and self.has_guiding_frame(mask)
-        if guiding:
-            model_mask = torch.ones_like(mask)
-            model_mask[:, :, :1] = 0
-        pixels = self.pixels
-        if pixels is not None:
-            placed_mask = self.placed_mask[:, :, segment.frames].clone()
-            placed_mask[:, :, :lead] = 1
-            pixels = pixels.of_segment(segment.frames, latent, mask, placed_mask)
-        footage = footage_inputs(
-            model, self.support, self.latent, segment, model_mask, pixels, looped
-        )
-        context = SegmentContext(
-            known=model.process_latent_in(latent),
-            mask=mask,
-            model_mask=model_mask if placed else None,
-            concat=footage.concat,
-            concat_empty=footage.concat_empty,
-            guiding=guiding,
-            vace=footage.vace,
-            vace_empty=footage.vace_empty,
-            prompts=weights,
-            start=segment.start,
-            reference=segment.reference and segment.reference.transformed(model.process_latent_in),
-            guides=self.guides,
-            layout=self.layout,
-        )
-        own = model.easing if isinstance(model, HostModel) else 0
-        share = ease_guidance(mask, self.joins.easing or own, looped)
-        return replace(to_device(context, self.model_patcher.load_device), share=share)
-
-    def has_guiding_frame(self, mask: SamplingMask) -> bool:
-        """Whether the conditioning marks the first frame as clean and it is known on the canvas."""
-        conds = self.original_conds["positive"]
-        return any(GUIDING_FRAME in cond for cond in conds) and not mask[:, :, 0].any()
 
     def predict_noise(
         self,
@@ -350,7 +288,8 @@ class CanvasGuider(Guider):
         `timestep` is sigma on the scale of the host's model; its maximum is the level of the whole
         batch. The result is in the model's latent scale, and packed for a latent with sound.
         """
-        context, sigma, layout = self.context, timestep.max().item(), self.layout
+        context, sigma = self.context, timestep.max().item()
+        layout = context.layout
         frames = range(context.start, context.start + context.known.shape[2])
         if layout is not None:
             x = layout.unpacked(x, frames)

@@ -5,16 +5,22 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 from dataclasses import dataclass
 
-import comfy.model_base
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment
-from ..latents import LatentDict
-from .conditioning_support import ConditioningSupport, concat_channels
+from ....sora_core.shapes import Latent
+from ..latents import LatentDict, filler_of, is_loop
+from .conditioning_support import BaseModel, ConditioningSupport, concat_channels
 from .pixel_footage import PixelFootage
-from .predict import ConcatChannels, empty_footage
+from .trained_length import class_names
 from .vace_context import VaceContext, vace_context, vace_pixel_context
+
+GREY_FILLER = "WAN21"
+
+ConcatChannels = Float[Tensor, "1 c2 t y x"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class FootageInputs:
 
 
 def footage_inputs(
-    model: comfy.model_base.BaseModel,
+    model: BaseModel,
     support: ConditioningSupport,
     latent: LatentDict,
     segment: Segment,
@@ -58,3 +64,16 @@ def footage_inputs(
             vace = vace_pixel_context(model, pixels.latent, pixels.open_pixels, empty)
         vace_empty = vace_context(model, known, free, empty)
     return FootageInputs(concat, concat_empty, vace, vace_empty)
+
+
+def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
+    """The content of the model's footage channels where there is no footage.
+
+    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as in
+    the host's own nodes.
+    """
+    grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
+    if grey is None or grey.shape[3:] != like.shape[3:]:
+        return torch.zeros_like(like)
+    first = grey.shape[2] - 1 if is_loop(latent) else 0
+    return grey[:, :, (first + torch.arange(like.shape[2])).clamp(max=grey.shape[2] - 1)].to(like)

@@ -13,12 +13,12 @@ overlap instead: 8 to 16 frames (issue 27 of ali-vilab / VACE). Axes: b batch, c
 frames, y x cells.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from ....sora_core.sampling.inpaint import SamplingMask
-from ....sora_core.sampling.segments import Segment, SegmentSettings
+from ....sora_core.sampling.segments import Segment, SegmentSettings, is_backward
 from ....sora_core.shapes import Latent
 from .conditioning_support import ConditioningSupport
 
@@ -39,33 +39,43 @@ def segment_length(
 ) -> int:
     """The latent frames of a segment for model calls of `length`: one less with a lead frame.
 
-    `mask` is that of the whole video, which is generated backwards where only its end is known.
+    `mask` is that of the whole video.
     """
-    known = (mask < 1).flatten(3).any(3)[0, 0]
-    backward = bool(known[-1]) and not bool(known[0])
-    leads = support.by_frame or backward
+    leads = support.by_frame or is_backward(mask)
     return max(settings.history + 1, length - 1) if leads else length
 
 
-def with_lead(
-    segment: Segment, support: ConditioningSupport, first: Latent | None, most: int
-) -> Segment:
-    """`segment`, with a lead frame where the model needs one.
+@dataclass(slots=True)
+class LeadFrame:
+    """Puts a latent frame before each segment that needs one.
 
-    `first` is the finished first latent frame of the whole video, if there is one. A call of the
-    model has at most `most` latent frames.
+    A call of the model has at most `most` latent frames. `first` is the finished first latent frame
+    of the whole video, b c 1 y x; None until there is one.
     """
-    if segment.start == 0 or segment.known.shape[2] >= most:
+
+    support: ConditioningSupport
+    most: int
+    first: Latent | None = None
+
+    def note(self, segment: Segment, latent: Latent) -> None:
+        """Keeps the first latent frame of the video from the finished `latent` of `segment`."""
+        if segment.start == 0:
+            self.first = latent[:, :, :1]
+
+    def before(self, segment: Segment) -> Segment:
+        """`segment`, with a lead frame where the model needs one."""
+        if segment.start == 0 or segment.known.shape[2] >= self.most:
+            return segment
+        if segment.mask[:, :, 0].any():  # nothing is finished there: any content will do
+            return with_frame_before(segment, segment.known[:, :, :1], 1.0)
+        if self.support.by_frame and self.first is not None:
+            return with_frame_before(segment, self.first.to(segment.known), 0.0)
         return segment
-    starts_finished = not bool(segment.mask[:, :, 0].any())
-    if not starts_finished:
-        return _led(segment, segment.known[:, :, :1], torch.ones_like(segment.mask[:, :, :1]))
-    if not support.by_frame or first is None:
-        return segment
-    return _led(segment, first.to(segment.known), torch.zeros_like(segment.mask[:, :, :1]))
 
 
-def _led(segment: Segment, latent: Latent, mask: SamplingMask) -> Segment:
+def with_frame_before(segment: Segment, latent: Latent, openness: float) -> Segment:
+    """`segment` with the latent frame `latent` before it; `openness` 0 holds it, 1 opens it."""
+    mask = torch.full_like(segment.mask[:, :, :1], openness)
     return replace(
         segment,
         start=segment.start - 1,

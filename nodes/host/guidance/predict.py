@@ -4,21 +4,18 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import comfy.model_management as devices
 import comfy.samplers
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from ....sora_core.errors import ConfigError, SizeError
-from ....sora_core.sampling.drift import Statistics
+from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.guidance import (
     GuidanceScale,
-    Share,
     any_guidance,
     combine,
     guidance_weights,
@@ -28,45 +25,20 @@ from ....sora_core.sampling.prompt_spans import blend_denoisers, weights_at
 from ....sora_core.sampling.samplers import Sigma
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, merged_cond
-from ..latents import canvas_of, filler_of
 from ..models.model import HostModel
-from ..sampling import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport
-from .guide_frames import GuideFrames, call_with_guides, guide_positions
+from .footage_inputs import ConcatChannels
+from .guide_frames import call_with_guides, guide_positions
 from .low_noise_expert import ModelOptions
+from .segment_context import GUIDING_FRAME, SegmentContext
 from .sound_latent import SoundLayout
 from .token_times import called_per_token, takes_token_times
-from .trained_length import class_names
 from .vace_context import VaceContext
 
 HostArguments = dict[str, Any]
 """Arguments of a host callback: the input of a model, or the predictions to combine."""
 
-GREY_FILLER = "WAN21"
-GUIDING_FRAME = "guiding_frame_index"  # HunyuanVideo I2V, second version: this frame is clean
 UNTIMED = ("time_dim_concat",)  # a clip of its own, appended to the latent
-
-ConcatChannels = Float[Tensor, "1 c2 t y x"]
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentContext:
-    """The inputs of the model for the segment that is being sampled, on the model's device."""
-
-    known: Latent  # in the model's scale, not the VAE's
-    mask: SamplingMask
-    model_mask: SamplingMask | None  # noise levels of known tokens
-    concat: ConcatChannels | None  # the model's channels for footage
-    concat_empty: ConcatChannels | None  # the same without any footage
-    guiding: bool  # whether `model_mask` is that of a lone first frame, for the first call only
-    vace: VaceContext | None  # the context of VACE
-    vace_empty: VaceContext | None  # the same without any footage
-    prompts: Float[Tensor, "p t"]  # weight of each prompt in each latent frame of the canvas
-    start: int = 0  # index of the segment's first latent frame on the canvas
-    reference: Statistics | None = None  # channel statistics of an earlier segment
-    share: Share = 1.0  # factor of text guidance for each frame, on the CPU
-    guides: GuideFrames | None = None  # single frames of footage, after the latent
-    layout: SoundLayout | None = None  # of a latent with sound in columns of its frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,46 +160,6 @@ def call_model(apply: Callable[..., Latent], arguments: HostArguments) -> Latent
     return apply(arguments["input"], arguments["timestep"], **arguments["c"])
 
 
-def check_latent(model: BaseModel, latent: LatentDict) -> None:
-    """ConfigError or SizeError where `latent` does not fit `model`."""
-    samples, wanted = latent["samples"], model.latent_format.latent_channels
-    if samples.ndim != 5:
-        raise SizeError("`latent` of Sora Guider has no time: encode a canvas for a video model")
-    if samples.shape[1] != wanted:
-        raise ConfigError(
-            f"a latent of {samples.shape[1]} channels for a model of {wanted}: encode the canvas "
-            "with the VAE of this model"
-        )
-
-
-def is_loop(latent: LatentDict) -> bool:
-    canvas = canvas_of(latent)
-    return canvas is not None and canvas.ring
-
-
-def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
-    """The content of the model's footage channels where there is no footage.
-
-    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as in
-    the host's own nodes.
-    """
-    grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
-    if grey is None or grey.shape[3:] != like.shape[3:]:
-        return torch.zeros_like(like)
-    first = grey.shape[2] - 1 if is_loop(latent) else 0
-    return grey[:, :, (first + torch.arange(like.shape[2])).clamp(max=grey.shape[2] - 1)].to(like)
-
-
-def to_device(context: SegmentContext, device: torch.device) -> SegmentContext:
-    """`context` on `device`."""
-    on_device = {
-        field.name: part.to(device)
-        for field in fields(context)
-        if isinstance(part := getattr(context, field.name), Tensor)
-    }
-    return replace(context, **on_device)
-
-
 @dataclass(frozen=True, slots=True)
 class GuidedCall:
     """One call of the host's model at one noise level, on any of the latent's frames."""
@@ -325,17 +257,28 @@ class GuidedCall:
             None if part is None else part[..., frames, :, :]
             for part in (context.concat, context.concat_empty, context.vace, context.vace_empty)
         )
-        here = (frames, context.start, context.prompts.shape[1])
-        whole, layout = context.known.shape[2], context.layout
-        own = level is not None and takes_token_times(self.model)
-        inputs = ModelInputs(whole, place, level, concat, vace, *here, guided, None, layout, own)
+        empty = ModelInputs(
+            whole=context.known.shape[2],
+            place=place,
+            sigma_ratio=None,
+            concat=concat_empty,
+            vace=vace_empty,
+            frames=frames,
+            start=context.start,
+            total=context.prompts.shape[1],
+            guided=False,
+            layout=context.layout,
+        )
+        per_token = level is not None and takes_token_times(self.model)
+        inputs = replace(
+            empty, sigma_ratio=level, concat=concat, vace=vace, guided=guided, per_token=per_token
+        )
         if context.guides is not None:
             latents, places = context.guides.among(inputs.canvas_frames)
             if places:
                 positions = guide_positions(self.model, latents, places)
                 inputs = replace(inputs, guides=(latents, positions))
-        empty = (None, concat_empty, vace_empty)
-        return x_in, inputs, ModelInputs(whole, place, *empty, *here, False, None, layout)
+        return x_in, inputs, empty
 
     def batch(self, conds: list[Any], x: Latent, view: ModelInputs) -> list[Latent]:
         """The predictions for several conditionings, side by side where that is faster."""

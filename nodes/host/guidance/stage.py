@@ -36,6 +36,11 @@ class SigmaStage:
         """Whether other stages come before or after this one."""
         return self.continues or not self.ends_clean
 
+    @property
+    def first_frame(self) -> Latent | None:
+        """The first latent frame of the video, b c 1 y x; None unless all of it is footage."""
+        return None if bool(self.mask[:, :, 0].any()) else self.known[:, :, :1]
+
     def check_segments(self) -> None:
         """ConfigError: a segment needs the clean result of the one before it as its history."""
         if self.partial:

@@ -14,11 +14,10 @@ from ....sora_core.pipeline.temporal_plan import OVERLAP, TemporalPlan
 from ....sora_core.sampling.schedules import clip_shift, shifted_sigmas
 from ....sora_core.sampling.windows import Windows
 from ....sora_core.shapes import Grid
-from ..latents import canvas_latent_of
+from ..latents import canvas_latent_of, is_loop
 from ..models.model import HostModel
 from ..sampling import LatentDict
 from .conditioning_support import ConditioningSupport
-from .predict import is_loop
 from .trained_length import trained_latent_frames
 
 MEMORY_SHARE = 0.5  # share of a device's memory for activations; the rest is for weights

@@ -18,7 +18,8 @@ from ....sora_core.errors import ConfigError
 from ....sora_core.models.autoencoder import BLOCK_PLACES, MERGE, PIXEL_PATCH, Autoencoder
 from ....sora_core.models.chunked_codec import decode_chunks, encode_chunks
 from ....sora_core.shapes import COMPRESSION, Compression, Latent, Video
-from .model import HostLayers, patcher
+from .model import patcher
+from .transformer import HostLayers
 
 VAE = comfy.sd.VAE
 

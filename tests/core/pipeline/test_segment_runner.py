@@ -1,12 +1,14 @@
 """The runner samples segment by segment: seeds, hand-over, what a job restores, and drift."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from sora_core.pipeline.segment_runner import SegmentRunner, VideoTask
 from sora_core.sampling.drift import DriftMonitor
 from sora_core.sampling.noise import MAX_SEED
-from sora_core.sampling.segments import SegmentSettings
+from sora_core.sampling.segments import SegmentSettings, is_backward
 
 FRAMES, LENGTH = 11, 5
 STARTS = [0, 3, 6]
@@ -107,3 +109,59 @@ def test_drift_is_measured_in_the_scale_of_the_model():
         reports.append([each.colour for each in monitor.held])
     assert reports[1] == pytest.approx([2 * colour for colour in reports[0]], rel=1e-5)
     assert len(reports[0]) == 2
+
+
+def frame_before(value):
+    """Puts a latent frame of `value` before each segment but the first."""
+
+    def add(segment):
+        if segment.start == 0:
+            return segment
+        frame = torch.full_like(segment.known[:, :, :1], value)
+        known = torch.cat([frame, segment.known], dim=2)
+        mask = torch.cat([torch.zeros_like(segment.mask[:, :, :1]), segment.mask], dim=2)
+        return replace(segment, start=segment.start - 1, known=known, mask=mask)
+
+    return add
+
+
+def test_a_lead_frame_is_sampled_and_no_part_of_the_video():
+    task, plain, led = video(), Sampler(), Sampler()
+    whole, _ = runner(task, anchor=0.0).run(plain)
+    result, _ = replace(runner(task, anchor=0.0), add_lead=frame_before(9.0)).run(led)
+    assert torch.equal(result, whole)
+    for each, start in zip(led.tasks, STARTS, strict=True):
+        assert each.segment.start == start - each.lead == max(0, start - 1)
+        assert torch.equal(each.noise, task.noise[:, :, each.segment.frames])
+
+
+def test_a_segment_is_anchored_without_its_lead_frame():
+    task, leads = video(), []
+    for value in (0.0, 100.0):
+        sample = Sampler()
+        result, _ = replace(runner(task, anchor=1.0), add_lead=frame_before(value)).run(sample)
+        leads.append((result, sample.tasks[1].probe.statistics.mean))
+    torch.testing.assert_close(leads[0], leads[1])
+    plain = Sampler()
+    runner(task, anchor=1.0).run(plain)
+    torch.testing.assert_close(leads[0][1], plain.tasks[1].probe.statistics.mean)
+
+
+def test_another_lead_frame_redoes_the_segments_that_it_leads(tmp_path):
+    done = []
+    for value in (0.0, 0.0, 1.0):
+        sample = Sampler()
+        led = replace(runner(video()), add_lead=frame_before(value))
+        led.run(sample, led.open_job(tmp_path, ["model"], "a video"))
+        done.append([each.segment.index for each in sample.tasks])
+    assert done == [[0, 1, 2], [], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "backward"),
+    [(1, 0, True), (1, 0.5, True), (1, 1, False), (0, 0, False), (0.5, 0, False), (0, 1, False)],
+)
+def test_a_video_is_generated_backwards_where_only_its_end_is_known(first, last, backward):
+    mask = torch.ones(1, 1, FRAMES, 2, 2)
+    mask[:, :, 0, 0], mask[:, :, -1, 0] = first, last
+    assert is_backward(mask) == backward
