@@ -39,8 +39,8 @@ class SoraCaptionVideo(io.ComfyNode):
             display_name="Sora Caption Video",
             category="Sora/prompt",
             description="Describes footage as fully as a prompt should, so that you can change a "
-            "word and generate it again. Sora's own captioner knows the toy world of sora-mini, "
-            "and calls anything else unclear.",
+            "word and generate it again. Sora's own captioner covers the toy world of sora-mini, "
+            "and labels other footage as unclear.",
             inputs=[
                 io.MultiType.Input(
                     "video",

@@ -73,7 +73,7 @@ class SoraDataset(io.ComfyNode):
                     max=240.0,
                     step=0.01,
                     tooltip="Frames a second that are used; 0 keeps the rate of each file. "
-                    "sora-mini knows 8.",
+                    "sora-mini was trained at 8.",
                 ),
                 io.Int.Input(
                     "parts",

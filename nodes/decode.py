@@ -19,6 +19,7 @@ from .host.latents import (
     canvas_of,
     covered_canvas,
     footage_mask,
+    lost_footage,
     opened_frames,
     streams_of,
     video_alone,
@@ -32,7 +33,6 @@ from .host.sampling import progress
 from .host.sockets.checked import checked_inputs
 from .host.temp_files import temp_path
 from .host.vae.decode import VideoDecoding
-from .host.vae.lost_footage import lost_footage
 from .host.vae.sound import decoded_sound
 from .host.validation import checked_choice
 from .schema_inputs import choice_input, fps_input
@@ -219,8 +219,8 @@ class SoraDecodeVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         suffix = file_suffix(codec, container)
         crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
-        latent, heard = video_alone(latent), streams_of(latent["samples"])[1:]
-        if audio_vae is not None and not heard:
+        latent, sounds = video_alone(latent), streams_of(latent["samples"])[1:]
+        if audio_vae is not None and not sounds:
             raise ConfigError(
                 "audio_vae, and a latent without sound: connect the latent of a model that "
                 "generates video and sound, or disconnect audio_vae"
@@ -238,7 +238,7 @@ class SoraDecodeVideo(io.ComfyNode):
             if sound and audio is not None:
                 track = sound_alone(sound_from_audio(audio), size.frames, rate)
             elif sound and audio_vae is not None:
-                track = sound_alone(decoded_sound(audio_vae, heard[0]), size.frames, rate)
+                track = sound_alone(decoded_sound(audio_vae, sounds[0]), size.frames, rate)
             elif sound and encoded is not None and encoded.sound is not None:
                 track = retimed(encoded.sound, rate / encoded.canvas.fps)
             decoding = video_of(latent, samples, encoded, vae, smooth_joins)

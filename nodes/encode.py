@@ -45,7 +45,7 @@ class SoraEncodeCanvas(io.ComfyNode):
                     "audio_vae",
                     optional=True,
                     tooltip="The audio VAE of a model that generates video and sound, such as "
-                    "LTX-2: the sound of the footage is encoded and kept where the footage is.",
+                    "LTX-2: the sound of the footage is encoded, and stays where the footage is.",
                 ),
             ],
             outputs=[

@@ -11,10 +11,8 @@ from torch import Tensor
 from ..sora_core.canvas.canvas import Source
 from ..sora_core.canvas.encode import openness
 from ..sora_core.errors import ConfigError
-from ..sora_core.measure.drift import Drift
-from ..sora_core.measure.preservation import placed_psnr
-from ..sora_core.measure.seam_plot import seam_plot
-from ..sora_core.measure.seams import Seams, mask_joins, preserved_frames, steps
+from ..sora_core.measure.drift import Drift, placed_psnr
+from ..sora_core.measure.seams import Seams, mask_joins, preserved_frames, seam_plot, steps
 from ..sora_core.shapes import COMPRESSION, Frames
 from ..sora_core.video.frames import frames_from_images, images_from_frames
 from ..sora_core.video.reader import read_frames

@@ -6,9 +6,9 @@ from comfy_api.latest import io
 
 from ..sora_core.canvas.canvas import FITS, Canvas
 from ..sora_core.canvas.thumbnail import picture
-from .host.match_type import links_match_types
 from .host.media import IMAGE_FPS, Media, VideoInput, as_media
 from .host.temp_files import preview_files
+from .host.validation import links_match_types
 
 MAX_CANVAS_SECONDS = 3600.0
 

@@ -51,8 +51,8 @@ class SoraTrain(io.ComfyNode):
                 io.String.Input(
                     "name",
                     default="my_clips",
-                    tooltip="The run's folder in output/sora_training. A run of this name goes on "
-                    "if its settings are the same; more steps than before are allowed.",
+                    tooltip="The run's folder in output/sora_training. A run of this name "
+                    "continues if its settings are the same; more steps are allowed.",
                 ),
                 io.Int.Input(
                     "rank",

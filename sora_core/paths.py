@@ -1,4 +1,4 @@
-"""File names from users and workflows, joined to a folder that they cannot leave."""
+"""Paths: names from users and workflows within a folder, and the folder of the model files."""
 
 import os
 import unicodedata
@@ -56,3 +56,13 @@ def _problem(part: str) -> str | None:
 
 def _refusal(name: str, problem: str) -> PathError:
     return PathError(f"name {ascii(name)[:60]} {problem}"[:200])
+
+
+def released_folder() -> Path:
+    """`models` of a checkout or of the ComfyUI pack; a wheel has the same files in the package.
+
+    There they are `sora_core/weights`, since `sora_core/models` holds the networks' source.
+    """
+    package = Path(__file__).resolve().parent
+    packaged = package / "weights"
+    return packaged if packaged.is_dir() else package.parent / "models"

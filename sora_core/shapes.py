@@ -46,7 +46,7 @@ class Size:
             raise SizeError(f"{self.frames} frames: choose from 1 to {MAX_FRAMES} frames")
 
     @classmethod
-    def lasting(cls, width: int, height: int, seconds: float, fps: float) -> "Size":
+    def of_duration(cls, width: int, height: int, seconds: float, fps: float) -> "Size":
         """The size of a video of `seconds` at `fps`; 0 seconds is a single frame.
 
         SizeError for an fps outside (0, 240], a negative duration, and more than MAX_FRAMES frames.

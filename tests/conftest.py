@@ -12,8 +12,9 @@ import pytest
 from jaxtyping import install_import_hook
 
 import tests.support.shapes
+from tests.support.compiled import store_compiled
 from tools.client import Client
-from tools.host import Server, bring_host
+from tools.host import ROOT, Server, bring_host
 from tools.run import own_python, tree
 
 CHECKED = ["sora_core.models", "sora_core.sampling", "sora_core.shapes"]  # numba compiles the world
@@ -49,6 +50,10 @@ def server(
 def client(server: Server) -> Client:
     """A client of its own for each test, so that no test hears another's events."""
     return Client(server.client.url)
+
+
+def pytest_collection_finish() -> None:
+    store_compiled(ROOT)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

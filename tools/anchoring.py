@@ -83,7 +83,7 @@ def main() -> None:
         for name, hold in holds.items():
             found = Found([], [], [])
             for seed, shot in enumerate(SHOTS):
-                paint_long(pipeline, drift, hold, shot, seed, options, colours, found)
+                generate_long(pipeline, drift, hold, shot, seed, options, colours, found)
             print(f"{drift:11} {name:10} {most(found.generated_frames)}", flush=True)
             if hold is fixed:
                 print(f"{drift:11} by itself  {most(found.free)}; read {most(found.read)}")
@@ -110,8 +110,8 @@ def following(colours: Tensor) -> Hold:
     def hold(denoise: Denoise, like: Statistics, reading: StatisticsProbe) -> Denoise:
         def held(x: Latent, sigma: Sigma) -> Latent:
             clean = denoise(x, sigma)
-            wander = SegmentDrift.between(0, Statistics.from_latent(clean), like, colours)
-            strength = min(1.0, max(wander.colour / COLOUR, abs(wander.contrast) / CONTRAST))
+            apart = SegmentDrift.between(0, Statistics.from_latent(clean), like, colours)
+            strength = min(1.0, max(apart.colour / COLOUR, abs(apart.contrast) / CONTRAST))
             return anchor(lambda x, sigma: clean, like, strength, reading)(x, sigma)
 
         return held
@@ -120,7 +120,7 @@ def following(colours: Tensor) -> Hold:
 
 
 @torch.inference_mode()
-def paint_long(
+def generate_long(
     pipeline: Pipeline,
     drift: str,
     hold: Hold,
@@ -138,12 +138,12 @@ def paint_long(
     plan = TemporalPlan(grid, Windows(length, OVERLAP), False, True, True)
     scale = GuidanceScale(settings.guidance, interval=(settings.guided_to, 1.0))
     script = read_script(pipeline, shot, "", canvas)
-    painter = GuidedDenoiser(network, script, scale, plan, settings.easing)
+    guided = GuidedDenoiser(network, script, scale, plan, settings.easing)
     sigmas = shifted_sigmas(options.steps, clip_shift(replace(grid, frames=length)))
     noise = seeded_noise(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))
 
     def generated(link: Segment, hold: Hold) -> tuple[Statistics, Latent, StatisticsProbe]:
-        denoise, reading = painter.denoiser((link.known, link.mask), link.start), StatisticsProbe()
+        denoise, reading = guided.denoiser((link.known, link.mask), link.start), StatisticsProbe()
         if link.reference is not None:
             denoise = hold(denoise, link.reference, reading)
         denoise = keep_known(denoise, link.known, link.mask)
@@ -151,7 +151,7 @@ def paint_long(
         latent = sampler_named("euler", seed + link.index, part)(denoise, part, sigmas)
         return Statistics.from_latent(latent), latent, reading
 
-    def paint(link: Segment) -> Latent:
+    def sample(link: Segment) -> Latent:
         own, latent, reading = generated(link, hold)
         if link.reference is not None:
             found.generated_frames.append(
@@ -166,7 +166,7 @@ def paint_long(
         return latent
 
     known, mask = torch.zeros_like(noise), torch.ones(1, 1, *grid.shape)
-    generate_segments(paint, known, mask, length, SEGMENT_SETTINGS)
+    generate_segments(sample, known, mask, length, SEGMENT_SETTINGS)
 
 
 def most(parts: Sequence[SegmentDrift]) -> str:

@@ -118,7 +118,7 @@ def inpainting_graph() -> Graph:
         ),
         **generation_nodes("edit", "A red ball rolls to the left on grass."),
         "images": node("SoraDecodeFrames", latent=["latent", 0], vae=["model", 2]),
-        "save": combine_video(["images", 0], "inpainted"),
+        "save": combine_video(["images", 0], "inpainting"),
     }
 
 
@@ -139,7 +139,11 @@ def colour_match_graph() -> Graph:
     }
 
 
-GRAPHS = {"extended": extension_graph, "inpainted": inpainting_graph, "matched": colour_match_graph}
+GRAPHS = {
+    "extended": extension_graph,
+    "inpainting": inpainting_graph,
+    "matched": colour_match_graph,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -204,10 +208,10 @@ def nodes_of(known: dict[str, dict], pack: str) -> list[str]:
 
 def preserved(name: str, frames: Frames) -> str:
     """How close the footage in a result is to its source, after VideoHelperSuite compressed it."""
-    source = frames_of_video((FOOTAGE / (SECOND if name == "inpainted" else CLIP)).read_bytes())
+    source = frames_of_video((FOOTAGE / (SECOND if name == "inpainting" else CLIP)).read_bytes())
     count = min(len(source), len(frames))
     first, second = source[:count].astype(float), frames[:count, :, :SIDE].astype(float)
-    if name == "inpainted":  # the border of the picture is outside of the mask
+    if name == "inpainting":  # the border of the picture is outside of the mask
         first, second = first[:, :8], second[:, :8]
     difference = np.abs(first - second).mean()
     return f"first {count} frames differ from the source by {difference:.1f} of 255"

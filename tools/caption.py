@@ -1,7 +1,7 @@
-"""Captions the clips of a folder with a language model that sees, loaded by a ComfyUI.
+"""Captions the clips of a folder with a language model that takes pictures, loaded by a ComfyUI.
 
 `python -m sora_core caption FOLDER` asks Sora's own captioner instead. Both write the same
-manifest, and go on with it where they were stopped.
+manifest, and continue it after a stop.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tools.graph import Graph, completed
 
 Node = dict[str, Any]
 
-UNSAID = 0.0  # what a language model says of its own certainty
+UNKNOWN_CERTAINTY = 0.0  # a language model gives none
 SILENCE = aiohttp.ClientTimeout(total=None, sock_read=60)  # a long clip takes as long as it takes
 TOO_LARGE = 413
 
@@ -34,13 +34,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     loader = node("CLIPLoader", clip_name=options.clip, type=options.type)
     try:
-        tell = asking(Client(options.server.rstrip("/")), loader, options.seed)
-        print(recaption(options.folder, options.manifest, tell))
+        caption_file = asking(Client(options.server.rstrip("/")), loader, options.seed)
+        print(recaption(options.folder, options.manifest, caption_file))
     except (SoraError, GraphError, aiohttp.ClientError, TimeoutError) as error:
         print(error or "the server does not answer")
         return 1
     except KeyboardInterrupt:
-        print("\nstopped: the same command goes on")
+        print("\nstopped: the same command continues")
         return 130
     return 0
 
@@ -56,12 +56,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help=f"JSON lines, gone on with; by default FOLDER/{CAPTION_MANIFEST}",
     )
-    parser.add_argument("--seed", type=int, default=0, help="another seed says it in other words")
+    parser.add_argument("--seed", type=int, default=0, help="another seed chooses other words")
     return parser.parse_args(arguments)
 
 
 def asking(client: Client, loader: Node, seed: int) -> Callable[[Path], Entry]:
-    """What has the model behind `loader` tell a clip, which it is sent.
+    """A function that uploads a clip and returns the caption of the model behind `loader`.
 
     A plain picture is asked about first: what fails there would fail for each clip, and raises
     GraphError. What fails for one clip alone raises MediaError.
@@ -73,9 +73,11 @@ def asking(client: Client, loader: Node, seed: int) -> Callable[[Path], Entry]:
     def ask(footage: Node) -> Caption:
         run = client.run(completed(question(loader, footage, seed), known), seconds=None)
         displayed = run.outputs()
-        return Caption(displayed["long"]["text"][0], displayed["short"]["text"][0], UNSAID)
+        return Caption(
+            displayed["long"]["text"][0], displayed["short"]["text"][0], UNKNOWN_CERTAINTY
+        )
 
-    def tell(path: Path) -> Entry:
+    def caption_file(path: Path) -> Entry:
         name = f"{client.id}{path.suffix.lower()}"
         try:
             asyncio.run(upload(client.url, path, name))
@@ -88,7 +90,7 @@ def asking(client: Client, loader: Node, seed: int) -> Callable[[Path], Entry]:
             raise MediaError("too large: start ComfyUI with more --max-upload-size") from error
 
     ask(node("EmptyImage", width=64, height=64))
-    return tell
+    return caption_file
 
 
 async def upload(url: str, path: Path, name: str) -> None:
@@ -104,7 +106,7 @@ async def upload(url: str, path: Path, name: str) -> None:
 
 
 def question(loader: Node, footage: Node, seed: int) -> Graph:
-    """The graph that asks the model what the footage shows, in full and in short."""
+    """The graph that asks the model for a full and a short description of the footage."""
     asked = {"video": ["footage", 0], "clip": ["clip", 0], "captioner": "language model"}
     return {
         "clip": loader,

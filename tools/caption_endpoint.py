@@ -1,4 +1,4 @@
-"""Captions the clips of a folder with a language model that sees, behind an OpenAI-style endpoint.
+"""Captions the clips of a folder with a language model that takes pictures, at an OpenAI-style URL.
 
     python -m tools.caption_endpoint FOLDER --model NAME [--url http://127.0.0.1:11434/v1]
 

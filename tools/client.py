@@ -42,7 +42,7 @@ class Run:
     previews: list[bytes] = field(default_factory=list)
 
     def outputs(self) -> dict[str, dict[str, Any]]:
-        """What each output node shows, by its key; cached ones are among them."""
+        """The displayed outputs of each output node by its key, cached ones included."""
         return {data["node"]: data["output"] for kind, data in self.events if kind == "executed"}
 
     def executed(self) -> list[str]:
@@ -95,7 +95,7 @@ class Client:
         self.post("/interrupt", {})
 
     def nodes(self) -> dict[str, dict[str, Any]]:
-        """Every node the server knows, by id."""
+        """Every node of the server, by id."""
         return self.get("/object_info")
 
     def completed(self, graph: Graph) -> Graph:

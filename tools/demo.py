@@ -75,9 +75,9 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
     CACHE.mkdir(exist_ok=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="demo-") as base:
-        say("starting ComfyUI")
+        print_over("starting ComfyUI")
         with Server(tree, Path(base), output=OUTPUT) as server:
-            say(f"starting ComfyUI {time.time() - options.started:4.0f} s", end="\n")
+            print_over(f"starting ComfyUI {time.time() - options.started:4.0f} s", end="\n")
             require_nodes(server, graph)
             run = server.client.run(server.client.completed(graph), Progress(graph))
             report(run, options.started)
@@ -107,15 +107,15 @@ class Progress:
         if kind == "progress" and data["max"] > 1:
             title = self.graph[data["node"]]["_meta"]["title"]
             self.line = f"{title} {data['value']}/{data['max']} {time.time() - self.began:4.1f} s"
-            say(self.line)
+            print_over(self.line)
         elif kind in ("executing", "execution_success"):
             self.began = time.time()
             if self.line:
-                say(self.line, end="\n")
+                print_over(self.line, end="\n")
             self.line = ""
 
 
-def say(line: str, end: str = "") -> None:
+def print_over(line: str, end: str = "") -> None:
     """Overwrites the current line of a terminal; elsewhere only finished lines appear."""
     if sys.stdout.isatty():
         print(f"\r\033[K{line}", end=end, flush=True)

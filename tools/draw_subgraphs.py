@@ -21,7 +21,7 @@ SUBGRAPHS = ROOT / "subgraphs"
 CATEGORY = "Video generation and editing/Sora"  # beside the host's own blueprints of that kind
 OUTSIDE = ("LoadImage", "LoadVideo", "SaveVideo")
 SIZE_ID = "100"
-SIZE = {  # what a small model is given to paint, whatever the size of the footage
+SIZE = {  # the size that a small model samples, whatever that of the footage
     "class_type": "SoraCanvas",
     "inputs": {"aspect": "custom", "width": 64, "height": 64, "seconds": 2.0, "fps": 8.0},
     "_meta": {"title": "Size"},
@@ -55,7 +55,7 @@ JOBS = {
     ),
     "Extend Video (sora-mini)": Job(
         "extend_video",
-        "Footage that goes on, or what came before it.",
+        "Footage continued, or what came before it.",
         (("Prompt", "text"), ("Extend Video", "seconds"), ("Extend Video", "direction"), *SIDES),
         ("continue video", "longer", "extend"),
     ),
@@ -67,7 +67,7 @@ JOBS = {
     ),
     "Edit Video (sora-mini)": Job(
         "edit_video",
-        "Footage painted over as a prompt says.",
+        "Footage changed by a prompt.",
         (
             ("Prompt", "text"),
             *(("Edit Video", name) for name in ("firmness", "start", "seconds")),

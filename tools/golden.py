@@ -65,7 +65,7 @@ def main() -> int:
         return 0
     known = json.loads(options.file.read_text())
     if known["machine"] != found["machine"]:
-        print(f"recorded on {known['machine']}, this is {found['machine']}: record anew")
+        print(f"recorded on {known['machine']}, this is {found['machine']}: record again")
         return 1
     names = known.keys() | found.keys()
     wrong = sorted(name for name in names if known.get(name) != found.get(name))

@@ -101,7 +101,7 @@ TRAINED = {
         shift="8",
         sampling="uni_pc, 20 steps, scale 5",
         advice="1280x704 and 704x1280 are the trained sizes: smaller ones look worse. A noise "
-        "level for each token: the image is shown clean.",
+        "level for each token: the image is conditioned without noise.",
     ),
     "host_hunyuan15_image_to_video": Trained(
         model="HunyuanVideo 1.5 image to video, 720p",
@@ -119,7 +119,7 @@ TRAINED = {
         fps=25,
         shift="part of its own list of noise levels",
         sampling="euler, 8 steps, scale 1",
-        advice="Video and sound are one latent: Sora Guider keeps the image in the video, and the "
+        advice="Video and sound are one latent: Sora Guider holds the image in the video, and the "
         "sound is free. Sizes are multiples of 32, lengths 1 more than a multiple of 8. This graph "
         "needs a ComfyUI with LTX-2, such as 0.33.",
     ),

@@ -145,7 +145,7 @@ WAYS = {"chain": chain, "windows": windows, "loop": loop}
 
 
 def workflow(variant: str) -> Graph:
-    """A long video painted in that way, with fresh noise at each step, as a latent file."""
+    """A long video sampled like that, with fresh noise at each step, as a latent file."""
     nodes = WAYS[variant]()
     nodes["guider"][1]["latent"] = ["latent", 0]
     nodes |= {
@@ -181,7 +181,7 @@ def there_already(run: Run) -> Done:
 
 
 def lasted(server: Server, graph: Graph) -> float:
-    """For how many seconds the job runs, made anew by a server that has been at work before."""
+    """The seconds that the job takes on a server that has run it before."""
     forget(server)
     observed: list[float] = []
     server.client.run(
@@ -197,7 +197,7 @@ def forget(server: Server) -> None:
 
 
 def kill_after(server: Server, graph: Graph, seconds: float) -> tuple[float, Done]:
-    """Begins the job anew and kills the server so many seconds after it began to run; gives them,
+    """Restarts the job and kills the server so many seconds after it began to run; returns them,
     and how much was done by then."""
     forget(server)
     running = threading.Event()

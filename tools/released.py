@@ -21,7 +21,7 @@ WORKFLOWS = ROOT / "workflows"
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 
 Infos = dict[str, dict[str, Any]]
-"""What ComfyUI tells its page of each node, by id."""
+"""What ComfyUI sends to its page about each node, by id."""
 
 
 def keep(version: str, released: Path = RELEASED) -> Path:
@@ -90,4 +90,4 @@ def read(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(f"kept in {keep(pack_version()).relative_to(ROOT)}")
+    print(f"stored in {keep(pack_version()).relative_to(ROOT)}")

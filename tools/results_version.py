@@ -2,7 +2,7 @@
 
 `python -m tools.results_version` records them once the version is raised. A tiny model with random
 weights computes them, and few of them are compared with a tolerance, so that they hold on every
-machine. Whether a refactor moved a bit on this machine is for `python -m tools.golden` to say.
+machine. `python -m tools.golden check` finds whether a refactor changed a bit on this machine.
 """
 
 import importlib

@@ -220,7 +220,7 @@ if not _has_ops():
 
 
 def bring_browser() -> None:
-    """Makes sure that the browser tests find a Chromium; SetupError says how to get one."""
+    """Makes sure that the browser tests find a Chromium; else SetupError with the fix."""
     if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         return
     if shutil.which("apt-get") and os.geteuid() == 0:

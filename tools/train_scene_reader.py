@@ -1,4 +1,4 @@
-"""Trains the scene reader on true clips of the town; a run goes on where it stopped.
+"""Trains the scene reader on true clips of the town; a stopped run continues.
 
 python -m tools.train_scene_reader --out models/scene-reader.safetensors
 """

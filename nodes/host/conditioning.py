@@ -10,9 +10,8 @@ from torch import Tensor
 from ...sora_core.errors import ConfigError
 from ...sora_core.models.prompt_schedule import scheduled_text
 from ...sora_core.sampling.prompt_spans import span_weights, spans_of
-from .latents import canvas_latent_of
+from .latents import LatentDict, canvas_latent_of
 from .models.model import TextCond
-from .sampling import LatentDict
 
 Conds = list[dict[str, Any]]
 """Conditionings in the form of the host's samplers."""

@@ -44,7 +44,7 @@ def generate_text(
     tokens = clip.tokenize(prompt, image=images, skip_template=False, min_length=1, thinking=False)
     if images is not None and not has_image(tokens):
         raise ConfigError(
-            "clip: this language model sees no pictures: connect one that does, such as Qwen3-VL "
+            "clip: this language model takes no images: connect one that does, such as Qwen3-VL "
             "or Gemma 4"
         )
     try:

@@ -176,12 +176,12 @@ class Canvas:
     prompts: tuple[PromptSpan, ...] = ()
 
     def __post_init__(self) -> None:
-        Size.lasting(self.width, self.height, self.seconds, self.fps)
+        Size.of_duration(self.width, self.height, self.seconds, self.fps)
 
     @property
     def size(self) -> Size:
         """The requested pixels and frames."""
-        return Size.lasting(self.width, self.height, self.seconds, self.fps)
+        return Size.of_duration(self.width, self.height, self.seconds, self.fps)
 
     @property
     def last(self) -> float:

@@ -38,7 +38,7 @@ def encode_canvas(
     Footage is known in whole pieces: latent frames all of whose frames it covers, and in each the
     tokens (two cells a side) all of whose pixels it covers; a token is as open as its most open
     pixel. Footage too short for any latent frame, as a still is, stands for the whole of the one
-    that holds its middle. What is not known is encoded as if the footage's edges went on.
+    that holds its middle. Open pixels are encoded as if the footage's edges were repeated.
     """
     known, mask, starts, partial = _encode_placements(
         canvas, encode, channels, compression, allocate
@@ -123,7 +123,7 @@ def _encode_placements(
 def _may_join(canvas: Canvas, mask: Mask, at: int) -> bool:
     """Whether footage yet to be placed beneath can still make a join of latent frame `at`."""
     if at == 0 or canvas.ring or any(each.is_latent for each in canvas.placements):
-        return False  # of a latent nobody knows the first frame, and a loop has none
+        return False  # a latent's first frame is unknown, and a loop has none
     before, here = mask[:, :, at - 1], mask[:, :, at]
     return bool((before > 0).all() and ((here == 0) | (here == 1)).all())
 

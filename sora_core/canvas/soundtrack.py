@@ -56,15 +56,15 @@ def canvas_sound(canvas: Canvas) -> AudioTrack | None:
     silence is elsewhere. Where several lie, the latest with a sound is heard alone. The rate is the
     highest among them, and what has another is resampled.
     """
-    heard = [
+    audible = [
         (placement, info) for placement in canvas.placements if (info := _media_info(placement))
     ]
-    if not heard:
+    if not audible:
         return None
-    rate = known_rate(max(info.rate for _, info in heard))
-    channels = max(info.channels for _, info in heard)
+    rate = known_rate(max(info.rate for _, info in audible))
+    channels = max(info.channels for _, info in audible)
     total = sample_count(canvas, rate)
-    parts = [part for each in heard for part in _parts(canvas, *each, rate, total)]
+    parts = [part for each in audible for part in _parts(canvas, *each, rate, total)]
     return AudioTrack(_mixed(parts, rate, channels, total), rate, channels)
 
 

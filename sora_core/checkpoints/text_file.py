@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import ConfigError, WeightsError
 from ..models.text_encoder import TextConfig, TextEncoder
 from ..models.tokenizer import Tokenizer
-from ..released import released_folder
+from ..paths import released_folder
 from .safetensors_io import Header, read_header, read_tensors, write_tensors
 
 FORMAT = "sora text 1"

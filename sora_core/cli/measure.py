@@ -11,13 +11,16 @@ from ..checkpoints.text_file import SHIPPED_TEXT_ENCODER as TEXT_ENCODER
 from ..checkpoints.text_file import load_text
 from ..errors import ConfigError, SizeError
 from ..measure import expansion
-from ..measure.calibration import calibrated, calibration_trials, strange_figures, write_certainty
 from ..measure.captions import (
     QuestionRow,
+    calibrated,
+    calibration_trials,
     caption_figures,
     captioned_clips,
     expanded_wishes,
     readings,
+    strange_figures,
+    write_certainty,
 )
 from ..measure.classifier import (
     CLASSIFIER_PATH,
@@ -27,12 +30,11 @@ from ..measure.classifier import (
     right_shares,
     true_results,
 )
+from ..measure.edit_cases import EditRunner
 from ..measure.edit_report import EDITS, Claim, claims
-from ..measure.edit_runner import EditRunner
 from ..measure.fidelity import SampleSettings, canvas_of_size, clip_requests, generated_clips
-from ..measure.heldout_clips import heldout_clips
+from ..measure.heldout_clips import heldout_clips, reconstructed_clips, reconstruction_figures
 from ..measure.prompt_facts import read_cases
-from ..measure.reconstruction import reconstructed_clips, reconstruction_figures
 from ..measure.report import Figure, write_json
 from ..measure.text import size_figures, text_figures
 from ..measure.world import command as world

@@ -118,10 +118,10 @@ def run(args: Namespace) -> str | None:
         recipe=recipe,
         root=args.root,
         resume=args.resume,
-        on_progress=partial(say_progress, args.part),
+        on_progress=partial(print_training, args.part),
         start=args.start,
     )
-    prepare(job, args.processes, say_shard)
+    prepare(job, args.processes, print_shard)
     if not args.prepare:
         distributed.run(job, args.processes)
     return None
@@ -142,22 +142,22 @@ def run_town(args: Namespace) -> None:
         recipe=recipe,
         root=args.root,
         resume=args.resume,
-        on_progress=partial(say_progress, args.part),
+        on_progress=partial(print_training, args.part),
         start=args.start,
         share=args.share,
     )
-    job.prepare(say_shard)
+    job.prepare(print_shard)
     if not args.prepare:
         distributed.run(job, args.processes)
 
 
-def say_shard(what: str, done: int, total: int) -> None:
+def print_shard(what: str, done: int, total: int) -> None:
     """Prints the progress of a preparation, in place."""
     sys.stdout.write(f"\r{what} {done}/{total}" + ("\n" if done == total else ""))
     sys.stdout.flush()
 
 
-def say_progress(part: str, progress: Progress) -> None:
+def print_training(part: str, progress: Progress) -> None:
     """Prints a line with step, loss, speed and remaining time."""
     sys.stdout.write(
         f"{part} {progress.step}/{progress.steps}  loss {progress.loss:.4f}  "

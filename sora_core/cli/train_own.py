@@ -26,7 +26,7 @@ from ..training.own.settings import (
 from ..training.parallel import PARALLEL, joined, launched
 from ..training.sharded_checkpoint import ShardedFolder
 from ..training.trainer import Progress
-from .train_plan import add_plan_arguments, lost_lines, plan_of, say_encoded
+from .train_plan import add_plan_arguments, lost_lines, plan_of, print_encoded
 
 DEFAULTS = OwnSettings()
 
@@ -114,10 +114,10 @@ class OwnJob:
             self.plan,
             self.settings,
             self.folder,
-            say_step,
+            print_step,
             cache_folder=self.cache,
-            on_clip=say_encoded,
-            on_lost=say_lost,
+            on_clip=print_encoded,
+            on_lost=print_lost,
             ranks=ranks,
             device=device,
         )
@@ -155,7 +155,7 @@ def run(args: Namespace) -> None:
         job.train(Ranks(), device)
 
 
-def say_step(progress: Progress) -> None:
+def print_step(progress: Progress) -> None:
     """Prints a line with step, loss, speed and remaining time."""
     sys.stdout.write(
         f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  "
@@ -164,7 +164,7 @@ def say_step(progress: Progress) -> None:
     sys.stdout.flush()
 
 
-def say_lost(lost: Sequence[Dropped]) -> None:
+def print_lost(lost: Sequence[Dropped]) -> None:
     """Prints a line for each clip that training goes without."""
     sys.stdout.write("".join(f"{line}\n" for line in lost_lines(lost)))
 

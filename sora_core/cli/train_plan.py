@@ -75,7 +75,7 @@ def run(args: Namespace) -> str:
         write_plan(args.json, plan)
     lines = list(table_lines(plan))
     if args.encode:
-        lines += lost_lines(encode_plan(plan, open_cache(args.cache, args.model), say_encoded))
+        lines += lost_lines(encode_plan(plan, open_cache(args.cache, args.model), print_encoded))
     return "\n".join(lines)
 
 
@@ -98,7 +98,7 @@ def plan_of(args: Namespace) -> Plan:
     )
     text_file = args.model if holds_text(args.model) else SHIPPED_TEXT_ENCODER
     tokenizer = read_text_config(text_file)[1]
-    return plan_folder(args.folder, settings, tokenizer, say_planned)
+    return plan_folder(args.folder, settings, tokenizer, print_planned)
 
 
 def with_estimates(
@@ -115,16 +115,16 @@ def with_estimates(
     return replace(plan, estimates=cost, warnings=warnings)
 
 
-def say_planned(done: int, total: int) -> None:
+def print_planned(done: int, total: int) -> None:
     """Updates a line of progress on stderr, if that is a terminal."""
-    _say("planned", done, total)
+    _print_line("planned", done, total)
 
 
-def say_encoded(done: int, total: int) -> None:
+def print_encoded(done: int, total: int) -> None:
     """Updates a line of progress on stderr, if that is a terminal."""
-    _say("encoded", done, total)
+    _print_line("encoded", done, total)
 
 
-def _say(what: str, done: int, total: int) -> None:
+def _print_line(what: str, done: int, total: int) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{what} {done}/{total}" + "\n" * (done == total))

@@ -8,7 +8,7 @@ from ..measure.report import Figure, write_json
 from ..training.own.plan import read_plan
 from ..training.town_runs import RELEASED
 from ..world.sheet import contact_sheet
-from .train_plan import say_encoded
+from .train_plan import print_encoded
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def run(args: Namespace) -> str:
     plan = read_plan(args.plan)
     pipeline = tuned_pipeline(args.model, args.weights)
     settings = RecallSettings(steps=args.steps, guidance=args.guidance, seed=args.seed)
-    found = list(recalled_clips(pipeline, plan, settings, say_encoded))
+    found = list(recalled_clips(pipeline, plan, settings, print_encoded))
     lines = [
         f"{one.clip.source} @{one.clip.start:.2f}s: autoencoder {one.by_autoencoder:.3f}, "
         f"model {one.by_model:.3f}"

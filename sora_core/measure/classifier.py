@@ -16,7 +16,7 @@ from ..shapes import Frames
 from ..video.frames import video_from_frames
 from ..world.render import render
 from ..world.scene import sample_scene
-from .reconstruction import through
+from .heldout_clips import through
 from .report import Figure
 
 CLASSIFIER_PATH = MODELS / "reader.safetensors"

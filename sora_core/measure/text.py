@@ -14,7 +14,7 @@ from torch.nn.functional import cosine_similarity, one_hot
 from ..models.text_encoder import TextConfig, TextEncoder, encode
 from ..models.tokenizer import Tokenizer
 from ..training.sentences import Sentences, labelled_captions, shuffled
-from ..training.texts import Texts, calibration_texts
+from ..training.text import Texts, calibration_texts
 from ..training.thinning import thin_out
 from .report import Figure
 

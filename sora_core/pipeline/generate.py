@@ -27,8 +27,8 @@ from ..models.chunked_codec import encode_chunks
 from ..models.dit import DiT
 from ..models.text_encoder import TextEncoder, encode
 from ..models.tokenizer import Tokenizer
+from ..paths import released_folder
 from ..prompts.sanitize import clean_prompt
-from ..released import released_folder
 from ..resume.fingerprint import tensor_sample
 from ..sampling.drift import DriftMonitor
 from ..sampling.guidance import GuidanceScale

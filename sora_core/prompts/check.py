@@ -55,9 +55,9 @@ def _unlike(stated: list[StatedThing], answered: list[StatedThing]) -> Iterator[
 def _barred(stated: Facts, answered: Facts, answer: str) -> list[str]:
     """The values and words that the prompt excludes and the answer states."""
     meant = {(meaning.slot, meaning.value) for _, meaning in answered.mentions}
-    heard = {word.text for word in words(answer)} - {*answered.refused}
+    answer_words = {word.text for word in words(answer)} - {*answered.refused}
     barred = [value for slot, value in sorted(stated.excluded) if (slot, value) in meant]
-    return [*barred, *(word for word in stated.refused if word in heard)]
+    return [*barred, *(word for word in stated.refused if word in answer_words)]
 
 
 def film_faults(prompt: str, answer: str, cinema: Cinema, quiet: frozenset[str]) -> list[str]:

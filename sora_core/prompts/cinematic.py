@@ -80,13 +80,13 @@ def read_cinema() -> Cinema:
 
 def film_facts(text: str, cinema: Cinema) -> FilmFacts:
     """The facts in `text`; a value after "no" or "without" gets the tag "slot:no value"."""
-    heard = words(text)
-    spans = _refusals(heard, len(text), cinema)
+    parsed = words(text)
+    spans = _refusals(parsed, len(text), cinema)
     tags: set[str] = set()
     mentions: list[tuple[str, str]] = []
     nouns: dict[str, str] = {}
     for slot, phrases in cinema.phrases.items():
-        for found in phrases.find(heard):
+        for found in phrases.find(parsed):
             if found.meaning is None:
                 continue
             denied = any(start <= found.start < end for start, end in spans)
@@ -94,14 +94,14 @@ def film_facts(text: str, cinema: Cinema) -> FilmFacts:
             if not denied:
                 mentions.append((slot, found.text))
                 nouns.setdefault(f"{slot}:{found.meaning.value}", found.text)
-    refused = {w.text for w in heard if any(s <= w.start < e for s, e in spans)}
+    refused = {w.text for w in parsed if any(s <= w.start < e for s, e in spans)}
     return FilmFacts(frozenset(tags), tuple(mentions), frozenset(refused), nouns)
 
 
-def _refusals(heard: list[Word], end: int, cinema: Cinema) -> list[tuple[int, int]]:
+def _refusals(parsed: list[Word], end: int, cinema: Cinema) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     start = -1
-    for word in heard:
+    for word in parsed:
         if start >= 0 and (word.is_mark or word.text in cinema.enders):
             spans.append((start, word.start))
             start = -1

@@ -121,14 +121,14 @@ def _as_caption(prompt: str, world: World, full: bool, seed: int, before: str) -
 
 def _retained(stated: Facts, world: World, caption: str) -> tuple[str, ...]:
     """The stated facts, with the words for each in the caption where these are others."""
-    heard = " ".join(word.text for word in words(caption))
+    caption_words = " ".join(word.text for word in words(caption))
     retained = []
     for text, meaning in stated.mentions:
-        other = f" {text} " not in f" {heard} " and meaning.slot != "verb"
+        other = f" {text} " not in f" {caption_words} " and meaning.slot != "verb"
         known = f' as "{world.first(meaning.slot, meaning.value)}"' if other else ""
         retained.append(f"{meaning.slot}: {text}{known}")
     retained += [f"without {text}" for text in (*stated.denied, *stated.refused)]
-    return (*retained, *(f'spelling: {heard} as "{meant}"' for heard, meant in stated.misspelt))
+    return (*retained, *(f'spelling: {typed} as "{meant}"' for typed, meant in stated.misspelt))
 
 
 def _difference(stated: Facts, facts: Facts) -> tuple[str, ...]:

@@ -76,11 +76,11 @@ def consistent(texts: list[str]) -> list[str]:
     leading = ""
     done = []
     for text in texts:
-        heard = words(text)
-        if heard and heard[0].text in PRONOUNS and leading:
-            text = f"The {leading}{text[heard[0].end :]}"
-            heard = words(text)
-        nouns = _nouns(heard, ends, known)
+        parsed = words(text)
+        if parsed and parsed[0].text in PRONOUNS and leading:
+            text = f"The {leading}{text[parsed[0].end :]}"
+            parsed = words(text)
+        nouns = _nouns(parsed, ends, known)
         for noun in reversed(nouns):
             full = known.get(noun.name)
             settled = noun.article != "the" or noun.name in scenery
@@ -96,17 +96,17 @@ def consistent(texts: list[str]) -> list[str]:
     return done
 
 
-def _nouns(heard: list[Word], ends: frozenset[str], known: Collection[str]) -> list[_Noun]:
+def _nouns(parsed: list[Word], ends: frozenset[str], known: Collection[str]) -> list[_Noun]:
     """The noun phrases of a text: an article and the words up to a verb or preposition.
 
     "The fox darts" is about the fox if a fox is `known`; "a fox darts" may be about fox darts.
     """
     found = []
-    for i, word in enumerate(heard):
+    for i, word in enumerate(parsed):
         if word.text not in ARTICLES:
             continue
         noun_words: list[Word] = []
-        for after in heard[i + 1 : i + 7]:
+        for after in parsed[i + 1 : i + 7]:
             if after.is_mark or after.text in ends or after.text in ARTICLES:
                 break
             if noun_words and (after.text.endswith("ing") or after.text == "with"):

@@ -1,11 +1,50 @@
-"""The vocabulary of the small world, and the English around it."""
+"""The vocabulary of the small world, the English around it, and the spelling of both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .spelling import Spelling
 from .words import LEXICON, Meaning, Phrases, inflected, read_data
+
+SHORT_WORD = 4  # letters: short words have too many neighbours, so only swaps are corrected there
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The words that corrections can yield, and all words that need no correction."""
+
+    meant: tuple[str, ...]
+    correct: frozenset[str]
+
+    @classmethod
+    def of(cls, known: Iterable[str], others: Iterable[str]) -> "Spelling":
+        """A spelling that corrects towards `known` words; `others` are correct and stay."""
+        vocabulary = frozenset(known)
+        long = sorted(word for word in vocabulary if len(word) >= SHORT_WORD and word.isalpha())
+        return cls(tuple(long), vocabulary | frozenset(others))
+
+    def mend(self, word: str) -> str:
+        """The known word one edit away from `word`, swapped letters first, or `word` itself."""
+        if word in self.correct or len(word) < SHORT_WORD or not word.isalpha():
+            return word
+        near = [known for known in self.meant if known[0] == word[0] and one_slip(word, known)]
+        swapped = [known for known in near if sorted(known) == sorted(word)]
+        long = [known for known in near if len(known) > SHORT_WORD]
+        return [*swapped, *long, word][0]
+
+
+def one_slip(typed: str, meant: str) -> bool:
+    """Whether `typed` is `meant` with one letter inserted, deleted or replaced, or two swapped.
+
+    That is a Damerau-Levenshtein distance of 1 (Damerau 1964).
+    """
+    i = 0
+    while i < min(len(typed), len(meant)) and typed[i] == meant[i]:
+        i += 1
+    here, there = typed[i:], meant[i:]
+    swapped = there[1:2] + there[:1] + there[2:]
+    return here != there and (here in (there[1:], swapped) or here[1:] in (there, there[1:]))
+
 
 COMPANY = "fill"  # the lexicon's part with the values to choose from
 VERB_FORMS = ("motion", "verb", "hit", "wall", "camera")

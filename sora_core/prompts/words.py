@@ -61,8 +61,8 @@ class Phrases:
         """A lexicon of (phrase, meaning) pairs; the first meaning of a phrase counts."""
         meanings: dict[str, Meaning] = {}
         for phrase, meaning in pairs:
-            heard = words(phrase.rstrip("."))
-            meanings.setdefault(" ".join(word.text for word in heard), meaning)
+            parts = words(phrase.rstrip("."))
+            meanings.setdefault(" ".join(word.text for word in parts), meaning)
         return cls(meanings, max((key.count(" ") + 1 for key in meanings), default=1))
 
     def find(self, text: list[Word]) -> Iterator[Phrase]:

@@ -21,47 +21,53 @@ DenoiseAt = Callable[[int], Denoise]
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Window length in latent frames, and how many of them two neighbouring windows share at least.
+    """Latent frames of a call, and how many of them two neighbouring windows share at least.
 
-    ConfigError unless 0 <= overlap < length: other windows never advance.
+    `lead` frames before a window that begins within the video are part of its call, and the
+    prediction there is dropped: for models whose first latent frame covers fewer frames than the
+    others. ConfigError unless 0 <= overlap < length - lead: other windows never advance.
     """
 
     length: int
     overlap: int
+    lead: int = 0
 
     def __post_init__(self) -> None:
-        length, overlap = self.length, self.overlap
-        if not 0 <= overlap < length:
+        length, overlap, lead = self.length, self.overlap, self.lead
+        if not 0 <= overlap < length - lead or lead < 0:
             raise ConfigError(
-                f"window of {length}, overlap {overlap}: choose 0 <= overlap < length"
+                f"window of {length}, overlap {overlap}, lead {lead}: choose 0 <= overlap < "
+                "length - lead, and a lead of 0 or more"
             )
 
     def denoiser(self, denoise_at: DenoiseAt) -> Denoise:
-        """`windowed_denoiser` with this length and overlap."""
-        return windowed_denoiser(denoise_at, self.length, self.overlap)
+        """`windowed_denoiser` with this length, overlap and lead."""
+        return windowed_denoiser(denoise_at, self.length, self.overlap, self.lead)
 
 
-def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int) -> Denoise:
+def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int, lead: int = 0) -> Denoise:
     """A denoiser of any number of latent frames that calls the model on `length` of them at a time.
 
     Neighbouring windows share `overlap` frames or a few more, so that all have the same length.
     There the clean predictions are blended with `window_weights`. The outer quarter of an overlap
     has weight 0 and is context only: a model whose receptive field is no larger predicts the same
-    as for the whole latent. ConfigError as from `Windows`.
+    as for the whole latent. All but the first window have `lead` frames of their call before them,
+    whose prediction is dropped. ConfigError as from `Windows`.
     """
-    Windows(length, overlap)  # checks the arguments
+    Windows(length, overlap, lead)  # checks the arguments
 
     def windowed(x: Latent, sigma: Sigma) -> Latent:
         frames = x.shape[2]
         if frames <= length:
             return denoise_at(0)(x, sigma)
         total, weights = torch.zeros_like(x), x.new_zeros(frames, 1, 1)
-        for start in window_starts(frames, length, overlap):
-            here = slice(start, start + length)
-            weight = window_weights(frames, start, length, overlap).to(x)
-            total[:, :, here] += weight * denoise_at(start)(
-                x[:, :, here], sigma_frames(sigma, here)
-            )
+        own = length - lead
+        for start in window_starts(frames, own, overlap):
+            here = slice(start, start + own)
+            led = slice(max(0, start - lead), start + own)
+            weight = window_weights(frames, start, own, overlap).to(x)
+            clean = denoise_at(led.start)(x[:, :, led], sigma_frames(sigma, led))
+            total[:, :, here] += weight * clean[:, :, start - led.start :]
             weights[here] += weight
         return total / weights
 

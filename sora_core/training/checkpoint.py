@@ -74,7 +74,7 @@ class WholeFile:
                 average.load_state_dict(weights(f"{name}.") or first)
         except RuntimeError as error:
             raise TrainingError(
-                f"{self.path.name} belongs to another model: start anew or choose another --root"
+                f"{self.path.name} belongs to another model: remove it, or choose another --root"
             ) from error
         for i, optimizer in enumerate(state.optimizers):
             moments: dict[int, dict[str, Tensor]] = {}

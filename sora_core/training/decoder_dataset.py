@@ -121,7 +121,7 @@ def generate_shard(
     return {"latents": torch.cat(latents).half().contiguous(), "known": torch.cat(known)}
 
 
-def paint_shards(
+def generate_shards(
     paths: Sequence[Path],
     folder: Path,
     transformer: DiT,

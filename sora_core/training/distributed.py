@@ -74,9 +74,9 @@ class Ranks:
         return wishes.item() > 0
 
 
-def _enter(rank: int, count: int, meeting: str, work: Callable[[Ranks], None]) -> None:
+def _enter(rank: int, count: int, rendezvous: str, work: Callable[[Ranks], None]) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
+    distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=count)
     try:
         work(Ranks(rank, count))
     finally:
@@ -89,5 +89,5 @@ def run(work: Callable[[Ranks], None], processes: int) -> None:
         work(Ranks())
         return
     with tempfile.TemporaryDirectory() as folder:
-        meeting = (Path(folder) / "meeting").as_uri()
-        spawn(_enter, (processes, meeting, work), nprocs=processes)
+        rendezvous = (Path(folder) / "rendezvous").as_uri()
+        spawn(_enter, (processes, rendezvous, work), nprocs=processes)

@@ -39,7 +39,7 @@ from .conditioning_masks import KnownSpan
 from .crossfade_dataset import SPANS, read_fading
 from .dataset import Shelf, read_shards
 from .decoder import DecoderTask, with_one_decoder, with_second_decoder
-from .decoder_dataset import paint_shards, read_samples
+from .decoder_dataset import generate_shards, read_samples
 from .distributed import Ranks
 from .experiment import AUTOENCODER_NAME, OnShard, Run
 from .latent_alignment import align
@@ -195,7 +195,7 @@ class DecoderRun(Run):
 
     def derive(self, on_shard: OnShard) -> None:
         """Generates the missing latents."""
-        paint_shards(
+        generate_shards(
             self.shards(self.recipe.generated),
             self.folder("painted"),
             self.trained_transformer(),

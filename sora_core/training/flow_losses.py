@@ -43,7 +43,7 @@ def frame_step_loss(
     predicted: Latent,
     clean: Latent,
     sigma: Float[Tensor, "#b 1 #t #y #x"],
-    paint: Float[Tensor, "#b 1 #t #y #x"],
+    open_mask: Float[Tensor, "#b 1 #t #y #x"],
     weight: Float[Tensor, "b 1 t y x"],
     channel_weight: Float[Tensor, "c c"] | None = None,
 ) -> Float[Tensor, ""]:
@@ -51,12 +51,12 @@ def frame_step_loss(
 
     A constant error is less visible than one that changes from frame to frame. Clips are weighted
     by the inverse of their mean square step: where little moves, small errors are visible.
-    `paint` is above 0 in generated cells.
+    `open_mask` is above 0 in generated cells.
     """
     shape = (len(clean), 1, *clean.shape[2:])
-    sigma, paint = sigma.expand(shape), paint.expand(shape)
-    joined = torch.where(paint > 0, predicted.float(), clean)
-    level, open_ = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
+    sigma, open_mask = sigma.expand(shape), open_mask.expand(shape)
+    joined = torch.where(open_mask > 0, predicted.float(), clean)
+    level, open_ = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, open_mask))
     steps = clean.diff(dim=2)
     usual = reduce(steps.square(), "b c t y x -> b 1 1 1 1", "mean")
     error = cell_error(joined.diff(dim=2), steps, level, channel_weight)

@@ -65,7 +65,7 @@ class MixedBatch:
     clean: Latent
     noise: Latent
     sigma: Float[Tensor, "#b 1 #t #y #x"]
-    paint: Float[Tensor, "1 1 #t #y #x"]
+    open_mask: Float[Tensor, "1 1 #t #y #x"]
     weight: Float[Tensor, "b 1 t y x"]
     maps: Float[Tensor, "b f t y x"]
     fps: Float[Tensor, " b"]
@@ -148,7 +148,7 @@ class MixedTask:
         clean = bucket.latents[rows][:, :, part].float()
         maps = bucket.maps[rows][:, :, part].float() / 255
 
-        sigma, paint = self.noise_levels(grid, count, shared, own)
+        sigma, open_mask = self.noise_levels(grid, count, shared, own)
         weight = 1 + (learning.thing_weight - 1) * maps[:, THINGS_MAP, None]
         weight = weight + learning.moving_weight * (4 * maps[:, MOVING_MAP, None]).clamp(max=1)
 
@@ -164,7 +164,7 @@ class MixedTask:
             clean,
             noise,
             sigma,
-            paint,
+            open_mask,
             weight,
             maps,
             bucket.fps[rows],
@@ -181,7 +181,7 @@ class MixedTask:
         level, other = (
             learning.levels.draw(count, grid.cells, own).view(-1, 1, 1, 1, 1) for _ in range(2)
         )
-        paint = torch.ones(1, 1, 1, 1, 1)
+        open_mask = torch.ones(1, 1, 1, 1, 1)
         kind = MASK_KINDS[int(torch.randint(len(MASK_KINDS), (), generator=shared))]
         known, partly, two = (
             bool(draw < share)
@@ -196,15 +196,15 @@ class MixedTask:
             if kind != "box":
                 mask = mask[..., :1, :1]
             if partly:
-                return torch.where(mask > 0, level, torch.minimum(level, other)), paint
+                return torch.where(mask > 0, level, torch.minimum(level, other)), open_mask
             return level * mask, mask
         if two:
             half = (
                 torch.rand(grid.frames, grid.rows // 2, grid.columns // 2, generator=shared) < 0.5
             )
             half = repeat(half, "t y x -> 1 1 t (y 2) (x 2)")
-            return torch.where(half, level, other), paint
-        return level, paint
+            return torch.where(half, level, other), open_mask
+        return level, open_mask
 
     def token_subset(self, grid: Grid, shared: Generator) -> TokenSubset:
         """Equally many random tokens of each frame, the same ones for the whole batch."""
@@ -244,12 +244,17 @@ class MixedTask:
             subset=batch.subset,
         )
         error = cell_error(predicted, batch.clean, batch.sigma, self.channel_weight)
-        parts = {"flow": weighted_mean(error, batch.paint * batch.weight)}
+        parts = {"flow": weighted_mean(error, batch.open_mask * batch.weight)}
         if features:
             parts["truth"] = learning.truth_weight * self.model.truth(features[0], batch.maps)
         if predicted.shape[2] > 1 and learning.step_weight:
             steps = frame_step_loss(
-                predicted, batch.clean, batch.sigma, batch.paint, batch.weight, self.channel_weight
+                predicted,
+                batch.clean,
+                batch.sigma,
+                batch.open_mask,
+                batch.weight,
+                self.channel_weight,
             )
             parts["steps"] = learning.step_weight * steps
         return torch.stack(list(parts.values())).sum(), parts

@@ -110,7 +110,7 @@ class ShardedFolder:
                 load(tensors, storage_reader=reader, no_dist=self.ranks.count == 1)
         except (CheckpointException, OSError, SafetensorError, AssertionError) as problem:
             raise TrainingError(
-                f"{path.name} is damaged or belongs to another model: remove it to start anew "
+                f"{path.name} is damaged or belongs to another model: remove it to start again "
                 f"({problem!s:.80})"
             ) from problem
         for i, j, optimizer, weight in list(optimizer_states(state.optimizers)):

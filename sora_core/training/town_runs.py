@@ -24,7 +24,7 @@ from ..checkpoints.safetensors_io import load_into, write_tensors
 from ..checkpoints.text_file import load_text
 from ..models.autoencoder import Autoencoder
 from ..models.text_encoder import encode
-from ..released import released_folder
+from ..paths import released_folder
 from .autoencoder import AutoencoderTask
 from .decoder import with_one_decoder
 from .distributed import Ranks

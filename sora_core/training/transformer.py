@@ -55,7 +55,7 @@ class LatentBatch:
     clean: Latent
     sigma: Float[Tensor, "b 1 t y x"]
     noise: Latent
-    paint: Float[Tensor, "1 1 t y x"]
+    open_mask: Float[Tensor, "1 1 t y x"]
     text: Float[Tensor, "b l e"]
     text_mask: Tensor
     coverage: Float[Tensor, "b k n"]
@@ -67,20 +67,22 @@ class LatentBatch:
 
 
 def flow_loss(
-    predicted: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
+    predicted: Latent, clean: Latent, sigma: Tensor, open_mask: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
     """The error of the velocity that `predicted` implies, over generated cells.
 
     The velocity is (x - clean) / sigma, so its error is that of the clean latent over sigma
     (Li and He 2025, "Back to basics", with sigma bounded below as there).
     """
-    error = ((predicted.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * paint
+    error = ((predicted.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * open_mask
     error = reduce(patchify(error), "b n d -> b n", "mean")
-    return (error * weight).sum() / (weight * reduce(patchify(paint), "b n d -> b n", "mean")).sum()
+    return (error * weight).sum() / (
+        weight * reduce(patchify(open_mask), "b n d -> b n", "mean")
+    ).sum()
 
 
 def step_loss(
-    predicted: Latent, clean: Latent, sigma: Tensor, paint: Tensor, weight: Float[Tensor, "b n"]
+    predicted: Latent, clean: Latent, sigma: Tensor, open_mask: Tensor, weight: Float[Tensor, "b n"]
 ) -> Tensor:
     """The error of the steps between latent frames, those to and from known footage included.
 
@@ -88,9 +90,9 @@ def step_loss(
     by the inverse of their mean square step: where little moves, small errors are visible.
     """
     frames = clean.shape[2]
-    visible = torch.where(paint > 0, predicted.float(), clean)
+    visible = torch.where(open_mask > 0, predicted.float(), clean)
     sigma = sigma.expand(-1, -1, frames, -1, -1)
-    level, either = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, paint))
+    level, either = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, open_mask))
     steps = clean.diff(dim=2)
     usual = reduce(steps.square(), "b c t y x -> b 1", "mean")
     later = weight[:, weight.shape[1] // frames :] / (usual + QUIET)
@@ -195,10 +197,10 @@ class TransformerTask:
             torch.rand(count, generator=own) < 0.1, torch.rand(count, generator=own), level
         )
         level = shift_sigma(level, shift_for_cells(grid.cells)).view(-1, 1, 1, 1, 1)
-        paint, sigma = torch.ones(1, 1, *grid.shape), level
+        open_mask, sigma = torch.ones(1, 1, *grid.shape), level
         if data.span:
-            paint = open_span(grid, data.span)[None]
-            sigma = (level * paint)[..., :1, :1]
+            open_mask = open_span(grid, data.span)[None]
+            sigma = (level * open_mask)[..., :1, :1]
         elif frames > 1 and torch.rand((), generator=shared) < self.mix.known:
             kind = MASK_KINDS[int(torch.randint(len(MASK_KINDS), (), generator=shared))]
             mask = draw_mask(grid, kind, shared)[None]
@@ -207,7 +209,7 @@ class TransformerTask:
                 firmness = torch.rand(count, 1, 1, 1, 1, generator=own)
                 sigma = torch.where(mask > 0, level, torch.minimum(level, firmness))
             else:
-                paint, sigma = mask, level * mask
+                open_mask, sigma = mask, level * mask
             if kind != "box":
                 sigma = sigma[..., :1, :1]
 
@@ -222,7 +224,7 @@ class TransformerTask:
         noise = torch.randn(clean.shape, generator=own)
         coverage = rearrange(data.coverage[rows_drawn].float() / 255, "b k t y x -> b k (t y x)")
         return LatentBatch(
-            clean, sigma, noise, paint, text, text_mask, coverage, data.kinds[rows_drawn]
+            clean, sigma, noise, open_mask, text, text_mask, coverage, data.kinds[rows_drawn]
         )
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -248,7 +250,7 @@ class TransformerTask:
             block_wrapper=watch,
         )
         weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
-        wrong = predicted, batch.clean, batch.sigma, batch.paint, weight
+        wrong = predicted, batch.clean, batch.sigma, batch.open_mask, weight
         parts = {"flow": flow_loss(*wrong)}
         if features:
             truth = self.model.truth(features[0], batch.coverage, batch.kinds)

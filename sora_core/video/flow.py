@@ -21,7 +21,7 @@ FLOW_NOISE = 2.0  # slope in levels of 255 a pixel, taken as noise
 def optical_flow(before: Frames, after: Frames) -> Float[Tensor, "n 2 y x"]:
     """The motion of each pixel of `before` to the right and down, in pixels, until `after`.
 
-    Lucas and Kanade 1981 with a Gaussian window, from coarse to fine, warped anew in each round.
+    Lucas and Kanade 1981 with a Gaussian window, from coarse to fine, warped again in each round.
     Without texture, as on a bare wall, it stays near 0. Pictures above 160 pixels a side come
     out smaller; the numbers still count pixels of the full size.
     """

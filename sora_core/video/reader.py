@@ -23,7 +23,7 @@ from .hdr import NAMES as HDR_CURVES
 from .hdr import ToneMapper
 from .probe import Inspected, MediaInfo, check_size, first_decoded, inspect
 from .streams import video_stream
-from .timing import frame_times, lasting_of, origin, rewind, tick
+from .timing import frame_times, origin, rewind, stay_of, tick
 
 CHUNK_BYTES = 16 * 2**20
 CHUNK_FRAMES = 32
@@ -164,7 +164,7 @@ def _timed(
         step = frame.time_base or tick(video.stream)
         stamp = frame.dts if frame.pts is None else frame.pts  # AVI has no other
         time = expected if stamp is None else stamp * step
-        stays = lasting_of((frame.duration or 0) * step, 1 / video.info.fps)
+        stays = stay_of((frame.duration or 0) * step, 1 / video.info.fps)
         expected = time + stays
         yield time - start - begin, stays, frame
 

@@ -99,14 +99,14 @@ def measured_seconds(
     else:
         step = 1 / frame_rate_of(source, container, stream)
         with media_errors(source, "be read further"):
-            ends = (time + lasting_of(stays, step) for time, stays in _stamps(container, stream))
+            ends = (time + stay_of(stays, step) for time, stays in _stamps(container, stream))
             last = max(ends, default=origin(stream) + step)
         seconds = last - origin(stream)
     _checked(source, float(seconds))
     return seconds
 
 
-def lasting_of(stays: Fraction, step: Fraction) -> Fraction:
+def stay_of(stays: Fraction, step: Fraction) -> Fraction:
     """The duration of a frame: its own, but that of the others if it is a hundredth of a second,
     as in the last frame of many GIFs."""
     return stays if 2 * stays >= step else step

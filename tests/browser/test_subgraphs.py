@@ -1,4 +1,4 @@
-"""Each blueprint is found by its name, carries the widgets of its job, and paints."""
+"""Each blueprint is found by its name, has the widgets of its job, and generates."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_a_blueprint_is_found_by_its_name_in_every_page(any_page, name):
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_blueprint_is_one_node_that_paints(page, name):
+def test_a_blueprint_is_one_node_that_generates(page, name):
     add_by_name(page, name)
     displayed = page.evaluate(f"{BLUEPRINT}.widgets.map(widget => widget.name)")
     displayed = [

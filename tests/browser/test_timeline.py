@@ -1,4 +1,4 @@
-"""The timeline on canvas nodes: what it knows, what a drag writes, and that a run follows it."""
+"""The timeline on canvas nodes: its contents, what a drag writes, and that a run follows it."""
 
 import io
 
@@ -46,7 +46,7 @@ def saved(detail, client):
 
 
 def ours(page):
-    """The nodes of the pack, as the server would be told of them."""
+    """The nodes of the pack, as the server lists them."""
     graph = page.evaluate("app.graphToPrompt().then(made => made.output)")
     return {key: node for key, node in graph.items() if node["class_type"].startswith("Sora")}
 

@@ -66,8 +66,8 @@ VALUE = "([id, name]) => app.graph.getNodeById(id).widgets.find(one => one.name 
 
 
 def press_until(press: Callable[[], None], sign: Locator, state: SignState, wait_ms: int) -> None:
-    """Presses again where nothing has come of it: a page under load moves or draws anew what it
-    has just shown, and what is pressed meanwhile hears nothing of it."""
+    """Presses again if nothing happened: a page under load moves or redraws its elements, and an
+    element that is pressed meanwhile gets no event."""
     for _ in range(PRESSES):
         with contextlib.suppress(TimeoutError):
             press()
@@ -132,7 +132,7 @@ def press_run(page: Page) -> None:
 
 
 def read_dialog(page: Page) -> str:
-    """What the dialog in front of the page says."""
+    """The text of the dialog in front of the page."""
     return page.locator(".p-dialog").inner_text()
 
 
@@ -142,7 +142,7 @@ def close_dialog(page: Page) -> None:
 
 
 def run(page: Page) -> list:
-    """How it ended, and the details that the page is told."""
+    """The outcome, and the details that the page receives."""
     press_run(page)
     page.wait_for_function("window.outcome", timeout=RUN_MS, polling=POLL_MS)
     return page.evaluate("window.outcome")

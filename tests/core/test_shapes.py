@@ -45,15 +45,15 @@ def test_a_size_out_of_range_is_named_with_its_limit(width, height, frames):
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 241])
 def test_a_frame_rate_out_of_range_is_refused(fps):
     with pytest.raises(SizeError, match="fps"):
-        Size.lasting(64, 64, 1, fps)
+        Size.of_duration(64, 64, 1, fps)
 
 
 def test_zero_seconds_are_an_image():
-    assert Size.lasting(64, 64, 0, 24).frames == 1
+    assert Size.of_duration(64, 64, 0, 24).frames == 1
 
 
 def test_a_minute_at_24_frames_a_second_is_1440_frames():
-    assert Size.lasting(1920, 1080, 60, 24) == Size(1920, 1080, 1440)
+    assert Size.of_duration(1920, 1080, 60, 24) == Size(1920, 1080, 1440)
 
 
 def test_cropping_to_more_than_there_is_is_refused():

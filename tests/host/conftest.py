@@ -43,7 +43,7 @@ def started(tiny: str) -> Graph:
 
 @pytest.fixture
 def sampled(started: Graph) -> Graph:
-    """`started`, painted by our own nodes."""
+    """`started`, sampled by our own nodes."""
     return started | {
         "noise": {"class_type": "SoraNoise", "inputs": {"seed": 1}},
         "schedule": {

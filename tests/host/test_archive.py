@@ -49,7 +49,7 @@ def test_pages_scripts_templates_and_blueprints_are_there(installed):
     assert ours == {path.stem for path in ROOT.glob("subgraphs/*.json")}
 
 
-def test_it_paints(installed):
+def test_it_generates(installed):
     graph = json.loads((ROOT / "workflows" / "api" / "text_to_video.json").read_text("utf-8"))
     (schedule,) = (node for node in graph.values() if node["class_type"] == "SoraSchedule")
     schedule["inputs"]["steps"] = 1

@@ -11,7 +11,7 @@ import threading
 import psutil
 import pytest
 
-from tests.host.test_batch import first_pictures, paint
+from tests.host.test_batch import first_pictures, graph
 from tests.support.tiny import write_tiny
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
@@ -40,7 +40,7 @@ def test_each_job_is_done_once_though_a_worker_a_comfyui_and_a_node_are_killed(m
 
     write_tiny(tmp_path / "models" / "diffusion_models")
     rows = [{"name": "j", "noise.seed": f"1..{JOBS}"}, {"name": "bad", "loader.model": "none"}]
-    jobs = {job.name: job for job in plan(paint(), rows, "b")}
+    jobs = {job.name: job for job in plan(graph(), rows, "b")}
     cluster = Cluster(machines.address, models=tmp_path / "models")
     assert len(cluster.workers) == 2
     kills = {
@@ -72,7 +72,7 @@ def test_each_job_is_done_once_though_a_worker_a_comfyui_and_a_node_are_killed(m
 
 def test_the_command_reaches_the_cluster_and_leaves_no_comfyui_behind(machines, tmp_path):
     write_tiny(tmp_path / "models" / "diffusion_models")
-    (tmp_path / "graph.json").write_text(json.dumps(paint()))
+    (tmp_path / "graph.json").write_text(json.dumps(graph()))
     (tmp_path / "jobs.jsonl").write_text(json.dumps({"name": "j", "noise.seed": [1, 2]}))
     program = [sys.executable, "-m", "tools.batch", "graph.json", "jobs.jsonl"]
     chosen = [f"--ray={machines.address}", "--models=models", "--workers=1"]

@@ -74,7 +74,7 @@ EDITS = {
 
 
 def generated(edit):
-    """A graph that paints and saves what `edit` makes, with what it needs."""
+    """A graph that samples and saves the canvas of `edit`, with its inputs."""
     graph = {
         "canvas": edit,
         "latent": node("SoraEncodeCanvas", canvas=["canvas", 0], vae=["loader", 2]),

@@ -17,7 +17,7 @@ def node(kind, **inputs):
 
 @pytest.fixture
 def saved(client, server, started):
-    """What is saved of the ball, encoded with some inputs; and what the node says."""
+    """The saved video of the ball, encoded with some inputs, and the text of the node."""
 
     def saved(**inputs):
         graph = {

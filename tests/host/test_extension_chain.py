@@ -1,7 +1,7 @@
 """Six extensions in the real host, each of the file that the one before saved: colours stay.
 
-The model is the one that ships, at two steps: what it paints does not matter here, what it keeps
-does. Kept footage passes through the autoencoder each time, as a user's would.
+The model is the shipped one, at two steps: the generated part does not matter here, the preserved
+one does. Preserved footage passes through the autoencoder each time, as a user's would.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A long job whose server is killed goes on where it stopped, and Sora Jobs lists and clears it."""
+"""A long job whose server is killed resumes where it stopped; Sora Jobs lists and clears it."""
 
 import random
 

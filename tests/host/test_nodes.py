@@ -45,7 +45,7 @@ def run(client, graph):
 
 
 def pictures(client, graph):
-    """Size and pixels of each frame that a graph shows; files carry the graph as well."""
+    """Size and pixels of each output frame of a graph; files carry the graph as well."""
     files = run(client, graph).files("shown")
     displayed = [Image.open(io.BytesIO(client.view(file))) for file in files]
     return [(picture.size, picture.tobytes()) for picture in displayed]
@@ -121,7 +121,7 @@ def test_cancel_stops_within_a_step(client, sampled):
 
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m", "sde"])
-def test_every_sampler_paints_something_else(client, sampled, sampler):
+def test_every_sampler_generates_something_else(client, sampled, sampler):
     result = pictures(client, changed(sampled | FRAMES, sample__sampler=sampler))
     assert result != pictures(client, sampled | FRAMES)
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_model_of_ours_is_refused(client, sampled, server):
         other.unlink()  # the server is everybody's
 
 
-def test_a_latent_of_another_model_is_refused_before_it_is_painted(client, sampled):
+def test_a_latent_of_another_model_is_refused_before_it_is_generated(client, sampled):
     other = {
         "grey": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "color": 7}},
         "pixels": {"class_type": "VAELoader", "inputs": {"vae_name": "pixel_space"}},

@@ -63,7 +63,7 @@ def test_whatever_can_take_more_than_a_second_tells_how_far_it_is(server, client
         "tuned": node(
             "SoraTrain",
             dataset=["clips", 0],
-            **SET["SoraTrain"] | {"model": FRESH, "name": "fresh"},
+            **SET["SoraTrain"] | fresh_run,
         ),
         "saved": node("SoraSaveLora", weights=["tuned", 1]),
     }

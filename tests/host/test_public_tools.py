@@ -1,4 +1,4 @@
-"""What public validators say of the pack and its workflows, offline: nothing, or it is explained.
+"""Public validators find nothing in the pack and its workflows, offline, or it is explained here.
 
 `comfy-test` 0.4 runs as far as it reads source: its levels for the page's scripts and for syntax.
 Its coverage knows no V3 entry point (tests/tools/test_readme.py and tests/host look at every
@@ -240,7 +240,7 @@ def test_comfy_import_guard_is_able_to_find_something(history, tmp_path):
 
 
 def lint_source(pack, check):
-    """What comfy-test says of a level: for each file, the findings in it."""
+    """The findings of comfy-test at a level, by file."""
     done = run("comfy-test", "lint", f"--check={check}", "--json", pack)
     (level,) = json.loads(done.stdout)["results"].values()
     parts = re.split(r"^(\S+):\n", level.get("details") or "", flags=re.MULTILINE)

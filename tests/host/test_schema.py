@@ -1,4 +1,4 @@
-"""What the server tells of our nodes, in the terms that this ComfyUI has for its own."""
+"""The server's description of our nodes, in the terms that this ComfyUI has for its own."""
 
 import json
 

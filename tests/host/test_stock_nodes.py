@@ -49,7 +49,7 @@ def plain(client, started):
 
 
 @pytest.mark.parametrize("name", ["heun", "uni_pc", "euler_ancestral"])
-def test_its_samplers_paint(client, started, name):
+def test_its_samplers_generate(client, started, name):
     displayed = pictures(client, started | {"sample": ksampler(sampler_name=name)} | DISPLAYED)
     assert len(displayed) == 13  # the whole latent: stock nodes do not crop
 
@@ -104,7 +104,7 @@ def test_its_shift_changes_the_picture(client, started, plain):
     assert pictures(client, started | patch | {"sample": ksampler("patch")} | DISPLAYED) != plain
 
 
-def test_its_context_windows_paint_long_videos(client, started):
+def test_its_context_windows_generate_long_videos(client, started):
     started["canvas"]["inputs"]["seconds"] = 6.0
     windows = {
         "patch": node(

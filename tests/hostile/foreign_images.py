@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 Catalogue = dict[str, Callable[[], object]]
-"""Names of values, and what makes each anew."""
+"""Names of values, and a function that makes each."""
 
 SIDE, COUNT = 32, 4
 

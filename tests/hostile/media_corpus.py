@@ -72,7 +72,7 @@ TEXTS = {
 
 
 def make_corpus(folder: Path, count: int) -> list[Path]:
-    """`count` entries in `folder`. What a name begins with says what was done to it."""
+    """`count` entries in `folder`. The beginning of a name says how it was damaged."""
     seeds = _seeds(folder)
     result = [*seeds.values(), *_whole(folder), *_other(folder, seeds), *_lying(folder, seeds)]
     random_source = random.Random(0)

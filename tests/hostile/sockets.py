@@ -255,7 +255,7 @@ def judged(message: str, names: list[str]) -> tuple[str, str]:
 
 
 def where(error: BaseException) -> str:
-    """The kind of `error`, its line in the pack, and what it says."""
+    """The kind of `error`, its line in the pack, and its text."""
     lines = [
         f"{Path(frame.filename).name}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)

@@ -18,7 +18,7 @@ from tests.support.tiny import tiny_autoencoder, tiny_transformer, write_tiny
 CANVAS = Canvas(width=50, height=34, seconds=1.4)
 RUNS = 5
 LIMIT = 1e-5
-SEAM = 0.5  # deviations of the picture: a tile sees nothing beyond its edge
+SEAM = 0.5  # deviations of the picture: a tile has no context beyond its edge
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +73,12 @@ def test_a_batch_of_four_is_four_singles(pipeline):
     noise = seeded_noise(3, (4, *shape))
     assert torch.equal(noise[:1], seeded_noise(3, (1, *shape)))
     latent = generated(noise)
-    painting = largest(latent, torch.cat([generated(one) for one in noise.split(1)]))
+    sampling = largest(latent, torch.cat([generated(one) for one in noise.split(1)]))
     decode = pipeline.autoencoder.decode
     decoding = largest(decode(latent), torch.cat([decode(one) for one in latent.split(1)]))
-    assert max(painting, decoding) <= LIMIT
+    assert max(sampling, decoding) <= LIMIT
     assert largest(latent[:1], latent[1:2]) > 0.1
-    print(f"\ndeterminism batch of 4 against singles: latent {painting:.1e}, video {decoding:.1e}")
+    print(f"\ndeterminism batch of 4 against singles: latent {sampling:.1e}, video {decoding:.1e}")
 
 
 def test_packed_is_unpacked():

@@ -49,7 +49,7 @@ def pipeline(tmp_path_factory) -> Pipeline:
 
 
 def interrupted_everywhere(units: int, run: Callable, is_clean: Callable[[], bool]) -> None:
-    """`run(on_unit)` stops at any of its units, leaves nothing, and then runs as if never begun."""
+    """`run(on_unit)` stops at any of its units, leaves nothing, and then runs as the first time."""
     expected = run(lambda texts: None)
     for n in range(1, units + 1):
         countdown = Countdown(n, (Interrupt, OlderInterrupt)[n % 2])
@@ -64,6 +64,7 @@ def interrupted_everywhere(units: int, run: Callable, is_clean: Callable[[], boo
     assert beyond.count == units
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_run_stops_at_any_step(pipeline, sampler):
     small = Canvas(width=32, height=32, seconds=0.6)
@@ -93,6 +94,7 @@ def test_decoding_stops_at_any_chunk(pipeline):
     print(f"\ninterrupts decoding: {CHUNKS} chunks, next run bit-identical")
 
 
+@pytest.mark.slow
 def test_a_video_stops_at_any_frame_and_leaves_no_file(pipeline, tmp_path):
     grid = CANVAS.grid()
     latent = torch.randn(1, 16, *grid.shape, generator=torch.Generator().manual_seed(0))

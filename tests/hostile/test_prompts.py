@@ -1,4 +1,4 @@
-"""Bad values in every input of every node: a sentence, and a server that goes on (figure 6).
+"""Bad values in every input of every node: an error message, and a server that runs on (figure 6).
 
 `python -m pytest tests/hostile/test_prompts.py --prompts 5000` sends more of them.
 """
@@ -42,7 +42,7 @@ TEXT = {
 }  # fmt: skip
 """Inputs that are called something else in a sentence."""
 
-LONGEST = 3  # steps, and any other count that costs time in what is really painted
+LONGEST = 3  # steps, and any other count that costs time where a graph really samples
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def good(client, sampled, known):
 
 
 def the_rest(graph, known):
-    """Those of our nodes that `graph` lacks, fed by it and shown as text."""
+    """Those of our nodes that `graph` lacks, fed by it and displayed as text."""
     result = {
         kind: [key, slot]
         for key, node in graph.items()

@@ -3,6 +3,7 @@
 A test then writes `from sora_nodes.nodes.canvas import SoraCanvas`.
 """
 
+import gc
 import importlib.util
 import sys
 
@@ -35,6 +36,15 @@ def as_the_host_runs_nodes():
         yield
 
 
+@pytest.fixture(scope="module")
+def quick_collection():
+    """`gc.collect` looks at new objects only: those of imports and other tests take it longer."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def pack():
     """What makes tiny models of the host, and what feeds them."""
@@ -54,6 +64,6 @@ def folder(pack, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def output(tmp_path, monkeypatch):
-    """The host's output folder, of each test its own: what one has kept is not another's."""
+    """The host's output folder, one for each test: no test finds files of another."""
     monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
     return tmp_path / "output"

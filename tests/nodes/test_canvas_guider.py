@@ -1,4 +1,4 @@
-"""Any video model of ComfyUI keeps the footage of a canvas, and sees it as it understands it."""
+"""Any video model of ComfyUI preserves the footage of a canvas, in the form it accepts."""
 
 import comfy.latent_formats
 import comfy.sd
@@ -27,6 +27,7 @@ import sora_core.canvas.edits as plain_edits
 import sora_core.pipeline.generate as core
 from sora_core.canvas.canvas import Canvas as PlainCanvas
 from sora_core.sampling.segments import SegmentSettings as PlainChain
+from tests.support.clips import random_frames
 from tests.support.tiny import NAME, write_tiny
 
 PROMPT = "a red ball rolls to the left on grass"
@@ -75,8 +76,7 @@ def ours(tmp_path_factory):
 
 
 def clip(frames, side=64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, side, side)
 
 
 def encoded(canvas, vae):
@@ -197,7 +197,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_our_model_paints_every_canvas_as_the_core_does(ours, edit):
+def test_our_model_generates_every_canvas_as_the_core_does(ours, edit):
     path, model, vae, words = ours
     size = SIZE | {"seconds": 12 / 8} if edit.startswith("loop") else SIZE
     result = generated(model, words, encoded(EDITS[edit](edits, Canvas(**size)), vae))
@@ -221,7 +221,7 @@ def test_a_schedule_that_was_chosen_stays_and_another_counts_what_is_seen(ours):
 
 
 @pytest.mark.parametrize("edit", ["nothing", "backward", "loop"])
-def test_our_model_paints_long_canvases_as_the_core_does(ours, edit, monkeypatch):
+def test_our_model_generates_long_canvases_as_the_core_does(ours, edit, monkeypatch):
     # Held tokens come out of the host's model as they are and of the core's as it predicts them;
     # anchors count both, so that they agree only as far as the model predicts what it is shown.
     monkeypatch.setattr(canvas_guider, "SEGMENT_SETTINGS", SegmentSettings(anchor=0.0))

@@ -1,4 +1,4 @@
-"""Footage of every kind gets captions, by our captioner or by a language model that sees."""
+"""Footage of every kind gets captions, by our captioner or by a vision language model."""
 
 import pytest
 import torch
@@ -81,7 +81,7 @@ def test_a_language_model_is_shown_moments_and_asked(frames):
 
 
 def test_a_language_model_that_sees_nothing_says_nothing(frames):
-    with pytest.raises(ConfigError, match="sees no pictures"):
+    with pytest.raises(ConfigError, match="takes no images"):
         texts(frames.float() / 255, clip=Writer(lambda read: TEXT, blind=True), captioner=MODEL)
 
 

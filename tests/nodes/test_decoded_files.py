@@ -1,4 +1,4 @@
-"""What Sora Decode Video writes, and what of it ComfyUI's own Save Video keeps."""
+"""The files of Sora Decode Video, and their copies by ComfyUI's own Save Video."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whatever the VAE, a video leaves it in pieces, and how exact that is is measured and said."""
+"""With any VAE a video is decoded in pieces, and their exactness is measured and reported."""
 
 import re
 from itertools import pairwise
@@ -86,7 +86,7 @@ def test_a_vae_that_remembers_otherwise_is_not_driven(monkeypatch):
     assert "all at once" in finished(VideoDecoding(vae, noise(vae, 3))).summary
 
 
-def test_out_of_memory_midway_goes_on_by_the_hosts_own_means(monkeypatch):
+def test_out_of_memory_midway_continues_by_the_hosts_own_means(monkeypatch):
     vae = wan_2_1()
     latent = noise(vae, 4)
 
@@ -160,7 +160,7 @@ def test_a_loop_begins_and_ends_alike_in_every_way(frames):
 
 
 @pytest.mark.parametrize("kind", [wan_2_1, wan_2_2])
-def test_footage_after_what_was_painted_comes_out_as_it_was_encoded(kind):
+def test_footage_after_what_was_generated_comes_out_as_it_was_encoded(kind):
     vae = kind()
     pressed = compression(vae)
     side = 2 * pressed.rows
@@ -177,7 +177,7 @@ def test_footage_after_what_was_painted_comes_out_as_it_was_encoded(kind):
     torch.testing.assert_close(result[:, :, 9:], alone[:, :, 1:], atol=1e-5, rtol=0)
     assert torch.equal(result[:, :, :1], plain[:, :, :1])
     assert not torch.isclose(result[:, :, 1:9], plain[:, :, 1:9]).all()
-    assert "bends to the footage" in decoding.summary
+    assert "morph into it" in decoding.summary
 
 
 @pytest.mark.parametrize("kind", [wan_2_1, lambda: with_network(Reaching(1), 16, 8)])
@@ -189,7 +189,7 @@ def test_what_leaves_footage_begins_in_its_colours_whatever_the_vae(kind):
     result = torch.cat(list(decoding), dim=2)
     torch.testing.assert_close(result, torch.cat(list(fade_colours([plain], left)), dim=2))
     assert not torch.equal(result[:, :, 5:12], plain[:, :, 5:12])
-    assert "begins in the colours" in decoding.summary
+    assert "start in its colours" in decoding.summary
 
 
 def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():

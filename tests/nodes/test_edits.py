@@ -1,4 +1,4 @@
-"""Each edit node makes the canvas it promises, whatever footage it is given, or says why not."""
+"""Each edit node makes its canvas from any footage, or names the reason why not."""
 
 from fractions import Fraction
 
@@ -188,7 +188,7 @@ def test_an_image_begins_a_video_and_another_ends_it():
 
 
 def openness(canvas, frame):
-    """How open each pixel of a frame is, as far as the only placement goes."""
+    """How open each pixel of a frame is by the only placement."""
     (placement,) = canvas.placements
     chunk = next(placed_frames(canvas, placement))
     rows, columns = canvas.height, canvas.width
@@ -197,7 +197,7 @@ def openness(canvas, frame):
     return masks[min(frame, len(masks) - 1)]
 
 
-def test_an_edit_without_a_mask_paints_over_everything(temp):
+def test_an_edit_without_a_mask_generates_over_everything(temp):
     output = ran(SoraEditVideo, video=file(temp, 9, 8), firmness=0.25)
     assert openness(output, 3).unique().tolist() == [0.75]
     assert displayed(output) == [(0, list(range(9)))]

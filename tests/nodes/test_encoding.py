@@ -41,6 +41,8 @@ from sora_nodes.sora_core.video.writer import write_video
 from sora_core.checkpoints.safetensors_io import read_tensors
 from tests.support.tiny import write_tiny
 
+pytestmark = pytest.mark.usefixtures("quick_collection")
+
 TIMES = [False, True, True]  # which of Wan's stages halve the time
 
 
@@ -229,7 +231,7 @@ def test_a_wan_whose_parts_are_not_its_whole_gets_the_whole(wan, monkeypatch):
 
 
 class Means(torch.nn.Module):
-    """Means over groups of 4 frames and 8x8 pixels: a latent frame knows of no other."""
+    """Means over groups of 4 frames and 8x8 pixels: a latent frame depends on no other."""
 
     def encode(self, video):
         first, later = video[:, :, :1], video[:, :, 1:]
@@ -265,7 +267,7 @@ def test_pixels_that_are_copied_once_give_the_bits_of_the_hosts_own_encoding(mea
 
 
 class Sums(Means):
-    """Running means: a latent frame knows of all before it."""
+    """Running means: a latent frame depends on all before it."""
 
     def encode(self, video):
         frames = super().encode(video)
@@ -353,7 +355,7 @@ def test_a_file_may_be_deleted_between_encoding_and_decoding(tmp_path, vae, wan,
 
     def decoded():
         result = SoraDecodeVideo.execute(latent, model, 0.0, 1, codec="ffv1")
-        assert "bends to the footage" in result.ui.as_dict()["text"][0]
+        assert "morph into it" in result.ui.as_dict()["text"][0]
         return result.args[0].get_stream_source()
 
     before = decoded()

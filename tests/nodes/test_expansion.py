@@ -1,4 +1,4 @@
-"""A prompt is said more fully by the pack alone, or by a language model that keeps its facts."""
+"""The pack expands a prompt alone, or by a language model that preserves its facts."""
 
 import pytest
 from sora_nodes.nodes.host.models.clip import load_clip

@@ -1,4 +1,4 @@
-"""What other packs connect to a node works where it has a meaning; else a sentence says why not.
+"""Values of other packs work where they have a meaning; else an error names the reason.
 
 `python -m tests.hostile.sockets` tries all values at all inputs; here it is a sample of them.
 """

@@ -56,7 +56,7 @@ def test_a_model_that_passes_over_pictures_is_named(named):
             return tokens
 
     kind, picture = (Writer if named else Nameless), torch.rand(1, 4, 5, 3)
-    with pytest.raises(ConfigError, match="sees no pictures"):
+    with pytest.raises(ConfigError, match="takes no images"):
         generate_text(kind(str, blind=True), "what is this?", picture)
     assert kind(str).tokenize("", image=picture)
 

@@ -10,14 +10,15 @@ from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 
+from tests.support.clips import random_frames
+
 SIDE, FRAMES, FPS = 64, 33, 8
 SIZE = {"width": SIDE, "height": SIDE, "seconds": FRAMES / FPS, "fps": FPS}
 SIGMAS = torch.tensor([1.0, 0.6, 0.3, 0.0])
 
 
 def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, SIDE, SIDE, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, SIDE, SIDE)
 
 
 def place(canvas, footage, frame):

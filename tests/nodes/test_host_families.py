@@ -1,7 +1,7 @@
 """Every operation on every family of the host: known cells exact, the rest generated, right sizes.
 
-What networks are shown is compared with the host's own nodes in test_pixel_footage, test_vace,
-test_guide_frames, test_sound_latent and test_model_families.
+The inputs of networks are compared with the host's own nodes in test_host_node_inputs,
+test_pixel_footage, test_vace, test_guide_frames, test_sound_latent and test_model_families.
 """
 
 from functools import cache
@@ -21,6 +21,7 @@ from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError, SoraError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
+from tests.support.clips import random_frames
 from tests.support.families import FAMILIES, IMAGE_FAMILIES, host_model, text
 
 FPS, STEPS = 8, 2
@@ -28,8 +29,7 @@ PRESENT = [name for name, each in FAMILIES.items() if hasattr(comfy.supported_mo
 
 
 def clip(frames, side, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, side, side, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, side, side)
 
 
 def hole(side):
@@ -100,7 +100,7 @@ def last_level(model, sigmas):
 
 
 def check(result, latent, vae):
-    """Known cells are exact unless the model is shown single frames of them; the rest is new."""
+    """Known cells are exact unless the model receives single frames of them; the rest is new."""
     samples, known, encoded = result["samples"], latent["samples"], latent["sora_canvas_latent"]
     mask = latent.get("noise_mask", torch.ones(1, 1, *known.shape[2:])).clone()
     mask[:, :, opened_frames(result, encoded)] = 1
@@ -127,6 +127,45 @@ def test_long_videos_in_parts_keep_footage(pack, name, operation):
     seconds = (1 + 3 * FAMILIES[name].grid[1]) / FPS
     result = sampled(name, latent, pack, window=seconds, resume=False)
     check(result, latent, family(name, pack)[2])
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_sides_that_fill_no_whole_token_work(pack, name):
+    _, time, cell = FAMILIES[name].grid
+    height, width, frames = 5 * cell - 3, 7 * cell, 1 + 2 * time
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (frames, height, width, 3), generator=generator)
+    mask = torch.zeros(1, height, width)
+    mask[:, : height // 2] = 1
+    canvas = Canvas(width=width, height=height, seconds=frames / FPS, fps=FPS)
+    canvas = edits.inpaint(canvas, pixels.to(torch.uint8), mask)
+    latent = SoraEncodeCanvas.execute(canvas, family(name, pack)[2]).args[0]
+    check(sampled(name, latent, pack), latent, family(name, pack)[2])
+
+
+@cache
+def low_noise_expert(name):
+    return host_model(FAMILIES[name], seed=1)
+
+
+@pytest.mark.parametrize("parts", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("name", ["wan21_t2v", "wan22_i2v_a14b"])
+def test_two_experts_share_every_operation(pack, name, operation, parts):
+    low, calls = low_noise_expert(name), []
+    latent = latent_of(name, operation, pack)
+    hooks = [
+        one.model.diffusion_model.register_forward_pre_hook(lambda *_, i=i: calls.append(i))
+        for i, one in enumerate((family(name, pack)[0], low))
+    ]
+    settings = {"window": 13 / FPS, "resume": False} if parts else {}
+    try:
+        result = sampled(name, latent, pack, model_low=low, boundary=0.9, **settings)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    check(result, latent, family(name, pack)[2])
+    assert set(calls) == {0, 1}
 
 
 @pytest.mark.parametrize("name", PRESENT)

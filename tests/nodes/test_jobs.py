@@ -1,4 +1,4 @@
-"""Sora Jobs lists the long videos that are kept, and removes those that are chosen alone."""
+"""Sora Jobs lists the cached long videos, and removes only the chosen ones."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Better joins on models that are not shown footage: visible inputs that are off by default."""
+"""Better joins on models that accept no footage: visible inputs that are off by default."""
 
 import comfy.sd
 import pytest

@@ -1,11 +1,11 @@
-"""What a sampler did not keep of the footage is in the text of the decode nodes."""
+"""The decode nodes report footage that a sampler changed."""
 
 import comfy.sd
 import pytest
 import torch
 from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.vae.lost_footage import lost_footage
+from sora_nodes.nodes.host.latents import lost_footage
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 
@@ -33,7 +33,7 @@ def test_two_stock_stages_lose_footage_and_decoding_says_so(wan):
     model, vae, words, latent = wan
     half = stage(model, words, latent, 0, 2, noisy=True)
     result = stage(model, words, half, 2, 10000, noisy=False)
-    assert "did not keep the footage" in lost_footage(result)
+    assert "changed the footage" in lost_footage(result)
     assert "model_low" in str(SoraDecodeFrames.execute(result, vae).ui.as_dict())
 
 

@@ -1,4 +1,4 @@
-"""The model that the loader gives to ComfyUI paints what the core paints, and obeys the host."""
+"""The MODEL of the loader generates what the core generates, and obeys the host."""
 
 import comfy.model_management
 import comfy.sample
@@ -89,7 +89,7 @@ def sampled(model, words, latent, steps=4, cfg=4.0):
 
 
 @pytest.mark.parametrize("sampler", core.SAMPLERS)
-def test_the_nodes_paint_the_very_latent_that_the_core_paints(path, loaded, words, sampler):
+def test_the_nodes_generate_the_very_latent_that_the_core_generates(path, loaded, words, sampler):
     latent = generated(loaded[0], words, empty(loaded[2]), sampler=sampler)["samples"]
     expected = core.generate(
         core.load(path),
@@ -166,7 +166,7 @@ ROUNDING = 1e-5  # of ComfyUI's own samplers; ours have none
 
 @pytest.mark.parametrize("known", [FRAME, CORNER], ids=["frame", "corner"])
 @pytest.mark.parametrize("sample, error", [(sampled, ROUNDING), (generated, 0)])
-def test_known_footage_is_kept_and_the_rest_is_painted(model, words, loaded, known, sample, error):
+def test_known_footage_stays_and_the_rest_is_generated(model, words, loaded, known, sample, error):
     latent = empty(loaded[2])
     footage = noise_like(latent["samples"])
     mask = torch.ones(1, 1, *footage.shape[2:])
@@ -208,7 +208,7 @@ def test_an_empty_image_latent_becomes_a_video_latent(model, words):
     assert result.shape == (1, 16, 1, 8, 8)
 
 
-def test_context_windows_paint_longer_videos_and_honour_masks(model, words):
+def test_context_windows_generate_longer_videos_and_honour_masks(model, words):
     windowed = comfy_extras.nodes_context_windows.ContextWindowsManualNode.execute(
         model, 4, 2, "standard_static", 1, False, "pyramid", 2
     ).args[0]

@@ -1,4 +1,4 @@
-"""Families of the host's models are shown what their own nodes show them, or are refused."""
+"""The host's models receive the inputs that their own nodes make, or are refused."""
 
 import inspect
 
@@ -24,6 +24,7 @@ from sora_nodes.sora_core.canvas.canvas_latent import CanvasLatent
 from sora_nodes.sora_core.errors import ConfigError
 from sora_nodes.sora_core.shapes import COMPRESSION
 
+from tests.support.clips import random_frames
 from tests.support.tiny import NAME, write_tiny
 
 SIGMAS = torch.tensor([1.0, 0.6, 0.3, 0.0])
@@ -40,9 +41,8 @@ def host(pack, folder):
     return result
 
 
-def clip(frames):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (frames, 64, 64, 3), generator=generator).to(torch.uint8)
+def clip(frames, seed=0):
+    return random_frames(frames, seed, 64, 64)
 
 
 def sampled(guider, latent, sigmas=SIGMAS, name="euler"):
@@ -218,6 +218,19 @@ def test_a_patch_that_needs_both_predictions_gets_them_at_scale_1(host, pack):
 def test_image_models_whose_latents_have_a_time_axis_are_refused(kind):
     model = type(kind, (), {"latent_format": comfy.latent_formats.Wan21()})()
     with pytest.raises(ConfigError, match="does not paint videos"):
+        conditioning_support(model)
+
+
+def test_a_model_of_another_grid_is_refused():
+    model = type("MiniMaxH3", (), {"latent_format": comfy.latent_formats.Wan21()})()
+    with pytest.raises(ConfigError, match="another grid than a canvas"):
+        conditioning_support(model)
+
+
+@pytest.mark.parametrize("kind", ["SVD_img2vid", "SD15", "Lumina2"])
+def test_latents_without_a_time_axis_are_refused_as_what_they_are(kind):
+    model = type(kind, (), {"latent_format": comfy.latent_formats.SD15()})()
+    with pytest.raises(ConfigError, match=f"the latents of {kind} have no time axis"):
         conditioning_support(model)
 
 

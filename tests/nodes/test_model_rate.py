@@ -55,7 +55,7 @@ def sampled_on(loaded, words, canvas):
     return SoraSample.execute(noise, guider, schedule, latent, "euler").args[0]["samples"]
 
 
-def test_the_guider_paints_at_the_rate_of_the_canvas_as_the_core_does(path, loaded, words):
+def test_the_guider_generates_at_the_rate_of_the_canvas_as_the_core_does(path, loaded, words):
     pipeline = core.load(path)
     for fps in (8.0, 24.0):
         expected = core.generate(
@@ -73,7 +73,7 @@ def test_a_loop_is_the_same_in_both(path, loaded, words):
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
-def test_another_rate_paints_another_clip(loaded, words):
+def test_another_rate_generates_another_clip(loaded, words):
     assert not torch.allclose(
         generated(loaded, words, 8.0), generated(loaded, words, 24.0), atol=1e-3
     )
@@ -86,7 +86,7 @@ def sampled(loaded, positive, negative):
     )[0]["samples"]
 
 
-def test_a_stock_sampler_without_a_canvas_paints_at_the_rate_of_the_model(loaded, words):
+def test_a_stock_sampler_without_a_canvas_generates_at_the_rate_of_the_model(loaded, words):
     stated = [[[states, {**more, "frame_rate": 8.0}] for states, more in each] for each in words]
     other = [[[states, {**more, "frame_rate": 24.0}] for states, more in each] for each in words]
     assert torch.equal(sampled(loaded, *words), sampled(loaded, *stated))

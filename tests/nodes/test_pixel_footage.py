@@ -10,6 +10,8 @@ from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 
+from tests.support.clips import random_frames
+
 SIDE, FRAMES, FPS = 32, 25, 8
 SIZE = {"width": SIDE, "height": SIDE, "seconds": FRAMES / FPS, "fps": FPS}
 SIGMAS = torch.tensor([1.0, 0.6, 0.0])
@@ -17,8 +19,7 @@ GREY_ROUNDING = 1e-4
 
 
 def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, SIDE, SIDE, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, SIDE, SIDE)
 
 
 def images(frames):

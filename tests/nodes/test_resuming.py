@@ -1,4 +1,4 @@
-"""Videos painted in windows, and loops, go on where they stopped: the model does only the rest."""
+"""Videos in windows, and loops, resume where they stopped: the model predicts only the rest."""
 
 import comfy.samplers
 import comfy.sd
@@ -23,7 +23,7 @@ WINDOW = 17 / 8  # seconds of 5 latent frames
 
 @pytest.fixture
 def wan(pack, folder):
-    """A model that cannot be shown footage, so that long videos are painted in windows."""
+    """A model that accepts no footage, so that long videos are sampled in windows."""
     model = comfy.sd.load_diffusion_model(str(folder / "wan21_t2v_tiny.safetensors"))
     words = [pack.conditioning(4096, 0, False, i) for i in (1, 2)]
     return model, pack.TinyVAE(16, 4, 8), words
@@ -48,7 +48,7 @@ WAYS = {
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS)
 def variant(request):
-    """A model, the VAE and words that suit it, and a canvas it paints all at a time."""
+    """A model, its VAE and conditioning, and a canvas that it samples in one pass."""
     model, canvas = request.param
     return *request.getfixturevalue(model), canvas
 
@@ -58,7 +58,7 @@ class Killed(BaseException):
 
 
 def generated(variant, sampler="euler", kill=None, seed=3, resume=True, **settings):
-    """The latent, what is said of it, and how often the network ran; killed after so many."""
+    """The latent, the report, and how often the network ran; killed after so many."""
     model, vae, words, canvas = variant
     latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
     guider = SoraGuider.execute(
@@ -91,11 +91,11 @@ def generated(variant, sampler="euler", kill=None, seed=3, resume=True, **settin
 
 
 def preserved(output):
-    """How many predictions are kept."""
+    """How many predictions are cached."""
     return sum(len(list(prediction_files(job))) for job in jobs(output / JOBS_FOLDER))
 
 
-def test_killed_at_any_step_it_goes_on_to_the_same_bits_and_the_model_does_the_rest(
+def test_killed_at_any_step_it_continues_to_the_same_bits_and_the_model_does_the_rest(
     variant, output
 ):
     whole, _, ran = generated(variant, resume=False)
@@ -111,7 +111,7 @@ def test_killed_at_any_step_it_goes_on_to_the_same_bits_and_the_model_does_the_r
 
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m_sde", "uni_pc", "euler_ancestral"])
-def test_samplers_of_the_host_go_on_to_the_same_bits(ours, output, sampler):
+def test_samplers_of_the_host_continue_to_the_same_bits(ours, output, sampler):
     variant = (*ours, WAYS["loop"][1])
     once = (
         generated(variant, resume=False)[2] // STEPS
@@ -125,7 +125,7 @@ def test_samplers_of_the_host_go_on_to_the_same_bits(ours, output, sampler):
     assert "were there already" in message
 
 
-def test_what_is_done_is_kept_as_its_latent_alone_and_not_painted_again(ours, output):
+def test_what_is_done_is_kept_as_its_latent_alone_and_not_generated_again(ours, output):
     variant = (*ours, WAYS["loop"][1])
     whole, *_ = generated(variant)
     (job,) = jobs(output / JOBS_FOLDER)
@@ -162,7 +162,7 @@ def test_a_loop_is_not_what_a_line_of_the_same_frames_is(ours):
     assert not torch.equal(*result)
 
 
-def test_nothing_is_kept_where_that_is_not_wanted_nor_of_what_is_painted_at_once(ours, output):
+def test_nothing_is_kept_where_that_is_not_wanted_nor_of_what_is_generated_at_once(ours, output):
     generated((*ours, WAYS["loop"][1]), resume=False)
     generated((*ours, Canvas(width=32, height=32, seconds=1, fps=8)))
     assert not (output / JOBS_FOLDER).exists()

@@ -1,4 +1,4 @@
-"""Long paintings go on where they stopped, redo only what has changed, and say how they drift."""
+"""Long videos resume where they stopped, repeat only what has changed, and report drift."""
 
 import re
 
@@ -69,7 +69,7 @@ def generated(model, *, shots=SHOTS, seed=3, calls=None, resume=True, sampler="e
 
 
 @pytest.mark.parametrize("sampler", ["euler", "sde"])
-def test_a_painting_that_was_killed_goes_on_to_the_same_bits(model, sampler):
+def test_a_generation_that_was_killed_continues_to_the_same_bits(model, sampler):
     whole, _, ran = generated(model, resume=False, sampler=sampler)
     for calls in range(0, ran, 7):
         generated(model, calls=calls, sampler=sampler)
@@ -79,7 +79,7 @@ def test_a_painting_that_was_killed_goes_on_to_the_same_bits(model, sampler):
     assert "were there already" in message
 
 
-def test_what_is_finished_is_not_painted_again(model, output):
+def test_what_is_finished_is_not_generated_again(model, output):
     whole, *_ = generated(model)
     again, message, ran = generated(model)
     assert torch.equal(again, whole)
@@ -119,7 +119,7 @@ def test_other_weights_are_another_model(model):
     assert "already" not in message
 
 
-def test_a_model_that_cannot_be_known_again_is_painted_and_not_kept(model, output):
+def test_a_model_that_cannot_be_known_again_is_generated_and_not_kept(model, output):
     patcher, clip, vae = model
     patched = patcher.clone()
     patched.model_options["transformer_options"]["mine"] = object()
@@ -189,7 +189,7 @@ def test_progress_is_over_all_links_and_tells_the_time_that_is_left(model, monke
     assert all(text.endswith(" left") for text in message)
 
 
-def test_a_window_in_seconds_says_how_much_is_painted_at_a_time(model):
+def test_a_window_in_seconds_says_how_much_is_generated_at_a_time(model):
     _, message, _ = generated(model, window=4.0)  # 9 latent frames, of 17
     assert message.startswith("3 parts.")
     patcher, clip, _ = model

@@ -1,4 +1,4 @@
-"""LTX-2 samples video and sound together, and both keep what is known.
+"""LTX-2 samples video and sound together, and both preserve their known parts.
 
 The pinned ComfyUI has no LTX-2; run this file with a newer one in its place.
 """
@@ -25,6 +25,8 @@ from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError
 
+from tests.support.clips import random_frames
+
 needs_ltx2 = pytest.mark.skipif(
     not hasattr(comfy.model_base, "LTXAV"), reason="this ComfyUI has no LTX-2"
 )
@@ -32,9 +34,8 @@ SIZE = {"width": 64, "height": 64, "seconds": 25 / 8}
 SIGMAS = torch.tensor([1.0, 0.6, 0.3, 0.0])
 
 
-def clip(frames):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (frames, 64, 64, 3), generator=generator).to(torch.uint8)
+def clip(frames, seed=0):
+    return random_frames(frames, seed, 64, 64)
 
 
 @pytest.fixture

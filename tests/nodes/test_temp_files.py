@@ -19,6 +19,8 @@ from sora_nodes.nodes.place import SoraPlaceVideo
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.video.writer import write_video
 
+pytestmark = pytest.mark.usefixtures("quick_collection")
+
 FRAMES = torch.arange(8, dtype=torch.uint8)[:, None, None, None].expand(-1, 32, 32, 3) * 20
 
 

@@ -1,4 +1,4 @@
-"""How long videos are painted follows from their length, the memory, and what the model can see."""
+"""Length, memory and the model's support of footage decide how a long video is sampled."""
 
 from types import SimpleNamespace
 
@@ -40,7 +40,7 @@ def guided(model, latent, words, **settings):
 
 
 def observed_by(model, latent, words, **settings):
-    """The latent that is painted, and how many frames the network saw at each call."""
+    """The sampled latent, and how many frames the network received at each call."""
     guider = guided(model, latent, words, **settings).args[0]
     sigmas = SoraSchedule.execute(latent, 2, 0.0, 1.0).args[0]
     observed = []
@@ -53,13 +53,13 @@ def observed_by(model, latent, words, **settings):
     return result, observed
 
 
-def test_what_fits_into_memory_is_painted_in_one_pass(host):
+def test_what_fits_into_memory_is_generated_in_one_pass(host):
     model, latent, words = host("wan22_5b", 48, 16)
     _, observed = observed_by(model, latent, words)
     assert set(observed) == {FRAMES}
 
 
-def test_what_memory_cannot_hold_is_painted_in_as_large_parts_as_it_can(host, monkeypatch):
+def test_what_memory_cannot_hold_is_generated_in_as_large_parts_as_it_can(host, monkeypatch):
     model, latent, words = host("wan22_5b", 48, 16)
     needed = model.model.memory_required([2, *latent["samples"].shape[1:]])
     share = temporal_plan.MEMORY_SHARE * temporal_plan.OFFLOADING
@@ -121,7 +121,7 @@ def test_the_frame_rate_of_the_canvas_reaches_ltx(pack, folder):
         assert set(rates) == {expected}
 
 
-def test_a_model_that_can_be_shown_footage_goes_on_from_what_it_has_painted(host):
+def test_a_model_that_can_be_shown_footage_continues_from_what_it_has_generated(host):
     model, latent, words = host("wan22_5b", 48, 16)
     result, observed = observed_by(model, latent, words, window=SECONDS)
     assert set(observed) == {OBSERVED}

@@ -1,6 +1,7 @@
 """From a folder of the host to a plan, a tuned model and a LoRA that the stock loader takes."""
 
 from pathlib import Path
+from shutil import copytree
 
 import comfy.model_management as devices
 import comfy.sd
@@ -34,12 +35,11 @@ DATASET = {
 RUN = {"name": "run", "rank": 2, "steps": 2, "batch": 1, "rate": 0.01, "seed": 0}
 
 
-@pytest.fixture
-def inputs(tmp_path, monkeypatch) -> Path:
-    """The host's input folder, with four clips and a broken file in `clips`."""
-    folder = tmp_path / "input"
+@pytest.fixture(scope="module")
+def module_inputs(tmp_path_factory) -> Path:
+    """An input folder of the host, with four clips and a broken file in `clips`."""
+    folder = tmp_path_factory.mktemp("host") / "input"
     (folder / "clips").mkdir(parents=True)
-    monkeypatch.setattr(folder_paths, "input_directory", str(folder))
     for i in range(3):
         captioned_clip(folder / "clips", f"{i}.mp4", seed=i, caption=f"clip {i}")
     captioned_clip(folder / "clips", "tall.mp4", seed=3, width=48, height=80)
@@ -48,15 +48,39 @@ def inputs(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def model(tmp_path, monkeypatch) -> Path:
-    path = write_tiny(tmp_path / "model")
-    monkeypatch.setattr(training_module, "model_path", lambda name: path)
-    return path
+def inputs(module_inputs, tmp_path, monkeypatch) -> Path:
+    """A copy of these files as the host's input folder, to be changed."""
+    folder = copytree(module_inputs, tmp_path / "input")
+    monkeypatch.setattr(folder_paths, "input_directory", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def module_model(tmp_path_factory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
-def plan(inputs):
-    return SoraDataset.execute("input/clips", **DATASET).args[0]
+def model(module_model, monkeypatch) -> Path:
+    monkeypatch.setattr(training_module, "model_path", lambda name: module_model)
+    return module_model
+
+
+@pytest.fixture(scope="module")
+def plan(module_inputs):
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(folder_paths, "input_directory", str(module_inputs))
+        return SoraDataset.execute("input/clips", **DATASET).args[0]
+
+
+@pytest.fixture(scope="module")
+def run(plan, module_model, tmp_path_factory):
+    """The output folder of a finished run, and what Sora Train returned of it."""
+    output = tmp_path_factory.mktemp("output")
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(folder_paths, "output_directory", str(output))
+        patch.setattr(training_module, "model_path", lambda name: module_model)
+        return output, trained(plan).args
 
 
 def trained(plan, **changes):
@@ -114,16 +138,16 @@ def test_the_lists_for_the_hosts_trainer_have_a_latent_and_a_conditioning_a_clip
     assert all(cond[0][1]["frame_rate"] == 8.0 for cond in positive)
 
 
-def test_training_returns_a_tuned_model_its_weights_and_the_curve(plan, model, output):
-    tuned, weights, curve, report = trained(plan).args
+def test_training_returns_a_tuned_model_its_weights_and_the_curve(run):
+    output, (tuned, weights, curve, report) = run
     assert weights.is_lora and weights.file.exists()
     assert tuned.patches  # the LoRA is on the model
     assert curve.shape[0] == 1 and "run: 2 steps" in report
     assert (output / "sora_training/run/report.html").exists()
 
 
-def test_a_saved_lora_is_loaded_by_the_stock_loader(plan, model, output):
-    weights = trained(plan).args[1]
+def test_a_saved_lora_is_loaded_by_the_stock_loader(run, model, output):
+    _, (_, weights, _, _) = run
     name = SoraSaveLora.execute(weights, "folder/mine").args[0]
     assert name == "folder/mine_00001.safetensors"
     lora = comfy.utils.load_torch_file(str(output / "loras" / name), safe_load=True)
@@ -161,17 +185,17 @@ def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output
         assert torch.equal(value, ends[1][key]), key
 
 
-def test_other_settings_do_not_overwrite_a_run(plan, model):
-    trained(plan)
+def test_other_settings_do_not_overwrite_a_run(plan, model, run, monkeypatch):
+    monkeypatch.setattr(folder_paths, "output_directory", str(run[0]))
     with pytest.raises(TrainingError, match="rate"):
         trained(plan, rate=0.02)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/x", "a\\b"])
-def test_runs_and_weights_stay_in_their_folders(plan, model, name):
+def test_runs_and_weights_stay_in_their_folders(plan, model, run, name):
     with pytest.raises(PathError):
         trained(plan, name=name)
-    weights = trained(plan).args[1]
+    _, (_, weights, _, _) = run
     with pytest.raises(PathError):
         SoraSaveLora.execute(weights, name)
 

@@ -11,15 +11,12 @@ from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError
 
+from tests.support.clips import random_frames as clip
+
 BOUNDARY = 0.875
 SIGMAS = torch.tensor([1.0, 0.95, 0.9, 0.6, 0.3, 0.0])
 SPLIT = 3  # the first sigma below the boundary
 SIZE = {"width": 32, "height": 32, "seconds": 25 / 8}
-
-
-def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def hole():

@@ -11,7 +11,7 @@ def clip():
 
 
 class ForeignClip:
-    """A text encoder of another model, as far as the node asks for it."""
+    """The part of another model's text encoder that the node uses."""
 
     def tokenize(self, text):
         return {"t5xxl": [[(1, 1.0)]]}

@@ -1,4 +1,4 @@
-"""Wan VACE sees the footage of a canvas as the host's own WanVaceToVideo gives it."""
+"""Wan VACE receives the footage of a canvas as the host's own WanVaceToVideo encodes it."""
 
 import comfy.sd
 import comfy_extras.nodes_wan
@@ -11,6 +11,8 @@ from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError
 
+from tests.support.clips import random_frames
+
 SIDE, FRAMES = 32, 25
 SIZE = {"width": SIDE, "height": SIDE, "seconds": FRAMES / 8}
 LAP = SIZE | {"seconds": 3.0}
@@ -18,8 +20,7 @@ SIGMAS = torch.tensor([1.0, 0.6, 0.0])
 
 
 def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, SIDE, SIDE, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, SIDE, SIDE)
 
 
 def hole():

@@ -1,4 +1,4 @@
-"""The VAE that the loader gives to ComfyUI keeps every length and every pixel."""
+"""The VAE of the loader preserves every length and every pixel."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the page knows of a canvas before a run: the plan of each node, and what a drag writes."""
+"""The plan of each node on the page before a run, and what a drag writes."""
 
 from pathlib import Path
 

@@ -99,7 +99,7 @@ async def good_prompt(host, request):
 
 
 def at_times(bad, when):
-    """`bad` as often as `when` says of the number of the request, and else a good answer."""
+    """`bad` if `when` is true for the number of the request, and else a good answer."""
 
     async def answer(host, request):
         host.asked["times"] += 1

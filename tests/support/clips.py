@@ -1,4 +1,4 @@
-"""Small media files for tests of training on a user's folder; another seed is other content."""
+"""Small clips and media files for tests; another seed is other content."""
 
 from pathlib import Path
 
@@ -6,6 +6,12 @@ import torch
 from PIL import Image
 
 from sora_core.video.writer import write_video
+
+
+def random_frames(frames: int, seed: int = 0, width: int = 32, height: int = 32):
+    """Random bytes, [t y x 3]; the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (frames, height, width, 3), generator=generator).to(torch.uint8)
 
 
 def moving_frames(seed: int = 0, frames: int = 17, width: int = 64, height: int = 64):

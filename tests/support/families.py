@@ -49,6 +49,45 @@ LTXV = {
     "caption_channels": 64,
     "num_layers": 1,
 }
+COSMOS_1 = {
+    "max_img_h": 240,
+    "max_img_w": 240,
+    "max_frames": 128,
+    "out_channels": 16,
+    "patch_spatial": 2,
+    "patch_temporal": 1,
+    "block_config": "FA-CA-MLP",
+    "model_channels": 128,
+    "num_blocks": 1,
+    "num_heads": 2,
+    "crossattn_emb_channels": 64,
+    "block_x_format": "THWBD",
+    "pos_emb_cls": "rope3d",
+    "affline_emb_norm": True,
+    "use_adaln_lora": True,
+    "adaln_lora_dim": 16,
+    "extra_per_block_abs_pos_emb": True,
+    "extra_per_block_abs_pos_emb_type": "learnable",
+}
+KANDINSKY_5 = {
+    "in_text_dim": 64,
+    "in_text_dim2": 32,
+    "time_dim": 32,
+    "model_dim": 64,
+    "ff_dim": 64,
+    "visual_embed_dim": 132,
+    "num_text_blocks": 1,
+    "num_visual_blocks": 1,
+}
+COGVIDEOX = {
+    "num_attention_heads": 1,
+    "attention_head_dim": 64,
+    "time_embed_dim": 32,
+    "text_embed_dim": 64,
+    "num_layers": 1,
+    "use_rotary_positional_embeddings": True,
+}
+COGVIDEOX_15 = COGVIDEOX | {"patch_size_t": 2, "ofs_embed_dim": 32}
 MOCHI = {
     "depth": 2,
     "patch_size": 2,
@@ -110,6 +149,14 @@ FAMILIES = {
     "ltxv": Family("LTXV", LTXV, (128, 8, 32), masked=True),
     "mochi": Family("GenmoMochi", MOCHI, (12, 6, 8), masked=True),
     "cosmos_predict2_v2w": Family("CosmosI2VPredict2", PREDICT2 | {"in_channels": 17}, (16, 4, 8)),
+    "cosmos1_t2v": Family("CosmosT2V", COSMOS_1 | {"in_channels": 16}, (16, 8, 8)),
+    "cosmos1_v2w": Family("CosmosI2V", COSMOS_1 | {"in_channels": 17}, (16, 8, 8)),
+    "wan21_camera": Family("WAN21_Camera", wan(16, 16, "camera"), (16, 4, 8)),
+    "wan22_camera": Family("WAN22_Camera", wan(16, 20, "camera_2.2"), (16, 4, 8)),
+    "kandinsky5": Family("Kandinsky5", KANDINSKY_5, (16, 4, 8), 32),
+    "cogvideox_t2v": Family("CogVideoX_T2V", COGVIDEOX | {"in_channels": 16}, (16, 4, 8)),
+    "cogvideox15_i2v": Family("CogVideoX_I2V", COGVIDEOX_15 | {"in_channels": 32}, (16, 4, 8)),
+    "cogvideox_i2v": Family("CogVideoX_I2V", COGVIDEOX | {"in_channels": 32}, (16, 4, 8)),
 }
 IMAGE_FAMILIES = {
     "cosmos_predict2_t2i": Family("CosmosT2IPredict2", PREDICT2 | {"in_channels": 16}, (16, 4, 8)),

@@ -1,9 +1,10 @@
 """A complete tiny model for tests, with random weights by a fixed seed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sora_core.checkpoints.checkpoint import write_checkpoint
 from sora_core.models.autoencoder import Autoencoder, AutoencoderConfig
@@ -39,3 +40,14 @@ def write_tiny(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(folder / NAME, tiny_transformer(), tiny_autoencoder(), name="tiny")
     return folder / NAME
+
+
+def unmoved_weights(model: nn.Module, loss: Callable[[], Tensor], steps: int = 4) -> list[str]:
+    """The parameters of `model` that `steps` of AdamW on `loss` leave unchanged."""
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0)
+    for _ in range(steps):
+        loss().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return [name for name, weight in model.named_parameters() if torch.equal(weight, before[name])]

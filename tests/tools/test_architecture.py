@@ -299,7 +299,7 @@ def test_only_an_import_with_an_answer_to_its_failure_is_optional():
 
 
 def test_a_package_of_training_behind_an_import_is_found():
-    world = reached([Path("sora_core/measure/reconstruction.py")])
+    world = reached([Path("sora_core/measure/heldout_clips.py")])
     assert Path("sora_core/world/raycast.py") in world
     assert "numba" in packages(
         Path("sora_core/world/raycast.py"), (ROOT / "sora_core/world/raycast.py").read_text()

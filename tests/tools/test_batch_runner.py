@@ -210,7 +210,7 @@ def test_every_job_is_done_on_a_bad_server(tmp_path, kinds, seed):
 
 
 @pytest.mark.parametrize("stop_after", [1, 5, 15])
-def test_a_stopped_batch_goes_on_where_it_was(tmp_path, stop_after):
+def test_a_stopped_batch_continues_where_it_was(tmp_path, stop_after):
     fake = Fake()
     asyncio.run(done(fake, tmp_path, ROWS, stop_after=stop_after))
     assert len(results(tmp_path)) < 16

@@ -63,7 +63,7 @@ def test_a_batch_ends_within_a_second_of_a_signal(tmp_path, url, number):
         took = time.monotonic() - began
         if mode != "ws_hang":
             assert process.returncode == 130, text
-            assert "stopped: the same command goes on" in text and "Traceback" not in text
+            assert "stopped: the same command continues" in text and "Traceback" not in text
         assert took < 1.5, mode  # 0.8 s by its own clock; the machine may be busy
 
 

@@ -96,8 +96,8 @@ def test_a_clip_that_fails_alone_keeps_its_error(texts):
 
 
 def test_a_model_that_cannot_see_is_told_before_any_clip(texts, folder):
-    blind = FailedError("SoraCaptionVideo: this language model sees no pictures")
-    with pytest.raises(GraphError, match="sees no pictures"):
+    blind = FailedError("SoraCaptionVideo: this language model takes no images")
+    with pytest.raises(GraphError, match="takes no images"):
         texts(Seer(blind, at="EmptyImage"))
     assert not (folder / CAPTION_MANIFEST).exists()
 

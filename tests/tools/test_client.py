@@ -1,4 +1,4 @@
-"""The client tells what became of a graph, whatever a server says: here one of a few lines."""
+"""The client reports the outcome of a graph for any answers of a server, here a small one."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ SUCCESS = ("execution_success", {"prompt_id": "ours"})
 
 @contextmanager
 def served(messages, answer=None):
-    """A client of a server that takes a graph, says `messages`, and hangs up."""
+    """A client of a server that accepts a graph, sends `messages`, and hangs up."""
     sockets = {}
 
     async def listen(request):
@@ -31,12 +31,12 @@ def served(messages, answer=None):
 
     async def take(request):
         socket = sockets[(await request.json())["client_id"]]
-        asyncio.get_running_loop().create_task(say(socket))
+        asyncio.get_running_loop().create_task(send_late(socket))
         return web.json_response(
             answer or {"prompt_id": "ours", "node_errors": {}}, status=400 if answer else 200
         )
 
-    async def say(socket):
+    async def send_late(socket):
         await asyncio.sleep(0.05)
         for message in messages:
             if isinstance(message, bytes):

@@ -14,6 +14,17 @@ BANNED = frozenset(
     {
         *("told", "said", "says", "seen", "shown", "kept", "given", "handed", "met", "leaving"),
         *("telling", "sight", "way", "room", "painted", "made"),
+        *(
+            "paint",
+            "painter",
+            "inpainted",
+            "wander",
+            "wandering",
+            "meeting",
+            "unsaid",
+            "firsts",
+            "say",
+        ),
     }
 )
 """Words that say nothing about what a thing is, as parts of a name."""

@@ -155,7 +155,7 @@ def parse_queue(answer: object) -> frozenset[str]:
 
 
 def parse_accepted(status: int, content: bytes, prompt: str) -> None:
-    """Returns if `/prompt` took the graph; RejectedError says why it did not."""
+    """Returns if `/prompt` accepted the graph; else RejectedError with the reason."""
     try:
         answer = table(parse(content, "/prompt"), "the answer of /prompt")
     except AnswerError as error:

@@ -60,7 +60,7 @@ def state_text(state: str) -> Text:
 
 
 class Board:
-    """Called with whatever happens; a table that is drawn anew in a terminal, lines elsewhere."""
+    """Called with each event; prints a table that is redrawn in a terminal, lines elsewhere."""
 
     def __init__(self, jobs: Mapping[str, Job], entries: Mapping[str, Entry]) -> None:
         self.jobs = jobs

@@ -75,7 +75,7 @@ class Worker:
         return paths, (max(stamps) - min(stamps)) / 1000 if stamps else None
 
     def end_with_comfyui(self) -> None:
-        """If ComfyUI has ended, so does this process: Ray starts it anew, and repeats the job."""
+        """Ends this process if ComfyUI has ended: Ray starts it again, and repeats the job."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.server.process.wait(1)
             os._exit(1)
@@ -130,7 +130,7 @@ class Cluster:
     ) -> None:
         """Returns when each job is done or failed. A worker has one job at a time.
 
-        Ray starts a worker that dies anew, wherever there is room, and the job it had goes to
+        Ray restarts a worker that died, on any free node, and its job goes to
         whichever is free next; a worker whose node does not come back is not waited for.
         """
         entries = manifest.entries()

@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def run(machines: Machines, jobs: list[Job], out: Path, *, kill_at: int) -> list[float]:
-    """When each job was done. As many are done as `kill_at` says, the last node is killed."""
+    """When each job was done. After `kill_at` jobs, the last node is killed."""
     ends: list[float] = []
     cluster = Cluster(machines.address)
 

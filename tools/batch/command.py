@@ -2,7 +2,7 @@
 
 A job sets inputs by node title or id: `prompt.text`, `6.seed`. A number may be a range (`1..4`,
 `0..1 by 0.25`) and any value a list: a row stands for their product. The results folder has a
-manifest, so the same command goes on where it was stopped, whoever ended: this side or the server.
+manifest, so the same command continues after a stop of the client or of the server.
 """
 
 import argparse
@@ -37,7 +37,7 @@ exit codes:
   3    the server did not let the batch get further for --wait seconds
   4    this computer's disk cannot take the results
   130  stopped by Ctrl-C or SIGTERM, within a second
-The same command goes on where a batch was stopped.
+The same command continues a stopped batch.
 """
 
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str], stop: Stop) -> int:
     except PlanError as error:
         return report(console, str(error), 2)
     except ServerAwayError as error:
-        return report(console, f"{error}: the same command goes on when the server is back", 3)
+        return report(console, f"{error}: the same command continues when the server is back", 3)
     except DiskError as error:
         return report(console, str(error), 4)
     except sqlite3.Error as error:
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", help="the results folder; runs/batch/TABLE if not given")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and run nothing")
     parser.add_argument("--retries", type=count, default=0, help="more tries for a job that fails")
-    parser.add_argument("--retry-failed", action="store_true", help="try failed jobs anew")
+    parser.add_argument("--retry-failed", action="store_true", help="try failed jobs again")
     parser.add_argument("--ahead", type=positive, default=2, help="jobs in the server's queue")
     parser.add_argument(
         "--wait", type=count, default=300, help="seconds without progress before giving up"
@@ -154,7 +154,7 @@ def batch(options: argparse.Namespace, console: Console, stop: Stop) -> int:
 
 
 def planned(options: argparse.Namespace, name: str, console: Console) -> list[Job]:
-    """The jobs of the table; a bar in the terminal says how far they are planned."""
+    """The jobs of the table; a bar in the terminal shows the progress of planning."""
     graph = read_workflow(options.workflow)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         reading = progress.add_task("reading the table", total=None)

@@ -44,7 +44,7 @@ class LockedError(PlanError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One job as the manifest knows it."""
+    """One job of the manifest."""
 
     name: str
     state: str
@@ -125,7 +125,7 @@ class Manifest:
         return client
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """Takes in the jobs it does not know; PlanError when one has changed that was begun."""
+        """Adds the new jobs; PlanError if a job that was begun has changed."""
         rows = self.file.execute("SELECT name, digest, state FROM jobs")
         known = {name: (digest, state) for name, digest, state in rows}
         added = []

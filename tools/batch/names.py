@@ -54,7 +54,7 @@ def folder_name(stem: str) -> str:
 def job_name(name: str | None, settings: Mapping[str, Any], varying: Sequence[str]) -> str:
     """The job's own name: that of its row and what varies in it, or a label of its settings.
 
-    A hash of the settings follows where the label alone would not tell two jobs apart.
+    A hash of the settings follows if two jobs have the same label.
     """
     values = [str(settings[key]) for key in (settings if name is None else varying)]
     parts = [OTHER.sub("_", value).strip("_.") for value in values]

@@ -21,7 +21,7 @@ SPARE_BYTES = 16 << 20  # left free on the disk, for the manifest
 
 
 class DiskError(Exception):
-    """This computer cannot write the results. The message says where and why."""
+    """This computer cannot write the results. The message has the path and the reason."""
 
 
 class Results:

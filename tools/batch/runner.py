@@ -293,7 +293,7 @@ class Runner:
             self.waiting.append(name)
 
     async def withdraw(self) -> None:
-        """Takes our jobs back that have not begun; the next time finds what runs now."""
+        """Withdraws our jobs that have not begun; the next run finds the one that runs now."""
         if self.sent and self.known is not None:
             with contextlib.suppress(*TROUBLE):
                 withdrawing = self.server.withdraw(list(self.sent))

@@ -68,7 +68,7 @@ async def refuse_redirect(*request: object) -> None:
 
 
 def session() -> aiohttp.ClientSession:
-    """A session that keeps no cookies, takes no compressed answers and follows no redirect."""
+    """A session without cookies, compressed answers and redirects."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(refuse_redirect)  # ws_connect has no switch for it
     return aiohttp.ClientSession(
@@ -181,7 +181,7 @@ class Server:
             raise ContentError(f"its history cannot be read: {error}") from error
 
     async def withdraw(self, prompts: list[str]) -> None:
-        """Takes what still waits out of the queue. What runs goes on: it is never interrupted."""
+        """Removes waiting jobs from the queue. A running job is never interrupted."""
         await self.ask("POST", "/queue", json={"delete": prompts})
 
     async def download(self, file: SavedFile, results: Results, path: str) -> None:

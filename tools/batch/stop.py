@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # asyncio takes a while to import, and a signal may come befo
 
 SECONDS = 0.8  # for withdrawing jobs from the server and closing files
 STOPPED = 130
-WORDS = "stopped: the same command goes on"
+WORDS = "stopped: the same command continues"
 SHOW_CURSOR = b"\x1b[?25h"
 
 

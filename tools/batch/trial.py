@@ -2,7 +2,7 @@
 
 `python -m tools.batch.trial` counts what came out, compares each video and each latent, bit for
 bit, with a single run of its graph on a server of its own, and prints what a job costs beside it.
-Nobody may edit the checkout meanwhile: a server that starts anew runs what is there then. Single
+Nobody may edit the checkout meanwhile: a server that restarts runs the code of that moment. Single
 runs are the same on as many threads: with another `OMP_NUM_THREADS` the last bits differ.
 """
 
@@ -154,7 +154,7 @@ def report_differences(server: Server, jobs: list[Job], results: Path) -> int:
 
 
 def content(path: Path) -> np.ndarray:
-    """What a file shows, apart from the workflow that it carries."""
+    """The pixels of a file, without the workflow in its metadata."""
     if path.suffix == ".latent":
         return load_file(path)["latent_tensor"]
     with av.open(str(path)) as video:

@@ -13,7 +13,7 @@ MAX_LISTED = 20
 
 
 class PlanError(Exception):
-    """A workflow, a table, an option or a manifest is wrong. The message says why, and the fix."""
+    """A workflow, a table, an option or a manifest is wrong. The message names reason and fix."""
 
 
 def read_file(path: Path) -> bytes:

@@ -104,7 +104,7 @@ def spend(variant: str, size: Size) -> Spent:
         clock = Clock(loaded)
         chunks = cropped(clock.decoding(decode(some_latent(size))), size)
         frames = clock.decoding(frames_from_video(chunk[0]) for chunk in chunks)
-        write_video(Path(folder) / "a.mp4", frames, FPS, on_frame=clock.say)
+        write_video(Path(folder) / "a.mp4", frames, FPS, on_frame=clock.print_time)
         return clock.spent()
 
 
@@ -144,7 +144,7 @@ class Clock:
                 return
             yield chunk
 
-    def say(self, frames: int) -> None:
+    def print_time(self, frames: int) -> None:
         if time.perf_counter() - self.messages > TEXT_EVERY:
             self.messages = time.perf_counter()
             print(f"# {frames} frames, {asdict(self.spent())}", file=sys.stderr, flush=True)

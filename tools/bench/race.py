@@ -76,7 +76,7 @@ class Race:
         """The ratio under `key` with its evidence; 1 if best and median laps disagree.
 
         There is no verdict in a race whose peer does not even agree with itself; a single round is
-        a rehearsal, and says nothing of noise.
+        a rehearsal without an estimate of noise.
         """
         if self.rounds > 1 and self.noise(by_cpu) > NOISE:
             return

@@ -132,10 +132,10 @@ def encode(path: Path, folder: Path) -> None:
         nonlocal done
         for latent in encode_chunks(autoencoder, chunks):
             if done // TEXTS_EVERY != (done := done + latent.shape[2]) // TEXTS_EVERY:
-                tell(f"{done} latent frames")
+                report(f"{done} latent frames")
             yield latent
 
-    def tell(what: str) -> None:
+    def report(what: str) -> None:
         now = Resident.read()
         print(
             f"{what}: peak {now.peak - before.now:.0f} MB above the model, now "
@@ -153,7 +153,7 @@ def encode(path: Path, folder: Path) -> None:
             allocate=capacity,
         )
     known, mask = encoded.known, encoded.mask
-    tell(f"{canvas.size.frames} frames of {info.width}x{info.height} to {tuple(known.shape)}")
+    report(f"{canvas.size.frames} frames of {info.width}x{info.height} to {tuple(known.shape)}")
     if bool(mask.any()) or not bool(known[:, :, -1].any()):
         raise SystemExit("not all of the file is in the latent")
 

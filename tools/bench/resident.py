@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROCESS = Path("/proc/self")
-PEAK = "5"  # which of its counts the system is told to begin anew
+PEAK = "5"  # the code that resets the peak
 
 
 @dataclass(frozen=True, slots=True)

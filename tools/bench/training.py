@@ -121,7 +121,7 @@ def loop(rounds: int, smoke: bool) -> Iterator[Figure]:
 
 
 class Nowhere:
-    """A store of checkpoints that keeps none: saving is every few minutes, not every step."""
+    """A store that saves nothing: a real run saves every few minutes, not every step."""
 
     def exists(self) -> bool:
         return False

@@ -60,7 +60,7 @@ def main() -> int:
 
 def run(options: argparse.Namespace) -> int:
     if options.what == "data":
-        make_latents(options.folder, say)
+        make_latents(options.folder, log)
         return 0
     if options.what == "measure":
         return measure(options)
@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> int:
         until=options.until,
     )
     settings = WanSettings(options.width, options.depth)
-    path = train_wan(options.kind, config, settings, options.folder, options.resume, say)
-    say(f"wrote {path}")
+    path = train_wan(options.kind, config, settings, options.folder, options.resume, log)
+    log(f"wrote {path}")
     return 0
 
 
@@ -97,9 +97,9 @@ def measure(options: argparse.Namespace) -> int:
         claims = measure_method(
             method, options.folder, options.operations, options.clips, settings, sheets, note
         )
-        say(f"# {method}")
+        log(f"# {method}")
         for claim in claims:
-            say(str(claim))
+            log(str(claim))
         figures += figures_of(method, claims)
         held &= method == "ours" or all(claim.holds for claim in claims)
     if options.json:
@@ -112,7 +112,7 @@ def note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     print(line, flush=True)
 
 

@@ -52,7 +52,7 @@ class HostWanBench:
         path: Path,
         clips: Sequence[Any],
         settings: BenchSettings,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
         import_host("comfy.sd")
         self.node = load_pack()
@@ -62,7 +62,7 @@ class HostWanBench:
         self.pipeline = pack_core("pipeline.generate").load()
         self.reader = pack_core("measure.classifier").load_classifier()
         self.settings = replace(settings, shift=settings.shift or facts["shift"])
-        self.clips, self.say = clips, say
+        self.clips, self.log = clips, log
 
     def words(self, prompt: str) -> list[Any]:
         """Positive and negative conditioning."""
@@ -130,5 +130,5 @@ class HostWanBench:
         results = []
         for item in items:
             results.append(make(item))
-            self.say(f"{what}: {len(results)} clips")
+            self.log(f"{what}: {len(results)} clips")
         return results

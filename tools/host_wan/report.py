@@ -20,7 +20,7 @@ BARS = {f"{name}_seam_pixels_median": SEAM_BAR for name in BARRED_SEAMS} | {
 }
 REPORTED = ("_seam_pixels_", "_seam_flow_median", "_seam_colour_median", "chain_", "_kept_latent")
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def measure_method(
@@ -30,16 +30,16 @@ def measure_method(
     count: int,
     settings: BenchSettings,
     sheets: Path | None,
-    say: Say,
+    log: Log,
 ) -> list[Any]:
     """The claims of `method` on `count` held-out clips; bars are those for the trained Wan."""
     path = wan_file(METHODS[method] or "t2v", folder)
-    bench: Any = HostWanBench(path, [], settings, say)
+    bench: Any = HostWanBench(path, [], settings, log)
     bench.clips = list(pack_core("measure.heldout_clips").heldout_clips(count))
     report = pack_core("measure.edit_report")
     if method == "ours":
-        runner = pack_core("measure.edit_runner").EditRunner
-        bench = runner(bench.pipeline, bench.reader, bench.clips, settings.steps, 1, say)
+        runner = pack_core("measure.edit_cases").EditRunner
+        bench = runner(bench.pipeline, bench.reader, bench.clips, settings.steps, 1, log)
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
     claims = report.claims(bench, operations, None, sheets)

@@ -29,7 +29,7 @@ TEST = Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True)
 CLIPS = (Shelf(Size(64, 64, 17), 4096, 500_000_000), Shelf(Size(64, 64, 33), 1024, 600_000_000))
 CAPTIONS = 2
 KINDS = ("t2v", "i2v")
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def wan_file(kind: str, folder: Path = FOLDER) -> Path:
@@ -42,7 +42,7 @@ def released_autoencoder() -> Autoencoder:
     return load_autoencoder(path, read_config(path))
 
 
-def make_latents(folder: Path, say: Say) -> None:
+def make_latents(folder: Path, log: Log) -> None:
     """Renders the clips and encodes them with the released autoencoder; existing files stay.
 
     The rendered frames of training clips are removed once they are encoded.
@@ -59,7 +59,7 @@ def make_latents(folder: Path, say: Say) -> None:
             encode_shards([path], folder / "latents", autoencoder)
             if shelf is not TEST:
                 path.unlink()
-            say(f"encoded {path.name}")
+            log(f"encoded {path.name}")
 
 
 def read_shelves(folder: Path, shelves: Sequence[Shelf]) -> list[LatentShard]:
@@ -79,7 +79,7 @@ def grey_latent(autoencoder: Autoencoder, size: Size) -> Latent:
 
 
 def train_wan(
-    kind: str, config: TrainingConfig, settings: WanSettings, folder: Path, resume: bool, say: Say
+    kind: str, config: TrainingConfig, settings: WanSettings, folder: Path, resume: bool, log: Log
 ) -> Path:
     """Trains the network of `kind`, image to video from the written text to video; its file."""
     torch.manual_seed(config.seed)
@@ -107,7 +107,7 @@ def train_wan(
     )
 
     def on_progress(progress: Progress) -> None:
-        say(
+        log(
             f"{kind} step {progress.step} of {progress.steps}: loss {progress.loss:.4f}, "
             f"{progress.samples_a_second:.1f} clips/s, {progress.seconds_left / 60:.0f} min left"
         )
@@ -116,7 +116,7 @@ def train_wan(
     run.mkdir(parents=True, exist_ok=True)
     average = train(task, config, run, Ranks(), resume=resume, on_progress=on_progress)
     scores = {f"test/{level}": task.test_loss(average, level) for level in (0.3, 0.7, 0.95)}
-    say(f"{kind}: {scores}")
+    log(f"{kind}: {scores}")
     facts = training_facts(kind, config, task) | scores
     path = wan_file(kind, folder)
     write_wan(path, average, settings, facts)
@@ -124,7 +124,7 @@ def train_wan(
 
 
 def training_facts(kind: str, config: TrainingConfig, task: WanTask) -> dict[str, Any]:
-    """What the file says of its training: autoencoder, commit, host, clips, steps."""
+    """The metadata of the training: autoencoder, commit, host, clips, steps."""
     return {
         "kind": kind,
         "autoencoder": SHIPPED,

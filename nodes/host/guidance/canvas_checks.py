@@ -2,16 +2,28 @@
 
 from collections.abc import Set
 
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.temporal_plan import TemporalPlan
 from ..conditioning import Conds
 from ..latents import LatentDict, is_loop
 from .conditioning_support import BaseModel, ConditioningSupport, conditioning_support
+from .guide_frames import GuideFrames
 from .low_noise_expert import LowNoiseExpert
+from .trained_length import class_names
 from .vace_context import check_user_context
 
-IMAGE_KEYS = ("concat_latent_image", "noise_concat")
+IMAGE_KEYS = ("concat_latent_image", "noise_concat", "time_dim_replace")
 """Keys of conditioning that fill a model's channels for footage."""
+
+FITTED_IMAGES = ("WAN21", "HunyuanVideo15")
+"""Classes whose images must have as many latent frames as the video."""
+
+SOUND_KEYS = ("audio_embed",)  # at a rate of its own
+UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
+"""Keys of conditioning with pictures or clips that count for the whole video, not along it."""
 
 
 def check_latent(model: BaseModel, latent: LatentDict) -> None:
@@ -53,8 +65,30 @@ def check_footage(
             "the conditioning already holds an image: place it on the canvas instead, and "
             "connect the conditioning without it"
         )
+    check_image_length(model, conds, latent["samples"].shape[2])
     if support.context:
         check_user_context(conds, latent["samples"].shape[2], placed)
+
+
+def check_image_length(model: BaseModel, conds: dict[str, Conds], frames: int) -> None:
+    """ConfigError where the images of `conds` cannot lie beside a canvas of `frames` latent frames.
+
+    The host pads and cuts them for other models.
+    """
+    if set(FITTED_IMAGES).isdisjoint(class_names(model)):
+        return
+    images = [
+        cond["concat_latent_image"]
+        for entries in conds.values()
+        for cond in entries
+        if isinstance(cond.get("concat_latent_image"), Tensor)
+    ]
+    lengths = {image.shape[-3] for image in images if image.ndim > 4} - {frames}
+    if lengths:
+        raise ConfigError(
+            f"the image of the conditioning has {min(lengths)} latent frames, the canvas {frames}: "
+            "make both equally long, without a reference frame, or place it on the canvas instead"
+        )
 
 
 def check_control(conds: dict[str, Conds], plan: TemporalPlan) -> None:
@@ -63,6 +97,42 @@ def check_control(conds: dict[str, Conds], plan: TemporalPlan) -> None:
         raise ConfigError(
             "a ControlNet does not follow a video in segments, windows or a loop: set `window` "
             "to the length of the canvas, or remove the ControlNet"
+        )
+
+
+def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -> None:
+    """ConfigError where `conds` follow the whole video and cannot be cut as its parts are.
+
+    Conditioning of the host's nodes that runs along time, such as poses or a camera, is cut where
+    it has as many latent frames as the canvas. Sound and faces run at other rates, and a start
+    image would begin every part.
+    """
+    if not plan.resumable:
+        return
+    options = [pair for entries in conds.values() for cond in entries for pair in cond.items()]
+    for name, value in options:
+        if name in UNTIMED_KEYS:
+            continue
+        parts = value if isinstance(value, list | tuple) else [value]
+        timed = [part for part in parts if isinstance(part, Tensor) and part.ndim > 3]
+        fitting = name not in SOUND_KEYS and all(
+            part.ndim > 4 and part.shape[-3] == plan.whole.frames for part in timed
+        )
+        if not fitting and (timed or name in SOUND_KEYS):
+            raise ConfigError(
+                f"`{name}` of the conditioning is for the whole video, and {type(model).__name__} "
+                "samples this one in segments, windows or a loop: remove it, or use a canvas "
+                "without a loop and set `window` to its length"
+            )
+
+
+def check_windows(patcher: ModelPatcher, guides: GuideFrames | None) -> None:
+    """ConfigError where context windows of the host would lose the single frames of a canvas."""
+    if guides is not None and patcher.model_options.get("context_handler") is not None:
+        raise ConfigError(
+            "context windows and single frames on the canvas: this model takes such a frame beside "
+            "its latent, which context windows do not pass on; remove the node of context windows "
+            "and set `window` of Sora Guider"
         )
 
 

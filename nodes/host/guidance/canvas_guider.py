@@ -12,7 +12,6 @@ from math import prod
 from typing import Any
 
 import comfy.model_patcher
-import comfy.model_sampling
 import comfy.samplers
 from torch import Tensor
 
@@ -40,12 +39,20 @@ from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_f
 from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
 from ..sampling import Callback, Conditioning, Guider, LatentDict
-from .canvas_checks import check_control, check_expert, check_footage, check_latent
+from .canvas_checks import (
+    check_control,
+    check_expert,
+    check_footage,
+    check_latent,
+    check_timed,
+    check_windows,
+)
 from .conditioning_support import conditioning_support, with_frame_levels
 from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
+from .noise_scale import check_sampler, counts_flow, emptied
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import GuidedCall, ModelOptions
 from .segment_context import CanvasInputs, SegmentContext
@@ -105,6 +112,8 @@ class CanvasGuider(Guider):
             self.guides = guide_frames(model, latent)
         self.plan = plan_for_latent(self.model_patcher, self.support, latent, window)
         check_control(self.original_conds, self.plan)
+        check_timed(model, self.original_conds, self.plan)
+        check_windows(self.model_patcher, self.guides)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
@@ -138,6 +147,7 @@ class CanvasGuider(Guider):
         if latent_image.shape[2:] != self.latent["samples"].shape[2:]:
             raise SizeError("Sora Guider has another latent than the sampler: connect the same one")
         model, ours = self.model_patcher.model, isinstance(self.model_patcher.model, HostModel)
+        check_sampler(model, sampler)
         stage, noise, layout = self.stage(latent_image, denoise_mask, noise, sigmas)
         if layout is not None and callback is not None:
             callback = layout.video_callback(callback)
@@ -160,6 +170,8 @@ class CanvasGuider(Guider):
             segment = task.segment
             self.task, self.context = task, inputs.of_segment(task)
             start: Any = stage.start_of(segment.known, segment.mask, segment.frames)
+            if stage.start is None:
+                start = emptied(model, start, segment.mask)
             own_noise: Any = task.noise
             frames = range(segment.start, segment.start + start.shape[2])
             if layout is not None:
@@ -293,8 +305,7 @@ class CanvasGuider(Guider):
         frames = range(context.start, context.start + context.known.shape[2])
         if layout is not None:
             x = layout.unpacked(x, frames)
-        counts_flow = isinstance(self.inner_model.model_sampling, comfy.model_sampling.CONST)
-        far = 0.0 if counts_flow else sigma
+        far = 0.0 if counts_flow(self.inner_model) else sigma
         model, options = self.expert_at(sigma / (1 + far), x, model_options or {})
         call = GuidedCall(
             model,
@@ -303,7 +314,6 @@ class CanvasGuider(Guider):
             self.guidance,
             context,
             timestep,
-            1 + far,
             options,
             seed,
         )

@@ -36,6 +36,7 @@ IMAGES_ONLY = (  # though their latents have a time axis
     "Krea2",
     "QwenImage",
 )
+OTHER_GRIDS = ("MiniMaxH3",)  # 17 k + 5 frames, with sound
 TWO_TASKS = "CosmosPredict2"  # one class for text to image and for image to video
 RESTORERS = ("SeedVR2",)  # their conditioning is a whole video beside the latent
 
@@ -107,13 +108,30 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
             f"{kind} restores a video and generates none: leave `latent` of Sora Guider "
             "unconnected and use the nodes made for this model"
         )
+    if not set(OTHER_GRIDS).isdisjoint(names):
+        raise ConfigError(
+            f"{kind} lays videos out in another grid than a canvas, whose first latent frame is "
+            "one frame and whose others have equally many: leave `latent` of Sora Guider "
+            "unconnected and use the nodes made for this model"
+        )
     images = not set(IMAGES_ONLY).isdisjoint(names) or (
         TWO_TASKS in names and not getattr(model, "image_to_video", True)
     )
-    if getattr(latents, "latent_dimensions", 2) != 3 or images:
+    if getattr(latents, "latent_dimensions", 2) != 3:
+        raise ConfigError(
+            f"the latents of {kind} have no time axis, so a canvas does not paint videos with it: "
+            "connect a model such as Wan, HunyuanVideo or LTX, or leave `latent` of Sora Guider "
+            "unconnected"
+        )
+    if images:
         raise ConfigError(
             f"{kind} does not paint videos: connect a video model, or leave `latent` of Sora "
             "Guider unconnected"
+        )
+    if not adds_noise(model):
+        raise ConfigError(
+            f"{kind} turns one video into another and generates none: leave `latent` of Sora "
+            "Guider unconnected and use the nodes made for this model"
         )
     empty, anywhere = torch.zeros(1, latents.latent_channels, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
     unasked = model.concat_cond(noise=empty, device=empty.device, latent_image=empty)
@@ -127,15 +145,25 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
             )
         return support
     nothing = concat_channels(model, empty, anywhere)
-    if nothing.shape != unasked.shape:
+    most = latents.latent_channels + MASKED_FRAMES
+    if nothing.shape != unasked.shape or nothing.shape[1] > most:
         raise ConfigError(
-            f"the channels of {kind} take a control video, not footage: leave `latent` of Sora "
-            "Guider unconnected and use the nodes made for this model"
+            f"the channels of {kind} are not for footage alone, but for a control video or a mask: "
+            "leave `latent` of Sora Guider unconnected and use the nodes made for this model"
         )
     images = not torch.equal(nothing, concat_channels(model, empty + 1, anywhere))
     marks = not torch.equal(nothing, concat_channels(model, empty, 0 * anywhere))
-    by_frame = marks and marks_single_frames(model, empty)
+    by_frame = images and marks and marks_single_frames(model, empty)
     return ConditioningSupport(_sigma_levels(model), images, marks, by_frame=by_frame)
+
+
+def adds_noise(model: BaseModel) -> bool:
+    """Whether the sampling of `model` begins with noise, not with a latent to be changed."""
+    sampling: Any = getattr(model, "model_sampling", None)
+    if sampling is None:
+        return True
+    noise, clean = torch.ones(1, 1, 1, 1, 1), torch.zeros(1, 1, 1, 1, 1)
+    return bool(sampling.noise_scaling(torch.ones(1), noise, clean).any())
 
 
 def known_for_videos(model: BaseModel) -> bool:

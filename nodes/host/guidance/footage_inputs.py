@@ -19,6 +19,7 @@ from .trained_length import class_names
 from .vace_context import VaceContext, vace_context, vace_pixel_context
 
 GREY_FILLER = "WAN21"
+ZERO_FILLER = "WAN21_Camera"  # 0 in the scale of the network, where Wan has grey
 
 ConcatChannels = Float[Tensor, "1 c2 t y x"]
 
@@ -56,6 +57,9 @@ def footage_inputs(
         footage, marks = torch.where(closed, empty, known), closed.to(known)
         if pixels is not None:
             footage, marks = pixels.latent, pixels.openness
+            if ZERO_FILLER in class_names(model):
+                unknown = marks.amin((1, 3, 4), keepdim=True) > 0
+                footage = torch.where(unknown, empty, footage)
         concat = concat_channels(model, footage, marks)
         concat_empty = concat_channels(model, empty, free)
     if support.context and "noise_mask" in latent:
@@ -69,9 +73,11 @@ def footage_inputs(
 def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
     """The content of the model's footage channels where there is no footage.
 
-    A grey video for Wan. Zeros for HunyuanVideo, HunyuanVideo 1.5, SkyReels and CogVideoX, as in
-    the host's own nodes.
+    As in the host's own nodes: a grey video for Wan; zeros for HunyuanVideo, HunyuanVideo 1.5,
+    SkyReels and CogVideoX; zeros in the scale of the network for Wan with a camera.
     """
+    if ZERO_FILLER in class_names(model):
+        return model.process_latent_out(torch.zeros_like(like))
     grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
     if grey is None or grey.shape[3:] != like.shape[3:]:
         return torch.zeros_like(like)

@@ -28,8 +28,10 @@ from ..conditioning import Conds, by_span, merged_cond
 from ..models.model import HostModel
 from .conditioning_support import BaseModel, ConditioningSupport
 from .footage_inputs import ConcatChannels
+from .frame_patches import called_in_whole_tokens, frames_of_a_token
 from .guide_frames import call_with_guides, guide_positions
 from .low_noise_expert import ModelOptions
+from .noise_scale import host_latent
 from .segment_context import GUIDING_FRAME, SegmentContext
 from .sound_latent import SoundLayout
 from .token_times import called_per_token, takes_token_times
@@ -65,6 +67,7 @@ class ModelInputs:
     guides: tuple[Latent, Tensor] | None = None  # single frames of footage, and their positions
     layout: SoundLayout | None = None
     per_token: bool = False  # whether the network gets a timestep per token from us
+    frames_of_a_token: int = 1
 
     @property
     def canvas_frames(self) -> list[int]:
@@ -79,10 +82,13 @@ class ModelInputs:
             inputs = self.apply(arguments)
             if self.per_token:
                 apply = called_per_token(apply, inputs["c"].pop("denoise_mask", None))
+            model_call = partial(before, apply)
+            if self.frames_of_a_token > 1:
+                model_call = called_in_whole_tokens(model_call, self.frames_of_a_token)
             window = arguments["c"]["transformer_options"].get("context_window")  # of the host
             if self.guides is None or window is not None:
-                return before(apply, inputs)
-            return call_with_guides(self.guides, self.layout, partial(before, apply), inputs)
+                return model_call(inputs)
+            return call_with_guides(self.guides, self.layout, model_call, inputs)
 
         return options | {"model_function_wrapper": call}
 
@@ -170,7 +176,6 @@ class GuidedCall:
     guidance: GuidanceScale
     context: SegmentContext
     timestep: Tensor
-    scale: float  # of the host's latent over that of rectified flow
     options: ModelOptions
     seed: int | None
 
@@ -180,6 +185,11 @@ class GuidedCall:
                 "a patch of this MODEL predicts in a way of its own: leave `latent` of Sora Guider "
                 "unconnected, or remove the patch"
             )
+
+    @property
+    def sigma(self) -> float:
+        """The noise level of the sampler, in the units of the host's model."""
+        return float(self.timestep.max())
 
     def predict(self, x: Latent, sigma: Sigma, frame: int, place: int) -> Latent:
         """The clean latent of frames from `frame` on, guided by text and by footage.
@@ -191,8 +201,7 @@ class GuidedCall:
         context, negative = self.context, self.conds["negative"]
         first = frame - context.start
         frames = (first + torch.arange(x.shape[2], device=x.device)) % context.known.shape[2]
-        x_in, inputs, inputs_empty = self.model_inputs(x, sigma, frames, place)
-        x_host = inputs.for_host(x_in)
+        x_host, inputs, inputs_empty = self.model_inputs(x, sigma, frames, place)
         text, footage = self.guidance.scales_at(float(sigma))
         placed = context.model_mask, context.concat, context.vace, context.guides
         if all(each is None for each in placed):
@@ -220,7 +229,8 @@ class GuidedCall:
             cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]
             none = None
             if footage != 1:
-                none = self.batch([negative], inputs.for_host(x), inputs_empty)[0]
+                noisy = inputs.for_host(host_latent(self.model, x, None, self.sigma))
+                none = self.batch([negative], noisy, inputs_empty)[0]
             rescale = self.guidance.rescale
             return arguments["input"] - combine(cond, uncond, none, text, footage, rescale, share)
 
@@ -233,7 +243,7 @@ class GuidedCall:
         always = bool(self.options.get("disable_cfg1_optimization"))  # patches that read both
         predicted = comfy.samplers.sampling_function(
             self.model,
-            x_host * self.scale,
+            x_host,
             self.timestep,
             negative if guided or always else None,
             self.conds["positive"],
@@ -245,9 +255,9 @@ class GuidedCall:
 
     def model_inputs(
         self, x: Latent, sigma: Sigma, frames: Tensor, place: int
-    ) -> tuple[Latent, ModelInputs, ModelInputs]:
-        """The model's latent for `x`, and its other inputs with footage and without."""
-        context, level, x_in = self.context, None, x
+    ) -> tuple[Tensor, ModelInputs, ModelInputs]:
+        """The host's latent for `x`, and the model's other inputs with footage and without."""
+        context, level, levels, x_in = self.context, None, None, x
         guided = context.guiding and context.start + int(frames[0]) == 0
         if context.model_mask is not None and guided >= context.guiding:
             known, clear = context.known[:, :, frames], context.model_mask[:, :, frames]
@@ -268,6 +278,7 @@ class GuidedCall:
             total=context.prompts.shape[1],
             guided=False,
             layout=context.layout,
+            frames_of_a_token=frames_of_a_token(self.model),
         )
         per_token = level is not None and takes_token_times(self.model)
         inputs = replace(
@@ -278,14 +289,14 @@ class GuidedCall:
             if places:
                 positions = guide_positions(self.model, latents, places)
                 inputs = replace(inputs, guides=(latents, positions))
-        return x_in, inputs, empty
+        return inputs.for_host(host_latent(self.model, x_in, levels, self.sigma)), inputs, empty
 
     def batch(self, conds: list[Any], x: Latent, view: ModelInputs) -> list[Latent]:
         """The predictions for several conditionings, side by side where that is faster."""
         return comfy.samplers.calc_cond_batch(
             self.model,
             conds,
-            x * self.scale,
+            x,
             self.timestep,
             view.wrap(self.options),
         )

@@ -21,6 +21,7 @@ from .conditioning_support import ConditioningSupport
 from .trained_length import trained_latent_frames
 
 MEMORY_SHARE = 0.5  # share of a device's memory for activations; the rest is for weights
+WINDOW_LEAD = 1  # latent frames; the host's context windows have it too: "causal_window_fix"
 BATCH_ROWS = 2  # cond and uncond in one batch
 OFFLOADING = 8  # times as many run where rows go one by one and weights wait in main memory:
 # 81 frames of 1280x720 in 12 GB where the share above holds 13 (ComfyUI-WanVideoWrapper#1713)
@@ -39,9 +40,10 @@ def plan_for_latent(
     """
     length, remark = frames_at_once(patcher, latent, seconds)
     ours = isinstance(patcher.model, HostModel)
+    lead = 0 if ours or length <= WINDOW_LEAD + 1 else WINDOW_LEAD
     return TemporalPlan(
         Grid(*latent["samples"].shape[2:]),
-        Windows(length, min(OVERLAP, length - 1)),
+        Windows(length, min(OVERLAP, length - lead - 1), lead),
         ring=is_loop(latent),
         in_segments=support.accepts_footage,
         cut_everywhere=ours,

@@ -34,7 +34,8 @@ def token_times(
     """
     if not by_token or mask_by_frame(ratio).shape[-1] == 1:
         return timestep[:, None] * ratio.amax((1, 3, 4))
-    return timestep[:, None] * max_pool3d(ratio[:, 0], tuple(patch)).flatten(1)
+    levels = max_pool3d(ratio[:, 0], tuple(patch), ceil_mode=True)  # the host pads odd sides
+    return timestep[:, None] * levels.flatten(1)
 
 
 @contextmanager

@@ -209,7 +209,7 @@ def load_model(
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
     result: Any = patcher(model, load_device, offload_device, disable_dynamic)
-    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it anew from here
+    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it again from here
     return result
 
 
@@ -223,8 +223,7 @@ def patcher(
     note_dtypes = getattr(devices, "archive_model_dtypes", None)
     if note_dtypes is not None:
         note_dtypes(model)
-    default = comfy.model_patcher.ModelPatcher
-    kind = default
+    kind = default = comfy.model_patcher.ModelPatcher
     if not disable_dynamic:
         kind = getattr(comfy.model_patcher, "CoreModelPatcher", default)
     return kind(model, load_device=load_device, offload_device=offload_device)

@@ -9,8 +9,7 @@ import torch
 from comfy_api.latest import Input, InputImpl, Types
 
 from ....sora_core.errors import ConfigError, MediaError, SizeError
-from .foreign import foreign_code
-from .scalars import number_of
+from .foreign import foreign_code, number_of
 from .tensors import checked_image, checked_numbers, checked_tensor, shape_text, type_name
 
 LEAST_SAMPLE_RATE, MOST_SAMPLE_RATE = 1, 768_000  # samples a second

@@ -9,7 +9,7 @@ from torch import Tensor
 from ....sora_core.canvas.canvas import Canvas
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
-from .scalars import number_of
+from .foreign import number_of
 from .tensors import checked_numbers, checked_tensor, shape_text, type_name
 
 METHODS = {

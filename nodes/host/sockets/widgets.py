@@ -5,7 +5,7 @@ from math import isfinite
 from comfy_api.latest import io
 
 from ....sora_core.errors import ConfigError
-from .scalars import number_of
+from .foreign import number_of
 from .tensors import type_name
 
 HUGE = 10**20  # larger whole numbers are not written out

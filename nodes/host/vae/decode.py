@@ -67,8 +67,8 @@ class VideoDecoding:
     @property
     def summary(self) -> str:
         """How the latent was decoded, in sentences for the user."""
-        begins = " What is painted begins in the colours of the footage before it."
-        bends = " What is painted bends to the footage after it."
+        begins = " Generated frames after footage start in its colours."
+        bends = " Generated frames before footage morph into it."
         return f"Decoded {self.method}.{begins if self.fades else ''}{bends if self.joins else ''}"
 
     def by_our_vae(self, vae: HostVAE) -> Iterator[Video]:

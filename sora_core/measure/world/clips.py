@@ -10,7 +10,7 @@ from ...canvas.canvas import Canvas
 from ...pipeline.decode import decode_frames
 from ...pipeline.generate import Pipeline, generate
 from ...shapes import Frames, Size
-from ..reconstruction import through
+from ..heldout_clips import through
 from .kinds import drawn_from
 from .tracker import Tint, trackable
 from .worlds import RulerWorld, first_world

@@ -35,10 +35,10 @@ class FlowObjective(nn.Module):
         flow, steps = [], []
         for clean, sample in zip(predicted, samples, strict=True):
             error = cell_error(clean, sample.clean, sample.sigma)
-            flow.append(weighted_mean(error, sample.paint))
+            flow.append(weighted_mean(error, sample.open_mask))
             if clean.shape[2] > 1:
                 weight = torch.ones_like(error)
-                moved = frame_step_loss(clean, sample.clean, sample.sigma, sample.paint, weight)
+                moved = frame_step_loss(clean, sample.clean, sample.sigma, sample.open_mask, weight)
                 steps.append(STEP_WEIGHT * moved)
             else:
                 steps.append(torch.zeros_like(flow[-1]))

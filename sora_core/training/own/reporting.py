@@ -76,14 +76,14 @@ class RunReport:
         found = list(self.plan.warnings)
         if not self.plan.of_split(HELD_OUT):
             found.append(
-                "No clip is held out, so nothing here says whether the clips are learned by heart: "
+                "No clip is held out, so nothing here tells whether the model memorizes the clips: "
                 "plan with a held-out share above 0."
             )
         turned = turned_at(self.history.curve(HELD_OUT_MEAN))
         if turned is not None:
             found.append(
-                f"The held-out loss has risen since step {turned}: the model begins to learn the "
-                "clips by heart. best.safetensors has the weights of that step; stop here, or add "
+                f"The held-out loss has risen since step {turned}: the model begins to memorize "
+                "the clips. best.safetensors has the weights of that step; stop here, or add "
                 "clips."
             )
         return found

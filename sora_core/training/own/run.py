@@ -17,7 +17,7 @@ from torch import nn
 from ...errors import MediaError, TrainingError
 from ...files import replacing
 from ...models.text_encoder import encode
-from ...released import released_folder
+from ...paths import released_folder
 from ...resume.fingerprint import fingerprint
 from ...shapes import Frames
 from ..averages import Averages

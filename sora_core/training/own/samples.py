@@ -50,12 +50,12 @@ class OwnClips:
 
 @dataclass(frozen=True, slots=True)
 class FlowSample:
-    """A clip and its noise; `paint` is 1 where the model generates."""
+    """A clip and its noise; `open_mask` is 1 where the model generates."""
 
     clean: Float[Tensor, "1 c t y x"]
     noise: Float[Tensor, "1 c t y x"]
     sigma: Float[Tensor, "1 1 #t #y #x"]
-    paint: Float[Tensor, "1 1 #t #y #x"]
+    open_mask: Float[Tensor, "1 1 #t #y #x"]
     words: Float[Tensor, "1 l e"]
     fps: float
 
@@ -64,11 +64,11 @@ class FlowSample:
         return PackedClip(noisy, self.sigma, self.words, fps=self.fps)
 
     def to(self, device: torch.device) -> "FlowSample":
-        clean, noise, sigma, paint, words = (
+        clean, noise, sigma, open_mask, words = (
             tensor.to(device, non_blocking=True)
-            for tensor in (self.clean, self.noise, self.sigma, self.paint, self.words)
+            for tensor in (self.clean, self.noise, self.sigma, self.open_mask, self.words)
         )
-        return FlowSample(clean, noise, sigma, paint, words, self.fps)
+        return FlowSample(clean, noise, sigma, open_mask, words, self.fps)
 
 
 def draw_sample(
@@ -81,7 +81,7 @@ def draw_sample(
     )
     known, partly, silent = torch.rand(3, generator=generator).tolist()
     kind = MASK_KINDS[int(torch.randint(len(MASK_KINDS), (), generator=generator))]
-    sigma, paint = level, torch.ones(1, 1, 1, 1, 1)
+    sigma, open_mask = level, torch.ones(1, 1, 1, 1, 1)
     if grid.frames > 1 and known < settings.known:
         mask = draw_mask(grid, kind, generator)[None]
         if kind != "box":
@@ -89,10 +89,10 @@ def draw_sample(
         if partly < PARTLY_KNOWN:
             sigma = torch.where(mask > 0, level, torch.minimum(level, other))
         else:
-            sigma, paint = level * mask, mask
+            sigma, open_mask = level * mask, mask
     noise = torch.randn(clean.shape, generator=generator)
     words = empty if silent < settings.no_text else clip.words
-    return FlowSample(clean, noise, sigma, paint, words[None].float(), clip.fps)
+    return FlowSample(clean, noise, sigma, open_mask, words[None].float(), clip.fps)
 
 
 def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -> list[FlowSample]:

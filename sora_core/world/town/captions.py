@@ -54,15 +54,15 @@ def describe(
         style = talk.pick(("short", "short", "medium", "medium", "long", "long", "tags"))
     facts = facts_of(scene, seconds)
     lengths = shot_lengths(scene, seconds)
-    spoken = [
+    by_shot = [
         shot_clause(ShotWords(talk, scene, i, [f for f in facts if f.shot == i], seconds), style)
         for i in range(len(lengths))
     ]
-    if len(spoken) == 1:
-        text = finished(spoken[0].text, style)
-        return StatedCaption(text, _unique(spoken[0].facts), style)
+    if len(by_shot) == 1:
+        text = finished(by_shot[0].text, style)
+        return StatedCaption(text, _unique(by_shot[0].facts), style)
     starts = [shot.start for shot, _ in lengths] + [seconds]
-    joined = _storyboard(talk, spoken, starts, style)
+    joined = _storyboard(talk, by_shot, starts, style)
     return StatedCaption(joined.text, _unique(joined.facts), style)
 
 
@@ -145,11 +145,11 @@ def finished(text: str, style: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _storyboard(talk: WordChoice, spoken: list[Clause], starts: list[float], style: str) -> Clause:
+def _storyboard(talk: WordChoice, by_shot: list[Clause], starts: list[float], style: str) -> Clause:
     """The clauses of the shots, joined in one of the forms that storyboards have."""
     form = talk.pick(("shot", "shot", "time", "time", "cut", "ordinal", "then"))
     parts, facts = [], []
-    for i, clause in enumerate(spoken):
+    for i, clause in enumerate(by_shot):
         text = clause.text.rstrip(".")
         facts += clause.facts
         cut = [Fact("cut", f"{starts[i]:g}", shot=i)] if i else []
@@ -169,7 +169,7 @@ def _storyboard(talk: WordChoice, spoken: list[Clause], starts: list[float], sty
             case _:
                 begin = "Then the view changes: " if i else ""
                 parts.append(f"{begin}{text if i else _capital(text)}.")
-    count = Fact("shots", str(len(spoken)))
+    count = Fact("shots", str(len(by_shot)))
     return Clause(" ".join(parts), [*facts, count])
 
 

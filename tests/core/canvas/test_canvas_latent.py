@@ -15,17 +15,13 @@ from sora_core.models.chunked_codec import encode_chunks
 from sora_core.shapes import COMPRESSION, Compression
 from sora_core.video.frames import video_from_frames
 from sora_core.video.writer import write_video
+from tests.support.clips import random_frames as clip
 from tests.support.tiny import tiny_autoencoder
 
 AUTOENCODER = tiny_autoencoder().requires_grad_(False)
 CHANNELS = AUTOENCODER.config.latent_channels
 CANVAS = Canvas(width=32, height=32, seconds=17 / 8)
-MEET = 13 / 8  # seconds: the first frame of the last latent frame
-
-
-def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
+JOIN = 13 / 8  # seconds: the first frame of the last latent frame
 
 
 def encoded(canvas):
@@ -45,7 +41,7 @@ def test_each_file_is_read_once(tmp_path, monkeypatch):
     monkeypatch.setattr(
         rasterize, "read_frames", lambda path, **span: sources.append(path) or read(path, **span)
     )
-    found = encoded(CANVAS.place(Placement(source=first), Placement(source=last, start=MEET)))
+    found = encoded(CANVAS.place(Placement(source=first), Placement(source=last, start=JOIN)))
     assert sorted(sources) == [first, last]
     (join,) = found.joins
     torch.testing.assert_close(join.first, lone(clip(4, 1)[0]), atol=1e-5, rtol=0)
@@ -59,8 +55,8 @@ def test_the_mask_is_that_of_the_canvas_without_a_model():
 def test_the_first_frame_shows_what_lies_on_top():
     half = Box(16, 0, 16, 32)
     canvas = CANVAS.place(
-        Placement(source=clip(4), start=MEET),
-        Placement(source=clip(4, 1), start=MEET, region=half, fit="crop"),
+        Placement(source=clip(4), start=JOIN),
+        Placement(source=clip(4, 1), start=JOIN, region=half, fit="crop"),
     )
     (join,) = encoded(canvas).joins
     below, top = lone(clip(4)[0]), encoded(canvas).known[:, :, 4:, :, 2:]
@@ -71,7 +67,7 @@ def test_the_first_frame_shows_what_lies_on_top():
 
 def test_footage_that_others_cover_gives_no_first_frame():
     canvas = CANVAS.place(
-        Placement(source=clip(4), start=MEET), Placement(source=clip(4, 1), start=MEET)
+        Placement(source=clip(4), start=JOIN), Placement(source=clip(4, 1), start=JOIN)
     )
     (join,) = encoded(canvas).joins
     torch.testing.assert_close(join.first, lone(clip(4, 1)[0]), atol=1e-5, rtol=0)

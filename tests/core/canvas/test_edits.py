@@ -1,4 +1,4 @@
-"""Each edit keeps what it was given, where it belongs, and opens the rest."""
+"""Each edit preserves its footage at the right time and place, and opens the rest."""
 
 import pytest
 import torch

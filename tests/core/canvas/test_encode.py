@@ -1,4 +1,4 @@
-"""What is placed on a canvas is what the latent knows, cell for cell, and nothing else."""
+"""The known latent holds the placed footage, cell by cell, and nothing else."""
 
 from functools import partial
 
@@ -15,6 +15,7 @@ from sora_core.models.chunked_codec import encode_chunks
 from sora_core.video.frames import video_from_frames
 from sora_core.video.reader import read_frames
 from sora_core.video.writer import write_video
+from tests.support.clips import random_frames
 from tests.support.memory import peak_memory
 from tests.support.tiny import tiny_autoencoder
 
@@ -30,8 +31,7 @@ def canvas(frames=17, **settings):
 
 
 def clip(frames, seed=0, height=HEIGHT, width=WIDTH):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, height, width, 3), generator=generator).to(torch.uint8)
+    return random_frames(frames, seed, width, height)
 
 
 def latent_of(frames):

@@ -121,7 +121,7 @@ def test_parts_of_footage_side_by_side_are_heard_as_one(footage):
     assert torch.equal(heard(CANVAS.place(*parts))[:, :12000], sound[:, :12000])
 
 
-def test_on_a_ring_the_sound_goes_on_from_the_end_to_the_start(footage):
+def test_on_a_ring_the_sound_continues_from_the_end_to_the_start(footage):
     placed, sound = footage
     ring = Canvas(width=16, height=16, seconds=2.0, fps=FPS, ring=True)
     turned = Placement(source=placed.source, fps=FPS, sound=placed.sound, start=1.5)

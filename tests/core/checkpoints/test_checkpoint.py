@@ -1,4 +1,4 @@
-"""One file holds a whole model; what is wrong with a file is said before anything is built."""
+"""One file holds a whole model; errors of a file are reported before a network is built."""
 
 import json
 

@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 class Listener:
-    """Tells a clip its name, fails for one, and is interrupted at another."""
+    """Captions a clip with its name, fails for one, and is interrupted at another."""
 
     def __init__(self, bad="", stop=""):
         self.bad, self.stop, self.heard = bad, stop, []
@@ -49,7 +49,7 @@ def test_every_video_of_the_folder_has_a_line_and_nothing_else_has(folder, tmp_p
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20])
-def test_a_manifest_that_was_stopped_goes_on_to_the_same_lines(folder, tmp_path, cut):
+def test_a_manifest_that_was_stopped_continues_to_the_same_lines(folder, tmp_path, cut):
     whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
     list(captioned(folder, whole, Listener(bad="b.MOV")))
     with pytest.raises(KeyboardInterrupt):

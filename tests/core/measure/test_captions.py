@@ -1,20 +1,24 @@
-"""Captions are judged by what they say, and certainty by how often that is so."""
+"""Captions are judged by the labels they state, and certainty by how often they are right."""
 
 import pytest
 import torch
 
 from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
-from sora_core.measure.calibration import calibrated, fades, pixel_noise, tiles, write_certainty
 from sora_core.measure.captions import (
     CaptionedClip,
+    calibrated,
     caption_figures,
     caption_latents,
     distinct_share,
     expanded_wishes,
+    fades,
     grammatical,
     labelled_clip,
+    pixel_noise,
     question_rows,
     stated_labels,
+    tiles,
+    write_certainty,
 )
 from sora_core.measure.classifier import ClassifierResult
 from sora_core.models.captioner import Captioner, CaptionerConfig

@@ -1,4 +1,4 @@
-"""What drift counts along a chain, and what kept footage is compared by."""
+"""Drift along a chain of segments, and the PSNR of preserved footage."""
 
 import pytest
 import torch

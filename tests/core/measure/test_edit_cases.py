@@ -7,6 +7,7 @@ import torch
 
 from sora_core.measure.edit_cases import (
     OPERATIONS,
+    EditRunner,
     largest_error,
     link_lengths,
     recolour_case,
@@ -14,12 +15,14 @@ from sora_core.measure.edit_cases import (
     run_edit,
     settled_frames,
 )
-from sora_core.measure.edit_report import Claim, drift_claims, preservation_claims, seam_claims
-from sora_core.measure.edit_runner import EditRunner
-from sora_core.measure.edit_sheets import (
+from sora_core.measure.edit_report import (
     BAR_HEIGHT,
     GENERATED_COLOUR,
     KNOWN_COLOUR,
+    Claim,
+    drift_claims,
+    preservation_claims,
+    seam_claims,
     with_bars,
     write_edits,
 )
@@ -94,7 +97,7 @@ def test_causal_decoding_keeps_what_comes_first_as_the_autoencoder_gives_it_back
     assert edit.own_loss == pytest.approx(0, abs=0.01)
 
 
-def test_frames_settle_two_after_what_was_painted():
+def test_frames_settle_two_after_what_was_generated():
     assert settled_frames(range(9)) == list(range(9))
     assert settled_frames((*range(5), *range(13, 17))) == [0, 1, 2, 3, 4, 15, 16]
 

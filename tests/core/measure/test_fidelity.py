@@ -1,4 +1,4 @@
-"""Prompts that say everything, clips painted side by side as one by one, and shares that add up."""
+"""Complete prompts, clips that batches generate as single runs do, and shares that add up."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def test_another_seed_asks_for_other_clips():
     }
 
 
-def test_clips_painted_together_are_those_painted_one_by_one(pipeline):
+def test_clips_generated_together_are_those_generated_one_by_one(pipeline):
     canvas = canvas_of_size(Size(32, 32, 5), 8.0)
     wanted = [
         ClipRequest("a red ball", {}, 1),
@@ -63,7 +63,7 @@ def test_clips_painted_together_are_those_painted_one_by_one(pipeline):
         torch.testing.assert_close(latent, alone, atol=1e-4, rtol=1e-4)
 
 
-def test_each_wish_is_painted_once_in_order(pipeline):
+def test_each_wish_is_generated_once_in_order(pipeline):
     size = Size(32, 32, 5)
     wanted = clip_requests(9)
     observed = list(

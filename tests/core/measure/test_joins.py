@@ -1,4 +1,4 @@
-"""Where painted meets kept on a canvas, and which of its frames are kept."""
+"""The joins of generated and known frames on a canvas, and its preserved frames."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a tuned model gives back of its training clips: the measure, and the models it loads."""
+"""How well a tuned model reproduces its training clips: the measure, and the models it loads."""
 
 import pytest
 import torch

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sora_core.measure.reconstruction import (
+from sora_core.measure.heldout_clips import (
     ReconstructedClip,
     reconstructed_clips,
     reconstruction_figures,

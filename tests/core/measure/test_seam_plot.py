@@ -1,4 +1,4 @@
-"""The picture of steps, and the comparison of kept footage with its canvas."""
+"""The plot of steps, and the comparison of preserved footage with its canvas."""
 
 import pytest
 import torch
@@ -6,9 +6,8 @@ import torch
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Canvas
 from sora_core.canvas.encode import openness
-from sora_core.measure.preservation import placed_psnr
-from sora_core.measure.seam_plot import JOIN_COLOUR, seam_plot
-from sora_core.measure.seams import Seams, preserved_frames, steps
+from sora_core.measure.drift import placed_psnr
+from sora_core.measure.seams import JOIN_COLOUR, Seams, preserved_frames, seam_plot, steps
 
 EMPTY = Canvas(width=32, height=32, seconds=17 / 8, fps=8)
 

@@ -11,7 +11,7 @@ SIDE = 48
 
 
 def texture(seed, side=4 * SIDE):
-    """A smooth random picture without edges: it goes on at its own other side."""
+    """A smooth random picture without edges: it wraps around at its borders."""
     torch.manual_seed(seed)
     waves = torch.zeros(3, side, side)
     at = torch.arange(side) * 2 * torch.pi / side

@@ -54,13 +54,13 @@ def test_what_comes_later_changes_nothing_before():
     )
 
 
-def test_what_is_not_marked_is_taken_as_painted():
+def test_what_is_not_marked_is_taken_as_generated():
     latent = AUTOENCODER.encode(video(9))
     generated = AUTOENCODER.decode(latent, torch.ones(1, 1, 1, 1, 1))
     torch.testing.assert_close(AUTOENCODER.decode(latent), generated)
 
 
-def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_painted():
+def test_the_first_decoder_shows_what_was_encoded_up_to_what_was_generated():
     alone = with_one_decoder(AUTOENCODER)
     latent, marks = AUTOENCODER.encode(video(17)), torch.zeros(1, 1, 5, 1, 1)
     encoded = AUTOENCODER.decode(latent, marks)

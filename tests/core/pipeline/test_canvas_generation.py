@@ -1,34 +1,23 @@
-"""The pipeline keeps what lies on the canvas, and closes a loop."""
+"""The pipeline preserves the footage of a canvas, and closes a loop."""
 
-import pytest
 import torch
 
 from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.edits import extend_forward, loop, video_to_video
 from sora_core.models.chunked_codec import decode_ring
 from sora_core.pipeline.decode import decode_frames
-from sora_core.pipeline.generate import Pipeline, generate, load
+from sora_core.pipeline.generate import generate
 from sora_core.video.frames import video_from_frames
-from tests.support.tiny import write_tiny
+from tests.support.clips import random_frames as clip
 
 CANVAS = Canvas(width=32, height=32, seconds=13 / 8)
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory) -> Pipeline:
-    return load(write_tiny(tmp_path_factory.mktemp("models")))
 
 
 def generated(pipeline, canvas):
     return generate(pipeline, "a red ball", canvas, steps=2)
 
 
-def clip(frames):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
-
-
-def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_painted(pipeline):
+def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_generated(pipeline):
     latent = generated(pipeline, extend_forward(CANVAS, clip(5)))
     footage = pipeline.autoencoder.encode(video_from_frames(clip(5))[None])
     torch.testing.assert_close(latent[:, :, :2], footage, atol=1e-5, rtol=0)
@@ -36,7 +25,7 @@ def test_kept_footage_is_exact_in_the_latent_and_the_rest_is_painted(pipeline):
     assert not torch.isclose(latent[:, :, 2:], free[:, :, 2:]).all()
 
 
-def test_footage_that_is_not_firm_is_painted_over(pipeline):
+def test_footage_that_is_not_firm_is_generated_over(pipeline):
     soft, firm = (
         generated(pipeline, video_to_video(CANVAS, clip(13), firmness)) for firmness in (0.5, 1.0)
     )

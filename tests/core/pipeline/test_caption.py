@@ -1,4 +1,4 @@
-"""Footage comes to the captioner as small and as slow as it knows clips, whatever it was."""
+"""The captioner receives footage of any size and rate in the size and rate of its training."""
 
 import copy
 

@@ -1,26 +1,15 @@
-"""Decoding needs no footage: encoding has taken from it what is shown."""
+"""Decoding opens no footage: encoding has read all that it needs."""
 
-import pytest
 import torch
 
 from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.edits import extend_forward, loop
 from sora_core.pipeline.decode import decode_frames
-from sora_core.pipeline.generate import encode_footage, generate, load
+from sora_core.pipeline.generate import encode_footage, generate
 from sora_core.video.writer import write_video
-from tests.support.tiny import write_tiny
+from tests.support.clips import random_frames as clip
 
 CANVAS = Canvas(width=32, height=32, seconds=17 / 8)
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("models")))
-
-
-def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def decoded(pipeline, latent, canvas):

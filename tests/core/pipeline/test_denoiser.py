@@ -6,28 +6,18 @@ import torch
 from sora_core.canvas.canvas import Canvas, Placement, PromptSpan
 from sora_core.canvas.edits import extend_backward, loop
 from sora_core.pipeline.denoiser import prompt_weights
-from sora_core.pipeline.generate import Pipeline, generate, load
+from sora_core.pipeline.generate import generate
 from sora_core.sampling.segments import SegmentSettings
 from sora_core.shapes import Compression
-from tests.support.tiny import write_tiny
+from tests.support.clips import random_frames as clip
 
 CANVAS = Canvas(width=32, height=32, seconds=13 / 8)
 LONG = Canvas(width=32, height=32, seconds=4)
 PROMPT = "a red ball"
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory) -> Pipeline:
-    return load(write_tiny(tmp_path_factory.mktemp("models")))
-
-
 def generated(pipeline, canvas, prompt=PROMPT, **how):
     return generate(pipeline, prompt, canvas, **{"steps": 2} | how)
-
-
-def clip(frames):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def close(first, second):
@@ -132,7 +122,7 @@ def test_footage_is_kept_exactly_in_links_and_in_windows(pipeline, chain):
     assert not torch.isclose(latent[:, :, :-2], short[:, :, :-2], atol=1e-3).all()
 
 
-def test_a_loop_longer_than_a_window_is_painted_in_windows(pipeline):
+def test_a_loop_longer_than_a_window_is_generated_in_windows(pipeline):
     sizes = []
     forward = type(pipeline.transformer).forward
 

@@ -50,7 +50,7 @@ def test_each_segment_has_its_noise_and_a_seed_of_its_own():
         assert torch.equal(each.noise, task.noise[:, :, each.segment.frames])
 
 
-def test_a_segment_goes_on_from_the_frames_of_the_one_before():
+def test_a_segment_continues_from_the_frames_of_the_one_before():
     sample, latents = Sampler(), []
     whole, report = runner(video()).run(
         sample, on_segment=lambda segment, latent, restored: latents.append(latent.clone())

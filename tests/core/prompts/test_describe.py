@@ -1,4 +1,4 @@
-"""A language model's answer about footage becomes two plain captions, whatever it says."""
+"""Any answer of a language model about footage becomes two plain captions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What 300 held-out prompts state is kept by every expansion, and never contradicted."""
+"""Every expansion preserves the facts of 300 held-out prompts, and contradicts none."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_the_judge_sees_what_is_added_against_a_general_prompt():
     assert general_faults(case, Expansion("a city")).lost == ("words",)
 
 
-def test_the_prompts_to_paint_state_what_the_reader_can_answer():
+def test_the_prompts_to_generate_state_what_the_reader_can_answer():
     for case in read_cases(HELD_OUT_FOLDER / "terse.txt"):
         assert len(case.things) == 1
         assert len(case.things[0]) >= 3, case.prompt

@@ -1,4 +1,4 @@
-"""What a language model writes is used where it keeps every stated fact, and nowhere else."""
+"""A rewrite by a language model is used only if it preserves every stated fact."""
 
 import re
 

@@ -79,7 +79,7 @@ def test_an_expanded_script_is_read_back_as_the_same_shots(text, style):
     assert read_storyboard(script(shots), 6) == shots
 
 
-def test_what_a_shot_leaves_open_goes_on_as_before():
+def test_what_a_shot_leaves_open_continues_as_before():
     board = read_storyboard(
         "a red cone spins on snow at dusk; a dog watches; the camera zooms out", 6
     )

@@ -1,4 +1,4 @@
-"""A job that stops anywhere goes on to the same bits and trusts no damaged file."""
+"""A job that stops anywhere resumes to the same bits and trusts no damaged file."""
 
 import json
 
@@ -18,15 +18,15 @@ from sora_core.sampling.segments import SegmentSettings, generate_segments
 
 FRAMES, LENGTH, HISTORY = 17, 5, 2
 LINKS = 5
-SHOTS = (0.5, -0.5)  # what each half of the video is told
+SHOTS = (0.5, -0.5)  # the prompt of each half of the video
 
 
 class Killed(BaseException):
     """What nothing may catch."""
 
 
-class Painting:
-    """Paints a long latent in links, kept below `root`; stops with the `kill`-th step, if given."""
+class Generation:
+    """Generates a long latent by segments, cached in `root`; the `kill`-th step raises Killed."""
 
     def __init__(self, root, shots=SHOTS, seed=0, kill=None):
         self.root, self.shots, self.seed, self.kill = root, shots, seed, kill
@@ -36,7 +36,7 @@ class Painting:
         half = torch.arange(FRAMES)[link.frames] < FRAMES // 2
         return torch.where(half, *self.shots)[:, None, None]
 
-    def paint(self, link):
+    def generate(self, link):
         def denoise(x, sigma):
             self.steps += 1
             if self.steps == self.kill:
@@ -53,7 +53,7 @@ class Painting:
         def preserved(link):
             texts = (self.prompts(link), self.seed + link.index)
             key = fingerprint(texts, link.known, link.mask, link.reference, link.overlap)
-            part, known = job.part(link.index, key, lambda _: {"latent": self.paint(link)})
+            part, known = job.part(link.index, key, lambda _: {"latent": self.generate(link)})
             self.known += [link.index] * known
             return part["latent"]
 
@@ -64,7 +64,7 @@ class Painting:
 
 
 def unbroken(tmp_path, **changed):
-    return Painting(tmp_path / "unbroken", **changed)()
+    return Generation(tmp_path / "unbroken", **changed)()
 
 
 @pytest.mark.slow
@@ -76,20 +76,20 @@ def test_killed_anywhere_and_again_it_ends_with_the_bits_of_an_unbroken_run(
     folder = tmp_path_factory.mktemp("jobs")
     result = []
     for kill in kills:
-        painting = Painting(folder / "killed", kill=kill)
+        generation = Generation(folder / "killed", kill=kill)
         try:
-            painting()
-            result += painting.finished
+            generation()
+            result += generation.finished
         except Killed:
-            result += painting.finished[:-1]
-    last = Painting(folder / "killed")
+            result += generation.finished[:-1]
+    last = Generation(folder / "killed")
     assert torch.equal(last(), unbroken(folder))
     assert sorted(result + last.finished) == list(range(LINKS))  # each part was made once
 
 
 def test_a_later_shot_changed_redoes_only_later_parts(tmp_path):
-    Painting(tmp_path)()
-    changed = Painting(tmp_path, shots=(0.5, 0.25))
+    Generation(tmp_path)()
+    changed = Generation(tmp_path, shots=(0.5, 0.25))
     assert torch.equal(changed(), unbroken(tmp_path, shots=(0.5, 0.25)))
     assert (changed.known, changed.finished) == ([0, 1], [2, 3, 4])
 
@@ -102,8 +102,8 @@ def test_what_makes_every_part_another_redoes_everything(tmp_path):
 
 
 def test_another_seed_redoes_everything(tmp_path):
-    Painting(tmp_path)()
-    changed = Painting(tmp_path, seed=1)
+    Generation(tmp_path)()
+    changed = Generation(tmp_path, seed=1)
     changed()
     assert changed.known == []
 
@@ -122,22 +122,22 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_part_is_made_again(tmp_path, damage):
-    whole = Painting(tmp_path)()
+    whole = Generation(tmp_path)()
     (job,) = jobs(tmp_path)
     part = parts_of(job)[0]
     part.write_bytes(damage(part.read_bytes()))
-    again = Painting(tmp_path)
+    again = Generation(tmp_path)
     assert torch.equal(again(), whole)
     assert len(again.finished) == 1
-    assert Painting(tmp_path)() is not None and len(parts_of(job)) == LINKS
+    assert Generation(tmp_path)() is not None and len(parts_of(job)) == LINKS
 
 
 def test_a_part_under_the_name_of_another_is_not_trusted(tmp_path):
-    whole = Painting(tmp_path)()
+    whole = Generation(tmp_path)()
     (job,) = jobs(tmp_path)
     first, second, *_ = parts_of(job)
     first.write_bytes(second.read_bytes())
-    again = Painting(tmp_path)
+    again = Generation(tmp_path)
     assert torch.equal(again(), whole)
     assert len(again.finished) == 1
 
@@ -146,20 +146,20 @@ def test_a_part_under_the_name_of_another_is_not_trusted(tmp_path):
     "content", ["", "{", "[]", '{"what": 1}', "[" * 100_000, json.dumps({"done": []})]
 )
 def test_a_damaged_manifest_costs_nothing_but_what_it_says(tmp_path, content):
-    whole = Painting(tmp_path)()
+    whole = Generation(tmp_path)()
     (job,) = jobs(tmp_path)
     (job / JOB_MANIFEST).write_text(content)
     assert read_manifest(job) is None
-    again = Painting(tmp_path)
+    again = Generation(tmp_path)
     assert torch.equal(again(), whole)
     assert again.finished == []
     assert read_manifest(job).finished
 
 
 def test_a_manifest_says_what_is_planned_and_what_is_done(tmp_path):
-    painting = Painting(tmp_path, kill=7)  # within the third part
+    generation = Generation(tmp_path, kill=7)  # within the third part
     with pytest.raises(Killed):
-        painting()
+        generation()
     (job,) = jobs(tmp_path)
     manifest = read_manifest(job)
     assert (manifest.what, manifest.seed, manifest.total) == ("a test", 0, LINKS)
@@ -168,8 +168,8 @@ def test_a_manifest_says_what_is_planned_and_what_is_done(tmp_path):
 
 
 def test_a_job_that_is_removed_leaves_nothing(tmp_path):
-    Painting(tmp_path)()
-    Painting(tmp_path, seed=1)()
+    Generation(tmp_path)()
+    Generation(tmp_path, seed=1)()
     gone, stays = jobs(tmp_path)
     (gone / ".half-0123456789abcdef.part.safetensors").write_bytes(b"half")
     assert size_on_disk(gone) > 0
@@ -179,7 +179,7 @@ def test_a_job_that_is_removed_leaves_nothing(tmp_path):
 
 
 def test_what_a_job_did_not_write_stays(tmp_path):
-    Painting(tmp_path)()
+    Generation(tmp_path)()
     (job,) = jobs(tmp_path)
     (job / "mine.txt").write_text("mine")
     remove(job)
@@ -187,7 +187,7 @@ def test_what_a_job_did_not_write_stays(tmp_path):
 
 
 def test_only_folders_of_jobs_are_listed(tmp_path):
-    Painting(tmp_path)()
+    Generation(tmp_path)()
     (job,) = jobs(tmp_path)
     (tmp_path / "other").mkdir()
     (tmp_path / ("f" * 16)).write_text("a file")
@@ -202,5 +202,5 @@ def test_a_disk_that_refuses_is_told_and_leaves_no_half_part(tmp_path, monkeypat
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises((MediaError, WeightsError), match="space"):
-        Painting(tmp_path)()
+        Generation(tmp_path)()
     assert [part for job in jobs(tmp_path) for part in job.iterdir()] == []

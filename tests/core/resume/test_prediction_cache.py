@@ -1,4 +1,4 @@
-"""Sampling that stops anywhere goes on to the same bits, and the model predicts only the rest."""
+"""Sampling that stops anywhere resumes to the same bits, and the model predicts only the rest."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ class Killed(BaseException):
 
 
 class Model:
-    """Predicts something of what it sees, and counts; stops before prediction `kill`, if given."""
+    """Predicts from its input, and counts calls; stops before prediction `kill`, if any."""
 
     def __init__(self, kill=None):
         self.calls, self.kill = 0, kill
@@ -57,7 +57,7 @@ def killed(root, calls, sampler="euler"):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_killed_at_any_prediction_it_goes_on_to_the_same_bits_and_predicts_the_rest(
+def test_killed_at_any_prediction_it_continues_to_the_same_bits_and_predicts_the_rest(
     tmp_path, sampler
 ):
     whole, _ = generated(tmp_path / "unbroken", sampler)

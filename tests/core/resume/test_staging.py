@@ -80,7 +80,7 @@ def test_what_a_killed_writer_leaves_is_removed_at_once_and_not_before(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_job_that_goes_on_removes_what_was_half_written(tmp_path):
+def test_a_job_that_continues_removes_what_was_half_written(tmp_path):
     job = Job(tmp_path, "s", "k", "w", 1, 2)
     (job.folder / ".job-0123456789abcdef.part.json").write_bytes(b"half")
     stale = tmp_path / ".0123456789abcdef.part"
@@ -91,7 +91,7 @@ def test_a_job_that_goes_on_removes_what_was_half_written(tmp_path):
     assert not stale.exists()
 
 
-def test_a_job_that_is_cleared_while_it_is_painted_is_painted_to_its_end(tmp_path):
+def test_a_job_that_is_cleared_while_it_is_generated_is_generated_to_its_end(tmp_path):
     stop, failures = threading.Event(), []
 
     def clear():

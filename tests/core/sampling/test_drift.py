@@ -1,4 +1,4 @@
-"""What a part has wandered is told in levels of colour and as a share of contrast."""
+"""Drift of a segment is reported in levels of colour and as a share of contrast."""
 
 import pytest
 import torch
@@ -17,34 +17,34 @@ LIKE = statistics([0.0, 0.1, 0.2], [0.5, 0.5, 0.5])
 
 
 def test_a_part_that_is_the_same_has_not_wandered():
-    wander = SegmentDrift.between(3, LIKE, LIKE, torch.tensor(RED_GREEN_BLUE))
-    assert (wander.colour, wander.contrast, wander.far) == (0, 0, False)
+    drift = SegmentDrift.between(3, LIKE, LIKE, torch.tensor(RED_GREEN_BLUE))
+    assert (drift.colour, drift.contrast, drift.far) == (0, 0, False)
 
 
 def test_colour_is_told_in_levels_and_contrast_as_a_share():
     own = statistics([6 / 127.5, 0.1 - 6 / 127.5, 0.2], [0.6, 0.6, 0.6])
-    wander = SegmentDrift.between(3, own, LIKE, torch.tensor(RED_GREEN_BLUE))
-    assert wander.colour == pytest.approx(4.0, abs=1e-4)
-    assert wander.contrast == pytest.approx(0.2, abs=1e-5)
-    assert wander.far
+    drift = SegmentDrift.between(3, own, LIKE, torch.tensor(RED_GREEN_BLUE))
+    assert drift.colour == pytest.approx(4.0, abs=1e-4)
+    assert drift.contrast == pytest.approx(0.2, abs=1e-5)
+    assert drift.far
 
 
 FAR, NEAR = statistics([0.1, 0.2, 0.3], [0.5, 0.5, 0.5]), statistics([0.01, 0.1, 0.2], [0.5] * 3)
 
 
 def test_the_user_is_told_what_the_model_would_do_and_what_is_left_and_nothing_between_scenes():
-    wandering = DriftMonitor.from_factors(RED_GREEN_BLUE)
-    wandering.note(0, FAR, FAR, LIKE, 0.5)
-    assert wandering.summary == ""
-    wandering.note(1, NEAR, LIKE, LIKE, 1.0)
-    assert "More than" not in wandering.summary
-    wandering.note(2, FAR, NEAR, LIKE, 1.0)
-    assert "not anchored: colour up to 12.8 of 255 (segment 3)" in wandering.summary
-    assert "; anchored: colour up to 0.4 of 255 (segment 3)" in wandering.summary
-    assert "without anchoring: segment 3." in wandering.summary and "Also" not in wandering.summary
-    wandering.note(3, FAR, FAR, LIKE, 1.0)
-    assert "without anchoring: segment 3, 4." in wandering.summary
-    assert "Also with it: segment 4; try" in wandering.summary
+    monitor = DriftMonitor.from_factors(RED_GREEN_BLUE)
+    monitor.note(0, FAR, FAR, LIKE, 0.5)
+    assert monitor.summary == ""
+    monitor.note(1, NEAR, LIKE, LIKE, 1.0)
+    assert "More than" not in monitor.summary
+    monitor.note(2, FAR, NEAR, LIKE, 1.0)
+    assert "not anchored: colour up to 12.8 of 255 (segment 3)" in monitor.summary
+    assert "; anchored: colour up to 0.4 of 255 (segment 3)" in monitor.summary
+    assert "without anchoring: segment 3." in monitor.summary and "Also" not in monitor.summary
+    monitor.note(3, FAR, FAR, LIKE, 1.0)
+    assert "without anchoring: segment 3, 4." in monitor.summary
+    assert "Also with it: segment 4; try" in monitor.summary
 
 
 def test_statistics_go_through_what_scales_and_shifts_each_channel():

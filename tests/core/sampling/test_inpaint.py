@@ -41,7 +41,7 @@ def test_holding_nothing_changes_nothing(sampler):
 
 
 @every_sampler
-def test_held_tokens_come_back_exactly_and_the_rest_is_painted(sampler):
+def test_held_tokens_come_back_exactly_and_the_rest_is_generated(sampler):
     known, mask = normal(1), torch.ones(TOKENS, dtype=torch.float64)
     mask[:, :, :2] = 0
     sample = sampler(hold_known(denoise, known, mask), normal(0), linear_sigmas(7))
@@ -71,7 +71,7 @@ def from_noised_footage(sampler, steps, strength=0.6):  # once by the mask, once
     return (by_mask - by_hand).abs().max().item()
 
 
-def test_a_mask_between_is_the_footage_noised_that_far_and_painted_over():
+def test_a_mask_between_is_the_footage_noised_that_far_and_generated_over():
     assert from_noised_footage(euler, 10) < 1e-12
 
 
@@ -85,7 +85,7 @@ def test_the_model_sees_each_token_as_noisy_as_its_level_says():
     known, noise = normal(1), normal(0)
     mask = torch.rand(TOKENS, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
-    def answer(x, level):  # the model knows the clean: then every level can be read off x
+    def answer(x, level):  # the model predicts the clean latent: then x shows every level
         assert torch.allclose(x, (1 - level) * known + level * noise, rtol=0, atol=1e-12)
         assert torch.equal(level, mask.clamp(max=sigmas.pop(0)))
         return known

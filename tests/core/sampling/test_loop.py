@@ -24,13 +24,13 @@ def close(first, second):
 
 
 def line(x, sigma):
-    """A model that sees every frame, and treats each according to its place on a line of time."""
+    """A model that attends to every frame, and weighs each by its position in time."""
     place = torch.arange(1, x.shape[2] + 1, dtype=x.dtype)[:, None, None]
     return (x * (1 - sigma) / place).cumsum(2).tanh() + 0.1 * place
 
 
 def local(x, sigma):
-    """A model that sees one frame to each side, and nothing beyond the ends."""
+    """A model that attends to one frame to each side, and to nothing beyond the ends."""
     clean = 0.5 * x * (1 - sigma)
     clean[:, :, 1:] += x[:, :, :-1].tanh()
     clean[:, :, :-1] += 0.5 * x[:, :, 1:].sin()

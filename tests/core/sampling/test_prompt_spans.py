@@ -1,4 +1,4 @@
-"""Prompts count when their seconds say so, and together always as much as one."""
+"""Prompts count within their seconds, and their weights always add up to one."""
 
 import pytest
 import torch

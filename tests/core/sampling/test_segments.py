@@ -1,4 +1,4 @@
-"""A chain of links covers the whole video, and each link goes on from what is painted."""
+"""Segments cover the whole video, and each continues from the frames before it."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ def open_mask(frames=11):
 
 
 class Generated:
-    """Paints every link with its own number, around what it holds, and remembers the links."""
+    """Fills every segment with its own number, around the known part, and lists the segments."""
 
     def __init__(self):
         self.links = []
@@ -54,7 +54,7 @@ def test_links_cover_every_frame_and_see_as_much_history_as_asked(link, frames):
     assert all(a < b <= a + length - history for a, b in pairwise(starts))
 
 
-def test_each_link_keeps_what_the_links_before_it_have_painted():
+def test_each_link_keeps_what_the_links_before_it_have_generated():
     generated = Generated()
     latent = generate_segments(generated, normal(), open_mask(), 5, SegmentSettings(history=2))
     numbers = latent[0, 0, :, 0, 0].tolist()
@@ -72,7 +72,7 @@ def test_a_chain_goes_backwards_from_footage_at_the_end():
     assert latent[0, 0, :9, 0, 0].tolist() == [3] * 3 + [2] * 3 + [1] * 3
 
 
-def test_a_link_that_is_all_known_is_not_painted():
+def test_a_link_that_is_all_known_is_not_generated():
     known, mask = normal(), open_mask()
     mask[:, :, :8] = 0
     generated = Generated()

@@ -24,7 +24,7 @@ def normal(seed):
 
 
 class Model:
-    """Says the same as its seed, mixed with what it sees, and counts."""
+    """Predicts noise of its seed, mixed with its input, and counts calls."""
 
     def __init__(self, seed):
         self.answer, self.calls = normal(seed), 0

@@ -1,4 +1,4 @@
-"""A long video seen in windows is what a local model makes of the whole."""
+"""Windows give the same result as the whole video for a model that attends locally."""
 
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ def close(first, second):
 
 
 def local(reach):
-    """A model that looks `reach` frames to each side, and knows where in the video it is."""
+    """A model that attends to `reach` frames to each side, and gets its position in the video."""
 
     def denoise_at(start):
         def denoise(x, sigma):
@@ -112,3 +112,30 @@ def test_held_footage_comes_back_exactly_through_windows():
 def test_windows_that_never_advance_are_refused(length, overlap):
     with pytest.raises(ConfigError):
         windowed_denoiser(local(reach=0), length, overlap)
+
+
+@quick
+@given(LENGTHS, some.integers(1, 30), some.floats(0.01, 1))
+def test_what_a_model_predicts_for_lead_frames_counts_nowhere(window, frames, sigma):
+    length, overlap = window
+    model, lengths = local(reach=overlap // 4), []
+
+    def wrong_at_its_first_frame(start):
+        def denoise(x, sigma):
+            lengths.append(x.shape[2])
+            clean = model(start)(x, sigma)
+            clean[:, :, 0] += 100 * (start > 0)
+            return clean
+
+        return denoise
+
+    x = normal(frames)
+    windowed = windowed_denoiser(wrong_at_its_first_frame, length + 1, overlap, lead=1)
+    close(windowed(x, sigma), model(0)(x, sigma))
+    assert max(lengths) <= length + 1
+
+
+@pytest.mark.parametrize(("length", "overlap", "lead"), [(4, 3, 1), (2, 0, 2), (4, 1, -1)])
+def test_a_lead_leaves_frames_to_advance_by(length, overlap, lead):
+    with pytest.raises(ConfigError, match="lead"):
+        windowed_denoiser(local(reach=0), length, overlap, lead)

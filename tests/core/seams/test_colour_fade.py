@@ -1,4 +1,4 @@
-"""What is painted after footage begins in its colours, and ends in its own."""
+"""Generated frames after footage begin in its colours, and end in their own."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def found_on(canvas):
     return colour_fades(canvas, openness(canvas))
 
 
-def test_it_is_found_where_painted_frames_follow_footage_that_is_kept():
+def test_it_is_found_where_generated_frames_follow_footage_that_is_kept():
     assert found_on(edits.extend_forward(CANVAS, clip(9))) == [ColourFade(9, 8)]
     assert found_on(edits.image_to_video(CANVAS, clip(1))) == [ColourFade(1, 16)]
     between = edits.connect(CANVAS, clip(5), clip(4), 5 / 8, 4 / 8)
@@ -43,7 +43,7 @@ def test_it_is_found_where_painted_frames_follow_footage_that_is_kept():
         edits.video_to_video(CANVAS, clip(17), 0.5),
         edits.outpaint(CANVAS, clip(17), Box(8, 0, 16, 32)),
     ],
-    ids=["nothing", "backward", "painted over", "a wider view"],
+    ids=["nothing", "backward", "regenerated", "a wider view"],
 )
 def test_it_is_found_nowhere_else(canvas):
     assert found_on(canvas) == []

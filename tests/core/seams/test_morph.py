@@ -1,4 +1,4 @@
-"""What is painted meets the footage after it, and that is as it was."""
+"""Generated frames morph into the footage after them, and the footage stays exact."""
 
 from functools import partial
 
@@ -12,27 +12,17 @@ from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.canvas_latent import SeamJoin
 from sora_core.models.chunked_codec import decode_chunks, frame_range
 from sora_core.pipeline.decode import decode_frames
-from sora_core.pipeline.generate import encode_footage, load
+from sora_core.pipeline.generate import encode_footage
 from sora_core.seams.colour_fade import FADED_SHARE
 from sora_core.seams.levels import MAX_LEVEL_SHIFT
 from sora_core.seams.morph import MORPHED_FRAMES, decode_joined, hold_back_last, morph_to
 from sora_core.shapes import COMPRESSION
 from sora_core.video.frames import frames_from_video, video_from_frames
 from sora_core.video.writer import write_video
-from tests.support.tiny import write_tiny
+from tests.support.clips import random_frames as clip
 
 STEP = COMPRESSION.time
 CANVAS = Canvas(width=32, height=32, seconds=17 / 8)
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("models")))
-
-
-def clip(frames, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, 32, 32, 3), generator=generator).to(torch.uint8)
 
 
 def remembering(length, latent, mask=None):
@@ -44,7 +34,7 @@ def remembering(length, latent, mask=None):
     return iter(result.split(length, dim=2))
 
 
-def test_footage_after_what_is_painted_is_found_with_its_first_frame(pipeline):
+def test_footage_after_what_is_generated_is_found_with_its_first_frame(pipeline):
     canvas = edits.connect(CANVAS, clip(5), clip(4, seed=1), 5 / 8, 4 / 8)
     (one,) = encode_footage(pipeline, canvas).joins
     assert (one.at, one.generated_frames) == (4, 8)
@@ -76,7 +66,7 @@ def test_footage_in_a_file_that_ended_is_not_asked_for_its_frame(pipeline, tmp_p
         edits.loop(Canvas(width=32, height=32, seconds=2)).place(Placement(source=clip(4))),
         CANVAS.place(Placement(source=torch.zeros(1, 16, 2, 4, 4), start=9 / 8)),
     ],
-    ids=["nothing", "forward", "painted over", "loop", "latent"],
+    ids=["nothing", "forward", "regenerated", "loop", "latent"],
 )
 def test_nothing_meets_where_no_footage_follows_or_nobody_knows_its_first_frame(pipeline, canvas):
     assert encode_footage(pipeline, canvas).joins == ()
@@ -98,7 +88,7 @@ def test_the_footage_is_as_it_comes_out_alone_and_no_other_kept_frame_changes(pi
 
 @settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 2))
-def test_what_is_painted_bends_more_the_nearer_the_footage_is(length, generated, preserved):
+def test_what_is_generated_bends_more_the_nearer_the_footage_is(length, generated, preserved):
     generator = torch.Generator().manual_seed(length)
     latent = torch.rand(1, 3, preserved + generated + 2, 1, 1, generator=generator) / 4
     latent = latent.expand(-1, -1, -1, 16, 16)

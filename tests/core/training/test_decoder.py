@@ -1,4 +1,4 @@
-"""What the decoder learns from: painted latents, and a loss that minds steps into latent frames."""
+"""The decoder's data, generated latents, and its loss on steps into latent frames."""
 
 import torch
 
@@ -9,7 +9,7 @@ from sora_core.training.decoder_dataset import conditioning_latent, regenerate
 from tests.support.tiny import AUTOENCODER
 
 
-def test_painted_latents_keep_what_was_given_and_nothing_else():
+def test_generated_latents_keep_what_was_given_and_nothing_else():
     torch.manual_seed(0)
     transformer = DiT(DiTConfig(width=64, depth=2)).eval()
     transformer.init_weights()
@@ -52,7 +52,7 @@ def test_a_jump_into_a_latent_frame_costs_more_than_one_within():
     assert decoding_loss(true, true, objects, all_of_it, 1.0)["motion"] == 0
 
 
-def test_of_what_is_given_after_painted_frames_only_steps_are_learned():
+def test_of_what_is_given_after_generated_frames_only_steps_are_learned():
     known = torch.tensor([[True, False, True], [True, True, False], [False, False, True]])
     displayed = exact_frames(known)
     assert displayed.tolist() == [[True] * 5 + [False] * 4, [True] * 9, [True] * 5 + [False] * 4]

@@ -63,7 +63,7 @@ def test_every_part_of_a_recipe_is_trained_into_a_file_that_loads(tmp_path):
 
 
 @pytest.mark.slow
-def test_training_goes_on_from_a_model_file(tmp_path):
+def test_training_continues_from_a_model_file(tmp_path):
     recipe = of_steps(1)
     for kind in (AutoencoderRun, TransformerRun, DecoderRun):
         trained(kind, tmp_path, recipe)

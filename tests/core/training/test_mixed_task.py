@@ -95,13 +95,13 @@ def test_a_window_of_a_longer_clip_knows_where_it_begins():
     assert all(batch.clean.shape[2] in (1, 5) for batch in batches)
 
 
-def test_known_footage_is_at_level_zero_and_not_painted():
+def test_known_footage_is_at_level_zero_and_not_generated():
     mixed = task(known=1.0, partly=0.0)
     for step in range(20):
         batch = mixed.draw(step, Ranks())
         if batch.clean.shape[2] > 1:
-            sigma, paint = torch.broadcast_tensors(batch.sigma, batch.paint)
-            assert (sigma[paint == 0] == 0).all() and (paint == 1).any()
+            sigma, open_mask = torch.broadcast_tensors(batch.sigma, batch.open_mask)
+            assert (sigma[open_mask == 0] == 0).all() and (open_mask == 1).any()
 
 
 def test_the_head_of_the_truth_is_not_computed_at_weight_zero():
@@ -118,7 +118,7 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_clips_one_by_one():
 
     def error(predicted, batch, row):
         clean, sigma = batch.clean[row : row + 1], batch.sigma[row : row + 1]
-        weight = batch.paint * batch.weight[row : row + 1]
+        weight = batch.open_mask * batch.weight[row : row + 1]
         return weighted_mean(cell_error(predicted, clean, sigma), weight)
 
     def clip(batch, row):
@@ -275,7 +275,7 @@ def test_an_average_is_in_eval_mode_and_longer_ones_move_less():
     assert not any(average.training for average in averages.models)
 
 
-def test_a_run_with_longer_averages_goes_on_to_the_same_numbers(tmp_path):
+def test_a_run_with_longer_averages_continues_to_the_same_numbers(tmp_path):
     config = TrainingConfig(steps=4, batch=4, warmup=1, longer=(0.9,), save_every=2, show_every=99)
 
     def weights(config, folder, resume):

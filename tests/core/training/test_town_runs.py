@@ -77,7 +77,7 @@ def test_pictures_come_back_with_their_segments(tmp_path):
 
 
 @pytest.mark.slow
-def test_both_parts_train_into_a_file_that_loads_and_go_on_after_a_stop(tmp_path):
+def test_both_parts_train_into_a_file_that_loads_and_continue_after_a_stop(tmp_path):
     run("autoencoder", "wide-smoke", "--root", tmp_path)
     run("transformer", "wide-smoke", "--root", tmp_path, "--prepare")
     folder = tmp_path / "wide-smoke"

@@ -51,7 +51,7 @@ def trained(folder, resume=False, kill_at=None, config=CONFIG):
 
 
 @pytest.mark.parametrize("until", [1, 3])
-def test_a_run_that_stops_for_now_goes_on_as_if_it_had_not(tmp_path, until):
+def test_a_run_that_stops_for_now_continues_as_if_it_had_not(tmp_path, until):
     whole = trained(tmp_path / "whole")
     trained(tmp_path / "parts", config=dataclasses.replace(CONFIG, until=until))
     resumed = trained(tmp_path / "parts", resume=True)
@@ -59,7 +59,7 @@ def test_a_run_that_stops_for_now_goes_on_as_if_it_had_not(tmp_path, until):
 
 
 @pytest.mark.parametrize("kill_at", [1, 2, 3, 5])
-def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, kill_at):
+def test_a_killed_run_continues_to_the_same_numbers(tmp_path, kill_at):
     whole = trained(tmp_path / "whole")
     with pytest.raises(KilledError):
         trained(tmp_path / "killed", kill_at=kill_at)

@@ -33,38 +33,42 @@ def test_the_loss_of_a_clean_patch_is_that_of_the_velocity_it_implies():
     )
     noisy = clean.lerp(noise, sigma)
     velocity_error = ((noisy - result) / sigma - (noisy - clean) / sigma).square().mean()
-    paint, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(2, 4)
-    torch.testing.assert_close(flow_loss(result, clean, sigma, paint, weight), velocity_error)
+    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(2, 4)
+    torch.testing.assert_close(flow_loss(result, clean, sigma, open_mask, weight), velocity_error)
 
 
 def test_known_footage_has_no_part_in_the_loss():
     clean, result = torch.zeros(1, 16, 2, 4, 4), torch.zeros(1, 16, 2, 4, 4)
     result[:, :, 0] = 5
-    paint = torch.ones(1, 1, 2, 4, 4)
-    paint[:, :, 0] = 0
-    assert flow_loss(result, clean, ONES, paint, torch.ones(1, 8)) == 0
+    open_mask = torch.ones(1, 1, 2, 4, 4)
+    open_mask[:, :, 0] = 0
+    assert flow_loss(result, clean, ONES, open_mask, torch.ones(1, 8)) == 0
 
 
 def test_an_error_that_stays_is_no_step_except_from_known_footage():
-    clean, paint, weight = torch.zeros(1, 16, 4, 4, 4), torch.ones(1, 1, 4, 4, 4), torch.ones(1, 16)
+    clean, open_mask, weight = (
+        torch.zeros(1, 16, 4, 4, 4),
+        torch.ones(1, 1, 4, 4, 4),
+        torch.ones(1, 16),
+    )
     result = torch.ones_like(clean)
-    assert step_loss(result, clean, ONES, paint, weight) == 0
-    paint[:, :, 0] = 0
-    result[:, :, 0] = 9  # nobody sees what is painted there
-    assert step_loss(result, clean, ONES, paint, weight) == torch.tensor(1 / 3)
+    assert step_loss(result, clean, ONES, open_mask, weight) == 0
+    open_mask[:, :, 0] = 0
+    result[:, :, 0] = 9  # these cells are known: their prediction counts nowhere
+    assert step_loss(result, clean, ONES, open_mask, weight) == torch.tensor(1 / 3)
     result[:, :, 1:] = torch.tensor([1.0, -1, 1]).view(1, 1, 3, 1, 1)
-    assert step_loss(result, clean, ONES, paint, weight) == 3
+    assert step_loss(result, clean, ONES, open_mask, weight) == 3
 
 
 def test_a_step_counts_more_where_little_moves():
-    clean, paint = torch.zeros(2, 16, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
+    clean, open_mask = torch.zeros(2, 16, 2, 4, 4), torch.ones(1, 1, 2, 4, 4)
     clean[1, :, 1] = 1  # moves, the other one does not
     result = clean.clone()
 
     def wrong(clip):
         worse = result.clone()
         worse[clip, :, 1] += 0.1
-        return step_loss(worse, clean, ONES, paint, torch.ones(2, 8))
+        return step_loss(worse, clean, ONES, open_mask, torch.ones(2, 8))
 
     assert wrong(0) > 10 * wrong(1)
 
@@ -81,15 +85,15 @@ def test_between_two_ends_something_of_each_is_known(frames, seed):
 def test_a_token_of_more_weight_counts_more():
     clean, result = torch.zeros(1, 16, 1, 4, 4), torch.zeros(1, 16, 1, 4, 4)
     result[..., :2, :2] = 1
-    paint, weight = torch.ones(1, 1, 1, 4, 4), torch.tensor([[3.0, 1, 1, 1]])
-    assert torch.isclose(flow_loss(result, clean, ONES, paint, weight), torch.tensor(0.5))
+    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.tensor([[3.0, 1, 1, 1]])
+    assert torch.isclose(flow_loss(result, clean, ONES, open_mask, weight), torch.tensor(0.5))
 
 
 def test_below_the_least_level_the_weight_grows_no_more():
     clean, result = torch.zeros(1, 16, 1, 4, 4), torch.ones(1, 16, 1, 4, 4)
-    paint, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(1, 4)
+    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(1, 4)
     losses = [
-        flow_loss(result, clean, level * ONES, paint, weight) for level in (0, LEAST_SIGMA / 2)
+        flow_loss(result, clean, level * ONES, open_mask, weight) for level in (0, LEAST_SIGMA / 2)
     ]
     assert losses[0] == losses[1] == 1 / LEAST_SIGMA**2
 

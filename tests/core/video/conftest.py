@@ -14,7 +14,7 @@ Clip = Callable[[int, int, int], Frames]
 
 @pytest.fixture
 def noise() -> Clip:
-    """Random bytes: what only a lossless codec keeps."""
+    """Random bytes, which only a lossless codec preserves."""
     random = torch.Generator().manual_seed(0)
 
     def make(frames: int, height: int, width: int) -> Frames:
@@ -26,7 +26,7 @@ def noise() -> Clip:
 
 @pytest.fixture
 def smooth() -> Clip:
-    """Slow waves of colour that move: what every codec keeps well."""
+    """Slow waves of colour that move, which every codec preserves well."""
 
     def make(frames: int, height: int, width: int) -> Frames:
         t = torch.arange(frames)[:, None, None] / 10

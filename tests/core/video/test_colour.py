@@ -51,7 +51,7 @@ def frame_of(y, cb, cr, pixels, matrix, color_range):
 
 
 def sited(frame, location):
-    """`frame` that says where its chroma lies."""
+    """`frame` that states the position of its chroma."""
     frame.pts, frame.time_base = 0, Fraction(1, 24)
     graph = Graph()
     size = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"

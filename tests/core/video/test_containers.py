@@ -1,4 +1,4 @@
-"""What a container says about its film is followed, and only listed decoders are reached."""
+"""The metadata of a container is followed, and only listed decoders are reached."""
 
 import random
 import struct

@@ -1,4 +1,4 @@
-"""HDR frames as SDR: reference white is white, nothing is clipped that the curve can keep."""
+"""HDR frames as SDR: reference white is white, the curve clips nothing that it can preserve."""
 
 import av
 import numpy as np

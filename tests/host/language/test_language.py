@@ -112,7 +112,7 @@ def test_a_folder_of_clips_is_captioned_into_a_manifest(writing, tmp_path):
 
 
 def test_one_that_sees_nothing_is_refused(writing):
-    with pytest.raises(GraphError, match="sees no pictures"):
+    with pytest.raises(GraphError, match="takes no images"):
         captioned(writing, node("TestWriter", says="a red wall", sees=False))
 
 

@@ -1,6 +1,6 @@
 """Every canvas operation on ComfyUI's own video models, loaded and sampled by its server.
 
-The models are tiny and random. What is shown for each: how much of the latent is kept, how much of
+The models are tiny and random. Printed for each: how much of the latent is preserved, how much of
 that is bit for bit the footage, and how much of the rest is.
 """
 
@@ -98,8 +98,8 @@ def operations(name: str) -> Graph:
     }
 
 
-def painting(key: str, canvas: str, positive: str = "positive", **guidance: object) -> Graph:
-    """The nodes that encode a canvas, paint it and keep both latents under the name `key`."""
+def generated_graph(key: str, canvas: str, positive: str = "positive", **guidance: object) -> Graph:
+    """The nodes that encode a canvas, sample it and save both latents under the name `key`."""
     latent = [f"{key}.latent", 0]
     return {
         f"{key}.latent": node("SoraEncodeCanvas", canvas=[canvas, 0], vae=["vae", 0]),
@@ -139,7 +139,7 @@ def test_every_operation_keeps_footage_exactly_and_copies_none_of_it(models, nam
     edits = operations(name)
     graph = sources(name) | edits
     for edit in edits:
-        graph |= painting(f"{name}.{edit}", edit)
+        graph |= generated_graph(f"{name}.{edit}", edit)
     client = Client(models.client.url)
     run = client.run(client.completed(graph))
     message = run.outputs()[f"{name}.forward.guider"]["text"][0]
@@ -179,7 +179,7 @@ def test_each_shot_of_a_storyboard_is_told_in_its_own_frames(models, name):
     for board, text in STORYBOARDS.items():
         shots = {"canvas": ["canvas", 0], "clip": ["words", 0], "text": text}
         graph[board] = node("SoraStoryboard", **shots)
-        graph |= painting(f"{name}.{board}", board, board)
+        graph |= generated_graph(f"{name}.{board}", board, board)
     client = Client(models.client.url)
     client.run(client.completed(graph))
     one, twice, two = (
@@ -224,7 +224,7 @@ REFUSED = {
 def test_what_would_silently_be_wrong_ends_in_a_sentence(models, case):
     name, guidance, instead, sentence = REFUSED[case]
     graph = sources(name) | {"forward": operations(name)["forward"]} | instead
-    graph |= painting("refused", "forward", **guidance)
+    graph |= generated_graph("refused", "forward", **guidance)
     client = Client(models.client.url)
     with pytest.raises(GraphError, match=sentence) as refused:
         client.run(client.completed(graph))

@@ -38,6 +38,11 @@ def whole(small):
     return folder / "whole"
 
 
+def without_sheets(folder, **changed):
+    """Settings of a run without generated clips, whose weights and losses are those of `whole`."""
+    return small_settings(folder, sheet_clips=0, **changed)
+
+
 def weights(run, name="last.safetensors"):
     return read_tensors(run / name, prefix="transformer.")
 
@@ -53,14 +58,14 @@ def test_a_killed_run_continues_to_the_same_numbers(small, whole):
     child = os.fork()
     if not child:
         try:
-            group.one(folder / "killed", small_settings(folder), Ranks(), on_progress=kill)
+            group.one(folder / "killed", without_sheets(folder), Ranks(), on_progress=kill)
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert [path.name for path in (folder / "killed").glob("checkpoint-*")] == [
         "checkpoint-00000004"
     ]
-    group.one(folder / "killed", small_settings(folder), Ranks())
+    group.one(folder / "killed", without_sheets(folder), Ranks())
     assert losses(folder / "killed") == losses(whole)
     ends = weights(folder / "killed"), weights(whole)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
@@ -71,13 +76,13 @@ def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
     steps = []
     stopped = group.one(
         folder / "stopped",
-        small_settings(folder),
+        without_sheets(folder),
         Ranks(),
         on_progress=lambda progress: steps.append(progress.step),
         should_stop=lambda: len(steps) >= 3,
     )
     assert not stopped.finished and stopped.step == 4  # it is asked before that step is reported
-    assert group.one(folder / "stopped", small_settings(folder), Ranks()).finished
+    assert group.one(folder / "stopped", without_sheets(folder), Ranks()).finished
     ends = weights(folder / "stopped"), weights(whole)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
 
@@ -86,7 +91,7 @@ def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
 def test_memory_saved_changes_no_number(small, whole, changed):
     folder, group = small
     run = folder / next(iter(changed))
-    group.one(run, small_settings(folder, **changed), Ranks())
+    group.one(run, without_sheets(folder, **changed), Ranks())
     assert losses(run) == pytest.approx(losses(whole), rel=1e-4)
 
 
@@ -103,8 +108,8 @@ def test_a_resumed_run_may_go_further_and_not_less_far(small, whole):
     folder, group = small
     with pytest.raises(TrainingError, match="steps was 6"):
         group.one(whole, small_settings(folder, steps=5), Ranks())
-    further = small_settings(folder, steps=8)
-    group.one(folder / "further", small_settings(folder), Ranks())
+    further = without_sheets(folder, steps=8)
+    group.one(folder / "further", without_sheets(folder), Ranks())
     assert group.one(folder / "further", further, Ranks()).step == 8
 
 
@@ -128,11 +133,11 @@ def test_a_damaged_file_of_settings_is_refused_in_a_sentence(small, tmp_path, te
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(small):
     folder, group = small
     run = folder / "damaged"
-    group.one(run, small_settings(folder, until=2), Ranks())
+    group.one(run, without_sheets(folder, until=2), Ranks())
     (file,) = run.glob("checkpoint-*/*.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(TrainingError, match="is damaged"):
-        group.one(run, small_settings(folder), Ranks())
+        group.one(run, without_sheets(folder), Ranks())
 
 
 def test_the_report_has_curves_pictures_and_time_left_and_needs_nothing_else(whole):
@@ -199,7 +204,7 @@ def test_a_lora_merged_into_the_model_gives_what_the_trained_model_gives(small):
 
 def test_a_trained_decoder_changes_no_latent(small):
     folder, group = small
-    settings = small_settings(folder, what="decoder", steps=4, optimizer="adamw")
+    settings = without_sheets(folder, what="decoder", steps=4, optimizer="adamw")
     result = group.one(folder / "decoder", settings, Ranks())
     before, after = (
         load_autoencoder(path, read_config(path)) for path in

@@ -1,4 +1,4 @@
-"""A pack for ComfyUI with one node: a tiny random Qwen3-VL of its own, that sees and writes."""
+"""A pack for ComfyUI with one node: a tiny random Qwen3-VL that reads images and writes text."""
 
 from itertools import cycle
 
@@ -64,7 +64,7 @@ def recite(clip: comfy.sd.CLIP, text: str) -> None:
 
 
 def blind(tokenize):
-    """A tokenizer for words alone: what it is shown it passes over, as those of the host do."""
+    """A tokenizer for words alone: it passes images over, as those of the host do."""
     return lambda text, *flags, image=None, **options: tokenize(text, *flags, **options)
 
 
