@@ -66,5 +66,5 @@ def test_eased_guidance_changes_what_is_generated_and_no_bit_of_footage(sampled,
 
 
 def test_easing_out_of_range_is_refused(sampled):
-    with pytest.raises(ConfigError, match="ease_guidance over 65"):
+    with pytest.raises(ConfigError, match="ease_guidance 65"):
         sampled(guider={"ease_guidance": 65})
