@@ -21,9 +21,10 @@ from torch import Generator, Tensor
 
 from ..checkpoints.checkpoint import SamplingSettings
 from ..models.dit import DiT
-from ..sampling.guidance import GuidanceScale, combine, ease_guidance
+from ..sampling.guidance import GuidanceScale, combine
 from ..sampling.samplers import Sigma, euler
 from ..sampling.schedules import clip_shift, shifted_sigmas, truncate_sigmas
+from ..seams.easing import ease_guidance
 from ..shapes import Grid, Latent
 from .distributed import Ranks
 from .flow_losses import cell_error, frame_step_loss, weighted_mean
