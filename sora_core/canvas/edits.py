@@ -202,7 +202,9 @@ def extend_media(
     another `direction`.
     """
     if direction not in DIRECTIONS:
-        raise ConfigError(f"direction {direction[:20]!a}: choose one of {', '.join(DIRECTIONS)}")
+        raise ConfigError(
+            f"direction {direction[:20]!a:.22}: choose one of {', '.join(DIRECTIONS)}"
+        )
     clip = clip.last(keep) if direction == "forward" else clip.first(keep)
     blank = clip.canvas(like)
     frames, added = blank.size.frames, blank.frame_at(seconds)

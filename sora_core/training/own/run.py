@@ -85,7 +85,7 @@ def train_own(
     settings.check_ranks(ranks.count)
     start = Path(settings.start) if settings.start else released_folder() / "sora-mini.safetensors"
     if not start.is_file():
-        raise TrainingError(f"{start.name[:60]!a}: there is no model file to start from")
+        raise TrainingError(f"{start.name[:60]!a:.62}: there is no model file to start from")
     cache_folder = cache_folder or folder / RUN_CACHE
     create_folder(folder, "run")
     create_folder(cache_folder, "cache")
@@ -111,7 +111,8 @@ def create_folder(folder: Path, what: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise TrainingError(
-            f"folder of the {what} {folder.name[:60]!a} cannot be created ({problem.strerror}): "
+            f"folder of the {what} {folder.name[:60]!a:.62} cannot be created "
+            f"({problem.strerror}): "
             "choose another"
         ) from problem
 
@@ -296,12 +297,13 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
             raise TypeError("no settings")
     except (ValueError, KeyError, TypeError) as problem:
         raise TrainingError(
-            f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"
+            f"{RUN_FILE} in {folder.name[:60]!a:.62} is damaged: choose another folder"
         ) from problem
     refuse_changes(values, settings, folder)
     if clips != clips_fingerprint(plan):
         raise TrainingError(
-            f"clips of {folder.name[:40]!a} were {count} others than the {len(plan.clips)} of this "
+            f"clips of {folder.name[:40]!a:.42} were {count} others than the {len(plan.clips)} "
+            "of this "
             "plan: choose the same plan to resume, or another folder"
         )
 
