@@ -215,7 +215,7 @@ class SoraGuider(io.ComfyNode):
                     default=False,
                     optional=True,
                     tooltip="For Wan text to video with weights that were trained with a noise "
-                    "level for each frame, such as Pusa or SkyReels-V2 DF: footage is shown clean.",
+                    "level for each frame, such as Pusa or SkyReels-V2 DF: footage has no noise.",
                 ),
                 io.Float.Input(
                     "hand_over",

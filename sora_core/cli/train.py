@@ -118,7 +118,7 @@ def run(args: Namespace) -> str | None:
         recipe=recipe,
         root=args.root,
         resume=args.resume,
-        on_progress=partial(print_progress, args.part),
+        on_progress=partial(print_training, args.part),
         start=args.start,
     )
     prepare(job, args.processes, print_shard)
@@ -142,7 +142,7 @@ def run_town(args: Namespace) -> None:
         recipe=recipe,
         root=args.root,
         resume=args.resume,
-        on_progress=partial(print_progress, args.part),
+        on_progress=partial(print_training, args.part),
         start=args.start,
         share=args.share,
     )
@@ -157,7 +157,7 @@ def print_shard(what: str, done: int, total: int) -> None:
     sys.stdout.flush()
 
 
-def print_progress(part: str, progress: Progress) -> None:
+def print_training(part: str, progress: Progress) -> None:
     """Prints a line with step, loss, speed and remaining time."""
     sys.stdout.write(
         f"{part} {progress.step}/{progress.steps}  loss {progress.loss:.4f}  "

@@ -22,7 +22,6 @@ EXACT = Interpolation.BICUBIC.value | ACCURATE | FULL_CHROMA | FULL_CHROMA_INPUT
 UNNAMED = 2
 BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
 CONSTANT_LUMINANCE = 10  # of BT.2020
-MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
 UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14: "ICtCp"}
 """Matrices that libswscale cannot invert."""
 

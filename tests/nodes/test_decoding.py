@@ -9,12 +9,12 @@ import comfy.model_management
 import comfy.model_patcher
 import pytest
 import torch
-from sora_nodes.nodes.decode import video_of
 from sora_nodes.nodes.host.latents import latent_dict
 from sora_nodes.nodes.host.models.vae import compression
 from sora_nodes.nodes.host.vae import decode, temporal_tiling
-from sora_nodes.nodes.host.vae.decode import VideoDecoding
+from sora_nodes.nodes.host.vae.decode import VideoDecoding, decode_sampled
 from sora_nodes.nodes.host.vae.encode import encode_strategy
+from sora_nodes.nodes.host.vae.sampled_latent import sampled_latent
 from sora_nodes.nodes.host.vae.wan_streaming import decode_streaming, decodes_streaming
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.canvas.edits import extend_backward
@@ -197,11 +197,10 @@ def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
     canvas = extend_backward(canvas, clip, 4 / 8)
     encoded = encode_canvas(canvas, encode_strategy(vae, Size(16, 16, 13)).encode, 16)
     latent = latent_dict(encoded, noise_mask=True)
-    samples = latent["samples"]
-    decoding = video_of(latent, samples, encoded, vae)
+    decoding = decode_sampled(vae, sampled_latent(latent, vae))
     assert decoding.joins and decoding.mask is encoded.mask
     for mask in (None, torch.zeros(1, 1, 24, 16), 1 - encoded.mask):
-        decoding = video_of(latent | {"noise_mask": mask}, samples, encoded, vae)
+        decoding = decode_sampled(vae, sampled_latent(latent | {"noise_mask": mask}, vae))
         assert (decoding.joins, decoding.fades, decoding.mask) == ((), (), None)
 
 

@@ -38,7 +38,7 @@ def measure_method(
     bench.clips = list(pack_core("measure.heldout_clips").heldout_clips(count))
     report = pack_core("measure.edit_report")
     if method == "ours":
-        runner = pack_core("measure.edit_runner").EditRunner
+        runner = pack_core("measure.edit_cases").EditRunner
         bench = runner(bench.pipeline, bench.reader, bench.clips, settings.steps, 1, log)
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
