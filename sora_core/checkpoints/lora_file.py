@@ -89,7 +89,7 @@ def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
     tensors = read_tensors(path, prefix=HOST_PREFIX)
     layers = [name.removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
     if not layers:
-        raise WeightsError(f"{path.name[:60]!a} has no LoRA of this transformer")
+        raise WeightsError(f"{path.name[:60]!a:.62} has no LoRA of this transformer")
     for name in layers:
         try:
             weight = dit.get_parameter(f"{name}.weight")
@@ -98,6 +98,7 @@ def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
             weight.add_((wide @ thin) * (strength * alpha / len(thin)))
         except (AttributeError, KeyError, RuntimeError) as problem:
             raise WeightsError(
-                f"{path.name[:60]!a} has a LoRA for {name[:60]!a}, which does not fit this model"
+                f"{path.name[:60]!a:.62} has a LoRA for {name[:60]!a:.62}, which does not fit "
+                "this model"
             ) from problem
     return dit

@@ -222,4 +222,4 @@ def sampler_named(name: str, seed: int, like: Latent) -> Sampler:
             return partial(
                 sde, noise=lambda i: seeded_noise(seed, (b, c, t, y, x), i + 1, device, dtype)
             )
-    raise ConfigError(f"sampler {name[:40]!a}: choose one of {', '.join(SAMPLERS)}")
+    raise ConfigError(f"sampler {name[:40]!a:.42}: choose one of {', '.join(SAMPLERS)}")
