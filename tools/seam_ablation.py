@@ -37,7 +37,7 @@ MEASURED = ("forward", "backward", "connect")
 DECODING = ("generated decoder", "morph", "colour fade")
 HEADINGS = ("", "interval", "colour", "inside")
 REDRAWN = 1000  # draws for an interval
-EASED, HANDED_OVER = 1, 0.7  # of the trained Wan, where they are on
+EASED, HAND_OVER = 1, 0.7  # of the trained Wan, where they are on
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +161,13 @@ def host_variants(folder: Path, kind: str, count: int, steps: int) -> Iterator[V
 
         return sample
 
-    eased, handed = {"easing": EASED}, {"hand_over": HANDED_OVER}
-    sampled = sampling(**eased, **handed)()
+    eased, corrected = {"easing": EASED}, {"hand_over": HAND_OVER}
+    sampled = sampling(**eased, **corrected)()
     yield "all on", lambda: sampled, ()
     for name in DECODING:
         yield f"without {name}", lambda: sampled, (name,)
     yield "without all three", lambda: sampled, DECODING
-    yield "without eased guidance", sampling(**handed), ()
+    yield "without eased guidance", sampling(**corrected), ()
     yield "without hand-over", sampling(**eased), ()
     neither = sampling()()
     yield "without both, as by default", lambda: neither, ()

@@ -116,8 +116,8 @@ class Seams:
         return {
             "frames": len(self.steps.pixels) + (not self.loop),
             "usual_step": {kind: round(self.usual(kind), 4) for kind in SEAM_KINDS},
-            "joins": [{"frame": join} | _rounded(self.ratios(join)) for join in self.joins],
-            "loop": _rounded(self.ratios(0)) if self.loop else None,
+            "joins": [{"frame": join} | _rounded_values(self.ratios(join)) for join in self.joins],
+            "loop": _rounded_values(self.ratios(0)) if self.loop else None,
             "steps": {kind: _rounded_all(self.steps.of(kind).tolist()) for kind in SEAM_KINDS},
         }
 
@@ -141,7 +141,7 @@ def _spread(frames: UInt8[Tensor, "*any 3"]) -> Float[Tensor, "3 level"]:
     return torch.stack(counts).double().cumsum(dim=1) / (frames.numel() / 3)
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
+def _rounded_values(values: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in values.items()}
 
 

@@ -38,6 +38,7 @@ class GeluBySigmoid(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """GELU of `x`, in its dtype."""
         slope = x.new_tensor(GELU_SLOPE, dtype=torch.float32)
 
         def gelu(part: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from ..models.dit import DIT_HEAD_WIDTH, DiT, DiTBlock, DiTConfig
 from .parallel import largest_shard
 
 MUON_STATE, ADAMW_STATE = 1, 2  # tensors of the size of a weight
-FLOAT32, BFLOAT16 = 4, 2  # bytes
+FLOAT32_BYTES, BFLOAT16_BYTES = 4, 2  # bytes
 GATHERED_BLOCKS = 2  # unsharded blocks at a time: the current one and the next
 
 
@@ -85,11 +85,11 @@ def memory_of(
         ranks=ranks,
         parameters=whole,
         own_parameters=own,
-        weights=FLOAT32 * own,
-        gradients=FLOAT32 * own,
-        optimizer=FLOAT32 * state,
-        averages=FLOAT32 * averages * own,
-        gathered=0 if ranks == 1 else FLOAT32 * GATHERED_BLOCKS * block,
+        weights=FLOAT32_BYTES * own,
+        gradients=FLOAT32_BYTES * own,
+        optimizer=FLOAT32_BYTES * state,
+        averages=FLOAT32_BYTES * averages * own,
+        gathered=0 if ranks == 1 else FLOAT32_BYTES * GATHERED_BLOCKS * block,
         activations=activation_bytes(config, tokens, checkpointing) if tokens else 0,
     )
 
@@ -117,7 +117,7 @@ def activation_bytes(config: DiTConfig, tokens: int, checkpointing: bool) -> int
     for weight in block.parameters():
         saved.pop(weight.untyped_storage()._cdata, None)
     one = sum(storage.nbytes() for storage in saved.values())
-    inputs = config.depth * tokens * config.width * BFLOAT16
+    inputs = config.depth * tokens * config.width * BFLOAT16_BYTES
     return inputs + one if checkpointing else config.depth * one
 
 

@@ -75,7 +75,7 @@ def readable(clips: OwnClips) -> OwnClips:
     return found
 
 
-def lesson(clip: OwnClip, vocabulary: Vocabulary, generator: Generator | None) -> Lesson:
+def caption_lesson(clip: OwnClip, vocabulary: Vocabulary, generator: Generator | None) -> Lesson:
     """`clip` as a lesson; with a `generator` noisy, at a random place, and rarely not a clip."""
     words = vocabulary.numbers(clip.caption)[:MAX_LEARNED_WORDS]
     first = vocabulary.numbers(re.split(r"(?<=\.)\s", clip.caption)[0])[:MAX_LEARNED_WORDS] or words
@@ -148,7 +148,7 @@ class OwnCaptionerTask:
         return words, {"words": self.ranks.mean(words.detach())}
 
     def on_device(self, clip: OwnClip, generator: Generator | None = None) -> Lesson:
-        taught = lesson(clip, self.model.captioner.vocabulary, generator)
+        taught = caption_lesson(clip, self.model.captioner.vocabulary, generator)
         return Lesson(taught.latent.to(self.device), taught.short, taught.long)
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ import torch
 
 from ...errors import ConfigError, TrainingError
 from ...models.dit import DiTConfig
+from ...models.precision import PRECISIONS
 from ...sampling.noise import MAX_SEED
 from ..parallel import DDP, FSDP, PARALLEL
 
@@ -15,7 +16,6 @@ TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder",
 CAPTIONER_PART, TEXT_PART = "captioner", "text"
 TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART, CAPTIONER_PART, TEXT_PART)
 MUON, ADAMW = "muon", "adamw"
-PRECISIONS = ("bfloat16", "float32")
 MAX_ALPHA = 65504.0  # the largest float16: alpha is stored as one
 
 FREE_TO_CHANGE = (
