@@ -17,8 +17,8 @@ from .autoencoder import Autoencoder
 from .dit import DiT
 from .half_layers import GeluBySigmoid
 
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
-PRECISIONS = (FLOAT32, BFLOAT16)
+DEFAULT_PRECISION, FAST_PRECISION = "float32", "bfloat16"
+PRODUCT_PRECISIONS = (DEFAULT_PRECISION, FAST_PRECISION)
 
 
 def has_bfloat16(device: torch.device | None = None) -> bool:
@@ -47,9 +47,11 @@ _CPU_FEATURES = [
 
 def checked_precision(precision: str) -> str:
     """`precision`, or float32 on a processor without bfloat16; ConfigError for another word."""
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision {precision[:20]!a}: choose one of {', '.join(PRECISIONS)}")
-    return precision if has_bfloat16() else FLOAT32
+    if precision not in PRODUCT_PRECISIONS:
+        raise ConfigError(
+            f"precision {precision[:20]!a}: choose one of {', '.join(PRODUCT_PRECISIONS)}"
+        )
+    return precision if has_bfloat16() else DEFAULT_PRECISION
 
 
 def sample_in_bfloat16(model: DiT) -> None:
@@ -85,12 +87,12 @@ def convert_products(network: nn.Module) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             layer.to(torch.bfloat16)
-            layer.register_forward_pre_hook(_rounded)
+            layer.register_forward_pre_hook(_in_bfloat16)
 
 
 def _widened(layer: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> Tensor:
     return result.float()
 
 
-def _rounded(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _in_bfloat16(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(x.to(torch.bfloat16) for x in inputs)

@@ -26,8 +26,8 @@ from ..models.autoencoder import Autoencoder
 from ..models.chunked_codec import encode_chunks
 from ..models.dit import DiT
 from ..models.precision import (
-    BFLOAT16,
-    FLOAT32,
+    DEFAULT_PRECISION,
+    FAST_PRECISION,
     checked_precision,
     decode_in_bfloat16,
     sample_in_bfloat16,
@@ -69,14 +69,14 @@ class Pipeline:
     tokenizer: Tokenizer
 
 
-def load(path: Path = MODELS / SHIPPED, precision: str = FLOAT32) -> Pipeline:
+def load(path: Path = MODELS / SHIPPED, precision: str = DEFAULT_PRECISION) -> Pipeline:
     """The model in the file at `path`, in float32 on the CPU.
 
     With the `precision` bfloat16 what is generated is sampled and decoded with products in
     bfloat16, if the processor has them (`has_bfloat16`): faster, and other numbers. Footage is
     encoded, held and decoded in float32 all the same. ConfigError for another precision.
     """
-    config, half = read_config(path), checked_precision(precision) == BFLOAT16
+    config, half = read_config(path), checked_precision(precision) == FAST_PRECISION
     transformer, autoencoder = load_transformer(path, config), load_autoencoder(path, config)
     if half:
         sample_in_bfloat16(transformer)
