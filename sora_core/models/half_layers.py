@@ -7,6 +7,7 @@ Axes: b rows, h heads, n queries, l keys, k head width.
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -37,7 +38,8 @@ class GeluBySigmoid(nn.Module):
     Computed in float32, a few rows of `x` (b n d) at a time, and rounded to the dtype of `x`.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """GELU of each number of `x`, in its dtype."""
         slope = x.new_tensor(GELU_SLOPE, dtype=torch.float32)
 
         def gelu(part: Tensor) -> Tensor:

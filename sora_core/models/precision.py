@@ -1,11 +1,12 @@
 """Products in bfloat16, where the processor has them, and all else in float32.
 
 A converted layer holds its weights in bfloat16 and rounds its input; sums within a product are
-float32. Between them the network stays as it is: the residual sums, norms, positions, noise levels
-and modulation are float32, and a softmax is summed in float32. Only what is generated passes
-through such layers: footage is encoded, held and decoded in float32, to the same bits.
+float32. Residual sums, noise levels and the arithmetic of norms and softmax are float32; queries
+and keys are rotated in bfloat16. Only what is generated passes through such layers: footage is
+encoded, held and decoded in float32, to the same bits.
 """
 
+import platform
 from copy import deepcopy
 from dataclasses import replace
 
@@ -31,7 +32,7 @@ def has_bfloat16(device: torch.device | None = None) -> bool:
         return device.type != "cuda" or torch.cuda.is_bf16_supported()
     if any(found() for found in _CPU_FEATURES):
         return True
-    is_x86 = torch.backends.cpu.get_cpu_capability().startswith(("AVX", "DEFAULT"))
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")  # where AVX512 alone counts too
     return not is_x86 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
