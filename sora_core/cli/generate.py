@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from ..canvas import edits
@@ -58,6 +59,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, default=1, help="enlargement of the frames, 1 to 8")
     parser.add_argument("--model", type=Path, default=MODELS / SHIPPED, help="model file")
     parser.add_argument(
+        "--lora", type=Path, metavar="FILE", help="LoRA of the model; one for few steps sets them"
+    )
+    parser.add_argument(
         "--precision",
         choices=PRODUCT_PRECISIONS,
         default=DEFAULT_PRECISION,
@@ -103,7 +107,7 @@ def run(args: Namespace) -> str:
         raise MediaError(f"scale {args.scale}: choose from 1 to 8")
     if args.precision == FAST_PRECISION and not has_bfloat16():
         write_note("this processor has no bfloat16: the video is made in float32")
-    pipeline = load(args.model, args.precision)
+    pipeline = load(args.model, args.precision, args.lora)
     canvas = placed_footage(args, pipeline.config.fps if args.fps is None else args.fps)
     if not (args.prompt or canvas.prompts):
         raise ConfigError("nothing to generate: write a prompt or a --storyboard")
@@ -145,13 +149,14 @@ def placed_footage(args: Namespace, fps: float) -> Canvas:
     seconds = DEFAULT_SECONDS if args.seconds is None else args.seconds
     canvas = Canvas(width=width, height=height, seconds=seconds, fps=fps)
     if args.edit:
-        clip = read_media(args.edit)
+        clip = replace(read_media(args.edit), like=canvas)
         if args.seconds is None:
-            canvas = clip.canvas(canvas)
+            canvas = clip.canvas()
         canvas = edits.video_to_video(canvas, clip.placement, args.firmness)
     elif args.extend:
         direction = "backward" if args.backward else "forward"
-        canvas = edits.extend_media(read_media(args.extend), seconds, direction, like=canvas)
+        clip = replace(read_media(args.extend), like=canvas)
+        canvas = edits.extend_media(clip, seconds, direction)
     if args.loop:
         canvas = edits.close_loop(canvas)
     for image, second in ((args.first, 0.0), (args.last, canvas.last)):

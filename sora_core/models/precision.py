@@ -49,9 +49,8 @@ _CPU_FEATURES = [
 def checked_precision(precision: str) -> str:
     """`precision`, or float32 on a processor without bfloat16; ConfigError for another word."""
     if precision not in PRODUCT_PRECISIONS:
-        raise ConfigError(
-            f"precision {precision[:20]!a}: choose one of {', '.join(PRODUCT_PRECISIONS)}"
-        )
+        known = ", ".join(PRODUCT_PRECISIONS)
+        raise ConfigError(f"precision {precision[:20]!a:.22}: choose one of {known}")
     return precision if has_bfloat16() else DEFAULT_PRECISION
 
 
