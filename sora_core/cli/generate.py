@@ -10,7 +10,7 @@ from ..canvas.canvas import Canvas
 from ..canvas.media import read_media
 from ..canvas.soundtrack import canvas_sound
 from ..errors import ConfigError, MediaError
-from ..models.precision import BFLOAT16, FLOAT32, PRECISIONS, has_bfloat16
+from ..models.precision import DEFAULT_PRECISION, FAST_PRECISION, PRODUCT_PRECISIONS, has_bfloat16
 from ..pipeline.decode import decode_frames
 from ..pipeline.generate import (
     MODELS,
@@ -63,8 +63,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
-        default=FLOAT32,
+        choices=PRODUCT_PRECISIONS,
+        default=DEFAULT_PRECISION,
         help="of products where frames are generated: bfloat16 is faster on processors that have "
         "it, and changes the video slightly",
     )
@@ -105,7 +105,7 @@ def run(args: Namespace) -> str:
     """
     if not 1 <= args.scale <= 8:
         raise MediaError(f"scale {args.scale}: choose from 1 to 8")
-    if args.precision == BFLOAT16 and not has_bfloat16():
+    if args.precision == FAST_PRECISION and not has_bfloat16():
         write_note("this processor has no bfloat16: the video is made in float32")
     pipeline = load(args.model, args.precision, args.lora)
     canvas = placed_footage(args, pipeline.config.fps if args.fps is None else args.fps)

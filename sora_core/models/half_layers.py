@@ -7,6 +7,7 @@ Axes: b rows, h heads, n queries, l keys, k head width.
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 

@@ -1,11 +1,12 @@
 """Products in bfloat16, where the processor has them, and all else in float32.
 
 A converted layer holds its weights in bfloat16 and rounds its input; sums within a product are
-float32. Between them the network stays as it is: the residual sums, norms, positions, noise levels
-and modulation are float32, and a softmax is summed in float32. Only what is generated passes
-through such layers: footage is encoded, held and decoded in float32, to the same bits.
+float32. Residual sums, noise levels and the arithmetic of norms and softmax are float32; queries
+and keys are rotated in bfloat16. Only what is generated passes through such layers: footage is
+encoded, held and decoded in float32, to the same bits.
 """
 
+import platform
 from copy import deepcopy
 from dataclasses import replace
 
@@ -17,8 +18,8 @@ from .autoencoder import Autoencoder
 from .dit import DiT
 from .half_layers import GeluBySigmoid
 
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
-PRECISIONS = (FLOAT32, BFLOAT16)
+DEFAULT_PRECISION, FAST_PRECISION = "float32", "bfloat16"
+PRODUCT_PRECISIONS = (DEFAULT_PRECISION, FAST_PRECISION)
 
 
 def has_bfloat16(device: torch.device | None = None) -> bool:
@@ -31,7 +32,7 @@ def has_bfloat16(device: torch.device | None = None) -> bool:
         return device.type != "cuda" or torch.cuda.is_bf16_supported()
     if any(found() for found in _CPU_FEATURES):
         return True
-    is_x86 = torch.backends.cpu.get_cpu_capability().startswith(("AVX", "DEFAULT"))
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")  # where AVX512 alone counts too
     return not is_x86 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -47,11 +48,10 @@ _CPU_FEATURES = [
 
 def checked_precision(precision: str) -> str:
     """`precision`, or float32 on a processor without bfloat16; ConfigError for another word."""
-    if precision not in PRECISIONS:
-        raise ConfigError(
-            f"precision {precision[:20]!a:.22}: choose one of {', '.join(PRECISIONS)}"
-        )
-    return precision if has_bfloat16() else FLOAT32
+    if precision not in PRODUCT_PRECISIONS:
+        known = ", ".join(PRODUCT_PRECISIONS)
+        raise ConfigError(f"precision {precision[:20]!a:.22}: choose one of {known}")
+    return precision if has_bfloat16() else DEFAULT_PRECISION
 
 
 def sample_in_bfloat16(model: DiT) -> None:
@@ -87,12 +87,12 @@ def convert_products(network: nn.Module) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             layer.to(torch.bfloat16)
-            layer.register_forward_pre_hook(_rounded)
+            layer.register_forward_pre_hook(_in_bfloat16)
 
 
 def _widened(layer: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> Tensor:
     return result.float()
 
 
-def _rounded(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _in_bfloat16(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(x.to(torch.bfloat16) for x in inputs)

@@ -26,8 +26,8 @@ from ..models.autoencoder import Autoencoder
 from ..models.chunked_codec import encode_chunks
 from ..models.dit import DiT
 from ..models.precision import (
-    BFLOAT16,
-    FLOAT32,
+    DEFAULT_PRECISION,
+    FAST_PRECISION,
     checked_precision,
     decode_in_bfloat16,
     sample_in_bfloat16,
@@ -70,7 +70,7 @@ class Pipeline:
 
 
 def load(
-    path: Path = MODELS / SHIPPED, precision: str = FLOAT32, lora: Path | None = None
+    path: Path = MODELS / SHIPPED, precision: str = DEFAULT_PRECISION, lora: Path | None = None
 ) -> Pipeline:
     """The model in the file at `path`, in float32 on the CPU, with a LoRA added to its weights.
 
@@ -79,7 +79,7 @@ def load(
     (`has_bfloat16`): faster, and other numbers. Footage is encoded, held and decoded in float32
     all the same. ConfigError for another precision; WeightsError for the LoRA of another model.
     """
-    config, half = read_config(path), checked_precision(precision) == BFLOAT16
+    config, half = read_config(path), checked_precision(precision) == FAST_PRECISION
     transformer, autoencoder = load_transformer(path, config), load_autoencoder(path, config)
     if lora is not None:
         merge_lora(transformer, lora)

@@ -33,7 +33,7 @@ from sora_core.models.chunked_codec import decode_chunks
 from sora_core.models.dit import DiT, DiTBlock, DiTConfig
 from sora_core.models.half_layers import attention
 from sora_core.models.precision import (
-    BFLOAT16,
+    FAST_PRECISION,
     decode_in_bfloat16,
     has_bfloat16,
     sample_in_bfloat16,
@@ -175,7 +175,7 @@ def quality(clips: int, steps: int | None) -> Iterator[Figure]:
     """The PSNR of clips in both precisions, and the share of equal answers of the classifier."""
     reader, wanted = load_classifier(), clip_requests(clips)
     videos: list[list[Frames]] = []
-    for precision in ("float32", BFLOAT16):
+    for precision in ("float32", FAST_PRECISION):
         pipeline = load(precision=precision)
         canvas = canvas_of_size(CLIP, pipeline.config.fps)
         found = generated_clips(pipeline, wanted, canvas, SampleSettings(steps=steps))

@@ -20,7 +20,7 @@ import torch
 from sora_core.canvas.canvas import Canvas
 from sora_core.measure.report import Figure
 from sora_core.models.dit import DiT
-from sora_core.models.precision import BFLOAT16, PRECISIONS, sample_in_bfloat16
+from sora_core.models.precision import FAST_PRECISION, PRODUCT_PRECISIONS, sample_in_bfloat16
 from sora_core.pipeline.decode import decode_frames
 from sora_core.pipeline.generate import Pipeline, generate, load
 from sora_core.training.town_recipes import wide
@@ -43,10 +43,10 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("", PRECISIONS[0], None),
-    Variant("/bf16", BFLOAT16, None),
-    Variant("/unguided", PRECISIONS[0], UNGUIDED),
-    Variant("/bf16_unguided", BFLOAT16, UNGUIDED),
+    Variant("", PRODUCT_PRECISIONS[0], None),
+    Variant("/bf16", FAST_PRECISION, None),
+    Variant("/unguided", PRODUCT_PRECISIONS[0], UNGUIDED),
+    Variant("/bf16_unguided", FAST_PRECISION, UNGUIDED),
 )
 
 
@@ -54,7 +54,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
     seconds = 0.5 if smoke else SECONDS
     for name, side, fps, native in (("64", 64, 24.0, False), ("native", 96, 8.0, True)):
         canvas = Canvas(width=side, height=side, seconds=seconds, fps=fps)
-        models = {precision: model(precision, native) for precision in PRECISIONS}
+        models = {precision: model(precision, native) for precision in PRODUCT_PRECISIONS}
         laps: dict[str, list[tuple[float, float]]] = {each.suffix: [] for each in VARIANTS}
         for _ in range(rounds + 1):  # the first pays for memory and kernels
             for each in VARIANTS:
@@ -74,7 +74,7 @@ def model(precision: str, native: bool) -> Pipeline:
     torch.manual_seed(0)
     recipe = wide()
     transformer = stirred(DiT(recipe.transformer)).requires_grad_(False)
-    if precision == BFLOAT16:
+    if precision == FAST_PRECISION:
         sample_in_bfloat16(transformer)
     sampling = replace(pipeline.config.sampling, window=recipe.window)
     config = replace(pipeline.config, transformer=recipe.transformer, sampling=sampling)
