@@ -171,6 +171,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="of one core, for each arm")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--arms", nargs="+", default=[""], metavar="TEXT", help="only those with TEXT in their name"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/paper_options.json"))
     return parser.parse_args(arguments)
 
@@ -187,7 +190,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise SystemExit(f"{args.out} is of {saved['minutes']:g} minutes: choose another --out")
         results = saved["results"]
     for seed in map(str, range(args.seeds)):
-        for arm in ARMS:
+        for arm in (arm for arm in ARMS if any(text in arm.name for text in args.arms)):
             done = results.setdefault(arm.name, {})
             if seed in done:
                 continue
