@@ -202,7 +202,7 @@ class SceneReaderTask:
     def _lesson(self, seed: int) -> tuple[Frames, Targets]:
         """The clip of `seed` and its targets, rendered unless it is one of the last ones."""
         if seed not in self._recent:
-            self._recent[seed] = lesson(seed)
+            self._recent[seed] = scene_lesson(seed)
             while len(self._recent) > RECENT_LESSONS:
                 del self._recent[min(self._recent)]
         return self._recent[seed]
@@ -242,11 +242,11 @@ def shares_of(observed: SceneLogits, wanted: Targets) -> dict[str, float]:
 def lessons(first: int, count: int) -> Iterator[tuple[Float[Tensor, "3 t y x"], Targets]]:
     """Clips of seeds from `first` on, with the right answers."""
     for seed in range(first, first + count):
-        frames, targets = lesson(seed)
+        frames, targets = scene_lesson(seed)
         yield video_from_frames(frames).float(), targets
 
 
-def lesson(seed: int) -> tuple[Frames, Targets]:
+def scene_lesson(seed: int) -> tuple[Frames, Targets]:
     """The clip of `seed`, with the right answers."""
     spec = sample_clip_spec(seed, sizes=(READER_SIZE,))
     clip = render(spec.scene, READER_SIZE, spec.fps)

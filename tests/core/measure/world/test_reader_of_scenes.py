@@ -233,8 +233,8 @@ def test_clips_are_drawn_again_only_from_the_last_ones_and_new_ones_come_in_ever
 
 def test_a_clip_that_is_drawn_again_is_not_rendered_again(monkeypatch):
     rendered = []
-    true = scene_reader.lesson(1)
-    monkeypatch.setattr(scene_reader, "lesson", lambda seed: (rendered.append(seed), true)[1])
+    true = scene_reader.scene_lesson(1)
+    monkeypatch.setattr(scene_reader, "scene_lesson", lambda seed: (rendered.append(seed), true)[1])
     task = SceneReaderTask(new_scene_reader(), batch=8)
     for step in range(90):
         video, targets = task.draw(step, Ranks())
