@@ -14,7 +14,7 @@ import pytest
 import torch
 from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.latents import opened_frames
+from sora_nodes.nodes.host.vae.sampled_latent import opened_frames
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
@@ -323,7 +323,7 @@ def test_models_of_images_are_refused_in_a_sentence(pack, name):
     canvas = Canvas(width=32, height=32, seconds=1.0, fps=FPS)
     latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(*entry.grid)).args[0]
     words = [text(entry, i) for i in (1, 2)]
-    with pytest.raises(SoraError, match="does not paint videos"):
+    with pytest.raises(SoraError, match="does not generate videos"):
         SoraGuider.execute(host_model(entry), *words, 1.0, 0.0, 1.0, 0.0, latent)
 
 

@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 import torch
 
-from tools.bench import dit, limits, packing, sampler, training, vae
+from tools.bench import bf16, dit, limits, packing, sampler, stream, training, vae
 from tools.bench.race import Candidate, DifferentError, race, same
 
 
@@ -81,6 +81,14 @@ KEYS = {
     dit: ["dit/forward_vs_wan", "dit/forward/error", "dit/train_vs_wan"],
     vae: ["vae/own_decode_of_peak", "vae/wan_weights_64", "vae/wan_64/decode/error"],
     sampler: ["sampler/vs_diffusers", "sampler/interval_vs_diffusers", "sampler/error"],
+    bf16: [
+        "bf16/dit_vs_fp32",
+        "bf16/decode_vs_fp32",
+        "bf16/dit_vs_wan",
+        "bf16/quality/psnr",
+        "bf16/quality/read_the_same",
+    ],
+    stream: ["stream/speed_64", "stream/speed_native", "stream/speed_64/bf16"],
 }
 
 

@@ -60,8 +60,8 @@ def check_footage(
     placed, looped = "noise_mask" in latent, is_loop(latent)
     if placed and footage_scale != 1 and not support.accepts_footage:
         raise ConfigError(
-            f"footage_scale {footage_scale:g}: {type(model).__name__} cannot be shown footage, "
-            "only made to keep it; set footage_scale to 1"
+            f"footage_scale {footage_scale:g}: {type(model).__name__} does not accept footage as "
+            "conditioning, it only preserves it; set footage_scale to 1"
         )
     if (placed or looped) and not keys_of(conds).isdisjoint(IMAGE_KEYS):
         raise ConfigError(

@@ -19,9 +19,10 @@ from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
 from ....sora_core.sampling.guidance import GuidanceScale
-from ....sora_core.sampling.joins import JoinSettings, hand_over
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
+from ....sora_core.seams.hand_over import hand_over
+from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
 from ..conditioning import by_span, by_wording, cond_weights
 from ..latents import (
@@ -130,7 +131,7 @@ class CanvasGuider(Guider):
         parts += self.plan.summary
         if self.resume and self.plan.resumable and not self.plan.segmented:
             size = prod(self.latent["samples"].shape) * BYTES_PER_VALUE / 1e6
-            parts.append(f"Each prediction, {size:.1f} MB, is kept for a restart until it is done.")
+            parts.append(f"Each prediction, {size:.1f} MB, is cached for a restart until then.")
         return " ".join(parts)
 
     def sample(
@@ -198,10 +199,9 @@ class CanvasGuider(Guider):
         job, uncached, removed = None, "", ""
         if self.resume and self.plan.resumable:
             try:
-                shared = self.shared(sampler, sigmas, stage)
-                job = runner.open_job(jobs_folder(), shared, describe_latent(self.latent))
+                job = runner.open_job(jobs_folder(), self.shared(sampler, sigmas, stage))
             except ConfigError as problem:
-                uncached = f"A restart begins anew: {problem}."
+                uncached = f"A restart starts from the beginning: {problem}."
         whole, messages = runner.run(sample_segment, job, on_segment)
         if job is not None:
             removed = tidy_jobs()
@@ -245,12 +245,17 @@ class CanvasGuider(Guider):
         weights = cond_weights(positive, self.latent)
         prompts = [conds_fingerprint(conds) for conds in by_span(positive)]
         scenes = by_wording(positive, weights)
-        return VideoTask(stage.known, stage.mask, noise, seed, prompts, weights, scenes)
+        description = describe_latent(self.latent)
+        return VideoTask(
+            stage.known, stage.mask, noise, seed, prompts, weights, scenes, description
+        )
 
     def canvas_inputs(
         self, stage: SigmaStage, layout: SoundLayout | None, video: VideoTask
     ) -> CanvasInputs:
         """The inputs of the model for all segments of `video`."""
+        model = self.model_patcher.model
+        own_easing = model.easing if isinstance(model, HostModel) else 0
         return CanvasInputs(
             patcher=self.model_patcher,
             support=self.support,
@@ -262,6 +267,7 @@ class CanvasGuider(Guider):
             pixels=self.pixels,
             guides=self.guides,
             layout=layout,
+            easing=self.joins.easing or own_easing,
         )
 
     def shared(

@@ -61,17 +61,19 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
         name, content = saved["start"]["name"], saved["start"]["content"]
     except (ValueError, KeyError, TypeError) as problem:
         raise TrainingError(
-            f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"
+            f"{RUN_FILE} in {folder.name[:60]!a:.62} is damaged: choose another folder"
         ) from problem
     refuse_changes(values, settings, folder)
     if content != content_sample(start):
         raise TrainingError(
-            f"{folder.name[:40]!a} started from a file {name!a:.60}, and {start.name!a:.60} has "
+            f"{folder.name[:40]!a:.42} started from a file {name!a:.60}, and {start.name!a:.60} "
+            "has "
             "other content: choose the same model to resume, or another folder"
         )
     if clips != clips_fingerprint(plan):
         raise TrainingError(
-            f"clips of {folder.name[:40]!a} were {count} others than the {len(plan.clips)} of this "
+            f"clips of {folder.name[:40]!a:.42} were {count} others than the {len(plan.clips)} "
+            "of this "
             "plan: choose the same plan to resume, or another folder"
         )
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
+from sora_core.checkpoints.lora_file import merge_lora
 from sora_core.checkpoints.safetensors_io import read_tensors
 from sora_core.errors import ConfigError, TrainingError
 from sora_core.sampling.noise import MAX_SEED
 from sora_core.training.distributed import Ranks
+from sora_core.training.lora import add_lora
 from sora_core.training.own.export import write_tuned
-from sora_core.training.own.lora import add_lora, merge_lora
 from sora_core.training.own.plan import TRAIN
 from sora_core.training.own.run_file import BLOCK_BYTES, HASHED_BLOCKS, content_sample
 from sora_core.training.own.samples import generator_of
