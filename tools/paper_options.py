@@ -139,7 +139,7 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
         if not losses:
             continue
         mean, half = fmean(changes), interval(changes)
-        against = "" if arm.name == BASELINE else f"{mean:+.1f} % ± {half:.1f}"
+        against = "" if arm.name == BASELINE else f"{mean:+.1f} % {plus_minus(half)}"
         rows.append(
             f"| {arm.name} | {found[seeds[0]]['steps']:.0f} | {fmean(losses):.4f} | {against} | "
             f"{'' if arm.name == BASELINE else verdict(mean, half)} |"
@@ -153,11 +153,16 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
         found = list(results.get(name, {}).values())
         if found:
             cells = [
-                f"{100 * fmean(values):.0f} % ± {100 * interval(values):.0f}"
+                f"{100 * fmean(values):.0f} % {plus_minus(100 * interval(values))}"
                 for values in ([one[size] for one in found] for size in ("square", "wide", "tall"))
             ]
             rows.append(f"| {name} | {found[0]['steps']:.0f} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def plus_minus(half: float) -> str:
+    """Half an interval; a single seed has none."""
+    return "(one seed)" if math.isnan(half) else f"± {half:.1f}"
 
 
 def verdict(mean: float, half: float) -> str:
