@@ -13,6 +13,7 @@ from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suf
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
 from .host.media import sound_from_audio
+from .host.models.vae import VAE, HostVAE
 from .host.paths import free_memory, workflow_notes
 from .host.restorable import RestorableVideo
 from .host.sampling import progress
@@ -26,6 +27,26 @@ from .schema_inputs import choice_input, fps_input
 
 DEFAULT_FPS = 8.0  # of a latent without a canvas
 VAE_TOOLTIP = "The VAE of the model that generated the latent."
+SMOOTH_JOINS = ("auto", "on", "off")
+
+
+def smooth_joins_input() -> io.Input:
+    """The input `smooth_joins`: whether decoded frames at joins with footage are changed."""
+    return choice_input(
+        "smooth_joins",
+        SMOOTH_JOINS,
+        "auto",
+        "Changes decoded frames beside footage: those after it begin in its colours, those before "
+        "it move towards it. auto: with the VAE of sora-mini alone. on: with any VAE. off: the "
+        "frames as decoded.",
+        optional=True,
+    )
+
+
+def smooths_joins(choice: object, vae: VAE) -> bool:
+    """Whether frames at joins are changed by `choice` for `vae`; ConfigError for no such choice."""
+    chosen = checked_choice("smooth_joins", choice, SMOOTH_JOINS)
+    return chosen == "on" or (chosen == "auto" and isinstance(vae, HostVAE))
 
 
 def file_suffix(codec: object, container: object) -> str:
@@ -95,6 +116,7 @@ class SoraDecodeVideo(io.ComfyNode):
                     tooltip="The audio VAE of a model that generates video and sound, such as "
                     "LTX-2: the video gets the sound of the latent, unless `audio` is connected.",
                 ),
+                smooth_joins_input(),
             ],
             outputs=[io.Video.Output(tooltip="For Save Video.")],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -122,9 +144,11 @@ class SoraDecodeVideo(io.ComfyNode):
         quality="standard",
         container="auto",
         audio_vae=None,
+        smooth_joins=SMOOTH_JOINS[0],
     ) -> io.NodeOutput:
         suffix = file_suffix(codec, container)
         crf = crf_for(codec, checked_choice("quality", quality, list(QUALITIES)))
+        smooth = smooths_joins(smooth_joins, vae)
         sampled = sampled_latent(latent, vae)
         if audio_vae is not None and not sampled.sound:
             raise ConfigError(
@@ -138,7 +162,7 @@ class SoraDecodeVideo(io.ComfyNode):
 
         def write() -> str:
             """Writes the video and returns how it was decoded."""
-            decoding, own, track = decode_sampled(vae, sampled), None, None
+            decoding, own, track = decode_sampled(vae, sampled, smooth), None, None
             if sound and audio is not None:
                 own = sound_from_audio(audio)
             elif sound and audio_vae is not None:
@@ -180,12 +204,14 @@ class SoraDecodeFrames(io.ComfyNode):
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent."),
                 io.Vae.Input("vae", tooltip=VAE_TOOLTIP),
+                smooth_joins_input(),
             ],
             outputs=[io.Image.Output(tooltip="One image for each frame.")],
         )
 
     @classmethod
-    def execute(cls, latent, vae) -> io.NodeOutput:
+    def execute(cls, latent, vae, smooth_joins=SMOOTH_JOINS[0]) -> io.NodeOutput:
+        smooth = smooths_joins(smooth_joins, vae)
         sampled = sampled_latent(latent, vae)
         size, count = sampled.size, len(sampled.samples)
         needed = 2 * count * size.frames * size.height * size.width * 3 * 4
@@ -197,7 +223,8 @@ class SoraDecodeFrames(io.ComfyNode):
         show = progress(count * size.frames)
         images = []
         for clip in sampled.samples.split(1):
-            for video in cropped(decode_sampled(vae, replace(sampled, samples=clip)), size):
+            decoding = decode_sampled(vae, replace(sampled, samples=clip), smooth)
+            for video in cropped(decoding, size):
                 images += rearrange(video[0], "c t y x -> t y x c").add(1).div(2).clamp(0, 1)
                 show(len(images))
         video, lost = torch.stack(images), sampled.lost

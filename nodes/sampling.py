@@ -5,7 +5,6 @@ from comfy_api.latest import io
 
 from ..sora_core.errors import ConfigError
 from ..sora_core.pipeline.generate import SAMPLERS
-from ..sora_core.sampling.joins import JoinSettings
 from ..sora_core.sampling.noise import MAX_SEED
 from ..sora_core.sampling.schedules import (
     MAX_SHIFT,
@@ -14,6 +13,7 @@ from ..sora_core.sampling.schedules import (
     shifted_sigmas,
     truncate_sigmas,
 )
+from ..sora_core.seams.settings import MAX_EASING, JoinSettings
 from ..sora_core.shapes import Grid
 from .host import sampling as host
 from .host.guidance.canvas_guider import make_guider
@@ -228,6 +228,17 @@ class SoraGuider(io.ComfyNode):
                     "better joins on models that take one noise level, such as Wan text to video. "
                     "0 is off.",
                 ),
+                io.Int.Input(
+                    "ease_guidance",
+                    default=0,
+                    min=0,
+                    max=MAX_EASING,
+                    optional=True,
+                    tooltip="Latent frames over which text guidance rises beside footage, where "
+                    "the footage determines the content and guidance makes the join visible. 1 "
+                    "helps models that take one noise level. 0 is the model's own: 2 for "
+                    "sora-mini, none for others.",
+                ),
             ],
             outputs=[io.Guider.Output(tooltip="For Sora Sample or SamplerCustomAdvanced.")],
         )
@@ -250,6 +261,7 @@ class SoraGuider(io.ComfyNode):
         boundary=0.875,
         frame_levels=False,
         hand_over=0.0,
+        ease_guidance=0,
     ) -> io.NodeOutput:
         if to_sigma > from_sigma:
             raise ConfigError(
@@ -259,7 +271,7 @@ class SoraGuider(io.ComfyNode):
         interval = (to_sigma, from_sigma)
         guidance = (scale, rescale, interval)
         low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        joins = JoinSettings(hand_over=hand_over)
+        joins = JoinSettings(hand_over=hand_over, easing=ease_guidance)
         settings = (footage_scale, window, resume, low, frame_levels, joins)
         result = make_guider(model, positive, negative, *guidance, latent, *settings)
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})

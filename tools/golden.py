@@ -30,10 +30,12 @@ from sora_core.pipeline.generate import (
     generate,
     load,
 )
-from sora_core.pipeline.seams import ColourFade, fade_colours, morph_to
 from sora_core.prompts.storyboard import read_storyboard
-from sora_core.sampling.guidance import ease_guidance
-from sora_core.sampling.joins import JoinSettings, hand_over
+from sora_core.seams.colour_fade import ColourFade, fade_colours
+from sora_core.seams.easing import ease_guidance
+from sora_core.seams.hand_over import hand_over
+from sora_core.seams.morph import morph_to
+from sora_core.seams.settings import JoinSettings
 from sora_core.shapes import COMPRESSION
 from tests.support.tiny import NAME, write_tiny
 from tools.host import ROOT, bring_host

@@ -1,9 +1,11 @@
 """Seams without each mechanism that makes them smaller: the table of `docs/seams.md`.
 
 `python -m tools.seam_ablation ours` on the released model, `python -m tools.seam_ablation host` on
-the Wan that `python -m tools.host_wan train` trained. Prints a Markdown table: seam ratios at joins
-(pixels: median and 95 %, colour: median), where 1 is no seam. Mechanisms of sampling need a run of
-the model each; those of decoding are measured on one and the same latent.
+the Wan that `python -m tools.host_wan train` trained. Prints a Markdown table: seam ratios at
+joins, where 1 is no seam, as the median, its interval and the median of colour. The interval is
+from the 5th to the 95th percentile of medians of as many joins, drawn anew. `inside` is the
+largest step between generated frames. Mechanisms of sampling need a run of the model each; those
+of decoding are measured on one and the same latent.
 """
 
 import argparse
@@ -17,13 +19,15 @@ from typing import Any
 
 import torch
 
-from sora_core.measure.edit_cases import OPERATIONS, EditJob, measured_edit, seam_ratios
+from sora_core.measure.edit_cases import OPERATIONS, EditJob
 from sora_core.measure.edit_report import quantile
 from sora_core.measure.heldout_clips import heldout_clips
+from sora_core.measure.seams import Seams, mask_joins, steps
 from sora_core.models.chunked_codec import decode_chunks, decode_ring
 from sora_core.pipeline.decode import cropped
 from sora_core.pipeline.generate import Pipeline, encode_footage, generate, load
-from sora_core.pipeline.seams import colour_fades, decode_joined, fade_colours
+from sora_core.seams.colour_fade import colour_fades, fade_colours
+from sora_core.seams.morph import decode_joined
 from sora_core.shapes import Frames
 from sora_core.video.frames import frames_from_video
 from tools.host_wan.bench import BenchSettings, HostWanBench, pack_core
@@ -31,6 +35,9 @@ from tools.host_wan.training import FOLDER, wan_file
 
 MEASURED = ("forward", "backward", "connect")
 DECODING = ("generated decoder", "morph", "colour fade")
+HEADINGS = ("", "interval", "colour", "inside")
+REDRAWN = 1000  # draws for an interval
+EASED, HANDED_OVER = 1, 0.7  # of the trained Wan, where they are on
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class SampledEdit:
 
 
 Sampling = Callable[[], list[SampledEdit]]
+Variant = tuple[str, Sampling, Sequence[str]]
+"""Name, sampling and disabled decoding mechanisms of a row."""
 
 
 @torch.inference_mode()
@@ -56,18 +65,41 @@ def frames_without(pipeline: Pipeline, edit: SampledEdit, off: Sequence[str]) ->
 
 
 def ablation_row(pipeline: Pipeline, edits: Sequence[SampledEdit], off: Sequence[str]) -> str:
-    """The cells of a row: median, 95 % and median of colour for each of the operations."""
-    measured: dict[str, list[Any]] = {}
+    """The cells of a row: those of HEADINGS for each of MEASURED."""
+    measured: dict[str, list[tuple[Seams, float]]] = {}
     for edit in edits:
-        frames = frames_without(pipeline, edit, off)
-        done = measured_edit(pipeline.autoencoder, edit.job, edit.encoded, edit.latent, frames)
-        measured.setdefault(operation_of(edit), []).append(done)
+        frames, canvas = frames_without(pipeline, edit, off), edit.encoded.canvas
+        joins = mask_joins(canvas, edit.encoded.mask)
+        seams = Seams(steps([frames], canvas.ring), joins, canvas.ring)
+        measured.setdefault(operation_of(edit), []).append((seams, inside(seams, edit)))
     cells = []
     for name in MEASURED:
-        pixels, colour = (seam_ratios(measured[name], kind) for kind in ("pixels", "colour"))
-        values = quantile(pixels, 0.5), quantile(pixels, 0.95), quantile(colour, 0.5)
-        cells += [f"{value:.2f}" for value in values]
+        pixels, colour = (
+            [seams.ratio(kind, join) for seams, _ in measured[name] for join in seams.joins]
+            for kind in ("pixels", "colour")
+        )
+        low, high = median_interval(pixels)
+        cells += [f"{quantile(pixels, 0.5):.2f}", f"{low:.2f} to {high:.2f}"]
+        cells += [f"{quantile(colour, 0.5):.2f}"]
+        cells += [f"{quantile([largest for _, largest in measured[name]], 0.5):.2f}"]
     return " | ".join(cells)
+
+
+def inside(seams: Seams, edit: SampledEdit) -> float:
+    """The largest step between generated frames over the usual one, in pixels."""
+    mask = edit.encoded.mask[0, 0].flatten(1).amin(dim=1) > 0
+    covered = (edit.encoded.canvas.frames_of(i) for i in mask.nonzero().flatten().tolist())
+    frames = {frame for part in covered for frame in part}
+    sizes = [seams.steps.pixels[t - 1].item() for t in frames if t - 1 in frames]
+    return max(sizes) / seams.usual("pixels")
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 5th and the 95th percentile of medians of values drawn anew (Efron 1979)."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randint(len(values), (REDRAWN, len(values)), generator=generator)
+    medians = torch.tensor(values)[drawn].quantile(0.5, dim=1)
+    return medians.quantile(0.05).item(), medians.quantile(0.95).item()
 
 
 def operation_of(edit: SampledEdit) -> str:
@@ -90,13 +122,14 @@ def own_sampling(pipeline: Pipeline, jobs: Sequence[EditJob], steps: int | None)
 
 def own_variants(
     pipeline: Pipeline, jobs: Sequence[EditJob], steps: int | None
-) -> Iterator[tuple[str, Sampling, Sequence[str]]]:
-    """Name, sampling and disabled decoding mechanisms of each row for our model."""
+) -> Iterator[Variant]:
+    """The rows for our model."""
     plain = own_sampling(pipeline, jobs, steps)
     sampled: list[SampledEdit] = plain()
     yield "all on", lambda: sampled, ()
     for name in DECODING:
         yield f"without {name}", lambda: sampled, (name,)
+    yield "without all three", lambda: sampled, DECODING
     sampling = replace(pipeline.config.sampling, easing=0)
     uneased = replace(pipeline, config=replace(pipeline.config, sampling=sampling))
     yield "without eased guidance", own_sampling(uneased, jobs, steps), ()
@@ -112,28 +145,33 @@ def gateless(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline, transformer=transformer)
 
 
-def host_variants(
-    folder: Path, kind: str, count: int, steps: int
-) -> Iterator[tuple[str, Sampling, Sequence[str]]]:
-    """The same for the trained Wan; mechanisms that are off by default are rows of their own."""
+def host_variants(folder: Path, kind: str, count: int, steps: int) -> Iterator[Variant]:
+    """The same for the trained Wan, where mechanisms of sampling are off by default."""
     bench = HostWanBench(wan_file(kind, folder), [], BenchSettings(steps=steps), quiet)
     clips = list(pack_core("measure.heldout_clips").heldout_clips(count))
     cases = pack_core("measure.edit_cases").OPERATIONS
     jobs = [cases[name](*pair) for name in MEASURED for pair in neighbours(clips)]
+    plain = bench.settings
 
     def sampling(**changed: Any) -> Sampling:  # noqa: ANN401 - fields of BenchSettings
         def sample() -> list[SampledEdit]:
-            bench.settings = replace(bench.settings, hand_over=0.0, **changed)
+            bench.settings = replace(plain, **changed)
             done = [(job, bench.sampled(job.prompt, job.canvas, job.clip.seed)) for job in jobs]
             return [SampledEdit(job, encoded, latent) for job, (encoded, latent, _) in done]
 
         return sample
 
-    sampled = sampling()()
-    yield "as by default", lambda: sampled, ()
+    eased, handed = {"easing": EASED}, {"hand_over": HANDED_OVER}
+    sampled = sampling(**eased, **handed)()
+    yield "all on", lambda: sampled, ()
     for name in DECODING:
         yield f"without {name}", lambda: sampled, (name,)
     yield "without all three", lambda: sampled, DECODING
+    yield "without eased guidance", sampling(**handed), ()
+    yield "without hand-over", sampling(**eased), ()
+    neither = sampling()()
+    yield "without both, as by default", lambda: neither, ()
+    yield "all off", lambda: neither, DECODING
 
 
 def neighbours(clips: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -161,8 +199,8 @@ def main() -> int:
         variants = own_variants(pipeline, jobs, options.steps)
     else:
         variants = host_variants(options.folder, options.kind, options.clips, options.steps)
-    names = " | ".join(f"{name} | 95 % | colour" for name in MEASURED)
-    print(f"| | {names} |\n|---|{'---|' * 3 * len(MEASURED)}")
+    names = " | ".join(f"{name} | {' | '.join(HEADINGS[1:])}" for name in MEASURED)
+    print(f"| | {names} |\n|---|{'---|' * len(HEADINGS) * len(MEASURED)}")
     for name, sample, off in variants:
         print(f"| {name} | {ablation_row(pipeline, sample(), off)} |", flush=True)
     return 0

@@ -11,10 +11,11 @@ import torch
 from ..canvas.canvas import Canvas
 from ..canvas.canvas_latent import CanvasLatent
 from ..models.chunked_codec import decode_chunks, decode_ring
+from ..seams.colour_fade import colour_fades, fade_colours
+from ..seams.morph import decode_joined
 from ..shapes import Frames, Latent, Size, Video, crop
 from ..video.frames import frames_from_video
 from .generate import Pipeline
-from .seams import colour_fades, decode_joined, fade_colours
 
 
 def decode_frames(

@@ -16,16 +16,11 @@ from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts
 from ..models.patchify import LATENT_PATCH
 from ..models.prompt_schedule import scheduled_text
-from ..sampling.guidance import (
-    GuidanceScale,
-    any_guidance,
-    combine,
-    ease_guidance,
-    guidance_weights,
-)
+from ..sampling.guidance import GuidanceScale, any_guidance, combine, guidance_weights
 from ..sampling.inpaint import model_view
 from ..sampling.prompt_spans import weights_at
 from ..sampling.samplers import Denoise, Sigma
+from ..seams.easing import ease_guidance
 from ..shapes import Grid, Latent, Mask
 from .script import PromptStates, Script
 from .temporal_plan import TemporalPlan

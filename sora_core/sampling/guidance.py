@@ -1,21 +1,14 @@
-"""Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes.
-
-Next to known footage text guidance is not needed: the footage determines the content there, and
-guidance makes generated frames start with a jump. `ease_guidance` computes the share of text
-guidance for each latent frame.
-"""
+"""Classifier-free guidance: a denoiser made of two or three. Axes: b c t y x, as in shapes."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
-from .inpaint import SamplingMask
 from .samplers import Denoise, Sigma
 
 Share = float | Float[Tensor, "1 1 t 1 1"]
@@ -153,19 +146,6 @@ def guidance_weights(text: float, footage: float, share: Share = 1.0) -> tuple[S
 def any_guidance(push: Share) -> bool:
     """Whether any weight is not zero; predictions of weight zero are not computed."""
     return bool((push != 0).any()) if isinstance(push, Tensor) else push != 0
-
-
-def ease_guidance(mask: SamplingMask, over: int, ring: bool = False) -> Share:
-    """The share of text guidance: 0 next to a fully known latent frame, 1 from `over` frames on.
-
-    1 everywhere without such a frame. On a ring the last frame is next to the first."""
-    known = (mask.amax(dim=(0, 1, 3, 4)) == 0).nonzero().flatten().cpu()
-    if not len(known) or not over:
-        return 1.0
-    away = (torch.arange(mask.shape[2])[:, None] - known).abs()
-    if ring:
-        away = torch.minimum(away, mask.shape[2] - away)
-    return ((away.amin(dim=1) - 1) / over).clamp(0, 1)[None, None, :, None, None]
 
 
 def standard_deviation(x: Latent) -> Float[Tensor, "b 1 1 1 1"]:

@@ -4,7 +4,7 @@ A decoder trained on encoded latents alone decodes generated ones with a small j
 each latent frame, since each has its own error. The copy is trained on encoded and generated
 latents in turn. The latter are regenerated from noised clips, so that the clip is a valid target.
 For known frames after generated ones, only the differences of successive frames are trained: they
-continue the generated frames, and `pipeline/seams.py` morphs these into the footage.
+continue the generated frames, and `seams/morph.py` morphs these into the footage.
 
 Axes: b batch, c channels, t frames, y rows, x columns.
 """

@@ -1,4 +1,4 @@
-"""Better joins on models that accept no footage: a visible input that is off by default."""
+"""Better joins on models that accept no footage: visible inputs that are off by default."""
 
 import comfy.sd
 import pytest
@@ -20,9 +20,9 @@ def sampled(pack, folder):
     latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
     words = [pack.conditioning(4096, 0, False, i) for i in (1, 2)]
 
-    def run(name="wan21_t2v", guider=None):
+    def run(name="wan21_t2v", guider=None, scale=1.0):
         model = comfy.sd.load_diffusion_model(str(folder / f"{name}_tiny.safetensors"))
-        guided = SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, **(guider or {}))
+        guided = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.0, latent, **(guider or {}))
         sigmas = SoraSchedule.execute(latent, STEPS, 3.0, 1.0, model).args[0]
         calls = []
         hook = model.model.diffusion_model.register_forward_pre_hook(
@@ -54,3 +54,17 @@ def test_help_changes_what_is_generated_and_no_bit_of_footage(sampled, name):
 def test_values_out_of_range_are_refused(sampled):
     with pytest.raises(ConfigError, match="hand_over 2"):
         sampled(guider={"hand_over": 2.0})
+
+
+@pytest.mark.parametrize("name", ["wan21_t2v", "wan21_i2v"])
+def test_eased_guidance_changes_what_is_generated_and_no_bit_of_footage(sampled, name):
+    latent, plain, _ = sampled(name, guider={"ease_guidance": 0}, scale=3.0)
+    _, eased, _ = sampled(name, guider={"ease_guidance": 2}, scale=3.0)
+    known = latent["noise_mask"].expand_as(plain) == 0
+    assert torch.equal(eased[known], latent["samples"][known])
+    assert not torch.allclose(eased[~known], plain[~known], atol=1e-3)
+
+
+def test_easing_out_of_range_is_refused(sampled):
+    with pytest.raises(ConfigError, match="ease_guidance 65"):
+        sampled(guider={"ease_guidance": 65})

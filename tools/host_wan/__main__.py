@@ -42,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     measuring.add_argument("--guidance", type=float, default=GUIDANCE)
     measuring.add_argument("--sampler", default="euler")
     measuring.add_argument("--hand-over", type=float, default=0.0)
+    measuring.add_argument("--easing", type=int, default=0, metavar="LATENT_FRAMES")
     measuring.add_argument("--sheets", type=Path, metavar="DIR", help="pictures of the edits")
     measuring.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     return parser.parse_args(arguments)
@@ -88,6 +89,7 @@ def measure(options: argparse.Namespace) -> int:
         guidance=options.guidance,
         sampler=options.sampler,
         hand_over=options.hand_over,
+        easing=options.easing,
     )
     figures, held = [], True
     for method in options.methods:

@@ -40,6 +40,7 @@ class BenchSettings:
     sampler: str = "euler"
     shift: float = 0.0
     hand_over: float = 0.0
+    easing: int = 0
     window: float = WINDOW
 
 
@@ -90,6 +91,7 @@ class HostWanBench:
             window=use.window,
             resume=False,
             hand_over=use.hand_over,
+            ease_guidance=use.easing,
         )
         sigmas = self.node("SoraSchedule").execute(latent, use.steps, use.shift, 1.0, self.model)
         noise = self.node("SoraNoise").execute(seed)

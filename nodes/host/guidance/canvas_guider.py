@@ -19,9 +19,10 @@ from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
 from ....sora_core.sampling.guidance import GuidanceScale
-from ....sora_core.sampling.joins import JoinSettings, hand_over
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
+from ....sora_core.seams.hand_over import hand_over
+from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
 from ..conditioning import by_span, by_wording, cond_weights
 from ..latents import (
@@ -253,6 +254,8 @@ class CanvasGuider(Guider):
         self, stage: SigmaStage, layout: SoundLayout | None, video: VideoTask
     ) -> CanvasInputs:
         """The inputs of the model for all segments of `video`."""
+        model = self.model_patcher.model
+        own_easing = model.easing if isinstance(model, HostModel) else 0
         return CanvasInputs(
             patcher=self.model_patcher,
             support=self.support,
@@ -264,6 +267,7 @@ class CanvasGuider(Guider):
             pixels=self.pixels,
             guides=self.guides,
             layout=layout,
+            easing=self.joins.easing or own_easing,
         )
 
     def shared(

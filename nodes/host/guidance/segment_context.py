@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ....sora_core.pipeline.segment_runner import SegmentTask
 from ....sora_core.sampling.drift import Statistics
-from ....sora_core.sampling.guidance import Share, ease_guidance
+from ....sora_core.sampling.guidance import Share
 from ....sora_core.sampling.inpaint import SamplingMask
+from ....sora_core.seams.easing import ease_guidance
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds
 from ..latents import LatentDict
-from ..models.model import HostModel
 from .conditioning_support import ConditioningSupport
 from .footage_inputs import ConcatChannels, footage_inputs
 from .guide_frames import GuideFrames
@@ -66,6 +66,7 @@ class CanvasInputs:
     pixels: PixelFootage | None
     guides: GuideFrames | None
     layout: SoundLayout | None
+    easing: int  # latent frames over which text guidance rises beside footage
 
     def of_segment(self, task: SegmentTask) -> SegmentContext:
         """The inputs for the segment of `task`, on the device that the model runs on.
@@ -103,8 +104,7 @@ class CanvasInputs:
             guides=self.guides,
             layout=self.layout,
         )
-        easing = model.easing if isinstance(model, HostModel) else 0
-        share = ease_guidance(mask, easing, self.ring)
+        share = ease_guidance(mask, self.easing, self.ring)
         return replace(to_device(context, self.patcher.load_device), share=share)
 
     def has_guiding_frame(self, mask: SamplingMask) -> bool:

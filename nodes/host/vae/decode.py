@@ -8,7 +8,8 @@ import torch
 
 from ....sora_core.canvas.canvas_latent import SeamJoin
 from ....sora_core.models.chunked_codec import decode_chunks, decode_ring, frame_range
-from ....sora_core.pipeline.seams import ColourFade, colour_fades, decode_joined, fade_colours
+from ....sora_core.seams.colour_fade import ColourFade, colour_fades, fade_colours
+from ....sora_core.seams.morph import decode_joined
 from ....sora_core.shapes import Latent, Mask, Video
 from ..models.vae import VAE, HostVAE, compression, interruptible
 from .sampled_latent import SampledLatent
@@ -125,10 +126,12 @@ class VideoDecoding:
         )
 
 
-def decode_sampled(vae: VAE, sampled: SampledLatent) -> VideoDecoding:
-    """The decoding of `sampled`, with its joins, and with fades after the footage that it holds."""
+def decode_sampled(vae: VAE, sampled: SampledLatent, smooth_joins: bool) -> VideoDecoding:
+    """The decoding of `sampled`; with `smooth_joins`, frames beside its footage are changed."""
     encoded, mask, fades = sampled.encoded, sampled.mask, ()
     ring = encoded is not None and encoded.canvas.ring
+    if not smooth_joins:
+        return VideoDecoding(vae, sampled.samples, ring=ring, mask=mask)
     if encoded is not None and mask is not None:
         fades = colour_fades(encoded.canvas, mask, encoded.compression)
     return VideoDecoding(

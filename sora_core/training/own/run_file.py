@@ -14,21 +14,23 @@ from .plan import Plan
 from .settings import OwnSettings, as_values, refuse_changes
 
 RUN_FILE = "run.json"
-BLOCKS, BLOCK_BYTES = 256, 65536  # of a start file: 17 MB of it are read at most
+HASHED_BLOCKS, BLOCK_BYTES = 256, 65536  # of a start file: 17 MB of it are read at most
 
 
 def content_sample(path: Path) -> str:
     """A cheap identity of the file at `path`: SHA-256 of its size and evenly spaced blocks of it.
 
-    Files of up to BLOCKS * BLOCK_BYTES enter whole. Training changes nearly all weights, so that
-    blocks detect it; a change of a few bytes in a larger file may escape.
+    Files of up to HASHED_BLOCKS * BLOCK_BYTES enter whole. Training changes nearly all weights, so
+    that blocks detect it; a change of a few bytes in a larger file may escape.
     """
     size = path.stat().st_size
     found = hashlib.sha256(str(size).encode())
     last = max(0, size - BLOCK_BYTES)
-    whole = size <= BLOCKS * BLOCK_BYTES
+    whole = size <= HASHED_BLOCKS * BLOCK_BYTES
     places = (
-        range(0, size, BLOCK_BYTES) if whole else (last * i // (BLOCKS - 1) for i in range(BLOCKS))
+        range(0, size, BLOCK_BYTES)
+        if whole
+        else (last * i // (HASHED_BLOCKS - 1) for i in range(HASHED_BLOCKS))
     )
     with path.open("rb") as file:
         for place in places:

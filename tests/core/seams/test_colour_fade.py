@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sora_core.canvas import edits
 from sora_core.canvas.canvas import Box, Canvas
 from sora_core.canvas.encode import openness
-from sora_core.pipeline.seams import (
+from sora_core.seams.colour_fade import (
     FADED_FRAMES,
     FADED_SHARE,
     ColourFade,

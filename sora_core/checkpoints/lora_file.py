@@ -1,4 +1,4 @@
-"""LoRA: low-rank additions to the linear layers of the transformer (Hu et al. 2021).
+"""Files of a LoRA: low-rank additions to the linear layers of the transformer (Hu et al. 2021).
 
 Names in memory and on disk are peft's: `NAME.lora_A.weight` [rank, in], `NAME.lora_B.weight`
 [out, rank]. With the prefix `diffusion_model.` and `NAME.alpha`, ComfyUI's LoRA loaders accept
@@ -6,57 +6,34 @@ them.
 """
 
 import json
-import math
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch import Tensor
 
-from ...checkpoints.safetensors_io import read_tensors, write_tensors
-from ...errors import ConfigError, WeightsError
-from ...models.dit import DiT
+from ..errors import WeightsError
+from ..models.dit import DiT
+from .safetensors_io import read_header, read_tensors, write_tensors
 
 LORA_LAYERS = (
     "modulation", "qkv", "out", "cross_attn.query", "cross_attn.key_value", "cross_attn.out",
     "mlp.0", "mlp.2",
 )  # fmt: skip
 HOST_PREFIX = "diffusion_model."
+FEW_STEPS_KEY = "sora_few_steps"
 
 
-class LoraLinear(nn.Module):
-    """A frozen linear layer plus `alpha / rank` times a low-rank product, which starts at 0."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FewSteps:
+    """The sampling settings that a LoRA was trained for: `steps` of Euler at a guidance scale.
 
-    def __init__(self, layer: nn.Linear, rank: int, alpha: float) -> None:
-        super().__init__()
-        self.weight, self.bias, self.scale = layer.weight, layer.bias, alpha / rank
-        self.lora_A = nn.Linear(layer.in_features, rank, bias=False)
-        self.lora_B = nn.Linear(rank, layer.out_features, bias=False)
-        nn.init.kaiming_uniform_(self.lora_A.weight, a=math.sqrt(5))
-        nn.init.zeros_(self.lora_B.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias) + self.scale * self.lora_B(self.lora_A(x))
-
-
-def add_lora(dit: DiT, rank: int, alpha: float, seed: int = 0) -> DiT:
-    """`dit` with a LoRA in every block, in place; only the LoRA is trainable.
-
-    Outputs do not change until it is trained. ConfigError for a rank above the width.
+    At `guidance` 1 the model is called once a step.
     """
-    if rank > dit.config.width:
-        raise ConfigError(f"lora_rank {rank}: choose at most the width {dit.config.width}")
-    dit.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for block in dit.blocks:
-            for name in LORA_LAYERS:
-                layer = block.get_submodule(name)
-                if not isinstance(layer, nn.Linear):
-                    raise ConfigError(f"{name} has a LoRA already: begin with a plain model")
-                block.set_submodule(name, LoraLinear(layer, rank, alpha))
-    return dit
+
+    steps: int
+    guidance: float = 1.0
 
 
 def lora_tensors(weights: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
@@ -69,14 +46,38 @@ def lora_tensors(weights: Mapping[str, Tensor], alpha: float) -> dict[str, Tenso
     return tensors
 
 
-def write_lora(path: Path, weights: Mapping[str, Tensor], rank: int, alpha: float) -> None:
+def write_lora(
+    path: Path,
+    weights: Mapping[str, Tensor],
+    rank: int,
+    alpha: float,
+    few_steps: FewSteps | None = None,
+) -> None:
     """Writes the LoRA among the transformer's `weights` to `path`, atomically.
 
-    The metadata has rank and alpha, also under the names of peft's configuration.
+    The metadata has rank and alpha, also under the names of peft's configuration, and the sampling
+    settings that the LoRA was trained for.
     """
     config = {"r": rank, "lora_alpha": alpha, "target_modules": list(LORA_LAYERS)}
     metadata = {"format": "sora lora 1", "lora_adapter_metadata": json.dumps(config)}
+    if few_steps is not None:
+        metadata[FEW_STEPS_KEY] = json.dumps(asdict(few_steps))
     write_tensors(path, lora_tensors(weights, alpha), metadata)
+
+
+def read_few_steps(path: Path) -> FewSteps | None:
+    """The sampling settings that the LoRA at `path` was trained for, if it names any.
+
+    WeightsError for a file that is none, or whose settings are damaged.
+    """
+    text = read_header(path).metadata.get(FEW_STEPS_KEY)
+    if text is None:
+        return None
+    try:
+        values = json.loads(text)
+        return FewSteps(steps=int(values["steps"]), guidance=float(values["guidance"]))
+    except (ValueError, KeyError, TypeError) as problem:
+        raise WeightsError(f"{path.name[:60]!a}: its {FEW_STEPS_KEY} are damaged") from problem
 
 
 @torch.no_grad()

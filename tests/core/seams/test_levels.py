@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sora_core.measure.seams import colour_distance
+from sora_core.seams.levels import MAX_LEVEL_SHIFT, level_shift, shift_levels
 from sora_core.video.frames import frames_from_video
-from sora_core.video.levels import MAX_LEVEL_SHIFT, level_shift, shift_levels
 
 LEVEL = 2 / 255
 

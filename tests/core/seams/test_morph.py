@@ -13,16 +13,11 @@ from sora_core.canvas.canvas_latent import SeamJoin
 from sora_core.models.chunked_codec import decode_chunks, frame_range
 from sora_core.pipeline.decode import decode_frames
 from sora_core.pipeline.generate import encode_footage
-from sora_core.pipeline.seams import (
-    FADED_SHARE,
-    MORPHED_FRAMES,
-    decode_joined,
-    hold_back_last,
-    morph_to,
-)
+from sora_core.seams.colour_fade import FADED_SHARE
+from sora_core.seams.levels import MAX_LEVEL_SHIFT
+from sora_core.seams.morph import MORPHED_FRAMES, decode_joined, hold_back_last, morph_to
 from sora_core.shapes import COMPRESSION
 from sora_core.video.frames import frames_from_video, video_from_frames
-from sora_core.video.levels import MAX_LEVEL_SHIFT
 from sora_core.video.writer import write_video
 from tests.support.clips import random_frames as clip
 

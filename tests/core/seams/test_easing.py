@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from sora_core.sampling.guidance import ease_guidance, guide_both
+from sora_core.sampling.guidance import guide_both
+from sora_core.seams.easing import ease_guidance
 from tests.core.sampling.test_two_guidances import SCALES, close, models, normal
 
 SHARE = torch.tensor([0, 0.25, 0.5, 1, 1], dtype=torch.float64).view(1, 1, 5, 1, 1)

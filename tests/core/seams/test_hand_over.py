@@ -5,9 +5,10 @@ import torch
 
 from sora_core.errors import ConfigError
 from sora_core.sampling.inpaint import keep_known
-from sora_core.sampling.joins import JoinSettings, hand_over, neighbour_weights
 from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.samplers import euler
+from sora_core.seams.hand_over import hand_over, neighbour_weights
+from sora_core.seams.settings import JoinSettings
 
 SHAPE = (1, 3, 7, 4, 4)
 
@@ -73,7 +74,23 @@ def test_between_two_clips_no_frame_is_moved_by_more_than_the_whole_error():
     assert weights[1, 0] == weights[1, 2] == 0.5
 
 
-@pytest.mark.parametrize("settings", [{"hand_over": -0.1}, {"hand_over": 1.1}, {"reach": 0}])
+@pytest.mark.parametrize("gap", range(2, 7))
+@pytest.mark.parametrize("reach", [1, 2, 4, 9])
+def test_beside_one_of_two_clips_the_other_has_no_share(gap, reach):
+    mask = torch.ones(1, 1, gap + 2, 2, 2)
+    mask[:, :, [0, -1]] = 0
+    weights = neighbour_weights(mask, reach)
+    assert weights is not None
+    assert weights[1].tolist() == [1, *[0] * (gap + 1)]
+    assert weights[-2].tolist() == [*[0] * (gap + 1), 1]
+    assert torch.equal(weights, weights.flip(0, 1))
+    assert weights.sum(dim=1).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"hand_over": -0.1}, {"hand_over": 1.1}, {"reach": 0}, {"easing": -1}, {"easing": 65}],
+)
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match="choose"):
         JoinSettings(**settings)

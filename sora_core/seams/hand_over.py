@@ -10,35 +10,16 @@ Tried without benefit: repeating each step several times with noise in between (
 al. 2022). `docs/seams.md` has its figures.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..sampling.inpaint import SamplingMask
+from ..sampling.samplers import Denoise, Sigma
 from ..shapes import Latent
-from .inpaint import SamplingMask
-from .samplers import Denoise, Sigma
-
-
-@dataclass(frozen=True, slots=True)
-class JoinSettings:
-    """How joins are helped; the defaults change nothing.
-
-    `hand_over` in [0, 1]: the share of the model's error on the nearest known frame that is taken
-    from a generated frame beside it. `reach`: latent frames over which that share falls to zero.
-    ConfigError for other values.
-    """
-
-    hand_over: float = 0.0
-    reach: int = 4
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.hand_over <= 1:
-            raise ConfigError(f"hand_over {self.hand_over}: choose from 0 to 1")
-        if self.reach < 1:
-            raise ConfigError(f"reach of {self.reach} latent frames: choose 1 or more")
+from .settings import JoinSettings
 
 
 def hand_over(
@@ -68,7 +49,9 @@ def neighbour_weights(
     """The weight of known frame s in generated frame t; None where nothing is known or free.
 
     Each generated frame takes from the nearest known frame before it and the nearest after it, by
-    a share that falls linearly from 1 beside them to 0 beyond `reach`, at most 1 in all.
+    a share that falls linearly from 1 beside them to 0 beyond `reach`. Between two known frames
+    the reach is at most the frames from one to the other less one, so that beside one of them the
+    other has no share: two scenes have two errors.
     """
     cells = mask.amax(dim=(0, 1, 3, 4))
     known, free = (cells == 0).tolist(), (cells > 0).tolist()
@@ -77,14 +60,24 @@ def neighbour_weights(
         return None
     weights = torch.zeros(frames, frames)
     for t in (i for i in range(frames) if free[i]):
-        for direction in (-1, 1):
-            for distance in range(1, reach + 1):
-                s = t + direction * distance
-                if ring:
-                    s %= frames
-                if not 0 <= s < frames:
-                    break
-                if known[s]:
-                    weights[t, s] += 1 - (distance - 1) / reach
-                    break
+        around = [nearest_known(known, t, direction, ring) for direction in (-1, 1)]
+        found = [each for each in around if each is not None]
+        between = sum(distance for _, distance in found) - 1 if len(found) == 2 else frames
+        near = min(reach, max(1, between - 1))
+        for s, distance in found:
+            weights[t, s] += max(0.0, 1 - (distance - 1) / near)
     return weights / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def nearest_known(
+    known: Sequence[bool], t: int, direction: int, ring: bool
+) -> tuple[int, int] | None:
+    """The nearest known frame from `t` in `direction`, and its distance; None without one."""
+    frames = len(known)
+    for distance in range(1, frames):
+        s = t + direction * distance
+        if not ring and not 0 <= s < frames:
+            return None
+        if known[s % frames]:
+            return s % frames, distance
+    return None

@@ -1,0 +1,1 @@
+"""What makes joins of footage and generated frames less visible; `docs/seams.md` has the table."""
