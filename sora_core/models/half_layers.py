@@ -38,8 +38,8 @@ class GeluBySigmoid(nn.Module):
     Computed in float32, a few rows of `x` (b n d) at a time, and rounded to the dtype of `x`.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """GELU of `x`, in its dtype."""
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """GELU of each number of `x`, in its dtype."""
         slope = x.new_tensor(GELU_SLOPE, dtype=torch.float32)
 
         def gelu(part: Tensor) -> Tensor:
