@@ -4,15 +4,9 @@ from functools import partial
 
 from comfy_api.latest import io, ui
 
+from ..sora_core.checkpoints.captioner_file import load_captioner
 from ..sora_core.errors import ConfigError, SizeError
-from ..sora_core.pipeline.caption import (
-    Caption,
-    caption,
-    footage_clips,
-    latent_clips,
-    load_captioner,
-    stills,
-)
+from ..sora_core.pipeline.caption import Caption, caption, footage_clips, latent_clips, stills
 from ..sora_core.prompts.rewrite import captions, question
 from ..sora_core.shapes import Latent
 from ..sora_core.video.frames import images_from_frames

@@ -89,7 +89,7 @@ class SoraDataset(io.ComfyNode):
                     max=0.9,
                     step=0.01,
                     tooltip="Share of the files that training never uses: the loss on them shows "
-                    "when it begins to learn by heart.",
+                    "when the model begins to memorise.",
                 ),
                 io.Boolean.Input(
                     "shots",

@@ -138,12 +138,12 @@ class SoraEncodeVideo(io.ComfyNode):
         cls, video, vae, start=0.0, seconds=0.0, stride=1, fps=0.0, width=0, height=0, fit="crop"
     ) -> io.NodeOutput:
         video_compression(vae)  # refuses a VAE of images before the video is read
-        clip = as_media(video)
+        clip = replace(as_media(video), fit=checked_choice("fit", fit, FITS))
         if start >= clip.seconds:
             raise SizeError(f"start {start:g} s of a video of {clip.seconds:g} s: choose less")
         clip = clip.last(clip.seconds - start).first(seconds)
         canvas = canvas_of_clip(clip, (fps or clip.fps) / stride, width, height)
-        canvas = canvas.place(clip.on(canvas, checked_choice("fit", fit, FITS)))
+        canvas = canvas.place(clip.on(canvas))
         encoder = encoder_for(vae, canvas)
         check_memory(canvas, 0, encoder)
         encoded = encoded_footage(vae, canvas, encoder)

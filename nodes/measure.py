@@ -57,7 +57,7 @@ class SoraMeasureSeams(io.ComfyNode):
                 SoraCanvasType.Input(
                     "canvas",
                     optional=True,
-                    tooltip="The canvas of the video: it knows the joins and the preserved "
+                    tooltip="The canvas of the video: it names the joins and the preserved "
                     "footage.",
                 ),
                 io.Vae.Input(

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
+from ..sora_core.canvas import edits
 from ..sora_core.canvas.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement, curve_of
+from ..sora_core.canvas.edits import EDGES
 from ..sora_core.canvas.rasterize import visible_frames
-from ..sora_core.errors import ConfigError, SizeError
+from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_SIDE
 from .host.latents import with_time
-from .host.media import mask_frames, most_open
 from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
@@ -25,8 +26,6 @@ from .schema_inputs import (
     seconds_input,
     video_input,
 )
-
-EDGES = ("start", "end")
 
 
 @checked_inputs
@@ -86,29 +85,12 @@ class SoraPlaceVideo(io.ComfyNode):
         cls, canvas, video, start, counted_from, skip, seconds, speed, firmness, fit, left, top,
         width, height, mask=None, curve="",
     ) -> io.NodeOutput:  # fmt: skip
-        clip = clip_of(video, canvas)
-        if skip >= clip.seconds:
-            raise ConfigError(
-                f"skip {skip:g} s of footage that lasts {clip.seconds:g} s: skip less"
-            )
-        lasts = (clip.seconds - skip) / speed
-        frames = max(1, round(min(seconds or lasts, lasts) * canvas.fps))
-        rate = canvas.fps / speed
-        opened = clip.transparency(rate, skip, frames)
-        if mask is not None:
-            opened = most_open(opened, mask_frames(mask, clip, rate, skip, frames))
-        placement = replace(
-            clip.placement,
-            start=from_edge(canvas, start, frames, counted_from),
-            skip=skip,
-            seconds=frames / canvas.fps,
-            region=region(canvas, left, top, width, height),
-            fit=checked_choice("fit", fit, FITS),
-            firmness=curve_of(curve) or firmness,
-            mask=opened,
-            speed=speed,
-        )
-        return on_canvas(canvas, placement)
+        clip = clip_of(video, canvas, fit)
+        edge = checked_choice("counted_from", counted_from, EDGES)
+        placement = edits.media_placement(clip, canvas, start, edge, skip, seconds, speed, mask)
+        box = region(canvas, left, top, width, height)
+        firmness = curve_of(curve) or firmness
+        return on_canvas(canvas, replace(placement, region=box, firmness=firmness))
 
 
 @checked_inputs
@@ -153,11 +135,9 @@ class SoraPlaceImage(io.ComfyNode):
         cls, canvas, image, start, counted_from, seconds, firmness, fit, left, top, width, height,
         mask=None, curve="",
     ) -> io.NodeOutput:  # fmt: skip
-        frames = max(1, round(seconds * canvas.fps))
-        placement = Placement(
-            source=image[:1, ..., :3].expand(frames, -1, -1, -1),  # no copies
-            start=from_edge(canvas, start, frames, counted_from),
-            seconds=frames / canvas.fps,
+        edge = checked_choice("counted_from", counted_from, EDGES)
+        placement = replace(
+            edits.still_placement(image[:1, ..., :3], canvas, start, edge, seconds),
             region=region(canvas, left, top, width, height),
             fit=checked_choice("fit", fit, FITS),
             firmness=curve_of(curve) or firmness,
@@ -234,10 +214,3 @@ def region_inputs() -> list[io.Input]:
 
 def region(canvas: Canvas, left: int, top: int, width: int, height: int) -> Box:
     return Box(left, top, width or canvas.width, height or canvas.height)
-
-
-def from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
-    """The start of footage of `frames` frames, `seconds` away from an `edge` of `canvas`."""
-    if checked_choice("counted_from", edge, EDGES) == "start":
-        return seconds
-    return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps

@@ -1,6 +1,7 @@
 """Inputs, outputs and the preview that the canvas nodes share."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from comfy_api.latest import io
 
@@ -8,7 +9,7 @@ from ..sora_core.canvas.canvas import FITS, Canvas
 from ..sora_core.canvas.thumbnail import picture
 from .host.media import IMAGE_FPS, Media, VideoInput, as_media
 from .host.temp_files import preview_files
-from .host.validation import links_match_types
+from .host.validation import checked_choice, links_match_types
 
 MAX_CANVAS_SECONDS = 3600.0
 
@@ -136,6 +137,10 @@ def size_input(tooltip: str = "") -> io.Input:
     )
 
 
-def clip_of(video: VideoInput, canvas: Canvas | None) -> Media:
-    """`video` as footage; a batch of images plays at the rate of `canvas`."""
-    return as_media(video, canvas.fps if canvas else IMAGE_FPS)
+def clip_of(video: VideoInput, canvas: Canvas | None, fit: str) -> Media:
+    """`video` as footage for edits of the size and rate of `canvas`, or of its own.
+
+    A batch of images plays at the rate of `canvas`. ConfigError for an unknown `fit`.
+    """
+    fit = checked_choice("fit", fit, FITS)
+    return replace(as_media(video, canvas.fps if canvas else IMAGE_FPS), fit=fit, like=canvas)

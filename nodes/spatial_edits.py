@@ -3,15 +3,11 @@
 The canvas has the size, rate and length of the footage; an optional canvas sets size and rate.
 """
 
-import torch
 from comfy_api.latest import io
 
 from ..sora_core.canvas import edits
-from ..sora_core.canvas.canvas import FITS
 from ..sora_core.shapes import MAX_SIDE
-from .host.media import mask_frames
 from .host.sockets.checked import checked_inputs
-from .host.validation import checked_choice
 from .schema_inputs import (
     FOOTAGE_TOOLTIP,
     canvas_output,
@@ -58,15 +54,8 @@ class SoraEditVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, firmness, start, seconds, fit, mask=None, canvas=None) -> io.NodeOutput:
-        clip = clip_of(video, canvas)
-        blank = clip.canvas(canvas)
-        frames = edits.frames_to_change(blank, start)
-        hole = torch.ones(1, 1, 1)
-        if mask is not None:
-            hole = mask_frames(mask, clip, blank.fps, start, frames)
-        placed = clip.on(blank, checked_choice("fit", fit, FITS))
-        opened = hole * (1 - firmness)
-        return canvas_result(edits.inpaint(blank, placed, opened, start, seconds or None))
+        clip = clip_of(video, canvas, fit)
+        return canvas_result(edits.edit_media(clip, firmness, start, seconds, mask))
 
 
 @checked_inputs
@@ -102,6 +91,5 @@ class SoraOutpaintVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, video, left, top, right, bottom, fit, canvas=None) -> io.NodeOutput:
-        margins, fit = (left, top, right, bottom), checked_choice("fit", fit, FITS)
-        clip = clip_of(video, canvas)
-        return canvas_result(edits.outpaint_media(clip, margins, fit, canvas))
+        clip = clip_of(video, canvas, fit)
+        return canvas_result(edits.outpaint_media(clip, (left, top, right, bottom)))

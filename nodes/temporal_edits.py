@@ -8,7 +8,6 @@ import torch
 from comfy_api.latest import io
 
 from ..sora_core.canvas import edits
-from ..sora_core.canvas.canvas import FITS
 from ..sora_core.errors import ConfigError
 from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
@@ -47,10 +46,9 @@ class SoraImageToVideo(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, seconds, fit, last_image=None, canvas=None) -> io.NodeOutput:
-        first = clip_of(first_image(image), canvas)
+        first = clip_of(first_image(image), canvas, fit)
         last = None if last_image is None else first_image(last_image)
-        fit = checked_choice("fit", fit, FITS)
-        return canvas_result(edits.video_from_image(first, seconds, last, fit, canvas))
+        return canvas_result(edits.video_from_image(first, seconds, last))
 
 
 def first_image(image: torch.Tensor) -> torch.Tensor:
@@ -87,9 +85,8 @@ class SoraExtendVideo(io.ComfyNode):
     @classmethod
     def execute(cls, video, seconds, direction, keep, fit, canvas=None) -> io.NodeOutput:
         direction = checked_choice("direction", direction, edits.DIRECTIONS)
-        fit = checked_choice("fit", fit, FITS)
-        clip = clip_of(video, canvas)
-        return canvas_result(edits.extend_media(clip, seconds, direction, keep, fit, canvas))
+        clip = clip_of(video, canvas, fit)
+        return canvas_result(edits.extend_media(clip, seconds, direction, keep))
 
 
 @checked_inputs
@@ -115,10 +112,9 @@ class SoraConnectVideos(io.ComfyNode):
 
     @classmethod
     def execute(cls, first, second, seconds, keep, fit, canvas=None) -> io.NodeOutput:
-        fit = checked_choice("fit", fit, FITS)
-        begin = clip_of(first, canvas)
-        end = clip_of(second, begin.canvas(canvas))
-        return canvas_result(edits.connect_media(begin, end, seconds, keep, fit, canvas))
+        begin = clip_of(first, canvas, fit)
+        end = clip_of(second, begin.canvas(), fit)
+        return canvas_result(edits.connect_media(begin, end, seconds, keep))
 
 
 @checked_inputs
@@ -151,10 +147,9 @@ class SoraMorphVideos(io.ComfyNode):
 
     @classmethod
     def execute(cls, first, second, seconds, firmness, fit, canvas=None) -> io.NodeOutput:
-        fit = checked_choice("fit", fit, FITS)
-        begin = clip_of(first, canvas)
-        end = clip_of(second, begin.canvas(canvas))
-        return canvas_result(edits.morph_media(begin, end, seconds, firmness, fit, canvas))
+        begin = clip_of(first, canvas, fit)
+        end = clip_of(second, begin.canvas(), fit)
+        return canvas_result(edits.morph_media(begin, end, seconds, firmness))
 
 
 @checked_inputs
@@ -191,6 +186,4 @@ class SoraLoopVideo(io.ComfyNode):
             if canvas is None:
                 raise ConfigError("a loop needs footage or a canvas: connect one of the two")
             return canvas_result(edits.loop(canvas))
-        fit = checked_choice("fit", fit, FITS)
-        clip = clip_of(video, canvas)
-        return canvas_result(edits.loop_media(clip, seconds, firmness, fit, canvas))
+        return canvas_result(edits.loop_media(clip_of(video, canvas, fit), seconds, firmness))

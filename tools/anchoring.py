@@ -22,9 +22,9 @@ from sora_core.pipeline.generate import (
     SEGMENT_SETTINGS,
     Pipeline,
     load,
-    read_script,
     sampler_named,
 )
+from sora_core.pipeline.script import read_script
 from sora_core.pipeline.temporal_plan import OVERLAP, TemporalPlan
 from sora_core.sampling.drift import (
     COLOUR,
@@ -137,7 +137,7 @@ def generate_long(
     network = cast(DiT, Drifting(pipeline.transformer, *DRIFTS[drift]))
     plan = TemporalPlan(grid, Windows(length, OVERLAP), False, True, True)
     scale = GuidanceScale(settings.guidance, interval=(settings.guided_to, 1.0))
-    script = read_script(pipeline, shot, "", canvas)
+    script = read_script(pipeline.encoder, pipeline.tokenizer, shot, "", canvas)
     guided = GuidedDenoiser(network, script, scale, plan, settings.easing)
     sigmas = shifted_sigmas(options.steps, clip_shift(replace(grid, frames=length)))
     noise = seeded_noise(seed, (1, pipeline.config.transformer.latent_channels, *grid.shape))

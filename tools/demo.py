@@ -6,16 +6,18 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Collection
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
-
-import av
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a portable Python looks nowhere else
 
 from sora_core.prompts.unknown import unknown_note
 from sora_core.prompts.vocabulary import read_world
-from tools.client import Graph, GraphError, Run
+from tools.client import GraphError, Run
+from tools.graph import Graph, completed
 from tools.host import CACHE, ROOT, HostError, Server, bring_host
 
 WORKFLOW = ROOT / "workflows" / "api" / "text_to_video.json"
@@ -76,19 +78,21 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="demo-") as base:
         print_over("starting ComfyUI")
+        Thread(target=import_module, args=("av",)).start()  # while the server starts
         with Server(tree, Path(base), output=OUTPUT) as server:
             print_over(f"starting ComfyUI {time.time() - options.started:4.0f} s", end="\n")
-            require_nodes(server, graph)
-            run = server.client.run(server.client.completed(graph), Progress(graph))
+            known = server.client.nodes(*{node["class_type"] for node in graph.values()})
+            require_nodes(server, graph, known)
+            run = server.client.run(completed(graph, known), Progress(graph))
             report(run, options.started)
             if options.keep_server:
                 print(f"ComfyUI stays up at {server.client.url}; Ctrl-C ends it")
                 server.process.wait()
 
 
-def require_nodes(server: Server, graph: Graph) -> None:
+def require_nodes(server: Server, graph: Graph, known: Collection[str]) -> None:
     wanted = {node["class_type"] for node in graph.values()}
-    if missing := sorted(wanted - set(server.client.nodes())):
+    if missing := sorted(wanted - set(known)):
         text = [line for line in server.last_lines(1000).splitlines() if "sora_nodes" in line]
         needs = f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
         lines = [*text, f"ComfyUI lacks {', '.join(missing)}. Perhaps: {needs}"]
@@ -124,6 +128,8 @@ def print_over(line: str, end: str = "") -> None:
 
 
 def report(run: Run, started: float) -> None:
+    import av  # here: the server starts before this is needed
+
     stamps = {kind: data["timestamp"] for kind, data in run.events if "timestamp" in data}
     result = (stamps["execution_success"] - stamps["execution_start"]) / 1000
     for file in run.files(kind="output"):

@@ -31,6 +31,7 @@ LEFT_OUT = ("extra_model_paths.yaml", "tests/", "tests-unit/")  # the first name
 
 START_SECONDS = 300
 STOP_SECONDS = 10
+POLL_SECONDS = 0.05
 
 FLAGS = (
     "--listen=127.0.0.1",
@@ -103,9 +104,10 @@ class Server:
         self.tree, self.base, self.python = tree, base, python
         self.output = output or base / "output"
         self.log = base / "comfyui.log"
-        self.client = Client(f"http://127.0.0.1:{free_port()}")
+        self.port = free_port()
+        self.client = Client(f"http://127.0.0.1:{self.port}")
         self.flags = [*FLAGS, f"--base-directory={base}", f"--output-directory={self.output}"]
-        self.flags += [f"--port={self.client.url.rpartition(':')[2]}", *flags]
+        self.flags += [f"--port={self.port}", *flags]
         for folder in ("custom_nodes", "user", "input"):
             (base / folder).mkdir(parents=True, exist_ok=True)
         if ROOT in packs:
@@ -158,10 +160,11 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise HostError(f"ComfyUI ended as it started:\n{self.last_lines()}")
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 self.client.get("/system_stats")
                 return
-            time.sleep(0.2)
+            time.sleep(POLL_SECONDS)
         raise HostError(f"ComfyUI did not start in {START_SECONDS} s:\n{self.last_lines()}")
 
     def last_lines(self, count: int = 40) -> str:

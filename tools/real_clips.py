@@ -16,12 +16,14 @@ from sora_core.video.writer import write_video
 
 SECONDS, FPS = 1.3, 24.0
 CLIPS = (
-    ("bikes", 2.0, "A man in a dark jacket stands between parked cars with bright headlights."),
-    ("bikes", 4.0, "A cyclist rides past an orange bus on a busy street."),
-    ("bikes", 6.2, "A bicycle leans on a black railing above a grey street."),
+    ("bikes", 0.1, "A white bus with a brown hatch drives along a road, from above."),
+    ("bikes", 2.0, "A white taxi drives past a row of dark parked cars."),
+    ("bikes", 4.0, "A cyclist with a helmet waits beside a bus with a red sign."),
+    ("bikes", 6.2, "A bicycle leans on a black railing above a busy grey street."),
     ("bikes", 7.9, "Legs of a walker pass a bicycle at an old stone wall."),
-    ("carphone_pristine", 0.1, "A young man with a red bow tie sits in a car and talks."),
-    ("carphone_pristine", 2.0, "A young man in a car opens his mouth wide and shouts."),
+    ("carphone_pristine", 0.0, "A young man with a red bow tie sits in a car and talks."),
+    ("carphone_pristine", 1.35, "A young man in a car turns his head and looks up."),
+    ("carphone_pristine", 2.65, "A young man in a car opens his mouth wide and shouts."),
     ("bigbuckbunny", 0.2, "A grey rabbit crawls out of its burrow in a green meadow."),
     ("bigbuckbunny", 2.0, "A big grey rabbit stands on green moss and stretches its arms."),
 )

@@ -35,7 +35,7 @@ def cond_weights(conds: Conds, latent: LatentDict) -> Float[Tensor, "p t"]:
     encoded = canvas_latent_of(latent)
     if encoded is None:
         raise ConfigError(
-            "prompts over spans of time, and a latent that no canvas made: use Sora Encode Canvas"
+            "prompts over spans of time, and a latent without a canvas: use Sora Encode Canvas"
         )
     seconds = encoded.canvas.latent_seconds(encoded.compression, frames)
     timed = [span for span in spans if span is not None]

@@ -1,8 +1,7 @@
-"""The canvas latent that a LATENT of the host carries, and whether sampling changed footage."""
+"""The canvas latent that a LATENT of the host carries."""
 
 from typing import Any
 
-import comfy.utils
 from torch import Tensor
 
 from ...sora_core.canvas.canvas import Canvas
@@ -79,26 +78,6 @@ def footage_mask(latent: LatentDict, encoded: CanvasLatent) -> Mask | None:
     return encoded.mask if same and mask.shape[2:] == samples.shape[2:] else None
 
 
-LOST_TOLERANCE = 0.05  # relative to the footage's deviation; inexact uni_pc stays below 0.01
-
-
-def opened_frames(latent: LatentDict, encoded: CanvasLatent) -> list[int]:
-    """The partial latent frames of `encoded` that the model of `latent` regenerated.
-
-    A model that accepts footage frame by frame generates these latent frames from single frames;
-    other models hold them, so that their samples equal the encoded ones.
-    """
-    samples = latent["samples"]
-    if samples.shape[1:] != encoded.known.shape[1:]:
-        return []
-    apart = [
-        float((samples[:, :, i].to(encoded.known) - encoded.known[:, :, i]).abs().mean())
-        for i in encoded.partial
-    ]
-    most = LOST_TOLERANCE * float(encoded.known.std())
-    return [i for i, each in zip(encoded.partial, apart, strict=True) if each > most]
-
-
 def is_nested(latent: object) -> bool:
     """Whether `latent` holds several streams, as the video and the sound of LTX-2.
 
@@ -118,32 +97,3 @@ def video_alone(latent: LatentDict) -> LatentDict:
         key: streams_of(latent[key])[0] for key in ("samples", "noise_mask") if key in latent
     }
     return latent | streams
-
-
-def lost_footage(latent: LatentDict) -> str:
-    """A sentence where cells with mask 0 no longer equal the footage; empty where all do.
-
-    Two KSampler (Advanced) in a row lose it: the first one ends on noise, which the host uses as
-    the footage of the second (Comfy-Org/ComfyUI#5452).
-    """
-    encoded, mask, samples = canvas_latent_of(latent), latent.get("noise_mask"), latent["samples"]
-    if encoded is None or not isinstance(mask, Tensor) or encoded.known.shape != samples.shape:
-        return ""
-    known = encoded.known
-    held = (comfy.utils.reshape_mask(mask, known.shape)[:, :1] == 0).expand_as(known).clone()
-    held[:, :, opened_frames(latent, encoded)] = False
-    count = held.sum(dim=(0, 1, 3, 4)) if known.ndim == 5 else held.sum()[None]
-    if not bool(count.any()):
-        return ""
-    difference = (samples.to(known) - known).abs() * held
-    apart = difference.sum(dim=(0, 1, 3, 4)) if known.ndim == 5 else difference.sum()[None]
-    apart = (apart / count)[count > 0]  # the mean over each frame's footage
-    lost = int((apart > LOST_TOLERANCE * known.std()).sum())
-    if not lost:
-        return ""
-    return (
-        f"The sampler changed the footage: {lost} of {len(apart)} latent frames with footage "
-        f"differ, by {float(apart.max()):.2g} at most (their deviation is "
-        f"{float(known.std()):.2g}). Two KSampler (Advanced) in a row do this; use Sora Guider "
-        "with model_low, and Sora Sample."
-    )

@@ -8,24 +8,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import torch
 from comfy_api.latest import Input, InputImpl
-from einops import rearrange
-from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ...sora_core.canvas.canvas import Placement, Sound
 from ...sora_core.canvas.media import Media, read_media
-from ...sora_core.errors import ConfigError, MediaError
+from ...sora_core.errors import MediaError
 from ...sora_core.video.probe import probe
-from ...sora_core.video.reader import read_times
 from .sockets.foreign import FOREIGN_ERRORS, foreign_code
 from .sockets.media import video_in_memory
 from .sockets.tensors import type_name
 from .temp_files import TempName, temp_path
 
-ROUNDING = 1e-6  # seconds: times are sums of fractions
 IMAGE_FPS = 8.0  # of images without a canvas
 
 VideoInput = Input.Video | Tensor
@@ -86,46 +80,3 @@ def sound_from_audio(audio: Mapping[str, Any]) -> Sound:
         shape = "x".join(map(str, waveform.shape))
         raise MediaError(f"sound of {shape}: give one AUDIO, 1 x channels x samples")
     return waveform[0], rate
-
-
-def mask_frames(
-    mask: Float[Tensor, "t y x"], clip: Media, rate: float, skip: float, frames: int
-) -> Float[Tensor, "t2 y x"]:
-    """`mask` with a picture for each of `frames` at `rate`, from `skip` seconds of `clip` on.
-
-    A mask of one picture is returned unchanged. Others have a picture for each frame of the clip's
-    file, at the time of that frame, or for each frame counted at the clip's rate or at `rate`.
-    """
-    mask = rearrange(mask, "... y x -> (...) y x")
-    if len(mask) == 1:
-        return mask
-    moments = skip + torch.arange(frames, dtype=torch.float64) / rate
-    source = clip.placement.source
-    times = [] if isinstance(source, Tensor) else read_times(source)
-    if len(mask) == len(times):
-        return mask[_nearest(torch.tensor([float(time) for time in times]), moments)]
-    for fps in (clip.fps, rate):
-        if len(mask) == clip.frames(fps):
-            return mask[(moments * fps).round().long().clamp(max=len(mask) - 1)]
-    count = len(times) or clip.frames(clip.fps)
-    raise ConfigError(
-        f"mask of {len(mask)} pictures for footage of {count} frames: give 1, or one for each frame"
-    )
-
-
-def _nearest(times: Float[Tensor, " n"], moments: Float[Tensor, " m"]) -> Int[Tensor, " m"]:
-    """The index of the time nearest to each moment; of two equally near, the earlier."""
-    after = torch.searchsorted(times.to(moments), moments).clamp(max=len(times) - 1)
-    before = (after - 1).clamp(min=0)
-    nearer = (moments - times[before]).abs() <= (times[after] - moments).abs() + ROUNDING
-    return torch.where(nearer, before, after)
-
-
-def most_open(
-    transparent: Float[Tensor, "t y x"] | None, mask: Float[Tensor, "t2 y2 x2"]
-) -> Float[Tensor, "t3 y2 x2"]:
-    """The maximum of two masks of the same footage; a mask of one picture holds for all frames."""
-    if transparent is None:
-        return mask
-    sized = interpolate(transparent[:, None], mask.shape[1:], mode="bilinear")[:, 0]
-    return torch.maximum(sized, mask.to(sized))

@@ -1,10 +1,10 @@
 """Every edit as a few placements on a canvas, and how long its result is.
 
 The functions of the first part take the empty canvas of the whole length and return it with footage
-on it. Those of the second take `Media` and return a new canvas: with the size and rate of the
-footage, or of a canvas `like`, and exactly as long as the footage and the requested seconds, in
-whole frames. Nodes, command line and page compute no length themselves; `tests/edits.json` holds
-cases that core and page share. Seconds count from the start of the canvas.
+on it. Those of the second take `Media` and return a new canvas, exactly as long as the footage and
+the requested seconds, in whole frames. Nodes, command line and page compute no length and no
+position themselves; `tests/edits.json` holds cases that core and page share. Seconds count from the
+start of the canvas.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..shapes import COMPRESSION
 from ..video.still import is_still, read_still
 from .canvas import Box, Canvas, Placement, PromptSpan, Source
-from .media import Media, canvas_of_frames
+from .media import Media, canvas_of_frames, most_open
 
 ClipSource = Source | Placement
 """Footage; a placement sets more than its source, such as its rate or speed."""
@@ -127,7 +127,8 @@ def inpaint(
     """`clip` with a hole where `mask` is 1, from `start` on for `seconds` or to the end.
 
     A mask of one picture is a hole that stands still; of more, they count from `start`. Where the
-    mask is between 0 and 1, the clip is regenerated from a noise level of its value (SDEdit).
+    mask is between 0 and 1, the clip is regenerated from a noise level of its value (SDEdit). What
+    the clip's own mask opens stays open.
     """
     frames = None if seconds is None else max(1, canvas.frame_at(seconds))
     whole = torch.zeros_like(mask[:1])
@@ -135,7 +136,9 @@ def inpaint(
     if frames is not None:
         lasting = mask[-1:].expand(max(0, frames - len(mask)), -1, -1)
         parts += [lasting, whole]  # the last picture of a mask repeats
-    return canvas.place(replace(as_placement(clip), mask=torch.cat(parts)))
+    placement = as_placement(clip)
+    opened = most_open(placement.mask, torch.cat(parts))
+    return canvas.place(replace(placement, mask=opened))
 
 
 def outpaint(canvas: Canvas, clip: ClipSource, region: Box) -> Canvas:
@@ -171,31 +174,82 @@ def _ending(canvas: Canvas, clip: ClipSource, seconds: float) -> Placement:
 
 
 DIRECTIONS = ("forward", "backward", "both")
+EDGES = ("start", "end")
 
 
-def video_from_image(
-    image: Media,
-    seconds: float,
-    last: ClipSource | None = None,
-    fit: str = "crop",
-    like: Canvas | None = None,
-) -> Canvas:
+def media_placement(
+    clip: Media,
+    canvas: Canvas,
+    start: float = 0.0,
+    edge: str = "start",
+    skip: float = 0.0,
+    seconds: float = 0.0,
+    speed: float = 1.0,
+    mask: Float[Tensor, "*t y x"] | None = None,
+) -> Placement:
+    """Where `clip` lies on `canvas` at `speed`, in whole frames, without its first `skip` seconds.
+
+    It begins `start` seconds after the `edge` "start" of the canvas, or ends that long before the
+    "end"; it lasts `seconds`, or to its end for 0. It is open where it is transparent, or where
+    `mask` is 1. ConfigError where `skip` leaves nothing, and for another `edge`.
+    """
+    if skip >= clip.seconds:
+        raise ConfigError(f"skip {skip:g} s of footage that lasts {clip.seconds:g} s: skip less")
+    whole = (clip.seconds - skip) / speed
+    frames = max(1, round(min(seconds or whole, whole) * canvas.fps))
+    rate = canvas.fps / speed
+    opened = clip.transparency(rate, skip, frames)
+    if mask is not None:
+        opened = most_open(opened, clip.mask_frames(mask, rate, skip, frames))
+    return replace(
+        clip.placement,
+        start=seconds_from_edge(canvas, start, frames, edge),
+        skip=skip,
+        seconds=frames / canvas.fps,
+        fit=clip.fit,
+        mask=opened,
+        speed=speed,
+    )
+
+
+def still_placement(
+    image: Float[Tensor, "1 y x c"],
+    canvas: Canvas,
+    start: float = 0.0,
+    edge: str = "start",
+    seconds: float = 0.0,
+) -> Placement:
+    """Where a still `image` lies on `canvas`: for `seconds`, or a single frame for 0.
+
+    `start` and `edge` are as for footage.
+    """
+    frames = max(1, round(seconds * canvas.fps))
+    return Placement(
+        source=image.expand(frames, -1, -1, -1),  # no copies
+        start=seconds_from_edge(canvas, start, frames, edge),
+        seconds=frames / canvas.fps,
+    )
+
+
+def seconds_from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
+    """The start of `frames` frames that lie `seconds` away from an `edge` of `canvas`."""
+    if edge not in EDGES:
+        raise ConfigError(f"edge {edge[:20]!a}: choose one of {', '.join(EDGES)}")
+    if edge == "start":
+        return seconds
+    return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps
+
+
+def video_from_image(image: Media, seconds: float, last: ClipSource | None = None) -> Canvas:
     """A video of `seconds` that begins with `image`, and ends with the image `last` if given."""
-    blank = replace(image.canvas(like), seconds=seconds)
+    blank = replace(image.canvas(), seconds=seconds)
     images: list[tuple[float, ClipSource]] = [(0.0, image.placement.source)]
     if last is not None:
         images.append((blank.last, last))
-    return key_frames(blank, images, fit)
+    return key_frames(blank, images, image.fit)
 
 
-def extend_media(
-    clip: Media,
-    seconds: float,
-    direction: str,
-    keep: float = 0.0,
-    fit: str = "pad",
-    like: Canvas | None = None,
-) -> Canvas:
+def extend_media(clip: Media, seconds: float, direction: str, keep: float = 0.0) -> Canvas:
     """`clip` and `seconds` more: after it (forward), before it (backward), or at each end (both).
 
     Only `keep` seconds of it, next to the new part, lie on the canvas; 0 keeps all. ConfigError for
@@ -204,10 +258,10 @@ def extend_media(
     if direction not in DIRECTIONS:
         raise ConfigError(f"direction {direction[:20]!a}: choose one of {', '.join(DIRECTIONS)}")
     clip = clip.last(keep) if direction == "forward" else clip.first(keep)
-    blank = clip.canvas(like)
+    blank = clip.canvas()
     frames, added = blank.size.frames, blank.frame_at(seconds)
     blank = canvas_of_frames(blank, frames + added * (2 if direction == "both" else 1))
-    placed, lasts = clip.on(blank, fit), frames / blank.fps
+    placed, lasts = clip.on(blank), frames / blank.fps
     match direction:
         case "forward":
             return extend_forward(blank, placed)
@@ -216,39 +270,27 @@ def extend_media(
     return extend_both(blank, placed, lasts)
 
 
-def connect_media(
-    first: Media,
-    second: Media,
-    seconds: float,
-    keep: float = 0.0,
-    fit: str = "pad",
-    like: Canvas | None = None,
-) -> Canvas:
-    """`first`, `seconds` that lead from it to `second`, and `second`.
+def connect_media(first: Media, second: Media, seconds: float, keep: float = 0.0) -> Canvas:
+    """`first`, `seconds` that lead from it to `second`, and `second`, on a canvas for `first`.
 
     Only `keep` seconds of each, next to the new part, lie on the canvas; 0 keeps all.
     """
     first, second = first.last(keep), second.first(keep)
-    blank = first.canvas(like)
+    blank = first.canvas()
     lengths = first.frames(blank.fps), second.frames(blank.fps)
     blank = canvas_of_frames(blank, sum(lengths) + blank.frame_at(seconds))
-    clips = first.on(blank, fit), second.on(blank, fit)
-    return connect(blank, *clips, *(frames / blank.fps for frames in lengths))
+    return connect(
+        blank, first.on(blank), second.on(blank), *(frames / blank.fps for frames in lengths)
+    )
 
 
-def morph_media(
-    first: Media,
-    second: Media,
-    seconds: float,
-    firmness: float = 0.4,
-    fit: str = "pad",
-    like: Canvas | None = None,
-) -> Canvas:
+def morph_media(first: Media, second: Media, seconds: float, firmness: float = 0.4) -> Canvas:
     """`first` turning into `second`: the last `seconds` of one overlap the first of the other.
 
-    ConfigError where `seconds` is below two frames or exceeds the shorter footage.
+    The canvas is one for `first`. ConfigError where `seconds` is below two frames or exceeds the
+    shorter footage.
     """
-    blank = first.canvas(like)
+    blank = first.canvas()
     over, lengths = blank.frame_at(seconds), (blank.size.frames, second.frames(blank.fps))
     if not 2 <= over <= min(lengths):
         longest = min(lengths) / blank.fps
@@ -258,23 +300,17 @@ def morph_media(
         )
     blank = canvas_of_frames(blank, sum(lengths) - over)
     begin = lengths[0] - over
-    becoming = replace(second.on(blank, fit), start=begin / blank.fps)
+    becoming = replace(second.on(blank), start=begin / blank.fps)
     middle = (begin + over // 2) / blank.fps
-    return morph(blank, first.on(blank, fit), becoming, over / blank.fps, firmness, middle)
+    return morph(blank, first.on(blank), becoming, over / blank.fps, firmness, middle)
 
 
-def loop_media(
-    clip: Media,
-    seconds: float,
-    firmness: float = 1.0,
-    fit: str = "pad",
-    like: Canvas | None = None,
-) -> Canvas:
+def loop_media(clip: Media, seconds: float, firmness: float = 1.0) -> Canvas:
     """A loop of `clip` and `seconds` that lead from its end to its start, or up to three frames
     more, so that the loop closes."""
-    blank = clip.canvas(like)
+    blank = clip.canvas()
     blank = close_loop(canvas_of_frames(blank, blank.size.frames + blank.frame_at(seconds)))
-    return loop(blank, clip.on(blank, fit), firmness)
+    return loop(blank, clip.on(blank), firmness)
 
 
 def close_loop(canvas: Canvas) -> Canvas:
@@ -283,36 +319,43 @@ def close_loop(canvas: Canvas) -> Canvas:
     return loop(canvas_of_frames(canvas, frames))
 
 
-def frames_to_change(canvas: Canvas, start: float) -> int:
-    """How many frames of a `canvas` as long as its footage lie after the second `start`.
-
-    ConfigError where there is none.
-    """
-    frames = canvas.size.frames - canvas.frame_at(start)
-    if frames < 1:
-        lasts = f"{canvas.seconds:g} s"
-        raise ConfigError(f"start {start:g} s of footage that lasts {lasts}: start earlier")
-    return frames
-
-
-def outpaint_media(
+def edit_media(
     clip: Media,
-    margins: tuple[int, int, int, int],
-    fit: str = "pad",
-    like: Canvas | None = None,
+    firmness: float,
+    start: float = 0.0,
+    seconds: float = 0.0,
+    mask: Float[Tensor, "*t y x"] | None = None,
 ) -> Canvas:
+    """`clip`, changed from `start` on for `seconds`, or to its end for 0, where `mask` is 1.
+
+    There it is regenerated from a noise level of 1 - `firmness`. A mask has one picture, or one for
+    each frame of the footage; None changes the whole picture. ConfigError where no frame is left to
+    change, and for a mask of another length.
+    """
+    blank = clip.canvas()
+    frames = blank.size.frames - blank.frame_at(start)
+    if frames < 1:
+        lasts = f"{blank.seconds:g} s"
+        raise ConfigError(f"start {start:g} s of footage that lasts {lasts}: start earlier")
+    hole = torch.ones(1, 1, 1)
+    if mask is not None:
+        hole = clip.mask_frames(mask, blank.fps, start, frames)
+    return inpaint(blank, clip.on(blank), hole * (1 - firmness), start, seconds or None)
+
+
+def outpaint_media(clip: Media, margins: tuple[int, int, int, int]) -> Canvas:
     """`clip` with `margins` in pixels at its left, top, right and bottom.
 
-    They enlarge the picture, or lie within `like`. ConfigError where nothing is left for `clip`.
+    They enlarge the picture, or lie within `clip.like`. ConfigError where nothing is left for it.
     """
     left, top, right, bottom = margins
-    if like is None:
+    if clip.like is None:
         clip = replace(clip, width=clip.width + left + right, height=clip.height + top + bottom)
-    blank = clip.canvas(like)
+    blank = clip.canvas()
     width, height = blank.width - left - right, blank.height - top - bottom
     if width < 1 or height < 1:
         raise ConfigError(
             f"margins leave {width}x{height} px of a canvas of {blank.width}x{blank.height} "
             "px: choose smaller ones"
         )
-    return outpaint(blank, clip.on(blank, fit), Box(left, top, width, height))
+    return outpaint(blank, clip.on(blank), Box(left, top, width, height))

@@ -99,8 +99,8 @@ def retimed(sound: Audio, speed: float) -> Audio | AudioTrack:
     """`sound` in 1 / `speed` of its time, higher or lower as a tape is."""
     if speed == 1:
         return sound
-    seconds = iter(sound.samples.split(sound.rate, dim=1))
-    chunks = resampled(seconds, sound.rate * exact(speed), sound.rate)
+    rate, seconds = sound.rate * exact(speed), iter(sound.samples.split(sound.rate, dim=1))
+    chunks = resampled(seconds, rate, sound.rate)
     return AudioTrack(chunks, sound.rate, len(sound.samples))
 
 

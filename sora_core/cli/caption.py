@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from ..canvas.canvas import Placement
+from ..checkpoints.captioner_file import CAPTIONER_PATH, load_captioner
 from ..checkpoints.checkpoint import load_autoencoder, read_config
 from ..errors import MediaError, SoraError
 from ..models.autoencoder import Autoencoder
 from ..models.captioner import Captioner
 from ..models.chunked_codec import encode_chunks
-from ..pipeline.caption import CAPTIONER_PATH, Caption, caption, footage_clips, load_captioner
+from ..pipeline.caption import Caption, caption, footage_clips
 from ..pipeline.generate import MODELS, SHIPPED
 from ..video.probe import duration_of, probe
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..checkpoints.captioner_file import CAPTIONER_PATH, load_captioner
 from ..checkpoints.checkpoint import load_autoencoder, read_config
 from ..checkpoints.text_file import SHIPPED_TEXT_ENCODER as TEXT_ENCODER
 from ..checkpoints.text_file import load_text
@@ -39,7 +40,6 @@ from ..measure.report import Figure, write_json
 from ..measure.text import size_figures, text_figures
 from ..measure.world import command as world
 from ..models.attribute_classifier import AttributeClassifier
-from ..pipeline.caption import CAPTIONER_PATH, load_captioner
 from ..pipeline.generate import MODELS, SHIPPED, Pipeline, load
 from ..prompts.expansion import read_language
 from ..prompts.vocabulary import read_world

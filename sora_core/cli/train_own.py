@@ -42,10 +42,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--what", choices=TRAINABLE, default=TRANSFORMER_PART)
     parser.add_argument("--lora", type=int, metavar="RANK", help="train a LoRA of this rank only")
     parser.add_argument("--alpha", type=float, help="scale of the LoRA times its rank; its rank")
+    parser.add_argument(
+        "--fresh", type=width_and_depth, metavar="WIDTHxDEPTH", help="begin with a new transformer"
+    )
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
     parser.add_argument("--until", type=int, help="pause at this step; --resume continues")
     parser.add_argument("--batch", type=int, default=DEFAULTS.batch, help="clips a step, in all")
-    parser.add_argument("--rate", type=float, help="learning rate; default 1e-3, LoRA 2e-3")
+    parser.add_argument("--rate", type=float, help="learning rate; 1e-3, LoRA 2e-3, text 1e-4")
     parser.add_argument("--optimizer", choices=(MUON, ADAMW), default=MUON)
     parser.add_argument(
         "--averages",
@@ -81,6 +84,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--save-every", type=int, default=DEFAULTS.save_every)
 
 
+def width_and_depth(text: str) -> tuple[int, int]:
+    """The numbers in `text`, such as 128x6; ValueError unless it has this form."""
+    width, depth = map(int, text.split("x"))
+    return width, depth
+
+
 def own_settings(args: Namespace) -> OwnSettings:
     """The settings in the arguments; ConfigError for values out of range."""
     same = (
@@ -91,6 +100,7 @@ def own_settings(args: Namespace) -> OwnSettings:
         lora_rank=args.lora,
         lora_alpha=args.alpha,
         start=str(args.model),
+        fresh=args.fresh,
         averages=tuple(args.averages),
         **{name: getattr(args, name) for name in same.split()},
     )

@@ -2,8 +2,15 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from statistics import fmean
 
-from ..measure.recall import RecallSettings, recalled_clips, tuned_pipeline
+from ..measure.recall import (
+    RecallSettings,
+    held_out_ratios,
+    peak_ratio,
+    recalled_clips,
+    tuned_pipeline,
+)
 from ..measure.report import Figure, write_json
 from ..training.own.plan import read_plan
 from ..training.town_runs import RELEASED
@@ -24,7 +31,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> str:
-    """A line for each training clip: correlation of the autoencoder's and of the model's clip."""
+    """A line for each training clip: correlation of the autoencoder's and of the model's clip.
+
+    Then the means, and the autoencoder's PSNR on training clips and on those held out.
+    """
     plan = read_plan(args.plan)
     pipeline = tuned_pipeline(args.model, args.weights)
     settings = RecallSettings(steps=args.steps, guidance=args.guidance, seed=args.seed)
@@ -35,11 +45,14 @@ def run(args: Namespace) -> str:
         for one in found
     ]
     measured = [
-        Figure("recall/autoencoder", sum(one.by_autoencoder for one in found) / len(found)),
-        Figure("recall/model", sum(one.by_model for one in found) / len(found)),
+        Figure("recall/autoencoder", fmean(one.by_autoencoder for one in found)),
+        Figure("recall/model", fmean(one.by_model for one in found)),
         Figure("recall/model_least", min(one.by_model for one in found)),
         Figure("recall/clips", len(found)),
+        Figure("recall/psnr", fmean(peak_ratio(one.true, one.reconstructed) for one in found)),
     ]
+    if held_out := held_out_ratios(pipeline, plan):
+        measured.append(Figure("recall/held_out_psnr", fmean(held_out)))
     if args.json:
         write_json(measured, args.json)
     if args.sheet:

@@ -226,7 +226,6 @@ def claims(
 
 SHEET_ROWS = 4
 BAR_HEIGHT = 4  # pixels
-MOST = 16  # frames side by side that are enlarged
 KNOWN_COLOUR, GENERATED_COLOUR = (70, 160, 90), (225, 150, 60)
 
 

@@ -21,7 +21,7 @@ from ..training.own.cache import encode_frames
 from ..training.own.clip_reader import clip_frames
 from ..training.own.folder import literal_prompt
 from ..training.own.lora import HOST_PREFIX, merge_lora
-from ..training.own.plan import TRAIN, Plan, PlannedClip
+from ..training.own.plan import HELD_OUT, TRAIN, Plan, PlannedClip
 from ..video.frames import frames_from_video
 
 
@@ -69,6 +69,27 @@ def tuned_pipeline(start: Path, weights: Path | None) -> Pipeline:
     return pipeline
 
 
+def reconstruction(pipeline: Pipeline, frames: Frames) -> Frames:
+    """`frames` as the autoencoder of `pipeline` gives them back."""
+    latent = encode_frames(pipeline.autoencoder, frames)[None].float()
+    known = torch.zeros(1, 1, *latent.shape[2:])
+    with torch.inference_mode():
+        chunks = [video[0] for video in decode_chunks(pipeline.autoencoder, latent, known)]
+    return frames_from_video(torch.cat(chunks, dim=1))
+
+
+def peak_ratio(first: Frames, second: Frames) -> float:
+    """The peak signal-to-noise ratio of two clips of one size, in dB."""
+    error = (first.double() - second.double()).square().mean().clamp(min=1e-6)
+    return float(10 * torch.log10(255**2 / error))
+
+
+def held_out_ratios(pipeline: Pipeline, plan: Plan) -> list[float]:
+    """For each clip of `plan` that is held out, the peak ratio of the autoencoder, in dB."""
+    clips = [clip_frames(plan.path(clip), clip) for clip in plan.of_split(HELD_OUT)]
+    return [peak_ratio(frames, reconstruction(pipeline, frames)) for frames in clips]
+
+
 def recalled_clips(
     pipeline: Pipeline,
     plan: Plan,
@@ -84,11 +105,7 @@ def recalled_clips(
         raise ConfigError("no training clip has more than one frame: nothing moves to be compared")
     for done, clip in enumerate(clips, 1):
         true = clip_frames(plan.path(clip), clip)
-        latent = encode_frames(pipeline.autoencoder, true)[None].float()
-        known = torch.zeros(1, 1, *latent.shape[2:])
-        with torch.inference_mode():
-            chunks = [video[0] for video in decode_chunks(pipeline.autoencoder, latent, known)]
-        reconstructed = frames_from_video(torch.cat(chunks, dim=1))
+        reconstructed = reconstruction(pipeline, true)
         canvas = Canvas(
             width=clip.width, height=clip.height, seconds=clip.frames / clip.fps, fps=clip.fps
         )
@@ -100,7 +117,7 @@ def recalled_clips(
             steps=settings.steps,
             guidance=settings.guidance,
             interval=(0.0, 1.0),
-            window=latent.shape[2],
+            window=clip.grid.frames,
         )
         generated = torch.cat(list(decode_frames(pipeline, sampled, canvas)))
         on_clip(done, len(clips))

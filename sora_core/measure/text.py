@@ -65,7 +65,8 @@ def text_figures(
 def size_figures(
     teacher: TextEncoder, tokenizer: Tokenizer, learned: Sentences, held_out: Sentences, count: int
 ) -> list[Figure]:
-    """The cosine on plain English for students of several sizes, in megabytes at half precision.
+    """The cosines on captions and plain English for students of several sizes, in megabytes at
+    half precision.
 
     The students are fitted to the teacher by `thin_out` and not trained further.
     """
@@ -74,13 +75,15 @@ def size_figures(
         for texts in (learned.plain, learned.captions + learned.prompts)
     ]
     calibration = calibration_texts(parts, CALIBRATION_TOKENS, 0)
-    plain, figures = shuffled(held_out.plain, 0)[:count], []
+    tested = {"captions": held_out.captions[:count], "plain": shuffled(held_out.plain, 0)[:count]}
+    figures = []
     for factor in RANK_FACTORS:
         student = TextEncoder(resized(TextConfig(), factor)).eval().requires_grad_(False)
         thin_out(student, teacher, calibration)
         size = 2 * sum(tensor.numel() for tensor in student.parameters()) / 1e6
-        cosine = token_cosine(student, teacher, tokenizer, plain)
-        figures.append(Figure(f"plain_by_size/{size:.1f}MB_fitted", cosine))
+        for name, texts in tested.items():
+            cosine = token_cosine(student, teacher, tokenizer, texts)
+            figures.append(Figure(f"{name}_by_size/{size:.1f}MB_fitted", cosine))
     return figures
 
 

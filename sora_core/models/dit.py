@@ -20,11 +20,12 @@ import torch
 from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import silu
 
 from ..errors import ConfigError
 from ..shapes import COMPRESSION, Grid, Latent
 from .conditioning_features import conditioning_features
+from .half_layers import attention
 from .layers import Layers
 from .metric import (
     FORMAT_FEATURES,
@@ -139,6 +140,11 @@ def position_features(
     return torch.cat([waves.sin(), waves.cos(), nearness], dim=-1)
 
 
+def heads(x: Float[Tensor, "b n shk"], kinds: int) -> tuple[Float[Tensor, "b h n k"], ...]:
+    """`x` as `kinds` tensors of heads, such as queries, keys and values; views of it."""
+    return x.unflatten(2, (kinds, -1, DIT_HEAD_WIDTH)).permute(2, 0, 3, 1, 4).unbind()
+
+
 class TextAttention(nn.Module):
     """Each patch looks at the words."""
 
@@ -159,10 +165,10 @@ class TextAttention(nn.Module):
         attend: Attend,
     ) -> Float[Tensor, "b n d"]:
         """`x` plus its attention to `text`, which has the model's width; None masks no word."""
-        q = rearrange(self.query(self.norm(x)), "b n (h k) -> b h n k", k=DIT_HEAD_WIDTH)
-        k, v = rearrange(self.key_value(text), "b l (s h k) -> s b h l k", s=2, k=DIT_HEAD_WIDTH)
+        (q,) = heads(self.query(self.norm(x)), 1)
+        k, v = heads(self.key_value(text), 2)
         y = attend(self.norm_query(q).to(v), self.norm_key(k).to(v), v, mask)
-        return x + self.out(rearrange(y, "b h n k -> b n (h k)"))
+        return x + self.out(y.transpose(1, 2).flatten(2))
 
 
 class DiTBlock(nn.Module):
@@ -202,9 +208,11 @@ class DiTBlock(nn.Module):
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(level).chunk(6, dim=-1)
 
         y = self.qkv(modulate(x, shift_a, scale_a, clips))
-        q, k, v = rearrange(y, "b n (s h k) -> s b h n k", s=3, k=DIT_HEAD_WIDTH)
-        q, k = apply_rope(self.norm_query(q), cos, sin), apply_rope(self.norm_key(k), cos, sin)
-        y = rearrange(attend(q.to(v), k.to(v), v, None), "b h n k -> b n (h k)")
+        q, k, v = heads(y, 3)
+        q, k = self.norm_query(q), self.norm_key(k)
+        cos, sin = cos.to(q), sin.to(q)
+        q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)
+        y = attend(q.to(v), k.to(v), v, None).transpose(1, 2).flatten(2)
         x = gated_residual(x, gate_a, self.out(y), clips)
 
         x = self.cross_attn(x, text, text_mask, attend_text)
@@ -325,7 +333,7 @@ class DiT(nn.Module):
         *,
         start: float | Float[Tensor, " t"] = 0.0,
         fps: float | Float[Tensor, " #b"] = USUAL_FPS,
-        attend: Attend = scaled_dot_product_attention,
+        attend: Attend = attention,
         block_wrapper: BlockWrapper = lambda i, block, x: block(x),
         subset: TokenSubset | None = None,
     ) -> Latent:

@@ -54,7 +54,10 @@ def modulate(
     def apply(runs: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         return torch.addcmul(shift, runs, 1 + scale)
 
-    return per_segment(apply, layer_norm(x, x.shape[-1:]), (shift, scale), clips)
+    normed = layer_norm(x, x.shape[-1:])
+    if clips is None and shift.shape[1] == 1:  # the usual case, without views
+        return apply(normed, shift, scale)
+    return per_segment(apply, normed, (shift, scale), clips)
 
 
 def gated_residual(
@@ -64,6 +67,8 @@ def gated_residual(
     clips: Runs = None,
 ) -> Float[Tensor, "b n d"]:
     """`x + gate * y`, with the row of `gate` for the noise level of each token, as by `clips`."""
+    if clips is None and gate.shape[1] == 1:
+        return x + y * gate
     return x + per_segment(torch.mul, y, (gate,), clips)
 
 

@@ -3,27 +3,21 @@
 Axes: n looks, c channels, t latent frames, y rows, x columns.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from pathlib import Path
 
 import torch
 
 from ..canvas.canvas import Canvas, Placement
 from ..canvas.encode import Encode, encode_canvas
 from ..canvas.rasterize import placed_frames
-from ..checkpoints.checkpoint import MAX_MODEL_DEPTH, checked_settings
-from ..checkpoints.safetensors_io import load_into, read_header
-from ..errors import ConfigError, SizeError, WeightsError
-from ..models.captioner import CAPTIONER_FORMAT, WINDOW, Captioner, CaptionerConfig
-from ..models.vocabulary import LONG_SIGN, SHORT_SIGN, Vocabulary
+from ..errors import SizeError
+from ..models.captioner import WINDOW, Captioner
+from ..models.vocabulary import LONG_SIGN, SHORT_SIGN
 from ..shapes import COMPRESSION, Frames, Latent
 from ..video.frames import resize
-from .generate import MODELS
 
-CAPTIONER_PATH = MODELS / "captioner.safetensors"
 UNCLEAR_MESSAGE = "Unclear: this footage is unlike the small world that the captioner knows."
 
 CAPTION_FPS = 8.0  # as in training, so that motion has the trained pace
@@ -45,36 +39,6 @@ class Caption:
     long: str
     short: str
     certainty: float
-
-
-def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
-    """The captioner in the file at `path`; WeightsError where it is none."""
-    metadata = read_header(path).metadata
-    if metadata.get("format") != CAPTIONER_FORMAT:
-        raise WeightsError(
-            f"{path.name[:60]!a} is no captioner: choose one of format {CAPTIONER_FORMAT}"
-        )
-    try:
-        config = checked_settings(CaptionerConfig, metadata.get("config", ""))
-        if max(config.seeing, config.saying) > MAX_MODEL_DEPTH:
-            raise ConfigError(f"captioner of {config.seeing} + {config.saying} blocks: too deep")
-        vocabulary = Vocabulary(_vocabulary_words(metadata.get("words", "")))
-    except ConfigError as problem:
-        raise WeightsError(f"{path.name[:60]!a} is no captioner ({problem!s:.90})") from problem
-    with torch.device("meta"):
-        captioner = Captioner(config, vocabulary)
-    load_into(captioner, path)
-    return captioner.eval().requires_grad_(False)
-
-
-def _vocabulary_words(text: str) -> tuple[str, ...]:
-    try:
-        words = json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise ConfigError(f"words are no JSON ({problem!s:.60})") from problem
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ConfigError("words are no list of texts")
-    return tuple(words)
 
 
 def footage_clips(

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..canvas.canvas import Canvas
 from ..models.dit import DiT, DiTConfig
 from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts
@@ -19,26 +18,17 @@ from ..models.patchify import LATENT_PATCH
 from ..models.prompt_schedule import scheduled_text
 from ..sampling.guidance import GuidanceScale, any_guidance, combine, guidance_weights
 from ..sampling.inpaint import model_view
-from ..sampling.prompt_spans import SOFT_SECONDS, span_weights, weights_at
+from ..sampling.prompt_spans import weights_at
 from ..sampling.samplers import Denoise, Sigma
 from ..seams.easing import ease_guidance
-from ..shapes import COMPRESSION, Compression, Grid, Latent, Mask
+from ..shapes import Grid, Latent, Mask
+from .script import PromptStates, Script
 from .temporal_plan import TemporalPlan
 
 BATCHED_TOKENS = 128  # on a CPU, larger clips sample faster one after the other
 
-PromptStates = Float[Tensor, "l e"]
 KnownFootage = tuple[Latent, Mask]
 """The known latent, and the mask: 1 where the model generates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """Texts, how much each counts in each latent frame, and what to steer away from."""
-
-    texts: Sequence[PromptStates]
-    weights: Float[Tensor, "p t"]
-    negative: PromptStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +44,11 @@ class GuidedDenoiser:
     plan: TemporalPlan
     easing: int = 0
     fps: float = USUAL_FPS
+
+    @property
+    def identity(self) -> list[object]:
+        """All that its numbers depend on besides the model and the texts of the script."""
+        return [self.script.negative, self.guidance, self.plan, self.easing, self.fps]
 
     def denoiser(self, footage: KnownFootage | None, start: int = 0) -> Denoise:
         """A denoiser of all that is sampled together from latent frame `start` on.
@@ -150,17 +145,3 @@ def pad_prompts(
     for row, (text, bias) in zip(counts, prompts, strict=True):
         row[:, : len(text)] = 0 if bias is None else bias
     return words, counts
-
-
-def prompt_weights(
-    canvas: Canvas,
-    compression: Compression = COMPRESSION,
-    soft: float = SOFT_SECONDS,
-    main: bool = True,
-) -> Float[Tensor, "p t"]:
-    """How much the main prompt and each of the canvas' own counts in each of its latent frames."""
-    spans = [
-        (span.start, float("inf") if span.end is None else span.end) for span in canvas.prompts
-    ]
-    seconds = canvas.latent_seconds(compression)
-    return span_weights(spans, seconds, soft=soft, ring=canvas.ring, main=main)

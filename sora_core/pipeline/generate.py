@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..canvas.canvas import Canvas
 from ..canvas.canvas_latent import CanvasLatent
@@ -25,10 +24,16 @@ from ..errors import ConfigError
 from ..models.autoencoder import Autoencoder
 from ..models.chunked_codec import encode_chunks
 from ..models.dit import DiT
-from ..models.text_encoder import TextEncoder, encode
+from ..models.precision import (
+    BFLOAT16,
+    FLOAT32,
+    checked_precision,
+    decode_in_bfloat16,
+    sample_in_bfloat16,
+)
+from ..models.text_encoder import TextEncoder
 from ..models.tokenizer import Tokenizer
 from ..paths import released_folder
-from ..prompts.sanitize import clean_prompt
 from ..resume.fingerprint import tensor_sample
 from ..sampling.drift import DriftMonitor
 from ..sampling.guidance import GuidanceScale
@@ -39,7 +44,8 @@ from ..sampling.schedules import clip_shift, shifted_sigmas
 from ..sampling.segments import Segment, SegmentSettings
 from ..sampling.windows import Windows
 from ..shapes import Latent
-from .denoiser import GuidedDenoiser, Script, prompt_weights, ring_start
+from .denoiser import GuidedDenoiser, ring_start
+from .script import read_script
 from .segment_runner import SegmentRunner, SegmentTask, VideoTask
 from .temporal_plan import OVERLAP, TemporalPlan
 
@@ -62,15 +68,19 @@ class Pipeline:
     tokenizer: Tokenizer
 
 
-def load(path: Path = MODELS / SHIPPED) -> Pipeline:
-    """The model in the file at `path`, in float32 on the CPU."""
-    config = read_config(path)
-    return Pipeline(
-        config,
-        load_transformer(path, config),
-        load_autoencoder(path, config),
-        *load_text(path),
-    )
+def load(path: Path = MODELS / SHIPPED, precision: str = FLOAT32) -> Pipeline:
+    """The model in the file at `path`, in float32 on the CPU.
+
+    With the `precision` bfloat16 what is generated is sampled and decoded with products in
+    bfloat16, if the processor has them (`has_bfloat16`): faster, and other numbers. Footage is
+    encoded, held and decoded in float32 all the same. ConfigError for another precision.
+    """
+    config, half = read_config(path), checked_precision(precision) == BFLOAT16
+    transformer, autoencoder = load_transformer(path, config), load_autoencoder(path, config)
+    if half:
+        sample_in_bfloat16(transformer)
+        decode_in_bfloat16(autoencoder)
+    return Pipeline(config, transformer, autoencoder, *load_text(path))
 
 
 @torch.inference_mode()
@@ -135,7 +145,7 @@ def generate(
     scale = GuidanceScale(
         settings.guidance if guidance is None else guidance, footage_guidance, rescale, interval
     )
-    script = read_script(pipeline, prompt, negative, canvas)
+    script = read_script(pipeline.encoder, pipeline.tokenizer, prompt, negative, canvas)
     denoiser = GuidedDenoiser(
         pipeline.transformer, script, scale, plan, settings.easing, canvas.fps
     )
@@ -162,13 +172,14 @@ def generate(
         script.texts,
         script.weights,
         script.weights,
+        canvas.description,
     )
     monitor = DriftMonitor.from_factors(config.colours.factors)
     runner = SegmentRunner(video, segments or SEGMENT_SETTINGS, plan.segment_frames, monitor)
     job = None
     if jobs_folder is not None and plan.resumable:
-        shared = (model_identity(pipeline), script.negative, scale, plan, sigmas, sampler)
-        job = runner.open_job(jobs_folder, (*shared, canvas.fps), canvas.description)
+        shared = [model_identity(pipeline), denoiser.identity, sigmas, sampler]
+        job = runner.open_job(jobs_folder, shared)
 
     def on_finished(segment: Segment, part: Latent, restored: bool) -> None:
         if plan.segmented:
@@ -185,17 +196,6 @@ def model_identity(pipeline: Pipeline) -> list[object]:
     weights = pipeline.transformer.state_dict()
     samples = {name: tensor_sample(weight) for name, weight in weights.items()}
     return [pipeline.config, samples, torch.__version__]
-
-
-def read_script(pipeline: Pipeline, prompt: str, negative: str, canvas: Canvas) -> Script:
-    """The prompts over the time of `canvas`, with `prompt` wherever it has none of its own."""
-    prompts = [clean_prompt(text) for text in (prompt, *(span.prompt for span in canvas.prompts))]
-    weights: dict[str, Tensor] = {}  # equal prompts are merged
-    for text, row in zip(prompts, prompt_weights(canvas), strict=True):
-        weights[text] = weights[text] + row if text in weights else row
-    words = encode(pipeline.encoder, pipeline.tokenizer, [*weights, clean_prompt(negative)])
-    *texts, away = (row[there] for row, there in zip(words.states, words.mask, strict=True))
-    return Script(texts, torch.stack(list(weights.values())), away)
 
 
 def sampler_named(name: str, seed: int, like: Latent) -> Sampler:

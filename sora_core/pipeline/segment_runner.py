@@ -23,6 +23,7 @@ from ..resume.version import RESULTS_VERSION
 from ..sampling.drift import DriftMonitor, Statistics, StatisticsProbe, anchor
 from ..sampling.inpaint import SamplingMask, keep_known
 from ..sampling.noise import MAX_SEED
+from ..sampling.prompt_spans import counting_prompts
 from ..sampling.samplers import Denoise
 from ..sampling.segments import Segment, SegmentSettings, generate_segments, segment_starts
 from ..shapes import Latent
@@ -36,6 +37,7 @@ class VideoTask:
 
     `prompts` holds a value for each row of `weights` that identifies the prompt after a restart.
     `scenes` are the weights of distinct prompts: one that is repeated is the same scene.
+    `description` names the video for people.
     """
 
     known: Latent
@@ -45,6 +47,7 @@ class VideoTask:
     prompts: Sequence[object]
     weights: Float[Tensor, "p t"]
     scenes: Float[Tensor, "q t"]
+    description: str = ""
 
     @property
     def key(self) -> str:
@@ -58,9 +61,7 @@ class VideoTask:
     def key_of(self, segment: Segment) -> str:
         """The fingerprint of one segment: its footage, history, noise and prompts."""
         here = self.weights[:, segment.frames]
-        prompts = [
-            [prompt, row] for prompt, row in zip(self.prompts, here, strict=True) if bool(row.any())
-        ]
+        prompts = [[self.prompts[i], here[i]] for i in counting_prompts(here)]
         around = (segment.start, segment.known, segment.mask, segment.reference, segment.overlap)
         noise = self.noise[:, :, segment.frames]
         return fingerprint(prompts, noise, self.seed_of(segment), *around)
@@ -128,15 +129,15 @@ class SegmentRunner:
         frames = self.video.known.shape[2]
         return len(segment_starts(frames, self.length, self.settings.history))
 
-    def open_job(self, root: Path, shared: Sequence[object], what: str) -> Job:
+    def open_job(self, root: Path, shared: Sequence[object]) -> Job:
         """The job of this video in a folder below `root`, resumed if it exists.
 
-        `shared` is all that counts in each segment and is not in the video; `what` describes the
-        job to people. ConfigError for a value whose identity does not survive a restart.
+        `shared` is all that counts in each segment and is not in the video. ConfigError for a value
+        whose identity does not survive a restart.
         """
-        seed = self.video.seed or 0
+        video, seed = self.video, self.video.seed or 0
         key = fingerprint(RESULTS_VERSION, self.settings, self.length, *shared)
-        return Job(root, key, self.video.key, what, seed, self.total)
+        return Job(root, key, video.key, video.description, seed, self.total)
 
     def run(
         self,
@@ -223,7 +224,7 @@ class ResumeReport:
         parts = []
         if self.parts or self.predictions:
             there = f"{self.parts} parts and {self.predictions} predictions"
-            parts.append(f"{there} were there already.")
+            parts.append(f"{there} were already computed.")
         if self.uncached:
-            parts.append(f"No room to keep {self.uncached} predictions: clear jobs with Sora Jobs.")
+            parts.append(f"No space for {self.uncached} predictions: clear jobs with Sora Jobs.")
         return " ".join(parts)

@@ -79,10 +79,12 @@ class TemporalPlan:
             parts.append(f"Each step of a loop calls the model {self.cuts[0]} times.")
         if self.is_long:
             method = (
-                "links, each going on from the last" if self.segmented else "windows, all at a time"
+                "segments, each continuing the one before"
+                if self.segmented
+                else "overlapping windows, jointly at each step"
             )
             length, frames = self.windows.length, self.whole.frames
-            parts.append(f"Painted in {method}, {length} of {frames} latent frames each.")
+            parts.append(f"Sampled in {method}: {length} of {frames} latent frames at a time.")
         if self.remark:
             parts.append(self.remark)
         return parts

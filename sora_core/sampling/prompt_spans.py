@@ -1,4 +1,4 @@
-"""Prompts over spans of time: their weights in each latent frame, and a denoiser that blends them.
+"""Prompts over spans of time: their weights in each latent frame, and predictions blended by them.
 
 Axes: p prompts, t latent frames; b c t y x as in shapes.
 """
@@ -13,8 +13,6 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..shapes import Latent
-from .samplers import Denoise, Sigma
-from .windows import DenoiseAt
 
 SOFT_SECONDS = 0.5  # seconds over which one prompt turns into the next
 SPAN_KEY = "sora_span"
@@ -96,32 +94,26 @@ def spans_of(options: Sequence[Mapping[str, Any]]) -> tuple[list[Seconds | None]
     return spans, [spans.index(span) for span in named]
 
 
-def blend_denoisers(denoisers: Sequence[Denoise], weights: Float[Tensor, "p t"]) -> DenoiseAt:
-    """The weighted mean of `denoisers`, one for each prompt and row of `weights`.
+def counting_prompts(weights: Float[Tensor, "p t"]) -> list[int]:
+    """The rows of `weights` that count in any of its frames."""
+    return [i for i, row in enumerate(weights) if bool(row.any())]
 
-    The result takes the first frame of a clip, as `windowed_denoiser` and `loop_denoiser_at` call
-    it; a clip that passes the last frame continues with the first. Denoisers whose weight is 0 in
-    all frames of the clip are not called. ConfigError where the two numbers differ.
+
+def blend_predictions(predictions: Sequence[Latent], weights: Float[Tensor, "p t"]) -> Latent:
+    """The mean of `predictions`, one for each row of `weights`, weighted frame by frame.
+
+    A single prediction is returned as it is. ConfigError where the two numbers differ.
     """
-    if len(denoisers) != len(weights):
+    if len(predictions) != len(weights):
         raise ConfigError(
-            f"{len(denoisers)} prompts and weights for {len(weights)}: make the numbers equal"
+            f"{len(predictions)} prompts and weights for {len(weights)}: make the numbers equal"
         )
-
-    def at(start: int) -> Denoise:
-        def blended(x: Latent, sigma: Sigma) -> Latent:
-            here = weights_at(weights, start, x.shape[2]).to(x)
-            counting = [i for i, row in enumerate(here) if bool(row.any())]
-            if len(counting) == 1:
-                return denoisers[counting[0]](x, sigma)
-            total = torch.zeros_like(x)
-            for i in counting:
-                total += here[i, :, None, None] * denoisers[i](x, sigma)
-            return total
-
-        return blended
-
-    return at
+    if len(predictions) == 1:
+        return predictions[0]
+    total = torch.zeros_like(predictions[0])
+    for clean, row in zip(predictions, weights.to(total), strict=True):
+        total += row[:, None, None] * clean
+    return total
 
 
 def weights_at(weights: Float[Tensor, "p t"], start: int, frames: int) -> Float[Tensor, "p t2"]:

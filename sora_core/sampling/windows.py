@@ -23,9 +23,10 @@ DenoiseAt = Callable[[int], Denoise]
 class Windows:
     """Latent frames of a call, and how many of them two neighbouring windows share at least.
 
-    `lead` frames before a window that begins within the video are part of its call, and the
+    `lead` of the frames of a call lie before its window, or behind the first one, and the
     prediction there is dropped: for models whose first latent frame covers fewer frames than the
-    others. ConfigError unless 0 <= overlap < length - lead: other windows never advance.
+    others.
+    ConfigError unless 0 <= overlap < length - lead: other windows never advance.
     """
 
     length: int
@@ -51,8 +52,8 @@ def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int, lead: in
     Neighbouring windows share `overlap` frames or a few more, so that all have the same length.
     There the clean predictions are blended with `window_weights`. The outer quarter of an overlap
     has weight 0 and is context only: a model whose receptive field is no larger predicts the same
-    as for the whole latent. All but the first window have `lead` frames of their call before them,
-    whose prediction is dropped. ConfigError as from `Windows`.
+    as for the whole latent. The first `lead` frames of a call lie before its window, or behind the
+    first one, and their prediction is dropped. ConfigError as from `Windows`.
     """
     Windows(length, overlap, lead)  # checks the arguments
 
@@ -64,10 +65,11 @@ def windowed_denoiser(denoise_at: DenoiseAt, length: int, overlap: int, lead: in
         own = length - lead
         for start in window_starts(frames, own, overlap):
             here = slice(start, start + own)
-            led = slice(max(0, start - lead), start + own)
+            before = min(lead, start)  # the first window has its extra frames behind it
+            led = slice(start - before, start - before + length)
             weight = window_weights(frames, start, own, overlap).to(x)
             clean = denoise_at(led.start)(x[:, :, led], sigma_frames(sigma, led))
-            total[:, :, here] += weight * clean[:, :, start - led.start :]
+            total[:, :, here] += weight * clean[:, :, before : before + own]
             weights[here] += weight
         return total / weights
 

@@ -31,7 +31,7 @@ from ..models.scene_reader import (
     SceneReader,
     SceneReaderConfig,
 )
-from ..shapes import Size, Video
+from ..shapes import Frames, Size, Video
 from ..video.frames import video_from_frames
 from ..world.town.raycast import MARK
 from ..world.town.render import FIRST_THING, Clip, render
@@ -50,6 +50,9 @@ READER_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 READER_SIZE = Size(64, 64, 17)
 TRAINING_SEED, TEST_SEED = 600_000_000, 890_000_000
+RANK_SEEDS = 1_000_000  # seeds of one rank
+FRESH = 0.375  # share of a step's clips that are new
+RECENT_LESSONS = 256  # clips that are learned from again, with other noise
 LEAST_AREA = 0.35  # share of a thing's largest area; below it the thing is no target
 SPOILED = 0.5  # share of degraded clips
 
@@ -172,10 +175,11 @@ def loss_of(observed: SceneLogits, wanted: list[Targets]) -> dict[str, Tensor]:
 
 
 class SceneReaderTask:
-    """Task: recognise the content of true clips of the town, newly rendered in each step."""
+    """Task: recognise the content of true clips of the town; each is drawn two or three times."""
 
     def __init__(self, model: SceneReader, batch: int, seed: int = 0, tests: int = 24) -> None:
         self.model, self.batch, self.seed, self.tests = model, batch, seed, tests
+        self._recent: dict[int, tuple[Frames, Targets]] = {}
 
     def matrices(self) -> set[str]:
         return {
@@ -187,12 +191,21 @@ class SceneReaderTask:
     def draw(self, step: int, ranks: Ranks) -> tuple[Video, list[Targets]]:
         """The degraded clips of `step` for this rank, and the truth about them."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        first = TRAINING_SEED + (step * ranks.count + ranks.rank) * self.batch
+        first = TRAINING_SEED + ranks.rank * RANK_SEEDS
         videos, wanted = [], []
-        for video, targets in lessons(first, self.batch):
-            videos.append(spoiled(video, generator))
+        for number in drawn_numbers(step, self.batch, generator):
+            frames, targets = self._lesson(first + number)
+            videos.append(spoiled(video_from_frames(frames).float(), generator))
             wanted.append(targets)
         return torch.stack(videos), wanted
+
+    def _lesson(self, seed: int) -> tuple[Frames, Targets]:
+        """The clip of `seed` and its targets, rendered unless it is one of the last ones."""
+        if seed not in self._recent:
+            self._recent[seed] = lesson(seed)
+            while len(self._recent) > RECENT_LESSONS:
+                del self._recent[min(self._recent)]
+        return self._recent[seed]
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         video, wanted = self.draw(step, ranks)
@@ -229,9 +242,28 @@ def shares_of(observed: SceneLogits, wanted: Targets) -> dict[str, float]:
 def lessons(first: int, count: int) -> Iterator[tuple[Float[Tensor, "3 t y x"], Targets]]:
     """Clips of seeds from `first` on, with the right answers."""
     for seed in range(first, first + count):
-        spec = sample_clip_spec(seed, sizes=(READER_SIZE,))
-        clip = render(spec.scene, READER_SIZE, spec.fps)
-        yield video_from_frames(clip.frames).float(), targets_of(spec.scene, clip, spec.fps)
+        frames, targets = lesson(seed)
+        yield video_from_frames(frames).float(), targets
+
+
+def lesson(seed: int) -> tuple[Frames, Targets]:
+    """The clip of `seed`, with the right answers."""
+    spec = sample_clip_spec(seed, sizes=(READER_SIZE,))
+    clip = render(spec.scene, READER_SIZE, spec.fps)
+    return clip.frames, targets_of(spec.scene, clip, spec.fps)
+
+
+def drawn_numbers(step: int, batch: int, generator: torch.Generator) -> list[int]:
+    """The numbers of a step's clips: some new ones, and some of the last `RECENT_LESSONS` for a
+    second or third time, since rendering a clip takes as long as learning from it."""
+    fresh = max(1, round(FRESH * batch))
+    first = step * fresh
+    new = list(range(first, first + fresh))
+    known = min(first, RECENT_LESSONS - batch)
+    if not known:
+        return [first + i % fresh for i in range(batch)]
+    again = torch.randint(first - known, first, (batch - fresh,), generator=generator)
+    return new + again.tolist()
 
 
 def spoiled(
@@ -247,8 +279,10 @@ def spoiled(
 
 
 def scene_reader_training() -> TrainingConfig:
-    """Settings for about forty minutes on one core."""
-    return TrainingConfig(steps=3000, batch=8, warmup=100, decay=0.5, average=0.995, show_every=500)
+    """Settings for about half an hour on one core."""
+    return TrainingConfig(
+        steps=1500, batch=8, decay=0.5, average=0.99, save_every=50, show_every=250
+    )
 
 
 def save_scene_reader(reader: SceneReader, path: Path) -> None:

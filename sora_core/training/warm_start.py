@@ -4,7 +4,7 @@ Axes: b batch, n tokens, d width, c channels.
 """
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import ConfigError
@@ -79,28 +79,3 @@ def _as_identity(block: nn.Module) -> None:
     for layer in ("modulation", "cross_attn.out"):
         nn.init.zeros_(block.get_parameter(f"{layer}.weight"))
         nn.init.zeros_(block.get_parameter(f"{layer}.bias"))
-
-
-@torch.no_grad()
-def fit_output_layer(
-    model: DiT, noisy: Tensor, clean: Tensor, sigma: Tensor, text: Tensor, ridge: float = 1e-3
-) -> None:
-    """Sets the output layer of `model` by ridge regression from its features to `clean`.
-
-    It serves a model with finer tokens than those of its training; `noisy` are the same clips at
-    the level `sigma`, with their `text`.
-    """
-    features: list[Tensor] = []
-    hook = model.proj_out.register_forward_pre_hook(lambda _, args: features.append(args[0]))
-    model(noisy, sigma, text)
-    hook.remove()
-    patch = model.config.patch
-    wanted = rearrange(clean, "b c t (y i) (x j) -> (b t y x) (i j c)", i=patch, j=patch)
-    x = nn.functional.pad(rearrange(features[0], "b n d -> (b n) d"), (0, 1), value=1.0)
-    level = repeat(sigma.flatten(), "b -> (b n) 1", n=len(wanted) // len(sigma))
-    x, wanted = (part.double() / level.clamp(min=0.1) for part in (x, wanted))
-    gram = x.T @ x
-    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram))
-    solution = torch.linalg.solve(gram, x.T @ wanted).float()
-    model.get_parameter("proj_out.weight").copy_(solution[:-1].T)
-    model.get_parameter("proj_out.bias").copy_(solution[-1])

@@ -22,9 +22,13 @@ EXACT = Interpolation.BICUBIC.value | ACCURATE | FULL_CHROMA | FULL_CHROMA_INPUT
 UNNAMED = 2
 BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
 CONSTANT_LUMINANCE = 10  # of BT.2020
-MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020"}
 UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14: "ICtCp"}
 """Matrices that libswscale cannot invert."""
+
+WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+
+BLACK, WHITE = 16 << 8, 235 << 8  # of limited range, in 16 bits
+HALF = np.uint16(128)
 
 RGB_8, PLANAR_RGB, RGB_16, RGBA = "rgb24", "gbrp", "rgb48le", "rgba"
 
@@ -42,6 +46,8 @@ class FrameConverter:
 
     def rgb(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
         """The pixels of `frame`, converted by its own matrix, range and chroma position."""
+        if _is_limited_grey(frame):
+            return ((self.rgb_16(frame).astype(np.uint32) + HALF) // 257).astype(np.uint8)
         planes = self._reformatted(frame, PLANAR_RGB).planes  # thrice as fast as RGB in one plane
         pixels = np.empty((self.height, self.width, 3), np.uint8)
         for channel, plane in zip((1, 2, 0), planes, strict=True):  # green, blue, red
@@ -50,7 +56,11 @@ class FrameConverter:
 
     def rgb_16(self, frame: av.VideoFrame) -> UInt16[np.ndarray, "y x 3"]:
         """The pixels of `frame` in 16 bits, of the transfer curve that the frame has."""
-        return self._reformatted(frame, RGB_16).to_ndarray()
+        pixels = self._reformatted(frame, RGB_16).to_ndarray()
+        if not _is_limited_grey(frame):
+            return pixels
+        levels = (pixels.astype(np.float32) - BLACK) * (65535 / (WHITE - BLACK))
+        return levels.round().clip(0, 65535).astype(np.uint16)
 
     def alpha(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x"]:
         """The alpha of `frame`; fully opaque for a format without alpha."""
@@ -115,14 +125,36 @@ def colour_notes(frame: av.VideoFrame) -> list[str]:
     if frame.format.is_rgb:
         return []
     notes = []
-    if frame.colorspace == UNNAMED and len(frame.format.components) > 2:
+    grey = _is_grey(frame)
+    if frame.colorspace == UNNAMED and not grey:
         notes.append("it names no colour matrix: read as BT.601, as ComfyUI reads it")
+    if frame.color_range == ColorRange.UNSPECIFIED.value:
+        name = "full" if grey or frame.format.name.startswith("yuvj") else "limited"
+        notes.append(f"it names no range of levels: read as {name} range, as ComfyUI reads it")
     return notes
+
+
+def primaries_note(primaries: int) -> str | None:
+    """The sentence about primaries wider than those of BT.709, which are not converted."""
+    if primaries not in WIDE_PRIMARIES:
+        return None
+    name = WIDE_PRIMARIES[primaries]
+    return f"its primaries are those of {name}: its numbers are read as they are, as ComfyUI does"
 
 
 def refused_matrix(frame: av.VideoFrame) -> str | None:
     """The name of the colour matrix of `frame` if it is one that cannot be converted."""
     return None if frame.format.is_rgb else UNUSUAL.get(frame.colorspace)
+
+
+def _is_limited_grey(frame: av.VideoFrame) -> bool:
+    """Whether `frame` is grey of limited range, which libswscale takes for full range."""
+    return _is_grey(frame) and frame.color_range == ColorRange.MPEG.value
+
+
+def _is_grey(frame: av.VideoFrame) -> bool:
+    colours = sum(not component.is_alpha for component in frame.format.components)
+    return colours == 1 and not frame.format.is_rgb and not frame.format.has_palette
 
 
 def _pixels(plane: VideoPlane, dtype: type) -> np.ndarray:

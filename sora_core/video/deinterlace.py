@@ -15,10 +15,13 @@ def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     """`frames`, with the second field of interlaced ones estimated from the first.
 
     The filter is bwdif (BBC R&D's w3fdif, with yadif's tests of motion); frames without
-    the interlaced flag pass unchanged. It reads one frame ahead.
+    the interlaced flag pass unchanged. From the first interlaced frame on it reads one frame ahead.
     """
     graph, last = None, None
     for frame in frames:
+        if graph is None and not frame.interlaced_frame:
+            yield frame
+            continue
         form = _form(frame)
         if graph is None or form != last:  # some streams change size half-way
             if graph is not None:

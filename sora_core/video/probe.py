@@ -7,9 +7,10 @@ from itertools import chain
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
-from .colour import colour_notes, refused_matrix
+from .colour import colour_notes, primaries_note, refused_matrix
 from .container import (
     MAX_FILE_SIDE,
     MAX_PIXELS,
@@ -18,11 +19,13 @@ from .container import (
     media_errors,
     opened,
     packets,
+    side_data,
 )
+from .cropping import Crop, crop_of
 from .hdr import NAMES as HDR_NAMES
 from .orientation import Orientation, orientation, square_pixels
 from .streams import video_stream
-from .timing import frame_rate_of, header_frames, header_seconds, measured_seconds
+from .timing import decoding_delay, frame_rate_of, header_frames, header_seconds, measured_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,18 @@ class MediaInfo:
 class Inspected:
     """An open video: its properties, stream, frames from the first on, and orientation.
 
-    `coded` is the width and height of the frames before they are turned upright.
+    `delay` is the difference between decoding and display times in a container that has only the
+    former, else None. `coded` is the width and height of the frames before they are cropped and
+    turned upright.
     """
 
     info: MediaInfo
     stream: VideoStream
     frames: Iterator[av.VideoFrame]
     coded: tuple[int, int]
+    crop: Crop
     orientation: Orientation
-    interlaced: bool
+    delay: int | None
 
 
 def probe(source: FileSource) -> MediaInfo:
@@ -90,8 +96,8 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
     if (matrix := refused_matrix(first)) is not None:
         raise media_error(source, f"its colours are {matrix}; save it as BT.709")
     lies = orientation(first)
-    aspect = stream.sample_aspect_ratio
-    square = square_pixels(first.width, first.height, aspect)
+    crop = crop_of(source, container, stream, first.width, first.height)
+    square = square_pixels(crop.width, crop.height, stream.sample_aspect_ratio)
     check_size(source, *square)
     width, height = lies.size(*square)
     info = MediaInfo(
@@ -106,15 +112,16 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
         metadata=dict(container.metadata),
         mirrored=lies.mirrored,
         has_alpha=has_alpha(first),
-        notes=tuple(_notes(container, stream, first, lies, square)),
+        notes=tuple(_notes(container, stream, first, lies, crop, square)),
     )
     return Inspected(
         info=info,
         stream=stream,
         frames=chain([first], frames),
         coded=(first.width, first.height),
+        crop=crop,
         orientation=lies,
-        interlaced=first.interlaced_frame,
+        delay=decoding_delay(container, stream, first),
     )
 
 
@@ -129,6 +136,8 @@ def first_decoded(
 
 def check_size(source: FileSource, width: int, height: int) -> None:
     """MediaError for frames whose sides or area exceed the limits."""
+    if not (width or height):
+        raise media_error(source, "no header of its video is found; it is cut short or damaged")
     if not (
         0 < width <= MAX_FILE_SIDE and 0 < height <= MAX_FILE_SIDE and width * height <= MAX_PIXELS
     ):
@@ -143,6 +152,9 @@ def has_alpha(frame: av.VideoFrame) -> bool:
     )
 
 
+INTERLACED = (2, 3, 4, 5)
+"""The orders of fields in which a header may name a video interlaced."""
+
 ALPHA_FORMATS = ("pal8",)  # its palette has
 
 
@@ -151,6 +163,7 @@ def _notes(
     stream: VideoStream,
     first: av.VideoFrame,
     lies: Orientation,
+    crop: Crop,
     square: tuple[int, int],
 ) -> Iterator[str]:
     yield from colour_notes(first)
@@ -158,12 +171,22 @@ def _notes(
     if curve in HDR_NAMES:
         name = HDR_NAMES[curve]
         yield f"it is HDR ({name}): mapped to SDR by the curve of BT.2390"
+    elif (wide := primaries_note(stream.codec_context.color_primaries)) is not None:
+        yield wide
     if first.interlaced_frame:
         yield "it is interlaced: deinterlaced to one picture a frame"
+    elif getattr(stream.codec_context, "field_order", 0) in INTERLACED:  # PyAV 16 has none
+        yield "its header calls it interlaced: frames that are so are deinterlaced"
     if not lies.exact:
         yield "it asks to be turned by no quarter turn: the nearest quarter turn is taken"
-    if square != (first.width, first.height):
+    if (crop.width, crop.height) != (first.width, first.height):
+        yield f"it asks for a part of its frames: cropped to {crop.width}x{crop.height}"
+    if square != (crop.width, crop.height):
         yield f"its pixels are not square: shown as {square[0]}x{square[1]}"
+    if (side_data(first, Type.STEREO3D, 4) or bytes(4))[:4] != bytes(4):
+        yield "it is stereoscopic: its frames are shown as they are stored"
+    if side_data(first, Type.SPHERICAL, 4) is not None:
+        yield "it is spherical: its frames are shown flat, as they are stored"
     if "alpha_mode" in stream.metadata:
         yield "its transparency is not read: use ProRes 4444, PNG or FFV1 for that"
     if sum(1 for other in container.streams.video if other is not stream) > 0:

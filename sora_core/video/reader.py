@@ -21,7 +21,7 @@ from .deinterlace import deinterlaced
 from .frames import resize
 from .hdr import NAMES as HDR_CURVES
 from .hdr import ToneMapper
-from .probe import Inspected, MediaInfo, check_size, first_decoded, inspect
+from .probe import Inspected, check_size, first_decoded, inspect
 from .streams import video_stream
 from .timing import frame_times, origin, rewind, stay_of, tick
 
@@ -67,9 +67,18 @@ def read_frames(
 
 
 def read_times(source: FileSource) -> list[Fraction]:
-    """The time of each frame of `source`, in seconds from the first, without decoding."""
+    """The time of each frame of `source`, in seconds from the first.
+
+    Frames are decoded only if the packets alone do not determine them.
+    """
     with opened(source) as container:
-        return frame_times(source, container, video_stream(source, container))
+        times = frame_times(source, container, video_stream(source, container))
+    if times is not None:
+        return times
+    with opened(source) as container:
+        video = inspect(source, container)
+        timed = _timed(video, video.frames, Fraction(0))
+        return [time for time, stays, _ in timed if time + stays / 2 >= 0]
 
 
 def read_alpha(
@@ -117,11 +126,9 @@ class _Choice:
         frames = video.frames
         if self.begin:
             frames = _frames_from(source, container, video.stream, self.begin)
-        if video.interlaced:
-            frames = deinterlaced(frames)
-        timed = _timed(video, frames, self.begin)
+        timed = _timed(video, deinterlaced(frames), self.begin)
         if not self.begin and self.span is None:
-            timed = _watched(timed, video.info, on_damage)
+            timed = _watched(timed, video, on_damage)
         if self.rate is None:
             return _each_once(timed, self.span)
         return _at_rate(source, timed, self.span, self.rate)
@@ -162,7 +169,9 @@ def _timed(
     expected = start
     for frame in frames:
         step = frame.time_base or tick(video.stream)
-        stamp = frame.dts if frame.pts is None else frame.pts  # AVI has no other
+        stamp = frame.dts if frame.pts is None else frame.pts
+        if video.delay is not None:
+            stamp = None if frame.dts is None else frame.dts - video.delay
         time = expected if stamp is None else stamp * step
         stays = stay_of((frame.duration or 0) * step, 1 / video.info.fps)
         expected = time + stays
@@ -170,9 +179,10 @@ def _timed(
 
 
 def _watched(
-    timed: Iterator[TimedFrame], info: MediaInfo, on_damage: Callable[[str], None]
+    timed: Iterator[TimedFrame], video: Inspected, on_damage: Callable[[str], None]
 ) -> Iterator[TimedFrame]:
     """`timed`; its end is compared with the header of the file."""
+    promised, seconds = video.info.frames, video.info.seconds
     count, backward, end = 0, 0, Fraction(0)
     for time, stays, frame in timed:
         count += 1
@@ -181,8 +191,11 @@ def _watched(
         yield time, stays, frame
     if backward:
         on_damage(f"{backward} of {count} frames lie out of order in time")
-    elif info.frames and abs(count - info.frames) > info.frames * HEADER_TOLERANCE + 1:
-        on_damage(f"{count} frames can be read, the header promises {info.frames}")
+    elif promised and video.stream.frames:
+        if abs(count - promised) > promised * HEADER_TOLERANCE + 1:
+            on_damage(f"{count} frames can be read, the header promises {promised}")
+    elif promised and abs(end - seconds) > seconds * HEADER_TOLERANCE + 1 / video.info.fps:
+        on_damage(f"{float(end):.2f} s can be read, the header promises {seconds:.2f} s")
 
 
 def _each_once(timed: Iterator[TimedFrame], span: Fraction | None) -> Iterator[av.VideoFrame]:
@@ -238,7 +251,7 @@ class _Pixels:
         check_size(self.source, frame.width, frame.height)
         with media_errors(self.source, "be turned into pixels"):
             pixels = self._converted(frame)
-        upright = self.video.orientation.upright(pixels)
+        upright = self.video.orientation.upright(self.video.crop.cut(pixels))
         return torch.from_numpy(np.ascontiguousarray(upright))
 
     def _converted(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x c"]:

@@ -7,6 +7,7 @@ from av.video.stream import VideoStream
 
 from . import decoders
 from .container import FORMAT_NAMES, FileSource, media_error
+from .mp4 import check_edits
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Attached pictures: covers, and previews of chapters."""
@@ -22,7 +23,7 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
 
 def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
-    """The video that a player would show; MediaError without one with an allowed decoder."""
+    """The video that a player would show; MediaError without one that can be shown."""
     stream = picture_stream(container)
     if stream is None:
         raise media_error(source, f"no video in it; {FORMAT_NAMES} with frames are read")
@@ -32,13 +33,14 @@ def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
     if context.codec.name not in decoders.VIDEO:
         problem = f"its video is {context.codec.name[:20]}, which is not read"
         raise media_error(source, f"{problem}; {decoders.VIDEO_FIX}")
+    check_edits(source, container, stream)
     return stream
 
 
 def sound_stream(source: FileSource, container: InputContainer) -> AudioStream | None:
     """The sound that a player would play: the default one, else the first; None without sound.
 
-    MediaError if its decoder is not allowed."""
+    MediaError if its decoder is not allowed, or its edit list not followed."""
     streams = container.streams.audio
     if not streams:
         return None
@@ -49,4 +51,5 @@ def sound_stream(source: FileSource, container: InputContainer) -> AudioStream |
     if context.codec.name not in decoders.SOUND:
         problem = f"its sound is {context.codec.name[:20]}, which is not read"
         raise media_error(source, f"{problem}; {decoders.SOUND_FIX}")
+    check_edits(source, container, stream)
     return stream

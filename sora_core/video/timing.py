@@ -26,6 +26,7 @@ STEADY = Fraction(1, 100)  # tolerance between the rates that a header states an
 ROUNDED = Fraction(2, 100)  # tolerance of a rate from stamps in milliseconds
 USUAL = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)]
 GIF = "gif"
+AVI = "avi"  # stores frames in decoding order, without any stamp
 ESTIMATED = ("mpegts", "mpeg")  # their headers have no length, FFmpeg estimates one
 
 Stamp = tuple[Fraction, Fraction]
@@ -40,6 +41,25 @@ def tick(stream: VideoStream) -> Fraction:
 def origin(stream: VideoStream) -> Fraction:
     """The time of the first frame, in seconds of the file's clock."""
     return (stream.start_time or 0) * tick(stream)
+
+
+def stamp_of(container: InputContainer, packet: av.Packet) -> int | None:
+    """The time of `packet` in steps of its stream's clock; None if it has none."""
+    by_decoding = packet.pts is None or container.format.name == AVI
+    return packet.dts if by_decoding else packet.pts
+
+
+def decoding_delay(
+    container: InputContainer, stream: VideoStream, first: av.VideoFrame
+) -> int | None:
+    """The decoding time of the `first` frame of an AVI beyond its display time; None elsewhere.
+
+    FFmpeg numbers the packets of an AVI and takes these numbers for display times, which is wrong
+    where frames are reordered. Frames leave the decoder in display order.
+    """
+    if container.format.name != AVI or first.dts is None:
+        return None
+    return first.dts - (stream.start_time or 0)
 
 
 def rewind(container: InputContainer, stream: VideoStream) -> None:
@@ -114,12 +134,27 @@ def stay_of(stays: Fraction, step: Fraction) -> Fraction:
 
 def frame_times(
     source: FileSource, container: InputContainer, stream: VideoStream
-) -> list[Fraction]:
-    """The time of each frame of `stream`, in seconds from the first, without decoding."""
+) -> list[Fraction] | None:
+    """The time of each frame of `stream`, in seconds from the first, without decoding.
+
+    None if only a decoder knows which packets become frames: a recording may begin between key
+    frames, or be damaged.
+    """
+    begin, step = origin(stream), tick(stream)
+    times: list[Fraction] = []
+    first = None
     with media_errors(source, "be read further"):
-        begin = origin(stream)
-        times = sorted(time - begin for time, _ in _stamps(container, stream))
-        return [time for time in times if time >= 0]  # an edit list hides earlier ones
+        for packet in packets(container, stream):
+            if not packet.size:
+                continue
+            stamp = stamp_of(container, packet)
+            if first is None and packet.is_keyframe:
+                first = stamp
+            if stamp is None or first is None or stamp < first or packet.is_corrupt:
+                return None
+            if not packet.is_discard:  # what an edit list hides
+                times.append(stamp * step - begin)
+    return sorted(time for time in times if time >= 0)
 
 
 def _checked(source: FileSource, seconds: float) -> float:
@@ -131,8 +166,8 @@ def _checked(source: FileSource, seconds: float) -> float:
 def _stamps(container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
     step = tick(stream)
     for packet in packets(container, stream):
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is not None and packet.size:
+        stamp = stamp_of(container, packet)
+        if stamp is not None and packet.size and not packet.is_discard:
             yield stamp * step, (packet.duration or 0) * step
 
 

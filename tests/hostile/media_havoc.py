@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import struct
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from sora_core.video.probe import duration_of, probe
 from sora_core.video.reader import read_alpha, read_frames, read_times
 from sora_core.video.still import read_still
 from sora_core.video.writer import write_video
-from tests.hostile.media_trial import SECONDS, limit_memory
+from tests.hostile.media_trial import SECONDS, TIME_OUT, limit_memory, limit_time
 
 BATCH = 50  # files that one process reads
 STILLS = (".png", ".jpg", ".webp")
@@ -211,7 +210,7 @@ def batch(paths: list[Path]) -> Iterator[tuple[str, str]]:
             limit_memory()
             with os.fdopen(writing, "w") as report:
                 for path in paths:
-                    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+                    limit_time(SECONDS)
                     print(json.dumps(outcome(path)), file=report, flush=True)
             os._exit(0)
         os.close(writing)
@@ -221,7 +220,7 @@ def batch(paths: list[Path]) -> Iterator[tuple[str, str]]:
         yield from outcomes
         if len(outcomes) < len(paths):
             kind = os.WTERMSIG(status) if os.WIFSIGNALED(status) else "exit"
-            yield "lost", "time-out" if kind == signal.SIGALRM else f"signal {kind}"
+            yield "lost", "time-out" if kind in TIME_OUT else f"signal {kind}"
         paths = paths[len(outcomes) + 1 :]
 
 

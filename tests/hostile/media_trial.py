@@ -22,8 +22,10 @@ from sora_core.video.probe import probe
 from sora_core.video.reader import read_frames
 from sora_core.video.writer import write_video
 
-SECONDS = 10  # for one file
-PATIENCE = 300  # for ten minutes of video, on a busy machine
+SECONDS = 10  # of the processor, for one file
+PATIENCE = 300  # of the processor, for ten minutes of video
+HANG = 12  # times as long by the clock, on a busy machine
+TIME_OUT = (signal.SIGPROF, signal.SIGALRM)
 MEMORY = 2**30
 
 
@@ -47,13 +49,19 @@ def in_child(work: Callable[[], dict[str, object]], seconds: float) -> dict[str,
     report = json.loads(text or "{}")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        report = {"end": "time-out" if number == signal.SIGALRM else "signal", "message": number}
+        report = {"end": "time-out" if number in TIME_OUT else "signal", "message": number}
     return report | {"seconds": time.monotonic() - started}
 
 
 def _limit(seconds: float) -> None:
     limit_memory()
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    limit_time(seconds)
+
+
+def limit_time(seconds: float) -> None:
+    """Ends this process after `seconds` more of the processor, or if it waits for ever."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, HANG * seconds)
 
 
 def limit_memory() -> None:

@@ -27,8 +27,8 @@ GRAPH = {
     "2": {"class_type": "Save", "inputs": {"noise": ["1", 0], "filename_prefix": "x"}},
 }
 PACE = Pace(poll=0.1, pause=0.02, longest_pause=0.2, request=5, window=0.5, stall=3)
-WAIT, LIMIT, AT_ONCE = 4, 40, 40
-LONGER = 24  # for modes that end of themselves, so that a slow machine changes nothing
+WAIT, LIMIT, AT_ONCE = 4, 40, 15
+LONGER = 60  # for modes that end of themselves, so that a slow machine changes nothing
 MEMORY_MB = 600  # more than before, with so many batches in one process
 
 
@@ -43,12 +43,13 @@ async def outcome(mode, url, folder):
     with Manifest(folder / "m") as manifest:
         manifest.add(list(jobs.values()))
         async with session() as opened:
-            patience = Patience(WAIT if MODES[mode][0] == "away" else LONGER)
+            away = MODES[mode][0] == "away"
+            patience = Patience(WAIT if away else LONGER)
             server = Server(opened, f"{url}{mode}", manifest.client(), patience, PACE)
             results = Results(folder / "out", 4 << 20)
             runner = Runner(server, manifest, jobs, results, show=show)
             try:
-                await asyncio.wait_for(runner.run(), LIMIT)
+                await asyncio.wait_for(runner.run(), LIMIT if away else LIMIT + LONGER)
             except ServerAwayError as error:
                 return "away", [*sentences, str(error)]
             except PlanError as error:

@@ -7,11 +7,11 @@ import resource
 import pytest
 import torch
 
+from sora_core.checkpoints.captioner_file import CAPTIONER_PATH, load_captioner
 from sora_core.checkpoints.checkpoint import MAX_SETTINGS, SETTINGS, read_config, settings_tensor
 from sora_core.checkpoints.safetensors_io import read_header, read_tensors, write_tensors
 from sora_core.errors import WeightsError
 from sora_core.measure.classifier import CLASSIFIER_PATH, load_classifier
-from sora_core.pipeline.caption import CAPTIONER_PATH, load_captioner
 from tests.support.tiny import write_tiny
 
 NUMBER = (3_000_000_000).to_bytes(8, "little")

@@ -21,6 +21,7 @@ from time import process_time
 
 import torch
 
+from sora_core.checkpoints.captioner_file import CAPTIONER_PATH, load_captioner
 from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
 from sora_core.checkpoints.safetensors_io import read_header, read_tensors
 from sora_core.checkpoints.text_file import (
@@ -31,7 +32,6 @@ from sora_core.checkpoints.text_file import (
 from sora_core.errors import WeightsError
 from sora_core.measure.classifier import CLASSIFIER_PATH, load_classifier
 from sora_core.models.text_encoder import TextEncoder
-from sora_core.pipeline.caption import CAPTIONER_PATH, load_captioner
 from tests.support.tiny import write_tiny
 
 SECONDS = 5.0  # of the processor, for one file

@@ -13,7 +13,7 @@ from sora_nodes.nodes.host.guidance.conditioning_support import (
     conditioning_support,
 )
 from sora_nodes.nodes.host.guidance.temporal_plan import window_sigmas
-from sora_nodes.nodes.host.vae.decode import decode_video
+from sora_nodes.nodes.host.vae.decode import VideoDecoding
 from sora_nodes.nodes.loaders import SoraLoadModel
 from sora_nodes.nodes.prompt import SoraEncodePrompt
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
@@ -313,6 +313,14 @@ def test_prompts_over_time_count_in_their_own_frames(host):
     torch.testing.assert_close(both[:, :, -1], second[:, :, -1], atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("start", "rows"), [(0.8, 2), (9.0, 1)])
+def test_the_model_is_called_for_prompts_that_count_only(host, start, rows):
+    model, vae, (words, other) = host("wan21_t2v")
+    texts = [[words[0][0], words[0][1]], [other[0][0], other[0][1] | {SPAN_KEY: (start, 10.0)}]]
+    observed = observed_by(model, [texts, other], encoded(Canvas(**SIZE), vae), steps=1, scale=1.0)
+    assert sum(len(x) for x, _ in observed) == rows
+
+
 def test_the_hosts_own_windows_see_the_footage_of_their_frames(host):
     model, vae, words = host("wan22_5b")
     latent = encoded(edits.extend_forward(Canvas(**SIZE | {"seconds": 25 / 8}), clip(5)), vae)
@@ -328,7 +336,8 @@ def test_a_loop_decodes_without_a_first_frame(pack):
     vae = pack.TinyVAE(16, 4, 8)
     latent = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 0.1
     whole, turned = (
-        torch.cat(list(decode_video(vae, x, ring=True)), dim=2) for x in (latent, latent.roll(1, 2))
+        torch.cat(list(VideoDecoding(vae, x, ring=True)), dim=2)
+        for x in (latent, latent.roll(1, 2))
     )
     assert whole.shape[2] == 12
     torch.testing.assert_close(turned, whole.roll(4, 2))
@@ -341,7 +350,7 @@ def with_image(words):
 def test_what_would_silently_be_wrong_is_refused(host, ours, pack):
     model, vae, words = host("wan21_t2v")
     latent = encoded(edits.image_to_video(Canvas(**SIZE), clip(1)), vae)
-    with pytest.raises(ConfigError, match="cannot be shown footage"):
+    with pytest.raises(ConfigError, match="does not accept footage"):
         generated(model, words, latent, footage=2.0)
     with pytest.raises(ConfigError, match="control video"):
         generated(host("wan21_control")[0], words, latent)
@@ -357,7 +366,7 @@ def test_what_would_silently_be_wrong_is_refused(host, ours, pack):
     with pytest.raises(ConfigError, match="connect `latent`"):
         timed = [[words[0][0][0], {SPAN_KEY: (0.0, 1.0)}]]
         SoraGuider.execute(model, timed, words[1], 4.0, 0.0, 1.0, 0.0)
-    with pytest.raises(ConfigError, match="does not paint videos"):
+    with pytest.raises(ConfigError, match="does not generate videos"):
         conditioning_support(type("Flux", (), {"latent_format": comfy.latent_formats.Flux()})())
 
 

@@ -9,12 +9,13 @@ import comfy.model_management
 import comfy.model_patcher
 import pytest
 import torch
-from sora_nodes.nodes.decode import video_of
+from sora_nodes.nodes.decode import smooths_joins
 from sora_nodes.nodes.host.latents import latent_dict
 from sora_nodes.nodes.host.models.vae import compression
 from sora_nodes.nodes.host.vae import decode, temporal_tiling
-from sora_nodes.nodes.host.vae.decode import VideoDecoding
+from sora_nodes.nodes.host.vae.decode import VideoDecoding, decode_sampled
 from sora_nodes.nodes.host.vae.encode import encode_strategy
+from sora_nodes.nodes.host.vae.sampled_latent import sampled_latent
 from sora_nodes.nodes.host.vae.wan_streaming import decode_streaming, decodes_streaming
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.canvas.edits import extend_backward, extend_both
@@ -198,11 +199,10 @@ def test_a_mask_that_is_not_the_canvas_one_says_nothing_of_footage():
     canvas = extend_backward(canvas, clip, 4 / 8)
     encoded = encode_canvas(canvas, encode_strategy(vae, Size(16, 16, 13)).encode, 16)
     latent = latent_dict(encoded, noise_mask=True)
-    samples = latent["samples"]
-    decoding = video_of(latent, samples, encoded, vae, "on")
+    decoding = decode_sampled(vae, sampled_latent(latent, vae), True)
     assert decoding.joins and decoding.mask is encoded.mask
     for mask in (None, torch.zeros(1, 1, 24, 16), 1 - encoded.mask):
-        decoding = video_of(latent | {"noise_mask": mask}, samples, encoded, vae, "on")
+        decoding = decode_sampled(vae, sampled_latent(latent | {"noise_mask": mask}, vae), True)
         assert (decoding.joins, decoding.fades, decoding.mask) == ((), (), None)
 
 
@@ -212,12 +212,12 @@ def test_frames_of_a_host_vae_at_joins_change_only_where_asked():
         Canvas(width=16, height=16, seconds=29 / 8), torch.zeros(9, 16, 16, 3, dtype=torch.uint8), 1
     )
     encoded = encode_canvas(canvas, encode_strategy(vae, Size(16, 16, 29)).encode, 16)
-    latent = latent_dict(encoded, noise_mask=True)
     samples = torch.where(encoded.mask > 0, noise(vae, 8)[..., :2, :2], encoded.known)
+    sampled = sampled_latent(latent_dict(encoded, noise_mask=True) | {"samples": samples}, vae)
     plain = torch.cat(list(VideoDecoding(vae, samples)), dim=2)
 
-    def decoded(*smooth):
-        return torch.cat(list(video_of(latent, samples, encoded, vae, *smooth)), dim=2)
+    def decoded(choice="auto"):
+        return torch.cat(list(decode_sampled(vae, sampled, smooths_joins(choice, vae))), dim=2)
 
     assert torch.equal(decoded(), plain)
     assert torch.equal(decoded("auto"), plain) and torch.equal(decoded("off"), plain)

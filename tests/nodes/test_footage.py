@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from comfy_api.latest import InputImpl
-from sora_nodes.nodes.host.media import Media, as_media, mask_frames, most_open
+from sora_nodes.nodes.host.media import Media, as_media
 from sora_nodes.nodes.host.restorable import RestorableVideo
 from sora_nodes.sora_core.canvas.canvas import Canvas
+from sora_nodes.sora_core.canvas.media import most_open
 from sora_nodes.sora_core.errors import MediaError
 from sora_nodes.sora_core.video.reader import read_frames
 from sora_nodes.sora_core.video.writer import write_video
@@ -73,7 +74,7 @@ def test_each_picture_of_a_mask_is_seen_with_its_frame(uneven, rate, skip):
     frames = torch.cat(list(read_frames(uneven, start=skip, fps=rate)))
     numbers = (frames[:, 0, 0, 0] / 50).round()
     mask = torch.arange(5.0)[:, None, None].expand(-1, 4, 4)
-    assert torch.equal(mask_frames(mask, clip, rate, skip, len(frames))[:, 0, 0], numbers)
+    assert torch.equal(clip.mask_frames(mask, rate, skip, len(frames))[:, 0, 0], numbers)
 
 
 def test_a_video_that_is_broken_is_refused_whether_file_or_bytes(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.latents import opened_frames
+from sora_nodes.nodes.host.vae.sampled_latent import opened_frames
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Box, Canvas, Placement
@@ -22,10 +22,21 @@ from sora_nodes.sora_core.errors import ConfigError, SoraError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
 from tests.support.clips import random_frames
-from tests.support.families import FAMILIES, IMAGE_FAMILIES, host_model, text
+from tests.support.families import (
+    FAMILIES,
+    IMAGE_FAMILIES,
+    REFUSED_FAMILIES,
+    host_model,
+    text,
+)
 
 FPS, STEPS = 8, 2
 PRESENT = [name for name, each in FAMILIES.items() if hasattr(comfy.supported_models, each.config)]
+REFUSED = [
+    name
+    for name, (each, _) in REFUSED_FAMILIES.items()
+    if hasattr(comfy.supported_models, each.config)
+]
 
 
 def clip(frames, side, seed=0):
@@ -133,12 +144,10 @@ def test_long_videos_in_parts_keep_footage(pack, name, operation):
 def test_sides_that_fill_no_whole_token_work(pack, name):
     _, time, cell = FAMILIES[name].grid
     height, width, frames = 5 * cell - 3, 7 * cell, 1 + 2 * time
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (frames, height, width, 3), generator=generator)
     mask = torch.zeros(1, height, width)
     mask[:, : height // 2] = 1
     canvas = Canvas(width=width, height=height, seconds=frames / FPS, fps=FPS)
-    canvas = edits.inpaint(canvas, pixels.to(torch.uint8), mask)
+    canvas = edits.inpaint(canvas, random_frames(frames, 0, width, height), mask)
     latent = SoraEncodeCanvas.execute(canvas, family(name, pack)[2]).args[0]
     check(sampled(name, latent, pack), latent, family(name, pack)[2])
 
@@ -314,7 +323,17 @@ def test_models_of_images_are_refused_in_a_sentence(pack, name):
     canvas = Canvas(width=32, height=32, seconds=1.0, fps=FPS)
     latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(*entry.grid)).args[0]
     words = [text(entry, i) for i in (1, 2)]
-    with pytest.raises(SoraError, match="does not paint videos"):
+    with pytest.raises(SoraError, match="does not generate videos"):
+        SoraGuider.execute(host_model(entry), *words, 1.0, 0.0, 1.0, 0.0, latent)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_models_with_channels_for_more_than_footage_are_refused_in_a_sentence(pack, name):
+    entry, sentence = REFUSED_FAMILIES[name]
+    canvas = Canvas(width=64, height=64, seconds=1.0, fps=FPS)
+    latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(*entry.grid)).args[0]
+    words = [text(entry, i) for i in (1, 2)]
+    with pytest.raises(SoraError, match=sentence):
         SoraGuider.execute(host_model(entry), *words, 1.0, 0.0, 1.0, 0.0, latent)
 
 

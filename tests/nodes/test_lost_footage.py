@@ -1,11 +1,11 @@
-"""The decode nodes report footage that a sampler changed."""
+"""Footage that a sampler changed is in the text of the decode nodes."""
 
 import comfy.sd
 import pytest
 import torch
 from sora_nodes.nodes.decode import SoraDecodeFrames
 from sora_nodes.nodes.encode import SoraEncodeCanvas
-from sora_nodes.nodes.host.latents import lost_footage
+from sora_nodes.nodes.host.vae.sampled_latent import lost_footage
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 

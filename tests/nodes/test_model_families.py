@@ -217,7 +217,7 @@ def test_a_patch_that_needs_both_predictions_gets_them_at_scale_1(host, pack):
 @pytest.mark.parametrize("kind", ["Anima", "Krea2", "JoyImage", "Kandinsky5Image"])
 def test_image_models_whose_latents_have_a_time_axis_are_refused(kind):
     model = type(kind, (), {"latent_format": comfy.latent_formats.Wan21()})()
-    with pytest.raises(ConfigError, match="does not paint videos"):
+    with pytest.raises(ConfigError, match="does not generate videos"):
         conditioning_support(model)
 
 

@@ -8,6 +8,7 @@ import importlib
 import inspect
 
 import comfy_extras.nodes_context_windows
+import comfy_extras.nodes_easycache
 import comfy_extras.nodes_slg
 import pytest
 import torch
@@ -134,6 +135,23 @@ def test_single_frames_of_ltx_and_context_windows_are_refused(pack):
     latent = latent_of("ltxv", "last frame", pack)
     with pytest.raises(ConfigError, match="context windows and single frames"):
         SoraGuider.execute(windowed(model), *words, 1.0, 0.0, 1.0, 0.0, latent)
+
+
+@pytest.mark.parametrize("operation", ["forward", "empty loop"])
+def test_easy_cache_is_refused_where_a_step_is_several_calls(pack, operation):
+    model, words, _ = family("wan21_t2v", pack)
+    latent = latent_of("wan21_t2v", operation, pack)
+    nodes = comfy_extras.nodes_easycache
+    easy, lazy = (
+        node.execute(model, 0.2, 0.0, 1.0, False).args[0]
+        for node in (nodes.EasyCacheNode, nodes.LazyCacheNode)
+    )
+    settings = {} if operation == "empty loop" else {"window": 13 / FPS}
+    SoraGuider.execute(lazy, *words, 1.0, 0.0, 1.0, 0.0, latent, **settings)
+    with pytest.raises(ConfigError, match="EasyCache reuses the last call"):
+        SoraGuider.execute(easy, *words, 1.0, 0.0, 1.0, 0.0, latent, **settings)
+    once = latent_of("wan21_t2v", "forward", pack)
+    SoraGuider.execute(easy, *words, 1.0, 0.0, 1.0, 0.0, once)
 
 
 TIMED = {  # of the host's nodes for cameras, poses, sound and start images

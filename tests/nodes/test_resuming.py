@@ -122,7 +122,7 @@ def test_samplers_of_the_host_continue_to_the_same_bits(ours, output, sampler):
     again, message, rest = generated(variant, sampler)
     assert torch.equal(again, whole)
     assert (there, rest) == (ran // 2 // once, ran - there * once)
-    assert "were there already" in message
+    assert "were already computed" in message
 
 
 def test_what_is_done_is_kept_as_its_latent_alone_and_not_generated_again(ours, output):
@@ -179,4 +179,4 @@ def test_the_guider_says_what_a_restart_needs(ours):
     model, vae, words = ours
     latent = SoraEncodeCanvas.execute(WAYS["loop"][1], vae).args[0]
     message = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).ui["text"][0]
-    assert "Each prediction, 0.0 MB, is kept for a restart" in message
+    assert "Each prediction, 0.0 MB, is cached for a restart" in message

@@ -18,6 +18,7 @@ from sora_nodes.sora_core.errors import ConfigError
 from sora_nodes.sora_core.sampling.prompt_spans import SPAN_KEY
 
 from sora_core.resume.jobs import jobs, read_manifest
+from tests.support.families import FAMILIES, host_model, text
 from tests.support.tiny import NAME, write_tiny
 
 LINKS = 5  # of 17 latent frames, 5 at a time: they begin at 0, 3, 6, 9 and 12
@@ -76,7 +77,7 @@ def test_a_generation_that_was_killed_continues_to_the_same_bits(model, sampler)
     again, message, rest = generated(model, sampler=sampler)
     assert torch.equal(again, whole)
     assert 0 < rest < ran
-    assert "were there already" in message
+    assert "were already computed" in message
 
 
 def test_what_is_finished_is_not_generated_again(model, output):
@@ -84,7 +85,7 @@ def test_what_is_finished_is_not_generated_again(model, output):
     again, message, ran = generated(model)
     assert torch.equal(again, whole)
     assert ran == 0
-    assert f"{LINKS} parts and 0 predictions were there already" in message
+    assert f"{LINKS} parts and 0 predictions were already computed" in message
     (job,) = jobs(output / JOBS_FOLDER)
     assert read_manifest(job).finished
 
@@ -125,7 +126,7 @@ def test_a_model_that_cannot_be_known_again_is_generated_and_not_kept(model, out
     patched.model_options["transformer_options"]["mine"] = object()
     latent, message, _ = generated((patched, clip, vae))
     assert latent is not None
-    assert "A restart begins anew" in message
+    assert "A restart starts from the beginning" in message
     assert jobs(output / JOBS_FOLDER) == []
 
 
@@ -209,5 +210,7 @@ def test_words_that_are_said_again_are_the_same_scene():
 
 
 def test_an_interval_of_guidance_that_ends_above_its_start_names_both_inputs():
+    entry = FAMILIES["wan21_t2v"]
+    model, words = host_model(entry), text(entry, 1)
     with pytest.raises(ConfigError, match=r"to_sigma 0.8 is above from_sigma 0.2"):
-        SoraGuider.execute(None, [], [], 4.0, 0.0, 0.2, 0.8)
+        SoraGuider.execute(model, words, words, 4.0, 0.0, 0.2, 0.8)

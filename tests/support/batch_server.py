@@ -82,6 +82,53 @@ async def short(host, request):
     return reply
 
 
+def wire(*pieces, pause=0.0, again=False, first=b""):
+    """A handler that writes bytes of its own to the connection, for ever if `again`."""
+
+    async def answer(host, request):
+        transport = request.transport
+        transport.write(first)
+        while not transport.is_closing():
+            for piece in pieces:
+                transport.write(piece)
+                await asyncio.sleep(pause)
+            if not again:
+                break
+        transport.close()
+        return web.Response()
+
+    return answer
+
+
+def ok(*lines):
+    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Type: image/png", *lines, b"", b""])
+
+
+BAD_CHUNKS = ok(b"Transfer-Encoding: chunked") + b"ZZ\r\n"
+
+
+def closing(code, reason=b""):
+    """A websocket that is closed with a code and a reason as they are."""
+    return frames(bytes([0x88, 2 + len(reason)]) + code.to_bytes(2, "big") + reason)
+
+
+def frames(*pieces, times=1):
+    """A websocket on which frames are written as they are."""
+
+    async def answer(host, request):
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        for piece in pieces * times:
+            if request.transport is None or request.transport.is_closing():
+                break
+            request.transport.write(piece)
+            await asyncio.sleep(0)
+        await asyncio.sleep(1)
+        return socket
+
+    return answer
+
+
 def redirect(to):
     async def answer(host, request):
         raise web.HTTPFound(to.format(other=request.app[OTHER]))
@@ -320,6 +367,33 @@ MODES = {
     "view_promises_too_much": ("failed", {"view": stream(b"x", 1, Content_Length=HUGE[:15])}),
     "view_gzip_bomb": ("away", {"view": bomb}),
     "view_redirect": ("away", {"view": redirect("{other}view")}),
+    "nodes_of_ssh": ("away", {"nodes": wire(b"SSH-2.0-OpenSSH_9.6\r\n" + bytes(300))}),
+    "nodes_one_byte_a_moment": ("away", {"nodes": wire(b"X", pause=0.02, again=True, first=b"H")}),
+    "nodes_continue_for_ever": ("away", {
+        "nodes": wire(b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.001, again=True)}),
+    "nodes_without_a_length": ("away", {"nodes": wire(ok(b"Connection: close"))}),
+    "view_without_a_length": ("done", {"view": wire(ok(b"Connection: close"), PNG)}),
+    "view_of_bad_chunks": ("away", {"view": wire(BAD_CHUNKS)}),
+    **{
+        f"{part}_of_bad_chunks": ("away", {part: wire(BAD_CHUNKS)})
+        for part in ("nodes", "prompt", "queue", "history")
+    },
+    "view_without_last_chunk": ("failed", {
+        "view": wire(ok(b"Transfer-Encoding: chunked"), b"6c\r\n" + PNG + b"\r\n")}),
+    "view_of_negative_length": ("away", {"view": wire(ok(b"Content-Length: -5"), PNG)}),
+    "view_of_two_lengths": ("away", {
+        "view": wire(ok(b"Content-Length: 108", b"Content-Length: 9"), PNG)}),
+    "view_in_brotli": ("away", {"view": raw(PNG, kind="image/png", Content_Encoding="br")}),
+    "ws_closed_1001": ("done", {"ws": closing(1001)}),
+    "ws_closed_1009": ("done", {"ws": closing(1009, b"too big")}),
+    "ws_closed_4999_escapes": ("done", {"ws": closing(4999, b"\x1b[2J\x1b]0;owned\x07")}),
+    "ws_closed_by_a_bad_code": ("done", {"ws": closing(5, b"\xff\xfe")}),
+    "ws_closed_without_a_code": ("done", {"ws": frames(b"\x88\x00")}),
+    "ws_bad_utf8": ("done", {"ws": frames(b"\x81\x03\xff\xfe\xfd")}),
+    "ws_bad_opcode": ("done", {"ws": frames(b"\x8b\x00", b"\xff\xff")}),
+    "ws_pieces_without_end": ("done", {"ws": frames(b"\x01\x01x", *[b"\x00\x01x"] * 2000)}),
+    "ws_ping_flood": ("done", {"ws": frames(b"\x89\x01x", times=5000)}),
+    "ws_length_of_exabytes": ("done", {"ws": frames(b"\x82\x7f\x7f" + b"\xff" * 7 + b"x")}),
     "ws_403": ("done", {"ws": raw("", 403)}),
     "ws_404": ("done", {"ws": raw("", 404)}),
     "ws_is_a_page": ("done", {"ws": html()}),

@@ -153,10 +153,28 @@ FAMILIES = {
     "cosmos1_v2w": Family("CosmosI2V", COSMOS_1 | {"in_channels": 17}, (16, 8, 8)),
     "wan21_camera": Family("WAN21_Camera", wan(16, 16, "camera"), (16, 4, 8)),
     "wan22_camera": Family("WAN22_Camera", wan(16, 20, "camera_2.2"), (16, 4, 8)),
+    "wan22_s2v": Family("WAN22_S2V", wan(16, 0, "s2v", audio_inject_layers=[0]), (16, 4, 8)),
+    "wan21_humo": Family("WAN21_HuMo", wan(16, 20, "humo"), (16, 4, 8)),
+    "wan22_animate": Family("WAN22_Animate", wan(16, 20, "animate"), (16, 4, 8)),
+    "wan21_scail2": Family("WAN21_SCAIL2", wan(16, 4, "scail2"), (16, 4, 8)),
     "kandinsky5": Family("Kandinsky5", KANDINSKY_5, (16, 4, 8), 32),
     "cogvideox_t2v": Family("CogVideoX_T2V", COGVIDEOX | {"in_channels": 16}, (16, 4, 8)),
     "cogvideox15_i2v": Family("CogVideoX_I2V", COGVIDEOX_15 | {"in_channels": 32}, (16, 4, 8)),
     "cogvideox_i2v": Family("CogVideoX_I2V", COGVIDEOX | {"in_channels": 32}, (16, 4, 8)),
+}
+REFUSED_FAMILIES = {  # and what their refusal says
+    "wan21_fun_control": (Family("WAN21_FunControl2V", wan(16, 32, "i2v"), (16, 4, 8)), "control"),
+    "wan22_fun_control": (Family("WAN21_I2V", wan(16, 36), (16, 4, 8)), "control video or a mask"),
+    "wan21_scail": (Family("WAN21_SCAIL", wan(16, 4, "scail"), (16, 4, 8)), "video or a mask"),
+    "wan21_flow_rvs": (Family("WAN21_FlowRVS", wan(16), (16, 4, 8)), "one video into another"),
+    "hunyuan15_sr": (
+        Family("HunyuanVideo15_SR_Distilled", hunyuan(98, 32, 1), (32, 4, 16), 32),
+        "not for footage alone",
+    ),
+    "cogvideox_inpaint": (
+        Family("CogVideoX_Inpaint", COGVIDEOX_15 | {"in_channels": 48}, (16, 4, 8)),
+        "not for footage alone",
+    ),
 }
 IMAGE_FAMILIES = {
     "cosmos_predict2_t2i": Family("CosmosT2IPredict2", PREDICT2 | {"in_channels": 16}, (16, 4, 8)),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile.tables import LOST, PLANNED, SENTENCE, trial
 from tools.batch.jobs import plan
 from tools.batch.names import MAX_NAME_BYTES, check_name, folder_name
 from tools.batch.rows import read_rows
@@ -214,3 +215,11 @@ def test_planning_tells_how_far_it_is():
     plan(GRAPH, [{"noise.seed": "1..5000"}], "t", shares.append)
     plan(GRAPH, [{"name": f"j{at}"} for at in range(3000)], "t", shares.append)
     assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1 / 3, 2 / 3, 1.0])
+
+
+def test_damaged_tables_are_not_lost():
+    """10,000 by `python -m tests.hostile.tables`; here a few of each kind."""
+    totals = trial(300, seed=1)
+    print(f"damaged tables: {dict(totals)}")
+    assert totals[LOST] == 0
+    assert min(totals[PLANNED], totals[SENTENCE]) >= 10

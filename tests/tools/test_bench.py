@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 import torch
 
-from tools.bench import dit, limits, packing, sampler, training, vae
+from tools.bench import bf16, dit, limits, packing, sampler, stream, training, vae
 from tools.bench.race import Candidate, DifferentError, race, same
 
 
@@ -41,6 +41,17 @@ def test_a_peer_that_disagrees_with_itself_is_no_measure():
     assert not list(done.verdict("ratio", "ours"))
 
 
+def test_a_share_has_its_median_and_quartiles_even_where_the_peer_is_noisy():
+    noisy = timed(1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0)
+    done = race("race", {"peer": noisy, "ours": timed(2.0)}, rounds=3)
+    found = figures(done.share("share", "ours"))
+    ratios = sorted(done.ratios("ours", lambda lap: lap.cpu))
+    assert found["share"] == ratios[1]
+    assert found["share/low"] == sum(ratios[:2]) / 2 and found["share/high"] == sum(ratios[1:]) / 2
+    single = race("race", {"peer": timed(1.0), "ours": timed(2.0)}, rounds=1)
+    assert set(figures(single.share("share", "ours")).values()) == {0.5}
+
+
 def test_every_other_round_runs_in_reverse():
     order = []
     names = ("peer", "ours")
@@ -70,6 +81,14 @@ KEYS = {
     dit: ["dit/forward_vs_wan", "dit/forward/error", "dit/train_vs_wan"],
     vae: ["vae/own_decode_of_peak", "vae/wan_weights_64", "vae/wan_64/decode/error"],
     sampler: ["sampler/vs_diffusers", "sampler/interval_vs_diffusers", "sampler/error"],
+    bf16: [
+        "bf16/dit_vs_fp32",
+        "bf16/decode_vs_fp32",
+        "bf16/dit_vs_wan",
+        "bf16/quality/psnr",
+        "bf16/quality/read_the_same",
+    ],
+    stream: ["stream/speed_64", "stream/speed_native", "stream/speed_64/bf16"],
 }
 
 

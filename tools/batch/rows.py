@@ -37,7 +37,7 @@ def read_rows(path: Path, encoding: str | None = None) -> list[Row]:
     try:
         rows = reader(decoded(read_file(path), name, encoding))
     except (ValueError, csv.Error) as error:
-        raise PlanError(f"cannot read {name}: {error}") from error
+        raise PlanError(f"cannot read {name}: {printable(str(error), 300)}") from error
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise PlanError(f"row {number} of {name} does not set inputs by name")
@@ -75,7 +75,9 @@ def csv_rows(text: str) -> list[Row]:
     if first.strip().strip('"').lower().startswith("sep="):
         separator = first.strip().strip('"')[4:5] or "\t"
         if separator not in SEPARATORS:
-            raise PlanError(f"sep={separator} separates no columns: use a comma, ; or a tab")
+            raise PlanError(
+                f"sep= names {describe(separator)}, which separates no columns: use , ; or a tab"
+            )
         text = rest
     if separator is None:
         header = text.lstrip("\r\n").partition("\n")[0]

@@ -7,7 +7,9 @@ MAX_MESSAGE = 400
 MAX_VALUE = 60
 
 # ASCII, Latin and CJK letters need no look at their category; everything else is looked up
-PLAIN = re.compile(r"[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]*")
+PLAIN = re.compile(
+    r"[\x20-\x7e\u2026\u00a1-\u00ac\u00ae-\u02ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]*"
+)
 UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 

@@ -36,6 +36,9 @@ SUITES = (
     "comfy",
     "streaming",
     "encoding",
+    "bf16",
+    "stream",
+    "served",
 )
 HOURS = ("minute",)  # run only when named
 PACKAGES = ("torch", "diffusers", "numpy", "av")
@@ -50,6 +53,10 @@ AT_LEAST = {
     "training/of_peak": 0.6,
     "training/loop_of_bare": 0.85,
     "training/packed_of_bucketed": 1.0,
+    "bf16/dit_vs_fp32": 1.6,
+    "bf16/decode_vs_fp32": 1.4,
+    "stream/speed_64": 1.0,
+    "stream/speed_native": 1.0,
 }
 AT_MOST = {
     "comfy/vs_script": 1.05,
@@ -61,6 +68,8 @@ AT_MOST = {
     "streaming/wan_slope": 0.15,
     "encoding/1280x720x81/peak": 1900.0,
     "encoding/1920x1080x81/peak": 2300.0,  # half of 4,632; measured: 1,918
+    "served/native": 1.0,
+    "served/demo": 8.0,
     "minute/1920x1080/peak": 3.0,
     "minute/1080x1920/peak": 3.0,
 }

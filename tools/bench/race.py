@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from statistics import median
+from statistics import median, quantiles
 
 import torch
 from torch import Tensor
@@ -61,11 +61,15 @@ class Race:
     candidates: Mapping[str, Candidate]
     laps: dict[str, list[Lap]] = field(default_factory=dict)
 
-    def times_faster(self, candidate: str, by: By) -> float:
-        """The peer's time over that of `candidate`, the median over the rounds."""
+    def ratios(self, candidate: str, by: By) -> list[float]:
+        """The peer's time over that of `candidate`, in each round."""
         peers = zip(self.laps[self.peer], self.laps[AGAIN], strict=True)
         means = [(by(before) + by(after)) / 2 for before, after in peers]
-        return median(mean / by(lap) for mean, lap in zip(means, self.laps[candidate], strict=True))
+        return [mean / by(lap) for mean, lap in zip(means, self.laps[candidate], strict=True)]
+
+    def times_faster(self, candidate: str, by: By) -> float:
+        """The peer's time over that of `candidate`, the median over the rounds."""
+        return median(self.ratios(candidate, by))
 
     def times_faster_at_best(self, candidate: str, by: By) -> float:
         """The best lap of the peer over the best lap of `candidate`."""
@@ -85,6 +89,18 @@ class Race:
         yield Figure(key, usual if (usual > 1) == (best > 1) else 1.0, "x")
         yield Figure(f"{key}/cpu_min", best, "x")
         yield Figure(f"{key}/wall", self.times_faster(candidate, by_wall), "x")
+
+    def share(self, key: str, candidate: str) -> Iterator[Figure]:
+        """The median ratio under `key`, and the quartiles of the rounds, whatever the noise.
+
+        For a candidate that has the peer's work within it: its ratio is compared with a bar far
+        below 1, and the quartiles say how sure that is.
+        """
+        every = sorted(self.ratios(candidate, by_cpu))
+        low, middle, high = quantiles(every, n=4, method="inclusive") if every[1:] else every * 3
+        yield Figure(key, middle, "x")
+        yield Figure(f"{key}/low", low, "x")
+        yield Figure(f"{key}/high", high, "x")
 
     def noise(self, by: By) -> float:
         """The relative difference of the peer's two runs."""

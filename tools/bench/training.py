@@ -4,7 +4,8 @@
   matrices in bfloat16 of the same run. Work is counted as the field does, 6 operations a weight
   and token; `of_peak_counted` has those that torch counts, fewer where a weight serves a clip.
 - `loop_of_bare`: forward and backward alone, over whole steps of the trainer: data, noise,
-  clipping, optimizers and averages. A step has the tokens of a step of the recipe `wide`.
+  clipping, optimizers and averages; the median of the rounds, with its quartiles. A step has the
+  tokens of a step of the recipe `wide`.
 - `packed_of_bucketed`: one packed row of the clips of the toy town, against a batch of each shape;
   beside it `padded_of_bucketed`, all clips as long as the longest, with a mask. Without the
   optimizer, which is the same for all; results are compared in float32.
@@ -117,7 +118,7 @@ def loop(rounds: int, smoke: bool) -> Iterator[Figure]:
 
     done = race("training/loop", {"bare": Candidate(bare), "whole": Candidate(whole)}, rounds)
     yield from done.figures()
-    yield from done.verdict("training/loop_of_bare", "whole")
+    yield from done.share("training/loop_of_bare", "whole")
 
 
 class Nowhere:

@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 
+import comfy.patcher_extension
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
@@ -20,6 +21,8 @@ IMAGE_KEYS = ("concat_latent_image", "noise_concat", "time_dim_replace")
 
 FITTED_IMAGES = ("WAN21", "HunyuanVideo15")
 """Classes whose images must have as many latent frames as the video."""
+
+EASY_CACHE = "easycache"  # the host's key of the wrappers of EasyCache
 
 SOUND_KEYS = ("audio_embed",)  # at a rate of its own
 UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
@@ -57,8 +60,8 @@ def check_footage(
     placed, looped = "noise_mask" in latent, is_loop(latent)
     if placed and footage_scale != 1 and not support.accepts_footage:
         raise ConfigError(
-            f"footage_scale {footage_scale:g}: {type(model).__name__} cannot be shown footage, "
-            "only made to keep it; set footage_scale to 1"
+            f"footage_scale {footage_scale:g}: {type(model).__name__} does not accept footage as "
+            "conditioning, it only preserves it; set footage_scale to 1"
         )
     if (placed or looped) and not keys_of(conds).isdisjoint(IMAGE_KEYS):
         raise ConfigError(
@@ -133,6 +136,20 @@ def check_windows(patcher: ModelPatcher, guides: GuideFrames | None) -> None:
             "context windows and single frames on the canvas: this model takes such a frame beside "
             "its latent, which context windows do not pass on; remove the node of context windows "
             "and set `window` of Sora Guider"
+        )
+
+
+def check_step_cache(patcher: ModelPatcher, plan: TemporalPlan, footage_scale: float) -> None:
+    """ConfigError where the host's EasyCache would reuse a call on other frames of the same step.
+
+    It knows a call by its prompt. LazyCache reuses whole steps, and works.
+    """
+    joint = plan.resumable and not plan.segmented
+    kind = comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
+    if (joint or footage_scale != 1) and patcher.get_wrappers(kind, EASY_CACHE):
+        raise ConfigError(
+            "EasyCache reuses the last call with the same prompt, and here a step is several such "
+            "calls, on other frames or without the footage: use LazyCache, or remove it"
         )
 
 

@@ -44,6 +44,7 @@ from .canvas_checks import (
     check_expert,
     check_footage,
     check_latent,
+    check_step_cache,
     check_timed,
     check_windows,
 )
@@ -114,6 +115,7 @@ class CanvasGuider(Guider):
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides)
+        check_step_cache(self.model_patcher, self.plan, footage_scale)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
@@ -129,7 +131,7 @@ class CanvasGuider(Guider):
         parts += self.plan.summary
         if self.resume and self.plan.resumable and not self.plan.segmented:
             size = prod(self.latent["samples"].shape) * BYTES_PER_VALUE / 1e6
-            parts.append(f"Each prediction, {size:.1f} MB, is kept for a restart until it is done.")
+            parts.append(f"Each prediction, {size:.1f} MB, is cached for a restart until then.")
         return " ".join(parts)
 
     def sample(
@@ -197,10 +199,9 @@ class CanvasGuider(Guider):
         job, uncached, removed = None, "", ""
         if self.resume and self.plan.resumable:
             try:
-                shared = self.shared(sampler, sigmas, stage)
-                job = runner.open_job(jobs_folder(), shared, describe_latent(self.latent))
+                job = runner.open_job(jobs_folder(), self.shared(sampler, sigmas, stage))
             except ConfigError as problem:
-                uncached = f"A restart begins anew: {problem}."
+                uncached = f"A restart starts from the beginning: {problem}."
         whole, messages = runner.run(sample_segment, job, on_segment)
         if job is not None:
             removed = tidy_jobs()
@@ -244,7 +245,10 @@ class CanvasGuider(Guider):
         weights = cond_weights(positive, self.latent)
         prompts = [conds_fingerprint(conds) for conds in by_span(positive)]
         scenes = by_wording(positive, weights)
-        return VideoTask(stage.known, stage.mask, noise, seed, prompts, weights, scenes)
+        description = describe_latent(self.latent)
+        return VideoTask(
+            stage.known, stage.mask, noise, seed, prompts, weights, scenes, description
+        )
 
     def canvas_inputs(
         self, stage: SigmaStage, layout: SoundLayout | None, video: VideoTask

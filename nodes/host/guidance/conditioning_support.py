@@ -41,21 +41,23 @@ TWO_TASKS = "CosmosPredict2"  # one class for text to image and for image to vid
 RESTORERS = ("SeedVR2",)  # their conditioning is a whole video beside the latent
 
 SUPPORT_BY_LEVEL = {
-    "token": "Footage is shown clean, at a noise level of its own for each token.",
-    "frame": "One noise level a latent frame: footage that fills a frame is shown clean; other "
-    "footage is kept, but shown as noisy as the rest.",
-    "one": "One noise level: footage is kept, but shown as noisy as the rest, so joins may be "
-    "rough, and footage_scale must be 1.",
+    "token": "The model receives footage clean, with a noise level for each token.",
+    "frame": "One noise level for each latent frame: the model receives footage that fills a frame "
+    "clean; other footage is preserved, but as noisy as the rest for the model.",
+    "one": "One noise level: footage is preserved, but as noisy as the rest for the model, so "
+    "joins may be rough, and footage_scale must be 1.",
 }
 SUPPORT_BY_CHANNELS = (
-    "Footage is shown in the channels this model has for it; footage of a firmness below 1 is not, "
-    "and held as noisy as the rest."
+    "The model receives footage in channels of its own; footage of a firmness below 1 is not in "
+    "them, and as noisy as the rest."
 )
 SUPPORT_BY_CONTEXT = (
-    "Footage is shown in VACE's own context and mask; footage of a firmness below 1 is not, and "
-    "held as noisy as the rest."
+    "The model receives footage in VACE's own context and mask; footage of a firmness below 1 is "
+    "not in them, and as noisy as the rest."
 )
-SUPPORT_BY_MASK = "Footage that fills a latent frame is shown clean; other footage is merely kept."
+SUPPORT_BY_MASK = (
+    "The model receives footage that fills a latent frame clean; other footage is only preserved."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
         )
     if images:
         raise ConfigError(
-            f"{kind} does not paint videos: connect a video model, or leave `latent` of Sora "
+            f"{kind} does not generate videos: connect a video model, or leave `latent` of Sora "
             "Guider unconnected"
         )
     if not adds_noise(model):

@@ -79,12 +79,12 @@ def pixel_footage(latent: LatentDict) -> PixelFootage | None:
 def with_placed_latents(pixels: PixelFootage, encoded: CanvasLatent) -> PixelFootage:
     """`pixels` with the cells of latents on the canvas, whose pixels are unknown."""
     known, mask = encoded.known, encoded.mask
-    unseen = (mask == 0) & (pixels.openness.amin(1, keepdim=True) > 0)
-    if not bool(unseen.any()):
+    without_pixels = (mask == 0) & (pixels.openness.amin(1, keepdim=True) > 0)
+    if not bool(without_pixels.any()):
         return pixels
     nothing = torch.ones_like(mask)
     whole = slice(0, known.shape[2])
-    marked = torch.where(unseen, 0.0, nothing)
+    marked = torch.where(without_pixels, 0.0, nothing)
     return pixels.of_segment(whole, known, marked, nothing)
 
 

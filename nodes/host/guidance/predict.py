@@ -21,7 +21,7 @@ from ....sora_core.sampling.guidance import (
     guidance_weights,
 )
 from ....sora_core.sampling.inpaint import SamplingMask, model_view
-from ....sora_core.sampling.prompt_spans import blend_denoisers, weights_at
+from ....sora_core.sampling.prompt_spans import blend_predictions, counting_prompts, weights_at
 from ....sora_core.sampling.samplers import Sigma
 from ....sora_core.shapes import Latent
 from ..conditioning import Conds, by_span, merged_cond
@@ -213,7 +213,7 @@ class GuidedCall:
 
         def predictions(arguments: HostArguments) -> list[Latent]:
             positive, opposed = arguments["conds"]
-            counting = [i for i, row in enumerate(weights) if bool(row.any())]
+            counting = counting_prompts(weights)
             spoken = [conds for i, conds in enumerate(by_span(positive)) if i in counting]
             ours = isinstance(self.model, HostModel)
             whole = merged_cond(spoken, weights[counting]) if ours else None
@@ -221,9 +221,7 @@ class GuidedCall:
                 return self.batch([whole, opposed], x_host, inputs)
             *prompted, away = self.batch([*spoken, opposed], x_host, inputs)
             parts = [inputs.from_host(part) for part in prompted]
-            prompts = [lambda *_, part=part: part for part in parts]
-            blended = blend_denoisers(prompts, weights[counting])(0)(x, sigma)
-            return [inputs.for_host(blended), away]
+            return [inputs.for_host(blend_predictions(parts, weights[counting])), away]
 
         def combined(arguments: HostArguments) -> Latent:
             cond, uncond = arguments["cond_denoised"], arguments["uncond_denoised"]

@@ -28,7 +28,6 @@ LTX_TIME = 8  # frames of a latent frame, where nothing says how many
 LATENT_SHAPES = "latent_shapes"  # in the inputs of a model: the sizes of packed streams
 
 Packed = Float[Tensor, "b 1 n"]
-SoundStream = Float[Tensor, "b a u f"]
 SoundMask = Float[Tensor, "b 1 u f"]
 Joint = Float[Tensor, "b c t n 1"]
 

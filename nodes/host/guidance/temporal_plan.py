@@ -79,7 +79,7 @@ def frames_at_once(
         encoded = canvas_latent_of(latent)
         if encoded is None:
             raise ConfigError(
-                f"window of {seconds:g} seconds, and a latent that no canvas made: set it to 0, or "
+                f"window of {seconds:g} seconds, and a latent without a canvas: set it to 0, or "
                 "use Sora Encode Canvas"
             )
         count = max(1, round(seconds * encoded.canvas.fps))

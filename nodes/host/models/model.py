@@ -3,6 +3,7 @@
 Axes: b batch, c channels, t frames, y rows, x columns, l text tokens, e text width.
 """
 
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,11 @@ from ....sora_core.checkpoints.checkpoint import (
 )
 from ....sora_core.checkpoints.safetensors_io import load_into, read_tensors
 from ....sora_core.errors import PromptError
+from ....sora_core.models.precision import sample_in_bfloat16
 from ....sora_core.pipeline.denoiser import BATCHED_TOKENS
 from ....sora_core.sampling.inpaint import mask_by_frame
 from ....sora_core.shapes import COMPRESSION, Latent
+from .precision import chosen_dtype
 from .transformer import HostDiT
 
 PREVIEW_SIDE = 128  # pixels; latents are too small to look at
@@ -194,22 +197,31 @@ class HostConfig(comfy.supported_models_base.BASE):
 
 
 def load_model(
-    path: Path, bundle: CheckpointConfig, disable_dynamic: bool = False
+    path: Path,
+    bundle: CheckpointConfig,
+    disable_dynamic: bool = False,
+    *,
+    weight_dtype: str = "default",
 ) -> comfy.model_patcher.ModelPatcher:
     """A MODEL: the transformer of the file at `path`, ready for any sampler of the host.
 
     `disable_dynamic` asks a newer host for weights that stay whole, as training needs them.
+    `weight_dtype` is one of `WEIGHT_DTYPES`.
     """
     config = HostConfig(path, bundle)
     load_device, offload_device = devices.get_torch_device(), devices.unet_offload_device()
     supported = config.supported_inference_dtypes
-    dtype = devices.unet_dtype(load_device, supported_dtypes=supported)
+    chosen = chosen_dtype(weight_dtype, load_device)
+    dtype = chosen.whole or devices.unet_dtype(load_device, supported_dtypes=supported)
     config.set_inference_dtype(dtype, devices.unet_manual_cast(dtype, load_device, supported))
     model = config.get_model({}, device=offload_device)
     load_into(model.diffusion_model, path, TRANSFORMER_PREFIX)
     model.requires_grad_(False)
+    if chosen.products:
+        sample_in_bfloat16(model.diffusion_model)
     result: Any = patcher(model, load_device, offload_device, disable_dynamic)
-    result.cached_patcher_init = (load_model, (path, bundle))  # newer hosts load it again from here
+    again = partial(load_model, weight_dtype=weight_dtype)
+    result.cached_patcher_init = (again, (path, bundle))  # newer hosts load it again from here
     return result
 
 

@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ....sora_core.models.dit import DiT, DiTConfig
+from ....sora_core.models.half_layers import attention
 from ....sora_core.models.layers import Layers
 from ....sora_core.models.metric import USUAL_FPS
 from ....sora_core.sampling.inpaint import mask_by_frame
 from ....sora_core.shapes import Latent
 
 TIMESTEPS = 1000  # the host's timestep at sigma 1
+ATTENTION_OVERRIDE = "optimized_attention_override"  # the host's key
 
 TransformerOptions = dict[str, Any]
 """The host's transformer options: patches, wrappers and the state of sampling."""
@@ -154,7 +156,12 @@ def first_frames(frames: int, device: torch.device, options: TransformerOptions)
 def host_attention(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, options: TransformerOptions
 ) -> Tensor:
-    """The attention backend that the user chose; all of them accept additive masks."""
+    """The attention backend that the user chose; all of them accept additive masks.
+
+    In bfloat16 on a CPU it is ours, unless the user overrides it: no backend has one that is fast.
+    """
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu" and ATTENTION_OVERRIDE not in options:
+        return attention(q, k, v, mask)
     if mask is not None:
         if mask.dtype == torch.bool:
             mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -torch.inf)

@@ -17,8 +17,10 @@ from ....sora_core.checkpoints.safetensors_io import load_into
 from ....sora_core.errors import ConfigError
 from ....sora_core.models.autoencoder import BLOCK_PLACES, MERGE, PIXEL_PATCH, Autoencoder
 from ....sora_core.models.chunked_codec import decode_chunks, encode_chunks
+from ....sora_core.models.precision import decode_in_bfloat16
 from ....sora_core.shapes import COMPRESSION, Compression, Latent, Video
 from .model import patcher
+from .precision import chosen_dtype
 from .transformer import HostLayers
 
 VAE = comfy.sd.VAE
@@ -50,7 +52,7 @@ def interruptible(chunks: Iterator[Tensor]) -> Iterator[Tensor]:
 class HostVAE(comfy.sd.VAE):
     """The autoencoder with the attributes and methods that the host's VAE nodes use."""
 
-    def __init__(self, autoencoder: HostAutoencoder) -> None:
+    def __init__(self, autoencoder: HostAutoencoder, weight_dtype: str = "default") -> None:
         with quiet_log():
             super().__init__(sd={})  # sets what this version of the host expects, and stops
         steps = (COMPRESSION.time, COMPRESSION.rows, COMPRESSION.columns)
@@ -86,8 +88,11 @@ class HostVAE(comfy.sd.VAE):
         )
         self.device = devices.vae_device()
         self.output_device = devices.intermediate_device()
-        self.vae_dtype = devices.vae_dtype(self.device, self.working_dtypes)
+        chosen = chosen_dtype(weight_dtype, self.device)
+        self.vae_dtype = chosen.whole or devices.vae_dtype(self.device, self.working_dtypes)
         self.first_stage_model = autoencoder.to(self.vae_dtype).eval()
+        if chosen.products:
+            decode_in_bfloat16(autoencoder)
         self.patcher = patcher(autoencoder, self.device, devices.vae_offload_device())
         self.model_size()
 
@@ -114,14 +119,14 @@ def to_image_in_place(video: Tensor) -> Tensor:
     return video.add_(1).div_(2).clamp_(0, 1)  # some hosts use the result, some the argument
 
 
-def load_vae(path: Path, bundle: CheckpointConfig) -> HostVAE:
-    """A VAE: the autoencoder of the file at `path`."""
+def load_vae(path: Path, bundle: CheckpointConfig, weight_dtype: str = "default") -> HostVAE:
+    """A VAE: the autoencoder of the file at `path`. `weight_dtype` is one of `WEIGHT_DTYPES`."""
     meta = torch.device("meta")
     layers = HostLayers.from_operations(comfy.ops.disable_weight_init, torch.float32, meta)
     with meta:
         autoencoder = HostAutoencoder(bundle.autoencoder, layers)
     load_into(autoencoder, path, AUTOENCODER_PREFIX)
-    return HostVAE(autoencoder.requires_grad_(False))
+    return HostVAE(autoencoder.requires_grad_(False), weight_dtype)
 
 
 def compression(vae: VAE) -> Compression:

@@ -37,7 +37,7 @@ def foreign_code(name: str, kind: str) -> Iterator[None]:
     except FOREIGN_ERRORS as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:90]
         raise MediaError(
-            f"{name}: the {kind} fails ({reason}): check the node that made it"
+            f"{name}: the {kind} fails ({reason}): check the node that it comes from"
         ) from error
 
 

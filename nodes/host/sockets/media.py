@@ -63,7 +63,7 @@ def video_in_memory(name: str, video: Input.Video) -> Input.Video:
     if not isinstance(components, Types.VideoComponents):
         raise MediaError(
             f"{name}: the VIDEO returns {type_name(components)} in place of components: check the "
-            "node that made it"
+            "node that it comes from"
         )
     images = checked_image(name, components.images)
     rate = checked_frame_rate(name, components.frame_rate)

@@ -19,7 +19,7 @@ from .foreign import foreign_code
 MAX_MAGNITUDE = 1e6  # of latents and sigmas: float16 ends at 65504, sigmas of the host below 1e4
 MASK_RANGE = (-0.5, 1.5)  # masks are in [0, 1]; a cubic resize overshoots a little
 REDUCED_TOGETHER = 2**24  # values: a view is copied in parts of this size and reduced
-NAN_FIX = "look at the node that made it; half precision may overflow there"
+NAN_FIX = "look at the node that it comes from; half precision may overflow there"
 
 
 def type_name(value: object) -> str:

@@ -8,10 +8,11 @@ import torch
 
 from ....sora_core.canvas.canvas_latent import SeamJoin
 from ....sora_core.models.chunked_codec import decode_chunks, decode_ring, frame_range
-from ....sora_core.seams.colour_fade import ColourFade, fade_colours
+from ....sora_core.seams.colour_fade import ColourFade, colour_fades, fade_colours
 from ....sora_core.seams.morph import decode_joined
 from ....sora_core.shapes import Latent, Mask, Video
 from ..models.vae import VAE, HostVAE, compression, interruptible
+from .sampled_latent import SampledLatent
 from .temporal_tiling import TILE, decoded_at_once, decoded_in_tiles
 from .wan_streaming import decode_streaming, decodes_streaming
 
@@ -125,6 +126,14 @@ class VideoDecoding:
         )
 
 
-def decode_video(vae: VAE, latent: Latent, *, ring: bool = False) -> Iterator[Video]:
-    """The video of `latent` in [-1, 1], in chunks."""
-    return iter(VideoDecoding(vae, latent, ring=ring))
+def decode_sampled(vae: VAE, sampled: SampledLatent, smooth_joins: bool) -> VideoDecoding:
+    """The decoding of `sampled`; with `smooth_joins`, frames beside its footage are changed."""
+    encoded, mask, fades = sampled.encoded, sampled.mask, ()
+    ring = encoded is not None and encoded.canvas.ring
+    if not smooth_joins:
+        return VideoDecoding(vae, sampled.samples, ring=ring, mask=mask)
+    if encoded is not None and mask is not None:
+        fades = colour_fades(encoded.canvas, mask, encoded.compression)
+    return VideoDecoding(
+        vae, sampled.samples, ring=ring, joins=sampled.joins, fades=fades, mask=mask
+    )

@@ -1,5 +1,6 @@
 """`measure world`: every ruler on true clips, the same through the autoencoder, and generated."""
 
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ import torch
 
 from ...pipeline.generate import MODELS, SHIPPED, load
 from ...world.sheet import contact_sheet
+from ..report import write_json
 from .clips import Clips, Look
 from .free import SCENE_READER
 from .plan import FULL, QUICK, RULERS, chosen_rulers
@@ -35,7 +37,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
-    """The rows of every requested ruler, in the order of the plan."""
+    """The rows of every requested ruler, in the order of the plan.
+
+    `--json` is written after each of them, so that a run that was stopped leaves what it has.
+    """
     plan = QUICK if args.quick else FULL
     if args.clips is not None:
         plan = replace(plan, clips=args.clips)
@@ -48,9 +53,11 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Row]:
     clips = Clips(load(args.model), world, steps=args.steps, progress=progress)
     rows = []
     for name in names:
-        clips.ruler = name
+        clips.ruler, began = name, time.process_time()
         rows += RULERS[name](clips, plan)
-        progress(f"{name}: {rows[-1]}")
+        progress(f"{name}: {time.process_time() - began:.0f} s of processor")
+        if args.json:
+            write_json([figure for row in rows for figure in row.figures], args.json)
     if args.sheets:
         write_sheets(clips.looks, args.sheets)
     return rows

@@ -7,6 +7,7 @@ over cells of 8 x 8 pixels and 4 frames.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from torch.nn.functional import avg_pool3d
 
 from ...shapes import Frames
 from .clips import Clips
-from .row import RESAMPLES, Row
+from .row import Row
+
+Cells = Float[Tensor, "n c"]
+"""The features of the cells of one clip."""
 
 LATENT_CELL = (4, 8, 8)
-CELLS = 96  # of each clip, drawn with a fixed seed
 SCALE = 1000  # the distance is small; this is its unit
 FAINT = 0.02  # five levels of 255: fainter texture is coding noise, which true clips do not have
 DISTANCE_KINDS = ("bounce", "fall", "roll", "orbit", "still")
@@ -42,40 +45,70 @@ def features(frames: Frames) -> Float[Tensor, "n c"]:
     return torch.cat([found, means.T], dim=1)
 
 
-def mmd(one: Float[Tensor, "n c"], other: Float[Tensor, "m c"]) -> float:
-    """The unbiased squared distance of two sets of cells, with the kernel (x y / c + 1)^3."""
-    width = one.shape[1]
+@dataclass(frozen=True, slots=True)
+class PairedKernel:
+    """The mean kernel of the cells of each pair of clips: within two sets, and across.
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / width + 1) ** 3
+    Clip i of one set and clip i of the other have the same scene, so such pairs do not count.
+    """
 
-    within = [k.sum() - k.diagonal().sum() for k in (kernel(one, one), kernel(other, other))]
-    counts = [len(one) * (len(one) - 1), len(other) * (len(other) - 1)]
-    return (within[0] / counts[0] + within[1] / counts[1] - 2 * kernel(one, other).mean()).item()
+    one: Float[Tensor, "k k"]
+    other: Float[Tensor, "k k"]
+    across: Float[Tensor, "k k"]
+
+    def mmd(self, left_out: int | None = None) -> float:
+        """The unbiased squared distance of both sets, in thousandths (Gretton et al. 2012, lemma
+        6); without the clips number `left_out`, if any."""
+        some = [i for i in range(len(self.across)) if i != left_out]
+        pairs = (self.one + self.other - self.across - self.across.T)[some][:, some]
+        return SCALE * float((pairs.sum() - pairs.trace()) / (len(some) * (len(some) - 1)))
+
+    @property
+    def error(self) -> float:
+        """The standard error of `mmd`, by the jackknife over clips; nan for fewer than three."""
+        n = len(self.across)
+        if n < 3:
+            return float("nan")
+        values = np.array([self.mmd(i) for i in range(n)])
+        return float(np.sqrt((n - 1) / n * ((values - values.mean()) ** 2).sum()))
+
+
+def paired_kernel(one: Float[Tensor, "k n c"], other: Float[Tensor, "k n c"]) -> PairedKernel:
+    """The kernel (x y / c + 1)^3 of the cells of two sets of the same scenes, averaged by clip."""
+    width = one.shape[2]
+
+    def means(a: Tensor, b: Tensor) -> Float[Tensor, "k k"]:
+        rows = []
+        for clip in a:
+            k = clip @ b.flatten(0, 1).T / width + 1
+            rows.append((k * k * k).mean(0).view(len(b), -1).double().mean(1))
+        return torch.stack(rows)
+
+    return PairedKernel(means(one, one), means(other, other), means(one, other))
+
+
+def compared(clips: Sequence[Cells], reference: Sequence[Cells]) -> PairedKernel:
+    """The kernel of clips and their reference, in units of the spread of the reference's cells."""
+    cells, known = torch.stack(list(clips)), torch.stack(list(reference))
+    mean, spread = known.mean((0, 1)), known.flatten(0, 1).std(0).clamp(min=1e-3)
+    return paired_kernel((cells - mean) / spread, (known - mean) / spread)
 
 
 def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
-    """The distance of two sets of clips, in thousandths."""
-    cells = torch.cat([_some(features(frames), first=True) for frames in clips])
-    known = torch.cat([_some(features(frames), first=False) for frames in reference])
-    mean, spread = known.mean(0), known.std(0).clamp(min=1e-3)
-    return SCALE * mmd((cells - mean) / spread, (known - mean) / spread)
+    """The distance of clips from the true ones of the same scenes, in thousandths."""
+    return compared([features(f) for f in clips], [features(f) for f in reference]).mmd()
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`distance`: to the true clips of the same captions, so that both sets have the same scenes.
 
-    The true row compares other cells of the same clips. The interval is over clips."""
+    That of the true clips is 0 by definition. The interval is two standard errors."""
     samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
-    known = [s.clip.frames for s in samples]
-    result = [clips.generated(s) for s in samples]
-    rng = np.random.Generator(np.random.PCG64(0))
-    draws = [rng.integers(len(result), size=len(result)) for _ in range(RESAMPLES // 100)]
-    spread = np.std([distance([result[i] for i in d], [known[i] for i in d]) for d in draws])
-    limit = distance([clips.limit(s) for s in samples], known)
-    value, half = distance(result, known), 2 * float(spread)
-    true = distance(known, known)
-    return [Row("distance", true, limit, value, len(result), value - half, value + half)]
+    known = [features(s.clip.frames) for s in samples]
+    limit = compared([features(clips.limit(s)) for s in samples], known).mmd()
+    result = compared([features(clips.generated(s)) for s in samples], known)
+    value, half = result.mmd(), 2 * result.error
+    return [Row("distance", 0.0, limit, value, len(samples), value - half, value + half)]
 
 
 def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y x"]:
@@ -87,9 +120,3 @@ def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y 
 def _cells(planes: Float[Tensor, "c t y x"], scale: int) -> Float[Tensor, "c n"]:
     t, y, x = LATENT_CELL
     return avg_pool3d(planes, (t, y // scale, x // scale)).flatten(1)
-
-
-def _some(cells: Float[Tensor, "n c"], first: bool) -> Float[Tensor, "m c"]:
-    order = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0))
-    count = min(CELLS, len(cells) // 2)
-    return cells[order[:count] if first else order[-count:]]

@@ -8,8 +8,10 @@ import torch
 from ...checkpoints.safetensors_io import load_into, read_header
 from ...errors import WeightsError
 from ...models.scene_reader import READER_FORMAT, SceneReader, SceneReaderConfig
-from ...pipeline.generate import MODELS
+from ...pipeline.generate import MODELS, SHIPPED
 from ...prompts.expansion import expand, read_language
+from ...prompts.unknown import unknown_words
+from ...prompts.vocabulary import World, read_world
 from .clips import FPS, SIZE, Clips, exact_canvas
 from .free_prompts import GROUPS, FreePrompt, free_prompts
 from .holds import holds
@@ -45,10 +47,12 @@ def first_of_groups(per_group: int) -> list[FreePrompt]:
 
 
 def rows(clips: Clips, per_group: int, own: int, reader: SceneReader | None = None) -> list[Row]:
-    """`free/raw`, `free/expanded`, `free/GROUP` (of raw prompts) and `free/reader`.
+    """`free/raw`, `free/expanded`, `free/GROUP` (of raw prompts), `free/said` and `free/reader`.
 
-    `free/reader` is the reader's own accuracy: the share of true clips, as rendered and through the
-    autoencoder, all of whose facts it finds."""
+    `free/said` is the share of the prompts beyond the world whose strange words are all reported to
+    the user, which the pack does for the shipped model alone. `free/reader` is the reader's own
+    accuracy: the share of true clips, as rendered and through the autoencoder, all of whose facts
+    it finds."""
     reader = reader or load_scene_reader()
     prompts, language = first_of_groups(per_group), read_language()
 
@@ -67,7 +71,21 @@ def rows(clips: Clips, per_group: int, own: int, reader: SceneReader | None = No
     for group in GROUPS:
         right = [r for r, prompt in zip(raw, prompts, strict=True) if prompt.group == group]
         found.append(share_row(f"free/{group}", [], [], right))
+    if clips.pipeline.config.name == Path(SHIPPED).stem:
+        world = read_world()
+        beyond = [prompt for prompt in free_prompts() if not prompt.shows]
+        found.append(share_row("free/said", [], [], [reported(p, world) for p in beyond]))
     return found
+
+
+def reported(prompt: FreePrompt, world: World) -> bool:
+    """Whether the note on unknown words has one of every phrase that the world cannot show."""
+    named = {word.lower() for word in unknown_words(prompt.prompt, world)}
+    return all(any(part in phrase.lower() for part in _stems(named)) for phrase in prompt.cannot)
+
+
+def _stems(named: set[str]) -> set[str]:
+    return {word.removesuffix("'s") for word in named}
 
 
 def _own_accuracy(clips: Clips, count: int, reader: SceneReader) -> Row:

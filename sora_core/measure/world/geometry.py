@@ -24,6 +24,7 @@ from .tracker import matte_of
 from .worlds import CameraTrack, camera_of
 
 PACES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
+PACE_TOLERANCE = 0.16
 WARPED_FRAMES = (4, 8, 12, 16)  # frames to which the first one is warped
 FARTHEST_FLOOR = 14.0  # world units; beyond, the floor is fog and less than a pixel a tile
 FEWEST = 60  # floor pixels in common, else the frame does not count
@@ -50,6 +51,11 @@ def carried(clips: Clips, sample: Sample, frames: Frames) -> Carried:
         if scores and (mean := float(np.mean(scores))) > best.correlation:
             best = Carried(mean, pace)
     return best
+
+
+def right_pace(found: Carried) -> bool:
+    """Whether the best pace is the true one, or one of its neighbours."""
+    return abs(found.pace - 1) <= PACE_TOLERANCE
 
 
 def floor_points(
@@ -95,7 +101,8 @@ def _match(
 def rows(
     clips: Clips, count: int, calibration: int, kinds: Sequence[str] = CAMERA_KINDS
 ) -> list[Row]:
-    """`geometry/CAMERA` (mean correlation), `_within` (the limit's range), `_pace` (best)."""
+    """`geometry/CAMERA`: the mean correlation; `_within`: the share in the limit's range; `_pace`:
+    the share whose best pace is the true one, or next to it."""
     found = []
     for kind in kinds:
 
@@ -113,6 +120,6 @@ def rows(
         found += [
             mean_row(name, *([c.correlation for c in side] for side in sides)),
             share_row(f"{name}_within", *([c.correlation >= bar for c in side] for side in sides)),
-            mean_row(f"{name}_pace", *([c.pace for c in side] for side in sides)),
+            share_row(f"{name}_pace", *([right_pace(c) for c in side] for side in sides)),
         ]
     return found

@@ -20,18 +20,23 @@ from .tracker import Track, overlap, tint_of, track
 
 WHOLE_SHARE, GONE_SHARE = 0.6, 0.35  # of its first area: in view, and out of view
 ENTIRE = 0.94  # of its largest area: no part is hidden
+LEAST_PART = 0.3  # of its area: a smaller visible part has no outline to speak of
 DOUBLED = 2  # frames with a second thing of its size
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
     """The returned thing against the one that left: relative area, overlap of outlines, hue in
-    degrees, and distance from its expected place in its own radii."""
+    degrees, and distance from its expected place in its own radii.
+
+    `cut` is the least overlap, while a part is hidden, of the visible part with the whole outline
+    cut by an upright edge: less than 1 where the thing bends at the wall."""
 
     area: float
     outline: float
     hue: float
     place: float
+    cut: float
     doubled: bool
 
 
@@ -52,6 +57,7 @@ def returned(sample: Sample, frames: Frames) -> Return | None:
         _overlap_of_two(_median_outline(found, before), _median_outline(found, after)),
         abs((hues[0] - hues[1] + 180) % 360 - 180),
         _astray(found, sample, before, after) / radius,
+        _cut_overlap(found, before, after) if sample.shot.kind == "hide" else 1.0,
         int((found.pieces > 1).sum()) >= DOUBLED,
     )
 
@@ -76,13 +82,13 @@ def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> li
     `_returns`: how many come into view again."""
     sample = clips.samples(kind, calibration, CALIBRATION_SCENE)
     usual = [r for s in sample if (r := returned(s, clips.limit(s))) is not None]
-    share = OUTSIDE_SHARE / 4
+    share = OUTSIDE_SHARE / 5
     low, high = np.quantile([r.area for r in usual], [share / 2, 1 - share / 2])
-    outline = np.quantile([r.outline for r in usual], share)
+    outline, cut = (np.quantile([getattr(r, f) for r in usual], share) for f in ("outline", "cut"))
     hue, place = (np.quantile([getattr(r, f) for r in usual], 1 - share) for f in ("hue", "place"))
 
     def same(r: Return) -> bool:
-        fits = low <= r.area <= high and r.outline >= outline
+        fits = low <= r.area <= high and r.outline >= outline and r.cut >= cut
         return bool(fits and r.hue <= hue and r.place <= place and not r.doubled)
 
     trio = read_all(clips, clips.samples(kind, count), returned)
@@ -109,6 +115,27 @@ def _median_outline(found: Track, at: ndarray) -> Tensor:
 
 def _overlap_of_two(one: Tensor, other: Tensor) -> float:
     return overlap(one[None], other[None])[0].item()
+
+
+def _cut_overlap(found: Track, before: Float[ndarray, "n"], after: Float[ndarray, "m"]) -> float:
+    """The least overlap of a visible part with the outline cut by an edge; 1 if none is hidden."""
+    whole = np.concatenate([before, after])
+    share = found.area / np.median(found.area[before])
+    partial = np.flatnonzero((share > LEAST_PART) & (share < ENTIRE) & found.inside)
+    partial = partial[(partial > before[0]) & (partial < after[-1])]
+    if not len(partial):
+        return 1.0
+    path = [np.polyval(np.polyfit(whole, v[whole], 1), partial) for v in (found.x, found.y)]
+    outline = _median_outline(found, before).float()
+    parts = (centre(found.matte[partial], *path) > 0.5).float()
+    return float(min(cut_overlap(part, outline) for part in parts))
+
+
+def cut_overlap(part: Float[Tensor, "y x"], outline: Float[Tensor, "y x"]) -> float:
+    """The overlap of `part` with the left or the right of `outline`, cut at the best column."""
+    both, area = ((part * outline).sum(0).cumsum(0), outline.sum(0).cumsum(0))
+    sides = ((both, area), (both[-1] - both, area[-1] - area))
+    return max(float((b / (part.sum() + a - b).clamp(min=1)).max()) for b, a in sides)
 
 
 def _astray(

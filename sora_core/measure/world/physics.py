@@ -86,12 +86,13 @@ def fit_roll(sample: Sample, frames: Frames) -> Laws:
 
 
 def fit_collision(sample: Sample, frames: Frames) -> Laws:
-    """The first stops at contact, the second moves off: speed, share transferred, misfits."""
+    """The first stops at contact, the second moves off: speed, share transferred, misfits, and
+    vertical jitter and area of the less steady of the two."""
     hitter, target = (track(frames, tint) for tint in sample.tints[:2])
     both = hitter.inside & target.inside
     at = np.flatnonzero(both).astype(float)
     if len(at) < FIT_FRAMES:
-        return _unfit("speed transfer residual struck creep early")
+        return _unfit("speed transfer residual struck creep early jitter area")
     first, second = hitter.x[both], target.x[both]
     times = np.linspace(at[2], at[-2], 121)
     before, after = np.minimum(at, times[:, None]), np.maximum(at - times[:, None], 0)
@@ -106,6 +107,8 @@ def fit_collision(sample: Sample, frames: Frames) -> Laws:
         "struck": two[best],
         "creep": _speed(at[late], first[late]),
         "early": float(second[early].std()) if early.any() else 0.0,
+        "jitter": max(_jitter(at, thing.y[both]) for thing in (hitter, target)),
+        "area": max(_variation(thing.area[both]) for thing in (hitter, target)),
     }
 
 

@@ -34,25 +34,32 @@ LONG_FPS = 8
 
 @dataclass(frozen=True, slots=True)
 class RulerPlan:
-    """`clips` of each kind, `calibration` true ones that set bars and ranges, and long `frames`."""
+    """`clips` of each kind, `calibration` true ones that set bars and ranges, `prompts` of each
+    group of free prompts, and the `frames` of long videos."""
 
     clips: int
     calibration: int
+    prompts: int
     frames: int = LONG_SECONDS * LONG_FPS
 
     def __post_init__(self) -> None:
         if not 2 <= self.clips <= 1000:
             raise ConfigError(f"{self.clips} clips: choose from 2 to 1000")
 
+    @property
+    def long(self) -> int:
+        """The number of long videos."""
+        return self.some(LONG_SHARE, FEWEST_LONG)
+
     def some(self, share: float, least: int = 2) -> int:
         """A `share` of the clips, `least` at least: for rulers whose clips take long."""
         return max(least, round(share * self.clips))
 
 
-PER_GROUP = 1.3  # free prompts of each group for each clip of a kind: all of them if 24
+LONG_SHARE, FEWEST_LONG = 0.25, 3  # of the clips are long videos; one alone has no interval
 COUNTED = (("bounce", "pair", "collide"), ("bounce", "pair", "several"))
 
-FULL, QUICK = RulerPlan(24, 60), RulerPlan(10, 40, 16 * LONG_FPS)
+FULL, QUICK = RulerPlan(24, 60, 40), RulerPlan(10, 40, 4, 16 * LONG_FPS)
 
 Ruler = Callable[[Clips, RulerPlan], list[Row]]
 
@@ -69,19 +76,19 @@ RULERS: Mapping[str, Ruler] = {
     "identity": lambda c, p: identity.rows(c, p.clips, p.calibration),
     "count": lambda c, p: [
         *count.rows(c, p.clips, COUNTED["several" in c.world.kinds], "clip", SIZE),
-        *count.rows(c, p.some(0.1, 1), ("bounce",), "minute", Size(64, 64, p.frames)),
+        *count.rows(c, p.long, ("bounce", "pair"), "minute", Size(64, 64, p.frames)),
     ],
     "rate": lambda c, p: rate.rows(c, p.some(0.4, 4), p.calibration // 2),
     "size": lambda c, p: size.rows(c, p.some(0.4, 4)),
     "loop": lambda c, p: loop.rows(c, p.some(0.5)),
     "connect": lambda c, p: connect.rows(c, p.some(0.5)),
-    "guidance": lambda c, p: guidance.rows(c, p.some(0.3)),
+    "guidance": lambda c, p: guidance.rows(c, p.some(0.5)),
     "edit": lambda c, p: edit.rows(c, p.some(0.5)),
     "shot": lambda c, p: shot.rows(c, p.some(0.3)),
     "distance": lambda c, p: distance.rows(c, p.clips),
     "diversity": lambda c, p: diversity.rows(c, p.clips),
-    "free": lambda c, p: free.rows(c, p.some(PER_GROUP), 4 * p.clips),
-    "drift": lambda c, p: drift.rows(c, p.some(0.1, 1), Size(64, 64, p.frames)),
+    "free": lambda c, p: free.rows(c, p.prompts, 4 * p.clips),
+    "drift": lambda c, p: drift.rows(c, p.long, Size(64, 64, p.frames)),
 }
 
 

@@ -7,25 +7,45 @@ import torch
 from torch import nn
 
 from ...checkpoints.checkpoint import load_transformer, read_config
+from ...checkpoints.text_file import load_text
 from ...errors import ConfigError
+from ...models.dit import DiT
 from ..averages import Averages
 from ..distributed import Ranks
 from ..parallel import FSDP, TorchRanks, parallelised, shard
+from .export import new_transformer
 from .lora import add_lora
 from .objective import FlowObjective, compile_blocks, recompute_blocks
 from .settings import OwnSettings
+from .text_objective import TextObjective
 
 Objective = TypeVar("Objective", bound=nn.Module)
 
 
 def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
-    """The transformer of the model file `start`, with all weights trained or a new LoRA."""
-    dit = load_transformer(start, read_config(start)).train()
+    """The transformer of the model file `start`, or a new one, with all weights trained or a new
+    LoRA."""
+    config = read_config(start)
+    if settings.fresh is not None:
+        torch.manual_seed(settings.seed)
+        dit = DiT(new_transformer(config.transformer, settings)).train()
+        dit.init_weights()
+    else:
+        dit = load_transformer(start, config).train()
     if settings.lora_rank is None:
         dit.requires_grad_(True)
     else:
         add_lora(dit, settings.lora_rank, settings.alpha, settings.seed)
     return FlowObjective(dit)
+
+
+def text_objective(start: Path, settings: OwnSettings) -> TextObjective:
+    """The text encoder of the model file `start`, before its frozen transformer."""
+    objective = TextObjective(load_transformer(start, read_config(start)), *load_text(start))
+    for name in ("checkpointing", "compiled"):
+        if getattr(settings, name):
+            raise ConfigError(f"{name}: only the transformer has it; leave it out")
+    return objective
 
 
 def spread_over(

@@ -17,15 +17,23 @@ from ...checkpoints.checkpoint import (
 )
 from ...checkpoints.safetensors_io import write_tensors
 from ...checkpoints.text_file import holds_text, load_text, text_tensors
+from ...models.dit import DiTConfig
 from .lora import write_lora
-from .settings import AUTOENCODER_PART, DECODER_PART, TRANSFORMER_PART, OwnSettings
+from .settings import AUTOENCODER_PART, DECODER_PART, TEXT_PART, TRANSFORMER_PART, OwnSettings
 
 OBJECTIVE_PREFIXES = {
     TRANSFORMER_PART: "dit.",
     AUTOENCODER_PART: "autoencoder.",
     DECODER_PART: "autoencoder.",
+    TEXT_PART: "encoder.",
 }
 """The prefix of the trained model's weights in its objective, for each trained part."""
+
+
+def new_transformer(config: DiTConfig, settings: OwnSettings) -> DiTConfig:
+    """`config` with the width and the depth of `settings.fresh`, if there are any."""
+    width, depth = settings.fresh or (config.width, config.depth)
+    return replace(config, width=width, depth=depth)
 
 
 def write_tuned(
@@ -42,9 +50,17 @@ def write_tuned(
         write_lora(path, trained, settings.lora_rank, settings.alpha)
         return
     config = read_config(start)
-    transformer = load_transformer(start, config).state_dict()
+    if settings.fresh is not None:
+        config = replace(config, transformer=new_transformer(config.transformer, settings))
+        transformer = dict(trained)
+    else:
+        transformer = load_transformer(start, config).state_dict()
     autoencoder = load_autoencoder(start, config).state_dict()
-    (transformer if settings.what == TRANSFORMER_PART else autoencoder).update(trained)
+    encoder, tokenizer = load_text(start)
+    if settings.what == TEXT_PART:
+        encoder.load_state_dict(trained)
+    else:
+        (transformer if settings.what == TRANSFORMER_PART else autoencoder).update(trained)
     tensors = {
         section + name: weight.half().cpu().contiguous()
         for section, model in (
@@ -53,8 +69,8 @@ def write_tuned(
         )
         for name, weight in model.items()
     }
-    if holds_text(start):
-        tensors |= text_tensors(*load_text(start))
+    if settings.what == TEXT_PART or holds_text(start):
+        tensors |= text_tensors(encoder, tokenizer)
     named = replace(config, name=path.parent.name[:60] or config.name)
     metadata = {"format": CHECKPOINT_FORMAT, "config": json.dumps(asdict(named))}
     write_tensors(path, tensors, metadata)

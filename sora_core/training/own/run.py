@@ -5,7 +5,6 @@ The folder of a run holds `run.json` (settings and clips), `history.jsonl`, `rep
 and `last.safetensors`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,35 +13,38 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from ...checkpoints.captioner_file import load_captioner
 from ...errors import MediaError, TrainingError
-from ...files import replacing
 from ...models.text_encoder import encode
 from ...paths import released_folder
-from ...resume.fingerprint import fingerprint
 from ...shapes import Frames
 from ..averages import Averages
+from ..captioner import save_captioner
 from ..distributed import Ranks
 from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
 from ..trainer import Progress, Task, TrainingConfig, train
-from .build import check_possible, spread_over, transformer_objective
+from .build import check_possible, spread_over, text_objective, transformer_objective
 from .cache import ClipCache, OnClip, check_encoded, clip_frames, encode_plan, open_cache
+from .captioner_objective import CaptionObjective, OwnCaptionerTask, extended, readable
 from .export import write_tuned
 from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
 from .plan import HELD_OUT, TRAIN, Dropped, Plan
 from .reporting import RunReport
+from .run_file import check_run, write_run
 from .samples import OwnClip, OwnClips
 from .settings import (
+    CAPTIONER_PART,
+    TEXT_PART,
     TRANSFORMER_PART,
     OwnSettings,
-    as_values,
     chosen_device,
     half_precision,
-    refuse_changes,
 )
 from .task import OnValidation, OwnTransformerTask
+from .text_objective import OwnTextTask
 
-BEST, LAST, RUN_FILE = "best.safetensors", "last.safetensors", "run.json"
+BEST, LAST = "best.safetensors", "last.safetensors"
 RUN_CACHE = "cache"
 
 Trainee = TypeVar("Trainee", bound=nn.Module)
@@ -79,7 +81,8 @@ def train_own(
     those whose file has disappeared or changed, and the others are trained on. After each step
     `should_stop` may end the run; the same call then continues it. Every process of a group makes
     the same call, with its own `ranks` and `device`. TrainingError names a setting that differs
-    from the run in `folder`; ConfigError where a batch does not split evenly.
+    from the run in `folder`, or another start file; ConfigError where a batch does not split
+    evenly.
     """
     ranks, device = ranks or Ranks(), device or chosen_device(settings.device)
     settings.check_ranks(ranks.count)
@@ -89,7 +92,7 @@ def train_own(
     cache_folder = cache_folder or folder / RUN_CACHE
     create_folder(folder, "run")
     create_folder(cache_folder, "cache")
-    check_run(folder, plan, settings)
+    check_run(folder, plan, settings, start)
     cache = open_cache(cache_folder, start)
 
     def encode_clips() -> None:
@@ -99,10 +102,12 @@ def train_own(
             on_lost(lost)
 
     from_first(ranks, encode_clips)
-    from_first(ranks, lambda: write_run(folder, plan, settings))
+    from_first(ranks, lambda: write_run(folder, plan, settings, start))
     torch.manual_seed(settings.seed)
     runner = Runner(plan, settings, folder, start, ranks, device, on_progress, should_stop)
-    return runner.transformer(cache) if settings.what == TRANSFORMER_PART else runner.pixels(cache)
+    if settings.what in (TRANSFORMER_PART, TEXT_PART):
+        return runner.transformer(cache)
+    return runner.captioner(cache) if settings.what == CAPTIONER_PART else runner.pixels(cache)
 
 
 def create_folder(folder: Path, what: str) -> None:
@@ -130,13 +135,16 @@ class Runner:
     should_stop: Callable[[], bool] | None
 
     def transformer(self, cache: ClipCache) -> OwnResult:
-        """The result of training the transformer on the clips in `cache`."""
-        model = transformer_objective(self.start, self.settings)
+        """The result of training the transformer, or the text encoder before it, on the clips."""
+        if self.settings.what == TEXT_PART:
+            model, kind = text_objective(self.start, self.settings), OwnTextTask
+        else:
+            model, kind = transformer_objective(self.start, self.settings), OwnTransformerTask
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         autoencoder, clips = cache.autoencoder.to(self.device), own_clips(self.plan, cache)
 
         def task(on_validation: OnValidation) -> OwnTransformerTask:
-            return OwnTransformerTask(
+            return kind(
                 model, module, averages, autoencoder, clips, self.settings, self.ranks,
                 self.device, on_validation,
             )  # fmt: skip
@@ -145,6 +153,23 @@ class Runner:
         if self.ranks.first:
             report.references = task(lambda step, values, best: None).true_rulers()
         return self.run(task, averages, report)
+
+    def captioner(self, cache: ClipCache) -> OwnResult:
+        """The result of training the shipped captioner further on the captions of the clips."""
+        clips = readable(own_clips(self.plan, cache))
+        texts = [clip.caption for clip in (*clips.training, *clips.held_out)]
+        model = CaptionObjective(extended(load_captioner(), texts).train().requires_grad_(True))
+        check_possible(self.settings, model)
+        averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
+        autoencoder = cache.autoencoder.to(self.device)
+
+        def task(on_validation: OnValidation) -> OwnCaptionerTask:
+            return OwnCaptionerTask(
+                model, module, averages, autoencoder, clips, self.settings, self.ranks,
+                self.device, on_validation,
+            )  # fmt: skip
+
+        return self.run(task, averages, self.report())
 
     def pixels(self, cache: ClipCache) -> OwnResult:
         """The result of training the autoencoder or its decoder on the frames of the clips."""
@@ -207,7 +232,9 @@ class Runner:
             for key, weight in model.named_parameters()
             if key in names
         }
-        if self.ranks.first:
+        if self.ranks.first and isinstance(model, CaptionObjective):
+            save_captioner(model.captioner, self.folder / name)
+        elif self.ranks.first:
             write_tuned(self.folder / name, self.start, self.settings, weights)
 
 
@@ -273,45 +300,3 @@ def own_frames(plan: Plan) -> OwnFrames:
         return found
 
     return OwnFrames(of(TRAIN), of(HELD_OUT))
-
-
-def clips_fingerprint(plan: Plan) -> str:
-    """A hash of the training data: contents, parts, sizes, rates, captions and the split."""
-    clips = [
-        (c.content, c.start, c.width, c.height, c.frames, c.fps, c.caption, c.split)
-        for c in plan.clips
-    ]
-    return fingerprint(*clips)
-
-
-def check_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
-    """TrainingError where `folder` holds a run with other settings or clips, or other files."""
-    path = folder / RUN_FILE
-    if not path.exists():
-        return
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        values, clips, count = saved["settings"], saved["clips"], saved["count"]
-        if not isinstance(values, dict) or not isinstance(values["steps"], int):
-            raise TypeError("no settings")
-    except (ValueError, KeyError, TypeError) as problem:
-        raise TrainingError(
-            f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"
-        ) from problem
-    refuse_changes(values, settings, folder)
-    if clips != clips_fingerprint(plan):
-        raise TrainingError(
-            f"clips of {folder.name[:40]!a} were {count} others than the {len(plan.clips)} of this "
-            "plan: choose the same plan to resume, or another folder"
-        )
-
-
-def write_run(folder: Path, plan: Plan, settings: OwnSettings) -> None:
-    """Writes the settings and the clips' hash for `check_run` of a resumed run."""
-    values = {
-        "settings": as_values(settings),
-        "clips": clips_fingerprint(plan),
-        "count": len(plan.clips),
-    }
-    with replacing(folder / RUN_FILE) as unfinished:
-        unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -58,6 +58,7 @@ class FlowSample:
     open_mask: Float[Tensor, "1 1 #t #y #x"]
     words: Float[Tensor, "1 l e"]
     fps: float
+    caption: str = ""  # the text of `words`
 
     def packed(self) -> PackedClip:
         noisy = self.clean.lerp(self.noise, self.sigma.expand_as(self.clean))
@@ -68,7 +69,7 @@ class FlowSample:
             tensor.to(device, non_blocking=True)
             for tensor in (self.clean, self.noise, self.sigma, self.open_mask, self.words)
         )
-        return FlowSample(clean, noise, sigma, open_mask, words, self.fps)
+        return FlowSample(clean, noise, sigma, open_mask, words, self.fps, self.caption)
 
 
 def draw_sample(
@@ -91,8 +92,10 @@ def draw_sample(
         else:
             sigma, open_mask = level * mask, mask
     noise = torch.randn(clean.shape, generator=generator)
-    words = empty if silent < settings.no_text else clip.words
-    return FlowSample(clean, noise, sigma, open_mask, words[None].float(), clip.fps)
+    words, caption = clip.words, clip.caption
+    if silent < settings.no_text:
+        words, caption = empty, ""
+    return FlowSample(clean, noise, sigma, open_mask, words[None].float(), clip.fps, caption)
 
 
 def draw_step(clips: OwnClips, settings: OwnSettings, step: int, ranks: Ranks) -> list[FlowSample]:

@@ -7,31 +7,35 @@ from typing import Any
 import torch
 
 from ...errors import ConfigError, TrainingError
+from ...models.dit import DiTConfig
 from ...sampling.noise import MAX_SEED
 from ..parallel import DDP, FSDP, PARALLEL
 
 TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder", "decoder"
-TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART)
+CAPTIONER_PART, TEXT_PART = "captioner", "text"
+TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART, CAPTIONER_PART, TEXT_PART)
 MUON, ADAMW = "muon", "adamw"
 PRECISIONS = ("bfloat16", "float32")
 MAX_ALPHA = 65504.0  # the largest float16: alpha is stored as one
 
 FREE_TO_CHANGE = (
     "steps", "until", "device", "precision", "compiled", "checkpointing", "accumulate", "parallel",
-    "validate_every", "save_every", "sheet_clips", "sheet_steps", "guidance",
+    "validate_every", "save_every", "sheet_clips", "sheet_steps", "guidance", "start",
 )  # fmt: skip
-"""Settings that a resumed run may change: its length, device, speed and reports."""
+"""Settings that a resumed run may change: its length, device, speed, reports, and the path of its
+start file, whose content `run_file.check_run` compares."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnSettings:
     """The trained part, the initial weights, the length and the device of a run.
 
-    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3. `start` None is the
-    released model. `batch` counts clips per step over all processes. The rates fall to zero over
-    the last `decay` of `steps`. `averages` are the decays of the averages of the weights, from
-    which the validation chooses. `until` pauses the run at a step. ConfigError for values out of
-    range.
+    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3, for the text encoder
+    1e-4. `start` None is the released model; `fresh` is the width and the depth of a new
+    transformer in place of its own. `batch` counts clips per step over all processes. The rates
+    fall to zero over the last `decay` of `steps`. `averages` are the decays of the averages of the
+    weights, from which the validation chooses. `until` pauses the run at a step. ConfigError for
+    values out of range.
     """
 
     what: str = TRANSFORMER_PART
@@ -62,6 +66,7 @@ class OwnSettings:
     sheet_clips: int = 4
     sheet_steps: int = 12
     guidance: float = 3.0
+    fresh: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -88,6 +93,11 @@ class OwnSettings:
             )
         if self.lora_rank is not None and self.what != TRANSFORMER_PART:
             raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
+        if self.fresh is not None:
+            width, depth = self.fresh
+            DiTConfig(width=width, depth=depth)  # its limits
+            if self.lora_rank is not None or self.what != TRANSFORMER_PART:
+                raise ConfigError(f"fresh {self.fresh}: for all weights of the transformer only")
         if self.rate is not None and not 0 < self.rate <= 1:
             raise ConfigError(f"rate {self.rate:g}: choose above 0 and at most 1")
         if not self.averages or not all(0 <= decay < 1 for decay in self.averages):
@@ -98,12 +108,14 @@ class OwnSettings:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} {getattr(self, name):g}: choose from 0 to 1")
         if self.what != TRANSFORMER_PART and self.parallel == FSDP:
-            raise ConfigError(f"parallel {FSDP}: the {self.what} is small; choose {DDP}")
+            raise ConfigError(f"parallel {FSDP} for the {self.what}: it is small; choose {DDP}")
 
     @property
     def learning_rate(self) -> float:
         if self.rate is not None:
             return self.rate
+        if self.what == TEXT_PART:
+            return 1e-4
         return 1e-3 if self.lora_rank is None else 2e-3
 
     @property
@@ -167,4 +179,5 @@ def refuse_changes(saved: dict[str, Any], settings: OwnSettings, folder: Path) -
 
 def as_values(settings: OwnSettings) -> dict[str, Any]:
     """`settings` as JSON values."""
-    return asdict(settings) | {"averages": list(settings.averages)}
+    lists = {"averages": list(settings.averages), "fresh": settings.fresh and list(settings.fresh)}
+    return asdict(settings) | lists

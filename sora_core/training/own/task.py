@@ -1,6 +1,7 @@
 """The task of training the transformer on a user's clips, whole or by a LoRA."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -98,11 +99,12 @@ class OwnTransformerTask:
         if not chosen or not (self.ranks.first or self.ranks.sharded):
             return {}
         settings, frames = self.settings, []
+        empty = self.words_of(model, "", self.clips.empty)
         for seed, clip in enumerate(chosen):
             latent = sampled_clip(
                 model.denoise,
-                clip,
-                self.clips.empty,
+                replace(clip, words=self.words_of(model, clip.caption, clip.words)),
+                empty,
                 settings.sheet_steps,
                 settings.guidance,
                 seed,
@@ -113,6 +115,10 @@ class OwnTransformerTask:
             captions = [clip.caption for clip in chosen]
             contact_sheet(frames, captions, folder / SHEET.format(step), scale=1)
         return {f"generated/{name}": value for name, value in mean_rulers(frames).items()}
+
+    def words_of(self, model: FlowObjective, caption: str, cached: Tensor) -> Tensor:
+        """The states [l e] of `caption` for `model`: the cached ones."""
+        return cached
 
     @torch.no_grad()
     def decoded(self, latent: Tensor) -> Frames:

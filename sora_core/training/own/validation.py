@@ -64,7 +64,8 @@ def fixed_sample(clip: OwnClip, level: float) -> FlowSample:
     clean = clip.latent[None].float()
     noise = torch.randn(clean.shape, generator=Generator().manual_seed(seed))
     sigma, ones = torch.full((1, 1, 1, 1, 1), level), torch.ones(1, 1, 1, 1, 1)
-    return FlowSample(clean, noise, sigma, ones, clip.words[None].float(), clip.fps)
+    words = clip.words[None].float()
+    return FlowSample(clean, noise, sigma, ones, words, clip.fps, clip.caption)
 
 
 def turned_at(losses: Sequence[tuple[int, float]]) -> int | None:

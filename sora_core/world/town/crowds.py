@@ -25,7 +25,6 @@ PARTNERS = (
     "robot",
 )
 SUPPORTS = ("cube", "cylinder", "table")
-STANDING_MARGIN = 0.35
 
 
 def relation_of(first: Thing, second: Thing) -> str:

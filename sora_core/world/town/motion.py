@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import atan2, hypot, inf, pi, sqrt
+from math import atan2, hypot, pi, sqrt
 
 import numpy as np
 from jaxtyping import Float
@@ -186,11 +186,6 @@ def _travel(thing: Thing, seconds: Times) -> Times:
         elif move.verb == "circle":
             travel = travel + hypot(move.dx, move.dz) * abs(_circling(move, seconds))
     return travel
-
-
-def last_stop(thing: Thing) -> float:
-    """When the last of its bounded moves stops, in seconds."""
-    return max((move.stop for move in thing.moves if move.stop < inf), default=0.0)
 
 
 def about_x(angle: Times) -> Float[ndarray, "t 3 3"]:

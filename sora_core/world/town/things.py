@@ -14,7 +14,6 @@ QUARTER = 1.5707963267948966
 FACING = ("car", "bus", "man", "woman", "dog", "cat", "robot", "boat", "roller")
 WALKERS = ("man", "woman", "dog", "cat", "robot")
 DRIVERS = ("car", "bus", "boat", "roller")
-FIXED = ("tree", "house", "wall", "lamp", "table")
 TOPPLING = ("cylinder", "lamp", "robot", "snowman")
 BLOCK_HALF, BLOCKS = 0.3, 4  # half a side of a tower's blocks, and how many there are
 

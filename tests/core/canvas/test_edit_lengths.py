@@ -1,6 +1,7 @@
 """How long each edit is and where its footage lies: `tests/edits.json`, which the page shares."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sora_core.errors import ConfigError
 
 CASES = json.loads((Path(__file__).resolve().parents[2] / "edits.json").read_text("utf-8"))
 FPS, SIDE = 8.0, 32
+BLANK = Canvas(width=SIDE, height=SIDE, seconds=9, fps=FPS)
 
 
 def media(seconds, width=SIDE):
@@ -24,7 +26,10 @@ def media(seconds, width=SIDE):
 
 def edited(case):
     """The canvas of a case."""
-    values, clips = case["values"], {name: media(each) for name, each in case["clips"].items()}
+    values, clips = (
+        dict(case["values"]),
+        {name: media(each) for name, each in case["clips"].items()},
+    )
     match case["node"]:
         case "SoraExtendVideo":
             return edits.extend_media(clips["video"], **values)
@@ -41,10 +46,14 @@ def edited(case):
             sides = (values[side] for side in ("left", "top", "right", "bottom"))
             return edits.outpaint_media(clips["video"], tuple(sides))
         case "SoraEditVideo":
-            clip, start, seconds = clips["video"], values["start"], values["seconds"] or None
-            blank = clip.canvas(None)
-            assert edits.frames_to_change(blank, start) == blank.size.frames - round(start * FPS)
-            return edits.inpaint(blank, clip.on(blank), torch.ones(1, 1, 1), start, seconds)
+            return edits.edit_media(clips["video"], **values)
+        case "SoraPlaceVideo":
+            values["edge"] = values.pop("counted_from", "start")
+            return BLANK.place(edits.media_placement(clips["video"], BLANK, **values))
+        case "SoraPlaceImage":
+            values["edge"] = values.pop("counted_from", "start")
+            image = clips["image"].placement.source[:1]
+            return BLANK.place(edits.still_placement(image, BLANK, **values))
 
 
 def bar(canvas, placement):
@@ -74,7 +83,7 @@ def test_an_edit_is_as_long_as_the_table_says_and_its_footage_lies_there(case):
 @pytest.mark.parametrize("direction", edits.DIRECTIONS)
 def test_a_canvas_sets_size_and_rate_of_an_edit_and_not_its_length(direction):
     like = Canvas(width=64, height=48, seconds=9, fps=16)
-    canvas = edits.extend_media(media(1.0), 0.5, direction, like=like)
+    canvas = edits.extend_media(replace(media(1.0), like=like), 0.5, direction)
     assert (canvas.width, canvas.height, canvas.fps) == (64, 48, 16)
     assert canvas.seconds == (2.0 if direction == "both" else 1.5)
 
@@ -83,8 +92,32 @@ def test_an_edit_that_footage_cannot_make_is_refused():
     with pytest.raises(ConfigError, match=r"at most 0\.5, which the shorter footage lasts"):
         edits.morph_media(media(1.0), media(0.5), 0.75)
     with pytest.raises(ConfigError, match="start earlier"):
-        edits.frames_to_change(media(1.0).canvas(None), 1.0)
+        edits.edit_media(media(1.0), 0.0, start=1.0)
+    with pytest.raises(ConfigError, match="mask of 3 pictures for footage of 8 frames"):
+        edits.edit_media(media(1.0), 0.0, mask=torch.ones(3, 4, 4))
     with pytest.raises(ConfigError, match="choose smaller ones"):
-        edits.outpaint_media(media(1.0), (16, 0, 16, 0), like=Canvas(width=32, height=32))
+        small = Canvas(width=32, height=32)
+        edits.outpaint_media(replace(media(1.0), like=small), (16, 0, 16, 0))
+    with pytest.raises(ConfigError, match="skip less"):
+        edits.media_placement(media(1.0), BLANK, skip=1.0)
+    with pytest.raises(ConfigError, match="choose one of start, end"):
+        edits.media_placement(media(1.0), BLANK, edge="middle")
     with pytest.raises(ConfigError, match="choose one of forward, backward, both"):
         edits.extend_media(media(1.0), 1.0, "sideways")
+
+
+def test_an_edit_opens_what_its_mask_marks_and_what_its_footage_leaves_transparent():
+    canvas, mask = media(1.0).canvas(), torch.zeros(8, 4, 4)
+    mask[:, 0], hole = 0.75, torch.zeros(3, 4, 4)
+    hole[:, :, 0] = 0.5
+    clip = replace(media(1.0).on(canvas), mask=mask)
+    opened = edits.inpaint(canvas, clip, hole, start=0.25, seconds=0.375).placements[0].mask
+    inside = torch.zeros(8, 4, 4)
+    inside[2:5, :, 0] = 0.5
+    assert torch.equal(opened, torch.maximum(mask, inside))
+
+
+def test_a_mask_of_each_frame_counts_from_the_start_of_the_footage():
+    mask = torch.arange(8.0)[:, None, None] / 8
+    opened = edits.edit_media(media(1.0), 0.5, start=0.25, mask=mask).placements[0].mask
+    assert opened[:, 0, 0].tolist() == [0.0, 0.0, *(value / 16 for value in range(2, 8))]

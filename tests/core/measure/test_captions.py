@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sora_core.checkpoints.captioner_file import CAPTIONER_PATH, load_captioner
 from sora_core.checkpoints.checkpoint import load_autoencoder, read_config
 from sora_core.measure.captions import (
     CaptionedClip,
@@ -23,7 +24,7 @@ from sora_core.measure.captions import (
 from sora_core.measure.classifier import ClassifierResult
 from sora_core.models.captioner import Captioner, CaptionerConfig
 from sora_core.models.vocabulary import Vocabulary
-from sora_core.pipeline.caption import CAPTIONER_PATH, Caption, caption, load_captioner
+from sora_core.pipeline.caption import Caption, caption
 from sora_core.pipeline.generate import MODELS, SHIPPED
 from sora_core.prompts.expansion import read_language
 from sora_core.training.captioner import save_captioner

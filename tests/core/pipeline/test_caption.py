@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sora_core.canvas.canvas import Placement
+from sora_core.checkpoints.captioner_file import load_captioner
 from sora_core.checkpoints.safetensors_io import write_tensors
 from sora_core.errors import SizeError, WeightsError
 from sora_core.models.captioner import WINDOW, Captioner, CaptionerConfig
@@ -22,7 +23,6 @@ from sora_core.pipeline.caption import (
     captioner_size,
     footage_clips,
     latent_clips,
-    load_captioner,
     stills,
 )
 from sora_core.training.captioner import save_captioner

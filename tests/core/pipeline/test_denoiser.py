@@ -5,8 +5,8 @@ import torch
 
 from sora_core.canvas.canvas import Canvas, Placement, PromptSpan
 from sora_core.canvas.edits import extend_backward, loop
-from sora_core.pipeline.denoiser import prompt_weights
 from sora_core.pipeline.generate import generate
+from sora_core.pipeline.script import prompt_weights
 from sora_core.sampling.segments import SegmentSettings
 from sora_core.shapes import Compression
 from tests.support.clips import random_frames as clip

@@ -72,28 +72,28 @@ def test_a_segment_is_anchored_by_the_overlap_of_its_prompts():
 
 def test_a_job_restores_what_is_done_and_reports_it(tmp_path):
     first, again, restored = Sampler(), Sampler(), []
-    whole, _ = runner(video()).run(first, runner(video()).open_job(tmp_path, ["model"], "a video"))
-    job = runner(video()).open_job(tmp_path, ["model"], "a video")
+    whole, _ = runner(video()).run(first, runner(video()).open_job(tmp_path, ["model"]))
+    job = runner(video()).open_job(tmp_path, ["model"])
     result, report = runner(video()).run(
         again, job, lambda segment, latent, there: restored.append((segment.index, there))
     )
     assert torch.equal(result, whole) and not again.tasks
     assert restored == [(0, True), (1, True), (2, True)]
-    assert "3 parts and 0 predictions were there already." in report
+    assert "3 parts and 0 predictions were already computed." in report
 
 
 def test_a_changed_prompt_redoes_the_segments_that_it_touches(tmp_path):
-    runner(video()).run(Sampler(), runner(video()).open_job(tmp_path, ["model"], "a video"))
+    runner(video()).run(Sampler(), runner(video()).open_job(tmp_path, ["model"]))
     changed, sample = video(prompts=("a", "c")), Sampler()
-    runner(changed).run(sample, runner(changed).open_job(tmp_path, ["model"], "a video"))
+    runner(changed).run(sample, runner(changed).open_job(tmp_path, ["model"]))
     assert [each.segment.index for each in sample.tasks] == [1, 2]
 
 
 @pytest.mark.parametrize("other", [["another model"], ["model", 2]])
 def test_what_counts_everywhere_redoes_everything(tmp_path, other):
-    runner(video()).run(Sampler(), runner(video()).open_job(tmp_path, ["model"], "a video"))
+    runner(video()).run(Sampler(), runner(video()).open_job(tmp_path, ["model"]))
     sample = Sampler()
-    runner(video()).run(sample, runner(video()).open_job(tmp_path, other, "a video"))
+    runner(video()).run(sample, runner(video()).open_job(tmp_path, other))
     assert len(sample.tasks) == 3
 
 
@@ -152,7 +152,7 @@ def test_another_lead_frame_redoes_the_segments_that_it_leads(tmp_path):
     for value in (0.0, 0.0, 1.0):
         sample = Sampler()
         led = replace(runner(video()), add_lead=frame_before(value))
-        led.run(sample, led.open_job(tmp_path, ["model"], "a video"))
+        led.run(sample, led.open_job(tmp_path, ["model"]))
         done.append([each.segment.index for each in sample.tasks])
     assert done == [[0, 1, 2], [], [1, 2]]
 

@@ -35,7 +35,7 @@ class Model:
 
 
 def generated(root, sampler="euler", model=None, key="key", seed=0, steps=STEPS):
-    """The latent, and how many predictions were there already."""
+    """The latent, and how many predictions were already computed."""
     known = []
 
     def make(preserved):

@@ -72,7 +72,7 @@ def test_the_core_resumes_where_it_was_stopped_to_the_same_bits(pipeline, tmp_pa
     again, rest, report = generated(pipeline, tmp_path)
     assert again.equal(whole)
     assert len(rest) == 2  # of the last of three segments
-    assert "2 parts and 2 predictions were there already." in report
+    assert "2 parts and 2 predictions were already computed." in report
 
 
 def test_another_version_resumes_nothing(pipeline, tmp_path, monkeypatch):

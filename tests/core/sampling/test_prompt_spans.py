@@ -7,7 +7,14 @@ from hypothesis import strategies as some
 
 from sora_core.errors import ConfigError
 from sora_core.sampling.loop import loop_denoiser_at
-from sora_core.sampling.prompt_spans import SPAN_KEY, blend_denoisers, span_weights, spans_of
+from sora_core.sampling.prompt_spans import (
+    SPAN_KEY,
+    blend_predictions,
+    counting_prompts,
+    span_weights,
+    spans_of,
+    weights_at,
+)
 from sora_core.sampling.windows import windowed_denoiser
 
 FRAMES = [(0.0, 0.125), *((0.125 + i / 2, 0.625 + i / 2) for i in range(8))]  # 4.125 s
@@ -93,53 +100,49 @@ def test_conditionings_are_sorted_by_the_seconds_they_name():
     assert spans_of([{SPAN_KEY: (0, 1)}]) == ([(0, 1)], [0])
 
 
-class Model:
-    def __init__(self, seed):
-        self.answer, self.calls = normal(1, seed), 0
-
-    def __call__(self, x, sigma):
-        self.calls += 1
-        return self.answer + 0.3 * x.tanh()
-
-
 WEIGHTS = span_weights([(0.0, 1.125), (2.125, 9.0)], FRAMES).double()
 
 
-def test_equal_prompts_blend_to_one():
-    model = Model(1)
-    torch.testing.assert_close(
-        blend_denoisers([model] * 3, WEIGHTS)(0)(normal(), 0.5),
-        model(normal(), 0.5),
-        atol=1e-6,
-        rtol=0,
-    )
+def test_equal_predictions_blend_to_one():
+    clean = normal(seed=1)
+    torch.testing.assert_close(blend_predictions([clean] * 3, WEIGHTS), clean, atol=1e-6, rtol=0)
 
 
 def test_each_frame_is_the_weighted_mean_of_its_prompts():
-    models = [Model(seed) for seed in range(3)]
+    predictions = [normal(seed=seed) for seed in range(3)]
     expected = sum(
-        weight[:, None, None] * model(normal(), 0.5)
-        for weight, model in zip(WEIGHTS, models, strict=True)
+        weight[:, None, None] * clean for weight, clean in zip(WEIGHTS, predictions, strict=True)
     )
-    torch.testing.assert_close(blend_denoisers(models, WEIGHTS)(0)(normal(), 0.5), expected)
+    torch.testing.assert_close(blend_predictions(predictions, WEIGHTS), expected)
 
 
-def test_only_prompts_that_count_in_the_part_are_evaluated():
-    models = [Model(seed) for seed in range(3)]
-    blend_denoisers(models, WEIGHTS)(7)(normal(2), 0.5)
-    assert [model.calls for model in models] == [0, 0, 1]
+def test_only_prompts_that_count_in_the_part_are_named():
+    assert counting_prompts(weights_at(WEIGHTS, 7, 2)) == [2]
+    assert counting_prompts(WEIGHTS) == [0, 1, 2]
 
 
-def test_windows_and_rings_are_told_the_prompts_of_their_own_frames():
-    models = [Model(seed) for seed in range(3)]
-    whole = blend_denoisers(models, WEIGHTS)(0)(normal(), 0.5)
-    for cut in (
-        windowed_denoiser(blend_denoisers(models, WEIGHTS), 4, 2),
-        loop_denoiser_at(blend_denoisers(models, WEIGHTS), 9),
-    ):
+def test_one_prompt_is_its_own_prediction_bit_for_bit():
+    clean = normal(2)
+    assert blend_predictions([clean], weights_at(WEIGHTS, 7, 2)[2:]) is clean
+
+
+def blended_at(start):
+    """A denoiser of prompts over time, as guidance of windows and loops asks it."""
+
+    def denoise(x, sigma):
+        here = weights_at(WEIGHTS, start, x.shape[2])
+        counting = counting_prompts(here)
+        return blend_predictions([normal(1, i) + 0.3 * x.tanh() for i in counting], here[counting])
+
+    return denoise
+
+
+def test_windows_and_loops_blend_the_prompts_of_their_own_frames():
+    whole = blended_at(0)(normal(), 0.5)
+    for cut in (windowed_denoiser(blended_at, 4, 2), loop_denoiser_at(blended_at, 9)):
         torch.testing.assert_close(cut(normal(), 0.5), whole)
 
 
 def test_weights_for_other_prompts_are_refused():
     with pytest.raises(ConfigError, match="2 prompts"):
-        blend_denoisers([Model(0), Model(1)], WEIGHTS)
+        blend_predictions([normal(), normal()], WEIGHTS)

@@ -196,3 +196,35 @@ def test_halving_undoes_enlarging(full, siting):
 def test_flat_chroma_stays_flat():
     planes = torch.full((2, 720, 1280), 100.0)
     assert torch.allclose(ChromaHalving(720, 1280)(planes), torch.tensor(100.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("pixels", ["gray", "gray10le", "ya8"])
+@pytest.mark.parametrize("color_range", [LIMITED, FULL])
+def test_grey_of_limited_range_reaches_black_and_white(pixels, color_range):
+    bits = 10 if "10" in pixels else 8
+    low, high = (16, 235) if color_range == LIMITED else (0, 255)
+    for level in (0, 60, 128, 255):
+        frame = av.VideoFrame(64, 48, pixels)
+        value = round((low + (high - low) * level / 255) * 2 ** (bits - 8))
+        if color_range == FULL:
+            value = round(level / 255 * (2**bits - 1))
+        rows = np.frombuffer(frame.planes[0], np.uint16 if bits > 8 else np.uint8)
+        rows[:] = value
+        if pixels == "ya8":
+            rows[1::2] = 255
+        frame.color_range = color_range
+        observed = FrameConverter(64, 48).rgb(frame)
+        assert abs(observed.astype(int) - level).max() <= 1
+        assert abs(FrameConverter(64, 48).rgb_16(frame) / 257 - level).max() <= 1
+
+
+def test_wide_primaries_and_an_unnamed_range_are_noted(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.color_primaries, stream.codec_context.colorspace = 12, 1
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode())
+    notes = " ".join(probe(path).notes)
+    assert "Display P3" in notes and "limited range" in notes and "BT.601" not in notes

@@ -16,33 +16,9 @@ from sora_core.video.container import packets
 from sora_core.video.probe import duration_of, probe
 from sora_core.video.reader import read_alpha, read_frames, read_times
 from sora_core.video.writer import write_video
+from tests.support.films import film, whole
 
 MS = Fraction(1, 1000)
-
-
-def film(path, codec="libx264", *, count=25, times=None, base=None, rate=25, options=None, **form):
-    """A file whose frame i is grey of level 8 i, shown at times[i] in steps of `base`."""
-    with av.open(str(path), "w", options=options or {}) as container:
-        fast = {"deadline": "realtime", "cpu-used": "8"} if "vpx" in codec else {}
-        stream = container.add_stream(codec, rate=rate, options=fast)
-        stream.width, stream.height = form.get("width", 64), form.get("height", 48)
-        stream.pix_fmt = form.get("pixels", "yuv420p")
-        if "aspect" in form:
-            stream.codec_context.sample_aspect_ratio = form["aspect"]
-        if base is not None:
-            stream.time_base = stream.codec_context.time_base = base
-        for i in range(count):
-            grey = np.full((stream.height, stream.width, 3), 8 * i % 256, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey).reformat(format=stream.pix_fmt)
-            if times is not None:
-                frame.pts, frame.time_base = times[i], base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def whole(path, **choice):
-    return torch.cat(list(read_frames(path, **choice)))
 
 
 @pytest.mark.parametrize(("suffix", "codec", "pixels"), [

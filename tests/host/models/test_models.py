@@ -197,7 +197,7 @@ REFUSED = {
         "wan21_t2v",
         {"footage_scale": 2.0},
         {},
-        "cannot be shown footage",
+        "does not accept footage",
     ),
     "a model whose channels take a control video": (
         "wan21_i2v",

@@ -7,7 +7,9 @@ import pytest
 
 from sora_core.errors import ConfigError
 from sora_core.measure.expansion import HELD_OUT_FOLDER
-from sora_core.measure.world.free_prompts import GROUPS, free_prompts
+from sora_core.measure.world.free import reported
+from sora_core.measure.world.free_prompts import GROUPS, DemandedFacts, FreePrompt, free_prompts
+from sora_core.prompts.vocabulary import read_world
 from sora_core.world import words
 
 LINKS = re.compile(
@@ -103,3 +105,18 @@ def test_a_line_that_is_no_prompt_is_refused_with_its_number(tmp_path, line, mes
     file.write_text(line)
     with pytest.raises(ConfigError, match=re.escape(message)):
         free_prompts(file)
+
+
+def test_a_prompt_counts_as_reported_only_with_a_word_of_every_strange_phrase():
+    def prompt(text, *cannot):
+        return FreePrompt("order", text, False, DemandedFacts(), cannot)
+
+    world = read_world()
+    assert reported(prompt("a chef chops onions", "chef", "onions"), world)
+    assert not reported(prompt("a chef rolls to the left", "chef", "rolls"), world)
+
+
+def test_strange_words_of_prompts_beyond_the_world_are_reported():
+    world = read_world()
+    beyond = [prompt for prompt in free_prompts() if not prompt.shows]
+    assert sum(reported(prompt, world) for prompt in beyond) >= 0.9 * len(beyond)

@@ -86,6 +86,14 @@ def test_a_ball_that_swells_is_found():
     assert fit["area"] > known["area"][1]
 
 
+def test_a_hitter_that_shrinks_or_trembles_is_found():
+    true, known = sample("collide", 10_000), allowed("collide")
+    shrinking = redrawn(true.clip, lambda thing, t: stretched(thing, *(2 * [1 - 0.03 * t])))
+    assert LAWS["collide"](true, shrinking)["area"] > known["area"][1]
+    trembling = redrawn(true.clip, lambda thing, t: moved(thing, 0, (0, 1, 0, -1)[t % 4]))
+    assert LAWS["collide"](true, trembling)["jitter"] > known["jitter"][1]
+
+
 def test_a_thing_that_sets_off_before_it_is_hit_is_found():
     true = sample("collide", 10_000)
     known, side = allowed("collide"), 1 if true.scene.things[0].motion == "right" else -1

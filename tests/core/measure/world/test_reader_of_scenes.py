@@ -10,9 +10,14 @@ from sora_core.measure.world.free_prompts import DemandedFacts, EventFact, ShotF
 from sora_core.measure.world.holds import does, holds
 from sora_core.measure.world.observe import Observed, Peak, Scenery, linked, peaks_of
 from sora_core.models.scene_reader import SceneLogits
+from sora_core.training import scene_reader
+from sora_core.training.distributed import Ranks
 from sora_core.training.scene_reader import (
     READER_SIZE,
     READER_WORDS,
+    RECENT_LESSONS,
+    SceneReaderTask,
+    drawn_numbers,
     lessons,
     loss_of,
     new_scene_reader,
@@ -213,3 +218,25 @@ def test_a_saved_reader_comes_back_and_no_other_file_does(tmp_path):
     assert again.words == reader.words
     with pytest.raises(WeightsError, match="is not there"):
         load_scene_reader(tmp_path / "none.safetensors")
+
+
+def test_clips_are_drawn_again_only_from_the_last_ones_and_new_ones_come_in_every_step():
+    generator = torch.Generator().manual_seed(0)
+    drawn = [drawn_numbers(step, 8, generator) for step in range(300)]
+    newest = [max(numbers) for numbers in drawn]
+    assert newest == [3 * step + 2 for step in range(300)]
+    assert all(
+        new - min(numbers) < RECENT_LESSONS for new, numbers in zip(newest, drawn, strict=True)
+    )
+    assert len({n for numbers in drawn[100:] for n in numbers}) > 600
+
+
+def test_a_clip_that_is_drawn_again_is_not_rendered_again(monkeypatch):
+    rendered = []
+    true = scene_reader.lesson(1)
+    monkeypatch.setattr(scene_reader, "lesson", lambda seed: (rendered.append(seed), true)[1])
+    task = SceneReaderTask(new_scene_reader(), batch=8)
+    for step in range(90):
+        video, targets = task.draw(step, Ranks())
+    assert (len(video), len(targets)) == (8, 8)
+    assert len(rendered) == len(set(rendered)) == 270

@@ -1,5 +1,7 @@
 """Each ruler against a clip that is broken on purpose."""
 
+from itertools import permutations
+
 import pytest
 import torch
 
@@ -8,12 +10,12 @@ from sora_core.measure.world.clips import Clips
 from sora_core.measure.world.connect import JOIN_FRAMES, changes, score
 from sora_core.measure.world.connect import _score as change_score
 from sora_core.measure.world.count import right_count
-from sora_core.measure.world.distance import distance
+from sora_core.measure.world.distance import compared, distance, features, paired_kernel
 from sora_core.measure.world.edit import follows
 from sora_core.measure.world.geometry import carried
 from sora_core.measure.world.guidance import asked, curve
 from sora_core.measure.world.loop import step
-from sora_core.measure.world.permanence import returned
+from sora_core.measure.world.permanence import cut_overlap, returned
 from sora_core.measure.world.rate import speed
 from sora_core.measure.world.size import relative
 from sora_core.measure.world.tracker import track
@@ -65,6 +67,28 @@ def test_what_comes_back_larger_or_twice_is_found():
     true_ball = sample("still")
     double = redrawn(true_ball.clip, lambda thing, t: doubled(thing))
     assert (track(double, true_ball.tints[0]).pieces > 1).all()
+
+
+def test_a_thing_that_bends_at_the_wall_is_found():
+    true = sample("hide")
+    entire = (true.clip.segments == 3).sum((1, 2)).float()
+    entire /= entire.max()
+
+    def bent(thing, t):
+        return stretched(thing, 1, 0.6) if 0.3 < entire[t] < 0.9 else thing
+
+    straight = returned(true, true.clip.frames)
+    found = returned(true, redrawn(true.clip, bent))
+    assert straight.cut > 0.75
+    assert found is not None and found.cut < straight.cut - 0.1
+
+
+def test_a_thing_cut_by_an_upright_edge_overlaps_with_its_outline_and_one_cut_across_does_not():
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    disc = ((y - 32) ** 2 + (x - 32) ** 2 < 144).float()
+    assert cut_overlap(disc * (x < 35), disc) == 1
+    assert cut_overlap(disc * (x > 29), disc) == 1
+    assert cut_overlap(disc * (y > 35), disc) < 0.6
 
 
 def test_what_never_comes_back_is_not_scored():
@@ -177,6 +201,33 @@ def test_clips_in_another_order_of_frames_are_farther_too():
     true = [s.clip.frames for s in true_clips().samples("roll", 6)]
     order = torch.randperm(17, generator=torch.Generator().manual_seed(0))
     assert distance([f[order] for f in true], true) > 2 * abs(distance(true, true))
+
+
+def test_the_distance_is_unbiased_over_clips_and_leaves_out_pairs_of_one_scene():
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(4, 6, 5, generator=generator)
+    other = one + 0.3
+
+    def kernel(a, b):
+        return float(((a.double() @ b.double().T / 5 + 1) ** 3).mean())
+
+    for left_out in (None, 2):
+        some = [i for i in range(4) if i != left_out]
+        terms = [
+            kernel(one[i], one[j]) + kernel(other[i], other[j]) - 2 * kernel(one[i], other[j])
+            for i, j in permutations(some, 2)
+        ]
+        found = paired_kernel(one, other).mmd(left_out)
+        assert found == pytest.approx(1000 * sum(terms) / len(terms), rel=1e-4)
+    assert paired_kernel(one, one).mmd() == pytest.approx(0, abs=1e-6)
+    assert paired_kernel(one, other).error > 0
+
+
+def test_clips_of_other_scenes_of_the_same_kind_are_at_no_distance():
+    clips = [s.clip.frames for s in true_clips().samples("bounce", 24)]
+    cells = [features(f) for f in clips]
+    found = compared(cells[::2], cells[1::2])
+    assert abs(found.mmd()) < 2.5 * found.error
 
 
 def test_four_steps_are_farther_than_twenty():

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 from dataclasses import replace
-from shutil import copytree
+from shutil import copyfile, copytree
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from sora_core.training.distributed import Ranks
 from sora_core.training.own.export import write_tuned
 from sora_core.training.own.lora import add_lora, merge_lora
 from sora_core.training.own.plan import TRAIN
+from sora_core.training.own.run_file import BLOCK_BYTES, BLOCKS, content_sample
 from sora_core.training.own.samples import generator_of
 from sora_core.training.own.settings import OwnSettings
 from sora_core.training.own.validation import turned_at
@@ -120,6 +121,44 @@ def test_a_resumed_run_refuses_other_clips(small, whole):
         replace(group, plan=fewer).one(whole, small_settings(folder), Ranks())
 
 
+def test_a_run_whose_start_file_was_moved_and_renamed_continues(small, whole):
+    folder, group = small
+    run, moved = folder / "of_moved", folder / "elsewhere" / "renamed.safetensors"
+    settings = small_settings(folder)
+    group.one(run, replace(settings, until=3), Ranks())
+    moved.parent.mkdir()
+    copyfile(settings.start, moved)
+    group.one(run, replace(settings, start=str(moved)), Ranks())
+    before, after = weights(whole), weights(run)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_resumed_run_refuses_another_start_file_and_names_both(small, whole):
+    folder, group = small
+    other = folder / "other.safetensors"
+    data = bytearray((folder / "tiny.safetensors").read_bytes())
+    data[-1] ^= 1
+    other.write_bytes(data)
+    with pytest.raises(TrainingError, match=r"'tiny.safetensors'.*'other.safetensors'"):
+        group.one(whole, small_settings(folder, start=str(other)), Ranks())
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCKS * BLOCK_BYTES, 20_000_000])
+def test_the_identity_of_a_file_has_its_size_and_both_ends(tmp_path, size):
+    path = tmp_path / "file"
+
+    def identity(change=None, more=b""):
+        data = bytearray(size)
+        if change is not None:
+            data[change] = 1
+        path.write_bytes(data + more)
+        return content_sample(path)
+
+    found = [identity(), identity(more=b"\0")]
+    found += [identity(0), identity(-1)] if size > 1 else []
+    assert len(set(found)) == len(found) and identity() == found[0]
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", "{}", '{"settings": [], "clips": "", "count": 1}', '{"settings": {}}']
 )
@@ -157,6 +196,19 @@ def test_the_best_weights_load_and_leave_the_autoencoder_as_it_was(small, whole)
     start = read_tensors(small[0] / "tiny.safetensors", prefix="autoencoder.")
     ends = read_tensors(best, prefix="autoencoder.")
     assert all(torch.equal(start[name], ends[name]) for name in start)
+
+
+def test_a_new_small_transformer_is_trained_beside_the_old_autoencoder(small):
+    folder, group = small
+    settings = small_settings(folder, fresh=(64, 1), steps=3)
+    result = group.one(folder / "fresh", settings, Ranks())
+    config = read_config(result.file)
+    assert (config.transformer.width, config.transformer.depth) == (64, 1)
+    assert load_transformer(result.file, config).blocks[0].qkv.in_features == 64
+    before = read_tensors(folder / "tiny.safetensors", prefix="autoencoder.")
+    after = read_tensors(result.file, prefix="autoencoder.")
+    assert all(torch.equal(before[name].half(), after[name]) for name in before)
+    assert group.one(folder / "fresh", replace(settings, steps=4), Ranks()).step == 4
 
 
 def test_a_rise_of_the_held_out_loss_is_found_once_it_lasts():

@@ -1,0 +1,96 @@
+"""Products in bfloat16, where the processor has them, and all else in float32.
+
+A converted layer holds its weights in bfloat16 and rounds its input; sums within a product are
+float32. Between them the network stays as it is: the residual sums, norms, positions, noise levels
+and modulation are float32, and a softmax is summed in float32. Only what is generated passes
+through such layers: footage is encoded, held and decoded in float32, to the same bits.
+"""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .autoencoder import Autoencoder
+from .dit import DiT
+from .half_layers import GeluBySigmoid
+
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
+PRECISIONS = (FLOAT32, BFLOAT16)
+
+
+def has_bfloat16(device: torch.device | None = None) -> bool:
+    """Whether `device`, by default the CPU, multiplies bfloat16 itself.
+
+    A CPU does by AMX tiles or AVX512_BF16, or where oneDNN counts it in on another architecture;
+    without, torch converts every number and bfloat16 is slower than float32.
+    """
+    if device is not None and device.type != "cpu":
+        return device.type != "cuda" or torch.cuda.is_bf16_supported()
+    if any(found() for found in _CPU_FEATURES):
+        return True
+    is_x86 = torch.backends.cpu.get_cpu_capability().startswith(("AVX", "DEFAULT"))
+    return not is_x86 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _never() -> bool:
+    return False
+
+
+_CPU_FEATURES = [
+    getattr(torch.cpu, name, _never)  # they have these names from torch 2.5 on
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+]
+
+
+def checked_precision(precision: str) -> str:
+    """`precision`, or float32 on a processor without bfloat16; ConfigError for another word."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision {precision[:20]!a}: choose one of {', '.join(PRECISIONS)}")
+    return precision if has_bfloat16() else FLOAT32
+
+
+def sample_in_bfloat16(model: DiT) -> None:
+    """Converts the products of the blocks of `model`, in place; attention follows them.
+
+    Modulation and residual sums are float32, and so are the first and the last layers.
+    """
+    for block in model.blocks:
+        convert_products(block)
+        for name, part in block.named_children():
+            if name == "modulation":  # what it scales is float32
+                part.register_forward_hook(_widened)
+            elif isinstance(part, nn.Sequential):
+                part[1] = GeluBySigmoid()
+
+
+def decode_in_bfloat16(autoencoder: Autoencoder) -> None:
+    """Converts the decoder of generated frames, in place; that of encoded frames stays exact.
+
+    An autoencoder with one decoder gets a second one with the same weights, for generated frames.
+    """
+    if autoencoder.generated_decoder is None:
+        autoencoder.generated_decoder = deepcopy(autoencoder.decoder)
+        autoencoder.config = replace(autoencoder.config, decoders=2)
+    decoder = autoencoder.generated_decoder
+    for part in (decoder.coarse, decoder.split, decoder.fine):
+        convert_products(part)
+    decoder.split.register_forward_hook(_widened)  # or all later sums would be bfloat16
+
+
+def convert_products(network: nn.Module) -> None:
+    """Converts all linear layers and convolutions of `network`, of torch or of a host."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            layer.to(torch.bfloat16)
+            layer.register_forward_pre_hook(_rounded)
+
+
+def _widened(layer: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> Tensor:
+    return result.float()
+
+
+def _rounded(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.to(torch.bfloat16) for x in inputs)

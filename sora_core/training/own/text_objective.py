@@ -1,0 +1,56 @@
+"""Training of the text encoder on a user's clips, through the frozen transformer behind it.
+
+The transformer's loss on the clips is the only teacher: captions come to mean what the clips show,
+as far as the transformer can already make it. Latents and transformer stay.
+
+Axes: b clips, l tokens, e text width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ...models.dit import DiT
+from ...models.text_encoder import TextEncoder
+from ...models.tokenizer import Tokenizer
+from .folder import literal_prompt
+from .objective import FlowObjective
+from .samples import FlowSample
+from .task import OwnTransformerTask
+
+
+class TextObjective(FlowObjective):
+    """The text encoder before a frozen transformer; the loss is the transformer's."""
+
+    def __init__(self, dit: DiT, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
+        super().__init__(dit.requires_grad_(False))
+        self.encoder: TextEncoder = encoder.train().requires_grad_(True)
+        self.tokenizer = tokenizer
+
+    def forward(
+        self, samples: Sequence[FlowSample]
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """The losses of `samples` with this encoder's states of their captions."""
+        worded = [replace(one, words=self.states(one.caption).to(one.clean)) for one in samples]
+        return super().forward(worded)
+
+    def states(self, caption: str) -> Float[Tensor, "1 l e"]:
+        """The states of `caption`, whose brackets are letters."""
+        ids = self.tokenizer.tokenize(literal_prompt(caption)).ids
+        return self.encoder(torch.tensor([ids], device=next(self.encoder.parameters()).device))
+
+
+class OwnTextTask(OwnTransformerTask):
+    """Task: denoise the user's clips by a better text encoder."""
+
+    def matrices(self) -> set[str]:
+        """None: AdamW trains all weights of an encoder that has learned before."""
+        return set()
+
+    @torch.no_grad()
+    def words_of(self, model: FlowObjective, caption: str, cached: Tensor) -> Tensor:
+        """The states [l e] of `caption` by the encoder of `model`."""
+        return model.states(caption)[0] if isinstance(model, TextObjective) else cached

@@ -1,0 +1,84 @@
+"""Elements of Matroska and WebM files that FFmpeg does not apply: the cropping of a track.
+
+RFC 9559, sections 5.1.4.1.28.8 to 5.1.4.1.28.11.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from .container import FileSource
+from .mp4 import file_of
+
+SEGMENT, TRACKS, ENTRY, TYPE, VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0x83, 0xE0
+VIDEO_TYPE = 1
+CLUSTER = 0x1F43B675  # the frames: tracks come before them
+LEFT, TOP, RIGHT, BOTTOM = 0x54CC, 0x54BB, 0x54DD, 0x54AA
+MAX_ELEMENTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element of EBML: its content, as positions in the file."""
+
+    number: int
+    begin: int
+    end: int
+
+
+def pixel_crop(source: FileSource, index: int) -> tuple[int, int, int, int]:
+    """The pixels to remove at the left, top, right and bottom of each frame.
+
+    `index` counts the video tracks of the file from 0.
+    """
+    crop = dict.fromkeys((LEFT, TOP, RIGHT, BOTTOM), 0)
+    with file_of(source) as file:
+        for video in islice(_videos(file), index, index + 1):
+            for element in _elements(file, video.begin, video.end):
+                if element.number in crop:
+                    crop[element.number] = _number(file, element)
+    return crop[LEFT], crop[TOP], crop[RIGHT], crop[BOTTOM]
+
+
+def _videos(file: BinaryIO) -> Iterator[Element]:
+    file.seek(0, 2)
+    for segment in _named(file, Element(0, 0, file.tell()), SEGMENT):
+        for tracks in _named(file, segment, TRACKS):
+            for entry in _named(file, tracks, ENTRY):
+                if VIDEO_TYPE in [_number(file, one) for one in _named(file, entry, TYPE)]:
+                    yield from _named(file, entry, VIDEO)
+
+
+def _named(file: BinaryIO, parent: Element, number: int) -> Iterator[Element]:
+    inner = _elements(file, parent.begin, parent.end)
+    return (element for element in inner if element.number == number)
+
+
+def _elements(file: BinaryIO, begin: int, end: int) -> Iterator[Element]:
+    for _ in range(MAX_ELEMENTS):
+        file.seek(begin)
+        header = file.read(12)
+        number, first = _variable(header, whole=True)
+        size, second = _variable(header[first:], whole=False)
+        if not (first and second) or begin >= end or number == CLUSTER:
+            return
+        content = begin + first + second
+        unknown = size == 2 ** (7 * second) - 1  # of a recording that was streamed
+        stop = end if unknown else min(end, content + size)
+        yield Element(number, content, stop)
+        begin = stop
+
+
+def _variable(data: bytes, *, whole: bool) -> tuple[int, int]:
+    """A number of 1 to 8 bytes, `whole` with the bit that marks its length, and its length."""
+    length = 9 - data[0].bit_length() if data else 0
+    if not 1 <= length <= 8 or len(data) < length:
+        return 0, 0
+    value = int.from_bytes(data[:length], "big")
+    return value if whole else value - (1 << 7 * length), length
+
+
+def _number(file: BinaryIO, element: Element) -> int:
+    file.seek(element.begin)
+    return int.from_bytes(file.read(min(element.end - element.begin, 8)), "big")

@@ -1,0 +1,153 @@
+"""Boxes of MP4 and QuickTime files that FFmpeg does not follow: edit lists and clean apertures.
+
+ISO/IEC 14496-12, sections 8.6.6 and 12.1.4. FFmpeg plays each edit at the speed of the media, and
+shows the media again where an edit is empty.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from av.container import InputContainer
+from av.stream import Stream
+
+from .container import FileSource, media_error, media_errors
+
+MAX_BOXES = 10_000  # in one box; a film has a few
+MAX_BOX_BYTES = 2**20  # of a box that is read whole
+EMPTY = -1  # the media time of an edit that shows nothing
+NORMAL = 1.0
+FRAME_HEADER = 78  # bytes of a sample entry of video before its own boxes
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The content of a box, as positions in the file."""
+
+    kind: bytes
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A part of a track: its media time, `EMPTY` for nothing, and its speed."""
+
+    time: int
+    speed: float
+
+
+@contextmanager
+def file_of(source: FileSource) -> Iterator[BinaryIO]:
+    """`source` open for reading; one that was open is afterwards where it was."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+        return
+    place = source.tell()
+    try:
+        yield source
+    finally:
+        source.seek(place)
+
+
+def edits_of(source: FileSource, track_id: int) -> list[Edit]:
+    """The edit list of a track; empty if it has none, or a damaged one."""
+    with file_of(source) as file:
+        track = _track(file, track_id)
+        data = _content(file, _inside(file, track, b"edts", b"elst"))
+    if len(data) < 8:
+        return []
+    form = ">qqi" if data[0] == 1 else ">iii"
+    size = struct.calcsize(form)
+    count = min(struct.unpack_from(">I", data, 4)[0], (len(data) - 8) // size)
+    entries = [struct.unpack_from(form, data, 8 + i * size) for i in range(count)]
+    return [Edit(time, speed / 2**16) for _, time, speed in entries]
+
+
+def refused_edits(edits: list[Edit]) -> str | None:
+    """What `edits` ask for beyond a late start, cuts and repeats; None for nothing more."""
+    shown = False
+    for edit in edits:
+        if edit.time == EMPTY and shown:
+            return "shows nothing for a while"
+        if edit.time != EMPTY and edit.speed != NORMAL:
+            return "holds a frame" if edit.speed == 0 else f"plays at {edit.speed:g} times speed"
+        shown = shown or edit.time != EMPTY
+    return None
+
+
+def check_edits(source: FileSource, container: InputContainer, stream: Stream) -> None:
+    """MediaError if the edit list of `stream` asks for what FFmpeg does not follow."""
+    if "mp4" not in container.format.name:
+        return
+    with media_errors(source, "be read further"):
+        problem = refused_edits(edits_of(source, stream.id))
+    if problem is not None:
+        raise media_error(source, f"its edit list {problem}, which is not followed; re-encode it")
+
+
+def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, float, float] | None:
+    """The width and height to show of each frame, and the offset of their centre, in pixels."""
+    with file_of(source) as file:
+        entries = _inside(file, _track(file, track_id), b"mdia", b"minf", b"stbl", b"stsd")
+        if entries is None:
+            return None
+        entry = next(_boxes(file, entries.begin + 8, entries.end), None)
+        if entry is None:
+            return None
+        inner = Box(entry.kind, entry.begin + FRAME_HEADER, entry.end)
+        data = _content(file, _inside(file, inner, b"clap"))
+    if len(data) < 32:
+        return None
+    numbers = struct.unpack_from(">IIIIiIiI", data)
+    if not all(numbers[1::2]):
+        return None
+    width, height, right, down = (a / b for a, b in zip(numbers[::2], numbers[1::2], strict=True))
+    return width, height, right, down
+
+
+def _track(file: BinaryIO, track_id: int) -> Box | None:
+    file.seek(0, 2)
+    movie = _inside(file, Box(b"", 0, file.tell()), b"moov")
+    for box in _boxes(file, movie.begin, movie.end) if movie else ():
+        header = _content(file, _inside(file, box, b"tkhd")) if box.kind == b"trak" else b""
+        at = 20 if header[:1] == b"\1" else 12
+        if header[at : at + 4] == struct.pack(">I", track_id):
+            return box
+    return None
+
+
+def _inside(file: BinaryIO, box: Box | None, *kinds: bytes) -> Box | None:
+    """The first box of each kind inside the one before it."""
+    for kind in kinds:
+        if box is None:
+            return None
+        box = next((each for each in _boxes(file, box.begin, box.end) if each.kind == kind), None)
+    return box
+
+
+def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Box]:
+    for _ in range(MAX_BOXES):
+        if begin + 8 > end:
+            return
+        file.seek(begin)
+        header = file.read(16)
+        size, kind, head = int.from_bytes(header[:4], "big"), header[4:8], 8
+        if size == 1:
+            size, head = int.from_bytes(header[8:], "big"), 16
+        size = size or end - begin
+        if size < head:
+            return
+        yield Box(kind, begin + head, min(end, begin + size))
+        begin += size
+
+
+def _content(file: BinaryIO, box: Box | None) -> bytes:
+    if box is None:
+        return b""
+    file.seek(box.begin)
+    return file.read(min(box.end - box.begin, MAX_BOX_BYTES))

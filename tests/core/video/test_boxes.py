@@ -1,0 +1,166 @@
+"""What FFmpeg leaves aside of a header is followed or refused: edit lists and cropping."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from sora_core.errors import MediaError
+from sora_core.video.probe import probe
+from sora_core.video.reader import read_times
+from tests.support.films import film, whole
+
+SECONDS = 4
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory):
+    """4 seconds at 25 frames, a key frame every 10; frame i is grey of level 2 i + 20."""
+    path = tmp_path_factory.mktemp("edits") / "a.mp4"
+    exact = {"crf": "1", "g": "10", "bf": "0"}
+    return film(path, count=25 * SECONDS, encoder=exact, level=lambda i: 2 * i + 20)
+
+
+def boxes(data, begin, end):
+    while begin < end:
+        size, kind = struct.unpack_from(">I4s", data, begin)
+        yield kind, begin, size
+        begin += size
+
+
+def inside(data, *kinds):
+    """The position and size of each box on a path, the first of its kind inside the last."""
+    path, begin, end = [], 0, len(data)
+    for kind in kinds:
+        found = next(each for each in boxes(data, begin, end) if each[0] == kind)
+        path.append(found[1:])
+        begin, end = found[1] + 8, found[1] + found[2]
+        if kind == b"stsd":
+            begin += 8
+    return path
+
+
+def resized(data, parents, change):
+    for at, _ in parents:
+        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + change)
+
+
+def with_edits(path, target, edits):
+    """A copy of the film with an edit list: seconds, begin in seconds or None, and speed."""
+    data = bytearray(path.read_bytes())
+    movie = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+    parents = inside(data, b"moov", b"trak")
+    at, size = inside(data, b"moov", b"trak", b"edts")[-1]
+    del data[at : at + size]
+    resized(data, parents, -size)
+    entries = [
+        struct.pack(
+            ">IiI",
+            round(seconds * movie),
+            -1 if begin is None else round(begin * media),
+            round(speed * 2**16),
+        )
+        for seconds, begin, speed in edits
+    ]
+    content = struct.pack(">II", 0, len(entries)) + b"".join(entries)
+    listed = struct.pack(">I4s", 8 + len(content), b"elst") + content
+    edts = struct.pack(">I4s", 8 + len(listed), b"edts") + listed
+    data[at:at] = edts
+    resized(data, parents, len(edts))
+    target.write_bytes(data)
+    return target
+
+
+FOLLOWED = {
+    "a cut": ([(1, 0, 1), (1, 2, 1)], [*range(25), *range(50, 75)]),
+    "a repeat": ([(1, 0, 1), (1, 0, 1)], [*range(25), *range(25)]),
+    "another order": ([(1, 2, 1), (1, 0, 1)], [*range(50, 75), *range(25)]),
+    "a begin between key frames": ([(1, 0.56, 1)], [*range(14, 39)]),
+    "a late start": ([(1, None, 1), (4, 0, 1)], [*range(100)]),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_an_edit_list_is_followed_and_its_frames_have_the_times_of_the_result(
+    footage, tmp_path, name
+):
+    edits, numbers = FOLLOWED[name]
+    path = with_edits(footage, tmp_path / "b.mp4", edits)
+    sentences = []
+    frames = whole(path, on_damage=sentences.append)
+    levels = (frames[:, 24, 32].float().mean(1) - 20) / 2
+    assert (levels - torch.tensor(numbers)).abs().max() <= 1 and sentences == []
+    assert read_times(path) == [pytest.approx(i / 25) for i in range(len(numbers))]
+    assert torch.equal(whole(path, start=0.4, fps=25), frames[10:])
+
+
+@pytest.mark.parametrize(("edits", "sentence"), [
+    ([(2, 0, 2)], "plays at 2 times speed"),
+    ([(2, 0, 1), (4, 0, 0.5)], "plays at 0.5 times speed"),
+    ([(1, 0, -1)], "plays at -1 times speed"),
+    ([(1, 1, 0)], "holds a frame"),
+    ([(1, 0, 1), (1, None, 1), (1, 2, 1)], "shows nothing for a while"),
+])  # fmt: skip
+def test_an_edit_list_that_is_not_followed_is_refused(footage, tmp_path, edits, sentence):
+    edits = [(seconds, begin, speed % 2**16) for seconds, begin, speed in edits]
+    path = with_edits(footage, tmp_path / "b.mp4", edits)
+    for source in (path, io.BytesIO(path.read_bytes())):
+        with pytest.raises(MediaError, match=sentence):
+            probe(source)
+
+
+def with_aperture(path, target, width, height, right=0, down=0):
+    """A copy of the film that asks to show `width` x `height` around its centre."""
+    data = bytearray(path.read_bytes())
+    parents = inside(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
+    numbers = (width, 1, height, 1, right, 1, down, 1)
+    clap = struct.pack(">I4sIIIIiIiI", 40, b"clap", *numbers)
+    at, size = parents[-1]
+    data[at + size : at + size] = clap
+    resized(data, parents, len(clap))
+    target.write_bytes(data)
+    return target
+
+
+@pytest.mark.parametrize(("aperture", "size", "corner"), [
+    ((32, 24), (32, 24), (16, 12)),
+    ((32, 24, 10, -6), (32, 24), (26, 6)),
+    ((64, 48), (64, 48), (0, 0)),
+    ((640, 48), (64, 48), (0, 0)),
+])  # fmt: skip
+def test_a_clean_aperture_is_cut_out(tmp_path, aperture, size, corner):
+    path = film(tmp_path / "a.mp4", encoder={"crf": "1"}, level=ramp)
+    cropped = with_aperture(path, tmp_path / "b.mp4", *aperture)
+    info = probe(cropped)
+    assert (info.width, info.height) == size
+    assert any("cropped" in note for note in info.notes) == (size != (64, 48))
+    (left, top), (width, height) = corner, size
+    part = whole(path)[:, top : top + height, left : left + width]
+    assert torch.equal(whole(cropped), part)
+
+
+def test_the_cropping_of_matroska_is_cut_out(tmp_path):
+    path = film(tmp_path / "a.mkv", encoder={"crf": "1"}, level=ramp)
+    data = bytearray(path.read_bytes())
+    unit = data.index(bytes.fromhex("54b28104"))  # of the size to show: in its place
+    data[unit : unit + 4] = bytes.fromhex("54cc8108 54aa8110")  # 8 at the left, 16 at the bottom
+    entry, tracks = data.rindex(b"\xae\x01", 0, unit), data.rindex(b"\x16\x54\xae\x6b", 0, unit)
+    for size in (unit - 7, entry + 8, tracks + 5):  # of the video, its entry and all tracks
+        data[size] += 4
+    cropped = tmp_path / "b.mkv"
+    cropped.write_bytes(data)
+    info = probe(cropped)
+    assert (info.width, info.height) == (56, 32)
+    assert any("cropped to 56x32" in note for note in info.notes)
+    frames = whole(io.BytesIO(bytes(data)))
+    assert torch.equal(frames, whole(cropped)) and len(frames) == 25
+    assert torch.equal(frames, whole(path)[:, :32, 8:])
+
+
+def ramp(i):
+    """Columns that differ, and rows that differ."""
+    rows, columns = np.mgrid[0:48, 0:64]
+    return np.repeat((3 * columns + rows)[..., None] % 256, 3, 2).astype(np.uint8)
