@@ -110,7 +110,7 @@ def join_numbers(text: str) -> tuple[int, ...]:
     """The frame numbers that `text` lists; ConfigError if it lists something else."""
     parts = [part for part in re.split(r"[\s,;]+", text.strip()) if part]
     if not all(re.fullmatch(r"[0-9]{1,6}", part) for part in parts):
-        raise ConfigError(f"joins {text[:40]!a}: give frame numbers, such as 9, 25")
+        raise ConfigError(f"joins {text[:40]!a:.42}: give frame numbers, such as 9, 25")
     return tuple(sorted({int(part) for part in parts}))
 
 

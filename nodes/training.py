@@ -173,6 +173,7 @@ def copy_whole(source: Path, path: Path) -> None:
             shutil.copyfile(source, unfinished)
     except OSError as problem:
         raise MediaError(
-            f"{path.name[:60]!a} cannot be saved ({problem.strerror}): free space in the output "
+            f"{path.name[:60]!a:.62} cannot be saved ({problem.strerror}): free space in the "
+            "output "
             "folder, or run Sora Train again"
         ) from problem

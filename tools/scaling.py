@@ -27,7 +27,7 @@ from .small_learner.model import LearnerConfig
 from .small_learner.training import FLOW_ONLY, generated, held_out, square_clips, trained
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-WIDTHS, BUDGETS = (32, 96, 192), (1, 4, 16)
+WIDTHS, BUDGETS = (32, 64, 128), (1, 4, 16)
 PROMPT, SEED, PICTURED = 3, 0, (1, 4, 6)  # a prompt, a seed and the frames of the picture
 SCALE, GAP, PLOT, MARGIN = 4, 8, (700, 420), 64
 PAPER, INK, FAINT = (250, 250, 248), (30, 30, 34), (200, 200, 200)

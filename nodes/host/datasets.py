@@ -85,4 +85,4 @@ def unused_weights(kind: str, prefix: str) -> tuple[Path, str]:
         path = first.with_name(f"{first.stem}_{number:05}.safetensors")
         if not path.exists():
             return path, path.relative_to(os.path.realpath(root)).as_posix()
-    raise ConfigError(f"prefix {prefix[:60]!a}: 99999 files have it; choose another")
+    raise ConfigError(f"prefix {prefix[:60]!a:.62}: 99999 files have it; choose another")

@@ -47,7 +47,9 @@ def model_path(name: str) -> Path:
         return inside(MODELS, name)
     path = folder_paths.get_full_path(MODELS_FOLDER, name)
     if path is None:  # a link whose file is gone is listed too
-        raise ConfigError(f"model {name[:60]!a} is listed, but its file is gone: choose another")
+        raise ConfigError(
+            f"model {name[:60]!a:.62} is listed, but its file is gone: choose another"
+        )
     return Path(path)
 
 

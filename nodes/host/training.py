@@ -125,7 +125,9 @@ def tuned_model(weights: TrainedWeights, strength: float = 1.0) -> comfy.model_p
     lora = comfy.utils.load_torch_file(str(weights.file), safe_load=True)
     patched, _ = comfy.sd.load_lora_for_models(model, None, lora, strength, 0.0)
     if patched is None:
-        raise ConfigError(f"{weights.name[:60]!a} is no LoRA for {weights.start.name[:60]!a}")
+        raise ConfigError(
+            f"{weights.name[:60]!a:.62} is no LoRA for {weights.start.name[:60]!a:.62}"
+        )
     return patched
 
 

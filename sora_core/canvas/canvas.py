@@ -45,7 +45,7 @@ def curve_of(text: str) -> Curve:
         return tuple((float(seconds), float(value)) for seconds, value in pairs)
     except ValueError as error:
         raise ConfigError(
-            f'curve {text[:40]!a}: write seconds and values, such as "0: 1, 1.5: 0.3"'
+            f'curve {text[:40]!a:.42}: write seconds and values, such as "0: 1, 1.5: 0.3"'
         ) from error
 
 
@@ -100,7 +100,7 @@ class Placement:
         if not MIN_SPEED <= self.speed <= MAX_SPEED:
             raise SizeError(f"speed {self.speed}: choose from {MIN_SPEED} to {MAX_SPEED}")
         if self.fit not in FITS:
-            raise ConfigError(f"fit {self.fit[:20]!a}: choose one of {', '.join(FITS)}")
+            raise ConfigError(f"fit {self.fit[:20]!a:.22}: choose one of {', '.join(FITS)}")
         times = [seconds for seconds, _ in self.curve]
         if not times or any(later <= earlier for earlier, later in pairwise(times)):
             raise ConfigError("a firmness curve needs one point or more, at times that rise")
@@ -246,6 +246,6 @@ class Canvas:
 def shaped(aspect: str, width: int, height: int) -> tuple[int, int]:
     """Width and height of one of `ASPECTS`, even, with as many pixels as `width` x `height`."""
     if aspect not in ASPECTS:
-        raise SizeError(f"aspect {aspect[:20]!a}: choose one of {', '.join(ASPECTS)}")
+        raise SizeError(f"aspect {aspect[:20]!a:.22}: choose one of {', '.join(ASPECTS)}")
     ratio = ASPECTS[aspect]
     return 2 * round(sqrt(width * height * ratio) / 2), 2 * round(sqrt(width * height / ratio) / 2)

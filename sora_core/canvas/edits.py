@@ -234,7 +234,7 @@ def still_placement(
 def seconds_from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
     """The start of `frames` frames that lie `seconds` away from an `edge` of `canvas`."""
     if edge not in EDGES:
-        raise ConfigError(f"edge {edge[:20]!a}: choose one of {', '.join(EDGES)}")
+        raise ConfigError(f"edge {edge[:20]!a:.22}: choose one of {', '.join(EDGES)}")
     if edge == "start":
         return seconds
     return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps
@@ -256,7 +256,9 @@ def extend_media(clip: Media, seconds: float, direction: str, keep: float = 0.0)
     another `direction`.
     """
     if direction not in DIRECTIONS:
-        raise ConfigError(f"direction {direction[:20]!a}: choose one of {', '.join(DIRECTIONS)}")
+        raise ConfigError(
+            f"direction {direction[:20]!a:.22}: choose one of {', '.join(DIRECTIONS)}"
+        )
     clip = clip.last(keep) if direction == "forward" else clip.first(keep)
     blank = clip.canvas()
     frames, added = blank.size.frames, blank.frame_at(seconds)

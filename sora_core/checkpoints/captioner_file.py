@@ -20,7 +20,7 @@ def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
     metadata = read_header(path).metadata
     if metadata.get("format") != CAPTIONER_FORMAT:
         raise WeightsError(
-            f"{path.name[:60]!a} is no captioner: choose one of format {CAPTIONER_FORMAT}"
+            f"{path.name[:60]!a:.62} is no captioner: choose one of format {CAPTIONER_FORMAT}"
         )
     try:
         config = checked_settings(CaptionerConfig, metadata.get("config", ""))
@@ -28,7 +28,7 @@ def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
             raise ConfigError(f"captioner of {config.seeing} + {config.saying} blocks: too deep")
         vocabulary = Vocabulary(_vocabulary_words(metadata.get("words", "")))
     except ConfigError as problem:
-        raise WeightsError(f"{path.name[:60]!a} is no captioner ({problem!s:.90})") from problem
+        raise WeightsError(f"{path.name[:60]!a:.62} is no captioner ({problem!s:.90})") from problem
     with torch.device("meta"):
         captioner = Captioner(config, vocabulary)
     load_into(captioner, path)

@@ -165,7 +165,9 @@ def read_config(path: Path) -> CheckpointConfig:
             raise ConfigError("config must be a text")
         return _config(json.loads(text))
     except (ValueError, RecursionError, ConfigError) as problem:
-        raise WeightsError(f"{path.name[:60]!a} is no Sora model ({problem!s:.90})") from problem
+        raise WeightsError(
+            f"{path.name[:60]!a:.62} is no Sora model ({problem!s:.90})"
+        ) from problem
 
 
 def _check_settings(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
@@ -231,7 +233,7 @@ def checked_settings(kind: Callable[..., SettingsType], text: str) -> SettingsTy
         raise ConfigError(f"settings must be JSON ({problem!s:.60})") from problem
     for name, value in values.items() if isinstance(values, dict) else ():
         if isinstance(value, int) and not 1 <= value <= MAX_MODEL_WIDTH:
-            raise ConfigError(f"{name[:20]!a} must be from 1 to {MAX_MODEL_WIDTH}")
+            raise ConfigError(f"{name[:20]!a:.22} must be from 1 to {MAX_MODEL_WIDTH}")
     return _from_table(kind, values)
 
 

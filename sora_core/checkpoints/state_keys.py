@@ -37,7 +37,8 @@ def current_keys(names: Iterable[str]) -> dict[str, str]:
         key = current_key(name)
         if key in found:
             raise WeightsError(
-                f"{name[:60]!a} and {found[key][:60]!a} are the same tensor: keep one of them"
+                f"{name[:60]!a:.62} and {found[key][:60]!a:.62} are the same tensor: keep one of "
+                "them"
             )
         found[key] = name
     return found

@@ -70,7 +70,7 @@ def read_text_config(path: Path) -> tuple[TextConfig, Tokenizer]:
         return config, Tokenizer(pieces)
     except (ValueError, RecursionError, zlib.error, ConfigError) as problem:
         raise WeightsError(
-            f"{path.name[:60]!a} holds no text encoder ({problem!s:.90}): download it again"
+            f"{path.name[:60]!a:.62} holds no text encoder ({problem!s:.90}): download it again"
         ) from problem
 
 
@@ -91,7 +91,7 @@ def read_text_weights(
     }
     for name in sorted(found ^ shapes.keys()):
         problem = "lacks" if name in shapes else "holds an unknown"
-        raise WeightsError(f"{path.name[:60]!a} {problem} {name[:60]}: download it again")
+        raise WeightsError(f"{path.name[:60]!a:.62} {problem} {name[:60]}: download it again")
     weights = {}
     for name, shape in shapes.items():
         (tensor,) = read_tensors(path, {"": shape}, name).values()

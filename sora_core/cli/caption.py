@@ -59,13 +59,14 @@ def recaption(folder: Path, manifest: Path | None, describe: Callable[[Path], En
     MediaError where `folder` is no folder, and where the manifest cannot be written.
     """
     if not folder.is_dir():
-        raise MediaError(f"{folder.name[:60]!a} is no folder: choose one with videos")
+        raise MediaError(f"{folder.name[:60]!a:.62} is no folder: choose one with videos")
     manifest = manifest or folder / CAPTION_MANIFEST
     try:
         entries = list(captioned(folder, manifest, describe, on_clip=print_progress))
     except OSError as problem:
         raise MediaError(
-            f"{manifest.name[:60]!a} cannot be written ({problem.strerror}): choose another place"
+            f"{manifest.name[:60]!a:.62} cannot be written ({problem.strerror}): choose another "
+            "place"
         ) from problem
     bad = [entry for entry in entries if "error" in entry]
     lines = [f"{entry['file']}: {entry['error']}" for entry in bad]
@@ -131,11 +132,11 @@ def read_entries(manifest: Path) -> dict[str, Entry]:
         entries = {entry["file"]: entry for entry in map(json.loads, whole.splitlines())}
     except (ValueError, KeyError, TypeError) as problem:
         raise MediaError(
-            f"{manifest.name[:60]!a} is no manifest of captions: choose another --manifest"
+            f"{manifest.name[:60]!a:.62} is no manifest of captions: choose another --manifest"
         ) from problem
     if text[len(whole) : len(whole) + 1] not in (b"", b"{"):
         raise MediaError(
-            f"{manifest.name[:60]!a} is no manifest of captions: choose another --manifest"
+            f"{manifest.name[:60]!a:.62} is no manifest of captions: choose another --manifest"
         )
     os.truncate(manifest, len(whole))
     return entries

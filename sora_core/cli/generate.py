@@ -59,6 +59,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, default=1, help="enlargement of the frames, 1 to 8")
     parser.add_argument("--model", type=Path, default=MODELS / SHIPPED, help="model file")
     parser.add_argument(
+        "--lora", type=Path, metavar="FILE", help="LoRA of the model; one for few steps sets them"
+    )
+    parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         default=FLOAT32,
@@ -104,7 +107,7 @@ def run(args: Namespace) -> str:
         raise MediaError(f"scale {args.scale}: choose from 1 to 8")
     if args.precision == BFLOAT16 and not has_bfloat16():
         write_note("this processor has no bfloat16: the video is made in float32")
-    pipeline = load(args.model, args.precision)
+    pipeline = load(args.model, args.precision, args.lora)
     canvas = placed_footage(args, pipeline.config.fps if args.fps is None else args.fps)
     if not (args.prompt or canvas.prompts):
         raise ConfigError("nothing to generate: write a prompt or a --storyboard")

@@ -23,6 +23,7 @@ from ..training.experiments import (
     RecaptioningRun,
     TransformerRun,
 )
+from ..training.few_step_runs import FEW_STEPS, FewStepsRun, TownFewStepsRun
 from ..training.recipes import RECIPES
 from ..training.text_run import TEXT_FOLDER, TextRun
 from ..training.town_recipes import TOWN_RECIPES
@@ -33,6 +34,7 @@ from . import train_own, train_plan, train_ranks, train_recall
 RUNS = {
     AUTOENCODER_NAME: AutoencoderRun,
     TRANSFORMER_NAME: TransformerRun,
+    FEW_STEPS: FewStepsRun,
     DECODER: DecoderRun,
     CLASSIFIER_FILE: ReaderRun,
     CAPTIONER_FILE: CaptionerRun,
@@ -107,12 +109,11 @@ def run(args: Namespace) -> str | None:
     if args.share != 1 or args.until:
         raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} accept them")
     recipe = RECIPES[args.recipe]()
-    if args.start and args.part not in (AUTOENCODER_NAME, TRANSFORMER_NAME):
-        raise ConfigError(
-            f"--start {args.start}: only {AUTOENCODER_NAME} and {TRANSFORMER_NAME} accept it"
-        )
+    starting = AUTOENCODER_NAME, TRANSFORMER_NAME, FEW_STEPS
+    if args.start and args.part not in starting:
+        raise ConfigError(f"--start {args.start}: only {', '.join(starting)} accept it")
     if args.steps:
-        field = f"{args.part}_training"
+        field = f"{args.part}_training".replace("-", "_")
         recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
     job = RUNS[args.part](
         recipe=recipe,
@@ -129,16 +130,17 @@ def run(args: Namespace) -> str | None:
 
 def run_town(args: Namespace) -> None:
     """`run` for a recipe of the toy town."""
-    if args.part not in TOWN_RUNS:
-        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(TOWN_RUNS)}")
+    town_runs = TOWN_RUNS | {FEW_STEPS: TownFewStepsRun}
+    if args.part not in town_runs:
+        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(town_runs)}")
     if not 0 < args.share <= 1:
         raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
     recipe = TOWN_RECIPES[args.recipe]()
-    field = f"{args.part}_training"
+    field = f"{args.part}_training".replace("-", "_")
     training = getattr(recipe, field)
     training = replace(training, steps=args.steps or training.steps, until=args.until)
     recipe = replace(recipe, **{field: training})
-    job = TOWN_RUNS[args.part](
+    job = town_runs[args.part](
         recipe=recipe,
         root=args.root,
         resume=args.resume,

@@ -44,7 +44,7 @@ def load_classifier(path: Path = CLASSIFIER_PATH) -> AttributeClassifier:
     metadata = read_header(path).metadata
     if metadata.get("format") != CLASSIFIER_FORMAT:
         raise WeightsError(
-            f"{path.name[:60]!a} is no classifier: choose one of format {CLASSIFIER_FORMAT}"
+            f"{path.name[:60]!a:.62} is no classifier: choose one of format {CLASSIFIER_FORMAT}"
         )
     words = _answer_words(path, metadata.get("words", ""))
     try:
@@ -52,7 +52,8 @@ def load_classifier(path: Path = CLASSIFIER_PATH) -> AttributeClassifier:
             reader = AttributeClassifier(ClassifierConfig(), words)
     except KeyError as error:  # a question's name that torch does not take for a module's
         raise WeightsError(
-            f"{path.name[:60]!a} is no classifier: a question has an odd name; download it again"
+            f"{path.name[:60]!a:.62} is no classifier: a question has an odd name; download it "
+            "again"
         ) from error
     load_into(reader, path)
     return reader.eval().requires_grad_(False)
@@ -64,13 +65,13 @@ def _answer_words(path: Path, text: str) -> dict[str, list[str]]:
     try:
         words = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path.name[:60]!a} is no classifier: {problem}") from error
+        raise WeightsError(f"{path.name[:60]!a:.62} is no classifier: {problem}") from error
     if isinstance(words, dict) and all(
         isinstance(answers, list) and answers and all(isinstance(word, str) for word in answers)
         for answers in words.values()
     ):
         return words
-    raise WeightsError(f"{path.name[:60]!a} is no classifier: {problem}")
+    raise WeightsError(f"{path.name[:60]!a:.62} is no classifier: {problem}")
 
 
 def classify(reader: AttributeClassifier, frames: Frames) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from ..canvas.canvas import Canvas
+from ..checkpoints.lora_file import HOST_PREFIX, merge_lora
 from ..checkpoints.safetensors_io import read_header
 from ..errors import ConfigError
 from ..models.chunked_codec import decode_chunks
@@ -20,7 +21,6 @@ from ..shapes import Frames
 from ..training.own.cache import encode_frames
 from ..training.own.clip_reader import clip_frames
 from ..training.own.folder import literal_prompt
-from ..training.own.lora import HOST_PREFIX, merge_lora
 from ..training.own.plan import HELD_OUT, TRAIN, Plan, PlannedClip
 from ..video.frames import frames_from_video
 

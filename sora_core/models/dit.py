@@ -98,7 +98,7 @@ class DiTConfig:
         if self.patch not in PATCHES:
             raise ConfigError(f"patch {self.patch}: choose from {PATCHES}")
         if self.positions not in (GRID, METRIC):
-            raise ConfigError(f"positions {self.positions[:20]!a}: choose {GRID} or {METRIC}")
+            raise ConfigError(f"positions {self.positions[:20]!a:.22}: choose {GRID} or {METRIC}")
         if self.width < DIT_HEAD_WIDTH or self.width % DIT_HEAD_WIDTH:
             raise ConfigError(
                 f"transformer width {self.width}: choose a multiple of {DIT_HEAD_WIDTH}"

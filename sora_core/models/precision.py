@@ -48,7 +48,9 @@ _CPU_FEATURES = [
 def checked_precision(precision: str) -> str:
     """`precision`, or float32 on a processor without bfloat16; ConfigError for another word."""
     if precision not in PRECISIONS:
-        raise ConfigError(f"precision {precision[:20]!a}: choose one of {', '.join(PRECISIONS)}")
+        raise ConfigError(
+            f"precision {precision[:20]!a:.22}: choose one of {', '.join(PRECISIONS)}"
+        )
     return precision if has_bfloat16() else FLOAT32
 
 

@@ -4,7 +4,7 @@ Axes: b batch, c channels, t frames, y rows, x columns, l text tokens.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..checkpoints.checkpoint import (
     load_transformer,
     read_config,
 )
+from ..checkpoints.lora_file import merge_lora, read_few_steps
 from ..checkpoints.text_file import load_text
 from ..errors import ConfigError
 from ..models.autoencoder import Autoencoder
@@ -68,15 +69,23 @@ class Pipeline:
     tokenizer: Tokenizer
 
 
-def load(path: Path = MODELS / SHIPPED, precision: str = FLOAT32) -> Pipeline:
-    """The model in the file at `path`, in float32 on the CPU.
+def load(
+    path: Path = MODELS / SHIPPED, precision: str = FLOAT32, lora: Path | None = None
+) -> Pipeline:
+    """The model in the file at `path`, in float32 on the CPU, with a LoRA added to its weights.
 
-    With the `precision` bfloat16 what is generated is sampled and decoded with products in
-    bfloat16, if the processor has them (`has_bfloat16`): faster, and other numbers. Footage is
-    encoded, held and decoded in float32 all the same. ConfigError for another precision.
+    A LoRA for few steps brings its sampling settings. With the `precision` bfloat16 what is
+    generated is sampled and decoded with products in bfloat16, if the processor has them
+    (`has_bfloat16`): faster, and other numbers. Footage is encoded, held and decoded in float32
+    all the same. ConfigError for another precision; WeightsError for the LoRA of another model.
     """
     config, half = read_config(path), checked_precision(precision) == BFLOAT16
     transformer, autoencoder = load_transformer(path, config), load_autoencoder(path, config)
+    if lora is not None:
+        merge_lora(transformer, lora)
+        if few := read_few_steps(lora):
+            sampling = replace(config.sampling, steps=few.steps, guidance=few.guidance)
+            config = replace(config, sampling=sampling)
     if half:
         sample_in_bfloat16(transformer)
         decode_in_bfloat16(autoencoder)
@@ -213,4 +222,4 @@ def sampler_named(name: str, seed: int, like: Latent) -> Sampler:
             return partial(
                 sde, noise=lambda i: seeded_noise(seed, (b, c, t, y, x), i + 1, device, dtype)
             )
-    raise ConfigError(f"sampler {name[:40]!a}: choose one of {', '.join(SAMPLERS)}")
+    raise ConfigError(f"sampler {name[:40]!a:.42}: choose one of {', '.join(SAMPLERS)}")

@@ -83,9 +83,9 @@ def expand(
 def check(style: str, level: str) -> None:
     """Raises PromptError unless `style` and `level` exist."""
     if style not in EXPANSION_STYLES:
-        raise PromptError(f"style {style[:20]!a}: choose one of {', '.join(EXPANSION_STYLES)}")
+        raise PromptError(f"style {style[:20]!a:.22}: choose one of {', '.join(EXPANSION_STYLES)}")
     if level not in EXPANSION_LEVELS:
-        raise PromptError(f"level {level[:20]!a}: choose one of {', '.join(EXPANSION_LEVELS)}")
+        raise PromptError(f"level {level[:20]!a:.22}: choose one of {', '.join(EXPANSION_LEVELS)}")
 
 
 def is_foreign(text: str, world: World) -> bool:

@@ -80,9 +80,9 @@ def parse_shots(text: str, seconds: float) -> list[PromptShot]:
         raise PromptError(f"storyboard of {len(pieces)} shots: write {MAX_SHOTS} or fewer")
     for i, piece in enumerate(pieces, 1):
         if not _time_of(piece) and _NO_END.match(piece):
-            raise PromptError(f"shot {i} {piece[:40]!a} has no end: {WRITE_TIMES}")
+            raise PromptError(f"shot {i} {piece[:40]!a:.42} has no end: {WRITE_TIMES}")
         if _TIME_BEFORE.match(f"{piece} .") and not _time_of(piece):
-            raise PromptError(f"shot {i} {piece[:40]!a} has no text: describe it, or remove it")
+            raise PromptError(f"shot {i} {piece[:40]!a:.42} has no text: describe it, or remove it")
     read = [_time_of(piece) for piece in pieces]
     if not any(read):
         each = seconds / len(pieces)
@@ -91,9 +91,9 @@ def parse_shots(text: str, seconds: float) -> list[PromptShot]:
     timed = []
     for i, (piece, found) in enumerate(zip(pieces, read, strict=True), 1):
         if not found:
-            raise PromptError(f"shot {i} {piece[:40]!a} has no time: {WRITE_TIMES}")
+            raise PromptError(f"shot {i} {piece[:40]!a:.42} has no time: {WRITE_TIMES}")
         if open_shot := _NO_END_INSIDE.search(found[1]):
-            raise PromptError(f"shot {i + 1} {open_shot[1][:40]!a} has no end: {WRITE_TIMES}")
+            raise PromptError(f"shot {i + 1} {open_shot[1][:40]!a:.42} has no end: {WRITE_TIMES}")
         timed.append(found)
     if any(span.frames for span, _ in timed):
         return _from_frames(timed, seconds)

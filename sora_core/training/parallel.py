@@ -85,7 +85,7 @@ def shard(
 def parallelised(model: nn.Module, ranks: Ranks, kind: str, device: torch.device) -> TorchRanks:
     """The ranks with the module to call in place of `model`; for FSDP, call `shard` before."""
     if kind not in PARALLEL:
-        raise ConfigError(f"parallel {kind[:20]!a}: choose {' or '.join(PARALLEL)}")
+        raise ConfigError(f"parallel {kind[:20]!a:.22}: choose {' or '.join(PARALLEL)}")
     if kind == FSDP:
         return TorchRanks(ranks.rank, ranks.count, model, FSDP)
     numbers = [device.index] if device.type == "cuda" else None

@@ -35,6 +35,7 @@ class Recipe:
     test: Shelf
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
+    few_steps_training: TrainingConfig
     decoder_training: TrainingConfig
     reader_training: TrainingConfig
     captioner_training: TrainingConfig
@@ -82,6 +83,7 @@ def mini_recipe() -> Recipe:
         transformer_training=TrainingConfig(
             steps=7860, batch=64, matrix_rate=3e-3, rate=1e-3, average=0.998, save_every=200
         ),
+        few_steps_training=few_steps_training(),
         decoder_training=TrainingConfig(
             steps=2900,
             batch=16,
@@ -104,6 +106,20 @@ def mini_recipe() -> Recipe:
     )
 
 
+def few_steps_training() -> TrainingConfig:
+    """The training of a LoRA for few steps; a step costs as much as four of the transformer's."""
+    return TrainingConfig(
+        steps=400,
+        batch=16,
+        rate=1e-3,
+        warmup=20,
+        average=0.98,
+        save_every=50,
+        show_every=100,
+        report_every=10,
+    )
+
+
 def smoke() -> Recipe:
     """A recipe that trains every part for a few seconds, as a test."""
     clips = Shelf(Size(64, 64, 17), 8, 0)
@@ -123,6 +139,7 @@ def smoke() -> Recipe:
         test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
         autoencoder_training=short,
         transformer_training=short,
+        few_steps_training=short,
         decoder_training=short,
         reader_training=short,
         captioner_training=short,

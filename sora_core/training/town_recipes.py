@@ -6,6 +6,7 @@ from ..models.dit import METRIC, DiTConfig
 from ..shapes import Size
 from .mixed_task import MixedLearning
 from .noise_levels import NoiseLevels
+from .recipes import few_steps_training
 from .town_clips import TownShelf
 from .trainer import TrainingConfig
 
@@ -26,6 +27,7 @@ class TownRecipe:
     window: int  # latent frames of one model call in sampling
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
+    few_steps_training: TrainingConfig
 
 
 SHELVES = (
@@ -91,6 +93,7 @@ def wide() -> TownRecipe:
             save_every=100,
             show_every=500,
         ),
+        few_steps_training=few_steps_training(),
     )
 
 
@@ -112,6 +115,7 @@ def wide_smoke() -> TownRecipe:
         window=5,
         autoencoder_training=short,
         transformer_training=short,
+        few_steps_training=short,
     )
 
 

@@ -87,7 +87,7 @@ def codec_for(suffix: str, name: str, crf: int | None = None) -> Codec:
 def crf_for(codec: str, quality: str) -> int | None:
     """The quality number of one of `QUALITIES` in `codec`; None for a lossless codec."""
     if quality not in QUALITIES:
-        raise MediaError(f"quality {quality[:40]!a}: choose from {', '.join(QUALITIES)}")
+        raise MediaError(f"quality {quality[:40]!a:.42}: choose from {', '.join(QUALITIES)}")
     settings = codec_named(codec)
     return None if settings.crf is None else settings.crf + QUALITIES[quality] * settings.step
 
@@ -101,5 +101,5 @@ def suffix_for(codec: str, container: str) -> str:
 
 def codec_named(name: str) -> Codec:
     if name not in CODECS:
-        raise MediaError(f"codec {name[:40]!a} is unknown: choose from {', '.join(CODECS)}")
+        raise MediaError(f"codec {name[:40]!a:.42} is unknown: choose from {', '.join(CODECS)}")
     return CODECS[name]

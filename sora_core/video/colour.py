@@ -27,7 +27,7 @@ UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14
 
 WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 
-BLACK, WHITE = 16 << 8, 235 << 8  # of limited range, in 16 bits
+LIMITED_BLACK, LIMITED_WHITE = 16 << 8, 235 << 8  # of limited range, in 16 bits
 HALF = np.uint16(128)
 
 RGB_8, PLANAR_RGB, RGB_16, RGBA = "rgb24", "gbrp", "rgb48le", "rgba"
@@ -59,7 +59,9 @@ class FrameConverter:
         pixels = self._reformatted(frame, RGB_16).to_ndarray()
         if not _is_limited_grey(frame):
             return pixels
-        levels = (pixels.astype(np.float32) - BLACK) * (65535 / (WHITE - BLACK))
+        levels = (pixels.astype(np.float32) - LIMITED_BLACK) * (
+            65535 / (LIMITED_WHITE - LIMITED_BLACK)
+        )
         return levels.round().clip(0, 65535).astype(np.uint16)
 
     def alpha(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "y x"]:

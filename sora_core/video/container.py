@@ -57,7 +57,7 @@ def frame_rate(fps: Fraction | float) -> Fraction:
 
 def media_error(source: FileSource, problem: str) -> MediaError:
     """An error that names the file and the problem, never longer than `MAX_MESSAGE`."""
-    name = f"{source.name[-80:]!a}" if isinstance(source, Path) else "the open file"
+    name = f"{source.name[-80:]!a:.82}" if isinstance(source, Path) else "the open file"
     return MediaError(f"{name}: {problem}"[:MAX_MESSAGE])
 
 

@@ -11,10 +11,10 @@ from typing import BinaryIO
 from .container import FileSource
 from .mp4 import file_of
 
-SEGMENT, TRACKS, ENTRY, TYPE, VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0x83, 0xE0
-VIDEO_TYPE = 1
+SEGMENT, TRACK_LIST, TRACK_ENTRY, TRACK_TYPE, TRACK_VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0x83, 0xE0
+VIDEO_TRACK = 1
 CLUSTER = 0x1F43B675  # the frames: tracks come before them
-LEFT, TOP, RIGHT, BOTTOM = 0x54CC, 0x54BB, 0x54DD, 0x54AA
+CROP_LEFT, CROP_TOP, CROP_RIGHT, CROP_BOTTOM = 0x54CC, 0x54BB, 0x54DD, 0x54AA
 MAX_ELEMENTS = 10_000
 
 
@@ -32,22 +32,22 @@ def pixel_crop(source: FileSource, index: int) -> tuple[int, int, int, int]:
 
     `index` counts the video tracks of the file from 0.
     """
-    crop = dict.fromkeys((LEFT, TOP, RIGHT, BOTTOM), 0)
+    crop = dict.fromkeys((CROP_LEFT, CROP_TOP, CROP_RIGHT, CROP_BOTTOM), 0)
     with file_of(source) as file:
         for video in islice(_videos(file), index, index + 1):
             for element in _elements(file, video.begin, video.end):
                 if element.number in crop:
-                    crop[element.number] = _number(file, element)
-    return crop[LEFT], crop[TOP], crop[RIGHT], crop[BOTTOM]
+                    crop[element.number] = _unsigned(file, element)
+    return crop[CROP_LEFT], crop[CROP_TOP], crop[CROP_RIGHT], crop[CROP_BOTTOM]
 
 
 def _videos(file: BinaryIO) -> Iterator[Element]:
     file.seek(0, 2)
     for segment in _named(file, Element(0, 0, file.tell()), SEGMENT):
-        for tracks in _named(file, segment, TRACKS):
-            for entry in _named(file, tracks, ENTRY):
-                if VIDEO_TYPE in [_number(file, one) for one in _named(file, entry, TYPE)]:
-                    yield from _named(file, entry, VIDEO)
+        for tracks in _named(file, segment, TRACK_LIST):
+            for entry in _named(file, tracks, TRACK_ENTRY):
+                if VIDEO_TRACK in [_unsigned(file, one) for one in _named(file, entry, TRACK_TYPE)]:
+                    yield from _named(file, entry, TRACK_VIDEO)
 
 
 def _named(file: BinaryIO, parent: Element, number: int) -> Iterator[Element]:
@@ -79,6 +79,6 @@ def _variable(data: bytes, *, whole: bool) -> tuple[int, int]:
     return value if whole else value - (1 << 7 * length), length
 
 
-def _number(file: BinaryIO, element: Element) -> int:
+def _unsigned(file: BinaryIO, element: Element) -> int:
     file.seek(element.begin)
     return int.from_bytes(file.read(min(element.end - element.begin, 8)), "big")

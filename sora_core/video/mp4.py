@@ -24,7 +24,7 @@ FRAME_HEADER = 78  # bytes of a sample entry of video before its own boxes
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Mp4Box:
     """The content of a box, as positions in the file."""
 
     kind: bytes
@@ -33,7 +33,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class TrackEdit:
     """A part of a track: its media time, `EMPTY` for nothing, and its speed."""
 
     time: int
@@ -54,7 +54,7 @@ def file_of(source: FileSource) -> Iterator[BinaryIO]:
         source.seek(place)
 
 
-def edits_of(source: FileSource, track_id: int) -> list[Edit]:
+def edits_of(source: FileSource, track_id: int) -> list[TrackEdit]:
     """The edit list of a track; empty if it has none, or a damaged one."""
     with file_of(source) as file:
         track = _track(file, track_id)
@@ -65,18 +65,18 @@ def edits_of(source: FileSource, track_id: int) -> list[Edit]:
     size = struct.calcsize(form)
     count = min(struct.unpack_from(">I", data, 4)[0], (len(data) - 8) // size)
     entries = [struct.unpack_from(form, data, 8 + i * size) for i in range(count)]
-    return [Edit(time, speed / 2**16) for _, time, speed in entries]
+    return [TrackEdit(time, speed / 2**16) for _, time, speed in entries]
 
 
-def refused_edits(edits: list[Edit]) -> str | None:
+def refused_edits(edits: list[TrackEdit]) -> str | None:
     """What `edits` ask for beyond a late start, cuts and repeats; None for nothing more."""
-    shown = False
+    begun = False
     for edit in edits:
-        if edit.time == EMPTY and shown:
+        if edit.time == EMPTY and begun:
             return "shows nothing for a while"
         if edit.time != EMPTY and edit.speed != NORMAL:
             return "holds a frame" if edit.speed == 0 else f"plays at {edit.speed:g} times speed"
-        shown = shown or edit.time != EMPTY
+        begun = begun or edit.time != EMPTY
     return None
 
 
@@ -99,7 +99,7 @@ def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, flo
         entry = next(_boxes(file, entries.begin + 8, entries.end), None)
         if entry is None:
             return None
-        inner = Box(entry.kind, entry.begin + FRAME_HEADER, entry.end)
+        inner = Mp4Box(entry.kind, entry.begin + FRAME_HEADER, entry.end)
         data = _content(file, _inside(file, inner, b"clap"))
     if len(data) < 32:
         return None
@@ -110,9 +110,9 @@ def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, flo
     return width, height, right, down
 
 
-def _track(file: BinaryIO, track_id: int) -> Box | None:
+def _track(file: BinaryIO, track_id: int) -> Mp4Box | None:
     file.seek(0, 2)
-    movie = _inside(file, Box(b"", 0, file.tell()), b"moov")
+    movie = _inside(file, Mp4Box(b"", 0, file.tell()), b"moov")
     for box in _boxes(file, movie.begin, movie.end) if movie else ():
         header = _content(file, _inside(file, box, b"tkhd")) if box.kind == b"trak" else b""
         at = 20 if header[:1] == b"\1" else 12
@@ -121,7 +121,7 @@ def _track(file: BinaryIO, track_id: int) -> Box | None:
     return None
 
 
-def _inside(file: BinaryIO, box: Box | None, *kinds: bytes) -> Box | None:
+def _inside(file: BinaryIO, box: Mp4Box | None, *kinds: bytes) -> Mp4Box | None:
     """The first box of each kind inside the one before it."""
     for kind in kinds:
         if box is None:
@@ -130,7 +130,7 @@ def _inside(file: BinaryIO, box: Box | None, *kinds: bytes) -> Box | None:
     return box
 
 
-def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Box]:
+def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Mp4Box]:
     for _ in range(MAX_BOXES):
         if begin + 8 > end:
             return
@@ -142,11 +142,11 @@ def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Box]:
         size = size or end - begin
         if size < head:
             return
-        yield Box(kind, begin + head, min(end, begin + size))
+        yield Mp4Box(kind, begin + head, min(end, begin + size))
         begin += size
 
 
-def _content(file: BinaryIO, box: Box | None) -> bytes:
+def _content(file: BinaryIO, box: Mp4Box | None) -> bytes:
     if box is None:
         return b""
     file.seek(box.begin)

@@ -2,14 +2,26 @@
 
 from collections.abc import Callable
 from math import inf, nan
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 Catalogue = dict[str, Callable[[], object]]
 """Names of values, and a function that makes each."""
 
 SIDE, COUNT = 32, 4
+
+
+class Raising(Tensor):
+    """A tensor of another pack, which fails as soon as it is used."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.__name__ in ("__get__", "dim", "size", "numel", "stride"):
+            return super().__torch_function__(func, types, args, kwargs or {})
+        raise RuntimeError("the file of this tensor\nis gone")
 
 
 def picture(*shape: int) -> Tensor:
@@ -61,6 +73,18 @@ def images() -> Catalogue:
         "nested image": lambda: torch.nested.nested_tensor([picture(2, 2), picture(3, 2)]),
         "tensor of no axes": lambda: torch.zeros(()),
         "empty tensor": lambda: torch.zeros(0),
+        "float8 image": lambda: picture().to(torch.float8_e4m3fn),
+        "float8 mask": lambda: picture(1, SIDE, SIDE).to(torch.float8_e5m2),
+        "float8 sigmas": lambda: torch.tensor([1.0, 0.5, 0.0]).to(torch.float8_e5m2),
+        "uint16 image": lambda: picture().mul(255).to(torch.uint16),
+        "image of oneDNN": lambda: picture().to_mkldnn(),
+        "number of oneDNN": lambda: torch.tensor([2.0]).to_mkldnn(),
+        "image of another class": lambda: picture().as_subclass(Raising),
+        "mask of another class": lambda: picture(1, SIDE, SIDE).as_subclass(Raising),
+        "fake image": lambda: FakeTensorMode().from_tensor(picture()),
+        "fake mask": lambda: FakeTensorMode().from_tensor(picture(1, SIDE, SIDE)),
+        "fake number": lambda: FakeTensorMode().from_tensor(torch.tensor([2.0])),
+        "bit of the sign": lambda: torch.complex(picture(), picture()).conj().imag,
         "mask y x": lambda: picture(SIDE, SIDE),
         "mask of ones": lambda: torch.ones(1, SIDE, SIDE),
         "mask a frame": lambda: picture(COUNT, SIDE, SIDE),

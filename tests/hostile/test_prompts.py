@@ -151,7 +151,7 @@ def test_bad_prompts_end_in_a_sentence_and_the_server_goes_on(
     rng, outcomes = random.Random(0), Counter()
     prompts = pytestconfig.getoption("--prompts")
     client.run(good)
-    for _ in range(prompts):
+    for count in range(prompts):
         graph, changed = spoiled(good, known, rng)
         failures = []
 
@@ -170,6 +170,8 @@ def test_bad_prompts_end_in_a_sentence_and_the_server_goes_on(
             if all(is_widget(specs[name]) for name in names):
                 assert_is_a_sentence(failure, changed)
                 outcomes["failed in a sentence"] += 1
+        if count % 500 == 499:
+            print(f"bad_prompts {count + 1}: {dict(outcomes)}", flush=True)
     print(f"\nbad_prompts {dict(outcomes)}")
     assert min(outcomes[how] for how in ("ran", "failed in a sentence", "refused")) >= prompts / 50
     good["noise"]["inputs"]["seed"] += 1

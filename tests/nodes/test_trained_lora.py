@@ -9,7 +9,8 @@ from sora_nodes.nodes.loaders import SoraLoadModel
 
 import nodes as stock
 from sora_core.checkpoints.checkpoint import load_transformer, read_config
-from sora_core.training.own.lora import add_lora, write_lora
+from sora_core.checkpoints.lora_file import write_lora
+from sora_core.training.lora import add_lora
 from tests.support.tiny import NAME, write_tiny
 
 

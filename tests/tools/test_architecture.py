@@ -304,3 +304,11 @@ def test_a_package_of_training_behind_an_import_is_found():
     assert "numba" in packages(
         Path("sora_core/world/raycast.py"), (ROOT / "sora_core/world/raycast.py").read_text()
     )
+
+
+def test_a_quotation_is_bounded_after_its_escapes():
+    """Of an emoji, `!a` makes ten letters: a slice before it bounds no sentence."""
+    unbounded = re.compile(r"\[[^\]]*:[^\]]*\]!a\}")
+    found = [path.name for path in shipped() if unbounded.search((ROOT / path).read_text("utf-8"))]
+    assert found == []
+    assert unbounded.search('f"{name[:60]!a} is gone"')

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError
+from .foreign import foreign_code
 from .media import checked_audio, checked_video
 from .objects import METHODS, checked_canvas, checked_conditioning, checked_service
 from .tensors import checked_image, checked_latent, checked_mask, checked_sigmas
@@ -71,12 +72,16 @@ def checked_inputs(node: Node) -> Node:
 
 
 def checked_value(spec: io.Input, value: object) -> object:
-    """`value` converted for the input `spec`; SoraError where that is impossible."""
+    """`value` converted for the input `spec`; SoraError where that is impossible.
+
+    That includes values that fail as they are read: tensors of classes and backends of other packs.
+    """
     kinds = spec.get_io_type().split(",")
     kind = kinds[0] if len(kinds) == 1 else fitting(kinds, value)
-    if kind in WIDGETS:
-        return WIDGETS[kind](spec.id, value, spec)
-    return SOCKETS[kind](spec.id, value) if kind in SOCKETS else value
+    with foreign_code(spec.id, kind):
+        if kind in WIDGETS:
+            return WIDGETS[kind](spec.id, value, spec)
+        return SOCKETS[kind](spec.id, value) if kind in SOCKETS else value
 
 
 def fitting(kinds: list[str], value: object) -> str:

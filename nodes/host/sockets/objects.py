@@ -104,7 +104,7 @@ def checked_pair(name: str, pair: object) -> list[Any]:
     states, options = pair[0], {**pair[1]}
     for key in TENSORS:
         if options.get(key) is not None:
-            check_numbers_of(name, options[key], f"`{key}` of a CONDITIONING")
+            options[key] = with_numbers(name, options[key], f"`{key}` of a CONDITIONING")
     for key, (is_valid, wanted) in OPTIONS.items():
         if key in options and options[key] is None:
             del options[key]
@@ -117,12 +117,16 @@ def checked_pair(name: str, pair: object) -> list[Any]:
         raise SizeError(
             f"{name}: a CONDITIONING of {shape_text(tensor)}: give batch x tokens x width"
         )
-    check_numbers_of(name, tensor, "a CONDITIONING")
-    return [tensor, options]
+    return [with_numbers(name, tensor, "a CONDITIONING"), options]
 
 
-def check_numbers_of(name: str, value: object, kind: str) -> None:
-    """ConfigError where floating-point numbers of `value` are NaN, infinite or huge."""
+def with_numbers(name: str, value: object, kind: str) -> Tensor:
+    """The tensor `value`, of float8 in float32, with which networks cannot compute.
+
+    ConfigError where floating-point numbers are NaN, infinite or huge.
+    """
     tensor: Tensor = checked_tensor(name, value, kind)
-    if tensor.is_floating_point():
-        checked_numbers(name, tensor, kind)
+    if not tensor.is_floating_point():
+        return tensor
+    numbers = checked_numbers(name, tensor, kind)
+    return numbers if tensor.itemsize == 1 else tensor

@@ -43,7 +43,20 @@ def checked_tensor(name: str, value: object, kind: str) -> Tensor:
         raise ConfigError(f"{name}: {kind} as a tensor of an odd kind: connect an ordinary one")
     if not value.numel():
         raise SizeError(f"{name}: {kind} of {shape_text(value)} is empty: connect one with content")
+    if type(value) is not Tensor:
+        with torch._C.DisableTorchFunctionSubclass():  # a class of another pack may do anything
+            value = value.as_subclass(Tensor)
     return value.detach() if value.requires_grad else value
+
+
+def in_float32(tensor: Tensor) -> Tensor:
+    """`tensor` in float32 on the CPU; an expanded one is not copied in full."""
+    repeated = [axis for axis, stride in enumerate(tensor.stride()) if stride == 0]
+    shape = tensor.shape
+    for axis in repeated:
+        tensor = tensor.narrow(axis, 0, 1)
+    tensor = tensor.cpu().float()
+    return tensor.expand(shape) if repeated else tensor
 
 
 def extremes(tensor: Tensor) -> tuple[float, float]:
@@ -70,10 +83,12 @@ def checked_numbers(
     ConfigError for integers, and for NaN, infinite and other numbers out of range.
     """
     if tensor.dtype == torch.bool:
-        return tensor.cpu().float()
+        return in_float32(tensor)
     if not tensor.is_floating_point():
         dtype = str(tensor.dtype).removeprefix("torch.")
         raise ConfigError(f"{name}: {kind} of {dtype} numbers: convert it to floating point")
+    if tensor.itemsize == 1:  # float8 has no reductions
+        tensor = in_float32(tensor)
     low, high = extremes(tensor)
     if not (isfinite(low) and isfinite(high)):
         raise ConfigError(f"{name}: {kind} with NaN or infinite numbers: {NAN_FIX}")
@@ -81,7 +96,7 @@ def checked_numbers(
         raise ConfigError(
             f"{name}: {kind} from {low:.3g} to {high:.3g}: give numbers from {least:g} to {most:g}"
         )
-    return tensor.cpu().float()
+    return in_float32(tensor)
 
 
 def checked_image(name: str, value: object) -> Tensor:
@@ -99,7 +114,7 @@ def checked_image(name: str, value: object) -> Tensor:
             f"{name}: an IMAGE of {shape_text(image)}: give pictures x rows x columns x 3"
         )
     if image.dtype == torch.uint8:
-        return three_channels(image.cpu().float().div(255))
+        return three_channels(in_float32(image).div(255))
     return three_channels(checked_numbers(name, image, "an IMAGE"))
 
 

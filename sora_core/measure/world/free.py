@@ -27,12 +27,12 @@ def load_scene_reader(path: Path = SCENE_READER) -> SceneReader:
     """The scene reader in the file at `path`; WeightsError if the file is not one."""
     if not path.is_file():
         raise WeightsError(
-            f"{path.name[:60]!a} is not there: train it with python -m tools.train_scene_reader"
+            f"{path.name[:60]!a:.62} is not there: train it with python -m tools.train_scene_reader"
         )
     metadata = read_header(path).metadata
     if metadata.get("format") != READER_FORMAT:
         raise WeightsError(
-            f"{path.name[:60]!a} is no scene reader: choose one of format {READER_FORMAT}"
+            f"{path.name[:60]!a:.62} is no scene reader: choose one of format {READER_FORMAT}"
         )
     with torch.device("meta"):
         reader = SceneReader(SceneReaderConfig(), json.loads(metadata["words"]))

@@ -12,9 +12,9 @@ from ...errors import ConfigError
 from ...models.dit import DiT
 from ..averages import Averages
 from ..distributed import Ranks
+from ..lora import add_lora
 from ..parallel import FSDP, TorchRanks, parallelised, shard
 from .export import new_transformer
-from .lora import add_lora
 from .objective import FlowObjective, compile_blocks, recompute_blocks
 from .settings import OwnSettings
 from .text_objective import TextObjective

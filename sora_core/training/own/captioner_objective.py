@@ -36,7 +36,7 @@ from .samples import OwnClip, OwnClips, clip_at, generator_of
 from .settings import MUON, OwnSettings
 from .task import SHEET, OnValidation
 
-LONGEST = MAX_CAPTION_WORDS - 2  # words of a caption that are learned
+MAX_LEARNED_WORDS = MAX_CAPTION_WORDS - 2  # words of a caption that are learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def readable(clips: OwnClips) -> OwnClips:
 
 def lesson(clip: OwnClip, vocabulary: Vocabulary, generator: Generator | None) -> Lesson:
     """`clip` as a lesson; with a `generator` noisy, at a random place, and rarely not a clip."""
-    words = vocabulary.numbers(clip.caption)[:LONGEST]
-    first = vocabulary.numbers(re.split(r"(?<=\.)\s", clip.caption)[0])[:LONGEST] or words
+    words = vocabulary.numbers(clip.caption)[:MAX_LEARNED_WORDS]
+    first = vocabulary.numbers(re.split(r"(?<=\.)\s", clip.caption)[0])[:MAX_LEARNED_WORDS] or words
     latent = clip.latent[None, :, :WINDOW].float()
     if generator is not None:
         start = int(torch.randint(max(1, clip.grid.frames - WINDOW + 1), (), generator=generator))

@@ -67,15 +67,17 @@ def text_file(path: Path) -> str:
             data = file.read(MAX_CAPTION_BYTES + 1)
         if len(data) > MAX_CAPTION_BYTES:
             raise TrainingError(
-                f"{path.name[:60]!a} has more than {MAX_CAPTION_BYTES / 1e6:.0f} MB: shorten it"
+                f"{path.name[:60]!a:.62} has more than {MAX_CAPTION_BYTES / 1e6:.0f} MB: shorten it"
             )
         return one_line(data.decode("utf-8-sig"))
     except OSError as problem:
         raise TrainingError(
-            f"{path.name[:60]!a} cannot be read ({problem.strerror}): check its access rights"
+            f"{path.name[:60]!a:.62} cannot be read ({problem.strerror}): check its access rights"
         ) from problem
     except UnicodeDecodeError as problem:
-        raise TrainingError(f"{path.name[:60]!a} is no UTF-8 text: save it as UTF-8") from problem
+        raise TrainingError(
+            f"{path.name[:60]!a:.62} is no UTF-8 text: save it as UTF-8"
+        ) from problem
 
 
 def one_line(text: str) -> str:
@@ -96,10 +98,12 @@ def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
             continue
         name = PurePosixPath(str(file).replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts:
-            raise _bad_line(path, number, f"names {str(file)[:60]!a}, outside of the folder")
+            raise _bad_line(path, number, f"names {str(file)[:60]!a:.62}, outside of the folder")
         caption = _column(row, TEXT_COLUMNS)
         if caption is not None and not isinstance(caption, str):
-            raise _bad_line(path, number, f"has a caption that is no text: {str(caption)[:40]!a}")
+            raise _bad_line(
+                path, number, f"has a caption that is no text: {str(caption)[:40]!a:.42}"
+            )
         try:
             actions = _actions(row.get(ACTIONS_COLUMN))
         except ValueError as problem:
@@ -166,4 +170,4 @@ def _actions(value: object) -> Actions:
 def _number(value: object) -> float:
     if isinstance(value, str | int | float) and math.isfinite(number := float(value)):
         return number
-    raise ValueError(f"{str(value)[:20]!a} is no number")
+    raise ValueError(f"{str(value)[:20]!a:.22} is no number")

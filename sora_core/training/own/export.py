@@ -15,10 +15,10 @@ from ...checkpoints.checkpoint import (
     load_transformer,
     read_config,
 )
+from ...checkpoints.lora_file import write_lora
 from ...checkpoints.safetensors_io import write_tensors
 from ...checkpoints.text_file import holds_text, load_text, text_tensors
 from ...models.dit import DiTConfig
-from .lora import write_lora
 from .settings import AUTOENCODER_PART, DECODER_PART, TEXT_PART, TRANSFORMER_PART, OwnSettings
 
 OBJECTIVE_PREFIXES = {

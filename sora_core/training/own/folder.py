@@ -65,7 +65,9 @@ def plan_folder(
     are wanted and PySceneDetect is not installed.
     """
     if not folder.is_dir():
-        raise TrainingError(f"{folder.name[:60]!a} is no folder: choose one with videos or images")
+        raise TrainingError(
+            f"{folder.name[:60]!a:.62} is no folder: choose one with videos or images"
+        )
     descriptions = Descriptions(folder)
     clips: list[PlannedClip] = []
     dropped: list[Dropped] = []
@@ -91,7 +93,7 @@ def plan_folder(
     dropped = sorted(dropped + misfits, key=attrgetter("source"))
     if not clips:
         reason = f"{dropped[0].source}: {dropped[0].reason}" if dropped else "it has no media files"
-        raise TrainingError(f"{folder.name[:60]!a}: nothing to train on. {reason}"[:400])
+        raise TrainingError(f"{folder.name[:60]!a:.62}: nothing to train on. {reason}"[:400])
     held_out, warnings = _held_out(clips, settings.held_out)
     split = [replace(c, split=HELD_OUT) if c.origin in held_out else c for c in clips]
     without = sum(1 for clip in clips if not clip.actions)

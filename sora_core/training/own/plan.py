@@ -147,7 +147,7 @@ class Plan:
     def of_split(self, split: str) -> tuple[PlannedClip, ...]:
         """The clips of `split`, one of SPLITS."""
         if split not in SPLITS:
-            raise ConfigError(f"split {split[:30]!a}: choose {' or '.join(SPLITS)}")
+            raise ConfigError(f"split {split[:30]!a:.32}: choose {' or '.join(SPLITS)}")
         return tuple(clip for clip in self.clips if clip.split == split)
 
     def sources(self, split: str) -> list[str]:
@@ -170,7 +170,7 @@ def write_plan(path: Path, plan: Plan) -> None:
             unfinished.write_text(text, encoding="utf-8")
     except OSError as problem:
         raise TrainingError(
-            f"{path.name[:60]!a} cannot be written ({problem.strerror}): choose another place"
+            f"{path.name[:60]!a:.62} cannot be written ({problem.strerror}): choose another place"
         ) from problem
 
 
@@ -195,11 +195,11 @@ def read_plan(path: Path) -> Plan:
         )
     except OSError as problem:
         raise TrainingError(
-            f"{path.name[:60]!a} cannot be read ({problem.strerror}): make the plan first"
+            f"{path.name[:60]!a:.62} cannot be read ({problem.strerror}): make the plan first"
         ) from problem
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise TrainingError(
-            f"{path.name[:60]!a} is no plan ({problem!s:.80}): make it again by train plan"
+            f"{path.name[:60]!a:.62} is no plan ({problem!s:.80}): make it again by train plan"
         ) from problem
     return plan
 

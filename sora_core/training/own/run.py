@@ -88,7 +88,7 @@ def train_own(
     settings.check_ranks(ranks.count)
     start = Path(settings.start) if settings.start else released_folder() / "sora-mini.safetensors"
     if not start.is_file():
-        raise TrainingError(f"{start.name[:60]!a}: there is no model file to start from")
+        raise TrainingError(f"{start.name[:60]!a:.62}: there is no model file to start from")
     cache_folder = cache_folder or folder / RUN_CACHE
     create_folder(folder, "run")
     create_folder(cache_folder, "cache")
@@ -116,7 +116,8 @@ def create_folder(folder: Path, what: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise TrainingError(
-            f"folder of the {what} {folder.name[:60]!a} cannot be created ({problem.strerror}): "
+            f"folder of the {what} {folder.name[:60]!a:.62} cannot be created "
+            f"({problem.strerror}): "
             "choose another"
         ) from problem
 

@@ -14,21 +14,23 @@ from .plan import Plan
 from .settings import OwnSettings, as_values, refuse_changes
 
 RUN_FILE = "run.json"
-BLOCKS, BLOCK_BYTES = 256, 65536  # of a start file: 17 MB of it are read at most
+HASHED_BLOCKS, BLOCK_BYTES = 256, 65536  # of a start file: 17 MB of it are read at most
 
 
 def content_sample(path: Path) -> str:
     """A cheap identity of the file at `path`: SHA-256 of its size and evenly spaced blocks of it.
 
-    Files of up to BLOCKS * BLOCK_BYTES enter whole. Training changes nearly all weights, so that
-    blocks detect it; a change of a few bytes in a larger file may escape.
+    Files of up to HASHED_BLOCKS * BLOCK_BYTES enter whole. Training changes nearly all weights, so
+    that blocks detect it; a change of a few bytes in a larger file may escape.
     """
     size = path.stat().st_size
     found = hashlib.sha256(str(size).encode())
     last = max(0, size - BLOCK_BYTES)
-    whole = size <= BLOCKS * BLOCK_BYTES
+    whole = size <= HASHED_BLOCKS * BLOCK_BYTES
     places = (
-        range(0, size, BLOCK_BYTES) if whole else (last * i // (BLOCKS - 1) for i in range(BLOCKS))
+        range(0, size, BLOCK_BYTES)
+        if whole
+        else (last * i // (HASHED_BLOCKS - 1) for i in range(HASHED_BLOCKS))
     )
     with path.open("rb") as file:
         for place in places:
@@ -59,17 +61,19 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
         name, content = saved["start"]["name"], saved["start"]["content"]
     except (ValueError, KeyError, TypeError) as problem:
         raise TrainingError(
-            f"{RUN_FILE} in {folder.name[:60]!a} is damaged: choose another folder"
+            f"{RUN_FILE} in {folder.name[:60]!a:.62} is damaged: choose another folder"
         ) from problem
     refuse_changes(values, settings, folder)
     if content != content_sample(start):
         raise TrainingError(
-            f"{folder.name[:40]!a} started from a file {name!a:.60}, and {start.name!a:.60} has "
+            f"{folder.name[:40]!a:.42} started from a file {name!a:.60}, and {start.name!a:.60} "
+            "has "
             "other content: choose the same model to resume, or another folder"
         )
     if clips != clips_fingerprint(plan):
         raise TrainingError(
-            f"clips of {folder.name[:40]!a} were {count} others than the {len(plan.clips)} of this "
+            f"clips of {folder.name[:40]!a:.42} were {count} others than the {len(plan.clips)} "
+            "of this "
             "plan: choose the same plan to resume, or another folder"
         )
 

@@ -76,7 +76,7 @@ class OwnSettings:
             ("parallel", self.parallel, PARALLEL),
         ):
             if value not in choices:
-                raise ConfigError(f"{name} {value[:30]!a}: choose {' or '.join(choices)}")
+                raise ConfigError(f"{name} {value[:30]!a:.32}: choose {' or '.join(choices)}")
         for name in ("steps", "batch", "accumulate", "validate_every", "save_every", "sheet_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
@@ -142,11 +142,11 @@ def chosen_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as problem:
-        raise ConfigError(f"device {name[:30]!a}: choose auto, cpu, cuda or mps") from problem
+        raise ConfigError(f"device {name[:30]!a:.32}: choose auto, cpu, cuda or mps") from problem
     there = {"cpu": True, "cuda": torch.cuda.is_available()}
     there["mps"] = torch.backends.mps.is_available()
     if not there.get(device.type, False):
-        raise ConfigError(f"device {name[:30]!a}: this machine has none; choose auto or cpu")
+        raise ConfigError(f"device {name[:30]!a:.32}: this machine has none; choose auto or cpu")
     return device
 
 
@@ -167,12 +167,14 @@ def refuse_changes(saved: dict[str, Any], settings: OwnSettings, folder: Path) -
         if name in FREE_TO_CHANGE or name not in saved or saved[name] == now[name]:
             continue
         raise TrainingError(
-            f"{name} was {saved[name]!a:.60} in {folder.name[:40]!a} and is now {now[name]!a:.60}: "
+            f"{name} was {saved[name]!a:.60} in {folder.name[:40]!a:.42} and is now "
+            f"{now[name]!a:.60}: "
             "choose the same to resume, or another folder"
         )
     if saved["steps"] > settings.steps:
         raise TrainingError(
-            f"steps was {saved['steps']} in {folder.name[:40]!a} and is now {settings.steps}: it "
+            f"steps was {saved['steps']} in {folder.name[:40]!a:.42} and is now "
+            f"{settings.steps}: it "
             "may only grow; use until to pause earlier"
         )
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sora_core.checkpoints.lora_file import write_lora
 from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError
 from sora_core.measure.recall import (
@@ -13,8 +14,8 @@ from sora_core.measure.recall import (
     recalled_clips,
     tuned_pipeline,
 )
+from sora_core.training.lora import add_lora
 from sora_core.training.own.folder import plan_folder
-from sora_core.training.own.lora import add_lora, write_lora
 from sora_core.training.own.plan import PlanSettings
 from tests.support.clips import captioned_clip, moving_frames, picture_file
 from tests.support.tiny import tiny_transformer, write_tiny

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
+from sora_core.checkpoints.lora_file import merge_lora
 from sora_core.checkpoints.safetensors_io import read_tensors
 from sora_core.errors import ConfigError, TrainingError
 from sora_core.sampling.noise import MAX_SEED
 from sora_core.training.distributed import Ranks
+from sora_core.training.lora import add_lora
 from sora_core.training.own.export import write_tuned
-from sora_core.training.own.lora import add_lora, merge_lora
 from sora_core.training.own.plan import TRAIN
-from sora_core.training.own.run_file import BLOCK_BYTES, BLOCKS, content_sample
+from sora_core.training.own.run_file import BLOCK_BYTES, HASHED_BLOCKS, content_sample
 from sora_core.training.own.samples import generator_of
 from sora_core.training.own.settings import OwnSettings
 from sora_core.training.own.validation import turned_at
@@ -143,7 +144,7 @@ def test_a_resumed_run_refuses_another_start_file_and_names_both(small, whole):
         group.one(whole, small_settings(folder, start=str(other)), Ranks())
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCKS * BLOCK_BYTES, 20_000_000])
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, HASHED_BLOCKS * BLOCK_BYTES, 20_000_000])
 def test_the_identity_of_a_file_has_its_size_and_both_ends(tmp_path, size):
     path = tmp_path / "file"
 

@@ -1,0 +1,104 @@
+"""Files of a LoRA: low-rank additions to the linear layers of the transformer (Hu et al. 2021).
+
+Names in memory and on disk are peft's: `NAME.lora_A.weight` [rank, in], `NAME.lora_B.weight`
+[out, rank]. With the prefix `diffusion_model.` and `NAME.alpha`, ComfyUI's LoRA loaders accept
+them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import WeightsError
+from ..models.dit import DiT
+from .safetensors_io import read_header, read_tensors, write_tensors
+
+LORA_LAYERS = (
+    "modulation", "qkv", "out", "cross_attn.query", "cross_attn.key_value", "cross_attn.out",
+    "mlp.0", "mlp.2",
+)  # fmt: skip
+HOST_PREFIX = "diffusion_model."
+FEW_STEPS_KEY = "sora_few_steps"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FewSteps:
+    """The sampling settings that a LoRA was trained for: `steps` of Euler at a guidance scale.
+
+    At `guidance` 1 the model is called once a step.
+    """
+
+    steps: int
+    guidance: float = 1.0
+
+
+def lora_tensors(weights: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
+    """The LoRA among the transformer's `weights` with the keys of ComfyUI, in float16."""
+    tensors: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        if ".lora_" in name:
+            tensors[HOST_PREFIX + name] = weight.detach().half().cpu().contiguous()
+            tensors[f"{HOST_PREFIX}{name.split('.lora_')[0]}.alpha"] = torch.tensor(alpha).half()
+    return tensors
+
+
+def write_lora(
+    path: Path,
+    weights: Mapping[str, Tensor],
+    rank: int,
+    alpha: float,
+    few_steps: FewSteps | None = None,
+) -> None:
+    """Writes the LoRA among the transformer's `weights` to `path`, atomically.
+
+    The metadata has rank and alpha, also under the names of peft's configuration, and the sampling
+    settings that the LoRA was trained for.
+    """
+    config = {"r": rank, "lora_alpha": alpha, "target_modules": list(LORA_LAYERS)}
+    metadata = {"format": "sora lora 1", "lora_adapter_metadata": json.dumps(config)}
+    if few_steps is not None:
+        metadata[FEW_STEPS_KEY] = json.dumps(asdict(few_steps))
+    write_tensors(path, lora_tensors(weights, alpha), metadata)
+
+
+def read_few_steps(path: Path) -> FewSteps | None:
+    """The sampling settings that the LoRA at `path` was trained for, if it names any.
+
+    WeightsError for a file that is none, or whose settings are damaged.
+    """
+    text = read_header(path).metadata.get(FEW_STEPS_KEY)
+    if text is None:
+        return None
+    try:
+        values = json.loads(text)
+        return FewSteps(steps=int(values["steps"]), guidance=float(values["guidance"]))
+    except (ValueError, KeyError, TypeError) as problem:
+        raise WeightsError(f"{path.name[:60]!a}: its {FEW_STEPS_KEY} are damaged") from problem
+
+
+@torch.no_grad()
+def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
+    """`dit` with the LoRA of the file at `path` added to its weights, in place.
+
+    WeightsError for a file of another model.
+    """
+    tensors = read_tensors(path, prefix=HOST_PREFIX)
+    layers = [name.removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
+    if not layers:
+        raise WeightsError(f"{path.name[:60]!a:.62} has no LoRA of this transformer")
+    for name in layers:
+        try:
+            weight = dit.get_parameter(f"{name}.weight")
+            thin, wide = (tensors[f"{name}.lora_{part}.weight"].float() for part in "AB")
+            alpha = float(tensors.get(f"{name}.alpha", torch.tensor(float(len(thin)))))
+            weight.add_((wide @ thin) * (strength * alpha / len(thin)))
+        except (AttributeError, KeyError, RuntimeError) as problem:
+            raise WeightsError(
+                f"{path.name[:60]!a:.62} has a LoRA for {name[:60]!a:.62}, which does not fit "
+                "this model"
+            ) from problem
+    return dit
