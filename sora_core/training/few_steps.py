@@ -33,7 +33,7 @@ TEACHER_STEPS = 20
 EDITED = 0.15  # share of batches that begin at footage noised to a lower level (SDEdit)
 LOWEST_START = 0.3  # of these
 CHECKED = 1_000_000_000  # number of the first batch for checks, which training does not reach
-CHECKED_BATCHES = 4
+CHECKED_BATCHES = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ import torch
 from sora_core.checkpoints.checkpoint import SamplingSettings
 from sora_core.checkpoints.lora_file import FewSteps, merge_lora, read_few_steps, write_lora
 from sora_core.models.dit import DiT, DiTConfig
+from sora_core.pipeline.generate import load
 from sora_core.sampling.samplers import euler
 from sora_core.training.distributed import Ranks
 from sora_core.training.few_steps import FewStepBatch, FewStepTask, denoise
 from sora_core.training.lora import add_lora
 from sora_core.training.trainer import TrainingConfig, train
+from tests.support.tiny import write_tiny
 
 SHAPE = (2, 16, 3, 4, 4)
 
@@ -109,6 +111,24 @@ def test_a_file_keeps_the_settings_it_was_trained_for_and_the_same_numbers(teach
     with torch.no_grad():
         a, b = (denoise(dit.eval(), batch, batch.noise, 0.7) for dit in (student, merged))
     torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
+
+
+def test_a_model_loaded_with_it_has_its_weights_and_its_settings(tmp_path):
+    file = write_tiny(tmp_path)
+    plain = load(file)
+    student = new_student(plain.transformer)
+    for name, weight in student.named_parameters():
+        if "lora_B" in name:
+            weight.data.fill_(0.1)
+    path = tmp_path / "few.safetensors"
+    write_lora(path, student.state_dict(), 8, 8.0, FewSteps(steps=4))
+    fast = load(file, lora=path)
+    assert (fast.config.sampling.steps, fast.config.sampling.guidance) == (4, 1.0)
+    assert (plain.config.sampling.steps, plain.config.sampling.guidance) != (4, 1.0)
+    before, after = (
+        each.transformer.get_parameter("blocks.0.qkv.weight") for each in (plain, fast)
+    )
+    assert not torch.equal(before, after)
 
 
 def test_a_plain_lora_names_no_settings(teacher, tmp_path):
