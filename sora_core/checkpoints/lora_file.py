@@ -77,7 +77,7 @@ def read_few_steps(path: Path) -> FewSteps | None:
         values = json.loads(text)
         return FewSteps(steps=int(values["steps"]), guidance=float(values["guidance"]))
     except (ValueError, KeyError, TypeError) as problem:
-        raise WeightsError(f"{path.name[:60]!a}: its {FEW_STEPS_KEY} are damaged") from problem
+        raise WeightsError(f"{path.name[:60]!a:.62}: its {FEW_STEPS_KEY} are damaged") from problem
 
 
 @torch.no_grad()

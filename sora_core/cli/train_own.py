@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
+from ..models.precision import PRODUCT_PRECISIONS
 from ..training import distributed
 from ..training.distributed import Ranks
 from ..training.own.page import duration
@@ -17,7 +18,6 @@ from ..training.own.run import OwnResult, train_own
 from ..training.own.settings import (
     ADAMW,
     MUON,
-    PRECISIONS,
     TRAINABLE,
     TRANSFORMER_PART,
     OwnSettings,
@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument("--precision", choices=PRECISIONS, default=DEFAULTS.precision)
+    parser.add_argument("--precision", choices=PRODUCT_PRECISIONS, default=DEFAULTS.precision)
     parser.add_argument(
         "--compile", dest="compiled", action="store_true", help="torch.compile of each block"
     )

@@ -8,7 +8,7 @@ import torch
 
 from ...errors import ConfigError, TrainingError
 from ...models.dit import DiTConfig
-from ...models.precision import PRECISIONS
+from ...models.precision import PRODUCT_PRECISIONS
 from ...sampling.noise import MAX_SEED
 from ..parallel import DDP, FSDP, PARALLEL
 
@@ -72,7 +72,7 @@ class OwnSettings:
         for name, value, choices in (
             ("what", self.what, TRAINABLE),
             ("optimizer", self.optimizer, (MUON, ADAMW)),
-            ("precision", self.precision, PRECISIONS),
+            ("precision", self.precision, PRODUCT_PRECISIONS),
             ("parallel", self.parallel, PARALLEL),
         ):
             if value not in choices:
