@@ -114,6 +114,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     rulers = what.add_parser("world", help="measurements with ground truth: shape, physics, ...")
     world.add_arguments(rulers)
+    for measured in (fidelity, edits):
+        measured.add_argument("--lora", type=Path, metavar="FILE", help="LoRA of the model")
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
     whole = (autoencoder, fidelity, edits, captions, recaptioning, expansion, text, rulers)
@@ -169,7 +171,7 @@ def measure_autoencoder(args: Namespace) -> list[Figure]:
 
 def measure_fidelity(args: Namespace) -> list[Figure]:
     """Shares of right answers for generated clips, and for reconstructed true clips."""
-    pipeline, reader = load(args.model), load_classifier(args.reader)
+    pipeline, reader = load(args.model, lora=args.lora), load_classifier(args.reader)
     canvas = canvas_of_size(reader.config.size, pipeline.config.fps)
     settings = SampleSettings(args.steps, args.guidance)
     readings, clips, captions = [], [], []
@@ -248,7 +250,7 @@ def measure_edits(args: Namespace) -> list[Claim]:
     if args.threads > 1:
         torch.set_num_threads(1)
     bench = EditRunner(
-        load(args.model),
+        load(args.model, lora=args.lora),
         load_classifier(),
         list(heldout_clips(args.clips)),
         args.steps,

@@ -13,6 +13,7 @@ import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management as devices
 import comfy.model_patcher
+import comfy.sd
 import comfy.supported_models_base
 import torch
 from jaxtyping import Float, Int
@@ -223,6 +224,14 @@ def load_model(
     again = partial(load_model, weight_dtype=weight_dtype)
     result.cached_patcher_init = (again, (path, bundle))  # newer hosts load it again from here
     return result
+
+
+def with_lora(
+    model: comfy.model_patcher.ModelPatcher, path: Path
+) -> comfy.model_patcher.ModelPatcher:
+    """`model` patched with the LoRA at `path`, as by ComfyUI's own loader."""
+    patched: Any = comfy.sd.load_lora_for_models(model, None, read_tensors(path), 1.0, 0.0)[0]
+    return patched
 
 
 def patcher(
