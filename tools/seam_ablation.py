@@ -183,14 +183,18 @@ def quiet(line: str) -> None:
     """Drops `line`."""
 
 
-def main() -> int:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.seam_ablation", description=__doc__)
     parser.add_argument("model", choices=("ours", "host"))
     parser.add_argument("--kind", choices=("t2v", "i2v"), default="t2v", help="of the host's Wan")
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    options = parse()
     torch.set_num_threads(1)
     pipeline = load()
     if options.model == "ours":

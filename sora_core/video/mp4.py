@@ -43,8 +43,8 @@ class TrackEdit:
 @contextmanager
 def file_of(source: FileSource) -> Iterator[BinaryIO]:
     """`source` open for reading; one that was open is afterwards where it was."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
+    if isinstance(source, str | Path):  # hosts name their files by text
+        with Path(source).open("rb") as file:
             yield file
         return
     place = source.tell()

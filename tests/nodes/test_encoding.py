@@ -354,7 +354,7 @@ def test_a_file_may_be_deleted_between_encoding_and_decoding(tmp_path, vae, wan,
     latent = SoraEncodeCanvas.execute(canvas, model).args[0]
 
     def decoded():
-        result = SoraDecodeVideo.execute(latent, model, 0.0, 1, codec="ffv1")
+        result = SoraDecodeVideo.execute(latent, model, 0.0, 1, codec="ffv1", smooth_joins="on")
         assert "morph into it" in result.ui.as_dict()["text"][0]
         return result.args[0].get_stream_source()
 

@@ -13,7 +13,16 @@ from types import SimpleNamespace
 import pytest
 
 import sora_core.__main__ as core
-from tools import beside, caption, caption_endpoint, real_clips, run
+from tools import (
+    beside,
+    caption,
+    caption_endpoint,
+    paper_options,
+    real_clips,
+    run,
+    scaling,
+    seam_ablation,
+)
 from tools.batch import command as batch
 from tools.batch.jobs import plan, read_rows
 from tools.batch.workflow import read_workflow
@@ -69,6 +78,12 @@ def take(line, monkeypatch):
             bench.parse(words)
         case ["python", "-m", "tools.host_wan", *words]:
             host_wan.parse(words)
+        case ["python", "-m", "tools.seam_ablation", *words]:
+            seam_ablation.parse(words)
+        case ["python", "-m", "tools.paper_options", *words]:
+            paper_options.parse([word.replace("M", "1") for word in words])
+        case ["python", "-m", "tools.scaling", *words]:
+            scaling.parse([word.replace("M", "1") for word in words])
         case ["python", "-m", "tools.real_clips", *words]:
             real_clips.parse(words)
         case ["python", "-m", "tools.caption_endpoint", *words]:

@@ -121,7 +121,7 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
     )
     if getattr(latents, "latent_dimensions", 2) != 3:
         raise ConfigError(
-            f"the latents of {kind} have no time axis, so a canvas does not paint videos with it: "
+            f"the latents of {kind} have no time axis, so it does not generate videos on a canvas: "
             "connect a model such as Wan, HunyuanVideo or LTX, or leave `latent` of Sora Guider "
             "unconnected"
         )

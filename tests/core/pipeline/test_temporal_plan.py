@@ -43,7 +43,7 @@ def test_a_segment_is_one_call_at_its_place_in_the_whole_video():
     long = plan(11, in_segments=True)
     assert long.segmented and long.segment_frames == LENGTH
     assert called(long, start=3) == [(3, 3, 5)]
-    assert "links" in long.summary[0]
+    assert "each continuing the one before" in long.summary[0]
 
 
 def test_a_loop_is_never_in_segments():

@@ -82,5 +82,5 @@ def test_only_parts_that_a_model_file_holds_start_from_one(tmp_path):
     arguments = ArgumentParser()
     train.add_arguments(arguments)
     args = arguments.parse_args(["reader", "smoke", "--start", "model.safetensors"])
-    with pytest.raises(ConfigError, match="only autoencoder and transformer"):
+    with pytest.raises(ConfigError, match="only autoencoder, transformer, few-steps"):
         train.run(args)

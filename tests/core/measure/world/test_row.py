@@ -48,7 +48,7 @@ def test_an_unknown_ruler_is_refused_by_name():
 
 def test_a_plan_of_one_clip_is_refused():
     with pytest.raises(ConfigError, match="1 clips"):
-        RulerPlan(1, 10)
+        RulerPlan(1, 10, 4)
 
 
 def test_rulers_of_the_town_are_not_those_of_the_first_world():
