@@ -6,7 +6,6 @@ and keys are rotated in bfloat16. Only what is generated passes through such lay
 encoded, held and decoded in float32, to the same bits.
 """
 
-import platform
 from copy import deepcopy
 from dataclasses import replace
 
@@ -32,7 +31,7 @@ def has_bfloat16(device: torch.device | None = None) -> bool:
         return device.type != "cuda" or torch.cuda.is_bf16_supported()
     if any(found() for found in _CPU_FEATURES):
         return True
-    is_x86 = platform.machine().lower() in ("x86_64", "amd64")  # where AVX512 alone counts too
+    is_x86 = torch.backends.cpu.get_cpu_capability().startswith("AVX")  # there AVX512 counts too
     return not is_x86 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -40,9 +39,9 @@ def _never() -> bool:
     return False
 
 
-_CPU_FEATURES = [
-    getattr(torch.cpu, name, _never)  # they have these names from torch 2.5 on
-    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+_CPU_FEATURES = [  # they have these names from torch 2.5 on
+    getattr(torch.cpu, "_is_amx_tile_supported", _never),
+    getattr(torch.cpu, "_is_avx512_bf16_supported", _never),
 ]
 
 

@@ -85,6 +85,7 @@ LOADERS = {
 OPTIONAL = {  # names of newer hosts, each asked for with another to fall back on
     "comfy.model_management.archive_model_dtypes",
     "comfy.model_patcher.CoreModelPatcher",
+    "comfy.model_sampling.V_PREDICTION_DDPM",
 }
 
 

@@ -163,7 +163,7 @@ def test_a_second_decoder_is_in_the_settings_of_what_is_saved(tmp_path):
 
 def test_this_processor_is_asked_once_and_a_missing_question_is_a_no(monkeypatch):
     monkeypatch.setattr(precision, "_CPU_FEATURES", [lambda: False, lambda: False])
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert not has_bfloat16()
     monkeypatch.setattr(precision, "_CPU_FEATURES", [lambda: False, lambda: True])
     assert has_bfloat16()
