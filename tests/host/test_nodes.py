@@ -130,7 +130,7 @@ def test_every_sampler_generates_something_else(client, sampled, sampler):
     "widgets, text",
     [
         ({"canvas__seconds": 3000.0}, "frames"),
-        ({"guider__from_sigma": 0.2, "guider__to_sigma": 0.5}, "interval"),
+        ({"guider__from_sigma": 0.2, "guider__to_sigma": 0.5}, "to_sigma"),
         ({"prompt__text": "(ball:9)"}, "weight"),
     ],
 )
