@@ -113,10 +113,11 @@ def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, flo
 def _track(file: BinaryIO, track_id: int) -> Mp4Box | None:
     file.seek(0, 2)
     movie = _inside(file, Mp4Box(b"", 0, file.tell()), b"moov")
+    number = struct.pack(">I", track_id % 2**32)  # FFmpeg has it as a signed number
     for box in _boxes(file, movie.begin, movie.end) if movie else ():
         header = _content(file, _inside(file, box, b"tkhd")) if box.kind == b"trak" else b""
         at = 20 if header[:1] == b"\1" else 12
-        if header[at : at + 4] == struct.pack(">I", track_id):
+        if header[at : at + 4] == number:
             return box
     return None
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sora_core.errors import MediaError
+from sora_core.video.mp4 import edits_of
 from sora_core.video.probe import probe
 from sora_core.video.reader import read_times
 from tests.support.films import film, whole
@@ -164,3 +165,13 @@ def ramp(i):
     """Columns that differ, and rows that differ."""
     rows, columns = np.mgrid[0:48, 0:64]
     return np.repeat((3 * columns + rows)[..., None] % 256, 3, 2).astype(np.uint8)
+
+
+def test_the_edits_of_a_track_with_a_damaged_number_are_found(footage):
+    """FFmpeg reads the number of a track as signed."""
+    number = 2**32 - 5
+    data = bytearray(footage.read_bytes())
+    at = data.index(b"tkhd") + 4
+    struct.pack_into(">I", data, at + (20 if data[at] == 1 else 12), number)
+    found = edits_of(io.BytesIO(bytes(data)), number - 2**32)
+    assert found == edits_of(io.BytesIO(footage), 1) != []
