@@ -174,4 +174,4 @@ def test_the_edits_of_a_track_with_a_damaged_number_are_found(footage):
     at = data.index(b"tkhd") + 4
     struct.pack_into(">I", data, at + (20 if data[at] == 1 else 12), number)
     found = edits_of(io.BytesIO(bytes(data)), number - 2**32)
-    assert found == edits_of(io.BytesIO(footage), 1) != []
+    assert found == edits_of(footage, 1) != []
