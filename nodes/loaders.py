@@ -15,7 +15,7 @@ from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 
 ALL_STEPS = "off"
-FEW_STEPS = {ALL_STEPS: "", "4 steps": "four-steps.safetensors"}
+STEP_LORAS = {ALL_STEPS: "", "4 steps": "four-steps.safetensors"}
 """The choices of `few_steps`, and the LoRA that each adds."""
 
 
@@ -48,7 +48,7 @@ class SoraLoadModel(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "few_steps",
-                    options=list(FEW_STEPS),
+                    options=list(STEP_LORAS),
                     default=ALL_STEPS,
                     optional=True,
                     tooltip="4 steps adds a LoRA to sora-mini that was trained for it: set 4 steps "
@@ -70,7 +70,7 @@ class SoraLoadModel(io.ComfyNode):
     @classmethod
     def execute(cls, model, weight_dtype="default", few_steps=ALL_STEPS) -> io.NodeOutput:
         checked_choice("weight_dtype", weight_dtype, list(WEIGHT_DTYPES))
-        lora = FEW_STEPS[checked_choice("few_steps", few_steps, list(FEW_STEPS))]
+        lora = STEP_LORAS[checked_choice("few_steps", few_steps, list(STEP_LORAS))]
         path = model_path(model)
         if lora and model != SHIPPED:
             raise ConfigError(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sora_nodes.nodes.loaders import FEW_STEPS, SoraLoadModel
+from sora_nodes.nodes.loaders import STEP_LORAS, SoraLoadModel
 from sora_nodes.sora_core.errors import ConfigError
 from sora_nodes.sora_core.pipeline.generate import MODELS, SHIPPED, load
 
@@ -13,7 +13,7 @@ CHOICE = "4 steps"
 
 def test_the_patched_model_predicts_what_the_merged_one_does():
     model = SoraLoadModel.execute(SHIPPED, few_steps=CHOICE).args[0]
-    merged = load(lora=MODELS / FEW_STEPS[CHOICE]).transformer
+    merged = load(lora=MODELS / STEP_LORAS[CHOICE]).transformer
     plain = load().transformer
     torch.manual_seed(0)
     x, text, sigma = torch.randn(1, 16, 2, 8, 8), torch.randn(1, 3, 384), 0.5
