@@ -101,6 +101,20 @@ def opened(source: FileSource) -> Iterator[InputContainer]:
         yield container
 
 
+@contextmanager
+def file_of(source: FileSource) -> Iterator[BinaryIO]:
+    """`source` open for reading; one that was open is afterwards where it was."""
+    if isinstance(source, str | Path):  # hosts name their files by text
+        with Path(source).open("rb") as file:
+            yield file
+        return
+    place = source.tell()
+    try:
+        yield source
+    finally:
+        source.seek(place)
+
+
 def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[av.Packet]:
     """The packets of `stream` from the position of `container`, and the empty one that ends them.
 

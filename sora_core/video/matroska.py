@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from .container import FileSource
-from .mp4 import file_of
+from .container import FileSource, file_of
 
 SEGMENT, TRACK_LIST, TRACK_ENTRY, TRACK_TYPE, TRACK_VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0x83, 0xE0
 VIDEO_TRACK = 1
@@ -61,9 +60,9 @@ def _elements(file: BinaryIO, begin: int, end: int) -> Iterator[Element]:
         header = file.read(12)
         number, first = _variable(header, whole=True)
         size, second = _variable(header[first:], whole=False)
-        if not (first and second) or begin >= end or number == CLUSTER:
-            return
         content = begin + first + second
+        if not (first and second) or content > end or number == CLUSTER:
+            return
         unknown = size == 2 ** (7 * second) - 1  # of a recording that was streamed
         stop = end if unknown else min(end, content + size)
         yield Element(number, content, stop)

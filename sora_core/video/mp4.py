@@ -6,15 +6,13 @@ shows the media again where an edit is empty.
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from av.container import InputContainer
 from av.stream import Stream
 
-from .container import FileSource, media_error, media_errors
+from .container import FileSource, file_of, media_error, media_errors
 
 MAX_BOXES = 10_000  # in one box; a film has a few
 MAX_BOX_BYTES = 2**20  # of a box that is read whole
@@ -38,20 +36,6 @@ class TrackEdit:
 
     time: int
     speed: float
-
-
-@contextmanager
-def file_of(source: FileSource) -> Iterator[BinaryIO]:
-    """`source` open for reading; one that was open is afterwards where it was."""
-    if isinstance(source, str | Path):  # hosts name their files by text
-        with Path(source).open("rb") as file:
-            yield file
-        return
-    place = source.tell()
-    try:
-        yield source
-    finally:
-        source.seek(place)
 
 
 def edits_of(source: FileSource, track_id: int) -> list[TrackEdit]:
@@ -133,18 +117,16 @@ def _inside(file: BinaryIO, box: Mp4Box | None, *kinds: bytes) -> Mp4Box | None:
 
 def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Mp4Box]:
     for _ in range(MAX_BOXES):
-        if begin + 8 > end:
-            return
         file.seek(begin)
         header = file.read(16)
         size, kind, head = int.from_bytes(header[:4], "big"), header[4:8], 8
         if size == 1:
             size, head = int.from_bytes(header[8:], "big"), 16
-        size = size or end - begin
-        if size < head:
+        if begin + head > end or 0 < size < head:
             return
-        yield Mp4Box(kind, begin + head, min(end, begin + size))
-        begin += size
+        stop = min(end, begin + size) if size else end
+        yield Mp4Box(kind, begin + head, stop)
+        begin = stop
 
 
 def _content(file: BinaryIO, box: Mp4Box | None) -> bytes:

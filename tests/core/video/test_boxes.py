@@ -1,6 +1,7 @@
 """What FFmpeg leaves aside of a header is followed or refused: edit lists and cropping."""
 
 import io
+import random
 import struct
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from sora_core.errors import MediaError
-from sora_core.video.mp4 import edits_of
+from sora_core.video.matroska import pixel_crop
+from sora_core.video.mp4 import MAX_BOX_BYTES, TrackEdit, clean_aperture, edits_of
 from sora_core.video.probe import probe
 from sora_core.video.reader import read_times
 from tests.support.films import film, whole
@@ -175,3 +177,81 @@ def test_the_edits_of_a_track_with_a_damaged_number_are_found(footage):
     struct.pack_into(">I", data, at + (20 if data[at] == 1 else 12), number)
     found = edits_of(io.BytesIO(bytes(data)), number - 2**32)
     assert found == edits_of(footage, 1) != []
+
+
+class Watched(io.BytesIO):
+    """A file that records the longest read of it."""
+
+    longest = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.longest = max(self.longest, len(data))
+        return data
+
+
+def mp4_box(kind, *parts):
+    return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
+
+
+def element(number, *parts):
+    size = sum(map(len, parts)) | 0x4000
+    return bytes.fromhex(number) + size.to_bytes(2, "big") + b"".join(parts)
+
+
+LONG_FILE = bytes(2_000_000)
+
+
+def test_a_box_whose_header_passes_the_end_of_its_parent_is_not_read():
+    cut = struct.pack(">I4s", 1, b"tkhd")  # 64 bits of size follow, outside of its track
+    file = Watched(mp4_box(b"moov", mp4_box(b"trak", cut)) + b"\0\0\1\0" * 10 + LONG_FILE)
+    assert edits_of(file, 1) == [] and clean_aperture(file, 1) is None
+    assert file.longest < 100
+
+
+def test_an_element_whose_header_passes_the_end_of_its_parent_is_not_read():
+    sized = element("18538067", element("1654ae6b", element("ae", bytes.fromhex("83"))))
+    file = Watched(sized + b"\x81" + LONG_FILE)  # a size, outside of its track
+    assert pixel_crop(file, 0) == (0, 0, 0, 0)
+    assert file.longest < 100
+
+
+APERTURE = mp4_box(b"clap", struct.pack(">IIIIiIiI", 32, 1, 24, 1, 0, 1, 0, 1))
+SAMPLES = mp4_box(b"stsd", bytes(8), mp4_box(b"avc1", bytes(78), APERTURE))
+TRACK = mp4_box(
+    b"trak",
+    mp4_box(b"tkhd", bytes(12), struct.pack(">I", 1), bytes(68)),
+    mp4_box(b"edts", mp4_box(b"elst", struct.pack(">IIiiI", 0, 1, 9, 0, 2**16))),
+    mp4_box(b"mdia", mp4_box(b"minf", mp4_box(b"stbl", SAMPLES))),
+)
+MP4_HEADER = mp4_box(b"moov", TRACK)
+CROPPING = [element(number, b"\2") for number in ("54cc", "54bb", "54dd", "54aa")]
+MATROSKA_HEADER = element(
+    "18538067",
+    element("1654ae6b", element("ae", element("83", b"\1"), element("e0", *CROPPING))),
+)
+
+
+def damaged(header, generator):
+    """A copy with some bytes changed, removed or added."""
+    data = bytearray(header)
+    for _ in range(generator.choice((1, 2, 4))):
+        at = generator.randrange(len(data))
+        number = generator.choice((0, 1, 255, generator.randrange(256)))
+        end = at + generator.choice((0, 1, 4))
+        data[at:end] = bytes([number]) * generator.choice((0, 1, 4))
+    return bytes(data)
+
+
+def test_damaged_headers_are_read_in_small_parts_and_raise_nothing():
+    assert edits_of(io.BytesIO(MP4_HEADER), 1) == [TrackEdit(0, 1.0)]
+    assert clean_aperture(io.BytesIO(MP4_HEADER), 1) == (32, 24, 0, 0)
+    assert pixel_crop(io.BytesIO(MATROSKA_HEADER), 0) == (2, 2, 2, 2)
+    generator = random.Random(0)
+    for _ in range(2000):
+        file = Watched(damaged(MP4_HEADER, generator) + LONG_FILE)
+        edits_of(file, 1), clean_aperture(file, 1)
+        assert file.longest <= MAX_BOX_BYTES
+        file = Watched(damaged(MATROSKA_HEADER, generator) + LONG_FILE)
+        pixel_crop(file, 0)
+        assert file.longest < 100
