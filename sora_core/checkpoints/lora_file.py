@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import WeightsError
+from ..errors import ConfigError, WeightsError
 from ..models.dit import DiT
+from .checkpoint import checked_settings
 from .safetensors_io import read_header, read_tensors, write_tensors
 
 LORA_LAYERS = (
@@ -74,10 +75,11 @@ def read_few_steps(path: Path) -> FewSteps | None:
     if text is None:
         return None
     try:
-        values = json.loads(text)
-        return FewSteps(steps=int(values["steps"]), guidance=float(values["guidance"]))
-    except (ValueError, KeyError, TypeError) as problem:
-        raise WeightsError(f"{path.name[:60]!a:.62}: its {FEW_STEPS_KEY} are damaged") from problem
+        return checked_settings(FewSteps, text)
+    except ConfigError as problem:
+        raise WeightsError(
+            f"{path.name[:60]!a:.62}: its {FEW_STEPS_KEY} are damaged ({problem!s:.90})"
+        ) from problem
 
 
 @torch.no_grad()
@@ -91,14 +93,19 @@ def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
     if not layers:
         raise WeightsError(f"{path.name[:60]!a:.62} has no LoRA of this transformer")
     for name in layers:
+        misfit = WeightsError(
+            f"{path.name[:60]!a:.62} has a LoRA for {name[:60]!a:.62}, which does not fit this "
+            "model"
+        )
         try:
             weight = dit.get_parameter(f"{name}.weight")
-            thin, wide = (tensors[f"{name}.lora_{part}.weight"].float() for part in "AB")
-            alpha = float(tensors.get(f"{name}.alpha", torch.tensor(float(len(thin)))))
-            weight.add_((wide @ thin) * (strength * alpha / len(thin)))
-        except (AttributeError, KeyError, RuntimeError) as problem:
-            raise WeightsError(
-                f"{path.name[:60]!a:.62} has a LoRA for {name[:60]!a:.62}, which does not fit "
-                "this model"
-            ) from problem
+            down, up = (tensors[f"{name}.lora_{part}.weight"].float() for part in "AB")
+            product, rank = torch.mm(up, down), len(down)
+            alpha = float(tensors.get(f"{name}.alpha", rank))
+            scale = strength * alpha / rank
+        except (AttributeError, KeyError, RuntimeError, ValueError, ZeroDivisionError) as problem:
+            raise misfit from problem
+        if product.shape != weight.shape:
+            raise misfit
+        weight.add_(product * scale)
     return dit
