@@ -6,16 +6,16 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import ConfigError
 from ..training import distributed
-from ..training.experiment import AUTOENCODER_NAME, prepare
+from ..training.experiment import AUTOENCODER_NAME, TRANSFORMER_NAME, prepare
 from ..training.experiments import (
     CAPTIONER_FILE,
     CLASSIFIER_FILE,
     DECODER,
     RECAPTIONING,
-    TRANSFORMER_NAME,
     AutoencoderRun,
     CaptionerRun,
     DecoderRun,
@@ -24,12 +24,14 @@ from ..training.experiments import (
     TransformerRun,
 )
 from ..training.few_step_runs import FEW_STEPS, FewStepsRun, TownFewStepsRun
-from ..training.recipes import RECIPES
+from ..training.recipes import RECIPES, Recipe
 from ..training.text_run import TEXT_FOLDER, TextRun
-from ..training.town_recipes import TOWN_RECIPES
-from ..training.town_runs import TOWN_RUNS
-from ..training.trainer import Progress
+from ..training.town_recipes import TOWN_RECIPES, TownRecipe
+from ..training.town_runs import TownAutoencoderRun, TownTransformerRun
+from ..training.trainer import Progress, TrainingConfig
 from . import train_own, train_plan, train_ranks, train_recall
+
+RecipeType = TypeVar("RecipeType", Recipe, TownRecipe)
 
 RUNS = {
     AUTOENCODER_NAME: AutoencoderRun,
@@ -40,6 +42,11 @@ RUNS = {
     CAPTIONER_FILE: CaptionerRun,
     RECAPTIONING: RecaptioningRun,
     TEXT_FOLDER: TextRun,
+}
+TOWN_RUNS = {
+    AUTOENCODER_NAME: TownAutoencoderRun,
+    TRANSFORMER_NAME: TownTransformerRun,
+    FEW_STEPS: TownFewStepsRun,
 }
 OWN = {
     "plan": (train_plan, "plan training on a folder of your own clips"),
@@ -113,8 +120,7 @@ def run(args: Namespace) -> str | None:
     if args.start and args.part not in starting:
         raise ConfigError(f"--start {args.start}: only {', '.join(starting)} accept it")
     if args.steps:
-        field = f"{args.part}_training".replace("-", "_")
-        recipe = replace(recipe, **{field: replace(getattr(recipe, field), steps=args.steps)})
+        recipe = with_training(recipe, args.part, steps=args.steps)
     job = RUNS[args.part](
         recipe=recipe,
         root=args.root,
@@ -130,17 +136,14 @@ def run(args: Namespace) -> str | None:
 
 def run_town(args: Namespace) -> None:
     """`run` for a recipe of the toy town."""
-    town_runs = TOWN_RUNS | {FEW_STEPS: TownFewStepsRun}
-    if args.part not in town_runs:
-        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(town_runs)}")
+    if args.part not in TOWN_RUNS:
+        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(TOWN_RUNS)}")
     if not 0 < args.share <= 1:
         raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
-    recipe = TOWN_RECIPES[args.recipe]()
-    field = f"{args.part}_training".replace("-", "_")
-    training = getattr(recipe, field)
-    training = replace(training, steps=args.steps or training.steps, until=args.until)
-    recipe = replace(recipe, **{field: training})
-    job = town_runs[args.part](
+    recipe = with_training(TOWN_RECIPES[args.recipe](), args.part, until=args.until)
+    if args.steps:
+        recipe = with_training(recipe, args.part, steps=args.steps)
+    job = TOWN_RUNS[args.part](
         recipe=recipe,
         root=args.root,
         resume=args.resume,
@@ -151,6 +154,13 @@ def run_town(args: Namespace) -> None:
     job.prepare(print_shard)
     if not args.prepare:
         distributed.run(job, args.processes)
+
+
+def with_training(recipe: RecipeType, part: str, **changes: int | None) -> RecipeType:
+    """`recipe` with `changes` to the settings that train its `part`."""
+    field = f"{part}_training".replace("-", "_")
+    training: TrainingConfig = getattr(recipe, field)
+    return replace(recipe, **{field: replace(training, **changes)})
 
 
 def print_shard(what: str, done: int, total: int) -> None:

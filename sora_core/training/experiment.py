@@ -16,7 +16,7 @@ from .latent_dataset import encode_shards
 from .recipes import Recipe
 from .trainer import Progress
 
-AUTOENCODER_NAME = "autoencoder"
+AUTOENCODER_NAME, TRANSFORMER_NAME = "autoencoder", "transformer"
 
 OnShard = Callable[[str, int, int], None]
 """Receives the name of a preparation, the number of finished files, and their total."""

@@ -41,13 +41,13 @@ from .dataset import Shelf, read_shards
 from .decoder import DecoderTask, with_one_decoder, with_second_decoder
 from .decoder_dataset import generate_shards, read_samples
 from .distributed import Ranks
-from .experiment import AUTOENCODER_NAME, OnShard, Run
+from .experiment import AUTOENCODER_NAME, TRANSFORMER_NAME, OnShard, Run
 from .latent_alignment import align
 from .latent_dataset import LatentShard, encode_shards, read_latents
 from .trainer import TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
-TRANSFORMER_NAME, DECODER, CLASSIFIER_FILE = "transformer", "decoder", "reader"
+DECODER, CLASSIFIER_FILE = "decoder", "reader"
 CAPTIONER_FILE, RECAPTIONING = "captioner", "recaptioning"
 ARMS = {"short": (0,), "descriptive": (1,)}
 """The captions on which each transformer of the re-captioning experiment is trained."""

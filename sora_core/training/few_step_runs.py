@@ -1,6 +1,8 @@
 """The runs of `python -m sora_core train few-steps`: a LoRA for few steps, from a recipe's clips.
 
 The clips give captions, shapes and known footage; the teacher gives all that is learned.
+
+Axes: l words, e text width.
 """
 
 import copy
@@ -8,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ..checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
 from ..checkpoints.lora_file import FewSteps, write_lora
@@ -18,20 +22,20 @@ from .conditioning_masks import KnownSpan
 from .dataset import Shelf
 from .decoder import with_one_decoder
 from .distributed import Ranks
+from .experiment import TRANSFORMER_NAME
 from .experiments import TransformerRun
-from .few_steps import DrawBatch, FewStepBatch, FewStepTask
+from .few_steps import DrawBatch, FewStepTask
 from .latent_dataset import read_latents
 from .lora import add_lora
 from .mixed_clips import read_buckets
 from .mixed_task import MixedTask
-from .town_runs import RELEASED, TRANSFORMER, TownTransformerRun
-from .trainer import TrainingConfig, train
+from .town_runs import RELEASED, TownTransformerRun
+from .trainer import train
 from .transformer import Mix, TransformerTask
 
 FEW_STEPS = "few-steps"
 SAMPLER_STEPS, RANK = 4, 32
 CLIPS = 1024  # of the shelf of 64x64 pixels
-BUILT_IN_FPS = 8.0  # of the clips of the built-in world
 
 
 class FewStepsRun(TransformerRun):
@@ -69,14 +73,7 @@ class FewStepsRun(TransformerRun):
             config.batch,
             config.seed,
         )
-
-        def draw(step: int, ranks: Ranks) -> FewStepBatch:
-            batch = source.draw(step, ranks)
-            fps = torch.full((len(batch.clean),), BUILT_IN_FPS)
-            parts = batch.clean, batch.noise, batch.open_mask, batch.text, batch.text_mask
-            return FewStepBatch(*parts, fps, 0.0)
-
-        train_few_steps(self, self.teacher_file, draw, empty, config, self.folder(FEW_STEPS), ranks)
+        train_few_steps(self, source.draw, empty, ranks)
 
 
 class TownFewStepsRun(TownTransformerRun):
@@ -84,7 +81,7 @@ class TownFewStepsRun(TownTransformerRun):
 
     @property
     def teacher_file(self) -> Path:
-        return self.start or self.folder(TRANSFORMER) / f"{self.recipe.name}.safetensors"
+        return self.start or self.folder(TRANSFORMER_NAME) / f"{self.recipe.name}.safetensors"
 
     def __call__(self, ranks: Ranks) -> None:
         recipe, config, empty = self.recipe, self.recipe.few_steps_training, empty_text()
@@ -100,28 +97,20 @@ class TownFewStepsRun(TownTransformerRun):
             config.batch,
             config.seed,
         )
-
-        def draw(step: int, ranks: Ranks) -> FewStepBatch:
-            batch = source.draw(step, ranks)
-            parts = batch.clean, batch.noise, batch.open_mask, batch.text, batch.text_mask
-            return FewStepBatch(*parts, batch.fps, batch.start)
-
-        train_few_steps(self, self.teacher_file, draw, empty, config, self.folder(FEW_STEPS), ranks)
+        train_few_steps(self, source.draw, empty, ranks)
 
 
 def train_few_steps(
-    run: FewStepsRun | TownFewStepsRun,
-    teacher_file: Path,
-    draw: DrawBatch,
-    empty: torch.Tensor,
-    config: TrainingConfig,
-    folder: Path,
-    ranks: Ranks,
+    run: FewStepsRun | TownFewStepsRun, draw: DrawBatch, empty: Float[Tensor, "l e"], ranks: Ranks
 ) -> None:
-    """Trains a LoRA for the model in `teacher_file`, and writes it to `folder`."""
+    """Trains a LoRA for the teacher of `run`, and writes it to the run's folder.
+
+    `empty` has the token states of the empty prompt.
+    """
+    config, folder = run.recipe.few_steps_training, run.folder(FEW_STEPS)
     torch.manual_seed(config.seed)
-    settings = read_config(teacher_file)
-    teacher = load_transformer(teacher_file, settings)
+    settings = read_config(run.teacher_file)
+    teacher = load_transformer(run.teacher_file, settings)
     student = add_lora(copy.deepcopy(teacher).train(), RANK, float(RANK), config.seed)
     task = FewStepTask(student, teacher, draw, empty, settings.sampling, SAMPLER_STEPS, config.seed)
     average = train(task, config, folder, ranks, resume=run.resume, on_progress=run.on_progress)
@@ -132,6 +121,6 @@ def train_few_steps(
         )
 
 
-def empty_text() -> torch.Tensor:
+def empty_text() -> Float[Tensor, "l e"]:
     """The token states of the empty prompt."""
     return encode(*load_text(), [""]).states[0].clone()

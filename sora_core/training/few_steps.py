@@ -10,7 +10,7 @@ Axes: b batch, c channels, t latent frames, y rows, x columns, l words, e text w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from ..sampling.samplers import Sigma, euler
 from ..sampling.schedules import clip_shift, shifted_sigmas, truncate_sigmas
 from ..seams.easing import ease_guidance
 from ..shapes import Grid, Latent
+from .clip_batch import ClipBatch
 from .distributed import Ranks
 from .flow_losses import cell_error, frame_step_loss, weighted_mean
 
@@ -36,23 +37,10 @@ CHECKED = 1_000_000_000  # number of the first batch for checks, which training 
 CHECKED_BATCHES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class FewStepBatch:
-    """Clips, noise and texts; `mask` is 1 where the model generates, 0 at known footage."""
-
-    clean: Latent
-    noise: Latent
-    mask: Float[Tensor, "1 1 #t #y #x"]
-    text: Float[Tensor, "b l e"]
-    text_mask: Tensor | None
-    fps: Float[Tensor, " b"]
-    start: float
-
-
 class DrawBatch(Protocol):
-    """The batch of a step and process, the same for equal arguments."""
+    """The batch of a step and process, the same for equal arguments; its `sigma` is not used."""
 
-    def __call__(self, step: int, ranks: Ranks) -> FewStepBatch: ...
+    def __call__(self, step: int, ranks: Ranks) -> ClipBatch: ...
 
 
 class FewStepTask:
@@ -89,42 +77,40 @@ class FewStepTask:
             sigmas = truncate_sigmas(sigmas, LOWEST_START + (1 - LOWEST_START) * strength)
         return self.step_error(self.model, batch, sigmas, int(which * (len(sigmas) - 1)))
 
-    def sigmas(self, batch: FewStepBatch) -> list[float]:
+    def sigmas(self, batch: ClipBatch) -> list[float]:
         """The noise levels of the student's sampler for clips of this size."""
         return shifted_sigmas(self.steps, clip_shift(Grid(*batch.clean.shape[2:])))
 
     def step_error(
-        self, student: DiT, batch: FewStepBatch, sigmas: Sequence[float], index: int
+        self, student: DiT, batch: ClipBatch, sigmas: Sequence[float], index: int
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The error of the student's step `index`, after its own steps before, and its parts."""
-        first = batch.clean.lerp(batch.noise, (sigmas[0] * batch.mask).expand_as(batch.clean))
+        first = batch.clean.lerp(batch.noise, (sigmas[0] * batch.open_mask).expand_as(batch.clean))
         with torch.no_grad():
             x = euler(partial(denoise, student, batch), first, sigmas[: index + 1]).float()
         sigma, sigma_next = sigmas[index : index + 2]
         clean = self.teacher_mean(batch, x, sigma, sigma_next)
         predicted = denoise(student, batch, x, sigma)
-        level = sigma * batch.mask
+        level = sigma * batch.open_mask
         error = cell_error(predicted, clean, level)
-        parts = {"flow": weighted_mean(error, batch.mask)}
+        parts = {"flow": weighted_mean(error, batch.open_mask)}
         if x.shape[2] > 1:
             ones = torch.ones_like(error)
-            parts["steps"] = frame_step_loss(predicted, clean, level, batch.mask, ones)
+            parts["steps"] = frame_step_loss(predicted, clean, level, batch.open_mask, ones)
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
-    def teacher_mean(
-        self, batch: FewStepBatch, x: Latent, sigma: float, sigma_next: float
-    ) -> Latent:
+    def teacher_mean(self, batch: ClipBatch, x: Latent, sigma: float, sigma_next: float) -> Latent:
         """The clean latent that takes `x` in one Euler step to where the guided teacher arrives."""
         count = max(1, round(TEACHER_STEPS / self.steps))
         sigmas = [sigma + (sigma_next - sigma) * i / count for i in range(count + 1)]
         arrived = euler(partial(self.guided, batch), x, sigmas).float()
         return x - sigma / (sigma - sigma_next) * (x - arrived)
 
-    def guided(self, batch: FewStepBatch, x: Latent, sigma: Sigma) -> Latent:
+    def guided(self, batch: ClipBatch, x: Latent, sigma: Sigma) -> Latent:
         """The teacher's prediction, guided as its own settings say."""
         cond = denoise(self.teacher, batch, x, sigma)
-        mask, settings = batch.mask.expand(-1, -1, x.shape[2], -1, -1), self.sampling
+        mask, settings = batch.open_mask.expand(-1, -1, x.shape[2], -1, -1), self.sampling
         low = settings.guided_to if bool((mask > 0).all()) else 0.0
         if not GuidanceScale(settings.guidance, interval=(low, 1.0)).active(sigma):
             return cond
@@ -145,8 +131,8 @@ class FewStepTask:
         return values
 
 
-def denoise(dit: DiT, batch: FewStepBatch, x: Latent, sigma: Sigma) -> Latent:
+def denoise(dit: DiT, batch: ClipBatch, x: Latent, sigma: Sigma) -> Latent:
     """The clean latent that `dit` predicts; `x` itself at known footage, which has no noise."""
-    level = sigma * batch.mask
+    level = sigma * batch.open_mask
     clean = dit(x, level, batch.text, batch.text_mask, start=batch.start, fps=batch.fps)
     return torch.where(level > 0, clean, x)

@@ -27,6 +27,7 @@ from ..sampling.schedules import shift_for_cells, shifted_sigmas
 from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.sheet import contact_sheet
+from .clip_batch import ClipBatch
 from .conditioning_masks import MASK_KINDS, draw_mask
 from .distributed import Ranks
 from .flow_losses import cell_error, frame_step_loss, weighted_mean
@@ -60,23 +61,16 @@ class MixedLearning:
     stills: float = 2.0  # upper limit, as a multiple of the clips of a usual step
 
 
-@dataclass(frozen=True, slots=True)
-class MixedBatch:
-    clean: Latent
-    noise: Latent
-    sigma: Float[Tensor, "#b 1 #t #y #x"]
-    open_mask: Float[Tensor, "1 1 #t #y #x"]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixedBatch(ClipBatch):
+    """Clips of the town with the weight of the error in each cell, maps, and a part of the tokens.
+
+    `subset` None trains on all tokens.
+    """
+
     weight: Float[Tensor, "b 1 t y x"]
     maps: Float[Tensor, "b f t y x"]
-    fps: Float[Tensor, " b"]
-    start: float
-    text: Float[Tensor, "b l e"]
-    text_mask: Tensor
     subset: TokenSubset | None
-
-    @property
-    def noisy(self) -> Latent:
-        return self.clean.lerp(self.noise, self.sigma.expand_as(self.clean))
 
 
 class MixedLearner(nn.Module):
@@ -160,17 +154,19 @@ class MixedTask:
         ]
         noise = torch.randn(clean.shape, generator=own)
         subset = self.token_subset(grid, shared) if learning.dropped else None
+        text, text_mask = pad_texts(texts)
         return MixedBatch(
-            clean,
-            noise,
-            sigma,
-            open_mask,
-            weight,
-            maps,
-            bucket.fps[rows],
-            float(first),
-            *pad_texts(texts),
-            subset,
+            clean=clean,
+            noise=noise,
+            sigma=sigma,
+            open_mask=open_mask,
+            text=text,
+            text_mask=text_mask,
+            fps=bucket.fps[rows],
+            start=float(first),
+            weight=weight,
+            maps=maps,
+            subset=subset,
         )
 
     def noise_levels(

@@ -28,7 +28,7 @@ from ..paths import released_folder
 from .autoencoder import AutoencoderTask
 from .decoder import with_one_decoder
 from .distributed import Ranks
-from .experiment import AUTOENCODER_NAME, OnShard
+from .experiment import AUTOENCODER_NAME, TRANSFORMER_NAME, OnShard
 from .latent_alignment import align
 from .mixed_clips import read_buckets
 from .mixed_task import MixedTask
@@ -39,7 +39,6 @@ from .trainer import Progress, train
 from .warm_start import warm_started
 
 RELEASED = released_folder() / "sora-mini.safetensors"
-TRANSFORMER = "transformer"
 COLOUR_CLIPS = 16
 SENSITIVITY_CLIPS = 64
 
@@ -138,7 +137,7 @@ class TownTransformerRun(TownRun):
     def __call__(self, ranks: Ranks) -> None:
         recipe, config = self.recipe, self.recipe.transformer_training
         torch.manual_seed(config.seed)
-        folder, clips = self.folder(TRANSFORMER), self.folder("clips")
+        folder, clips = self.folder(TRANSFORMER_NAME), self.folder("clips")
         shards = [shelf.shards(clips, self.share) for shelf in recipe.shelves]
         buckets = [read_buckets(paths)[0] for paths in shards]
         test = read_buckets(recipe.test.shards(clips))[0]
@@ -174,6 +173,3 @@ class TownTransformerRun(TownRun):
                 sampling=SamplingSettings(window=recipe.window),
                 latents=test.latents[:COLOUR_CLIPS].float(),
             )
-
-
-TOWN_RUNS = {AUTOENCODER_NAME: TownAutoencoderRun, TRANSFORMER: TownTransformerRun}

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from ..models.autoencoder import Autoencoder
 from ..models.dit import Attend, DiT
 from ..models.layers import FEW_TOKENS, written_out_attention
+from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts
 from ..models.patchify import LATENT_PATCH, patchify
 from ..sampling.guidance import guide
@@ -28,6 +29,7 @@ from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.scene import COLOURS, SHAPES
 from ..world.sheet import contact_sheet
+from .clip_batch import ClipBatch
 from .conditioning_masks import MASK_KINDS, draw_mask, open_span
 from .distributed import Ranks
 from .flow_losses import LEAST_SIGMA, QUIET
@@ -50,20 +52,12 @@ class Mix:
     truth_weight: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class LatentBatch:
-    clean: Latent
-    sigma: Float[Tensor, "b 1 t y x"]
-    noise: Latent
-    open_mask: Float[Tensor, "1 1 t y x"]
-    text: Float[Tensor, "b l e"]
-    text_mask: Tensor
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatentBatch(ClipBatch):
+    """Clips of the built-in world: the share of each cell that an object covers, and its kinds."""
+
     coverage: Float[Tensor, "b k n"]
     kinds: Int[Tensor, "b k 2"]
-
-    @property
-    def noisy(self) -> Latent:
-        return self.clean.lerp(self.noise, self.sigma.expand_as(self.clean))
 
 
 def flow_loss(
@@ -224,7 +218,15 @@ class TransformerTask:
         noise = torch.randn(clean.shape, generator=own)
         coverage = rearrange(data.coverage[rows_drawn].float() / 255, "b k t y x -> b k (t y x)")
         return LatentBatch(
-            clean, sigma, noise, open_mask, text, text_mask, coverage, data.kinds[rows_drawn]
+            clean=clean,
+            noise=noise,
+            sigma=sigma,
+            open_mask=open_mask,
+            text=text,
+            text_mask=text_mask,
+            fps=torch.full((count,), USUAL_FPS),
+            coverage=coverage,
+            kinds=data.kinds[rows_drawn],
         )
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -1,17 +1,20 @@
 """A LoRA for few steps learns one Euler step in place of several guided ones."""
 
 import copy
+from argparse import ArgumentParser
 
 import pytest
 import torch
 
 from sora_core.checkpoints.checkpoint import SamplingSettings
 from sora_core.checkpoints.lora_file import FewSteps, merge_lora, read_few_steps, write_lora
+from sora_core.cli import train as cli
 from sora_core.models.dit import DiT, DiTConfig
-from sora_core.pipeline.generate import load
+from sora_core.pipeline.generate import MODELS, SHIPPED, load
 from sora_core.sampling.samplers import euler
+from sora_core.training.clip_batch import ClipBatch
 from sora_core.training.distributed import Ranks
-from sora_core.training.few_steps import FewStepBatch, FewStepTask, denoise
+from sora_core.training.few_steps import FewStepTask, denoise
 from sora_core.training.lora import add_lora
 from sora_core.training.trainer import TrainingConfig, train
 from tests.support.tiny import write_tiny
@@ -34,7 +37,15 @@ def batch_with(mask, step=0):
     torch.manual_seed(step)
     clean, noise = torch.randn(2, *SHAPE)
     text = torch.randn(2, 5, 384)
-    return FewStepBatch(clean, noise, mask, text, None, torch.full((2,), 8.0), 0.0)
+    return ClipBatch(
+        clean=clean,
+        noise=noise,
+        sigma=torch.full((1, 1, 1, 1, 1), torch.nan),  # levels are those of the sampler
+        open_mask=mask,
+        text=text,
+        text_mask=None,
+        fps=torch.full((2,), 8.0),
+    )
 
 
 def open_mask(known=0):
@@ -58,7 +69,7 @@ def new_student(teacher):
 def test_the_target_leads_in_one_step_to_where_the_guided_teacher_arrives(teacher, known):
     task = task_of(teacher, teacher, known)
     batch = batch_with(open_mask(known))
-    x = batch.clean.lerp(batch.noise, (0.8 * batch.mask).expand(SHAPE))
+    x = batch.clean.lerp(batch.noise, (0.8 * batch.open_mask).expand(SHAPE))
     clean = task.teacher_mean(batch, x, 0.8, 0.4)
     sigmas = [0.8 - 0.4 * i / 5 for i in range(6)]
     with torch.no_grad():
@@ -135,3 +146,14 @@ def test_a_plain_lora_names_no_settings(teacher, tmp_path):
     path = tmp_path / "plain.safetensors"
     write_lora(path, new_student(teacher).state_dict(), 8, 8.0)
     assert read_few_steps(path) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["smoke", "wide-smoke"])
+def test_the_command_trains_a_lora_of_the_model_it_starts_from(recipe, tmp_path):
+    arguments = ArgumentParser()
+    cli.add_arguments(arguments)
+    words = ["few-steps", recipe, "--start", str(MODELS / SHIPPED), "--root", str(tmp_path)]
+    cli.run(arguments.parse_args([*words, "--steps", "1", "--processes", "1"]))
+    (lora,) = (tmp_path / recipe / "few-steps").glob("*-4-steps.safetensors")
+    assert load(lora=lora).config.sampling.steps == 4
