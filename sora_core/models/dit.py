@@ -140,7 +140,7 @@ def position_features(
     return torch.cat([waves.sin(), waves.cos(), nearness], dim=-1)
 
 
-def heads(x: Float[Tensor, "b n shk"], kinds: int) -> tuple[Float[Tensor, "b h n k"], ...]:
+def split_heads(x: Float[Tensor, "b n shk"], kinds: int) -> tuple[Float[Tensor, "b h n k"], ...]:
     """`x` as `kinds` tensors of heads, such as queries, keys and values; views of it."""
     return x.unflatten(2, (kinds, -1, DIT_HEAD_WIDTH)).permute(2, 0, 3, 1, 4).unbind()
 
@@ -165,8 +165,8 @@ class TextAttention(nn.Module):
         attend: Attend,
     ) -> Float[Tensor, "b n d"]:
         """`x` plus its attention to `text`, which has the model's width; None masks no word."""
-        (q,) = heads(self.query(self.norm(x)), 1)
-        k, v = heads(self.key_value(text), 2)
+        (q,) = split_heads(self.query(self.norm(x)), 1)
+        k, v = split_heads(self.key_value(text), 2)
         y = attend(self.norm_query(q).to(v), self.norm_key(k).to(v), v, mask)
         return x + self.out(y.transpose(1, 2).flatten(2))
 
@@ -208,7 +208,7 @@ class DiTBlock(nn.Module):
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(level).chunk(6, dim=-1)
 
         y = self.qkv(modulate(x, shift_a, scale_a, clips))
-        q, k, v = heads(y, 3)
+        q, k, v = split_heads(y, 3)
         q, k = self.norm_query(q), self.norm_key(k)
         cos, sin = cos.to(q), sin.to(q)
         q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)

@@ -17,8 +17,13 @@ MANY_KEYS = 128  # below, the fused kernel is as fast
 GELU_SLOPE, GELU_CUBIC = 1.5957691216057308, 0.044715  # 2 sqrt(2 / pi); Hendrycks and Gimpel 2016
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Softmax attention of `q` (b h n k), `k` and `v` (b h l k) under a mask as of torch's own.
+def attention(
+    q: Float[Tensor, "b h n k"],
+    k: Float[Tensor, "b h l k"],
+    v: Float[Tensor, "b h l k"],
+    mask: Tensor | None = None,
+) -> Float[Tensor, "b h n k"]:
+    """Softmax attention under a `mask` as of torch's own, which broadcasts to b h n l.
 
     In bfloat16 on a CPU, without a mask and with many keys, it is two products and a softmax, a few
     queries at a time; sums are float32 inside each. All other calls take torch's own kernel.

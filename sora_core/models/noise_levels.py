@@ -54,10 +54,7 @@ def modulate(
     def apply(runs: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         return torch.addcmul(shift, runs, 1 + scale)
 
-    normed = layer_norm(x, x.shape[-1:])
-    if clips is None and shift.shape[1] == 1:  # the usual case, without views
-        return apply(normed, shift, scale)
-    return per_segment(apply, normed, (shift, scale), clips)
+    return per_segment(apply, layer_norm(x, x.shape[-1:]), (shift, scale), clips)
 
 
 def gated_residual(
@@ -67,8 +64,6 @@ def gated_residual(
     clips: Runs = None,
 ) -> Float[Tensor, "b n d"]:
     """`x + gate * y`, with the row of `gate` for the noise level of each token, as by `clips`."""
-    if clips is None and gate.shape[1] == 1:
-        return x + y * gate
     return x + per_segment(torch.mul, y, (gate,), clips)
 
 
@@ -82,6 +77,8 @@ def per_segment(
         rows = zip(*(level.split(clips.levels, dim=1) for level in levels), strict=True)
         parts = zip(x.split(clips.tokens, dim=1), rows, strict=True)
         return torch.cat([per_segment(apply, part, row, None) for part, row in parts], dim=1)
+    if levels[0].shape[1] == 1:  # the usual case, without views
+        return apply(x, *levels)
     runs = rearrange(x, "b (m s) d -> b m s d", m=levels[0].shape[1])
     return apply(runs, *(level[:, :, None] for level in levels)).flatten(1, 2)
 

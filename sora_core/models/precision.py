@@ -19,30 +19,22 @@ from .half_layers import GeluBySigmoid
 
 DEFAULT_PRECISION, FAST_PRECISION = "float32", "bfloat16"
 PRODUCT_PRECISIONS = (DEFAULT_PRECISION, FAST_PRECISION)
+CPU_FEATURES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+"""The questions of `torch.cpu` about bfloat16, from torch 2.5 on; one that is missing means no."""
 
 
 def has_bfloat16(device: torch.device | None = None) -> bool:
     """Whether `device`, by default the CPU, multiplies bfloat16 itself.
 
-    A CPU does by AMX tiles or AVX512_BF16, or where oneDNN counts it in on another architecture;
-    without, torch converts every number and bfloat16 is slower than float32.
+    A CPU does by AMX tiles or AVX512_BF16; on architectures other than x86, oneDNN reports it.
+    Without, torch converts every number and bfloat16 is slower than float32.
     """
     if device is not None and device.type != "cpu":
         return device.type != "cuda" or torch.cuda.is_bf16_supported()
-    if any(found() for found in _CPU_FEATURES):
+    if any(getattr(torch.cpu, name, bool)() for name in CPU_FEATURES):
         return True
     is_x86 = torch.backends.cpu.get_cpu_capability().startswith("AVX")  # there AVX512 counts too
     return not is_x86 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def _never() -> bool:
-    return False
-
-
-_CPU_FEATURES = [  # they have these names from torch 2.5 on
-    getattr(torch.cpu, "_is_amx_tile_supported", _never),
-    getattr(torch.cpu, "_is_avx512_bf16_supported", _never),
-]
 
 
 def checked_precision(precision: str) -> str:
@@ -60,11 +52,9 @@ def sample_in_bfloat16(model: DiT) -> None:
     """
     for block in model.blocks:
         convert_products(block)
-        for name, part in block.named_children():
-            if name == "modulation":  # what it scales is float32
-                part.register_forward_hook(_widened)
-            elif isinstance(part, nn.Sequential):
-                part[1] = GeluBySigmoid()
+        modulation = block.get_submodule("modulation")
+        modulation.register_forward_hook(_widened)  # what it scales is float32
+        block.get_submodule("mlp").add_module("1", GeluBySigmoid())
 
 
 def decode_in_bfloat16(autoencoder: Autoencoder) -> None:

@@ -1,4 +1,4 @@
-"""The first generated frames after footage begin in its colours.
+"""The first generated frames after footage begin in its colours. Pictures are in [-1, 1].
 
 Generated colours differ slightly from those of footage, which is visible as a flicker at a join,
 even where motion continues. So the first generated frames are moved towards the levels of the last
@@ -34,7 +34,7 @@ class ColourFade:
 def colour_fades(
     canvas: Canvas, mask: Mask, compression: Compression = COMPRESSION
 ) -> list[ColourFade]:
-    """Where on `canvas` this happens, from the mask that `encode_canvas` gave of it."""
+    """The fades of `canvas`, in order, from the mask of its `CanvasLatent`."""
     known, generated = whole_frames(mask)
     found = []
     for at in range(1, len(known)):
@@ -46,7 +46,7 @@ def colour_fades(
 
 
 def fade_colours(chunks: Iterable[Video], fades: Sequence[ColourFade]) -> Iterator[Video]:
-    """The frames of `chunks`, those after each of `fades` in colours that go on from before it."""
+    """The frames of `chunks`, with colours faded where `fades` begin; all others unchanged."""
     counts = {each.at: min(FADED_FRAMES, each.generated_frames) for each in fades}
     done, last, shift, shares = 0, None, None, iter(())
     for chunk in chunks:

@@ -13,7 +13,9 @@ from ..sampling.inpaint import SamplingMask
 def ease_guidance(mask: SamplingMask, over: int, ring: bool = False) -> Share:
     """The share of text guidance: 0 next to a fully known latent frame, 1 from `over` frames on.
 
-    1 everywhere without such a frame. On a ring the last frame is next to the first."""
+    The number 1 where no frame is fully known, or `over` is 0. On a ring the last frame is next to
+    the first.
+    """
     known = (mask.amax(dim=(0, 1, 3, 4)) == 0).nonzero().flatten().cpu()
     if not len(known) or not over:
         return 1.0

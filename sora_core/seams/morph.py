@@ -33,8 +33,10 @@ def decode_joined(
     mask: Mask | None = None,
     compression: Compression = COMPRESSION,
 ) -> Iterator[Video]:
-    """The frames of `latent` in chunks; before each of `joins`, in order, generated frames morph to
-    the footage, which is decoded as it was encoded: after its first frame alone."""
+    """The frames of `latent` in chunks; before each of `joins`, generated frames morph to footage.
+
+    `joins` are in order of time. Footage is decoded as it was encoded: after its first frame alone.
+    """
     waiting = None
     for before, after in pairwise((None, *joins, None)):
         part = slice(before.at if before else 0, after.at + 1 if after else None)
@@ -58,12 +60,11 @@ def decode_joined(
 
 
 def morph_to(video: Video, target: Video, extra: int) -> Video:
-    """All but the last `extra` frames of `video`, bent towards `target`: the one frame that follows
-    them, and not the one with which `video` would go on.
+    """All but the last `extra` frames of `video`, bent towards the one frame `target` after them.
 
-    Things move and differences fade by a share that rises smoothly from 0 to 1; then colours fade
-    as they do after footage (`colour_fade.py`). In float32: half precision cannot tell the places
-    of a large picture apart.
+    The first of the `extra` frames is how `video` itself would go on. Things move and differences
+    fade by a share that rises smoothly from 0 to 1; then colours fade as they do after footage
+    (`colour_fade.py`). In float32: half precision cannot tell the places of a large picture apart.
     """
     generated, continuation = video[:, :, :-extra].float(), video[:, :, -extra].float()
     target = target[:, :, 0].float()

@@ -161,9 +161,16 @@ def test_a_second_decoder_is_in_the_settings_of_what_is_saved(tmp_path):
     assert load(file).autoencoder.generated_decoder is not None
 
 
-def test_this_processor_is_asked_once_and_a_missing_question_is_a_no(monkeypatch):
-    monkeypatch.setattr(precision, "_CPU_FEATURES", [lambda: False, lambda: False])
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_processor_has_bfloat16_by_any_of_its_features_and_a_missing_question_is_a_no(
+    monkeypatch, missing
+):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    for name in precision.CPU_FEATURES:
+        if missing:
+            monkeypatch.delattr(torch.cpu, name, raising=False)
+        else:
+            monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
     assert not has_bfloat16()
-    monkeypatch.setattr(precision, "_CPU_FEATURES", [lambda: False, lambda: True])
+    monkeypatch.setattr(torch.cpu, precision.CPU_FEATURES[1], lambda: True, raising=False)
     assert has_bfloat16()
