@@ -17,11 +17,22 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import torch
+from torch import Tensor
 
 from sora_core.files import replacing
 
-from .small_learner.clips import FORMATS, PROMPTS, SQUARE, draw_clip, square_crop, whole_subject
+from .small_learner.clips import (
+    FORMATS,
+    PROMPTS,
+    SQUARE,
+    DrawnClip,
+    draw_clip,
+    square_crop,
+    whole_subject,
+)
 from .small_learner.losses import (
+    Batch,
+    Loss,
     aligned,
     chance,
     change,
@@ -44,7 +55,8 @@ from .small_learner.training import (
 )
 
 OPERATIONS_A_MINUTE = 60 * 40e9
-FIRST_SHARE, LAST_SHARE = 0.25, 0.2  # of pre-training; of the end on all tokens after dropping
+FIRST_SHARE = 0.25  # of the operations: pre-training
+LAST_SHARE = 0.2  # of the operations: the end on all tokens, after dropping
 BASELINE, NATIVE, CROPPED = "joint attention, all tokens", "native shapes", "square crops"
 SMALLEST_SUBJECT = 16.0  # pixels
 SAMPLES = 2  # clips for each prompt and format
@@ -52,13 +64,13 @@ SMALL, SQUARES = LearnerConfig(), square_clips(SQUARE)
 STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 95 %, 1 to 9 degrees of freedom
 
 
-def native(step: int) -> Sequence:
+def native(step: int) -> Sequence[DrawnClip]:
     """The clips of a step in their own shape; shapes take turns."""
     size = FORMATS[step % len(FORMATS)]
     return [draw_clip(FIRST_TRAINED + step * BATCH + i, size) for i in range(BATCH)]
 
 
-def cropped(step: int) -> Sequence:
+def cropped(step: int) -> Sequence[DrawnClip]:
     """The middle squares of the clips of `native`."""
     size = FORMATS[step % len(FORMATS)]
     return [square_crop(FIRST_TRAINED + step * BATCH + i, size) for i in range(BATCH)]
@@ -78,11 +90,13 @@ class Arm:
         return self.name in (NATIVE, CROPPED)
 
 
-def dropping(choose: Callable) -> tuple[Phase, ...]:
+def dropping(choose: Callable[[Batch, Tensor], Tensor]) -> tuple[Phase, ...]:
+    """Training on the tokens that `choose` scores highest, and on all at the end."""
     return (Phase(1 - LAST_SHARE, flow_on(choose)), Phase(LAST_SHARE, flow))
 
 
-def before(loss: Callable) -> tuple[Phase, ...]:
+def before(loss: Loss) -> tuple[Phase, ...]:
+    """Pre-training with `loss`, and the flow loss after it."""
     return (Phase(FIRST_SHARE, loss), Phase(1 - FIRST_SHARE, flow))
 
 
@@ -120,7 +134,10 @@ def in_frame(model: Learner, size: tuple[int, int], seed: int) -> float:
 
 
 def interval(values: Sequence[float]) -> float:
-    """Half the width of the 95 % interval of the mean of `values`, by Student's distribution."""
+    """Half the width of the 95 % interval of the mean of `values`, by Student's distribution.
+
+    nan for a single value; beyond ten values it is a little too wide.
+    """
     if len(values) < 2:
         return math.nan
     wide = STUDENT[min(len(values) - 2, len(STUDENT) - 1)]
@@ -162,7 +179,7 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
 
 def plus_minus(half: float) -> str:
     """Half an interval; a single seed has none."""
-    return "(one seed)" if math.isnan(half) else f"± {half:.1f}"
+    return "(one seed)" if math.isnan(half) else f"\u00b1 {half:.1f}"
 
 
 def verdict(mean: float, half: float) -> str:

@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from .small_learner.training import FLOW_ONLY, generated, held_out, square_clips
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 WIDTHS, BUDGETS = (32, 64, 128), (1, 4, 16)
 PROMPT, SEED, PICTURED = 3, 0, (1, 4, 6)  # a prompt, a seed and the frames of the picture
-SCALE, GAP, PLOT, MARGIN = 4, 8, (700, 420), 64
+SCALE, GAP, PLOT, MARGIN, LINE = 4, 8, (700, 420), 64, 18  # pixels
 PAPER, INK, FAINT = (250, 250, 248), (30, 30, 34), (200, 200, 200)
 DOTS = ((86, 120, 200), (60, 160, 110), (210, 110, 60))
 
@@ -114,8 +115,8 @@ def draw_losses(
         y = (math.log(loss) - y_range[0]) / (y_range[1] - y_range[0])
         return MARGIN + x * (width - MARGIN - 20), top + PLOT[1] - 50 - y * (PLOT[1] - 90)
 
-    pen.text((MARGIN, top + 4), f"held-out loss = {factor:.3g} · operations^{slope:.3f} "
-             "through the best of each budget", INK, font)  # fmt: skip
+    law = f"held-out loss = {factor:.3g} x operations^{slope:.3f}, through the best of each budget"
+    pen.text((MARGIN, top + 4), law, INK, font)
     for tick in (m * 10.0**e for e in range(-4, 3) for m in (1, 2, 3, 5, 7)):
         if y_range[0] < math.log(tick) < y_range[1]:
             _, y = place(best[0][0], tick)
@@ -128,7 +129,8 @@ def draw_losses(
         pen.line(points, DOTS[i], 2)
         for x, y in points:
             pen.ellipse((x - 5, y - 5, x + 5, y + 5), DOTS[i])
-        pen.text((points[-1][0] - 70, points[-1][1] - 20), f"width {own}", DOTS[i], font)
+        legend = (width - 100, top + 30 + i * LINE)  # a corner where no falling curve passes
+        pen.text(legend, f"width {own}", DOTS[i], font)
     for operations, _ in best:
         x, _ = place(operations, losses[0])
         pen.text((x - 30, top + PLOT[1] - 40), f"{operations:.2g}", INK, font)
@@ -149,21 +151,19 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit("--minutes must be above 0")
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    runs, clips = [], []
-    for budget, width in ((budget, width) for budget in BUDGETS for width in WIDTHS):
+    done = {}
+    for budget, width in product(BUDGETS, WIDTHS):  # the short ones first
         path = args.out / f"{width}-{budget}-{args.minutes:g}.json"
         if not path.exists():
             values, clip = measured(width, args.minutes * budget * OPERATIONS_A_MINUTE)
             with replacing(path) as unfinished:
                 saved = values | {"width": width, "budget": budget, "clip": clip.tolist()}
                 unfinished.write_text(json.dumps(saved))
-        saved = json.loads(path.read_text())
-        clips.append((width, budget, torch.tensor(saved.pop("clip"))))
-        runs.append(saved)
-        line = (f"{name} {value:.4g}" for name, value in saved.items())
-        print(", ".join(line), flush=True)
-    order = sorted(range(len(runs)), key=lambda i: (runs[i]["width"], runs[i]["budget"]))
-    picture([runs[i] for i in order], [clips[i][2] for i in order]).save(args.picture)
+        run = json.loads(path.read_text())
+        done[width, budget] = run, torch.tensor(run.pop("clip"))
+        print(", ".join(f"{name} {value:.4g}" for name, value in run.items()), flush=True)
+    runs, clips = zip(*(done[at] for at in product(WIDTHS, BUDGETS)), strict=True)
+    picture(runs, clips).save(args.picture)
     slope, factor = fitted(least(runs))
     print(f"held-out loss = {factor:.4g} * operations^{slope:.4f}")
 

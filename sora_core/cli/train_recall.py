@@ -6,8 +6,8 @@ from statistics import fmean
 
 from ..measure.recall import (
     RecallSettings,
-    held_out_ratios,
-    peak_ratio,
+    clip_psnr,
+    held_out_psnr,
     recalled_clips,
     tuned_pipeline,
 )
@@ -49,10 +49,10 @@ def run(args: Namespace) -> str:
         Figure("recall/model", fmean(one.by_model for one in found)),
         Figure("recall/model_least", min(one.by_model for one in found)),
         Figure("recall/clips", len(found)),
-        Figure("recall/psnr", fmean(peak_ratio(one.true, one.reconstructed) for one in found)),
+        Figure("recall/psnr", fmean(clip_psnr(one.true, one.reconstructed) for one in found), "dB"),
     ]
-    if held_out := held_out_ratios(pipeline, plan):
-        measured.append(Figure("recall/held_out_psnr", fmean(held_out)))
+    if held_out := held_out_psnr(pipeline, plan):
+        measured.append(Figure("recall/held_out_psnr", fmean(held_out), "dB"))
     if args.json:
         write_json(measured, args.json)
     if args.sheet:

@@ -23,6 +23,7 @@ from ..training.own.clip_reader import clip_frames
 from ..training.own.folder import literal_prompt
 from ..training.own.plan import HELD_OUT, TRAIN, Plan, PlannedClip
 from ..video.frames import frames_from_video
+from .report import decibels
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def tuned_pipeline(start: Path, weights: Path | None) -> Pipeline:
 
 
 def reconstruction(pipeline: Pipeline, frames: Frames) -> Frames:
-    """`frames` as the autoencoder of `pipeline` gives them back."""
+    """`frames` encoded and decoded by the autoencoder of `pipeline`."""
     latent = encode_frames(pipeline.autoencoder, frames)[None].float()
     known = torch.zeros(1, 1, *latent.shape[2:])
     with torch.inference_mode():
@@ -78,16 +79,15 @@ def reconstruction(pipeline: Pipeline, frames: Frames) -> Frames:
     return frames_from_video(torch.cat(chunks, dim=1))
 
 
-def peak_ratio(first: Frames, second: Frames) -> float:
-    """The peak signal-to-noise ratio of two clips of one size, in dB."""
-    error = (first.double() - second.double()).square().mean().clamp(min=1e-6)
-    return float(10 * torch.log10(255**2 / error))
+def clip_psnr(first: Frames, second: Frames) -> float:
+    """The PSNR of two clips of one size, in dB, at most 120."""
+    return decibels((first.double() - second.double()).div(255).square().mean().item())
 
 
-def held_out_ratios(pipeline: Pipeline, plan: Plan) -> list[float]:
-    """For each clip of `plan` that is held out, the peak ratio of the autoencoder, in dB."""
+def held_out_psnr(pipeline: Pipeline, plan: Plan) -> list[float]:
+    """For each clip of `plan` that is held out, the PSNR of its reconstruction, in dB."""
     clips = [clip_frames(plan.path(clip), clip) for clip in plan.of_split(HELD_OUT)]
-    return [peak_ratio(frames, reconstruction(pipeline, frames)) for frames in clips]
+    return [clip_psnr(frames, reconstruction(pipeline, frames)) for frames in clips]
 
 
 def recalled_clips(

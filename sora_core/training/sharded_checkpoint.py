@@ -73,8 +73,8 @@ class ShardedFolder:
         except (CheckpointException, OSError, SafetensorError) as problem:
             raise TrainingError(
                 f"the checkpoint of step {step} cannot be written to "
-                f"{self.folder.name[:60]!a:.62}: "
-                f"free some space; the run continues from the one before ({problem!s:.80})"
+                f"{self.folder.name[:60]!a:.62}: free some space; the run "
+                f"continues from the one before ({problem!s:.80})"
             ) from problem
         from_first(self.ranks, lambda: self._finish(unfinished, whole))
 

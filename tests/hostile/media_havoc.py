@@ -240,12 +240,17 @@ def havoc(count: int, seed: int = 0, keep: Path | None = None) -> Counter[str]:
             for path, (end, problem) in zip(paths, batch(paths), strict=True):
                 totals[end] += 1
                 if end == "lost":
-                    print(f"lost: {path.name}: {problem}", file=sys.stderr, flush=True)
-                    if keep is not None:
-                        keep.mkdir(parents=True, exist_ok=True)
-                        (keep / path.name).write_bytes(path.read_bytes())
+                    report_lost(path, problem, keep)
                 path.unlink()
     return totals
+
+
+def report_lost(path: Path, problem: str, keep: Path | None) -> None:
+    """Prints what is wrong with the file at `path`, and copies it to the folder `keep`, if any."""
+    print(f"lost: {path.name}: {problem}", file=sys.stderr, flush=True)
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / path.name).write_bytes(path.read_bytes())
 
 
 def main() -> int:

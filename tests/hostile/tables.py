@@ -9,14 +9,13 @@ another error than PlanError, in a sentence that is long or that a terminal obey
 import argparse
 import json
 import random
-import sys
 import tempfile
 import traceback
 from collections import Counter
 from pathlib import Path
 from time import process_time
 
-from tests.hostile.media_havoc import damaged
+from tests.hostile.media_havoc import damaged, report_lost
 from tools.batch.jobs import plan
 from tools.batch.rows import read_rows
 from tools.batch.text import printable
@@ -111,10 +110,7 @@ def trial(count: int, seed: int = 0, keep: Path | None = None) -> Counter[str]:
             end, problem = outcome(path, encoding)
             totals[end] += 1
             if end == LOST:
-                print(f"lost: {path.name}: {problem}", file=sys.stderr, flush=True)
-                if keep is not None:
-                    keep.mkdir(parents=True, exist_ok=True)
-                    (keep / path.name).write_bytes(path.read_bytes())
+                report_lost(path, problem, keep)
             path.unlink()
     return totals
 

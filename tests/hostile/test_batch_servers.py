@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.support.batch_server import MODES, PNG
+from tests.support.batch_answers import PNG
+from tests.support.batch_server import MODES
 from tools.batch.jobs import plan
 from tools.batch.manifest import Manifest
 from tools.batch.patience import Pace, Patience

@@ -11,6 +11,7 @@ from tools.small_learner.clips import FORMATS, SQUARE, WIDE, draw_clip, square_c
 from tools.small_learner.losses import best, change
 from tools.small_learner.model import (
     FACTORISED,
+    TIMES,
     Learner,
     LearnerConfig,
     patches,
@@ -70,7 +71,7 @@ def test_alike_patches_are_dropped_before_those_that_change(batch):
     assert all(
         set(torch.nonzero(times == 0).flatten().tolist()) <= set(row.tolist()) for row in chosen
     )
-    rows = clean.unflatten(1, (int(times.max()) + 1, -1))
+    rows = clean.unflatten(1, (TIMES, -1))
     apart = torch.cat([torch.full_like(rows[:, :1, :, 0], 9), rows.diff(dim=1).abs().mean(-1)], 1)
     apart = apart.flatten(1)
     inside = torch.zeros_like(apart, dtype=torch.bool).scatter(1, chosen, True)
@@ -99,18 +100,17 @@ def test_factorised_attention_keeps_frames_apart_in_space_and_cells_apart_in_tim
     model = Learner(LearnerConfig(width=32, depth=1, attention=FACTORISED))
     torch.nn.init.normal_(model.proj_out.weight)
     video, prompts = batch_of([draw_clip(0, SQUARE)])
-    places, times = places_of(video), int(places_of(video)[0, :, 0].max()) + 1
-    sigma = torch.zeros(1)
+    places, sigma = places_of(video), torch.zeros(1)
     tokens = patches(video)
-    before = model(tokens, places, sigma, prompts, times)
+    before = model(tokens, places, sigma, prompts)
     tokens[:, 0] += 1
-    moved = (model(tokens, places, sigma, prompts, times) - before).abs().amax(-1)[0] > 1e-6
+    moved = (model(tokens, places, sigma, prompts) - before).abs().amax(-1)[0] > 1e-6
     assert bool(moved.all())  # one block of both reaches every token
     model.blocks[0].attention[1].out.weight.data.zero_()
     tokens[:, 0] -= 1
-    before = model(tokens, places, sigma, prompts, times)
+    before = model(tokens, places, sigma, prompts)
     tokens[:, 0] += 1
-    moved = (model(tokens, places, sigma, prompts, times) - before).abs().amax(-1)[0] > 1e-6
+    moved = (model(tokens, places, sigma, prompts) - before).abs().amax(-1)[0] > 1e-6
     assert bool(moved[places[0, :, 0] == 0].all()) and not bool(moved[places[0, :, 0] > 0].any())
 
 

@@ -99,8 +99,8 @@ def loop(rounds: int, smoke: bool) -> Iterator[Figure]:
 
     averages = Averages(objective, settings.averages)
     task = OwnTransformerTask(
-        objective, objective, averages, Autoencoder.__new__(Autoencoder), clips, settings, Ranks(),
-        torch.device("cpu"), lambda step, values, best: None,
+        objective, objective, averages, settings, Ranks(), torch.device("cpu"),
+        lambda step, values, best: None, Autoencoder.__new__(Autoencoder), clips,
     )  # fmt: skip
     task.show = lambda average, step, folder: {}
 

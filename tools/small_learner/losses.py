@@ -12,17 +12,14 @@ from torch import Generator, Tensor
 from torch.nn.functional import layer_norm, smooth_l1_loss
 
 from .clips import PROMPTS
-from .model import Learner, Places, Tokens, patches, places_of
+from .model import TIMES, Learner, Places, Tokens, patches, places_of
 
 LEAST_SIGMA = 0.1
 NO_PROMPT = len(PROMPTS)
 SILENT = 0.1  # share of clips without a prompt
 VISIBLE = 0.25  # share of the tokens that pre-training with masks leaves
 CHOSEN_SHARE = 0.5  # share of the tokens that dropping leaves
-ALIGNED_WEIGHT, LOWER = (
-    0.5,
-    0.2,
-)  # of SRA: weight of its loss, and how much cleaner the copy's input
+ALIGNED_WEIGHT, LOWER = 0.5, 0.2  # of SRA: weight of its loss; the copy's noise level is lower
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,6 @@ class Noisy:
     places: Places
     sigma: Float[Tensor, " b"]
     prompts: Int[Tensor, " b"]
-    times: int
 
     def mixed(self, sigma: Float[Tensor, " b"]) -> Tensor:
         return self.clean.lerp(self.noise, sigma[:, None, None])
@@ -59,9 +55,8 @@ def noisy(batch: Batch) -> Noisy:
     sigma = torch.randn(count, generator=batch.generator).sigmoid()
     silent = torch.rand(count, generator=batch.generator) < SILENT
     noise = torch.randn(clean.shape, generator=batch.generator)
-    places = places_of(batch.video)
     prompts = batch.prompts.masked_fill(silent, NO_PROMPT)
-    return Noisy(clean, noise, places, sigma, prompts, int(places[0, :, 0].max()) + 1)
+    return Noisy(clean, noise, places_of(batch.video), sigma, prompts)
 
 
 def flow_error(predicted: Tensor, clean: Tensor, sigma: Float[Tensor, " b"]) -> Tensor:
@@ -70,8 +65,9 @@ def flow_error(predicted: Tensor, clean: Tensor, sigma: Float[Tensor, " b"]) -> 
 
 
 def flow(model: Learner, teacher: Learner, batch: Batch) -> Tensor:
+    """The flow loss on all tokens (Lipman et al. 2023)."""
     x = noisy(batch)
-    predicted = model(x.mixed(x.sigma), x.places, x.sigma, x.prompts, x.times)
+    predicted = model(x.mixed(x.sigma), x.places, x.sigma, x.prompts)
     return flow_error(predicted, x.clean, x.sigma)
 
 
@@ -90,8 +86,7 @@ def flow_on(choose: Callable[[Batch, Tensor], Tensor]) -> Loss:
 
 def change(batch: Batch, clean: Tensor) -> Float[Tensor, "b n"]:
     """How much each token differs from that before it; those of the first time come first."""
-    times = int(places_of(batch.video)[0, :, 0].max()) + 1
-    rows = clean.unflatten(1, (times, -1))
+    rows = clean.unflatten(1, (TIMES, -1))
     apart = rows.diff(dim=1).abs().mean(-1)
     first = torch.full_like(apart[:, :1], 10.0)
     scores = torch.cat([first, apart], dim=1).flatten(1)
@@ -99,6 +94,7 @@ def change(batch: Batch, clean: Tensor) -> Float[Tensor, "b n"]:
 
 
 def chance(batch: Batch, clean: Tensor) -> Float[Tensor, "b n"]:
+    """A random score of each token, in [0, 1)."""
     return torch.rand(clean.shape[:2], generator=batch.generator)
 
 
@@ -113,28 +109,27 @@ def taken(rows: Tensor, chosen: Int[Tensor, "b k"]) -> Tensor:
 
 
 def filled(model: Learner, batch: Batch) -> tuple[Tokens, Tensor, Tensor]:
-    """Clean clips of which only some tokens pass the first blocks; all pass the last one.
+    """The features behind the last block, the clean tokens, and which of them were hidden.
 
-    The features behind the last block, the clean tokens, and which were hidden.
+    Only some tokens of a clip pass the first blocks; all pass the last one.
     """
     clean, places = patches(batch.video), places_of(batch.video)
     visible = best(chance(batch, clean), round(VISIBLE * clean.shape[1]))
     level = model.condition(torch.zeros(len(clean)), torch.full((len(clean),), NO_PROMPT))
     x = model.embedded(taken(clean, visible), taken(places, visible))
     for block in model.blocks[:-1]:
-        x = block(x, level, 1)
+        x = block(x, level)
     whole = model.mask_token + model.places(places)
     index = visible[..., None].expand_as(x)
     whole = whole.scatter(1, index, x)
     hidden = torch.ones(clean.shape[:2], dtype=torch.bool).scatter(1, visible, False)
-    return model.blocks[-1](whole, level, 1), clean, hidden
+    return model.blocks[-1](whole, level), clean, hidden
 
 
 def masked_pixels(model: Learner, teacher: Learner, batch: Batch) -> Tensor:
     """Masked autoencoder (He et al. 2021; VideoMAE, Tong et al. 2022): the hidden pixels."""
     x, clean, hidden = filled(model, batch)
-    predicted = model.proj_out(layer_norm(x, x.shape[-1:]))
-    return (predicted - clean)[hidden].square().mean()
+    return (model.predicted(x) - clean)[hidden].square().mean()
 
 
 def masked_features(model: Learner, teacher: Learner, batch: Batch) -> Tensor:
@@ -145,7 +140,7 @@ def masked_features(model: Learner, teacher: Learner, batch: Batch) -> Tensor:
         level = teacher.condition(torch.zeros(count), torch.full((count,), NO_PROMPT))
         wanted = teacher.embedded(clean, places)
         for block in teacher.blocks[:-1]:
-            wanted = block(wanted, level, 1)
+            wanted = block(wanted, level)
         wanted = layer_norm(wanted, wanted.shape[-1:])
     return (model.predictor(x) - wanted)[hidden].abs().mean()
 
@@ -156,15 +151,9 @@ def aligned(model: Learner, teacher: Learner, batch: Batch) -> Tensor:
     x = noisy(batch)
     cleaner = (x.sigma - LOWER * torch.rand(len(x.sigma), generator=batch.generator)).clamp(min=0)
     early, late = len(model.blocks) // 2 - 1, len(model.blocks) - 2
-    found: dict[int, Tensor] = {}
-
-    def record(i: int, features: Tokens) -> Tokens:
-        found[i] = features
-        return features
-
     with torch.no_grad():
-        teacher(x.mixed(cleaner), x.places, cleaner, x.prompts, x.times, record)
-        wanted = found[late]
-    predicted = model(x.mixed(x.sigma), x.places, x.sigma, x.prompts, x.times, record)
-    followed = smooth_l1_loss(model.predictor(found[early]), wanted)
+        wanted = teacher.features(x.mixed(cleaner), x.places, cleaner, x.prompts)[late]
+    features = model.features(x.mixed(x.sigma), x.places, x.sigma, x.prompts)
+    followed = smooth_l1_loss(model.predictor(features[early]), wanted)
+    predicted = model.predicted(features[-1])
     return flow_error(predicted, x.clean, x.sigma) + ALIGNED_WEIGHT * followed

@@ -3,7 +3,6 @@
 Axes: b clips, n tokens, c numbers of a token, d width, t y x places.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 
-from .clips import PROMPTS
+from .clips import FRAMES, PROMPTS
 
 PATCH_FRAMES, PATCH = 2, 4
+TIMES = FRAMES // PATCH_FRAMES  # patches in time, one after the other in a row of tokens
 TOKEN = 3 * PATCH_FRAMES * PATCH**2
 HEAD = 32
 JOINT, FACTORISED = "joint", "factorised"
@@ -24,7 +24,10 @@ Places = Int[Tensor, "b n 3"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LearnerConfig:
-    """`attention` is JOINT, or FACTORISED: in each block over the frame, then over time."""
+    """`attention` is JOINT, or FACTORISED: in each block over the frame, then over time.
+
+    FACTORISED needs all tokens of a clip.
+    """
 
     width: int = 96
     depth: int = 4
@@ -83,8 +86,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Tokens, level: Float[Tensor, "b d"], times: int) -> Tokens:
-        """`times` patches in time have equally many tokens each, one after the other."""
+    def forward(self, x: Tokens, level: Float[Tensor, "b d"]) -> Tokens:
         modulated = self.modulation(level)[:, None].chunk(len(self.attention) + 1, dim=-1)
         for axis, attention in enumerate(self.attention):
             shift, scale, gate = modulated[axis].chunk(3, dim=-1)
@@ -92,10 +94,10 @@ class Block(nn.Module):
             if len(self.attention) == 1:
                 y = attention(y)
             elif axis == 0:
-                y = attention(rearrange(y, "b (t s) d -> (b t) s d", t=times))
-                y = rearrange(y, "(b t) s d -> b (t s) d", t=times)
+                y = attention(rearrange(y, "b (t s) d -> (b t) s d", t=TIMES))
+                y = rearrange(y, "(b t) s d -> b (t s) d", t=TIMES)
             else:
-                y = attention(rearrange(y, "b (t s) d -> (b s) t d", t=times))
+                y = attention(rearrange(y, "b (t s) d -> (b s) t d", t=TIMES))
                 y = rearrange(y, "(b s) t d -> b (t s) d", b=len(x))
             x = x + (1 + gate) * y
         shift, scale, gate = modulated[-1].chunk(3, dim=-1)
@@ -108,7 +110,7 @@ class Learner(nn.Module):
 
     def __init__(self, config: LearnerConfig) -> None:
         super().__init__()
-        self.config, width = config, config.width
+        width = config.width
         self.proj_in, self.place = nn.Linear(TOKEN, width), nn.Linear(3 * 12, width)
         self.prompt = nn.Embedding(len(PROMPTS) + 1, width)
         self.level = nn.Sequential(nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
@@ -130,17 +132,27 @@ class Learner(nn.Module):
         """The noise level and the prompt, embedded; prompt len(PROMPTS) is none."""
         return silu(self.level(waves(sigma * 8, 16)) + self.prompt(prompts))
 
+    def features(
+        self,
+        tokens: Float[Tensor, "b n c"],
+        places: Places,
+        sigma: Float[Tensor, " b"],
+        prompts: Int[Tensor, " b"],
+    ) -> list[Tokens]:
+        """What each block returns for noisy tokens."""
+        x, level = self.embedded(tokens, places), self.condition(sigma, prompts)
+        return [x := block(x, level) for block in self.blocks]
+
+    def predicted(self, x: Tokens) -> Float[Tensor, "b n c"]:
+        """The clean tokens for the features behind the last block."""
+        return self.proj_out(layer_norm(x, x.shape[-1:]))
+
     def forward(
         self,
         tokens: Float[Tensor, "b n c"],
         places: Places,
         sigma: Float[Tensor, " b"],
         prompts: Int[Tensor, " b"],
-        times: int = 1,
-        after: Callable[[int, Tokens], Tokens] = lambda i, x: x,
     ) -> Float[Tensor, "b n c"]:
-        """The clean tokens. `after` may change what block `i` returns."""
-        x, level = self.embedded(tokens, places), self.condition(sigma, prompts)
-        for i, block in enumerate(self.blocks):
-            x = after(i, block(x, level, times))
-        return self.proj_out(layer_norm(x, x.shape[-1:]))
+        """The clean tokens for noisy ones."""
+        return self.predicted(self.features(tokens, places, sigma, prompts)[-1])

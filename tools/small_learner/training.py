@@ -76,6 +76,7 @@ def trained(
 
 
 def batch_at(draw: Draw, step: int) -> Batch:
+    """The clips of `step` and the generator of all that is random on them."""
     return Batch(*batch_of(draw(step)), Generator().manual_seed(7 * step + 1))
 
 
@@ -94,11 +95,10 @@ def held_out(model: Learner, size: tuple[int, int]) -> float:
     video, prompts = batch_of([draw_clip(i, size) for i in range(HELD_OUT_CLIPS)])
     clean, places = patches(video), places_of(video)
     noise = torch.randn(clean.shape, generator=Generator().manual_seed(1))
-    times = int(places[0, :, 0].max()) + 1
     losses = []
     for level in HELD_OUT_LEVELS:
         sigma = torch.full((len(video),), level)
-        predicted = model(clean.lerp(noise, level), places, sigma, prompts, times)
+        predicted = model(clean.lerp(noise, level), places, sigma, prompts)
         losses.append(float(flow_error(predicted, clean, sigma)))
     return sum(losses) / len(losses)
 
@@ -108,13 +108,12 @@ def generated(model: Learner, prompts: Sequence[int], size: tuple[int, int], see
     """A clip for each prompt, [b 3 t y x] in [-1, 1], from noise of `seed`."""
     like = draw_clip(0, size).video.expand(len(prompts), -1, -1, -1, -1)
     places = places_of(like)
-    times = int(places[0, :, 0].max()) + 1
     x = torch.randn(patches(like).shape, generator=Generator().manual_seed(seed))
     asked, silent = torch.tensor(prompts), torch.full((len(prompts),), NO_PROMPT)
     sigmas = torch.linspace(1, 0, SAMPLING_STEPS + 1).tolist()
     for now, then in pairwise(sigmas):
         sigma = torch.full((len(prompts),), now)
-        with_text, without = (model(x, places, sigma, p, times) for p in (asked, silent))
+        with_text, without = (model(x, places, sigma, p) for p in (asked, silent))
         clean = without + GUIDANCE * (with_text - without)
         x = clean + (x - clean) * (then / now)
     return video_of(x, *size).clamp(-1, 1)

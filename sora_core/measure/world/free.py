@@ -86,12 +86,8 @@ def rows(clips: Clips, per_group: int, own: int, reader: SceneReader | None = No
 
 def reported(prompt: FreePrompt, world: World) -> bool:
     """Whether the note on unknown words has one of every phrase that the world cannot show."""
-    named = {word.lower() for word in unknown_words(prompt.prompt, world)}
-    return all(any(part in phrase.lower() for part in _stems(named)) for phrase in prompt.cannot)
-
-
-def _stems(named: set[str]) -> set[str]:
-    return {word.removesuffix("'s") for word in named}
+    named = {word.lower().removesuffix("'s") for word in unknown_words(prompt.prompt, world)}
+    return all(any(word in phrase.lower() for word in named) for phrase in prompt.cannot)
 
 
 def own_accuracy(clips: Clips, count: int, reader: SceneReader) -> list[Row]:

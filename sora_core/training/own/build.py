@@ -8,7 +8,6 @@ from torch import nn
 
 from ...checkpoints.checkpoint import load_transformer, read_config
 from ...checkpoints.text_file import load_text
-from ...errors import ConfigError
 from ...models.dit import DiT
 from ..averages import Averages
 from ..distributed import Ranks
@@ -39,13 +38,9 @@ def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
     return FlowObjective(dit)
 
 
-def text_objective(start: Path, settings: OwnSettings) -> TextObjective:
+def text_objective(start: Path) -> TextObjective:
     """The text encoder of the model file `start`, before its frozen transformer."""
-    objective = TextObjective(load_transformer(start, read_config(start)), *load_text(start))
-    for name in ("checkpointing", "compiled"):
-        if getattr(settings, name):
-            raise ConfigError(f"{name}: only the transformer has it; leave it out")
-    return objective
+    return TextObjective(load_transformer(start, read_config(start)), *load_text(start))
 
 
 def spread_over(
@@ -73,14 +68,7 @@ def spread_over(
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
-    """The transformer's blocks; ConfigError for a model that has none to split or recompute."""
+    """The transformer's blocks; none of another model."""
     if isinstance(model, FlowObjective):
         return list(model.dit.blocks)
     return []
-
-
-def check_possible(settings: OwnSettings, model: nn.Module) -> None:
-    """ConfigError where the settings need blocks and the model has none."""
-    for name in ("checkpointing", "compiled"):
-        if getattr(settings, name) and not blocks_of(model):
-            raise ConfigError(f"{name}: only the transformer has it; leave it out")

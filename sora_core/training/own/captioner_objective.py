@@ -8,7 +8,7 @@ Axes: c channels, t latent frames, y rows, x columns, b clips.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,12 +29,11 @@ from ...models.vocabulary import (
 )
 from ...video.frames import frames_from_video
 from ...world.sheet import contact_sheet
-from ..averages import Averages
 from ..captioner import LATENT_SIGMA, STRANGE
 from ..distributed import Ranks
 from .samples import OwnClip, OwnClips, clip_at, generator_of
-from .settings import MUON, OwnSettings
-from .task import SHEET, OnValidation
+from .settings import MUON
+from .task import SHEET, OwnTask
 
 MAX_LEARNED_WORDS = MAX_CAPTION_WORDS - 2  # words of a caption that are learned
 
@@ -79,16 +78,16 @@ def caption_lesson(clip: OwnClip, vocabulary: Vocabulary, generator: Generator |
     """`clip` as a lesson; with a `generator` noisy, at a random place, and rarely not a clip."""
     words = vocabulary.numbers(clip.caption)[:MAX_LEARNED_WORDS]
     first = vocabulary.numbers(re.split(r"(?<=\.)\s", clip.caption)[0])[:MAX_LEARNED_WORDS] or words
-    latent = clip.latent[None, :, :WINDOW].float()
-    if generator is not None:
-        start = int(torch.randint(max(1, clip.grid.frames - WINDOW + 1), (), generator=generator))
-        latent = clip.latent[None, :, start : start + WINDOW].float()
-        level, strange = torch.rand(2, generator=generator).tolist()
-        noise = torch.randn(latent.shape, generator=generator)
-        if strange < STRANGE:
-            return Lesson(noise, [UNCLEAR_SIGN], [UNCLEAR_SIGN])
-        latent = latent + LATENT_SIGMA * level * noise
-    return Lesson(latent, [*first, END_SIGN], [*words, END_SIGN])
+    short, long = [*first, END_SIGN], [*words, END_SIGN]
+    if generator is None:
+        return Lesson(clip.latent[None, :, :WINDOW].float(), short, long)
+    start = int(torch.randint(max(1, clip.grid.frames - WINDOW + 1), (), generator=generator))
+    latent = clip.latent[None, :, start : start + WINDOW].float()
+    level, strange = torch.rand(2, generator=generator).tolist()
+    noise = torch.randn(latent.shape, generator=generator)
+    if strange < STRANGE:
+        return Lesson(noise, [UNCLEAR_SIGN], [UNCLEAR_SIGN])
+    return Lesson(latent + LATENT_SIGMA * level * noise, short, long)
 
 
 class CaptionObjective(nn.Module):
@@ -112,24 +111,12 @@ class CaptionObjective(nn.Module):
         return torch.stack(losses)
 
 
-class OwnCaptionerTask:
+@dataclass(eq=False)
+class OwnCaptionerTask(OwnTask[CaptionObjective]):
     """Task: caption the user's clips; evaluation is on the clips held out."""
 
-    def __init__(
-        self,
-        model: CaptionObjective,
-        module: nn.Module,
-        averages: Averages[CaptionObjective],
-        autoencoder: Autoencoder,
-        clips: OwnClips,
-        settings: OwnSettings,
-        ranks: Ranks,
-        device: torch.device,
-        on_validation: OnValidation,
-    ) -> None:
-        self.model, self.module, self.averages = model, module, averages
-        self.autoencoder, self.clips, self.settings = autoencoder, clips, settings
-        self.ranks, self.device, self.on_validation = ranks, device, on_validation
+    autoencoder: Autoencoder
+    clips: OwnClips
 
     def matrices(self) -> set[str]:
         """The hidden matrices, for Muon; none for AdamW."""
@@ -148,22 +135,15 @@ class OwnCaptionerTask:
         return words, {"words": self.ranks.mean(words.detach())}
 
     def on_device(self, clip: OwnClip, generator: Generator | None = None) -> Lesson:
-        taught = caption_lesson(clip, self.model.captioner.vocabulary, generator)
-        return Lesson(taught.latent.to(self.device), taught.short, taught.long)
+        lesson = caption_lesson(clip, self.model.captioner.vocabulary, generator)
+        return replace(lesson, latent=lesson.latent.to(self.device))
 
     @torch.no_grad()
     def show(self, average: CaptionObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The loss of every average on held-out clips, and a sheet of clips with its captions."""
-        values: dict[str, float] = {}
-        means: list[float] = []
-        for decay, model in zip(self.averages.decays, self.averages.models, strict=True):
-            if self.clips.held_out:
-                losses = model([self.on_device(clip) for clip in self.clips.held_out])
-                means.append(float(losses.mean()))
-                values[f"held_out/average@{decay:g}"] = means[-1]
-        best = min(range(len(means)), key=means.__getitem__) if means else 0
-        if means:
-            values["held_out/mean"] = means[best]
+        lessons = [self.on_device(clip) for clip in self.clips.held_out]
+        losses = [float(model(lessons).mean()) for model in self.averages.models if lessons]
+        best, values = self.best_average(losses)
         chosen = [*self.clips.held_out, *self.clips.training][: self.settings.sheet_clips]
         if self.ranks.first and chosen:
             captioner = self.averages.models[best].captioner

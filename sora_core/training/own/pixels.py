@@ -19,11 +19,10 @@ from ...shapes import COMPRESSION, Frames, Video
 from ...video.frames import frames_from_video, video_from_frames
 from ...world.sheet import contact_sheet
 from ..autoencoder import DECODE_NOISE
-from ..averages import Averages
 from ..distributed import Ranks
 from .samples import generator_of
-from .settings import AUTOENCODER_PART, MUON, OwnSettings
-from .task import SHEET, OnValidation
+from .settings import AUTOENCODER_PART, MUON
+from .task import SHEET, OwnTask
 
 OWN_CROP, CROP_FRAMES = 64, 17
 LATENT_PENALTY = 1e-3
@@ -77,23 +76,11 @@ def trained_autoencoder_part(autoencoder: Autoencoder, what: str) -> Reconstruct
     return objective
 
 
-class OwnAutoencoderTask:
+@dataclass(eq=False)
+class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
     """Task: reconstruct crops of the user's clips; evaluation is on whole held-out clips."""
 
-    def __init__(
-        self,
-        model: ReconstructionObjective,
-        module: nn.Module,
-        averages: Averages[ReconstructionObjective],
-        frames: OwnFrames,
-        settings: OwnSettings,
-        ranks: Ranks,
-        device: torch.device,
-        on_validation: OnValidation,
-    ) -> None:
-        self.model, self.module, self.averages = model, module, averages
-        self.frames, self.settings, self.ranks = frames, settings, ranks
-        self.device, self.on_validation = device, on_validation
+    frames: OwnFrames
 
     def matrices(self) -> set[str]:
         """The trained kernels, for Muon; none for AdamW."""
@@ -144,17 +131,12 @@ class OwnAutoencoderTask:
         self, average: ReconstructionObjective, step: int, folder: Path
     ) -> Mapping[str, float]:
         """The error of every average on held-out clips, the PSNR of the best, and a sheet."""
-        values: dict[str, float] = {}
-        means = []
-        for decay, model in zip(self.averages.decays, self.averages.models, strict=True):
-            if self.frames.held_out:
-                means.append(self.held_out_error(model))
-                values[f"held_out/average@{decay:g}"] = means[-1]
-        best = min(range(len(means)), key=means.__getitem__) if means else 0
-        if means:
-            values["held_out/mean"] = means[best]
-            values["held_out/psnr"] = float(-10 * torch.tensor(means[best] / 4).log10())
-        chosen = [*self.frames.held_out, *self.frames.training][: self.settings.sheet_clips]
+        held_out = self.frames.held_out
+        errors = [self.held_out_error(model) for model in self.averages.models if held_out]
+        best, values = self.best_average(errors)
+        if errors:
+            values["held_out/psnr"] = float(-10 * torch.tensor(errors[best] / 4).log10())
+        chosen = [*held_out, *self.frames.training][: self.settings.sheet_clips]
         if self.ranks.first and chosen:
             model = self.averages.models[best].autoencoder
             rows = []

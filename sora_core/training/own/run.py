@@ -24,7 +24,7 @@ from ..distributed import Ranks
 from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
 from ..trainer import Progress, Task, TrainingConfig, train
-from .build import check_possible, spread_over, text_objective, transformer_objective
+from .build import spread_over, text_objective, transformer_objective
 from .cache import ClipCache, OnClip, check_encoded, clip_frames, encode_plan, open_cache
 from .captioner_objective import CaptionObjective, OwnCaptionerTask, extended, readable
 from .export import write_tuned
@@ -117,8 +117,7 @@ def create_folder(folder: Path, what: str) -> None:
     except OSError as problem:
         raise TrainingError(
             f"folder of the {what} {folder.name[:60]!a:.62} cannot be created "
-            f"({problem.strerror}): "
-            "choose another"
+            f"({problem.strerror}): choose another"
         ) from problem
 
 
@@ -138,7 +137,7 @@ class Runner:
     def transformer(self, cache: ClipCache) -> OwnResult:
         """The result of training the transformer, or the text encoder before it, on the clips."""
         if self.settings.what == TEXT_PART:
-            model, kind = text_objective(self.start, self.settings), OwnTextTask
+            model, kind = text_objective(self.start), OwnTextTask
         else:
             model, kind = transformer_objective(self.start, self.settings), OwnTransformerTask
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
@@ -146,8 +145,8 @@ class Runner:
 
         def task(on_validation: OnValidation) -> OwnTransformerTask:
             return kind(
-                model, module, averages, autoencoder, clips, self.settings, self.ranks,
-                self.device, on_validation,
+                model, module, averages, self.settings, self.ranks, self.device, on_validation,
+                autoencoder, clips,
             )  # fmt: skip
 
         report = self.report()
@@ -160,14 +159,13 @@ class Runner:
         clips = readable(own_clips(self.plan, cache))
         texts = [clip.caption for clip in (*clips.training, *clips.held_out)]
         model = CaptionObjective(extended(load_captioner(), texts).train().requires_grad_(True))
-        check_possible(self.settings, model)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         autoencoder = cache.autoencoder.to(self.device)
 
         def task(on_validation: OnValidation) -> OwnCaptionerTask:
             return OwnCaptionerTask(
-                model, module, averages, autoencoder, clips, self.settings, self.ranks,
-                self.device, on_validation,
+                model, module, averages, self.settings, self.ranks, self.device, on_validation,
+                autoencoder, clips,
             )  # fmt: skip
 
         return self.run(task, averages, self.report())
@@ -175,14 +173,13 @@ class Runner:
     def pixels(self, cache: ClipCache) -> OwnResult:
         """The result of training the autoencoder or its decoder on the frames of the clips."""
         model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
-        check_possible(self.settings, model)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         frames = own_frames(self.plan)
 
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
             return OwnAutoencoderTask(
-                model, module, averages, frames, self.settings, self.ranks, self.device,
-                on_validation,
+                model, module, averages, self.settings, self.ranks, self.device, on_validation,
+                frames,
             )  # fmt: skip
 
         return self.run(task, averages, self.report())

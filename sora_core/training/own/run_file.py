@@ -67,14 +67,12 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
     if content != content_sample(start):
         raise TrainingError(
             f"{folder.name[:40]!a:.42} started from a file {name!a:.60}, and {start.name!a:.60} "
-            "has "
-            "other content: choose the same model to resume, or another folder"
+            "has other content: choose the same model to resume, or another folder"
         )
     if clips != clips_fingerprint(plan):
         raise TrainingError(
             f"clips of {folder.name[:40]!a:.42} were {count} others than the {len(plan.clips)} "
-            "of this "
-            "plan: choose the same plan to resume, or another folder"
+            "of this plan: choose the same plan to resume, or another folder"
         )
 
 

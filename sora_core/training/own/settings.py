@@ -107,6 +107,11 @@ class OwnSettings:
         for name in ("decay", "known", "no_text"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} {getattr(self, name):g}: choose from 0 to 1")
+        for name in ("compiled", "checkpointing"):
+            if getattr(self, name) and self.what != TRANSFORMER_PART:
+                raise ConfigError(
+                    f"{name} for the {self.what}: only the transformer has it; leave it out"
+                )
         if self.what != TRANSFORMER_PART and self.parallel == FSDP:
             raise ConfigError(f"parallel {FSDP} for the {self.what}: it is small; choose {DDP}")
 
@@ -168,14 +173,12 @@ def refuse_changes(saved: dict[str, Any], settings: OwnSettings, folder: Path) -
             continue
         raise TrainingError(
             f"{name} was {saved[name]!a:.60} in {folder.name[:40]!a:.42} and is now "
-            f"{now[name]!a:.60}: "
-            "choose the same to resume, or another folder"
+            f"{now[name]!a:.60}: choose the same to resume, or another folder"
         )
     if saved["steps"] > settings.steps:
         raise TrainingError(
             f"steps was {saved['steps']} in {folder.name[:40]!a:.42} and is now "
-            f"{settings.steps}: it "
-            "may only grow; use until to pause earlier"
+            f"{settings.steps}: it may only grow; use until to pause earlier"
         )
 
 

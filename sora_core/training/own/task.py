@@ -1,8 +1,10 @@
-"""The task of training the transformer on a user's clips, whole or by a LoRA."""
+"""The tasks of training on a user's clips: what they share, and that of the transformer."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
+from typing import Generic
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from ...models.autoencoder import Autoencoder
 from ...shapes import Frames
 from ...video.frames import frames_from_video
 from ...world.sheet import contact_sheet
-from ..averages import Averages
+from ..averages import Averages, Model
 from ..distributed import Ranks
 from .objective import FlowObjective
 from .samples import OwnClip, OwnClips, draw_step
@@ -27,27 +29,40 @@ All processes call it.
 """
 
 
-class OwnTransformerTask:
-    """Task: denoise the user's clips; each evaluation measures every average of the weights.
+@dataclass(eq=False)
+class OwnTask(Generic[Model]):
+    """What each task on a user's clips has; its evaluation measures every average of the weights.
 
     `module` is called for the losses: the model, or its DDP or FSDP wrapper.
     """
 
-    def __init__(
-        self,
-        model: FlowObjective,
-        module: nn.Module,
-        averages: Averages[FlowObjective],
-        autoencoder: Autoencoder,
-        clips: OwnClips,
-        settings: OwnSettings,
-        ranks: Ranks,
-        device: torch.device,
-        on_validation: OnValidation,
-    ) -> None:
-        self.model, self.module, self.averages = model, module, averages
-        self.autoencoder, self.clips, self.settings = autoencoder, clips, settings
-        self.ranks, self.device, self.on_validation = ranks, device, on_validation
+    model: Model
+    module: nn.Module
+    averages: Averages[Model]
+    settings: OwnSettings
+    ranks: Ranks
+    device: torch.device
+    on_validation: OnValidation
+
+    def best_average(self, losses: Sequence[float]) -> tuple[int, dict[str, float]]:
+        """The index of the average of the least held-out loss, and all of `losses` by name.
+
+        `losses` has one value for each average; it is empty if no clip is held out, which returns
+        index 0 and no values.
+        """
+        if not losses:
+            return 0, {}
+        names = (f"held_out/average@{decay:g}" for decay in self.averages.decays)
+        values = dict(zip(names, losses, strict=True))
+        return losses.index(min(losses)), values | {"held_out/mean": min(losses)}
+
+
+@dataclass(eq=False)
+class OwnTransformerTask(OwnTask[FlowObjective]):
+    """Task: denoise the user's clips, by the whole transformer or by a LoRA."""
+
+    autoencoder: Autoencoder
+    clips: OwnClips
 
     def matrices(self) -> set[str]:
         """The hidden matrices, for Muon; none for AdamW, and none of a LoRA's."""
@@ -69,26 +84,16 @@ class OwnTransformerTask:
 
     def show(self, average: FlowObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The held-out losses of every average, the rulers of generated clips, and their sheet."""
-        values: dict[str, float] = {}
-        means: list[float] = []
         enabled = half_precision(self.settings, self.device)
-        half = torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
-        with half:
-            for i, (decay, model) in enumerate(
-                zip(self.averages.decays, self.averages.models, strict=True)
-            ):
-                clips = self.clips.held_out
-                if not clips:
-                    break
-                losses = held_out_losses(model, clips, self.ranks, self.device)
-                means.append(sum(losses.values()) / len(losses))
-                values[f"held_out/average@{decay:g}"] = means[-1]
-                if i == 0:
-                    values |= {f"held_out/{level:g}": loss for level, loss in losses.items()}
-        best = min(range(len(means)), key=means.__getitem__) if means else 0
-        if means:
-            values["held_out/mean"] = means[best]
-        with half:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
+            by_level = [
+                held_out_losses(model, self.clips.held_out, self.ranks, self.device)
+                for model in self.averages.models
+                if self.clips.held_out
+            ]
+            best, values = self.best_average([fmean(losses.values()) for losses in by_level])
+            for level, loss in by_level[0].items() if by_level else ():
+                values[f"held_out/{level:g}"] = loss
             values |= self.sheet(self.averages.models[best], step, folder)
         self.on_validation(step, values, best)
         return values

@@ -1,7 +1,7 @@
 """Training of the text encoder on a user's clips, through the frozen transformer behind it.
 
-The transformer's loss on the clips is the only teacher: captions come to mean what the clips show,
-as far as the transformer can already make it. Latents and transformer stay.
+The loss is the transformer's on the clips: captions come to mean what the clips show, where the
+transformer can generate that already. Latents and transformer do not change.
 
 Axes: b clips, l tokens, e text width.
 """
@@ -44,7 +44,7 @@ class TextObjective(FlowObjective):
 
 
 class OwnTextTask(OwnTransformerTask):
-    """Task: denoise the user's clips by a better text encoder."""
+    """Task: denoise the user's clips, with the text encoder as what is trained."""
 
     def matrices(self) -> set[str]:
         """None: AdamW trains all weights of an encoder that has learned before."""

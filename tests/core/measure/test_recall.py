@@ -8,9 +8,9 @@ from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_conf
 from sora_core.errors import ConfigError
 from sora_core.measure.recall import (
     RecallSettings,
-    held_out_ratios,
+    clip_psnr,
+    held_out_psnr,
     motion_correlation,
-    peak_ratio,
     recalled_clips,
     tuned_pipeline,
 )
@@ -82,11 +82,11 @@ def test_weights_are_a_lora_for_the_model_or_a_model(tmp_path):
     assert any(not torch.equal(plain[name], changed[name]) for name in plain)
 
 
-def test_the_peak_ratio_is_that_of_the_mean_square_error():
+def test_the_psnr_of_two_clips_is_that_of_the_mean_square_error():
     black = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
-    assert peak_ratio(black, black + 255) == pytest.approx(0)
-    assert peak_ratio(black, black + 51) == pytest.approx(13.979, abs=1e-3)
-    assert peak_ratio(black, black) > 100
+    assert clip_psnr(black, black + 255) == pytest.approx(0)
+    assert clip_psnr(black, black + 51) == pytest.approx(13.979, abs=1e-3)
+    assert clip_psnr(black, black) > 100
 
 
 def test_the_autoencoder_is_measured_on_the_clips_held_out(tmp_path):
@@ -94,6 +94,6 @@ def test_the_autoencoder_is_measured_on_the_clips_held_out(tmp_path):
     for i in range(4):
         captioned_clip(tmp_path / "clips", f"{i}.mp4", seed=i, frames=5, width=32, height=32)
     plan = planned(tmp_path / "clips")
-    ratios = held_out_ratios(tuned_pipeline(write_tiny(tmp_path / "model"), None), plan)
+    ratios = held_out_psnr(tuned_pipeline(write_tiny(tmp_path / "model"), None), plan)
     assert len(ratios) == len(plan.of_split("held-out")) == 1
     assert all(0 < ratio < 60 for ratio in ratios)

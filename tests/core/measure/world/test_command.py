@@ -1,7 +1,7 @@
 """`measure world` as a command: what a stopped run leaves, and plans with intervals."""
 
 import json
-from argparse import Namespace
+from argparse import ArgumentParser
 
 import pytest
 
@@ -21,16 +21,10 @@ def test_a_run_that_stops_leaves_the_figures_of_the_rulers_before(tmp_path, monk
     rulers = {"shape": lambda clips, plan: [row("shape/bounce")], "loop": stopped}
     monkeypatch.setattr(command, "RULERS", rulers)
     monkeypatch.setattr(command, "load", lambda path: None)
-    args = Namespace(
-        rulers=["shape", "loop"],
-        clips=None,
-        town=False,
-        quick=False,
-        steps=None,
-        sheets=None,
-        model=None,
-        json=tmp_path / "rulers.json",
-    )
+    parser = ArgumentParser()
+    command.add_arguments(parser)
+    args = parser.parse_args(["--what", "shape", "loop"])
+    args.json = tmp_path / "rulers.json"
     with pytest.raises(KeyboardInterrupt):
         command.run(args, lambda text: None)
     figures = json.loads(args.json.read_text())

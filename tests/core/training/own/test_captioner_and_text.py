@@ -98,14 +98,11 @@ def test_a_run_of_the_text_encoder_continues_to_the_same_losses(runs):
     assert losses(folder / "parts") == pytest.approx(losses(folder / "whole"), rel=1e-6)
 
 
-@pytest.mark.parametrize("what", ["captioner", "text"])
-@pytest.mark.parametrize(
-    ("name", "value"), [("checkpointing", True), ("compiled", True)], ids=["checkpoint", "compile"]
-)
-def test_what_only_the_transformer_has_is_refused_by_name(runs, tmp_path, what, name, value):
-    folder, group = runs
-    with pytest.raises(ConfigError, match=name):
-        group.one(tmp_path / "run", small_settings(folder, what=what, **{name: value}), Ranks())
+@pytest.mark.parametrize("what", ["captioner", "text", "autoencoder", "decoder"])
+@pytest.mark.parametrize("name", ["checkpointing", "compiled"])
+def test_what_only_the_transformer_has_is_refused_by_name(what, name):
+    with pytest.raises(ConfigError, match=f"{name} for the {what}"):
+        OwnSettings(what=what, **{name: True})
 
 
 @pytest.mark.parametrize("what", ["captioner", "text"])
