@@ -6,6 +6,7 @@ them.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ LORA_LAYERS = (
     "modulation", "qkv", "out", "cross_attn.query", "cross_attn.key_value", "cross_attn.out",
     "mlp.0", "mlp.2",
 )  # fmt: skip
+LORA_PARTS = THIN, WIDE, ALPHA = ".lora_A.weight", ".lora_B.weight", ".alpha"
 HOST_PREFIX = "diffusion_model."
 FEW_STEPS_KEY = "sora_few_steps"
 
@@ -77,35 +79,49 @@ def read_few_steps(path: Path) -> FewSteps | None:
     try:
         return checked_settings(FewSteps, text)
     except ConfigError as problem:
-        raise WeightsError(
-            f"{path.name[:60]!a:.62}: its {FEW_STEPS_KEY} are damaged ({problem!s:.90})"
-        ) from problem
+        raise _lora_refusal(path, f"has damaged {FEW_STEPS_KEY} ({problem!s:.90})") from problem
 
 
 @torch.no_grad()
 def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
     """`dit` with the LoRA of the file at `path` added to its weights, in place.
 
-    WeightsError for a file of another model.
+    WeightsError for a file of another model, with anything beside the LoRA, such as one of a text
+    encoder, or whose values leave no finite weights.
     """
+    for name in read_header(path).tensors:
+        if not (name.startswith(HOST_PREFIX) and name.endswith(LORA_PARTS)):
+            raise _lora_refusal(
+                path, f"has {name[:60]!a:.62}, which is no LoRA of this transformer"
+            )
     tensors = read_tensors(path, prefix=HOST_PREFIX)
-    layers = [name.removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
-    if not layers:
-        raise WeightsError(f"{path.name[:60]!a:.62} has no LoRA of this transformer")
-    for name in layers:
-        misfit = WeightsError(
-            f"{path.name[:60]!a:.62} has a LoRA for {name[:60]!a:.62}, which does not fit this "
-            "model"
-        )
-        try:
-            weight = dit.get_parameter(f"{name}.weight")
-            down, up = (tensors[f"{name}.lora_{part}.weight"].float() for part in "AB")
-            product, rank = torch.mm(up, down), len(down)
-            alpha = float(tensors.get(f"{name}.alpha", rank))
-            scale = strength * alpha / rank
-        except (AttributeError, KeyError, RuntimeError, ValueError, ZeroDivisionError) as problem:
-            raise misfit from problem
-        if product.shape != weight.shape:
-            raise misfit
-        weight.add_(product * scale)
+    if not tensors:
+        raise _lora_refusal(path, "has no LoRA of this transformer")
+    parts = "|".join(map(re.escape, LORA_PARTS))
+    for name in sorted({re.sub(f"({parts})$", "", name) for name in tensors}):
+        _add_layer(dit, path, name, tensors, strength)
     return dit
+
+
+def _add_layer(
+    dit: DiT, path: Path, name: str, tensors: Mapping[str, Tensor], strength: float
+) -> None:
+    """Adds the LoRA of the layer `name` to its weight."""
+    try:
+        weight = dit.get_parameter(f"{name}.weight")
+        thin, wide = (tensors[name + part].float() for part in (THIN, WIDE))
+        rank = len(thin)
+        alpha = float(tensors.get(name + ALPHA, torch.tensor(float(rank))))
+        fits = rank and thin.shape == (rank, weight.shape[1])
+        if not (fits and wide.shape == (weight.shape[0], rank)):
+            raise ValueError(f"{tuple(thin.shape)} and {tuple(wide.shape)}")
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as problem:
+        layer = f"a LoRA for {name[:60]!a:.62}"
+        raise _lora_refusal(path, f"has {layer}, which does not fit this model") from problem
+    weight.add_((wide @ thin) * (strength * alpha / rank))
+    if not bool(torch.isfinite(weight).all()):
+        raise _lora_refusal(path, f"makes {name[:60]!a:.62} infinite: its alpha is {alpha:g}")
+
+
+def _lora_refusal(path: Path, problem: str) -> WeightsError:
+    return WeightsError(f"{path.name[:60]!a:.62} {problem}")

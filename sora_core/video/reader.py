@@ -77,7 +77,7 @@ def read_times(source: FileSource) -> list[Fraction]:
         return times
     with opened(source) as container:
         video = inspect(source, container)
-        timed = _timed(video, video.frames, Fraction(0))
+        timed = _timed(video, _stamped(video.frames, video.delay), Fraction(0))
         return [time for time, stays, _ in timed if time + stays / 2 >= 0]
 
 
@@ -126,7 +126,7 @@ class _Choice:
         frames = video.frames
         if self.begin:
             frames = _frames_from(source, container, video.stream, self.begin)
-        timed = _timed(video, deinterlaced(frames), self.begin)
+        timed = _timed(video, deinterlaced(_stamped(frames, video.delay)), self.begin)
         if not self.begin and self.span is None:
             timed = _watched(timed, video, on_damage)
         if self.rate is None:
@@ -162,17 +162,28 @@ def _frames_from(
     return frames if first is None else chain([first], frames)
 
 
+def _stamped(frames: Iterator[av.VideoFrame], delay: int | None) -> Iterator[av.VideoFrame]:
+    """`frames` with their display times as `pts`, which alone passes through a filter.
+
+    `delay` is that of `Inspected`.
+    """
+    for frame in frames:
+        if delay is not None:
+            frame.pts = None if frame.dts is None else frame.dts - delay
+        elif frame.pts is None:
+            frame.pts = frame.dts
+        yield frame
+
+
 def _timed(
     video: Inspected, frames: Iterator[av.VideoFrame], begin: Fraction
 ) -> Iterator[TimedFrame]:
-    start = origin(video.stream)
-    expected = start
+    start, expected = None, Fraction(0)
     for frame in frames:
         step = frame.time_base or tick(video.stream)
-        stamp = frame.dts if frame.pts is None else frame.pts
-        if video.delay is not None:
-            stamp = None if frame.dts is None else frame.dts - video.delay
-        time = expected if stamp is None else stamp * step
+        if start is None:
+            start = expected = origin(video.stream, (frame.pts or 0) * step)
+        time = expected if frame.pts is None else frame.pts * step
         stays = stay_of((frame.duration or 0) * step, 1 / video.info.fps)
         expected = time + stays
         yield time - start - begin, stays, frame

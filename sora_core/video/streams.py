@@ -16,8 +16,10 @@ STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.st
 def picture_stream(container: InputContainer) -> VideoStream | None:
     """The video that a player would show: the default one, else the first.
 
-    None if all are still pictures, such as the cover of a song."""
-    moving = [stream for stream in container.streams.video if not stream.disposition & STILL]
+    A single frame beside a longer video is its cover, as in an animated AVIF. None if all are still
+    pictures, such as the cover of a song."""
+    pictures = [stream for stream in container.streams.video if not stream.disposition & STILL]
+    moving = [stream for stream in pictures if stream.frames != 1] or pictures
     default = (stream for stream in moving if stream.disposition & Disposition.default)
     return next(default, moving[0] if moving else None)
 

@@ -38,9 +38,12 @@ def tick(stream: VideoStream) -> Fraction:
     return stream.time_base or Fraction(1, av.time_base)
 
 
-def origin(stream: VideoStream) -> Fraction:
-    """The time of the first frame, in seconds of the file's clock."""
-    return (stream.start_time or 0) * tick(stream)
+def origin(stream: VideoStream, first: Fraction = Fraction(0)) -> Fraction:
+    """The time of the first frame, in seconds of the file's clock.
+
+    `first` is the earliest stamp: FFmpeg knows no start of a recording of a single frame.
+    """
+    return first if stream.start_time is None else stream.start_time * tick(stream)
 
 
 def stamp_of(container: InputContainer, packet: av.Packet) -> int | None:
@@ -118,10 +121,14 @@ def measured_seconds(
         seconds = stream.duration * tick(stream)
     else:
         step = 1 / frame_rate_of(source, container, stream)
+        first, last = Fraction(MAX_FILE_SECONDS), None
         with media_errors(source, "be read further"):
-            ends = (time + stay_of(stays, step) for time, stays in _stamps(container, stream))
-            last = max(ends, default=origin(stream) + step)
-        seconds = last - origin(stream)
+            for time, stays in _stamps(container, stream):
+                end = time + stay_of(stays, step)
+                first, last = min(first, time), max(last or end, end)
+        if last is None:
+            raise media_error(source, "its frames have no times; re-encode it")
+        seconds = last - origin(stream, first)
     _checked(source, float(seconds))
     return seconds
 
@@ -140,7 +147,7 @@ def frame_times(
     None if only a decoder knows which packets become frames: a recording may begin between key
     frames, or be damaged.
     """
-    begin, step = origin(stream), tick(stream)
+    step = tick(stream)
     times: list[Fraction] = []
     first = None
     with media_errors(source, "be read further"):
@@ -153,8 +160,9 @@ def frame_times(
             if stamp is None or first is None or stamp < first or packet.is_corrupt:
                 return None
             if not packet.is_discard:  # what an edit list hides
-                times.append(stamp * step - begin)
-    return sorted(time for time in times if time >= 0)
+                times.append(stamp * step)
+    begin = origin(stream, min(times, default=Fraction(0)))
+    return sorted(time - begin for time in times if time >= begin)
 
 
 def _checked(source: FileSource, seconds: float) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sora_core.video.probe import duration_of
+from sora_core.errors import MediaError
+from sora_core.video.probe import duration_of, probe
 from sora_core.video.reader import read_times
 from tests.support.films import film, whole
 
@@ -113,3 +114,62 @@ def combs(frames):
     near = (rows[:, 1:] - rows[:, :-1]).abs().mean((1, 2))
     far = (rows[:, 2:] - rows[:, :-2]).abs().mean((1, 2))
     return near - far
+
+
+INTERLACED = {
+    ("avi", "libx264"): {"crf": "1", "bf": "0", "g": "12", "x264-params": "tff=1"},
+    ("avi", "libx264 reordered"): {"crf": "1", "bf": "2", "g": "12", "x264-params": "bff=1"},
+    ("mkv", "libx264"): {"crf": "1", "bf": "2", "g": "12", "x264-params": "tff=1"},
+    ("ts", "libx264"): {"crf": "1", "bf": "2", "g": "12", "x264-params": "tff=1"},
+}
+
+
+@pytest.mark.parametrize(("suffix", "codec"), INTERLACED)
+def test_a_part_of_interlaced_footage_is_that_part_of_the_whole(tmp_path, suffix, codec):
+    encoder = INTERLACED[suffix, codec]
+    path = film(tmp_path / f"a.{suffix}", codec.split()[0], count=60, encoder=encoder, level=rising)
+    assert any("interlaced" in note for note in probe(path).notes)
+    frames = whole(path)
+    assert len(frames) == 60
+    for fps in (None, 25):
+        part = whole(path, start=1.2, seconds=0.4, fps=fps)
+        assert torch.equal(part, frames[30:40])
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("ts", "mpeg2video"), ("mpg", "mpeg2video"),
+                                               ("mp4", "libx264"), ("mkv", "libx264")])  # fmt: skip
+def test_a_recording_of_one_frame_begins_at_0_and_lasts_one_frame(tmp_path, suffix, codec):
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3))  # else too short to be known
+    path = film(tmp_path / f"a.{suffix}", codec, count=1, encoder={}, level=lambda i: noise,
+                width=320, height=240)  # fmt: skip
+    assert read_times(path) == [0]
+    assert duration_of(path) == pytest.approx(1 / 25, abs=0.001)
+    assert len(whole(path, fps=25)) == 1
+    with pytest.raises(MediaError, match="no frame at"):
+        whole(path, start=0.5)
+
+
+def test_frames_without_any_time_have_no_length(tmp_path):
+    before = range(-2000, -1000, 100)  # FFmpeg drops such times
+    path = film(tmp_path / "a.mkv", count=10, times=before, base=MS, encoder={"bf": "0"},
+                options={"avoid_negative_ts": "disabled"})  # fmt: skip
+    with pytest.raises(MediaError, match="its frames have no times"):
+        duration_of(path)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+@pytest.mark.parametrize("order", [(1, 20), (20, 1)])
+def test_a_track_of_one_frame_beside_a_longer_one_is_its_cover(tmp_path, suffix, order):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream("libx264", rate=10) for _ in order]
+        for track, count in zip(tracks, order, strict=True):
+            track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+            for _ in range(count):
+                grey = np.full((48, 64, 3), 200 if count == 1 else 50, np.uint8)
+                container.mux(track.encode(av.VideoFrame.from_ndarray(grey)))
+        for track in tracks:
+            container.mux(track.encode())
+    frames = whole(path)
+    assert len(frames) == 20 and abs(int(frames[0, 20, 20, 0]) - 50) < 4
+    assert duration_of(path) == 2
