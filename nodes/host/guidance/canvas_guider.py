@@ -25,6 +25,7 @@ from ....sora_core.seams.hand_over import hand_over
 from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
 from ..conditioning import by_span, by_wording, cond_weights
+from ..flow_sigma import flow_scale
 from ..latents import (
     canvas_latent_of,
     canvas_of,
@@ -53,7 +54,7 @@ from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
-from .noise_scale import check_sampler, counts_flow, emptied
+from .noise_scale import check_sampler, emptied
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import GuidedCall, ModelOptions
 from .segment_context import CanvasInputs, SegmentContext
@@ -309,8 +310,9 @@ class CanvasGuider(Guider):
         frames = range(context.start, context.start + context.known.shape[2])
         if layout is not None:
             x = layout.unpacked(x, frames)
-        far = 0.0 if counts_flow(self.inner_model) else sigma
-        model, options = self.expert_at(sigma / (1 + far), x, model_options or {})
+        scale = flow_scale(self.inner_model, sigma)
+        level = sigma / scale
+        model, options = self.expert_at(level, x, model_options or {})
         call = GuidedCall(
             model,
             self.support,
@@ -324,7 +326,7 @@ class CanvasGuider(Guider):
         denoise = self.plan.denoiser(call.predict, context.start)
         denoise = hand_over(denoise, context.known, context.mask, self.joins, self.plan.ring)
         denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
-        clean = denoise(x / (1 + far), sigma / (1 + far))
+        clean = denoise(x / scale, level)
         return clean if layout is None else layout.packed(clean, frames)[0]
 
 
