@@ -93,7 +93,7 @@ def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> lis
         return latent_clips(samples)
     if not isinstance(vae, HostVAE):
         raise ConfigError(
-            "the captioner sora reads latents of its own: connect the VAE of Sora Load Model"
+            "vae: the captioner sora takes latents of sora-mini: connect the VAE of Sora Load Model"
         )
     clip = as_media(video)
     size, channels = (clip.width, clip.height), vae.latent_channels
@@ -103,9 +103,9 @@ def caption_clips(video: VideoInput | dict[str, Latent], vae: VAE | None) -> lis
 def ask_model(video: VideoInput | dict[str, Latent], clip: Writer | None, seed: int) -> Caption:
     """The caption of `video` by the language model behind `clip`."""
     if clip is None:
-        raise ConfigError("captioner language model: connect one that can see to clip")
+        raise ConfigError("captioner language model: connect one that takes images to clip")
     if isinstance(video, dict):
-        raise ConfigError("a language model needs pictures: decode the latent first")
+        raise ConfigError("video: a LATENT, and a language model takes images: decode it first")
     media = as_media(video)
     frames = stills(media.placement, (media.width, media.height), media.seconds)
     answer = generate_text(clip, question(), images_from_frames(frames), seed=seed)

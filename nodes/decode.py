@@ -12,6 +12,7 @@ from ..sora_core.pipeline.decode import cropped
 from ..sora_core.video.codecs import CODECS, CONTAINERS, QUALITIES, crf_for, suffix_for
 from ..sora_core.video.frames import frames_from_video, resize
 from ..sora_core.video.writer import write_video
+from .host.latents import check_one
 from .host.media import sound_from_audio
 from .host.models.vae import VAE, HostVAE
 from .host.paths import free_memory, workflow_notes
@@ -155,8 +156,7 @@ class SoraDecodeVideo(io.ComfyNode):
                 "audio_vae, and a latent without sound: connect the latent of a model that "
                 "generates video and sound, or disconnect audio_vae"
             )
-        if (count := len(sampled.samples)) > 1:
-            raise SizeError(f"{count} latents in one batch: choose one with LatentFromBatch")
+        check_one(sampled.samples)
         size, rate = sampled.size, fps or sampled.fps or DEFAULT_FPS
         notes, path = workflow_notes(cls.hidden), temp_path(suffix)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from comfy_api.latest import io, ui
 
-from ..sora_core.canvas.canvas import FITS, Canvas
+from ..sora_core.canvas.canvas import Canvas
 from ..sora_core.canvas.canvas_latent import CanvasLatent
 from ..sora_core.canvas.encode import Encode, encode_canvas
 from ..sora_core.canvas.rasterize import visible_frames
@@ -14,14 +14,13 @@ from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE, Compression, Size
 from .canvas import SoraCanvasType
 from .host.latents import latent_dict
-from .host.media import Media, as_media
+from .host.media import Media
 from .host.models.vae import VAE, HostVAE, video_compression
 from .host.paths import free_memory, zeros_on_disk
 from .host.sampling import counted
 from .host.sockets.checked import checked_inputs
 from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
 from .host.vae.sound import latent_with_sound
-from .host.validation import checked_choice
 from .schema_inputs import fit_input, fps_input, seconds_input, video_input
 
 PIXEL_COPIES = 6  # latents alive at once while a sampler runs
@@ -138,7 +137,7 @@ class SoraEncodeVideo(io.ComfyNode):
         cls, video, vae, start=0.0, seconds=0.0, stride=1, fps=0.0, width=0, height=0, fit="crop"
     ) -> io.NodeOutput:
         video_compression(vae)  # refuses a VAE of images before the video is read
-        clip = replace(as_media(video), fit=checked_choice("fit", fit, FITS))
+        clip = clip_of(video, None, fit)
         if start >= clip.seconds:
             raise SizeError(f"start {start:g} s of a video of {clip.seconds:g} s: choose less")
         clip = clip.last(clip.seconds - start).first(seconds)

@@ -10,7 +10,7 @@ from ..sora_core.canvas.edits import EDGES
 from ..sora_core.canvas.rasterize import visible_frames
 from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_SIDE
-from .host.latents import with_time
+from .host.latents import check_one, with_time
 from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice
 from .schema_inputs import (
@@ -175,9 +175,8 @@ class SoraPlaceLatent(io.ComfyNode):
     def execute(cls, canvas, latent, start, firmness, curve="") -> io.NodeOutput:
         samples = with_time(latent["samples"])
         if samples.ndim != 5:
-            raise SizeError("this latent has no time axis: place the latent of a video model")
-        if len(samples) > 1:
-            raise SizeError(f"{len(samples)} latents in one batch: choose one with LatentFromBatch")
+            raise SizeError("latent: it has no time axis: place the latent of a video model")
+        check_one(samples)
         firmness = curve_of(curve) or firmness
         return on_canvas(canvas, Placement(source=samples, start=start, firmness=firmness))
 

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 
 from ..sora_core.errors import ConfigError
 from ..sora_core.pipeline.generate import SAMPLERS
+from ..sora_core.sampling.guidance import GuidanceScale
 from ..sora_core.sampling.noise import MAX_SEED
 from ..sora_core.sampling.schedules import (
     MAX_SHIFT,
@@ -268,12 +269,18 @@ class SoraGuider(io.ComfyNode):
                 f"to_sigma {to_sigma:g} is above from_sigma {from_sigma:g}: noise levels fall, so "
                 "exchange the two"
             )
-        interval = (to_sigma, from_sigma)
-        guidance = (scale, rescale, interval)
-        low = None if model_low is None else LowNoiseExpert(model_low, boundary)
-        joins = JoinSettings(hand_over=hand_over, easing=ease_guidance)
-        settings = (footage_scale, window, resume, low, frame_levels, joins)
-        result = make_guider(model, positive, negative, *guidance, latent, *settings)
+        result = make_guider(
+            model,
+            positive,
+            negative,
+            GuidanceScale(scale, footage_scale, rescale, (to_sigma, from_sigma)),
+            latent,
+            window=window,
+            resume=resume,
+            frame_levels=frame_levels,
+            low=None if model_low is None else LowNoiseExpert(model_low, boundary),
+            joins=JoinSettings(hand_over=hand_over, easing=ease_guidance),
+        )
         return io.NodeOutput(result, ui={"text": (result.summary,)} if result.summary else {})
 
 

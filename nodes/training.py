@@ -174,6 +174,5 @@ def copy_whole(source: Path, path: Path) -> None:
     except OSError as problem:
         raise MediaError(
             f"{path.name[:60]!a:.62} cannot be saved ({problem.strerror}): free space in the "
-            "output "
-            "folder, or run Sora Train again"
+            "output folder, or run Sora Train again"
         ) from problem

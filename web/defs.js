@@ -20,20 +20,20 @@ export function addSearch(defs, search) {
 }
 
 /**
- * Says the nodes in the user's words. A page that loads a language late forgets what packs bring
- * for it, and shows what stands here.
+ * Translates the nodes. A page that loads a language late drops the translations of packs, and
+ * displays those in the definitions.
  *
  * @param {Record<string, any>} defs
  * @param {Record<string, any>} words  by node, as in `locales/LANGUAGE/nodeDefs.json`
  */
 export function translate(defs, words) {
-  for (const [node, said] of Object.entries(words)) {
+  for (const [node, translated] of Object.entries(words)) {
     const def = defs[node]
     if (!def) continue
-    def.display_name = said.display_name
-    def.description = said.description
+    def.display_name = translated.display_name
+    def.description = translated.description
     const inputs = { ...def.input.required, ...def.input.optional }
-    for (const [name, { tooltip }] of Object.entries(said.inputs)) {
+    for (const [name, { tooltip }] of Object.entries(translated.inputs)) {
       if (inputs[name]) inputs[name][1].tooltip = tooltip
     }
   }

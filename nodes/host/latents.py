@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ...sora_core.canvas.canvas import Canvas
 from ...sora_core.canvas.canvas_latent import CanvasLatent
+from ...sora_core.errors import SizeError
 from ...sora_core.shapes import Compression, Latent, Mask
 
 LatentDict = dict[str, Any]
@@ -24,6 +25,12 @@ def latent_dict(encoded: CanvasLatent, *, noise_mask: bool) -> LatentDict:
 def with_time(samples: Tensor) -> Tensor:
     """`samples` of a video model: those of an image, b c y x, are one latent frame each."""
     return samples[:, :, None] if samples.ndim == 4 else samples
+
+
+def check_one(samples: Tensor) -> None:
+    """SizeError where the `samples` of the input `latent` are a batch of several."""
+    if (count := len(samples)) > 1:
+        raise SizeError(f"latent: {count} latents in one batch: choose one with LatentFromBatch")
 
 
 def canvas_latent_of(latent: LatentDict) -> CanvasLatent | None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import comfy.model_base
 import comfy.model_management as devices
-import comfy.model_patcher
-import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import comfy.utils
@@ -23,7 +21,8 @@ from ...sora_core.sampling.guidance import GuidanceScale, combine
 from ...sora_core.sampling.noise import seeded_noise
 from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Grid, Latent
-from .guidance.low_noise_expert import LowNoiseExpert, flow_level
+from .flow_sigma import counts_flow, flow_scale
+from .guidance.low_noise_expert import LowNoiseExpert
 from .guidance.model_schedule import schedule_remark
 from .latents import LatentDict, is_nested, streams_of
 from .sockets.foreign import foreign_code
@@ -131,7 +130,8 @@ class Guider(comfy.samplers.CFGGuider):
         `timestep` is sigma on the scale of the host's model. The guidance scale is 1 outside the
         interval, which is in levels of rectified flow, from 0 to 1.
         """
-        level = flow_level(self.inner_model, timestep.max().item())
+        sigma = timestep.max().item()
+        level = sigma / flow_scale(self.inner_model, sigma)
         scale, _ = self.guidance.scales_at(level)
         model, own = self.expert_at(level, x, model_options or {})
         options = {"sampler_cfg_function": self.combine} | own
@@ -163,16 +163,6 @@ FLOW_SAMPLERS = ("dpmpp_2m", "sde")
 """Samplers whose steps depend on signal over noise: they need sigma from 1 to 0."""
 
 
-def uses_flow(patcher: comfy.model_patcher.ModelPatcher) -> bool:
-    """Whether sigma of this model is the level of rectified flow, from 1 to 0.
-
-    Otherwise `x = clean + sigma * noise` with unbounded sigma; `x / (1 + sigma)` is rectified flow
-    at level sigma / (1 + sigma).
-    """
-    sampling = patcher.get_model_object("model_sampling")
-    return isinstance(sampling, comfy.model_sampling.CONST)
-
-
 def sampler(name: str) -> comfy.samplers.KSAMPLER:
     """A SAMPLER that runs one of ours on any MODEL of the host."""
 
@@ -197,7 +187,12 @@ def sampler(name: str) -> comfy.samplers.KSAMPLER:
         method = sampler_named(name, inputs.get("seed") or 0, x)
         levels = sigmas.tolist()
         guider: Any = getattr(model, "inner_model", None)  # of the host's KSamplerX0Inpaint
-        if name not in FLOW_SAMPLERS or guider is None or uses_flow(guider.model_patcher):
+        patcher: Any = guider and guider.model_patcher
+        if (
+            name not in FLOW_SAMPLERS
+            or patcher is None
+            or counts_flow(patcher.get_model_object("model_sampling"))
+        ):
             return method(denoise, x, levels, on_step)
 
         def flow_denoise(x: Latent, level: Sigma) -> Latent:
@@ -217,8 +212,8 @@ def sample(
     wanted = guider.model_patcher.get_model_object("latent_format").latent_channels
     if start.shape[1] != wanted:
         raise SizeError(
-            f"a latent of {start.shape[1]} channels for a model of {wanted}: encode it with the "
-            "VAE of this model"
+            f"latent: a latent of {start.shape[1]} channels for a model of {wanted}: encode it "
+            "with the VAE of this model"
         )
     latent = latent | {"samples": start}
     if len(sigmas) < 2:  # no step: a schedule that was split at its end

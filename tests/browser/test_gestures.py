@@ -1,24 +1,34 @@
 """The gestures of the timeline, on both front ends and in both renderers."""
 
 import math
+import re
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.visit import keep_picture
+from tests.browser.visit import (
+    PLACE,
+    TIMELINE,
+    TRACK,
+    WAIT_S,
+    drag,
+    keep_picture,
+    press_and_move,
+    read_until,
+    wait_steady,
+)
 
 pytestmark = pytest.mark.browser
 
 CLIP, FPS, SECONDS, SIDE = "red_then_blue.mp4", 8, 2, 64
 SAMPLES = 16000  # a second
 
-OPEN = """async ([nodes, links]) => {
+OPEN = """([nodes, links]) => {
     const {extensionManager: {workflow}} = app
-    app.graph.clear()
-    await new Promise(done => setTimeout(done, 100))  // until the page has dropped what was shown
-    const made = nodes.map(([type, values], i) => {
+    const added = nodes.map(([type, values], i) => {
         const node = LiteGraph.createNode(type)
         node.pos = [60 + 380 * i, 100]
         app.graph.add(node)
@@ -27,29 +37,21 @@ OPEN = """async ([nodes, links]) => {
         return node
     })
     for (const [from, slot, to, input] of links)
-        made[from].connect(slot, made[to], made[to].inputs.findIndex(one => one.name === input))
+        added[from].connect(slot, added[to], added[to].inputs.findIndex(one => one.name === input))
     app.canvas.ds.scale = 1
     app.canvas.ds.offset = [20, 60]
     app.canvas.setDirty(true, true)
     const tracker = workflow.activeWorkflow.changeTracker
     if (tracker.captureCanvasState) tracker.captureCanvasState()
     else tracker.checkState()
-    return made.at(-1).id
 }"""
+EMPTY = "() => !document.querySelector('.sora-timeline, [data-node-id]')"
 FIND = """app.graph.nodes.findLast(node => node.widgets?.some(one => one.name === 'timeline'))"""
-WIDGET = f"{FIND}.widgets.find(one => one.name === 'timeline')"
-READY = f"() => {WIDGET}?.element.clientWidth > 100 && {WIDGET}.element.isConnected"
+WIDGET = f"({TIMELINE})()"
 VALUES = f"() => Object.fromEntries({FIND}.widgets.map(one => [one.name, one.value]))"
 DRAWN = f"() => {WIDGET}.element.firstChild.toDataURL()"
 PLAN = f"() => {WIDGET}.plan()"
 VIEW = f"() => {WIDGET}.view()"
-PLACE = f"""async ([seconds, y]) => {{
-    const {{xOf}} = await import(app.api.fileURL('/extensions/sora_nodes/view.js'))
-    const {{element, view}} = {WIDGET}
-    const {{left, top, width, height}} = element.firstChild.getBoundingClientRect()
-    const scale = width / element.clientWidth
-    return [left + xOf(view(), seconds) * scale, top + y * scale]
-}}"""
 PIXEL = f"""async ([seconds, y]) => {{
     const {{xOf}} = await import(app.api.fileURL('/extensions/sora_nodes/view.js'))
     const {{element: {{firstChild: paper, clientWidth}}, view}} = {WIDGET}
@@ -57,7 +59,8 @@ PIXEL = f"""async ([seconds, y]) => {{
     const [x, row] = [xOf(view(), seconds) * scale, y * scale].map(Math.round)
     return [...paper.getContext('2d').getImageData(x, row, 1, 1).data]
 }}"""
-RULER, TRACK, SOUND = 8, 32, 76  # rows of the timeline
+RULER, SOUND = 8, 76  # rows of the timeline
+WAIT_MS = 1000 * WAIT_S
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,10 +88,20 @@ def clip(server):
     place.unlink()
 
 
+@pytest.fixture(autouse=True)
+def released(any_page):
+    """Releases what a test that failed still holds: the tests of a front end share a page."""
+    yield
+    any_page.mouse.up()
+    for key in ("Alt", "Control", "Shift"):
+        any_page.keyboard.up(key)
+
+
 def show(page, *nodes, links=()):
+    page.evaluate("app.graph.clear()")
+    page.wait_for_function(EMPTY, timeout=WAIT_MS)
     page.evaluate(OPEN, [nodes, links])
-    page.wait_for_function(READY, timeout=10_000)
-    page.wait_for_timeout(250)  # a node is laid out some frames after it is added
+    wait_steady(page)
 
 
 def show_canvas(page, seconds=4.0):
@@ -106,23 +119,34 @@ def show_clip(page, **values):
     show(page, loader, canvas, place, links=[[0, 0, 2, "video"], [1, 0, 2, "canvas"]])
     page.wait_for_function(f"({PLAN})().bars[0]?.media?.version > 3", timeout=60_000)
     page.wait_for_function(f"({PLAN})().bars[0].media.peaks", timeout=60_000)
-    page.wait_for_timeout(250)
-
-
-def press_and_move(page, start, end, row=TRACK, steps=8):
-    """Presses at one second of the timeline, and moves to another without letting go."""
-    page.mouse.move(*page.evaluate(PLACE, [start, row]))
-    page.mouse.down()
-    page.mouse.move(*page.evaluate(PLACE, [end, row]), steps=steps)
-
-
-def drag(page, start, end, row=TRACK):
-    press_and_move(page, start, end, row)
-    page.mouse.up()
+    wait_steady(page)
 
 
 def values(page):
     return page.evaluate(VALUES)
+
+
+def expect_value(page, name, wanted):
+    """Fails unless the widget `name` becomes `wanted`."""
+    found = read_until(page, lambda: values(page)[name], lambda found: found == wanted)
+    assert found == wanted
+
+
+def expect_view(page, holds):
+    """The view of the timeline once it `holds`; fails if it never does."""
+    view = read_until(page, lambda: page.evaluate(VIEW), holds)
+    assert holds(view), view
+    return view
+
+
+def expect_pixels(page, holds, *moments, row=TRACK):
+    """Fails unless the pixels at `moments` of the timeline come to be as `holds` wants them."""
+    pixels = read_until(
+        page,
+        lambda: [page.evaluate(PIXEL, [at, row]) for at in moments],
+        lambda found: holds(*found),
+    )
+    assert holds(*pixels), pixels
 
 
 def red(pixel):
@@ -133,11 +157,19 @@ def blue(pixel):
     return pixel[2] > 2 * pixel[0]
 
 
+def red_then_blue(first, second):
+    return red(first) and blue(second)
+
+
+def brighter(pixel, other):
+    return max(pixel[:3]) > max(other[:3]) + 60
+
+
 def test_a_timeline_follows_a_widget_that_a_script_writes(any_page):
     show_canvas(any_page)
     before = any_page.evaluate(DRAWN)
     any_page.evaluate(f"{FIND}.widgets.find(one => one.name === 'seconds').value = 2.5")
-    any_page.wait_for_function(f"before => ({DRAWN})() !== before", arg=before, timeout=5000)
+    any_page.wait_for_function(f"before => ({DRAWN})() !== before", arg=before, timeout=WAIT_MS)
     assert any_page.evaluate(PLAN)["seconds"] == 2.5
 
 
@@ -148,84 +180,80 @@ def test_a_timeline_follows_the_nodes_before_it(any_page):
         "app.graph.nodes.find(one => one.type === 'SoraCanvas')"
         ".widgets.find(one => one.name === 'seconds').value = 8"
     )
-    any_page.wait_for_function(f"before => ({DRAWN})() !== before", arg=before, timeout=5000)
+    any_page.wait_for_function(f"before => ({DRAWN})() !== before", arg=before, timeout=WAIT_MS)
 
 
 def test_a_border_is_grabbed_where_it_is_drawn_and_drawn_where_it_is_dragged(any_page):
     show_canvas(any_page)
-    border, beside = (any_page.evaluate(PIXEL, [at, TRACK]) for at in (4.0, 3.8))
-    assert max(border[:3]) > max(beside[:3]) + 60
+    expect_pixels(any_page, brighter, 4.0, 3.8)
     press_and_move(any_page, 4.0, 2.48)
-    border, left = (any_page.evaluate(PIXEL, [at, TRACK]) for at in (2.5, 4.0))
-    assert max(border[:3]) > max(left[:3]) + 60
+    expect_pixels(any_page, brighter, 2.5, 4.0)
     any_page.mouse.up()
-    assert values(any_page)["seconds"] == pytest.approx(2.5)
+    expect_value(any_page, "seconds", pytest.approx(2.5))
     keep_picture(any_page, f"gestures_{any_page.name}_canvas")
 
 
 def test_a_border_snaps_to_seconds_and_to_borders_unless_alt_is_held(any_page):
     show_canvas(any_page)
     drag(any_page, 4.0, 3.04)
-    assert values(any_page)["seconds"] == 3
+    expect_value(any_page, "seconds", 3)
     any_page.keyboard.down("Alt")
     drag(any_page, 3.0, 2.12)
     any_page.keyboard.up("Alt")
-    assert values(any_page)["seconds"] == pytest.approx(2.125, abs=0.03)
+    expect_value(any_page, "seconds", pytest.approx(2.125, abs=0.03))
     show_clip(any_page, start=1.375, seconds=1.0)
     drag(any_page, 1.8, 2.45)  # its end comes to lie near 3 s, and is pulled there
-    assert values(any_page)["start"] == 2
+    expect_value(any_page, "start", 2)
 
 
 def test_escape_gives_up_a_drag(any_page):
     show_canvas(any_page)
     press_and_move(any_page, 4.0, 2.0)
+    expect_value(any_page, "seconds", 2)
     any_page.keyboard.press("Escape")
     any_page.mouse.up()
-    assert values(any_page)["seconds"] == 4
+    expect_value(any_page, "seconds", 4)
 
 
 def test_the_filmstrip_shows_the_frames_of_each_moment(any_page):
     show_clip(any_page, start=1.0)
-    assert red(any_page.evaluate(PIXEL, [1.4, TRACK]))
-    assert blue(any_page.evaluate(PIXEL, [2.6, TRACK]))
+    expect_pixels(any_page, red_then_blue, 1.4, 2.6)
     keep_picture(any_page, f"gestures_{any_page.name}_clip")
     show_clip(any_page, start=1.0, skip=0.2, speed=2.0)  # blue from 1.4 s on
-    assert red(any_page.evaluate(PIXEL, [1.1, TRACK]))
-    assert blue(any_page.evaluate(PIXEL, [1.7, TRACK]))
+    expect_pixels(any_page, red_then_blue, 1.1, 1.7)
 
 
 def test_the_waveform_shows_where_it_is_loud(any_page):
     show_clip(any_page, start=1.0)
-    silent, loud = (any_page.evaluate(PIXEL, [at, SOUND - 4]) for at in (1.5, 2.5))
-    assert max(loud[:3]) > max(silent[:3]) + 60
+    expect_pixels(any_page, brighter, 2.5, 1.5, row=SOUND - 4)
 
 
 def test_the_wheel_zooms_at_the_pointer_and_scrolls(any_page):
     show_canvas(any_page)
-    whole, spot = any_page.evaluate(VIEW), any_page.evaluate(PLACE, [1.0, TRACK])
+    whole, spot = any_page.evaluate(VIEW), any_page.evaluate(PLACE, [None, 1.0, TRACK])
     any_page.mouse.move(*spot)
     any_page.keyboard.down("Control")
     any_page.mouse.wheel(0, -600)
     any_page.keyboard.up("Control")
-    closer = any_page.evaluate(VIEW)
-    assert closer["seconds"] < whole["seconds"] / 2
-    assert any_page.evaluate(PLACE, [1.0, TRACK]) == pytest.approx(spot, abs=2)  # whole pixels
+    closer = expect_view(any_page, lambda view: view["seconds"] < whole["seconds"] / 2)
+    whole_pixels = pytest.approx(spot, abs=2)
+    assert any_page.evaluate(PLACE, [None, 1.0, TRACK]) == whole_pixels
     any_page.keyboard.down("Shift")
     any_page.mouse.wheel(0, 100)
     any_page.keyboard.up("Shift")
-    assert any_page.evaluate(VIEW)["start"] > closer["start"]
+    expect_view(any_page, lambda view: view["start"] > closer["start"])
     assert any_page.evaluate("app.canvas.ds.scale") == pytest.approx(1)
 
 
 def test_the_playhead_scrubs_a_preview(any_page):
     show_clip(any_page, start=1.0)
-    press_and_move(any_page, 0.2, 1.5, RULER)
+    press_and_move(any_page, 0.2, 1.5, row=RULER)
     box = any_page.locator(".sora-preview")
-    assert box.inner_text().startswith("1.50 s")
+    expect(box).to_have_text(re.compile(r"^1\.50 s"), timeout=WAIT_MS)
     shade = """() => [...document.querySelector('.sora-preview canvas').getContext('2d')
         .getImageData(20, 20, 1, 1).data]"""
     any_page.wait_for_function(f"() => ({shade})()[0] > 100")
-    any_page.mouse.move(*any_page.evaluate(PLACE, [2.5, RULER]), steps=4)
+    any_page.mouse.move(*any_page.evaluate(PLACE, [None, 2.5, RULER]), steps=4)
     any_page.wait_for_function(f"() => ({shade})()[2] > 100")
     keep_picture(any_page, f"gestures_{any_page.name}_scrub")
     any_page.mouse.up()
@@ -239,27 +267,27 @@ def test_keys_move_the_playhead_choose_a_border_and_move_it(any_page):
     any_page.evaluate(f"{WIDGET}.element.focus()")
     for key in ("ArrowRight", "ArrowRight", "Shift+ArrowRight"):
         any_page.keyboard.press(key)
-    assert any_page.locator(".sora-preview").inner_text() == "1.25 s"
+    expect(any_page.locator(".sora-preview")).to_have_text("1.25 s", timeout=WAIT_MS)
     for key in ("ArrowDown", "ArrowLeft", "Shift+ArrowLeft"):
         any_page.keyboard.press(key)
-    assert values(any_page)["seconds"] == pytest.approx(2.875, abs=0.03)
+    expect_value(any_page, "seconds", pytest.approx(2.875, abs=0.03))
+    whole = any_page.evaluate(VIEW)["seconds"]
     any_page.keyboard.press("+")
-    closer = any_page.evaluate(VIEW)["seconds"]
+    expect_view(any_page, lambda view: view["seconds"] < whole)
     any_page.keyboard.press("0")
-    assert closer < any_page.evaluate(VIEW)["seconds"]
+    expect_view(any_page, lambda view: view["seconds"] == whole)
 
 
 def test_a_drag_is_one_step_of_the_undo_of_the_page(any_page):
     show_board(any_page)
     text = values(any_page)["text"]
     drag(any_page, 2.0, 2.51)
-    assert values(any_page)["text"] == "0-2.5s: a red ball\n2.5-4s: a cube"
+    expect_value(any_page, "text", "0-2.5s: a red ball\n2.5-4s: a cube")
     any_page.keyboard.press("Control+z")
-    any_page.wait_for_function(f"text => ({VALUES})().text === text", arg=text, timeout=10_000)
-    any_page.wait_for_function(READY, timeout=10_000)
-    any_page.wait_for_timeout(250)
+    any_page.wait_for_function(f"text => ({VALUES})().text === text", arg=text, timeout=WAIT_MS)
+    wait_steady(any_page)
     drag(any_page, 2.0, 1.49)  # the node that undo made is grabbed as well
-    assert values(any_page)["text"] == "0-1.5s: a red ball\n1.5-4s: a cube"
+    expect_value(any_page, "text", "0-1.5s: a red ball\n1.5-4s: a cube")
 
 
 def test_the_prompts_of_other_timelines_are_read_and_written_as_ours(any_page):
@@ -269,12 +297,12 @@ def test_the_prompts_of_other_timelines_are_read_and_written_as_ours(any_page):
     assert first["end"] == second["start"] == pytest.approx(4 * 121 / 241)
     keep_picture(any_page, f"gestures_{any_page.name}_board")
     drag(any_page, first["end"], 3.0)
-    assert values(any_page)["text"] == "0-3s: a ball rolls\n3-4s: a cube falls"
+    expect_value(any_page, "text", "0-3s: a ball rolls\n3-4s: a cube falls")
 
 
 def test_nothing_but_ordinary_widgets_is_saved(any_page):
     show_clip(any_page, start=1.0)
-    drag(any_page, 0.2, 1.5, RULER)
+    drag(any_page, 0.2, 1.5, row=RULER)
     saved = any_page.evaluate("""async () => {
         const {output} = await app.graphToPrompt()
         return JSON.stringify([app.graph.serialize(), output])

@@ -5,7 +5,16 @@ import io
 import av
 import pytest
 
-from tests.browser.visit import drag, drop, keep_picture, open_template, run, widgets
+from tests.browser.visit import (
+    drag,
+    drop,
+    keep_picture,
+    open_template,
+    read_until,
+    run,
+    wait_steady,
+    widgets,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -53,10 +62,12 @@ def ours(page):
 
 def test_a_run_follows_the_timeline_and_its_video_brings_the_graph_back(page, client):
     open_template(page, "text_to_video")
+    wait_steady(page, "SoraCanvas")
     before = widgets(page, "SoraCanvas")
-    drag(page, "SoraCanvas", before["seconds"], 0.5)
-    after = widgets(page, "SoraCanvas")
-    assert after == before | {"seconds": 0.5}
+    drag(page, before["seconds"], 0.5, kind="SoraCanvas")
+    wanted = before | {"seconds": 0.5}
+    after = read_until(page, lambda: widgets(page, "SoraCanvas"), lambda found: found == wanted)
+    assert after == wanted
     kind, detail = run(page)
     assert kind == "execution_success", detail
     file, frames = saved(detail, client)
@@ -66,8 +77,8 @@ def test_a_run_follows_the_timeline_and_its_video_brings_the_graph_back(page, cl
     page.evaluate("app.graph.clear()")
     drop(page, file, "video/mp4")
     page.wait_for_function("app.graph.nodes.length")
+    assert read_until(page, lambda: ours(page), lambda found: found == graph) == graph
     assert widgets(page, "SoraCanvas") == after
-    assert ours(page) == graph
 
 
 def test_a_saved_image_brings_its_graph_back(page, client):
@@ -79,13 +90,18 @@ def test_a_saved_image_brings_its_graph_back(page, client):
     page.evaluate("app.graph.clear()")
     drop(page, file, "image/png")
     page.wait_for_function("app.graph.nodes.length")
-    assert ours(page) == graph
+    assert read_until(page, lambda: ours(page), lambda found: found == graph) == graph
 
 
 def test_a_border_between_shots_is_dragged_and_written_into_the_text(page):
     open_template(page, "storyboard")
-    drag(page, "SoraStoryboard", 2.0, 2.5)
-    first, second = widgets(page, "SoraStoryboard")["text"].splitlines()
+    wait_steady(page, "SoraStoryboard")
+    drag(page, 2.0, 2.5, kind="SoraStoryboard")
+    first, second = read_until(
+        page,
+        lambda: widgets(page, "SoraStoryboard")["text"].splitlines(),
+        lambda lines: lines[0].startswith("0-2.5s: "),
+    )
     assert first.startswith("0-2.5s: ") and second.startswith("2.5-4s: ")
     keep_picture(page, "storyboard_dragged")
     page.keyboard.press("Control+z")
@@ -102,8 +118,15 @@ def test_footage_is_known_before_a_run(page):
     plan, added = page.evaluate(seconds), widgets(page, "SoraExtendVideo")["seconds"]
     (bar,) = plan["bars"]
     assert bar["end"] - bar["start"] + added == pytest.approx(plan["seconds"])
-    drag(page, "SoraExtendVideo", plan["seconds"], plan["seconds"] - 0.5)
-    assert widgets(page, "SoraExtendVideo")["seconds"] == pytest.approx(added - 0.5, abs=0.06)
+    wait_steady(page, "SoraExtendVideo")
+    drag(page, plan["seconds"], plan["seconds"] - 0.5, kind="SoraExtendVideo")
+    wanted = pytest.approx(added - 0.5, abs=0.06)
+    found = read_until(
+        page,
+        lambda: widgets(page, "SoraExtendVideo")["seconds"],
+        lambda seconds: seconds == wanted,
+    )
+    assert found == wanted
 
 
 def test_nothing_but_ordinary_widgets_is_saved(page):

@@ -1,8 +1,9 @@
 """What a user does on ComfyUI's page: opens a template, presses the button, drags, drops a file."""
 
 import contextlib
+import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from playwright.sync_api import Locator, Page, Route, TimeoutError
 
@@ -14,7 +15,12 @@ RUN_MS = 600_000
 PRESSES, ENTRY_MS, TEMPLATE_MS, LIST_MS = 5, 3_000, 15_000, 10_000
 POLL_MS = 50  # a page that is asked at each of its frames draws them all
 
+WAIT_S = 30  # for what a gesture sets off: a page under load is slow
+STEADY_POLLS, STEADY_MS = 3, 100  # the timelines of a page are redrawn every 100 ms
+TRACK = 32  # pixels of a timeline, from its top to the footage
+
 SignState = Literal["visible", "hidden"]
+Found = TypeVar("Found")
 
 LISTEN = """() => {
     if (window.outcome !== undefined) {
@@ -35,15 +41,30 @@ DROP = """async ([file, name, type]) => {
         place.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}))
 }"""
 
-PLACE = """async ([type, seconds]) => {
-    const {xOf} = await import(app.api.fileURL('/extensions/sora_nodes/view.js'))
-    const node = app.graph.nodes.find(node => node.type === type)
-    const {element, view} = node.widgets.find(widget => widget.name === 'timeline')
-    const {left, top, width} = element.getBoundingClientRect()
-    const scale = width / element.clientWidth
-    return [left + xOf(view(), seconds) * scale, top + 32 * scale]
+TIMELINE = """type => {
+    const of = node => node.widgets?.find(widget => widget.name === 'timeline')
+    return of(app.graph.nodes.findLast(node => of(node) && (!type || node.type === type)) ?? {})
 }"""
+"""The last timeline of the graph, or that of a node of a type."""
 
+PLACE = f"""async ([type, seconds, y]) => {{
+    const {{xOf}} = await import(app.api.fileURL('/extensions/sora_nodes/view.js'))
+    const {{element, view}} = ({TIMELINE})(type)
+    const {{left, top, width}} = element.getBoundingClientRect()
+    const scale = width / element.clientWidth
+    return [left + xOf(view(), seconds) * scale, top + y * scale]
+}}"""
+
+STEADY = f"""([type, polls]) => {{
+    const {{element}} = ({TIMELINE})(type) ?? {{}}
+    if (!element?.isConnected || element.clientWidth < 100) return false
+    const {{x, y, width, height}} = element.getBoundingClientRect()
+    if (!element.contains(document.elementFromPoint(x + width / 2, y + height / 2))) return false
+    const state = JSON.stringify([x, y, width, height, element.firstChild.toDataURL()])
+    const before = window.timelineBefore
+    window.timelineBefore = {{state, polls: before?.state === state ? before.polls + 1 : 0}}
+    return window.timelineBefore.polls >= polls
+}}"""
 
 SHOW = """async graph => {
     const tabs = app.extensionManager.workflow
@@ -153,12 +174,37 @@ def keep_picture(page: Page, name: str) -> None:
     page.screenshot(path=PICTURES / f"{name}.png")
 
 
-def drag(page: Page, kind: str, start: float, end: float) -> None:
-    """Takes what lies at second `start` of the timeline of a node and leaves it at `end`."""
-    source, target = (page.evaluate(PLACE, [kind, seconds]) for seconds in (start, end))
-    page.mouse.move(*source)
+def read_until(page: Page, read: Callable[[], Found], holds: Callable[[Found], bool]) -> Found:
+    """What `read` returns once it `holds`, or after `WAIT_S` seconds whatever it is then."""
+    end = time.monotonic() + WAIT_S
+    while not holds(found := read()) and time.monotonic() < end:
+        page.wait_for_timeout(POLL_MS)
+    return found
+
+
+def wait_steady(page: Page, kind: str | None = None) -> None:
+    """Waits until the timeline of a node of `kind`, or the last one, no longer moves or changes.
+
+    A node is laid out some frames after it is added, and its footage is read one frame at a time.
+    """
+    page.evaluate("window.timelineBefore = null")
+    page.wait_for_function(STEADY, arg=[kind, STEADY_POLLS], polling=STEADY_MS)
+
+
+def press_and_move(
+    page: Page, start: float, end: float, *, kind: str | None = None, row: int = TRACK
+) -> None:
+    """Presses at one second of a timeline, and moves to another without letting go."""
+    page.mouse.move(*page.evaluate(PLACE, [kind, start, row]))
     page.mouse.down()
-    page.mouse.move(*target, steps=5)
+    page.mouse.move(*page.evaluate(PLACE, [kind, end, row]), steps=8)
+
+
+def drag(
+    page: Page, start: float, end: float, *, kind: str | None = None, row: int = TRACK
+) -> None:
+    """Takes what lies at second `start` of a timeline and leaves it at `end`."""
+    press_and_move(page, start, end, kind=kind, row=row)
     page.mouse.up()
 
 

@@ -310,6 +310,16 @@ MISTAKES = {
         {"video": IMAGES, "canvas": CANVAS, "start": 2.0},
         "outside",
     ),
+    "several latents": (
+        SoraPlaceLatent,
+        {"latent": {"samples": torch.zeros(2, 16, 3, 4, 4)}, "canvas": CANVAS},
+        "^latent: 2 latents in one batch",
+    ),
+    "a latent without time": (
+        SoraPlaceLatent,
+        {"latent": {"samples": torch.zeros(1, 16, 8)}, "canvas": CANVAS},
+        "^latent: ",
+    ),
 }
 
 

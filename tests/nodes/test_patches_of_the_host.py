@@ -168,7 +168,7 @@ def test_conditioning_along_the_whole_video_is_refused_in_parts(pack, option):
     timed = torch.zeros(TIMED[option])
     words = [[[cond[0][0], cond[0][1] | {option: timed}]] for cond in words]
     SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent)
-    with pytest.raises(ConfigError, match=f"`{option}` of the conditioning is for the whole"):
+    with pytest.raises(ConfigError, match=f"^positive: `{option}` of the conditioning is for"):
         SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, window=1.6)
     looped = latent_of("wan21_i2v", "empty loop", pack)
     with pytest.raises(ConfigError, match=r"whole video|already holds an image"):
@@ -185,7 +185,8 @@ def test_images_of_another_length_than_the_canvas_are_refused(pack):
         if length == frames:
             SoraGuider.execute(model, *conds, 1.0, 0.0, 1.0, 0.0, latent)
             continue
-        with pytest.raises(ConfigError, match=f"has {length} latent frames, the canvas {frames}"):
+        problem = f"^positive: .* has {length} latent frames, the canvas {frames}"
+        with pytest.raises(ConfigError, match=problem):
             SoraGuider.execute(model, *conds, 1.0, 0.0, 1.0, 0.0, latent)
 
 

@@ -1,6 +1,6 @@
 """Errors for latents, conditioning and settings that a model cannot sample a canvas with."""
 
-from collections.abc import Set
+from collections.abc import Collection
 
 import comfy.patcher_extension
 from comfy.model_patcher import ModelPatcher
@@ -16,6 +16,7 @@ from .low_noise_expert import LowNoiseExpert
 from .trained_length import class_names
 from .vace_context import check_user_context
 
+CONTROL_KEYS = ("control",)  # of a ControlNet
 IMAGE_KEYS = ("concat_latent_image", "noise_concat", "time_dim_replace")
 """Keys of conditioning that fill a model's channels for footage."""
 
@@ -33,11 +34,11 @@ def check_latent(model: BaseModel, latent: LatentDict) -> None:
     """ConfigError or SizeError where `latent` does not fit `model`."""
     samples, wanted = latent["samples"], model.latent_format.latent_channels
     if samples.ndim != 5:
-        raise SizeError("`latent` of Sora Guider has no time: encode a canvas for a video model")
+        raise SizeError("latent: a latent without time: encode a canvas for a video model")
     if samples.shape[1] != wanted:
         raise ConfigError(
-            f"a latent of {samples.shape[1]} channels for a model of {wanted}: encode the canvas "
-            "with the VAE of this model"
+            f"latent: a latent of {samples.shape[1]} channels for a model of {wanted}: encode the "
+            "canvas with the VAE of this model"
         )
 
 
@@ -63,10 +64,10 @@ def check_footage(
             f"footage_scale {footage_scale:g}: {type(model).__name__} does not accept footage as "
             "conditioning, it only preserves it; set footage_scale to 1"
         )
-    if (placed or looped) and not keys_of(conds).isdisjoint(IMAGE_KEYS):
+    if (placed or looped) and (names := names_with(conds, IMAGE_KEYS)):
         raise ConfigError(
-            "the conditioning already holds an image: place it on the canvas instead, and "
-            "connect the conditioning without it"
+            f"{names}: the conditioning already holds an image: place it on the canvas instead, "
+            "and connect the conditioning without it"
         )
     check_image_length(model, conds, latent["samples"].shape[2])
     if support.context:
@@ -80,26 +81,24 @@ def check_image_length(model: BaseModel, conds: dict[str, Conds], frames: int) -
     """
     if set(FITTED_IMAGES).isdisjoint(class_names(model)):
         return
-    images = [
-        cond["concat_latent_image"]
-        for entries in conds.values()
-        for cond in entries
-        if isinstance(cond.get("concat_latent_image"), Tensor)
-    ]
-    lengths = {image.shape[-3] for image in images if image.ndim > 4} - {frames}
-    if lengths:
-        raise ConfigError(
-            f"the image of the conditioning has {min(lengths)} latent frames, the canvas {frames}: "
-            "make both equally long, without a reference frame, or place it on the canvas instead"
-        )
+    for name, entries in conds.items():
+        images = [cond.get("concat_latent_image") for cond in entries]
+        timed = [image for image in images if isinstance(image, Tensor) and image.ndim > 4]
+        lengths = {image.shape[-3] for image in timed} - {frames}
+        if lengths:
+            raise ConfigError(
+                f"{name}: the image of the conditioning has {min(lengths)} latent frames, the "
+                f"canvas {frames}: make both equally long, without a reference frame, or place it "
+                "on the canvas instead"
+            )
 
 
 def check_control(conds: dict[str, Conds], plan: TemporalPlan) -> None:
     """ConfigError where a ControlNet of `conds` would have to follow parts of a video."""
-    if "control" in keys_of(conds) and plan.resumable:
+    if plan.resumable and (names := names_with(conds, CONTROL_KEYS)):
         raise ConfigError(
-            "a ControlNet does not follow a video in segments, windows or a loop: set `window` "
-            "to the length of the canvas, or remove the ControlNet"
+            f"{names}: a ControlNet does not follow a video in segments, windows or a loop: set "
+            "`window` to the length of the canvas, or remove the ControlNet"
         )
 
 
@@ -112,20 +111,25 @@ def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -
     """
     if not plan.resumable:
         return
-    options = [pair for entries in conds.values() for cond in entries for pair in cond.items()]
-    for name, value in options:
-        if name in UNTIMED_KEYS:
+    options = [
+        (name, *option)
+        for name, entries in conds.items()
+        for cond in entries
+        for option in cond.items()
+    ]
+    for name, key, value in options:
+        if key in UNTIMED_KEYS:
             continue
         parts = value if isinstance(value, list | tuple) else [value]
         timed = [part for part in parts if isinstance(part, Tensor) and part.ndim > 3]
-        fitting = name not in SOUND_KEYS and all(
+        fitting = key not in SOUND_KEYS and all(
             part.ndim > 4 and part.shape[-3] == plan.whole.frames for part in timed
         )
-        if not fitting and (timed or name in SOUND_KEYS):
+        if not fitting and (timed or key in SOUND_KEYS):
             raise ConfigError(
-                f"`{name}` of the conditioning is for the whole video, and {type(model).__name__} "
-                "samples this one in segments, windows or a loop: remove it, or use a canvas "
-                "without a loop and set `window` to its length"
+                f"{name}: `{key}` of the conditioning is for the whole video, which "
+                f"{type(model).__name__} samples in segments, windows or a loop: remove it, or "
+                "use a canvas without a loop and set `window` to its length"
             )
 
 
@@ -153,6 +157,10 @@ def check_step_cache(patcher: ModelPatcher, plan: TemporalPlan, footage_scale: f
         )
 
 
-def keys_of(conds: dict[str, Conds]) -> Set[str]:
-    """All options of the conditionings `conds`."""
-    return {key for entries in conds.values() for cond in entries for key in cond}
+def names_with(conds: dict[str, Conds], keys: Collection[str]) -> str:
+    """The inputs, by the names in `conds`, whose conditioning has one of `keys`; empty for none."""
+    return " and ".join(
+        name
+        for name, entries in conds.items()
+        if any(key in cond for cond in entries for key in keys)
+    )

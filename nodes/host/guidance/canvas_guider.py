@@ -25,6 +25,7 @@ from ....sora_core.seams.hand_over import hand_over
 from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
 from ..conditioning import by_span, by_wording, cond_weights
+from ..flow_sigma import flow_scale
 from ..latents import (
     canvas_latent_of,
     canvas_of,
@@ -53,7 +54,7 @@ from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
-from .noise_scale import check_sampler, counts_flow, emptied
+from .noise_scale import check_sampler, emptied
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import GuidedCall, ModelOptions
 from .segment_context import CanvasInputs, SegmentContext
@@ -61,8 +62,6 @@ from .sound_latent import SoundLayout, frames_per_latent_frame, sound_layout
 from .stage import SigmaStage, joint_stage, stage_of
 from .temporal_plan import plan_for_latent, window_sigmas
 from .trained_length import takes_frame_rate
-
-NO_HELP = JoinSettings()
 
 BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 
@@ -78,15 +77,15 @@ class CanvasGuider(Guider):
     context: SegmentContext
     guides: GuideFrames | None = None  # for a model that accepts single frames beside the latent
     pixels: PixelFootage | None = None  # for a model that accepts footage frame by frame
-    joins: JoinSettings = NO_HELP
+    joins: JoinSettings
 
     def set_canvas(
         self,
         latent: LatentDict,
-        footage_scale: float,
         window: float,
         resume: bool,
-        frame_levels: bool = False,
+        frame_levels: bool,
+        joins: JoinSettings,
     ) -> None:
         """Sets the canvas to sample and plans its segments; call it after the conds and the scales.
 
@@ -98,14 +97,13 @@ class CanvasGuider(Guider):
         model = self.model_patcher.model
         if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
             latent = latent | {"samples": with_time(latent["samples"])}
-        self.latent, self.resume = latent, resume
+        self.latent, self.resume, self.joins = latent, resume, joins
         self.support = conditioning_support(model)
         check_expert(self.support, self.low)
         if frame_levels:
             self.support = with_frame_levels(self.support, model)
-        self.guidance = replace(self.guidance, footage=footage_scale)
         check_latent(model, latent)
-        check_footage(model, self.support, self.original_conds, latent, footage_scale)
+        check_footage(model, self.support, self.original_conds, latent, self.guidance.footage)
         placed = "noise_mask" in latent
         if placed and (self.support.context or self.support.by_frame):
             self.pixels = pixel_footage(latent)
@@ -115,7 +113,7 @@ class CanvasGuider(Guider):
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides)
-        check_step_cache(self.model_patcher, self.plan, footage_scale)
+        check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
@@ -309,8 +307,9 @@ class CanvasGuider(Guider):
         frames = range(context.start, context.start + context.known.shape[2])
         if layout is not None:
             x = layout.unpacked(x, frames)
-        far = 0.0 if counts_flow(self.inner_model) else sigma
-        model, options = self.expert_at(sigma / (1 + far), x, model_options or {})
+        scale = flow_scale(self.inner_model, sigma)
+        level = sigma / scale
+        model, options = self.expert_at(level, x, model_options or {})
         call = GuidedCall(
             model,
             self.support,
@@ -324,7 +323,7 @@ class CanvasGuider(Guider):
         denoise = self.plan.denoiser(call.predict, context.start)
         denoise = hand_over(denoise, context.known, context.mask, self.joins, self.plan.ring)
         denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
-        clean = denoise(x / (1 + far), sigma / (1 + far))
+        clean = denoise(x / scale, level)
         return clean if layout is None else layout.packed(clean, frames)[0]
 
 
@@ -332,29 +331,30 @@ def make_guider(
     model: comfy.model_patcher.ModelPatcher,
     positive: Conditioning,
     negative: Conditioning,
-    scale: float,
-    rescale: float,
-    interval: tuple[float, float],
+    guidance: GuidanceScale,
     latent: LatentDict | None,
-    footage_scale: float,
+    *,
     window: float,
     resume: bool,
-    low: LowNoiseExpert | None = None,
-    frame_levels: bool = False,
-    joins: JoinSettings = NO_HELP,
+    frame_levels: bool,
+    low: LowNoiseExpert | None,
+    joins: JoinSettings,
 ) -> Guider:
-    """A GUIDER of `model`, which samples the canvas of `latent` where there is one."""
+    """A GUIDER of `model`, which samples the canvas of `latent` where there is one.
+
+    The settings are the inputs of Sora Guider. ConfigError or SizeError for those that this model,
+    conditioning or canvas does not support, and for those of a canvas where `latent` is None.
+    """
     if latent is None:
         if any(SPAN_KEY in options for _, options in positive):
             raise ConfigError("prompts over spans of time: connect `latent` of Sora Guider too")
-        if footage_scale != 1:
+        if guidance.footage != 1:
             raise ConfigError("footage_scale needs footage: connect `latent` of Sora Guider too")
     result = Guider(model) if latent is None else CanvasGuider(model)
     result.set_conds(positive, negative)
-    result.set_guidance(GuidanceScale(scale, rescale=rescale, interval=interval))
+    result.set_guidance(guidance)
     if low is not None:
         result.set_low_noise_expert(low)
     if isinstance(result, CanvasGuider) and latent is not None:
-        result.joins = joins
-        result.set_canvas(latent, footage_scale, window, resume, frame_levels)
+        result.set_canvas(latent, window, resume, frame_levels, joins)
     return result

@@ -5,21 +5,15 @@ from typing import Any
 
 import comfy.model_base
 import comfy.model_patcher
-import comfy.model_sampling
 import comfy.sampler_helpers
 import comfy.samplers
 
 from ....sora_core.errors import ConfigError
+from ..flow_sigma import counts_flow
 
 Patcher = comfy.model_patcher.ModelPatcher
 ModelOptions = dict[str, Any]
 """The host's model options."""
-
-
-def flow_level(model: comfy.model_base.BaseModel, sigma: float) -> float:
-    """The noise level in [0, 1] of the model's `sigma`: sigma / (1 + sigma) if it is unbounded."""
-    flow = isinstance(model.model_sampling, comfy.model_sampling.CONST)
-    return sigma if flow else sigma / (1 + sigma)
 
 
 @dataclass(slots=True)
@@ -50,8 +44,7 @@ class LowNoiseExpert:
                 f"model is {kinds[0]}, model_low is {kinds[1]}: connect two models of one kind"
             )
         sampling = [one.get_model_object("model_sampling") for one in (high, self.patcher)]
-        flow = {isinstance(one, comfy.model_sampling.CONST) for one in sampling}
-        if len(flow) > 1:
+        if counts_flow(sampling[0]) != counts_flow(sampling[1]):
             raise ConfigError("model and model_low have other noise schedules: patch both alike")
 
     def at(

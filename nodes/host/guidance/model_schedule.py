@@ -12,6 +12,7 @@ from torch import Tensor
 from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.schedules import clip_shift, shifted_sigmas, truncate_sigmas
 from ....sora_core.shapes import Grid
+from ..flow_sigma import counts_flow
 from ..models.model import HostModel
 
 LTX_MODELS = ("LTXV", "LTXAV")
@@ -30,7 +31,7 @@ def model_sigmas(
     sigma. ConfigError for a `shift` of a model that has none.
     """
     sampling = patcher.get_model_object("model_sampling")
-    if isinstance(sampling, comfy.model_sampling.CONST):
+    if counts_flow(sampling):
         return torch.tensor(truncate_sigmas(flow_sigmas(patcher, grid, steps, shift), strength))
     if shift:
         raise ConfigError(
@@ -99,7 +100,7 @@ def schedule_remark(patcher: comfy.model_patcher.ModelPatcher, sigmas: Tensor, g
         return ""
     kind, start = type(model).__name__, float(sigmas[0])
     sampling: Any = patcher.get_model_object("model_sampling")
-    if not isinstance(sampling, comfy.model_sampling.CONST):
+    if not counts_flow(sampling):
         most = float(sampling.sigma_max)
         if start != 1 or most < 2:
             return ""

@@ -16,15 +16,11 @@ from torch import Tensor
 from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
+from ..flow_sigma import counts_flow
 from .conditioning_support import BaseModel
 
 LEVEL_ROUNDING = 1e-6  # of a level in single precision
 CellLevels = Float[Tensor, "#b 1 #t #y #x"]
-
-
-def counts_flow(model: BaseModel) -> bool:
-    """Whether sigma of `model` is the level of rectified flow, from 1 to 0."""
-    return isinstance(model.model_sampling, comfy.model_sampling.CONST)
 
 
 def expects_unit_variance(model: BaseModel) -> bool:
@@ -50,7 +46,7 @@ def host_latent(model: BaseModel, x: Latent, levels: CellLevels | None, sigma: f
 
     `levels`, from 0 to 1, are those of single cells, where some are cleaner; None where none is.
     """
-    if counts_flow(model):
+    if counts_flow(model.model_sampling):
         return x
     run = x.new_tensor(sigma, dtype=torch.float32)
     own = run
@@ -66,7 +62,7 @@ def emptied(model: BaseModel, latent: Latent, mask: SamplingMask) -> Latent:
 
     It counts for models with unbounded sigma, and is what the host's nodes put there.
     """
-    if counts_flow(model):
+    if counts_flow(model.model_sampling):
         return latent
     return torch.where(mask == 1, model.process_latent_out(torch.zeros_like(latent)), latent)
 

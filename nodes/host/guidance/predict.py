@@ -257,7 +257,7 @@ class GuidedCall:
         """The host's latent for `x`, and the model's other inputs with footage and without."""
         context, level, levels, x_in = self.context, None, None, x
         guided = context.guiding and context.start + int(frames[0]) == 0
-        if context.model_mask is not None and guided >= context.guiding:
+        if context.model_mask is not None and (guided or not context.guiding):
             known, clear = context.known[:, :, frames], context.model_mask[:, :, frames]
             x_in, levels = model_view(x, sigma, known, clear)
             level = levels / sigma if self.support.levels != "one" else None

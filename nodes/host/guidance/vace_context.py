@@ -75,16 +75,16 @@ def vace_pixel_context(
 
 def check_user_context(conds: dict[str, Conds], frames: int, placed: bool) -> None:
     """ConfigError where a VACE video of the user's conditioning does not fit the canvas."""
-    for cond in (cond for each in conds.values() for cond in each):
+    for name, cond in ((name, cond) for name, each in conds.items() for cond in each):
         videos: list[Tensor] = cond.get(USER_FRAMES) or []
         if videos and placed:
             raise ConfigError(
-                "the conditioning already holds a VACE video: place its footage on the canvas "
-                "instead, or empty the canvas and use the latent of Sora Encode Canvas"
+                f"{name}: the conditioning already holds a VACE video: place its footage on the "
+                "canvas instead, or empty the canvas and use the latent of Sora Encode Canvas"
             )
         lengths = {video.shape[2] for video in videos} - {frames}
         if lengths:
             raise ConfigError(
-                f"the VACE video of the conditioning has {min(lengths)} latent frames, the canvas "
-                f"{frames}: make both equally long, without a reference image"
+                f"{name}: the VACE video of the conditioning has {min(lengths)} latent frames, the "
+                f"canvas {frames}: make both equally long, without a reference image"
             )

@@ -128,12 +128,8 @@ class VideoDecoding:
 
 def decode_sampled(vae: VAE, sampled: SampledLatent, smooth_joins: bool) -> VideoDecoding:
     """The decoding of `sampled`; with `smooth_joins`, frames beside its footage are changed."""
-    encoded, mask, fades = sampled.encoded, sampled.mask, ()
+    encoded, mask, joins, fades = sampled.encoded, sampled.mask, (), ()
     ring = encoded is not None and encoded.canvas.ring
-    if not smooth_joins:
-        return VideoDecoding(vae, sampled.samples, ring=ring, mask=mask)
-    if encoded is not None and mask is not None:
-        fades = colour_fades(encoded.canvas, mask, encoded.compression)
-    return VideoDecoding(
-        vae, sampled.samples, ring=ring, joins=sampled.joins, fades=fades, mask=mask
-    )
+    if smooth_joins and encoded is not None and mask is not None:
+        joins, fades = sampled.joins, colour_fades(encoded.canvas, mask, encoded.compression)
+    return VideoDecoding(vae, sampled.samples, ring=ring, joins=joins, fades=fades, mask=mask)

@@ -79,8 +79,8 @@ def check_channels(samples: Tensor, vae: VAE) -> None:
     timeless = isinstance(vae, HostVAE) and samples.ndim != 5
     if channels != wanted or timeless:
         raise ConfigError(
-            f"a latent of {channels} channels{' without time' if timeless else ''}, for a VAE of "
-            f"{wanted}: connect the VAE of the model that generated it"
+            f"latent: a latent of {channels} channels{' without time' if timeless else ''}, for a "
+            f"VAE of {wanted}: connect the VAE of the model that generated it"
         )
 
 
