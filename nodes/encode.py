@@ -21,7 +21,7 @@ from .host.sampling import counted
 from .host.sockets.checked import checked_inputs
 from .host.vae.encode import EncodeStrategy, encode_strategy, grey_latent
 from .host.vae.sound import latent_with_sound
-from .schema_inputs import fit_input, fps_input, seconds_input, video_input
+from .schema_inputs import clip_of, fit_input, fps_input, seconds_input, video_input
 
 PIXEL_COPIES = 6  # latents alive at once while a sampler runs
 

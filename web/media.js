@@ -18,6 +18,8 @@ const GRID = 30 // a moment is remembered to one of so many parts of a second
 const RATE = 8000 // samples a second, enough to see how loud it is
 const LONGEST_SOUND = 900 // seconds: 15 minutes decode to 29 MB a channel
 const LARGEST_SOUND = 256 * 2 ** 20 // bytes of a file that is fetched whole for its sound
+const PATIENCE = 5000 // milliseconds until a file that does not answer is opened anew, doubled each time
+const MOST_OPENINGS = 6
 const LOADERS = { LoadVideo: 'file', LoadImage: 'image' }
 const PLACED = /^(?:(.*)\/)?([^/]*?)(?: \[(input|output|temp)\])?$/
 
@@ -51,8 +53,16 @@ export function mediaReader(addressed, onRead) {
 /** @param {string} url @param {() => void} _ @param {(media: Media) => void} done */
 function readImage(url, _, done) {
   const image = new Image()
-  image.onload = () => done({ seconds: 0, version: 1, pictureAt: () => image, want: () => {}, peaks: null })
-  image.src = url
+  const open = () => {
+    image.src = url
+  }
+  const watch = patiently(open)
+  image.onload = () => {
+    watch.answered()
+    done({ seconds: 0, version: 1, pictureAt: () => image, want: () => {}, peaks: null })
+  }
+  open()
+  watch.wait()
 }
 
 /** @param {string} url @param {() => void} onRead @param {(media: Media) => void} done */
@@ -64,7 +74,14 @@ function readVideo(url, onRead, done) {
   const pictures = new Map()
   /** @type {number[]} */
   let waiting = []
+  /** @type {number | undefined} */
+  let slot // which is read now
   let seeking = false
+  const watch = patiently(() => {
+    if (seeking) waiting.push(slot)
+    seeking = true // until its length is known again
+    video.load()
+  })
 
   /** @type {Media} */
   const media = {
@@ -81,12 +98,14 @@ function readVideo(url, onRead, done) {
     }
   }
   const next = () => {
-    const slot = waiting.pop()
+    slot = waiting.pop()
     seeking = slot !== undefined
     if (!seeking) return
+    watch.wait()
     video.currentTime = Math.min((slot + 0.5) / GRID, Math.max(0, video.duration - 1e-3))
   }
   video.onseeked = () => {
+    watch.answered()
     media.version++
     pictures.set(slotOf(video.currentTime), smaller(video))
     if (pictures.size > MOST_FRAMES) pictures.delete(pictures.keys().next().value)
@@ -94,12 +113,43 @@ function readVideo(url, onRead, done) {
     next()
   }
   video.onloadedmetadata = () => {
+    watch.answered()
     if (!Number.isFinite(video.duration) || !video.videoWidth) return
-    media.seconds = video.duration
-    done(media)
-    readSound(url, media, onRead)
+    if (!media.seconds) {
+      media.seconds = video.duration
+      done(media)
+      readSound(url, media, onRead)
+    }
+    next()
   }
   video.src = url
+  watch.wait()
+}
+
+/**
+ * Opens a file anew when it fails or does not answer: a browser or server under load loses answers.
+ *
+ * @param {() => void} open
+ * @returns {{wait: () => void, answered: () => void}}  to be called when an answer is awaited, and
+ *   when it came
+ */
+export function patiently(open) {
+  let openings = 0
+  let timer
+  const wait = () => {
+    clearTimeout(timer)
+    if (openings < MOST_OPENINGS) timer = setTimeout(again, PATIENCE * 2 ** openings)
+  }
+  const again = () => {
+    openings++
+    open()
+    wait()
+  }
+  const answered = () => {
+    clearTimeout(timer)
+    openings = 0
+  }
+  return { wait, answered }
 }
 
 /** Where a moment is remembered. @param {number} seconds */

@@ -1,6 +1,7 @@
 """The timeline on canvas nodes: its contents, what a drag writes, and that a run follows it."""
 
 import io
+from shutil import copyfile
 
 import av
 import pytest
@@ -36,6 +37,10 @@ FADES = """async ([at, row]) => {
     return at.map(seconds =>
         [...paper.getImageData(Math.round(xOf(view, seconds)), row, 1, 1).data])
 }"""
+
+
+PLAN = """() => app.graph.nodes.find(node => node.type === 'SoraExtendVideo')
+    .widgets.find(widget => widget.name === 'timeline').plan()"""
 
 
 def test_footage_is_drawn_fainter_where_it_is_held_less(page):
@@ -112,10 +117,8 @@ def test_a_border_between_shots_is_dragged_and_written_into_the_text(page):
 
 def test_footage_is_known_before_a_run(page):
     open_template(page, "extend_video")
-    seconds = """() => app.graph.nodes.find(node => node.type === 'SoraExtendVideo')
-        .widgets.find(widget => widget.name === 'timeline').plan()"""
-    page.wait_for_function(f"({seconds})().known && ({seconds})().bars[0].media.version > 3")
-    plan, added = page.evaluate(seconds), widgets(page, "SoraExtendVideo")["seconds"]
+    page.wait_for_function(f"({PLAN})().known && ({PLAN})().bars[0].media.version > 3")
+    plan, added = page.evaluate(PLAN), widgets(page, "SoraExtendVideo")["seconds"]
     (bar,) = plan["bars"]
     assert bar["end"] - bar["start"] + added == pytest.approx(plan["seconds"])
     wait_steady(page, "SoraExtendVideo")
@@ -127,6 +130,34 @@ def test_footage_is_known_before_a_run(page):
         lambda seconds: seconds == wanted,
     )
     assert found == wanted
+
+
+def test_footage_is_read_when_the_first_answers_are_lost(page, server):
+    """One request fails and one is never answered; the page opens the file anew."""
+    clips = server.base / "input"
+    name = "read_late.mp4"
+    copyfile(next(clips.glob("sora_*.mp4")), clips / name)
+    lost = iter(["abort", "hold"])
+
+    def answer(route):
+        what = next(lost, None)
+        if what == "abort":
+            route.abort()
+        elif what is None:
+            route.continue_()
+
+    page.route(f"**/view?*{name}*", answer)
+    open_template(page, "extend_video")
+    page.evaluate(
+        """name => {
+            const loader = app.graph.nodes.find(node => node.type === 'LoadVideo')
+            loader.widgets.find(widget => widget.name === 'file').value = name
+        }""",
+        name,
+    )
+    page.wait_for_function(f"({PLAN})().bars[0]?.media?.version > 3", timeout=60_000)
+    assert next(lost, None) is None
+    page.unroute(f"**/view?*{name}*")
 
 
 def test_nothing_but_ordinary_widgets_is_saved(page):
