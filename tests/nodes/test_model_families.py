@@ -282,5 +282,5 @@ def test_a_control_of_a_video_in_several_calls_is_refused(host, pack):
     words = [[[cond[0][0], cond[0][1] | {"control": pack.Control()}]] for cond in words]
     latent = SoraEncodeCanvas.execute(Canvas(**SIZE), pack.TinyVAE(16, 4, 8)).args[0]
     SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent)
-    with pytest.raises(ConfigError, match="^positive and negative: .* ControlNet"):
+    with pytest.raises(ConfigError, match=r"^positive and negative: .* ControlNet"):
         SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, window=0.6)

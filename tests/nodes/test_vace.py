@@ -143,9 +143,9 @@ def test_the_users_own_video_is_cut_along_time_or_refused(vace):
     track = whole[1][0, 0, 16, :, 0, 0]
     cuts = {tuple(track[i : i + 4].tolist()) for i in range(len(track) - 3)}
     assert len(pieces) > 1 and pieces <= cuts
-    with pytest.raises(ConfigError, match="^positive: .* already holds a VACE video"):
+    with pytest.raises(ConfigError, match=r"^positive: .* already holds a VACE video"):
         observed_by(model, theirs, encoded(EDITS["forward"][0](), vae))
-    with pytest.raises(ConfigError, match="^positive: .* make both equally long"):
+    with pytest.raises(ConfigError, match=r"^positive: .* make both equally long"):
         observed_by(model, theirs, encoded(Canvas(**SIZE | {"seconds": 13 / 8}), vae))
 
 
