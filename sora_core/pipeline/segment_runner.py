@@ -20,6 +20,7 @@ from ..resume.prediction_cache import PredictionCache
 from ..resume.retention import running
 from ..resume.tensor_cache import Tensors
 from ..resume.version import RESULTS_VERSION
+from ..sampling.covariance import anchor_covariance
 from ..sampling.drift import DriftMonitor, Statistics, StatisticsProbe, anchor
 from ..sampling.inpaint import SamplingMask, keep_known
 from ..sampling.noise import MAX_SEED
@@ -28,7 +29,8 @@ from ..sampling.samplers import Denoise
 from ..sampling.segments import Segment, SegmentSettings, generate_segments, segment_starts
 from ..shapes import Latent
 
-LATENT_KEY, MEAN_KEY, DEVIATION_KEY = "latent", "unheld_mean", "unheld_deviation"
+LATENT_KEY = "latent"
+MEAN_KEY, DEVIATION_KEY, COVARIANCE_KEY = "unheld_mean", "unheld_deviation", "unheld_covariance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class SegmentTask:
     """What one segment is sampled from; `anchored` in [0, 1] is how far it follows its reference.
 
     Its first `lead` latent frames lie before the segment of the video and are dropped afterwards.
-    `predictions` caches the calls of the model for a restart; None without one.
+    `predictions` caches the calls of the model for a restart; None without one. `covariance`: the
+    anchor matches the covariance of channels, in the generated frames alone.
     """
 
     segment: Segment
@@ -81,6 +84,7 @@ class SegmentTask:
     anchored: float
     lead: int = 0
     predictions: PredictionCache | None = None
+    covariance: bool = False
     probe: StatisticsProbe = field(default_factory=StatisticsProbe)
 
     def denoiser(
@@ -92,7 +96,12 @@ class SegmentTask:
         """
         if self.predictions is not None:
             denoise = self.predictions.over(denoise)
-        if reference is not None and self.anchored > 0:
+        if reference is not None and self.anchored > 0 and self.covariance:
+            placed = keep_known(denoise, known, mask)
+            counted = mask.amax(dim=(0, 1, 3, 4)) > 0
+            counted[: self.lead] = False
+            denoise = anchor_covariance(placed, reference, self.anchored, counted, self.probe)
+        elif reference is not None and self.anchored > 0:
             denoise = anchor(denoise, reference, self.anchored, self.probe, self.lead)
         return keep_known(denoise, known, mask)
 
@@ -159,7 +168,8 @@ class SegmentRunner:
             def make(predictions: PredictionCache | None) -> Tensors:
                 noise, seed = video.noise[:, :, sampled.frames], video.seed_of(segment)
                 anchored = self.settings.anchor * segment.overlap
-                task = SegmentTask(sampled, noise, seed, anchored, lead, predictions)
+                covariance = self.settings.covariance
+                task = SegmentTask(sampled, noise, seed, anchored, lead, predictions, covariance)
                 latent = sample(task)[:, :, lead:]
                 report.note(predictions)
                 return segment_tensors(latent, task.probe.statistics)
@@ -197,12 +207,18 @@ def segment_tensors(latent: Latent, unanchored: Statistics | None) -> Tensors:
     """The cached tensors of a segment: its latent, and its statistics without anchoring."""
     if unanchored is None:
         return {LATENT_KEY: latent}
-    return {LATENT_KEY: latent, MEAN_KEY: unanchored.mean, DEVIATION_KEY: unanchored.deviation}
+    return {
+        LATENT_KEY: latent,
+        MEAN_KEY: unanchored.mean,
+        DEVIATION_KEY: unanchored.deviation,
+        COVARIANCE_KEY: unanchored.covariance,
+    }
 
 
 def unanchored_statistics(part: Tensors) -> Statistics | None:
     """The statistics without anchoring of a cached segment, if it has them."""
-    return Statistics(part[MEAN_KEY], part[DEVIATION_KEY]) if MEAN_KEY in part else None
+    keys = MEAN_KEY, DEVIATION_KEY, COVARIANCE_KEY
+    return Statistics(*(part[key] for key in keys)) if MEAN_KEY in part else None
 
 
 @dataclass(slots=True)

@@ -25,25 +25,30 @@ SAME_OVERLAP = 1e-3  # overlaps that differ by less are equal: the weights are s
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean and standard deviation of each channel of a latent."""
+    """Mean and standard deviation of each channel of a latent, and the covariance of channels."""
 
     mean: Float[Tensor, "b c 1 1 1"]
     deviation: Float[Tensor, "b c 1 1 1"]
+    covariance: Float[Tensor, "b c c"]
 
     @classmethod
     def from_latent(cls, latent: Latent) -> "Statistics":
         """The statistics of `latent` over all its frames, rows and columns."""
         axes = {"dim": (2, 3, 4), "keepdim": True}
-        return cls(latent.mean(**axes), latent.std(**axes))
+        mean, deviation = latent.mean(**axes), latent.std(**axes)
+        cells = (latent - mean).flatten(2)
+        return cls(mean, deviation, cells @ cells.mT / cells.shape[2])
 
     def on_cpu(self) -> "Statistics":
         """The same statistics in main memory."""
-        return Statistics(self.mean.cpu(), self.deviation.cpu())
+        return Statistics(self.mean.cpu(), self.deviation.cpu(), self.covariance.cpu())
 
     def transformed(self, affine: Callable[[Latent], Latent]) -> "Statistics":
         """The statistics of `affine(latent)`, where `affine` scales and shifts each channel."""
         mean = affine(self.mean)
-        return Statistics(mean, affine(self.mean + self.deviation) - mean)
+        scale = (affine(self.mean + 1) - mean).flatten(1)
+        covariance = scale[:, :, None] * self.covariance * scale[:, None, :]
+        return Statistics(mean, affine(self.mean + self.deviation) - mean, covariance)
 
 
 @dataclass(frozen=True, slots=True)

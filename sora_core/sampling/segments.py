@@ -23,12 +23,15 @@ class SegmentSettings:
     `history`, at least 1: how many finished latent frames each segment shares with the one before.
     `firmness` in [0, 1]: 1 holds these frames exactly; below 1 they are noised to a level of
     1 - firmness and denoised again, which hides their faults. `anchor` in [0, 1]: how far the
-    channel statistics of a segment are pulled to those of the first with the same prompts.
+    channel statistics of a segment are pulled to those of the first with the same prompts: mean
+    and standard deviation of each channel, or with `covariance` mean and covariance of all channels
+    (`covariance.py`).
     """
 
     history: int = 2
     firmness: float = 1.0
     anchor: float = 0.75
+    covariance: bool = False
 
     def __post_init__(self) -> None:
         if self.history < 1:

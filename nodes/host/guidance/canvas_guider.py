@@ -69,8 +69,8 @@ BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 class CanvasGuider(Guider):
     """A GUIDER that keeps footage, closes loops and follows prompts over time, on any model.
 
-    A video longer than one call of the model is sampled in segments if the model accepts footage.
-    Otherwise, and for loops, it is sampled in windows.
+    A video longer than one call of the model is sampled in segments if the model accepts footage,
+    or with a hand-over. Otherwise, and for loops, it is sampled in windows.
     """
 
     task: SegmentTask
@@ -109,7 +109,7 @@ class CanvasGuider(Guider):
             self.pixels = pixel_footage(latent)
         if placed and takes_guides(model):
             self.guides = guide_frames(model, latent)
-        self.plan = plan_for_latent(self.model_patcher, self.support, latent, window)
+        self.plan = plan_for_latent(self.model_patcher, self.support, latent, window, joins)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides)
@@ -160,7 +160,7 @@ class CanvasGuider(Guider):
 
         settings, length = SEGMENT_SETTINGS, self.plan.segment_frames
         if self.plan.segmented and not ours:
-            settings = segment_settings(self.support, settings, length)
+            settings = segment_settings(self.support, settings, length, self.joins)
             length = segment_length(self.support, settings, length, stage.mask)
         if layout is not None:  # sound lies in the same channels, and has no colours
             settings = replace(settings, anchor=0.0)

@@ -19,6 +19,7 @@ import torch
 
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment, SegmentSettings, is_backward
+from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
 from .conditioning_support import ConditioningSupport
 
@@ -26,9 +27,14 @@ VACE_HISTORY = 4  # latent frames: 16 frames
 
 
 def segment_settings(
-    support: ConditioningSupport, settings: SegmentSettings, length: int
+    support: ConditioningSupport, settings: SegmentSettings, length: int, joins: JoinSettings
 ) -> SegmentSettings:
-    """`settings` of segments of `length` latent frames, for a model that is not ours."""
+    """`settings` of segments of `length` latent frames, for a model that is not ours.
+
+    A hand-over in `joins` anchors them fully: it continues the blur of finished frames too.
+    """
+    if joins.hand_over > 0:
+        settings = replace(settings, anchor=1.0, covariance=True)
     if not support.context:
         return settings
     return replace(settings, history=max(settings.history, min(VACE_HISTORY, length // 2)))

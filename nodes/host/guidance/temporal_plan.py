@@ -13,6 +13,7 @@ from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.temporal_plan import OVERLAP, TemporalPlan
 from ....sora_core.sampling.schedules import clip_shift, shifted_sigmas
 from ....sora_core.sampling.windows import Windows
+from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Grid
 from ..latents import canvas_latent_of, is_loop
 from ..models.model import HostModel
@@ -32,11 +33,14 @@ def plan_for_latent(
     support: ConditioningSupport,
     latent: LatentDict,
     seconds: float,
+    joins: JoinSettings,
 ) -> TemporalPlan:
     """The plan for `latent` on this model and its device.
 
     `seconds` is the length of a window; 0 takes the length that the model was trained for, or what
-    memory holds. ConfigError for other `seconds` where `latent` has no canvas.
+    memory holds. A model that accepts no footage is sampled in segments only with a hand-over in
+    `joins`: without it a segment would not continue the one before. ConfigError for other `seconds`
+    where `latent` has no canvas.
     """
     length, remark = frames_at_once(patcher, latent, seconds)
     ours = isinstance(patcher.model, HostModel)
@@ -45,7 +49,7 @@ def plan_for_latent(
         Grid(*latent["samples"].shape[2:]),
         Windows(length, min(OVERLAP, length - lead - 1), lead),
         ring=is_loop(latent),
-        in_segments=support.accepts_footage,
+        in_segments=support.accepts_footage or joins.hand_over > 0,
         cut_everywhere=ours,
         ring_place=ring_start(patcher.model.diffusion_model.config) if ours else 0,
         remark=remark,

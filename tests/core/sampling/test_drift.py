@@ -9,8 +9,9 @@ RED_GREEN_BLUE = [[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]
 
 
 def statistics(mean, deviation):
-    shape = (1, 3, 1, 1, 1)
-    return Statistics(torch.tensor(mean).reshape(shape), torch.tensor(deviation).reshape(shape))
+    shape, deviations = (1, 3, 1, 1, 1), torch.tensor(deviation)
+    covariance = deviations.square().diag()[None]
+    return Statistics(torch.tensor(mean).reshape(shape), deviations.reshape(shape), covariance)
 
 
 LIKE = statistics([0.0, 0.1, 0.2], [0.5, 0.5, 0.5])
@@ -60,3 +61,4 @@ def test_statistics_go_through_what_scales_and_shifts_each_channel():
     )
     torch.testing.assert_close(found.mean, expected.mean)
     torch.testing.assert_close(found.deviation, expected.deviation)
+    torch.testing.assert_close(found.covariance, expected.covariance)
