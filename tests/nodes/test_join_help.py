@@ -68,3 +68,13 @@ def test_eased_guidance_changes_what_is_generated_and_no_bit_of_footage(sampled,
 def test_easing_out_of_range_is_refused(sampled):
     with pytest.raises(ConfigError, match="ease_guidance 65"):
         sampled(guider={"ease_guidance": 65})
+
+
+def test_a_long_video_is_sampled_in_segments_with_a_hand_over_and_in_windows_without(sampled):
+    latent, windows, joint = sampled(guider={"window": 17 / 8})
+    _, segments, single = sampled(guider={"window": 17 / 8, "hand_over": 1.0})
+    known = latent["noise_mask"].expand_as(windows) == 0
+    assert torch.equal(segments[known], latent["samples"][known])
+    assert not torch.allclose(segments[~known], windows[~known], atol=1e-3)
+    assert joint % STEPS == single % STEPS == 0
+    assert segments.isfinite().all()

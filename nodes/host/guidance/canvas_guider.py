@@ -63,6 +63,7 @@ from .stage import SigmaStage, joint_stage, stage_of
 from .temporal_plan import plan_for_latent, window_sigmas
 from .trained_length import takes_frame_rate
 
+SEGMENT_REACH = 16  # latent frames: a hand-over reaches most of a segment, or texture fades
 BYTES_PER_VALUE = 4  # bytes of a value, as the host samples
 
 
@@ -110,6 +111,8 @@ class CanvasGuider(Guider):
         if placed and takes_guides(model):
             self.guides = guide_frames(model, latent)
         self.plan = plan_for_latent(self.model_patcher, self.support, latent, window, joins)
+        if self.plan.segmented and not isinstance(model, HostModel):
+            self.joins = replace(joins, reach=SEGMENT_REACH)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides)
