@@ -1,6 +1,7 @@
-"""Elements of Matroska and WebM files that FFmpeg does not apply: cropping, encryption, additions.
+"""Elements of Matroska and WebM files that FFmpeg does not apply.
 
-RFC 9559, sections 5.1.4.1.17, 5.1.4.1.28.8 to 5.1.4.1.28.11, and 5.1.4.1.31.8.
+Cropping, encryption, additions and ordered chapters: RFC 9559, sections 5.1.4.1.17, 5.1.4.1.28.8 to
+5.1.4.1.28.11, 5.1.4.1.31.8 and 5.1.7.1.3.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ SEGMENT, TRACK_LIST, TRACK_ENTRY, TRACK_TYPE, TRACK_VIDEO = 0x18538067, 0x1654AE
 VIDEO_TRACK = 1
 TRACK_TYPES = {VIDEO_TRACK: "video", 2: "audio"}
 CONTENT_ENCODINGS, CONTENT_ENCODING, CONTENT_ENCRYPTION = 0x6D80, 0x6240, 0x5035
+CHAPTERS, EDITION, EDITION_ORDERED = 0x1043A770, 0x45B9, 0x45DD
 BLOCK_ADDITION, ADDITION_TYPE, ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
 MAX_ADDITION_BYTES = 2**16
 CLUSTER = 0x1F43B675  # the frames: tracks come before them
@@ -67,6 +69,18 @@ def encrypted_types(source: FileSource) -> set[str]:
                     if kind in TRACK_TYPES and any(_named(file, encoding, CONTENT_ENCRYPTION)):
                         found.add(TRACK_TYPES[kind])
     return found
+
+
+def orders_chapters(source: FileSource) -> bool:
+    """Whether the file is to be played as a list of its chapters, in the order of that list."""
+    with file_of(source) as file:
+        file.seek(0, 2)
+        for segment in _named(file, Element(0, 0, file.tell()), SEGMENT):
+            for chapters in _named(file, segment, CHAPTERS):
+                for edition in _named(file, chapters, EDITION):
+                    for element in _named(file, edition, EDITION_ORDERED):
+                        return _unsigned(file, element) == 1  # the first edition is the default
+    return False
 
 
 def _videos(file: BinaryIO) -> Iterator[Element]:

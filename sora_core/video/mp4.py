@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from av.container import InputContainer
-from av.stream import Stream
-
-from .container import FileSource, file_of, media_error, media_errors
+from .container import FileSource, file_of
 
 MAX_BOXES = 10_000  # in one box; a film has a few
 MAX_BOX_BYTES = 2**20  # of a box that is read whole
@@ -64,21 +61,24 @@ def refused_edits(edits: list[TrackEdit]) -> str | None:
     return None
 
 
-def check_edits(source: FileSource, container: InputContainer, stream: Stream) -> None:
-    """MediaError if the edit list of `stream` asks for what FFmpeg does not follow."""
-    if "mp4" not in container.format.name:
-        return
-    with media_errors(source, "be read further"):
-        problem = refused_edits(edits_of(source, stream.id))
-    if problem is not None:
-        raise media_error(source, f"its edit list {problem}, which is not followed; re-encode it")
-
-
 def sample_entry(source: FileSource, track_id: int) -> Mp4Box | None:
     """The box of the format of a track, of the kind of its codec; None if it has none."""
     with file_of(source) as file:
         entries = _inside(file, _track(file, track_id), b"mdia", b"minf", b"stbl", b"stsd")
         return entries and next(_boxes(file, entries.begin + 8, entries.end), None)
+
+
+def still_properties(source: FileSource) -> set[bytes]:
+    """The kinds of the properties of the pictures in a HEIC or AVIF file."""
+    with file_of(source) as file:
+        file.seek(0, 2)
+        meta = _inside(file, Mp4Box(b"", 0, file.tell()), b"meta")
+        if meta is None:
+            return set()
+        meta = Mp4Box(meta.kind, meta.begin + 4, meta.end)  # after its version and flags
+        properties = _inside(file, meta, b"iprp", b"ipco")
+        found = _boxes(file, properties.begin, properties.end) if properties else ()
+        return {box.kind for box in found}
 
 
 def codec_box(source: FileSource, track_id: int, kind: bytes) -> bytes:

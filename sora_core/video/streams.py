@@ -7,7 +7,7 @@ from av.video.stream import VideoStream
 
 from . import decoders
 from .container import FORMAT_NAMES, FileSource, media_error
-from .mp4 import check_edits
+from .playback import check_playback
 from .protection import check_protection
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -44,7 +44,7 @@ def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
     if context.codec.name not in decoders.VIDEO:
         problem = f"its video is {context.codec.name[:20]}, which is not read"
         raise media_error(source, f"{problem}; {decoders.VIDEO_FIX}")
-    check_edits(source, container, stream)
+    check_playback(source, container, stream)
     return stream
 
 
@@ -63,5 +63,5 @@ def sound_stream(source: FileSource, container: InputContainer) -> AudioStream |
     if context.codec.name not in decoders.SOUND:
         problem = f"its sound is {context.codec.name[:20]}, which is not read"
         raise media_error(source, f"{problem}; {decoders.SOUND_FIX}")
-    check_edits(source, container, stream)
+    check_playback(source, container, stream)
     return stream

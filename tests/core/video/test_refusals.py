@@ -108,6 +108,41 @@ def test_parts_of_a_broadcast_joined_as_bytes_are_refused(tmp_path):
             duration_of(joined)
 
 
+def with_chapters(path, target, ordered):
+    """A copy of a Matroska file that was streamed, with a list of chapters before its frames."""
+    data = path.read_bytes()
+    at = data.index(b"\x1f\x43\xb6\x75")
+    edition = ebml("45b9", ebml("45dd", bytes([ordered])))
+    target.write_bytes(data[:at] + ebml("1043a770", edition) + data[at:])
+    return target
+
+
+def test_ordered_chapters_are_refused(tmp_path):
+    path = film(tmp_path / "a.mkv", options={"live": "1"})  # its segment has no size
+    assert probe(with_chapters(path, tmp_path / "b.mkv", 0)).width == 64
+    with pytest.raises(MediaError, match="its chapters are in an order of their own"):
+        probe(with_chapters(path, tmp_path / "c.mkv", 1))
+
+
+def test_a_picture_that_is_cropped_or_stretched_by_its_header_is_refused(tmp_path):
+    """The header of FFmpeg's own muxer, with properties that it does not write."""
+    path = tmp_path / "a.avif"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libsvtav1", rate=1, options={"preset": "12"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode())
+    plain = path.read_bytes()
+    assert probe(path).width == 64
+    colour = plain.index(b"colr")
+    for kind, verb in ((b"clap", "crops"), (b"pasp", "stretches")):
+        data = bytearray(plain)
+        data[colour : colour + 4] = kind
+        path.write_bytes(data)
+        with pytest.raises(MediaError, match=f"its header {verb} the picture"):
+            probe(path)
+
+
 def with_codec_box(path, target, kind, content):
     """A copy of the film with a box beside those of its codec."""
     data = bytearray(path.read_bytes())
