@@ -74,17 +74,26 @@ def check_edits(source: FileSource, container: InputContainer, stream: Stream) -
         raise media_error(source, f"its edit list {problem}, which is not followed; re-encode it")
 
 
-def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, float, float] | None:
-    """The width and height to show of each frame, and the offset of their centre, in pixels."""
+def sample_entry(source: FileSource, track_id: int) -> Mp4Box | None:
+    """The box of the format of a track, of the kind of its codec; None if it has none."""
     with file_of(source) as file:
         entries = _inside(file, _track(file, track_id), b"mdia", b"minf", b"stbl", b"stsd")
-        if entries is None:
-            return None
-        entry = next(_boxes(file, entries.begin + 8, entries.end), None)
-        if entry is None:
-            return None
+        return entries and next(_boxes(file, entries.begin + 8, entries.end), None)
+
+
+def codec_box(source: FileSource, track_id: int, kind: bytes) -> bytes:
+    """The content of the box `kind` beside the codec of a video track; empty without one."""
+    entry = sample_entry(source, track_id)
+    if entry is None:
+        return b""
+    with file_of(source) as file:
         inner = Mp4Box(entry.kind, entry.begin + FRAME_HEADER, entry.end)
-        data = _content(file, _inside(file, inner, b"clap"))
+        return _content(file, _inside(file, inner, kind))
+
+
+def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, float, float] | None:
+    """The width and height to show of each frame, and the offset of their centre, in pixels."""
+    data = codec_box(source, track_id, b"clap")
     if len(data) < 32:
         return None
     numbers = struct.unpack_from(">IIIIiIiI", data)
