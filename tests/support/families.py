@@ -155,6 +155,7 @@ FAMILIES = {
     "wan22_camera": Family("WAN22_Camera", wan(16, 20, "camera_2.2"), (16, 4, 8)),
     "wan22_s2v": Family("WAN22_S2V", wan(16, 0, "s2v", audio_inject_layers=[0]), (16, 4, 8)),
     "wan21_humo": Family("WAN21_HuMo", wan(16, 20, "humo"), (16, 4, 8)),
+    "wan21_humo_small": Family("WAN21_HuMo", wan(16, kind="humo"), (16, 4, 8)),
     "wan22_animate": Family("WAN22_Animate", wan(16, 20, "animate"), (16, 4, 8)),
     "wan_animate2": Family("WAN_Animate2", wan(16, 20, "animate2"), (16, 4, 8)),
     "wan22_wandancer": Family("WAN22_WanDancer", wan(16, 20, "wandancer"), (16, 4, 8)),
