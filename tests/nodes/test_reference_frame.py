@@ -12,6 +12,7 @@ from sora_nodes.sora_core.errors import ConfigError
 
 from tests.nodes.test_host_families import FPS, PRESENT, check, clip, family, last_level
 from tests.nodes.test_host_node_inputs import images, inputs_of
+from tests.nodes.test_patches_of_the_host import windowed
 from tests.support.families import REFERENCE_FAMILIES
 
 SIDE, LENGTH = 32, 33
@@ -25,7 +26,7 @@ def animated(name, pack, length=LENGTH, **more):
     """The model, the VAE and the conditioning of the host's node, with poses."""
     model, words, vae = family(name, pack)
     settings = CONTINUING.get(NODES[name], {}) | more
-    made = getattr(comfy_extras.nodes_wan, NODES[name]).execute(
+    encoded = getattr(comfy_extras.nodes_wan, NODES[name]).execute(
         *words,
         vae,
         SIDE,
@@ -37,7 +38,7 @@ def animated(name, pack, length=LENGTH, **more):
         pose_video=images(clip(length, SIDE, 3)),
         **settings,
     )
-    return model, vae, made.args[:2]
+    return model, vae, encoded.args[:2]
 
 
 def forward(vae, length=LENGTH):
@@ -75,9 +76,9 @@ def test_each_call_begins_with_the_reference_and_the_poses_go_with_the_frames(pa
     starts = set()
     for (x, *_), named in calls:
         torch.testing.assert_close(x[:, 16:, 0], reference.channels[:, :, 0])
-        shown = named["pose_latents"]
-        assert shown.shape[2] == x.shape[2] - 1
-        fits = [i for i in range(poses.shape[2]) if torch.equal(shown[:, :, 0], poses[:, :, i])]
+        own = named["pose_latents"]
+        assert own.shape[2] == x.shape[2] - 1
+        fits = [i for i in range(poses.shape[2]) if torch.equal(own[:, :, 0], poses[:, :, i])]
         starts.update(fits)
     assert starts > {0} if "parts" in canvas else starts
     check(result | {"last level": last_level(model, sigmas)}, latent, vae)
@@ -102,10 +103,6 @@ def test_footage_in_the_conditioning_and_on_the_canvas_is_refused(pack, name):
 
 
 def test_context_windows_are_refused(pack, name):
-    nodes = pytest.importorskip("comfy_extras.nodes_context_windows")
     model, vae, words = animated(name, pack)
-    windowed = nodes.WanContextWindowsManualNode.execute(
-        model, 17, 5, "standard_static", 1, False, "pyramid", False
-    ).args[0]
     with pytest.raises(ConfigError, match="set `window` of Sora Guider"):
-        guided(windowed, words, forward(vae))
+        guided(windowed(model), words, forward(vae))

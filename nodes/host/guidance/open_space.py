@@ -22,13 +22,13 @@ BLACK_FILLER = "WAN22_WanDancer"  # WanDancerVideo fills a video with zeros
 ZERO_FILLER = "WAN21_Camera"  # 0 in the scale of the network, where Wan has grey
 OWN_FILLER = "WAN21_HuMo"  # `extra_conds` of the class has them; no node takes footage
 
-GREY, BLACK = 0.0, -1.0
+GREY_PIXEL, BLACK_PIXEL = 0.0, -1.0
 FILLED = 3  # latent frames: the first of a video, the second, and any later one
 
 
 def open_pixel(model: BaseModel) -> float:
     """The value of an open pixel in a canvas that `model` gets as one video, in [-1, 1]."""
-    return BLACK if BLACK_FILLER in class_names(model) else GREY
+    return BLACK_PIXEL if BLACK_FILLER in class_names(model) else GREY_PIXEL
 
 
 def without_canvas_video(
@@ -80,7 +80,7 @@ def with_filler_of(model: BaseModel, latent: LatentDict) -> LatentDict:
     encoded, value = canvas_latent_of(latent), open_pixel(model)
     if encoded is None or encoded.encode is None or GREY_FILLER not in class_names(model):
         return latent
-    if encoded.filler is not None and value == GREY:
+    if encoded.filler is not None and value == GREY_PIXEL:
         return latent
     grid = Grid(FILLED, *encoded.known.shape[3:])
     pixels = torch.full((1, 3, *encoded.compression.covered(grid)), value)

@@ -23,7 +23,7 @@ CLASSES = {"WAN22_Animate": "WanAnimateToVideo", "WAN_Animate2": "WanAnimate2ToV
 """Classes of the host that begin with a reference frame, and the node that makes it."""
 
 IMAGE, MASK = "concat_latent_image", "concat_mask"
-TIME = 4  # frames of a latent frame
+ANIMATE_TIME = 4  # frames of a latent frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def reference_frame(
         )
     wanted = (samples.shape[2] + 1, *samples.shape[3:])
     if tuple(image.shape[2:]) != wanted:
-        frames = 1 + TIME * (samples.shape[2] - 1)
+        frames = 1 + ANIMATE_TIME * (samples.shape[2] - 1)
         raise ConfigError(
             f"positive: the conditioning is for {size(image.shape[2:])} latent cells, the canvas "
             f"with a reference frame has {size(wanted)}: set length {frames} in {node}, and the "

@@ -16,8 +16,8 @@ from .conditioning_support import BaseModel
 from .trained_length import class_names
 
 HUMO, DANCER = "WAN21_HuMo", "WAN22_WanDancer"
-SOUND = "audio_embed"  # of HuMo: b t s m c
-TIME = 4  # frames of a latent frame
+SOUND_KEY = "audio_embed"  # of HuMo: b t s m c
+HUMO_TIME = 4  # frames of a latent frame
 MUSIC_STEPS = 8  # of WanDancer, in each latent frame
 PATCH = 2  # latent cells in the width and height of a token
 
@@ -31,7 +31,7 @@ def with_fitting_sound(
     tokens.
     """
     names = class_names(model)
-    if DANCER in names and any(SOUND in cond for cond in conds["positive"]):
+    if DANCER in names and any(SOUND_KEY in cond for cond in conds["positive"]):
         check_tokens(samples)
     if HUMO not in names:
         return conds
@@ -54,13 +54,13 @@ def check_tokens(samples: Latent) -> None:
 
 def fitted(name: str, cond: dict[str, Any], frames: int) -> dict[str, Any]:
     """`cond` of the input `name` with sound beside `frames` latent frames, where it has sound."""
-    sound = cond.get(SOUND)
+    sound = cond.get(SOUND_KEY)
     if not isinstance(sound, Tensor) or sound.shape[1] == frames:
         return cond
     silent = sound.shape[1] > frames and not bool(sound.any())
     if not silent:
         raise ConfigError(
             f"{name}: the sound of the conditioning is for {sound.shape[1]} latent frames and the "
-            f"canvas has {frames}: set length {1 + TIME * (frames - 1)} in WanHuMoImageToVideo"
+            f"canvas has {frames}: set length {1 + HUMO_TIME * (frames - 1)} in WanHuMoImageToVideo"
         )
-    return cond | {SOUND: sound[:, :frames]}
+    return cond | {SOUND_KEY: sound[:, :frames]}
