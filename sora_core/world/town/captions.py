@@ -42,8 +42,7 @@ def describe(
 ) -> StatedCaption:
     """A caption of a clip of `seconds` (0: a still), phrased by `seed` in one of STYLES.
 
-    Every fact holds: `facts.holds_in(fact, scene, seconds)`. Raises ConfigError for an unknown
-    style or a negative length.
+    Raises ConfigError for an unknown style or a negative length.
     """
     if style is not None and style not in STYLES:
         raise ConfigError(f"style {style!r}: choose from {', '.join(STYLES)}")
