@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...errors import ConfigError
+from ...errors import check_choice, check_range
 from ...shapes import Size
 from . import (
     change,
@@ -43,8 +43,7 @@ class RulerPlan:
     frames: int = LONG_SECONDS * LONG_FPS
 
     def __post_init__(self) -> None:
-        if not 2 <= self.clips <= 1000:
-            raise ConfigError(f"{self.clips} clips: choose from 2 to 1000")
+        check_range("clips", self.clips, 2, 1000)
 
     @property
     def long(self) -> int:
@@ -100,6 +99,5 @@ def chosen_rulers(names: Sequence[str], town: bool) -> list[str]:
     """`names`, or all that the world has; `ConfigError` for one that is no ruler there."""
     known = [name for name in RULERS if town or name not in TOWN_ONLY]
     for name in names:
-        if name not in known:
-            raise ConfigError(f"ruler {name!r}: choose from {', '.join(known)}")
+        check_choice("ruler", name, known)
     return list(names or known)
