@@ -13,6 +13,7 @@ from . import (
     diversity,
     drift,
     edit,
+    formats,
     free,
     geometry,
     guidance,
@@ -20,10 +21,8 @@ from . import (
     loop,
     permanence,
     physics,
-    rate,
     shape,
     shot,
-    size,
 )
 from .clips import SIZE, Clips
 from .row import Row
@@ -77,8 +76,8 @@ RULERS: Mapping[str, Ruler] = {
         *count.rows(c, p.clips, COUNTED["several" in c.world.kinds], "clip", SIZE),
         *count.rows(c, p.long, ("bounce", "pair"), "minute", Size(64, 64, p.frames)),
     ],
-    "rate": lambda c, p: rate.rows(c, p.some(0.4, 4), p.calibration // 2),
-    "size": lambda c, p: size.rows(c, p.some(0.4, 4)),
+    "rate": lambda c, p: formats.rate_rows(c, p.some(0.4, 4), p.calibration // 2),
+    "size": lambda c, p: formats.size_rows(c, p.some(0.4, 4)),
     "loop": lambda c, p: loop.rows(c, p.some(0.5)),
     "connect": lambda c, p: connect.rows(c, p.some(0.5)),
     "guidance": lambda c, p: guidance.rows(c, p.some(0.5)),
