@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_choice
 from ..training import distributed
 from ..training.experiment import AUTOENCODER_NAME, TRANSFORMER_NAME, prepare
 from ..training.experiments import (
@@ -136,8 +136,7 @@ def run(args: Namespace) -> str | None:
 
 def run_town(args: Namespace) -> None:
     """`run` for a recipe of the toy town."""
-    if args.part not in TOWN_RUNS:
-        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(TOWN_RUNS)}")
+    check_choice(f"a part of the recipe {args.recipe}:", args.part, TOWN_RUNS)
     if not 0 < args.share <= 1:
         raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
     recipe = with_training(TOWN_RECIPES[args.recipe](), args.part, until=args.until)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import check_range
 from ..shapes import Latent
 from .samplers import Denoise, Sigma
 
@@ -101,8 +101,7 @@ def anchor(
     statistics before matching. The first `lead` latent frames do not count in them. ConfigError for
     another `strength`. Huang and Belongie 2017, equation 8 (adaptive instance normalisation).
     """
-    if not 0 <= strength <= 1:
-        raise ConfigError(f"anchor strength {strength}: choose from 0 to 1")
+    check_range("anchor strength", strength, 0, 1)
 
     def anchored(x: Latent, sigma: Sigma) -> Latent:
         clean = denoise(x, sigma)

@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
 from ...shapes import Frames
-from .clips import Clips
+from .clips import CALIBRATION_SCENE, Clips
 from .row import Row
-from .shape import CALIBRATION_SCENE
 
 Cells = Float[Tensor, "n c"]
 """The features of the cells of one clip."""

@@ -8,31 +8,28 @@ import numpy as np
 from ...canvas import edits
 from ...shapes import Frames
 from .clips import Clips, Sample, SampleSpec, exact_canvas
-from .row import Row, mean_row
+from .row import Row, mean_row_of
 from .setting import Settings, settings_of
 from .tracker import track, trackable
 
 LAYOUT_FIRMNESS = 0.35  # of the footage: a change of place needs the layout but no colours
-FOUND, NEAR_RADII = (
-    0.8,
-    1.0,
-)  # share of frames with the thing; largest distance from its path, in radii
+FOUND = 0.8  # share of frames with the thing
+NEAR_RADII = 1.0  # largest distance from its path, in radii
 
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`edit/setting`: the mean of three facts: the floor asked for, the sky, the thing's path."""
     known = settings_of(clips.world)
-    sides: tuple[list[float], list[float], list[float]] = ([], [], [])
+    found = []
     for sample in clips.samples("roll", 4 * count):
-        if len(sides[0]) == count or (other := elsewhere(clips, sample)) is None:
+        if len(found) == count or (other := elsewhere(clips, sample)) is None:
             continue
         canvas = exact_canvas(sample.shot.size, sample.shot.fps)
         canvas = edits.video_to_video(canvas, sample.clip.frames, LAYOUT_FIRMNESS)
         result = clips.generate(other.caption, canvas, sample.shot.number)
-        frames = (other.clip.frames, clips.limit(other), result)
-        for side, one in zip(sides, frames, strict=True):
-            side.append(_facts_share(clips, known, other, one))
-    return [mean_row("edit/setting", *sides)]
+        sides = (other.clip.frames, clips.limit(other), result)
+        found.append([_facts_share(clips, known, other, frames) for frames in sides])
+    return [mean_row_of("edit/setting", found)]
 
 
 def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
@@ -60,9 +57,14 @@ def sample_of(clips: Clips, sample: Sample, scene: Any, shot: SampleSpec) -> Sam
 
 
 def _facts_share(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
+    return (2 * setting_share(clips, known, sample, frames) + follows(sample, frames)) / 3
+
+
+def setting_share(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
+    """The share of right facts, of two: the floor and the sky."""
     floor, sky = known.read(frames)
     right = [floor == clips.world.floor(sample.scene), sky == clips.world.sky(sample.scene)]
-    return (sum(right) + follows(sample, frames)) / 3
+    return sum(right) / 2
 
 
 def follows(sample: Sample, frames: Frames) -> bool:

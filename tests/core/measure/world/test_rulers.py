@@ -13,12 +13,11 @@ from sora_core.measure.world.connect import _score as change_score
 from sora_core.measure.world.count import right_count
 from sora_core.measure.world.distance import compared, distance, features, paired_kernel
 from sora_core.measure.world.edit import follows
+from sora_core.measure.world.formats import relative_width, speed
 from sora_core.measure.world.geometry import carried
 from sora_core.measure.world.guidance import asked, curve
 from sora_core.measure.world.loop import step
 from sora_core.measure.world.permanence import Return, cut_overlap, returned, sameness
-from sora_core.measure.world.rate import speed
-from sora_core.measure.world.size import relative
 from sora_core.measure.world.tracker import track
 from sora_core.measure.world.worlds import first_world
 from sora_core.pipeline.generate import load
@@ -129,8 +128,8 @@ def test_the_same_frames_at_twice_the_rate_are_twice_as_fast():
 def test_a_thing_half_as_wide_is_half_as_wide():
     true = sample("still")
     small = redrawn(true.clip, lambda thing, t: stretched(thing, 0.5, 0.5))
-    assert relative(true, small) == pytest.approx(0.5, abs=0.1)
-    assert relative(true, true.clip.frames) == 1
+    assert relative_width(true, small) == pytest.approx(0.5, abs=0.1)
+    assert relative_width(true, true.clip.frames) == 1
 
 
 def test_a_loop_that_stands_still_has_no_step():
