@@ -19,6 +19,7 @@ from ..measure.captions import (
     caption_figures,
     captioned_clips,
     expanded_wishes,
+    question_rows,
     readings,
     strange_figures,
     write_certainty,
@@ -145,7 +146,7 @@ def run(args: Namespace) -> str:
             lines = measured = measure_text(args)
         case "steps":
             measured = steps.run(args, show_progress)
-            lines = [steps.table(measured)]
+            lines = [steps.steps_table(measured)]
         case "world":
             rows = world.run(args, show_progress)
             lines, measured = [world.table(rows, args)], [f for row in rows for f in row.figures]
