@@ -16,16 +16,17 @@ from ..training.experiments import (
     CLASSIFIER_FILE,
     DECODER,
     RECAPTIONING,
+    TEXT_FOLDER,
     AutoencoderRun,
     CaptionerRun,
     DecoderRun,
     ReaderRun,
     RecaptioningRun,
+    TextRun,
     TransformerRun,
 )
 from ..training.few_step_runs import FEW_STEPS, FewStepsRun, TownFewStepsRun
 from ..training.recipes import RECIPES, Recipe
-from ..training.text_run import TEXT_FOLDER, TextRun
 from ..training.town_recipes import TOWN_RECIPES, TownRecipe
 from ..training.town_runs import TownAutoencoderRun, TownTransformerRun
 from ..training.trainer import Progress, TrainingConfig

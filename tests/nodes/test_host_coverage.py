@@ -60,7 +60,7 @@ def rows_under(heading):
     return rows
 
 
-CLASSES, VIDEO_NODES = rows_under("class"), table("node")
+CLASSES, VIDEO_NODES = rows_under("class"), rows_under("node")
 HERE = [name for name in CLASSES if hasattr(comfy.supported_models, name)]
 
 

@@ -14,7 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from ...shapes import Frames
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row, share_row
 from .shape import OUTSIDE_SHARE, centre
 from .tracker import Track, hue_difference, overlap, tint_of, track
@@ -99,7 +99,7 @@ def sameness(usual: Sequence[Return]) -> Callable[[Return], bool]:
 def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
     """`permanence/NAME`: of those that come into view again, the share that is the same thing;
     `_returns`: how many come into view again."""
-    usual = calibrated(clips, kind, calibration, returned)
+    usual = calibration_readings(clips, kind, calibration, returned)
     same = sameness([r for r in usual if r is not None])
     trio = read_all(clips, clips.samples(kind, count), returned)
     sides = (trio.true, trio.limit, trio.generated)

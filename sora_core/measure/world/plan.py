@@ -10,7 +10,6 @@ from . import (
     connect,
     count,
     distance,
-    diversity,
     drift,
     edit,
     formats,
@@ -22,7 +21,6 @@ from . import (
     permanence,
     physics,
     shape,
-    shot,
 )
 from .clips import SIZE, Clips
 from .row import Row
@@ -81,10 +79,10 @@ RULERS: Mapping[str, Ruler] = {
     "loop": lambda c, p: loop.rows(c, p.some(0.5)),
     "connect": lambda c, p: connect.rows(c, p.some(0.5)),
     "guidance": lambda c, p: guidance.rows(c, p.some(0.5)),
-    "edit": lambda c, p: edit.rows(c, p.some(0.5)),
-    "shot": lambda c, p: shot.rows(c, p.some(0.3)),
-    "distance": lambda c, p: distance.rows(c, p.clips),
-    "diversity": lambda c, p: diversity.rows(c, p.clips),
+    "edit": lambda c, p: edit.edit_rows(c, p.some(0.5)),
+    "shot": lambda c, p: edit.shot_rows(c, p.some(0.3)),
+    "distance": lambda c, p: distance.distance_rows(c, p.clips),
+    "diversity": lambda c, p: distance.diversity_rows(c, p.clips),
     "free": lambda c, p: free.rows(c, p.prompts, 4 * p.clips),
     "drift": lambda c, p: drift.rows(c, p.long, Size(64, 64, p.frames)),
 }

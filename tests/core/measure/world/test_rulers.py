@@ -6,12 +6,12 @@ from itertools import permutations
 import pytest
 import torch
 
-from sora_core.measure.world import diversity, drift, setting
+from sora_core.measure.world import drift, setting
 from sora_core.measure.world.clips import Clips
 from sora_core.measure.world.connect import JOIN_FRAMES, changes, score
 from sora_core.measure.world.connect import _score as change_score
 from sora_core.measure.world.count import right_count
-from sora_core.measure.world.distance import compared, distance, features, paired_kernel
+from sora_core.measure.world.distance import compared, distance, features, paired_kernel, spread
 from sora_core.measure.world.edit import follows
 from sora_core.measure.world.formats import relative_width, speed
 from sora_core.measure.world.geometry import carried
@@ -250,7 +250,7 @@ def test_two_steps_are_farther_than_twenty():
 
 def test_clips_that_are_all_alike_have_no_spread():
     frames = sample("same").clip.frames
-    assert max(diversity.spread([frames] * 3)) == 0
+    assert max(spread([frames] * 3)) == 0
 
 
 def test_a_video_that_reddens_or_sharpens_drifts():
