@@ -53,7 +53,7 @@ def read_still(path: Path) -> Frames:
         # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
         with Image.open(BytesIO(path.read_bytes()), formats=STILL_FORMATS) as image:
             check_size(path, *image.size)
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
+            upright = ImageOps.exif_transpose(_eight_bits(image)).convert("RGBA")
     except UnidentifiedImageError as error:
         raise media_error(path, f"no picture; {', '.join(STILL_FORMATS)} are read") from error
     except Image.DecompressionBombError as error:
@@ -63,3 +63,11 @@ def read_still(path: Path) -> Frames:
         raise media_error(path, f"cannot be read: {reason}") from error
     composited = Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright)
     return torch.from_numpy(np.array(composited.convert("RGB")))[None]
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """`image` with 8 bits of grey where it has 16, whose upper half Pillow would make white."""
+    if not image.mode.startswith("I"):
+        return image
+    grey = np.asarray(image, dtype=np.float32) / 257
+    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
