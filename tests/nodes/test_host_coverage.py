@@ -48,7 +48,7 @@ COMPARED_ELSEWHERE = {  # than in test_host_node_inputs
 }
 
 
-def table(heading):
+def rows_under(heading):
     """The outcome of each row of the table under `| heading | outcome |`."""
     start = LINES.index(f"| {heading} | outcome |") + 2
     rows = {}
@@ -60,7 +60,7 @@ def table(heading):
     return rows
 
 
-CLASSES, VIDEO_NODES = table("class"), table("node")
+CLASSES, VIDEO_NODES = rows_under("class"), rows_under("node")
 HERE = [name for name in CLASSES if hasattr(comfy.supported_models, name)]
 
 

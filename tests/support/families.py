@@ -14,8 +14,8 @@ import comfy.ops
 import comfy.supported_models
 import torch
 
-from tools.golden import load_file
 from tools.host import ROOT
+from tools.pack import load_file
 
 
 def tiny_networks() -> ModuleType:
