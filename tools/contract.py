@@ -7,6 +7,7 @@ nodes/node_replacements.py names its replacement.
 
 import argparse
 import asyncio
+import importlib
 import json
 import re
 import sys

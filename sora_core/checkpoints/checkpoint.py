@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ConfigError, WeightsError
 from ..models.autoencoder import Autoencoder, AutoencoderConfig

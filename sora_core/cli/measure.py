@@ -19,6 +19,7 @@ from ..measure.captions import (
     caption_figures,
     captioned_clips,
     expanded_wishes,
+    question_rows,
     readings,
     strange_figures,
     write_certainty,

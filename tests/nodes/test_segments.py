@@ -135,7 +135,7 @@ def test_no_part_is_kept_where_that_is_not_wanted(model, output):
     assert not (output / JOBS_FOLDER).exists()
 
 
-def test_a_model_that_drifts_is_told_of_though_it_is_held_back(model):
+def test_drift_is_reported_although_it_is_anchored(model):
     patcher, clip, vae = model
     steady = generated(model, shots="a red ball", resume=False)[1]
     drifting = patcher.clone()

@@ -186,7 +186,7 @@ def read_all(
     )
 
 
-def calibrated(
+def calibration_readings(
     clips: Clips,
     kind: str,
     count: int,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...shapes import Frames, Size
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .physics import fit_roll
 from .row import Row
 from .tracker import track
@@ -28,12 +28,12 @@ def rate_rows(
     clips: Clips, count: int, calibration: int, rates: Sequence[int] = TESTED_RATES
 ) -> list[Row]:
     """`rate/FPS`: the share with a speed of the limit's range; `_pace`: speed as a share of it."""
-    return [row for fps in rates for row in _at_rate(clips, count, calibration, fps)]
+    return [row for fps in rates for row in _of_rate(clips, count, calibration, fps)]
 
 
-def _at_rate(clips: Clips, count: int, calibration: int, fps: int) -> list[Row]:
+def _of_rate(clips: Clips, count: int, calibration: int, fps: int) -> list[Row]:
     size = Size(64, 64, 17 if fps == 8 else round(RATE_SECONDS * fps) // 4 * 4 + 1)
-    usual = calibrated(clips, "roll", calibration, speed, size, fps)
+    usual = calibration_readings(clips, "roll", calibration, speed, size, fps)
     low, high = min(usual) * (1 - SPEED_TOLERANCE), max(usual) * (1 + SPEED_TOLERANCE)
     middle = float(np.median(usual))
     trio = read_all(clips, clips.samples("roll", count, size=size, fps=fps), speed)

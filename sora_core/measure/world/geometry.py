@@ -18,7 +18,7 @@ from torch.nn.functional import grid_sample, max_pool2d
 
 from ...shapes import Frames
 from ...video.flow import GREY
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row
 from .shape import PASSING
 from .tracker import matte_of
@@ -109,7 +109,7 @@ def rows(
 
 def _of_camera(clips: Clips, count: int, calibration: int, kind: str) -> list[Row]:
     read, name = partial(carried, clips), f"geometry/{kind}"
-    bars = [found.correlation for found in calibrated(clips, kind, calibration, read)]
+    bars = [found.correlation for found in calibration_readings(clips, kind, calibration, read)]
     bar = float(np.quantile(bars, PASSING))
     trio = read_all(clips, clips.samples(kind, count), read)
     return [

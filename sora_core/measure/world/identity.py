@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ...shapes import Frames
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row
 from .shape import OUTSIDE_SHARE
 from .tracker import Track, hue_difference, overlap, tint_of, track
@@ -57,7 +57,7 @@ def cut_of(sample: Sample) -> int | None:
 
 def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
     """`identity/cut`: the share with a cut at its place and the same thing on both sides."""
-    usual = calibrated(clips, "cut", calibration, likeness)
+    usual = calibration_readings(clips, "cut", calibration, likeness)
     scored = [value for value in usual if value is not None]
     outline = float(np.quantile([value.outline for value in scored], OUTSIDE_SHARE / 2))
     hue = float(np.quantile([value.hue for value in scored], 1 - OUTSIDE_SHARE / 2))

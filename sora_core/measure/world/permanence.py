@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from ...shapes import Frames
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row, share_row
 from .shape import OUTSIDE_SHARE, centre
 from .tracker import Track, hue_difference, overlap, tint_of, track
@@ -80,7 +80,7 @@ def absence(found: Track) -> tuple[int, int] | None:
 def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
     """`permanence/NAME`: of those that come into view again, the share that is the same thing;
     `_returns`: how many come into view again."""
-    usual = [r for r in calibrated(clips, kind, calibration, returned) if r is not None]
+    usual = [r for r in calibration_readings(clips, kind, calibration, returned) if r is not None]
     share = OUTSIDE_SHARE / 5
     low, high = np.quantile([r.area for r in usual], [share / 2, 1 - share / 2])
     outline, cut = (np.quantile([getattr(r, f) for r in usual], share) for f in ("outline", "cut"))

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...shapes import Frames
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row
 from .shape import OUTSIDE_SHARE
 from .tracker import Track, track
@@ -168,7 +168,7 @@ def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str]) -> li
 
 
 def _lawful_share(clips: Clips, count: int, calibration: int, kind: str) -> Row:
-    allowed = ranges(calibrated(clips, kind, calibration, LAWS[kind]))
+    allowed = ranges(calibration_readings(clips, kind, calibration, LAWS[kind]))
     trio = read_all(clips, clips.samples(kind, count), LAWS[kind])
     return trio.shares(f"physics/{kind}", lambda fit: lawful(fit, allowed))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ...shapes import Frames
-from .clips import Clips, Sample, calibrated, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row
 from .tracker import Track, overlap, track
 
@@ -59,6 +59,6 @@ def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
 
 
 def _passing(clips: Clips, kind: str, count: int, calibration: int) -> Row:
-    bar = float(np.quantile(calibrated(clips, kind, calibration, constancy), PASSING))
+    bar = float(np.quantile(calibration_readings(clips, kind, calibration, constancy), PASSING))
     trio = read_all(clips, clips.samples(kind, count), constancy)
     return trio.shares(f"shape/{kind}", lambda value: value >= bar)
