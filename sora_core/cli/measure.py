@@ -11,7 +11,7 @@ from ..checkpoints.checkpoint import load_autoencoder, read_config
 from ..checkpoints.text_file import SHIPPED_TEXT_ENCODER as TEXT_ENCODER
 from ..checkpoints.text_file import load_text
 from ..errors import SizeError, check_range
-from ..measure import expansion
+from ..measure import expansion, steps
 from ..measure.captions import (
     QuestionRow,
     calibrated,
@@ -115,11 +115,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     rulers = what.add_parser("world", help="measurements with ground truth: shape, physics, ...")
     world.add_arguments(rulers)
+    few = what.add_parser("steps", help="few steps of a LoRA beside all steps of the model")
+    steps.add_arguments(few)
     for measured in (fidelity, edits):
         measured.add_argument("--lora", type=Path, metavar="FILE", help="LoRA of the model")
     for measured in (autoencoder, fidelity, edits, captions, expansion):
         measured.add_argument("--model", type=Path, default=MODELS / SHIPPED)
-    whole = (autoencoder, fidelity, edits, captions, recaptioning, expansion, text, rulers)
+    whole = (autoencoder, fidelity, edits, captions, recaptioning, expansion, text, rulers, few)
     for measured in whole:
         measured.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     for measured in (autoencoder, fidelity):
@@ -142,6 +144,9 @@ def run(args: Namespace) -> str:
             lines = measured = measure_prompts(args)
         case "text":
             lines = measured = measure_text(args)
+        case "steps":
+            measured = steps.run(args, show_progress)
+            lines = [steps.steps_table(measured)]
         case "world":
             rows = world.run(args, show_progress)
             lines, measured = [world.table(rows, args)], [f for row in rows for f in row.figures]

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool3d
 
 from ...shapes import Frames
-from .clips import Clips, exact_canvas
+from .clips import CALIBRATION_SCENE, Clips, exact_canvas
 from .row import Row, bootstrap
 
 Cells = Float[Tensor, "n c"]
@@ -100,15 +100,21 @@ def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
 
 
 def distance_rows(clips: Clips, count: int) -> list[Row]:
-    """`distance`: to the true clips of the same captions, so that both sets have the same scenes.
+    """`distance`: to true clips of the same captions through the autoencoder, so that both sets
+    have the same scenes and the same decoder.
 
-    That of the true clips is 0 by definition. The interval is two standard errors."""
-    samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
-    known = [features(s.clip.frames) for s in samples]
-    limit = compared([features(clips.limit(s)) for s in samples], known).mmd()
+    `limit` is the distance of other scenes of the same kinds, `true` that of clips as rendered:
+    what the autoencoder loses. The interval is two standard errors."""
+    samples, others = (
+        [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count, first)]
+        for first in (0, CALIBRATION_SCENE)
+    )
+    known = [features(clips.limit(s)) for s in samples]
+    true = compared([features(s.clip.frames) for s in samples], known).mmd()
+    limit = compared([features(clips.limit(s)) for s in others], known).mmd()
     result = compared([features(clips.generated(s)) for s in samples], known)
     value, half = result.mmd(), 2 * result.error
-    return [Row("distance", 0.0, limit, value, len(samples), value - half, value + half)]
+    return [Row("distance", true, limit, value, len(samples), value - half, value + half)]
 
 
 def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y x"]:

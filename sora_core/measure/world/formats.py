@@ -28,10 +28,10 @@ def rate_rows(
     clips: Clips, count: int, calibration: int, rates: Sequence[int] = TESTED_RATES
 ) -> list[Row]:
     """`rate/FPS`: the share with a speed of the limit's range; `_pace`: speed as a share of it."""
-    return [row for fps in rates for row in _of_rate(clips, count, calibration, fps)]
+    return [row for fps in rates for row in _rows_at_rate(clips, count, calibration, fps)]
 
 
-def _of_rate(clips: Clips, count: int, calibration: int, fps: int) -> list[Row]:
+def _rows_at_rate(clips: Clips, count: int, calibration: int, fps: int) -> list[Row]:
     size = Size(64, 64, 17 if fps == 8 else round(RATE_SECONDS * fps) // 4 * 4 + 1)
     usual = calibration_readings(clips, "roll", calibration, speed, size, fps)
     low, high = min(usual) * (1 - SPEED_TOLERANCE), max(usual) * (1 + SPEED_TOLERANCE)

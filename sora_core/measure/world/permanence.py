@@ -5,6 +5,7 @@ After StEvo-Bench (arXiv 2603.13215) a clip has one of several outcomes, and as 
 a row of its own.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,19 +78,29 @@ def absence(found: Track) -> tuple[int, int] | None:
     return (int(missing[0]), int(again[0])) if len(again) else None
 
 
-def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
-    """`permanence/NAME`: of those that come into view again, the share that is the same thing;
-    `_returns`: how many come into view again."""
-    usual = [r for r in calibration_readings(clips, kind, calibration, returned) if r is not None]
+def sameness(usual: Sequence[Return]) -> Callable[[Return], bool]:
+    """Whether a return lies within the ranges of `usual` ones, those with a single thing.
+
+    A clip in which the tracker finds two things has no outline, and would widen every range.
+    """
+    single = [r for r in usual if not r.doubled]
     share = OUTSIDE_SHARE / 5
-    low, high = np.quantile([r.area for r in usual], [share / 2, 1 - share / 2])
-    outline, cut = (np.quantile([getattr(r, f) for r in usual], share) for f in ("outline", "cut"))
-    hue, place = (np.quantile([getattr(r, f) for r in usual], 1 - share) for f in ("hue", "place"))
+    low, high = np.quantile([r.area for r in single], [share / 2, 1 - share / 2])
+    outline, cut = (np.quantile([getattr(r, f) for r in single], share) for f in ("outline", "cut"))
+    hue, place = (np.quantile([getattr(r, f) for r in single], 1 - share) for f in ("hue", "place"))
 
     def same(r: Return) -> bool:
         fits = low <= r.area <= high and r.outline >= outline and r.cut >= cut
         return bool(fits and r.hue <= hue and r.place <= place and not r.doubled)
 
+    return same
+
+
+def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
+    """`permanence/NAME`: of those that come into view again, the share that is the same thing;
+    `_returns`: how many come into view again."""
+    usual = calibration_readings(clips, kind, calibration, returned)
+    same = sameness([r for r in usual if r is not None])
     trio = read_all(clips, clips.samples(kind, count), returned)
     sides = (trio.true, trio.limit, trio.generated)
     scored = ([same(r) for r in side if r is not None] for side in sides)

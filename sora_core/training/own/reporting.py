@@ -1,7 +1,7 @@
 """The report of a run in progress: history, page, warnings, remaining time, best step."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..distributed import Ranks
@@ -16,12 +16,14 @@ PAGE, HISTORY = "report.html", "history.jsonl"
 PAGE_SECONDS = 30.0  # minimum interval of page writes between validations
 LATEST_SHEETS = 3
 HELD_OUT_MEAN = "held_out/mean"
+VALIDATED = ("held_out/", "generated/")
+"""How the names of a validation's values begin."""
 
 
 class RunReport:
     """Collects the reports of a run; the first process writes them to the folder of the run.
 
-    `references` are the rulers of the true clips.
+    `references` are the rulers of the true clips, `notes` sentences on the clips of this run.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class RunReport:
         self.folder, self.settings, self.plan, self.ranks = folder, settings, plan, ranks
         self.on_progress = on_progress
         self.references: Mapping[str, float] = {}
+        self.notes: Sequence[str] = ()
         self.history = History(folder / HISTORY)
         self.seconds_left, self.written = 0.0, 0.0
         self.best = float("inf")
@@ -51,6 +54,15 @@ class RunReport:
             self.history = History.read(self.folder / HISTORY, step)
         self.best = min((loss for _, loss in self.history.curve(HELD_OUT_MEAN)), default=self.best)
 
+    def validated(self, step: int) -> bool:
+        """Whether the history has a validation at `step`."""
+        return any(
+            at == step
+            for name, curve in self.history.curves.items()
+            if name.startswith(VALIDATED)
+            for at, _ in curve[-1:]
+        )
+
     def is_best(self, step: int, values: Mapping[str, float]) -> bool:
         """Whether this validation has the lowest held-out loss so far."""
         loss = values.get(HELD_OUT_MEAN, float("inf"))
@@ -66,14 +78,14 @@ class RunReport:
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """Adds `values` to the history; after a validation, writes the page at once."""
         self.history.add(step, values)
-        validated = any(name.startswith(("held_out/", "generated/")) for name in values)
+        validated = any(name.startswith(VALIDATED) for name in values)
         if validated or time.monotonic() - self.written > PAGE_SECONDS:
             self.write()
 
     @property
     def warnings(self) -> list[str]:
         """Warnings about the run for the user, in sentences."""
-        found = list(self.plan.warnings)
+        found = [*self.plan.warnings, *self.notes]
         if not self.plan.of_split(HELD_OUT):
             found.append(
                 "No clip is held out, so nothing here tells whether the model memorizes the clips: "

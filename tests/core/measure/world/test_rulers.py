@@ -1,5 +1,6 @@
 """Each ruler against a clip that is broken on purpose."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -16,7 +17,7 @@ from sora_core.measure.world.formats import relative_width, speed
 from sora_core.measure.world.geometry import carried
 from sora_core.measure.world.guidance import asked, curve
 from sora_core.measure.world.loop import step
-from sora_core.measure.world.permanence import cut_overlap, returned
+from sora_core.measure.world.permanence import Return, cut_overlap, returned, sameness
 from sora_core.measure.world.tracker import track
 from sora_core.measure.world.worlds import first_world
 from sora_core.pipeline.generate import load
@@ -88,6 +89,15 @@ def test_a_thing_cut_by_an_upright_edge_overlaps_with_its_outline_and_one_cut_ac
     assert cut_overlap(disc * (x < 35), disc) == 1
     assert cut_overlap(disc * (x > 29), disc) == 1
     assert cut_overlap(disc * (y > 35), disc) < 0.6
+
+
+def test_a_clip_with_two_things_widens_no_range_of_what_is_the_same():
+    usual = [Return(1 + i / 200, 0.9, 1.0, 0.2, 0.8 - i / 500, False) for i in range(20)]
+    torn = Return(1.0, 0.2, 1.0, 0.2, 0.03, True)
+    same = sameness([*usual, torn])
+    assert same(usual[10])
+    for other in ({"cut": 0.4}, {"outline": 0.5}, {"area": 1.4}, {"hue": 9.0}, {"place": 2.0}):
+        assert not same(replace(usual[10], **other)), other
 
 
 def test_what_never_comes_back_is_not_scored():
