@@ -40,7 +40,8 @@ class Size:
 
     def __post_init__(self) -> None:
         for name, side in (("width", self.width), ("height", self.height)):
-            check_range(f"{name} in pixels", side, MIN_SIDE, MAX_SIDE, SizeError)
+            if not MIN_SIDE <= side <= MAX_SIDE:
+                raise SizeError(f"{name} {side} px: choose from {MIN_SIDE} to {MAX_SIDE} px")
         check_range("frames", self.frames, 1, MAX_FRAMES, SizeError)
 
     @classmethod

@@ -29,18 +29,6 @@ def is_still(path: Path) -> bool:
     return any(re.match(signature, begin, re.DOTALL) for signature in SIGNATURES)
 
 
-def is_animated(path: Path) -> bool:
-    """Whether the file at `path` is a PNG or WebP with several frames; False if it is damaged.
-
-    JPEG has none: phones store a second picture there, such as a depth map.
-    """
-    try:
-        with Image.open(BytesIO(path.read_bytes()), formats=("PNG", "WEBP")) as image:
-            return getattr(image, "is_animated", False)
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
-        return False
-
-
 def read_still(path: Path) -> Frames:
     """The picture at `path` as one frame, upright; MediaError if it cannot be decoded.
 

@@ -268,12 +268,12 @@ def printable(text: str) -> str:
 
 def table_lines(plan: Plan) -> Iterator[str]:
     """The plan as lines of text: a table of clips, the omitted files, warnings and totals."""
-    yield f"{'file':32} {'size':>9} {'frames':>6} {'fps':>6} {'tokens':>6} {'KB':>6}  split"
-    for clip in plan.clips:
+    yield f"{'':>4} {'file':32} {'size':>9} {'frames':>6} {'fps':>6} {'tokens':>6} {'KB':>6}  split"
+    for number, clip in enumerate(plan.clips, 1):
         name = printable(clip.source) + (f" @{clip.start:.2f}s" if clip.start else "")
         size, kilobytes = f"{clip.width}x{clip.height}", clip.cache_bytes / 1000
         yield (
-            f"{name[-32:]:32} {size:>9} {clip.frames:6} {clip.fps:6.4g} {clip.tokens:6} "
+            f"{number:4} {name[-32:]:32} {size:>9} {clip.frames:6} {clip.fps:6.4g} {clip.tokens:6} "
             f"{kilobytes:6.1f}  {clip.split}" + (f"  ({'; '.join(clip.notes)})" * bool(clip.notes))
         )
     for one in plan.dropped:
