@@ -272,7 +272,7 @@ def test_a_node_has_a_picture_of_its_canvas_that_the_page_does_not_show_again(te
 CANVAS = Canvas(width=32, height=32, seconds=1.0)
 IMAGES = torch.zeros(8, 32, 32, 3)
 MISTAKES = {
-    "too small": (SoraExtendVideo, {"video": torch.zeros(8, 8, 8, 3)}, "width in pixels 8"),
+    "too small": (SoraExtendVideo, {"video": torch.zeros(8, 8, 8, 3)}, "width 8 px"),
     "too long": (SoraExtendVideo, {"video": IMAGES, "seconds": 3000.0}, "frames"),
     "an unknown direction": (SoraExtendVideo, {"video": IMAGES, "direction": "up"}, "direction"),
     "an unknown fit": (SoraExtendVideo, {"video": IMAGES, "fit": "tile"}, "fit"),

@@ -100,6 +100,7 @@ def test_a_later_shot_changed_redoes_only_what_it_touches(model):
     assert "2 parts and 0" in message  # the third touches the second shot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"seed": 4}, {"scale": 3.0}, {"sampler": "heun"}])
 def test_what_counts_everywhere_redoes_everything(model, change):
     generated(model)
@@ -109,6 +110,7 @@ def test_what_counts_everywhere_redoes_everything(model, change):
     assert "already" not in message
 
 
+@pytest.mark.slow
 def test_other_weights_are_another_model(model):
     patcher, clip, vae = model
     generated(model)
