@@ -122,7 +122,7 @@ class OwnJob:
 
     def train(self, ranks: Ranks, device: torch.device) -> None:
         """Trains, and prints progress and result in the first process; Ctrl-C saves and ends it."""
-        with interruptible() as stopped:
+        with stop_requested() as stopped:
 
             def on_clip(done: int, total: int) -> None:
                 print_encoded(done, total)
@@ -176,14 +176,14 @@ def run(args: Namespace) -> None:
                 f"--processes {args.processes} on {device.type}: start it by torchrun "
                 f"--nproc-per-node {args.processes} -m sora_core train own, or add --device cpu"
             )
-        with interruptible():  # the processes get the signal too, save, and end
+        with stop_requested():  # the processes get the signal too, save, and end
             distributed.run(job, args.processes)
     else:
         job.train(Ranks(), device)
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def stop_requested() -> Iterator[Callable[[], bool]]:
     """Whether the block should end: after Ctrl-C or SIGTERM. A second one ends it at once."""
     received: list[int] = []
 

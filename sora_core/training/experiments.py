@@ -18,11 +18,11 @@ from ..checkpoints.checkpoint import (
     write_checkpoint,
 )
 from ..checkpoints.safetensors_io import write_tensors
-from ..checkpoints.text_file import load_text
+from ..checkpoints.text_file import load_text, write_text
 from ..errors import TrainingError
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
-from ..models.text_encoder import encode
+from ..models.text_encoder import TextEncoder, encode
 from ..models.vocabulary import Vocabulary
 from ..video.frames import video_from_frames
 from .autoencoder import AutoencoderTask, normalise
@@ -44,6 +44,9 @@ from .distributed import Ranks
 from .experiment import AUTOENCODER_NAME, TRANSFORMER_NAME, OnShard, Run
 from .latent_alignment import align
 from .latent_dataset import LatentShard, encode_shards, read_latents
+from .minilm import load_teacher
+from .sentences import gather
+from .text import train_text
 from .trainer import TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
@@ -304,3 +307,35 @@ class CaptionerRun(Run):
         )
         if ranks.first:
             save_captioner(captioner, folder / "captioner.safetensors")
+
+
+TEXT_FOLDER = "text"
+
+
+class TextRun(Run):
+    """Trains the text encoder, a low-rank student of MiniLM; needs no clips."""
+
+    @property
+    def needed(self) -> tuple[Shelf, ...]:
+        return ()
+
+    @property
+    def rendered(self) -> tuple[Shelf, ...]:
+        return ()
+
+    def __call__(self, ranks: Ranks) -> None:
+        recipe, folder = self.recipe.text, self.folder(TEXT_FOLDER)
+        teacher, tokenizer = load_teacher()
+        student: TextEncoder = train_text(
+            teacher,
+            tokenizer,
+            recipe,
+            *gather(recipe.amounts),
+            self.recipe.text_training,
+            folder,
+            ranks,
+            resume=self.resume,
+            on_progress=self.on_progress,
+        )
+        if ranks.first:
+            write_text(folder / "text-encoder.safetensors", student, tokenizer)

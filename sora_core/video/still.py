@@ -15,6 +15,7 @@ from .probe import check_size
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
 SIGNATURES = (rb"\x89PNG\r\n", rb"\xff\xd8\xff", rb"RIFF.{4}WEBP")  # how their files begin
+ANIMATED = ("PNG", "WEBP")  # a JPEG of a phone has a preview beside its picture
 MAX_STILL_BYTES = 256_000_000  # of a file: MAX_PIXELS take 133 MB when nothing is packed
 
 
@@ -26,18 +27,6 @@ def is_still(path: Path) -> bool:
     except OSError:
         return False
     return any(re.match(signature, begin, re.DOTALL) for signature in SIGNATURES)
-
-
-def is_animated(path: Path) -> bool:
-    """Whether the file at `path` is a PNG or WebP with several frames; False if it is damaged.
-
-    JPEG has none: phones store a second picture there, such as a depth map.
-    """
-    try:
-        with Image.open(BytesIO(path.read_bytes()), formats=("PNG", "WEBP")) as image:
-            return getattr(image, "is_animated", False)
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
-        return False
 
 
 def read_still(path: Path) -> Frames:
@@ -53,7 +42,9 @@ def read_still(path: Path) -> Frames:
         # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
         with Image.open(BytesIO(path.read_bytes()), formats=STILL_FORMATS) as image:
             check_size(path, *image.size)
-            upright = ImageOps.exif_transpose(_eight_bits(image)).convert("RGBA")
+            if image.format in ANIMATED and getattr(image, "is_animated", False):
+                raise media_error(path, "an animation; save its picture as PNG, or all as MP4")
+            upright = _eight_bits(ImageOps.exif_transpose(image)).convert("RGBA")
     except UnidentifiedImageError as error:
         raise media_error(path, f"no picture; {', '.join(STILL_FORMATS)} are read") from error
     except Image.DecompressionBombError as error:
@@ -66,8 +57,7 @@ def read_still(path: Path) -> Frames:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """`image` with 8 bits of grey where it has 16, whose upper half Pillow would make white."""
+    """`image`, grey of 16 bits in 8: Pillow takes all above 255 for white."""
     if not image.mode.startswith("I"):
         return image
-    grey = np.asarray(image, dtype=np.float32) / 257
-    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+    return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from sora_core.pipeline.generate import SHIPPED
-from tools.golden import load_pack
+from tools.golden import load_nodes
 
 from .network import import_host, read_wan, text_conditioning
 
@@ -55,7 +55,7 @@ class HostWanBench:
         log: Callable[[str], None],
     ) -> None:
         import_host("comfy.sd")
-        self.node = load_pack()
+        self.node = load_nodes()
         self.model = import_host("comfy.sd").load_diffusion_model(str(path))
         _, facts = read_wan(path)
         _, _, self.vae = self.node("SoraLoadModel").execute(SHIPPED).args

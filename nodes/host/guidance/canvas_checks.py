@@ -13,6 +13,7 @@ from ..latents import LatentDict, is_loop
 from .conditioning_support import BaseModel, ConditioningSupport, conditioning_support
 from .guide_frames import GuideFrames
 from .low_noise_expert import LowNoiseExpert
+from .reference_frame import ReferenceFrame
 from .trained_length import class_names
 from .vace_context import check_user_context
 
@@ -133,9 +134,18 @@ def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -
             )
 
 
-def check_windows(patcher: ModelPatcher, guides: GuideFrames | None) -> None:
-    """ConfigError where context windows of the host would lose the single frames of a canvas."""
-    if guides is not None and patcher.model_options.get("context_handler") is not None:
+def check_windows(
+    patcher: ModelPatcher, guides: GuideFrames | None, reference: ReferenceFrame | None
+) -> None:
+    """ConfigError where context windows of the host would lose frames beside those of a canvas."""
+    if patcher.model_options.get("context_handler") is None:
+        return
+    if reference is not None:
+        raise ConfigError(
+            "context windows and a reference frame, which they do not pass on: remove the node of "
+            "context windows and set `window` of Sora Guider"
+        )
+    if guides is not None:
         raise ConfigError(
             "context windows and single frames on the canvas: this model takes such a frame beside "
             "its latent, which context windows do not pass on; remove the node of context windows "

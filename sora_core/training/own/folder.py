@@ -14,7 +14,7 @@ from ...models.tokenizer import Tokenizer
 from ...shapes import COMPRESSION
 from ...video.container import MAX_FPS
 from ...video.probe import duration_of, probe
-from ...video.still import is_animated, read_still
+from ...video.still import read_still
 from .captions import METADATA_FILES, Description, Descriptions, unread_tables
 from .fitting import SHORTEST, clip_spans, fitted_sides, size_note
 from .plan import HELD_OUT, SIDE_STEP, Dropped, Plan, PlannedClip, PlanSettings
@@ -159,8 +159,7 @@ def inspect_media(path: Path) -> MediaFile:
         raise MediaError("the file is empty")
     if suffix in IMAGE_SUFFIXES:
         height, width = read_still(path).shape[1:3]
-        moving = ("animated: its first frame alone is used; convert it to GIF or MP4",)
-        return MediaFile(width, height, STILL_FPS, 0.0, moving if is_animated(path) else ())
+        return MediaFile(width, height, STILL_FPS, 0.0)
     if suffix not in VIDEO_SUFFIXES:
         known = " ".join(sorted(part[1:] for part in VIDEO_SUFFIXES | IMAGE_SUFFIXES))
         raise MediaError(f"not a type that is read; these are: {known}")

@@ -227,9 +227,9 @@ class Runner:
         return self.run(task, averages, self.report())
 
     def report(self) -> RunReport:
-        made = RunReport(self.folder, self.settings, self.plan, self.ranks, self.on_progress)
-        made.notes = self.notes
-        return made
+        report = RunReport(self.folder, self.settings, self.plan, self.ranks, self.on_progress)
+        report.notes = self.notes
+        return report
 
     def run(
         self,

@@ -86,8 +86,10 @@ def test_a_failure_in_several_processes_is_one_sentence(folder, tmp_path, capfd)
 def test_an_interrupted_run_is_saved_and_continues(folder, tmp_path, capsys, monkeypatch):
     """The signal arrives while the first of four steps is reported."""
     steps = ("--device", "cpu", "--out", str(tmp_path / "run"), "--steps", "4")
-    first = lambda progress: progress.step == 1 and signal.raise_signal(signal.SIGTERM)  # noqa: E731
-    monkeypatch.setattr(train_own, "print_step", first)
+    signals = iter([signal.SIGTERM])
+    monkeypatch.setattr(
+        train_own, "print_step", lambda progress: [signal.raise_signal(one) for one in signals]
+    )
     assert train(folder, *steps) == 0
     output = capsys.readouterr()
     assert "paused at step 2" in output.out and "saving after this step" in output.err

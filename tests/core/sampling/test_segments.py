@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from sora_core.errors import ConfigError
-from sora_core.sampling.drift import SegmentAnchor, Statistics, anchor, closest_segment
+from sora_core.sampling.drift import SegmentAnchor, Statistics, closest_segment
 from sora_core.sampling.inpaint import hold_known
 from sora_core.sampling.samplers import euler
 from sora_core.sampling.schedules import linear_sigmas
 from sora_core.sampling.segments import SegmentSettings, generate_segments, segment_starts
+from sora_core.seams.anchoring import anchor
 
 quick = settings(deadline=None, max_examples=30)
 

@@ -195,13 +195,12 @@ def test_pipes_and_links_are_left_out_with_the_reason(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
-def test_an_animated_picture_is_a_still_with_a_note(tmp_path, suffix):
+def test_an_animated_picture_is_left_out_with_the_reason(tmp_path, suffix):
+    captioned_clip(tmp_path, "whole.mp4")
     first, *others = (Image.new("RGB", (32, 32), (40 * i, 0, 0)) for i in range(1, 5))
     first.save(tmp_path / f"a{suffix}", save_all=True, append_images=others)
     (tmp_path / "a.txt").write_text("it grows red")
-    assert planned(tmp_path).clips[0].notes == (
-        "animated: its first frame alone is used; convert it to GIF or MP4",
-    )
+    assert "an animation; save its picture as PNG" in reasons(planned(tmp_path))[f"a{suffix}"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
