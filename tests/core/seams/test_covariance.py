@@ -5,10 +5,11 @@ import torch
 
 from sora_core.errors import ConfigError
 from sora_core.pipeline.segment_runner import SegmentRunner, VideoTask
-from sora_core.sampling.covariance import LARGEST_GAIN, anchor_covariance, covariance_map
-from sora_core.sampling.drift import Statistics, anchor
+from sora_core.sampling.drift import Statistics
 from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.segments import SegmentSettings
+from sora_core.seams.anchoring import anchor
+from sora_core.seams.covariance import LARGEST_GAIN, anchor_covariance, covariance_map
 
 CHANNELS, FRAMES, SIDE = 4, 6, 8
 ALL = torch.ones(FRAMES, dtype=torch.bool)

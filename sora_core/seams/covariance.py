@@ -4,7 +4,7 @@ Axes: b batch, c channels, t latent frames, y rows, x columns.
 
 A model that cannot continue a video well predicts its average: directions of small variance in the
 space of channels, which hold fine texture, shrink first. The standard deviation of each channel
-alone (`drift.anchor`) hardly notices, since each channel mixes small and large directions. The
+alone (`anchoring.anchor`) hardly notices, since each channel mixes small and large directions. The
 covariance of channels does. `docs/seams.md` has the figures.
 """
 
@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..sampling.drift import Statistics, StatisticsProbe
+from ..sampling.samplers import Denoise, Sigma
 from ..shapes import Latent
-from .drift import Statistics, StatisticsProbe
-from .samplers import Denoise, Sigma
 
 LARGEST_GAIN = 4.0  # of a direction: what a model does not predict at all is not amplified to noise
 LEAST_VARIANCE = 1e-6  # of the largest variance: smaller ones are rounding
