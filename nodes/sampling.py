@@ -227,7 +227,7 @@ class SoraGuider(io.ComfyNode):
                     optional=True,
                     tooltip="Takes the model's error on known frames from the frames beside them: "
                     "better joins on models that take one noise level, such as Wan text to video. "
-                    "0 is off.",
+                    "They then generate long videos in segments, each after the last. 0 is off.",
                 ),
                 io.Int.Input(
                     "ease_guidance",
