@@ -31,6 +31,7 @@ def test_one_command_leaves_a_video_of_the_asked_size_and_length():
     with av.open(path) as video:
         stream = video.streams.video[0]
         assert (stream.width, stream.height) == (72, 56)
+    assert "generated at 72x56 in 4 steps, not enlarged" in displayed
         assert video.duration / av.time_base == pytest.approx(0.5, abs=0.1)
 
 
