@@ -1,6 +1,7 @@
 """The nodes that turn a folder of clips into a plan, and a plan into latents for other trainers."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from comfy_api.latest import io
@@ -190,7 +191,7 @@ def folder_state(folder: Path) -> str:
     """A text that changes with the names, sizes and times of the files in `folder`."""
     rows = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        with suppress(OSError):  # it may disappear meanwhile
             state = os.stat(path)
             rows.append(f"{path} {state.st_size} {state.st_mtime_ns}")
     return "\n".join(rows)

@@ -64,7 +64,13 @@ class SoraEncodeCanvas(io.ComfyNode):
             check_memory(canvas, sampling)
             known = torch.zeros(1, vae.latent_channels, *grid.shape)
             mask = torch.ones(1, 1, *grid.shape)
-            encoded = CanvasLatent(canvas=canvas, compression=pressed, known=known, mask=mask)
+            encoded = CanvasLatent(
+                canvas=canvas,
+                compression=pressed,
+                known=known,
+                mask=mask,
+                encode=None if isinstance(vae, HostVAE) else encode_later(vae, canvas),
+            )
             latent = latent_dict(encoded, noise_mask=False)
             if audio_vae is not None:
                 latent = latent_with_sound(audio_vae, encoded, latent)
@@ -171,6 +177,11 @@ def canvas_of_clip(clip: Media, fps: float, width: int, height: int) -> Canvas:
 
 def even_side(side: float) -> int:
     return 2 * round(side / 2)
+
+
+def encode_later(vae: VAE, canvas: Canvas) -> Encode:
+    """The encoder of `vae` for `canvas`, whose strategy is chosen when it is used."""
+    return lambda chunks: encoder_for(vae, canvas).encode(chunks)
 
 
 def encoder_for(vae: VAE, canvas: Canvas) -> EncodeStrategy:

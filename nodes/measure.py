@@ -21,7 +21,7 @@ from .host.models.vae import compression
 from .host.sampling import counted
 from .host.sockets.checked import checked_inputs
 from .host.temp_files import preview_files
-from .schema_inputs import SoraCanvasType, passed_on_video
+from .schema_inputs import SoraCanvasType, noted, passed_on_video
 
 MEASURED_TOGETHER = 16  # images converted to frames at a time
 
@@ -102,7 +102,7 @@ class SoraMeasureSeams(io.ComfyNode):
         if known_frames and canvas is not None:
             report["kept_psnr_db"] = placed_psnr(canvas, again, known_frames)
         drawn = seam_plot(seams)[None]
-        preview = {"images": preview_files(drawn), "animated": (False,)}
+        preview = {"images": preview_files(drawn), "animated": (False,)} | noted([clip])
         return io.NodeOutput(images_from_frames(drawn), json.dumps(report), video, ui=preview)
 
 

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..sora_core.canvas import edits
 from ..sora_core.canvas.canvas import FITS, MAX_SPEED, MIN_SPEED, Box, Canvas, Placement, curve_of
 from ..sora_core.canvas.edits import EDGES
+from ..sora_core.canvas.media import Media
 from ..sora_core.canvas.rasterize import visible_frames
 from ..sora_core.errors import SizeError
 from ..sora_core.shapes import MAX_SIDE
@@ -90,7 +91,7 @@ class SoraPlaceVideo(io.ComfyNode):
         placement = edits.media_placement(clip, canvas, start, edge, skip, seconds, speed, mask)
         box = region(canvas, left, top, width, height)
         firmness = curve_of(curve) or firmness
-        return on_canvas(canvas, replace(placement, region=box, firmness=firmness))
+        return on_canvas(canvas, replace(placement, region=box, firmness=firmness), clip)
 
 
 @checked_inputs
@@ -181,10 +182,10 @@ class SoraPlaceLatent(io.ComfyNode):
         return on_canvas(canvas, Placement(source=samples, start=start, firmness=firmness))
 
 
-def on_canvas(canvas: Canvas, placement: Placement) -> io.NodeOutput:
-    """`canvas` with `placement` on top; SizeError if the two do not overlap."""
+def on_canvas(canvas: Canvas, placement: Placement, *footage: Media) -> io.NodeOutput:
+    """`canvas` with `placement` of `footage` on top; SizeError if the two do not overlap."""
     visible_frames(canvas, placement)
-    return canvas_result(canvas.place(placement))
+    return canvas_result(canvas.place(placement), *footage)
 
 
 def edge_input(tooltip: str) -> io.Input:

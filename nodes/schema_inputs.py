@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..sora_core.canvas.canvas import FITS, Canvas
 from ..sora_core.canvas.thumbnail import picture
 from .host.media import IMAGE_FPS, Media, VideoInput, as_media
+from .host.resume.progress import show_text
 from .host.temp_files import preview_files
 from .host.validation import checked_choice, links_match_types
 
 MAX_CANVAS_SECONDS = 3600.0
+MAX_LABEL = 60  # letters of a file's name in a note
 
 FOOTAGE_TOOLTIP = (
     "A VIDEO, or a batch of images, which plays at the rate of the canvas, or at 8 fps."
@@ -20,13 +24,35 @@ FOOTAGE_TOOLTIP = (
 SoraCanvasType = io.Custom("SORA_CANVAS")
 
 
-def canvas_result(canvas: Canvas) -> io.NodeOutput:
+def canvas_result(canvas: Canvas, *footage: Media) -> io.NodeOutput:
     """The output of a node that returns `canvas`, and a picture of it for clients of the server.
 
     The picture is not under `images`: the page draws the same plan as a timeline, and would show
-    it twice.
+    it twice. The notes about the files of `footage` are shown on the node.
     """
-    return io.NodeOutput(canvas, ui={"canvas": preview_files(picture(canvas)[None])})
+    display = {"canvas": preview_files(picture(canvas)[None])}
+    return io.NodeOutput(canvas, ui=display | noted(footage))
+
+
+def noted(footage: Iterable[Media]) -> dict[str, Any]:
+    """The display of the notes about the files of `footage`, which the page shows on the node.
+
+    A line each, which begins with the name of the file; empty without notes.
+    """
+    lines = [
+        f"{file_label(clip.placement.source)}: {note}" for clip in footage for note in clip.notes
+    ]
+    if not lines:
+        return {}
+    text = "\n".join(dict.fromkeys(lines))
+    show_text(text)  # the page does not show the text of an output
+    return {"text": (text,)}
+
+
+def file_label(source: object) -> str:
+    """The end of the name of a file, of printable characters."""
+    name = source.name if isinstance(source, Path) else "footage"
+    return "".join(letter if letter.isprintable() else "?" for letter in name[-MAX_LABEL:])
 
 
 def canvas_input() -> io.Input:

@@ -55,7 +55,7 @@ class SoraEditVideo(io.ComfyNode):
     @classmethod
     def execute(cls, video, firmness, start, seconds, fit, mask=None, canvas=None) -> io.NodeOutput:
         clip = clip_of(video, canvas, fit)
-        return canvas_result(edits.edit_media(clip, firmness, start, seconds, mask))
+        return canvas_result(edits.edit_media(clip, firmness, start, seconds, mask), clip)
 
 
 @checked_inputs
@@ -92,4 +92,4 @@ class SoraOutpaintVideo(io.ComfyNode):
     @classmethod
     def execute(cls, video, left, top, right, bottom, fit, canvas=None) -> io.NodeOutput:
         clip = clip_of(video, canvas, fit)
-        return canvas_result(edits.outpaint_media(clip, (left, top, right, bottom)))
+        return canvas_result(edits.outpaint_media(clip, (left, top, right, bottom)), clip)

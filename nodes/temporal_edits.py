@@ -86,7 +86,7 @@ class SoraExtendVideo(io.ComfyNode):
     def execute(cls, video, seconds, direction, keep, fit, canvas=None) -> io.NodeOutput:
         direction = checked_choice("direction", direction, edits.DIRECTIONS)
         clip = clip_of(video, canvas, fit)
-        return canvas_result(edits.extend_media(clip, seconds, direction, keep))
+        return canvas_result(edits.extend_media(clip, seconds, direction, keep), clip)
 
 
 @checked_inputs
@@ -114,7 +114,7 @@ class SoraConnectVideos(io.ComfyNode):
     def execute(cls, first, second, seconds, keep, fit, canvas=None) -> io.NodeOutput:
         begin = clip_of(first, canvas, fit)
         end = clip_of(second, begin.canvas(), fit)
-        return canvas_result(edits.connect_media(begin, end, seconds, keep))
+        return canvas_result(edits.connect_media(begin, end, seconds, keep), begin, end)
 
 
 @checked_inputs
@@ -149,7 +149,7 @@ class SoraMorphVideos(io.ComfyNode):
     def execute(cls, first, second, seconds, firmness, fit, canvas=None) -> io.NodeOutput:
         begin = clip_of(first, canvas, fit)
         end = clip_of(second, begin.canvas(), fit)
-        return canvas_result(edits.morph_media(begin, end, seconds, firmness))
+        return canvas_result(edits.morph_media(begin, end, seconds, firmness), begin, end)
 
 
 @checked_inputs
@@ -186,4 +186,5 @@ class SoraLoopVideo(io.ComfyNode):
             if canvas is None:
                 raise ConfigError("a loop needs footage or a canvas: connect one of the two")
             return canvas_result(edits.loop(canvas))
-        return canvas_result(edits.loop_media(clip_of(video, canvas, fit), seconds, firmness))
+        clip = clip_of(video, canvas, fit)
+        return canvas_result(edits.loop_media(clip, seconds, firmness), clip)

@@ -112,7 +112,7 @@ class SoraTrain(io.ComfyNode):
             rate=rate,
             seed=seed,
         )
-        weights, losses, held_out, lost = train_in_host(plan, request)
+        weights, losses, held_out, clip_lines = train_in_host(plan, request)
         curve = loss_images(losses, held_out, steps)
         lines = [f"{folder.name}: {steps} steps, report.html in output/sora_training/{name}"]
         lines += [
@@ -120,8 +120,7 @@ class SoraTrain(io.ComfyNode):
             for title, points in {"loss": losses, **held_out}.items()
             if points
         ]
-        lines += [f"lost: {one.source}: {one.reason}" for one in lost]
-        report = "\n".join(lines)
+        report = "\n".join([*lines, *clip_lines])
         images = preview_files(frames_from_images(curve))
         display = {"images": images, "text": (report,)}
         return io.NodeOutput(tuned_model(weights), weights, curve, report, ui=display)

@@ -1,4 +1,7 @@
-"""Errors in a user's input: one class for each source of input."""
+"""Errors in a user's input: one class for each source of input, and the checks that raise them."""
+
+from collections.abc import Collection
+from math import inf
 
 
 class SoraError(Exception):
@@ -31,3 +34,20 @@ class PromptError(SoraError):
 
 class TrainingError(SoraError):
     """A training run that cannot start, continue or resume."""
+
+
+def check_choice(
+    name: str, value: str, options: Collection[str], error: type[SoraError] = ConfigError
+) -> None:
+    """Raises `error` unless `value` is one of `options`."""
+    if value not in options:
+        raise error(f"{name} {ascii(value)[:42]}: choose one of {', '.join(options)}")
+
+
+def check_range(
+    name: str, value: float, low: float, high: float = inf, error: type[SoraError] = ConfigError
+) -> None:
+    """Raises `error` unless low <= `value` <= high; NaN is in no range."""
+    if not low <= value <= high:
+        allowed = f"{low} or more" if high == inf else f"from {low} to {high}"
+        raise error(f"{name} {value}: choose {allowed}")

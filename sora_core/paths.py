@@ -22,16 +22,16 @@ def inside(root: Path, name: str) -> Path:
     PathError for any other name, and for a link that leads out of `root`.
     """
     if len(name) > MAX_NAME:
-        raise _refusal(name, f"is {len(name)} characters long: at most {MAX_NAME}")
+        raise _refused_name(name, f"is {len(name)} characters long: at most {MAX_NAME}")
     for spelling in (name, unicodedata.normalize("NFKC", name)):  # some systems normalise names
         for part in spelling.split("/"):
             problem = _problem(part)
             if problem:
-                raise _refusal(name, problem)
+                raise _refused_name(name, problem)
     real_root = os.path.realpath(root)
     real = os.path.realpath(os.path.join(real_root, name))
     if os.path.commonpath([real_root, real]) != real_root or real == real_root:
-        raise _refusal(name, "leads out of its folder: use a name inside")
+        raise _refused_name(name, "leads out of its folder: use a name inside")
     return Path(real)
 
 
@@ -54,7 +54,7 @@ def _problem(part: str) -> str | None:
     return None
 
 
-def _refusal(name: str, problem: str) -> PathError:
+def _refused_name(name: str, problem: str) -> PathError:
     return PathError(f"name {ascii(name)[:60]} {problem}"[:200])
 
 

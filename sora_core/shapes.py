@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from .errors import SizeError
+from .errors import SizeError, check_range
 
 Latent = Float[Tensor, "b c t y x"]
 """A compressed video, normalised per channel: about zero mean and unit deviation."""
@@ -42,8 +42,7 @@ class Size:
         for name, side in (("width", self.width), ("height", self.height)):
             if not MIN_SIDE <= side <= MAX_SIDE:
                 raise SizeError(f"{name} {side} px: choose from {MIN_SIDE} to {MAX_SIDE} px")
-        if not 1 <= self.frames <= MAX_FRAMES:
-            raise SizeError(f"{self.frames} frames: choose from 1 to {MAX_FRAMES} frames")
+        check_range("frames", self.frames, 1, MAX_FRAMES, SizeError)
 
     @classmethod
     def of_duration(cls, width: int, height: int, seconds: float, fps: float) -> "Size":

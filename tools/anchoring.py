@@ -32,7 +32,6 @@ from sora_core.sampling.drift import (
     SegmentDrift,
     Statistics,
     StatisticsProbe,
-    anchor,
 )
 from sora_core.sampling.guidance import GuidanceScale
 from sora_core.sampling.inpaint import keep_known
@@ -41,6 +40,7 @@ from sora_core.sampling.samplers import Denoise, Sigma
 from sora_core.sampling.schedules import clip_shift, shifted_sigmas
 from sora_core.sampling.segments import Segment, generate_segments
 from sora_core.sampling.windows import Windows
+from sora_core.seams.anchoring import anchor
 from sora_core.shapes import Latent
 
 SHOTS = ("a red ball rolls to the right on grass by day", "a blue cube slides to the left on sand")

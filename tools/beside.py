@@ -122,8 +122,8 @@ def inpainting_graph() -> Graph:
     }
 
 
-def colour_match_graph() -> Graph:
-    """Our VIDEO with the sound of VHS's, through the host's components and KJ's colour match."""
+def loop_graph() -> Graph:
+    """Our VIDEO with the sound of VHS's, through the host's components."""
     return {
         "load": load_video(CLIP),
         "size": node("SoraCanvas", aspect="custom", width=SIDE, height=SIDE, fps=float(FPS)),
@@ -131,18 +131,36 @@ def colour_match_graph() -> Graph:
         **generation_nodes("loop", "A polished green orb rolls to the left on sand."),
         "video": node("SoraDecodeVideo", latent=["latent", 0], vae=["model", 2], audio=["load", 2]),
         "parts": node("GetVideoComponents", video=["video", 0]),
-        "first": node("ImageFromBatch", image=["load", 0], batch_index=0, length=1),
-        "match": node(
-            "ColorMatch", image_ref=["first", 0], image_target=["parts", 0], method="mkl"
-        ),
-        "save": combine_video(["match", 0], "matched", audio=["parts", 1]),
+        "save": combine_video(["parts", 0], "looped", audio=["parts", 1]),
     }
+
+
+def matching(target: list) -> Graph:
+    """KJ's match of the colours of each image of `target` with those of the first frame."""
+    return {
+        "first": node("ImageFromBatch", image=["load", 0], batch_index=0, length=1),
+        "match": node("ColorMatch", image_ref=["first", 0], image_target=target, method="mkl"),
+    }
+
+
+def colour_match_graph() -> Graph:
+    """The loop with its colours matched."""
+    save = combine_video(["match", 0], "matched", audio=["parts", 1])
+    return {**loop_graph(), **matching(["parts", 0]), "save": save}
+
+
+def colour_match_alone_graph() -> Graph:
+    """The footage with its colours matched, by the other packs alone: what the match changes."""
+    save = combine_video(["match", 0], "alone")
+    return {"load": load_video(CLIP), **matching(["load", 0]), "save": save}
 
 
 GRAPHS = {
     "extended": extension_graph,
     "inpainting": inpainting_graph,
+    "looped": loop_graph,
     "matched": colour_match_graph,
+    "matched without Sora nodes": colour_match_alone_graph,
 }
 
 

@@ -7,7 +7,7 @@ nodes/node_replacements.py names its replacement.
 
 import argparse
 import asyncio
-import importlib.util
+import importlib
 import json
 import re
 import sys
@@ -17,7 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a portable Python looks nowhere else
 
-from tools.host import ROOT, bring_host
+from tools.host import ROOT
+from tools.pack import load_pack
 
 CONTRACT = ROOT / "tests" / "contract.json"
 COMMAND = "python tools/contract.py record"
@@ -132,20 +133,6 @@ def merged(recorded: Nodes, now: Nodes) -> Nodes:
     since = {node: old["since"] for node, old in recorded.items()}
     current = {node: new | {"since": since.get(node, new["since"])} for node, new in now.items()}
     return dict(sorted((recorded | current).items()))
-
-
-def load_pack() -> Any:  # noqa: ANN401  a module
-    """The pack, loaded into this process the way ComfyUI loads it."""
-    sys.path.insert(0, str(bring_host()))  # in front: ComfyUI's own `nodes` is a top-level module
-    importlib.import_module("comfy.options")  # before anything that looks for a device
-    importlib.import_module("comfy.cli_args").args.cpu = True
-    importlib.import_module("nodes")
-    spec = importlib.util.spec_from_file_location("sora_nodes", ROOT / "__init__.py")
-    if spec is None or spec.loader is None:
-        raise ImportError("the pack has no __init__.py")
-    sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["sora_nodes"])
-    return sys.modules["sora_nodes"]
 
 
 def nodes_of(pack: Any) -> Nodes:  # noqa: ANN401  a module

@@ -6,7 +6,7 @@ with the same torch. The record lies in `runs/golden.json`, outside Git: it hold
 
 import argparse
 import hashlib
-import importlib.util
+import importlib
 import json
 import platform
 import sys
@@ -38,7 +38,8 @@ from sora_core.seams.morph import morph_to
 from sora_core.seams.settings import JoinSettings
 from sora_core.shapes import COMPRESSION
 from tests.support.tiny import NAME, write_tiny
-from tools.host import ROOT, bring_host
+from tools.host import ROOT
+from tools.pack import load_file, load_pack
 
 RECORD = ROOT / "runs" / "golden.json"
 STEPS = 3
@@ -100,7 +101,7 @@ def results() -> Results:
     yield from seam_results()
     yield from core_results(load())
     with tempfile.TemporaryDirectory() as folder:
-        pack, models = load_pack(), load_tiny_models()
+        pack, models = load_nodes(), load_tiny_models()
         folder_paths = importlib.import_module("folder_paths")
         folder_paths.output_directory = str(Path(folder) / "output")
         with torch.inference_mode():
@@ -196,22 +197,9 @@ def core_results(pipeline: Pipeline) -> Results:
         yield f"core/{sampler}/latent", latent
 
 
-def load_file(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def load_pack() -> Callable[[str], Any]:
-    """A function that returns a node class of the pack, loaded as ComfyUI loads it."""
-    sys.path.insert(0, str(bring_host()))
-    importlib.import_module("comfy.options")
-    importlib.import_module("comfy.cli_args").args.cpu = True
-    importlib.import_module("nodes")
-    load_file("sora_nodes", ROOT / "__init__.py")
+def load_nodes() -> Callable[[str], Any]:
+    """A function that returns a node class of the pack by its id."""
+    load_pack()
     extension = importlib.import_module("sora_nodes.nodes").SoraExtension()
     listed = run_now(extension.get_node_list())
     classes = {node.define_schema().node_id: node for node in listed}

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tools.contract import infos_of, load_pack
+from tools.contract import infos_of
 from tools.host import ROOT
+from tools.pack import load_pack
 
 LOCALES = ROOT / "locales"
 ENGLISH = "en"

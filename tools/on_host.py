@@ -18,7 +18,15 @@ import tools.host
 from tools.run import tree
 
 REPLACED = {
-    "torchvision": ("transforms", "transforms.functional", "transforms.v2", "ops", "io"),
+    "torchvision": (
+        "transforms",
+        "transforms.functional",
+        "transforms.v2",
+        "ops",
+        "io",
+        "models",
+        "models.optical_flow",
+    ),
     "torchaudio": ("functional", "transforms"),
     "numba": (),
 }

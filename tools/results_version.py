@@ -24,7 +24,7 @@ from sora_core.pipeline.generate import generate, load
 from sora_core.resume.version import RESULTS_VERSION
 from sora_core.sampling.segments import SegmentSettings
 from tests.support.tiny import write_tiny
-from tools.golden import host_model_results, load_pack, load_tiny_models
+from tools.golden import host_model_results, load_nodes, load_tiny_models
 
 RECORD = Path(__file__).resolve().parents[1] / "tests" / "core" / "resume" / "results.json"
 VALUES = 12  # of each result, evenly spread
@@ -71,7 +71,7 @@ def all_numbers() -> Numbers:
     """All of them, with the host loaded into this process."""
     numbers = sampled_numbers()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        pack, models = load_pack(), load_tiny_models()
+        pack, models = load_nodes(), load_tiny_models()
         importlib.import_module("folder_paths").output_directory = str(Path(folder) / "output")
         return numbers | host_numbers(pack, models, Path(folder))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...sora_core.canvas.canvas import Placement, Sound
 from ...sora_core.canvas.media import Media, read_media
 from ...sora_core.errors import MediaError
+from ...sora_core.video.container import media_errors
 from ...sora_core.video.probe import probe
 from .sockets.foreign import FOREIGN_ERRORS, foreign_code
 from .sockets.media import video_in_memory
@@ -61,7 +62,8 @@ def _source_file(video: Input.Video) -> Path | None:
     if isinstance(source, str):
         return source.path if isinstance(source, TempName) else Path(source)
     path = temp_path(".mp4")  # streaming needs a file
-    path.write_bytes(source.getvalue())
+    with media_errors(path, "be written to the temp folder"):
+        path.write_bytes(source.getvalue())
     return path
 
 

@@ -5,6 +5,7 @@ The host empties the folder only when it starts and ends; a long batch would fil
 
 import logging
 import secrets
+import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ import folder_paths
 from PIL import Image
 
 from ...sora_core.shapes import Frames
+from ...sora_core.video.container import media_errors
 
 PREVIEW_PREFIX = "sora_preview_"
 MAX_PREVIEWS = 500  # pictures of about 10 kB; the page requests each soon after it is written
@@ -31,9 +33,13 @@ class TempName(str):
 
 
 def temp_path(suffix: str) -> TempPath:
-    """An unused path in the temp folder, which is created if missing."""
+    """An unused path in the temp folder, which is created if missing.
+
+    MediaError if the folder cannot be created.
+    """
     folder = Path(folder_paths.get_temp_directory())
-    folder.mkdir(parents=True, exist_ok=True)
+    with media_errors(folder, "be made, the temp folder of ComfyUI"):
+        folder.mkdir(parents=True, exist_ok=True)
     path = TempPath(folder / f"sora_{secrets.token_hex(8)}{suffix}")
     weakref.finalize(path, remove_file, str(path)).atexit = False
     return path
@@ -81,9 +87,10 @@ def remove_old_previews(folder: Path) -> None:
     previews = list(folder.glob(f"{PREVIEW_PREFIX}*.png"))
     if len(previews) <= MAX_PREVIEWS:
         return
-    dated = []
+    dated, now = [], time.time_ns()
     for path in previews:
         with suppress(FileNotFoundError):
-            dated.append((path.stat().st_mtime_ns, path))
+            written = path.stat().st_mtime_ns
+            dated.append((written if written <= now else 0, path))  # 0: the clock was set back
     for _, path in sorted(dated)[:-MAX_PREVIEWS]:
         remove_file(str(path))

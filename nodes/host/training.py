@@ -14,7 +14,7 @@ from ...sora_core.checkpoints.checkpoint import read_config
 from ...sora_core.errors import ConfigError
 from ...sora_core.training.own.curve_picture import loss_picture
 from ...sora_core.training.own.history import LossCurve
-from ...sora_core.training.own.plan import Dropped, Plan
+from ...sora_core.training.own.plan import Plan
 from .models.model import load_model
 
 PACKAGES = "training needs more packages: python -m pip install -r {}"
@@ -47,9 +47,9 @@ class TrainingRequest:
 
 def train_in_host(
     plan: Plan, request: TrainingRequest
-) -> tuple[TrainedWeights, LossCurve, dict[str, LossCurve], list[Dropped]]:
+) -> tuple[TrainedWeights, LossCurve, dict[str, LossCurve], list[str]]:
     """Trains on `plan`, or continues the run in the folder of `request`; returns the weights, the
-    training loss, the held-out losses by name, and the clips whose file is gone or has changed.
+    training loss, the held-out losses by name, and lines on clips that are gone or have changed.
 
     After a cancel, the state is saved before the host's interrupt is raised, and the same request
     continues from it. ConfigError where the packages for training are missing.
@@ -80,7 +80,7 @@ def train_in_host(
     def on_progress(progress: Progress) -> None:
         display(progress.step, progress.loss)
 
-    lost: list[Dropped] = []
+    lines: list[str] = []
     devices.unload_all_models()  # training needs the memory
     # The host runs nodes in inference mode, whose tensors take no gradient.
     with torch.inference_mode(False), torch.enable_grad():
@@ -92,7 +92,8 @@ def train_in_host(
             devices.processing_interrupted,
             cache_folder=request.cache,
             on_clip=on_clip,
-            on_lost=lost.extend,
+            on_lost=lambda lost: lines.extend(f"lost: {one.source}: {one.reason}" for one in lost),
+            on_note=lines.append,
         )
     devices.throw_exception_if_processing_interrupted()
     history = History.read(request.folder / HISTORY, result.step)
@@ -100,7 +101,7 @@ def train_in_host(
         name: points for name, points in history.curves.items() if name.startswith("held_out/")
     }
     weights = TrainedWeights(result.file, request.start, bool(request.rank), request.folder.name)
-    return weights, history.curve("loss"), held_out, lost
+    return weights, history.curve("loss"), held_out, lines
 
 
 class _TrainingDisplay:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError, SizeError
+from ..errors import ConfigError, SizeError, check_choice, check_range
 from ..shapes import COMPRESSION, Compression, Grid, Size
 
 ASPECTS = {"16:9": 16 / 9, "4:3": 4 / 3, "1:1": 1.0, "3:4": 3 / 4, "9:16": 9 / 16}
@@ -97,10 +97,8 @@ class Placement:
                 raise SizeError(f"{name} {value} of a placement: choose a number, {least} or more")
         if self.seconds == 0 or self.fps == 0:
             raise SizeError("0 seconds or 0 fps of footage: choose more, or leave it unset")
-        if not MIN_SPEED <= self.speed <= MAX_SPEED:
-            raise SizeError(f"speed {self.speed}: choose from {MIN_SPEED} to {MAX_SPEED}")
-        if self.fit not in FITS:
-            raise ConfigError(f"fit {self.fit[:20]!a:.22}: choose one of {', '.join(FITS)}")
+        check_range("speed", self.speed, MIN_SPEED, MAX_SPEED, SizeError)
+        check_choice("fit", self.fit, FITS)
         times = [seconds for seconds, _ in self.curve]
         if not times or any(later <= earlier for earlier, later in pairwise(times)):
             raise ConfigError("a firmness curve needs one point or more, at times that rise")
@@ -245,7 +243,6 @@ class Canvas:
 
 def shaped(aspect: str, width: int, height: int) -> tuple[int, int]:
     """Width and height of one of `ASPECTS`, even, with as many pixels as `width` x `height`."""
-    if aspect not in ASPECTS:
-        raise SizeError(f"aspect {aspect[:20]!a:.22}: choose one of {', '.join(ASPECTS)}")
+    check_choice("aspect", aspect, ASPECTS, SizeError)
     ratio = ASPECTS[aspect]
     return 2 * round(sqrt(width * height * ratio) / 2), 2 * round(sqrt(width * height / ratio) / 2)

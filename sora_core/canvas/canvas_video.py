@@ -1,4 +1,4 @@
-"""A whole canvas as one video: footage where it is known, grey elsewhere, and a mask of its pixels.
+"""A whole canvas as one video: footage where it is known, one colour elsewhere, and a mask.
 
 Models with footage channels were trained on the latent of such a video, in which footage may cover
 any part of a latent frame. Axes: t frames, y rows, x columns of pixels.
@@ -30,10 +30,14 @@ FrameLayer = tuple[Frames, Float[Tensor, "y x"]]
 
 @dataclass(slots=True)
 class CanvasReader:
-    """The frames of `canvas` in order, in the picture that a latent of `compression` covers."""
+    """The frames of `canvas` in order, in the picture that a latent of `compression` covers.
+
+    `open_value` is that of open pixels, in [-1, 1]; 0 is grey.
+    """
 
     canvas: Canvas
     compression: Compression
+    open_value: float = 0.0
 
     @property
     def total(self) -> int:
@@ -43,14 +47,15 @@ class CanvasReader:
         return frames if self.canvas.ring else self.compression.pixel_frames(grid.frames)
 
     def __iter__(self) -> Iterator[tuple[Video, OpenPixels]]:
-        """Chunks of the video, in [-1, 1] and 0 in open pixels, and of open pixels."""
+        """Chunks of the video, in [-1, 1], and of open pixels."""
         _, rows, columns = self.compression.covered(self.canvas.grid(self.compression))
         placements = [each for each in self.canvas.placements if not each.is_latent]
         layers = [self._in_order(each) for each in placements]
         waiting: list[tuple[int, FrameLayer] | None] = [next(each, None) for each in layers]
         chunk: list[tuple[Video, OpenPixels]] = []
         most = frames_per_chunk(columns, rows)
-        frame = (torch.zeros(1, 3, 1, rows, columns), torch.ones(1, rows, columns).bool())
+        blank = torch.full((1, 3, 1, rows, columns), self.open_value)
+        frame = (blank, torch.ones(1, rows, columns).bool())
         for index in range(self.total):
             if index < self.canvas.size.frames:
                 video = torch.zeros(1, 3, 1, rows, columns)
@@ -64,7 +69,7 @@ class CanvasReader:
                     openness = torch.where(covers, own, openness)
                     waiting[i] = next(layers[i], None)
                 opened = openness > 0
-                frame = torch.where(opened, 0.0, video), opened[None]
+                frame = torch.where(opened, blank, video), opened[None]
             chunk.append(frame)
             if len(chunk) == most:
                 yield _joined(chunk)
@@ -113,13 +118,15 @@ def encode_canvas_video(
     encode: Encode,
     compression: Compression,
     on_pixels: Callable[[int, OpenPixels], None] = lambda start, opened: None,
+    open_value: float = 0.0,
 ) -> Latent:
-    """The latent of the whole `canvas` as one video, grey where no footage is known exactly.
+    """The latent of the whole `canvas` as one video.
 
+    Pixels of which no footage is known exactly have `open_value`, in [-1, 1]; 0 is grey.
     `on_pixels` receives the index of a first frame and the open pixels from there on, in order. On
     a ring the last frame precedes the first one, since a lone first frame begins every video.
     """
-    reader = CanvasReader(canvas, compression)
+    reader = CanvasReader(canvas, compression, open_value)
 
     def video() -> Iterator[Video]:
         done = 0

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_choice
 from ..shapes import COMPRESSION
 from ..video.still import is_still, read_still
 from .canvas import Box, Canvas, Placement, PromptSpan, Source
@@ -233,8 +233,7 @@ def still_placement(
 
 def seconds_from_edge(canvas: Canvas, seconds: float, frames: int, edge: str) -> float:
     """The start of `frames` frames that lie `seconds` away from an `edge` of `canvas`."""
-    if edge not in EDGES:
-        raise ConfigError(f"edge {edge[:20]!a:.22}: choose one of {', '.join(EDGES)}")
+    check_choice("edge", edge, EDGES)
     if edge == "start":
         return seconds
     return (canvas.size.frames - canvas.frame_at(seconds) - frames) / canvas.fps
@@ -255,10 +254,7 @@ def extend_media(clip: Media, seconds: float, direction: str, keep: float = 0.0)
     Only `keep` seconds of it, next to the new part, lie on the canvas; 0 keeps all. ConfigError for
     another `direction`.
     """
-    if direction not in DIRECTIONS:
-        raise ConfigError(
-            f"direction {direction[:20]!a:.22}: choose one of {', '.join(DIRECTIONS)}"
-        )
+    check_choice("direction", direction, DIRECTIONS)
     clip = clip.last(keep) if direction == "forward" else clip.first(keep)
     blank = clip.canvas()
     frames, added = blank.size.frames, blank.frame_at(seconds)

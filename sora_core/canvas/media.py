@@ -27,7 +27,8 @@ class Media:
     """Footage to place on a canvas, with its size, frame rate and length.
 
     An edit of it has its size and rate, or those of the canvas `like`, whose placements and prompts
-    stay. `fit` is how it fills a region of another shape.
+    stay. `fit` is how it fills a region of another shape. `notes` are sentences about what its file
+    does not name, and about what is not shown as the file asks.
     """
 
     placement: Placement
@@ -38,6 +39,7 @@ class Media:
     has_alpha: bool = False  # then it is open where it is transparent
     fit: str = "pad"
     like: Canvas | None = None
+    notes: tuple[str, ...] = ()
 
     def frames(self, fps: float) -> int:
         """How many frames of a canvas at `fps` it fills."""
@@ -144,4 +146,5 @@ def read_media(path: Path) -> Media:
         fps=float(info.fps),
         seconds=float(duration_of(path)),
         has_alpha=info.has_alpha,
+        notes=info.notes,
     )

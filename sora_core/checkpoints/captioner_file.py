@@ -1,27 +1,22 @@
 """The captioner in a safetensors file, with its settings and vocabulary in the metadata."""
 
 import json
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from ..errors import ConfigError, WeightsError
 from ..models.captioner import CAPTIONER_FORMAT, Captioner, CaptionerConfig
 from ..models.vocabulary import Vocabulary
 from ..paths import released_folder
 from .checkpoint import MAX_MODEL_DEPTH, checked_settings
-from .safetensors_io import load_into, read_header
+from .safetensors_io import load_module, read_format
 
 CAPTIONER_PATH = released_folder() / "captioner.safetensors"
 
 
 def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
     """The captioner in the file at `path`; WeightsError where it is none."""
-    metadata = read_header(path).metadata
-    if metadata.get("format") != CAPTIONER_FORMAT:
-        raise WeightsError(
-            f"{path.name[:60]!a:.62} is no captioner: choose one of format {CAPTIONER_FORMAT}"
-        )
+    metadata = read_format(path, CAPTIONER_FORMAT, "captioner")
     try:
         config = checked_settings(CaptionerConfig, metadata.get("config", ""))
         if max(config.seeing, config.saying) > MAX_MODEL_DEPTH:
@@ -29,10 +24,7 @@ def load_captioner(path: Path = CAPTIONER_PATH) -> Captioner:
         vocabulary = Vocabulary(_vocabulary_words(metadata.get("words", "")))
     except ConfigError as problem:
         raise WeightsError(f"{path.name[:60]!a:.62} is no captioner ({problem!s:.90})") from problem
-    with torch.device("meta"):
-        captioner = Captioner(config, vocabulary)
-    load_into(captioner, path)
-    return captioner.eval().requires_grad_(False)
+    return load_module(partial(Captioner, config, vocabulary), path)
 
 
 def _vocabulary_words(text: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from ..errors import ConfigError, WeightsError
 from ..models.autoencoder import Autoencoder, AutoencoderConfig
 from ..models.dit import DiT, DiTConfig
 from ..shapes import COMPRESSION, Latent
-from .safetensors_io import load_into, read_header, read_tensors, write_tensors
+from .safetensors_io import load_module, read_header, read_tensors, write_tensors
 
 CHECKPOINT_FORMAT = "sora 1"
 TRANSFORMER_PREFIX, AUTOENCODER_PREFIX = "transformer.", "autoencoder."
@@ -29,7 +29,6 @@ ADDED = ("window", "easing", "guided_to", "decoders", "patch", "positions")
 MAX_SETTINGS = 1_000_000  # bytes of settings; those of a model take about 2,000
 MAX_MODEL_DEPTH, MAX_MODEL_WIDTH = 512, 65536  # bounds what a hostile file can cost
 
-ModuleType = TypeVar("ModuleType", bound=nn.Module)
 SettingsType = TypeVar("SettingsType")
 Value = TypeVar("Value", int, float, str)
 
@@ -181,23 +180,14 @@ def load_transformer(
     path: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32
 ) -> DiT:
     """The transformer of the file at `path`, on the CPU and ready to sample."""
-    with torch.device("meta"):
-        model = DiT(config.transformer)
-    return _load_module(model.to(dtype), path, TRANSFORMER_PREFIX)
+    return load_module(lambda: DiT(config.transformer).to(dtype), path, TRANSFORMER_PREFIX)
 
 
 def load_autoencoder(
     path: Path, config: CheckpointConfig, dtype: torch.dtype = torch.float32
 ) -> Autoencoder:
     """The autoencoder of the file at `path`, on the CPU and ready to encode and decode."""
-    with torch.device("meta"):
-        model = Autoencoder(config.autoencoder)
-    return _load_module(model.to(dtype), path, AUTOENCODER_PREFIX)
-
-
-def _load_module(model: ModuleType, path: Path, prefix: str) -> ModuleType:
-    load_into(model, path, prefix)
-    return model.eval().requires_grad_(False)
+    return load_module(lambda: Autoencoder(config.autoencoder).to(dtype), path, AUTOENCODER_PREFIX)
 
 
 def _config(values: object) -> CheckpointConfig:

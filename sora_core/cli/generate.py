@@ -9,7 +9,7 @@ from ..canvas import edits
 from ..canvas.canvas import Canvas
 from ..canvas.media import read_media
 from ..canvas.soundtrack import canvas_sound
-from ..errors import ConfigError, MediaError
+from ..errors import ConfigError, MediaError, check_range
 from ..models.precision import DEFAULT_PRECISION, FAST_PRECISION, PRODUCT_PRECISIONS, has_bfloat16
 from ..pipeline.decode import decode_frames
 from ..pipeline.generate import (
@@ -103,8 +103,7 @@ def run(args: Namespace) -> str:
 
     ConfigError without a prompt; other errors as from `generate` and `write_video`.
     """
-    if not 1 <= args.scale <= 8:
-        raise MediaError(f"scale {args.scale}: choose from 1 to 8")
+    check_range("scale", args.scale, 1, 8, MediaError)
     if args.precision == FAST_PRECISION and not has_bfloat16():
         write_note("this processor has no bfloat16: the video is made in float32")
     pipeline = load(args.model, args.precision, args.lora)

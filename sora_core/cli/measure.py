@@ -10,7 +10,7 @@ from ..checkpoints.captioner_file import CAPTIONER_PATH, load_captioner
 from ..checkpoints.checkpoint import load_autoencoder, read_config
 from ..checkpoints.text_file import SHIPPED_TEXT_ENCODER as TEXT_ENCODER
 from ..checkpoints.text_file import load_text
-from ..errors import ConfigError, SizeError
+from ..errors import SizeError, check_range
 from ..measure import expansion, steps
 from ..measure.captions import (
     QuestionRow,
@@ -19,6 +19,7 @@ from ..measure.captions import (
     caption_figures,
     captioned_clips,
     expanded_wishes,
+    question_rows,
     readings,
     strange_figures,
     write_certainty,
@@ -145,7 +146,7 @@ def run(args: Namespace) -> str:
             lines = measured = measure_text(args)
         case "steps":
             measured = steps.run(args, show_progress)
-            lines = [steps.table(measured)]
+            lines = [steps.steps_table(measured)]
         case "world":
             rows = world.run(args, show_progress)
             lines, measured = [world.table(rows, args)], [f for row in rows for f in row.figures]
@@ -235,8 +236,7 @@ def measure_prompts(args: Namespace) -> list[Figure]:
 
 def measure_text(args: Namespace) -> list[Figure]:
     """Cosines between the states of the text encoder and of MiniLM, and accuracies of probes."""
-    if not 10 <= args.texts <= 4000:
-        raise ConfigError(f"{args.texts} texts: choose from 10 to 4000")
+    check_range("--texts", args.texts, 10, 4000)
     student, tokenizer = load_text(args.encoder)
     teacher, _ = load_teacher()
     learned, held_out = gather(TEXTS)
@@ -250,8 +250,7 @@ def measure_edits(args: Namespace) -> list[Claim]:
     """Every figure of the edits, with its bound."""
     if args.clips < 2:
         raise SizeError(f"{args.clips} clips: choose 2 or more, since edits connect two")
-    if not 1 <= args.threads <= 64:
-        raise ConfigError(f"{args.threads} threads: choose from 1 to 64")
+    check_range("--threads", args.threads, 1, 64)
     if args.threads > 1:
         torch.set_num_threads(1)
     bench = EditRunner(

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_choice
 from ..training import distributed
 from ..training.experiment import AUTOENCODER_NAME, TRANSFORMER_NAME, prepare
 from ..training.experiments import (
@@ -16,16 +16,17 @@ from ..training.experiments import (
     CLASSIFIER_FILE,
     DECODER,
     RECAPTIONING,
+    TEXT_FOLDER,
     AutoencoderRun,
     CaptionerRun,
     DecoderRun,
     ReaderRun,
     RecaptioningRun,
+    TextRun,
     TransformerRun,
 )
 from ..training.few_step_runs import FEW_STEPS, FewStepsRun, TownFewStepsRun
 from ..training.recipes import RECIPES, Recipe
-from ..training.text_run import TEXT_FOLDER, TextRun
 from ..training.town_recipes import TOWN_RECIPES, TownRecipe
 from ..training.town_runs import TownAutoencoderRun, TownTransformerRun
 from ..training.trainer import Progress, TrainingConfig
@@ -136,8 +137,7 @@ def run(args: Namespace) -> str | None:
 
 def run_town(args: Namespace) -> None:
     """`run` for a recipe of the toy town."""
-    if args.part not in TOWN_RUNS:
-        raise ConfigError(f"{args.part} {args.recipe}: choose one of {', '.join(TOWN_RUNS)}")
+    check_choice(f"a part of the recipe {args.recipe}:", args.part, TOWN_RUNS)
     if not 0 < args.share <= 1:
         raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
     recipe = with_training(TOWN_RECIPES[args.recipe](), args.part, until=args.until)

@@ -1,14 +1,16 @@
 """The command that trains on a folder of own clips: `python -m sora_core train own FOLDER`."""
 
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingError
 from ..models.precision import PRODUCT_PRECISIONS
 from ..training import distributed
 from ..training.distributed import Ranks
@@ -33,7 +35,7 @@ DEFAULTS = OwnSettings()
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the arguments of `run`."""
-    help_ = "folder of videos and images, with captions; or --plan"
+    help_ = "folder of videos and images, with captions; with --plan, where its clips are now"
     parser.add_argument("folder", type=Path, nargs="?", help=help_)
     add_plan_arguments(parser)
     parser.add_argument("--plan", type=Path, help="plan from train plan --json, not a new one")
@@ -119,18 +121,30 @@ class OwnJob:
         self.train(ranks, chosen_device("cpu"))
 
     def train(self, ranks: Ranks, device: torch.device) -> None:
-        """Trains, and prints progress and result in the first process."""
-        result = train_own(
-            self.plan,
-            self.settings,
-            self.folder,
-            print_step,
-            cache_folder=self.cache,
-            on_clip=print_encoded,
-            on_lost=print_lost,
-            ranks=ranks,
-            device=device,
-        )
+        """Trains, and prints progress and result in the first process; Ctrl-C saves and ends it."""
+        with stop_requested() as stopped:
+
+            def on_clip(done: int, total: int) -> None:
+                print_encoded(done, total)
+                if stopped():
+                    raise TrainingError(
+                        f"stopped: {done} of {total} clips are in the cache; the same command "
+                        "continues"
+                    )
+
+            result = train_own(
+                self.plan,
+                self.settings,
+                self.folder,
+                print_step,
+                stopped,
+                cache_folder=self.cache,
+                on_clip=on_clip,
+                on_lost=print_lost,
+                on_note=print_note,
+                ranks=ranks,
+                device=device,
+            )
         if ranks.first:
             sys.stdout.write(result_line(result) + "\n")
 
@@ -138,17 +152,19 @@ class OwnJob:
 def run(args: Namespace) -> None:
     """Plans and encodes what is missing, then trains or continues.
 
-    ConfigError unless there is either a folder or a plan, where the folder of the run holds one
-    and `--resume` is missing, and for GPUs without torchrun.
+    ConfigError without a folder and a plan, where the folder of the run holds one and `--resume`
+    is missing, and for GPUs without torchrun.
     """
-    if (args.folder is None) == (args.plan is None):
-        raise ConfigError("name a FOLDER of clips, or a plan of one by --plan FILE, and not both")
+    if args.folder is None and args.plan is None:
+        raise ConfigError("name a FOLDER of clips, or a plan of one by --plan FILE")
     settings = own_settings(args)
     if ShardedFolder(args.out, Ranks()).exists() and not args.resume:
         raise ConfigError(
             f"{args.out} holds a run: add --resume to continue it, or choose another --out"
         )
     plan = read_plan(args.plan) if args.plan else plan_of(args)
+    if args.plan and args.folder:
+        plan = plan.moved(args.folder)
     job = OwnJob(plan, settings, args.out, args.cache)
     device = chosen_device(settings.device)
     if launched():
@@ -160,9 +176,30 @@ def run(args: Namespace) -> None:
                 f"--processes {args.processes} on {device.type}: start it by torchrun "
                 f"--nproc-per-node {args.processes} -m sora_core train own, or add --device cpu"
             )
-        distributed.run(job, args.processes)
+        with stop_requested():  # the processes get the signal too, save, and end
+            distributed.run(job, args.processes)
     else:
         job.train(Ranks(), device)
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Whether the block should end: after Ctrl-C or SIGTERM. A second one ends it at once."""
+    received: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        sys.stderr.write("saving after this step; once more to end without it\n")
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in signals]
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def print_step(progress: Progress) -> None:
@@ -177,6 +214,11 @@ def print_step(progress: Progress) -> None:
 def print_lost(lost: Sequence[Dropped]) -> None:
     """Prints a line for each clip that training goes without."""
     sys.stdout.write("".join(f"{line}\n" for line in lost_lines(lost)))
+
+
+def print_note(note: str) -> None:
+    """Prints a line about the clips of the run."""
+    sys.stdout.write(f"note: {note}\n")
 
 
 def result_line(result: OwnResult) -> str:

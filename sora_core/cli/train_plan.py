@@ -12,7 +12,7 @@ from ..shapes import sides
 from ..training.own.cache import encode_plan, open_cache
 from ..training.own.estimate import estimate
 from ..training.own.folder import plan_folder
-from ..training.own.plan import Dropped, Plan, PlanSettings, table_lines, write_plan
+from ..training.own.plan import Dropped, Plan, PlanSettings, printable, table_lines, write_plan
 from ..training.town_runs import RELEASED
 
 CACHE_FOLDER = Path("runs/cache")
@@ -81,7 +81,7 @@ def run(args: Namespace) -> str:
 
 def lost_lines(lost: Sequence[Dropped]) -> list[str]:
     """A line for each clip of a plan that could not be encoded."""
-    return [f"lost: {one.source}: {one.reason}" for one in lost]
+    return [f"lost: {printable(one.source)}: {one.reason}" for one in lost]
 
 
 def plan_of(args: Namespace) -> Plan:

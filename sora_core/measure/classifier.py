@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import torch
-
-from ..checkpoints.safetensors_io import load_into, read_header
+from ..checkpoints.safetensors_io import load_module, read_format
 from ..errors import WeightsError
 from ..models.attribute_classifier import CLASSIFIER_FORMAT, AttributeClassifier, ClassifierConfig
 from ..models.autoencoder import Autoencoder
@@ -41,22 +40,15 @@ class ClassifierResult:
 
 def load_classifier(path: Path = CLASSIFIER_PATH) -> AttributeClassifier:
     """The classifier in the file at `path`; WeightsError for any other file."""
-    metadata = read_header(path).metadata
-    if metadata.get("format") != CLASSIFIER_FORMAT:
-        raise WeightsError(
-            f"{path.name[:60]!a:.62} is no classifier: choose one of format {CLASSIFIER_FORMAT}"
-        )
+    metadata = read_format(path, CLASSIFIER_FORMAT, "classifier")
     words = _answer_words(path, metadata.get("words", ""))
     try:
-        with torch.device("meta"):
-            reader = AttributeClassifier(ClassifierConfig(), words)
+        return load_module(partial(AttributeClassifier, ClassifierConfig(), words), path)
     except KeyError as error:  # a question's name that torch does not take for a module's
         raise WeightsError(
             f"{path.name[:60]!a:.62} is no classifier: a question has an odd name; download it "
             "again"
         ) from error
-    load_into(reader, path)
-    return reader.eval().requires_grad_(False)
 
 
 def _answer_words(path: Path, text: str) -> dict[str, list[str]]:

@@ -128,7 +128,7 @@ def run(args: Namespace, progress: Callable[[str], None]) -> list[Figure]:
     return found
 
 
-def table(figures: Sequence[Figure]) -> str:
+def steps_table(figures: Sequence[Figure]) -> str:
     """A line for each figure's name, with a column for each arm."""
     arms = list(dict.fromkeys(figure.name.partition("/")[0] for figure in figures))
     values = {figure.name: figure.value for figure in figures}

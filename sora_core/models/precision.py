@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import check_choice
 from .autoencoder import Autoencoder
 from .dit import DiT
 from .half_layers import GeluBySigmoid
@@ -39,9 +39,7 @@ def has_bfloat16(device: torch.device | None = None) -> bool:
 
 def checked_precision(precision: str) -> str:
     """`precision`, or float32 on a processor without bfloat16; ConfigError for another word."""
-    if precision not in PRODUCT_PRECISIONS:
-        known = ", ".join(PRODUCT_PRECISIONS)
-        raise ConfigError(f"precision {precision[:20]!a:.22}: choose one of {known}")
+    check_choice("precision", precision, PRODUCT_PRECISIONS)
     return precision if has_bfloat16() else DEFAULT_PRECISION
 
 

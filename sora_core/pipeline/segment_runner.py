@@ -20,12 +20,13 @@ from ..resume.prediction_cache import PredictionCache
 from ..resume.retention import running
 from ..resume.tensor_cache import Tensors
 from ..resume.version import RESULTS_VERSION
-from ..sampling.drift import DriftMonitor, Statistics, StatisticsProbe, anchor
+from ..sampling.drift import DriftMonitor, Statistics, StatisticsProbe
 from ..sampling.inpaint import SamplingMask, keep_known
 from ..sampling.noise import MAX_SEED
 from ..sampling.prompt_spans import counting_prompts
 from ..sampling.samplers import Denoise
 from ..sampling.segments import Segment, SegmentSettings, generate_segments, segment_starts
+from ..seams.anchoring import anchor
 from ..shapes import Latent
 
 LATENT_KEY, MEAN_KEY, DEVIATION_KEY = "latent", "unheld_mean", "unheld_deviation"

@@ -8,7 +8,7 @@ text.
 import unicodedata
 from dataclasses import dataclass
 
-from ..errors import PromptError
+from ..errors import PromptError, check_choice
 from . import cinematic
 from .caption import CaptionWriter
 from .cinematic import Cinema, fill_template, film_facts, read_cinema
@@ -82,10 +82,8 @@ def expand(
 
 def check(style: str, level: str) -> None:
     """Raises PromptError unless `style` and `level` exist."""
-    if style not in EXPANSION_STYLES:
-        raise PromptError(f"style {style[:20]!a:.22}: choose one of {', '.join(EXPANSION_STYLES)}")
-    if level not in EXPANSION_LEVELS:
-        raise PromptError(f"level {level[:20]!a:.22}: choose one of {', '.join(EXPANSION_LEVELS)}")
+    check_choice("style", style, EXPANSION_STYLES, PromptError)
+    check_choice("level", level, EXPANSION_LEVELS, PromptError)
 
 
 def is_foreign(text: str, world: World) -> bool:

@@ -81,14 +81,15 @@ def remove_expired(root: Path, limits: JobLimits, now: float | None = None) -> R
 
     A job's time is that of its manifest, which is written when it starts, resumes and finishes; the
     job used last stays whatever its size. A job that is running, or that the disk does not let go,
-    stays too.
+    stays too. A time to come is one of a clock that was wrong: the job counts as the first used,
+    and its days as beginning now.
     """
     now = time.time() if now is None else now
-    finished = sorted(_finished(root), reverse=True)
+    finished = sorted(_finished(root, now), reverse=True)
     names, freed, total = [], 0, 0.0
     for i, (used, size, folder) in enumerate(finished):
         total += size
-        old = limits.days and now - used > limits.days * DAY
+        old = limits.days and used and now - used > limits.days * DAY
         large = limits.gigabytes and total > limits.gigabytes * 1e9
         if i and (old or large) and _remove_unless_running(folder, now):
             names.append(folder.name)
@@ -97,12 +98,17 @@ def remove_expired(root: Path, limits: JobLimits, now: float | None = None) -> R
     return RemovedJobs(tuple(names), freed)
 
 
-def _finished(root: Path) -> Iterator[tuple[float, int, Path]]:
+def _finished(root: Path, now: float) -> Iterator[tuple[float, int, Path]]:
+    """When each finished job was used, 0 for a time to come, its bytes, and its folder."""
     for folder in job_folders(root):
         manifest = read_manifest(folder)
         with suppress(OSError):  # another process removes it meanwhile
             if manifest is not None and manifest.finished:
-                yield (folder / JOB_MANIFEST).stat().st_mtime, size_on_disk(folder), folder
+                used = (folder / JOB_MANIFEST).stat().st_mtime
+                if used > now + QUIET_SECONDS:
+                    os.utime(folder / JOB_MANIFEST, (now, now))
+                    used = 0.0
+                yield used, size_on_disk(folder), folder
 
 
 def _remove_unless_running(folder: Path, now: float) -> bool:
@@ -112,7 +118,7 @@ def _remove_unless_running(folder: Path, now: float) -> bool:
     except OSError:  # it is running, or gone
         return False
     try:
-        if handle is None and now - folder.stat().st_mtime < QUIET_SECONDS:
+        if handle is None and abs(now - folder.stat().st_mtime) < QUIET_SECONDS:
             return False
         remove(folder)
     except (MediaError, OSError):

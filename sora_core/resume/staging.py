@@ -45,7 +45,7 @@ def _locked_folder(root: Path) -> tuple[Path, int | None]:
         folder = root / f".{secrets.token_hex(8)}{SUFFIX}"
         folder.mkdir()
         with suppress(FileNotFoundError, BlockingIOError):  # another took it for stale before this
-            handle = _lock(folder)
+            handle = lock_folder(folder)
             if folder.is_dir():
                 return folder, handle
             if handle is not None:
@@ -81,7 +81,7 @@ def remove_stale(root: Path) -> int:
 def _remove_if_stale(folder: Path) -> bool:
     """Holds the lock while it removes: a writer that has just made `folder` must not take it."""
     try:
-        handle = _lock(folder)
+        handle = lock_folder(folder)
     except OSError:  # its writer has locked it, or has just removed it
         return False
     try:
@@ -96,7 +96,7 @@ def _remove_if_stale(folder: Path) -> bool:
             os.close(handle)
 
 
-def _lock(folder: Path) -> int | None:
+def lock_folder(folder: Path) -> int | None:
     """A handle that holds the lock of `folder`; None where the file system has no locks.
 
     BlockingIOError where another process holds it.

@@ -1,8 +1,7 @@
-"""Drift of colours and contrast from segment to segment: anchoring against it, and its measure.
+"""Drift of colours and contrast from segment to segment, measured by channel statistics.
 
-`anchor` pulls the channel statistics of a denoiser's predictions towards those of an earlier
-segment with the same prompts. `DriftMonitor` compares each segment, with and without anchoring,
-to that earlier one, and writes the summary for the user.
+`DriftMonitor` compares each segment, with and without anchoring (`seams/anchoring.py`), to an
+earlier one with the same prompts, and writes the summary for the user.
 
 Axes: b c t y x, as in shapes; p prompts.
 """
@@ -15,9 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
 from ..shapes import Latent
-from .samplers import Denoise, Sigma
+from .samplers import Sigma
 
 HALF_SIGMA = 0.5  # between noise and clean
 SAME_OVERLAP = 1e-3  # overlaps that differ by less are equal: the weights are sums of floats
@@ -86,34 +84,6 @@ class StatisticsProbe:
         level = float(sigma.max()) if isinstance(sigma, Tensor) else sigma
         if abs(level - HALF_SIGMA) < self.distance:
             self.statistics, self.distance = own, abs(level - HALF_SIGMA)
-
-
-def anchor(
-    denoise: Denoise,
-    reference: Statistics,
-    strength: float,
-    probe: StatisticsProbe | None = None,
-    lead: int = 0,
-) -> Denoise:
-    """A denoiser whose predictions are pulled towards the channel statistics `reference`.
-
-    `strength` in [0, 1] is the weight of the fully matched prediction. `probe` records the
-    statistics before matching. The first `lead` latent frames do not count in them. ConfigError for
-    another `strength`. Huang and Belongie 2017, equation 8 (adaptive instance normalisation).
-    """
-    if not 0 <= strength <= 1:
-        raise ConfigError(f"anchor strength {strength}: choose from 0 to 1")
-
-    def anchored(x: Latent, sigma: Sigma) -> Latent:
-        clean = denoise(x, sigma)
-        own = Statistics.from_latent(clean[:, :, lead:])
-        mean, deviation = reference.mean.to(clean.device), reference.deviation.to(clean.device)
-        if probe is not None:
-            probe.note(own, sigma)
-        matched = (clean - own.mean) / own.deviation * deviation + mean
-        return clean.lerp(matched, strength)
-
-    return anchored
 
 
 PIXEL_LEVELS = 127.5  # levels of 255 for each unit of a video in [-1, 1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import Latent
 from .samplers import Denoise, Sigma
 
@@ -34,8 +34,7 @@ class GuidanceScale:
         for name, scale in (("guidance", self.text), ("footage guidance", self.footage)):
             if not math.isfinite(scale):
                 raise ConfigError(f"{name} scale {scale}: choose a finite number")
-        if not 0 <= self.rescale <= 1:
-            raise ConfigError(f"guidance rescale {self.rescale}: choose from 0 to 1")
+        check_range("guidance rescale", self.rescale, 0, 1)
         if not 0 <= low <= high <= 1:
             raise ConfigError(f"guidance interval {low} to {high}: choose 0 <= low <= high <= 1")
 

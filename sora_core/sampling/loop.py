@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import Latent
 from .samplers import Denoise, Sigma
 from .windows import DenoiseAt, sigma_frames
@@ -34,10 +34,8 @@ def loop_denoiser_at(
     for a latent of another length.
     """
     cuts = period if cuts is None else cuts
-    if not 1 <= cuts <= period:
-        raise ConfigError(f"{cuts} cuts of a ring of {period}: choose from 1 to {period}")
-    if context < 0:
-        raise ConfigError(f"context {context}: choose 0 or more latent frames")
+    check_range("cuts", cuts, 1, period)
+    check_range("context", context, 0)
     around = torch.arange(-context, period + context)
     # A single line has nothing to average; evenly shifted sin^2 curves add up to a constant.
     weight = torch.sin(torch.pi * (torch.arange(period) + 0.5) / period)[:, None, None] ** 2

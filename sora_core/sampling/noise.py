@@ -8,7 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError, SizeError
+from ..errors import SizeError, check_range
 from ..shapes import Latent
 
 MAX_SEED = 2**64 - 1
@@ -28,8 +28,7 @@ def seeded_noise(
     one, a larger batch with that of a smaller one. Each `step` of a stochastic sampler has its own
     noise. ConfigError for a seed outside [0, MAX_SEED], SizeError for an empty shape.
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise ConfigError(f"seed {seed}: choose from 0 to {MAX_SEED}")
+    check_range("seed", seed, 0, MAX_SEED)
     if min(shape) < 1:
         raise SizeError(f"noise of shape {shape}: every side must be at least 1")
     items = [seeded_item(seed, step, item, *shape[1:]) for item in range(shape[0])]

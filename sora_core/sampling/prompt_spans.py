@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import Latent
 
 SOFT_SECONDS = 0.5  # seconds over which one prompt turns into the next
@@ -42,8 +42,7 @@ def span_weights(
     start. A span's time beyond the end is ignored. ConfigError for a negative `soft`, and with
     neither a main prompt nor a span.
     """
-    if soft < 0:
-        raise ConfigError(f"soft border of {soft} seconds: choose 0 or more")
+    check_range("soft border", soft, 0)
     if not (spans or main):
         raise ConfigError("neither a main prompt nor a span: write at least one prompt")
     begin, end = frames[0][0], frames[-1][1]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import check_range
 from ..shapes import Latent
 
 Sigma = float | Float[Tensor, "#b 1 #t #y #x"]
@@ -113,8 +113,7 @@ def sde(
     The noise level after a step does not depend on it. ConfigError for another `eta`. Song et al.
     2021 (DDIM), equation 16, for rectified flow.
     """
-    if not 0 <= eta <= 1:
-        raise ConfigError(f"eta {eta}: choose from 0 (no fresh noise) to 1")
+    check_range("eta", eta, 0, 1)
     for i, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
         clean = denoise(x, sigma)
         on_step(Step(i, len(sigmas) - 1, clean))

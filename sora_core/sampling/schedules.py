@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import Grid
 
 MAX_STEPS = 1000
@@ -17,8 +17,7 @@ Level = TypeVar("Level", float, Tensor)
 
 def linear_sigmas(steps: int) -> list[float]:
     """`steps + 1` evenly spaced sigmas from 1 to 0; ConfigError for steps outside [1, 1000]."""
-    if not 1 <= steps <= MAX_STEPS:
-        raise ConfigError(f"{steps} steps: choose from 1 to {MAX_STEPS}")
+    check_range("steps", steps, 1, MAX_STEPS)
     return [1 - i / steps for i in range(steps + 1)]
 
 
@@ -33,8 +32,7 @@ def shift_sigma(sigma: Level, factor: float) -> Level:
     Esser et al. 2024, equation 23, with numerator and denominator divided by `factor`, so that 0
     and 1 stay exact. ConfigError for a factor outside [1 / MAX_SHIFT, MAX_SHIFT].
     """
-    if not 1 / MAX_SHIFT <= factor <= MAX_SHIFT:
-        raise ConfigError(f"shift {factor}: choose from {1 / MAX_SHIFT} to {MAX_SHIFT}")
+    check_range("shift", factor, 1 / MAX_SHIFT, MAX_SHIFT)
     return sigma / (sigma + (1 - sigma) / factor)
 
 

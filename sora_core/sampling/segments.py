@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import Latent
 from .drift import SegmentAnchor, Statistics, closest_segment
 from .inpaint import SamplingMask
@@ -31,11 +31,9 @@ class SegmentSettings:
     anchor: float = 0.75
 
     def __post_init__(self) -> None:
-        if self.history < 1:
-            raise ConfigError(f"history of {self.history} latent frames: choose 1 or more")
-        for name in ("firmness", "anchor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)} of segments: choose from 0 to 1")
+        check_range("history", self.history, 1)
+        check_range("firmness of segments", self.firmness, 0, 1)
+        check_range("anchor", self.anchor, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

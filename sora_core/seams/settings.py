@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..errors import ConfigError
+from ..errors import check_range
 
 MAX_EASING = 64  # latent frames
 
@@ -23,11 +23,6 @@ class JoinSettings:
     easing: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.hand_over <= 1:
-            raise ConfigError(f"hand_over {self.hand_over}: choose from 0 to 1")
-        if self.reach < 1:
-            raise ConfigError(f"reach of {self.reach} latent frames: choose 1 or more")
-        if not 0 <= self.easing <= MAX_EASING:
-            raise ConfigError(
-                f"ease_guidance over {self.easing} latent frames: choose 0 to {MAX_EASING}"
-            )
+        check_range("hand_over", self.hand_over, 0, 1)
+        check_range("reach", self.reach, 1)
+        check_range("ease_guidance", self.easing, 0, MAX_EASING)

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, distributed, nn  # noqa: TID251
-from torch.multiprocessing.spawn import spawn  # noqa: TID251
+from torch.multiprocessing.spawn import ProcessException, spawn  # noqa: TID251
+
+from ..errors import SoraError, TrainingError
+
+PROBLEM = "problem-"  # the name of a file with the message of a process, before its rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +78,31 @@ class Ranks:
         return wishes.item() > 0
 
 
-def _enter(rank: int, count: int, rendezvous: str, work: Callable[[Ranks], None]) -> None:
+def _enter(rank: int, count: int, folder: Path, work: Callable[[Ranks], None]) -> None:
     torch.set_num_threads(1)
+    rendezvous = (folder / "rendezvous").as_uri()
     distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=count)
     try:
         work(Ranks(rank, count))
+    except SoraError as problem:
+        (folder / f"{PROBLEM}{rank}").write_text(str(problem), encoding="utf-8")
+        raise
     finally:
         distributed.destroy_process_group()
 
 
 def run(work: Callable[[Ranks], None], processes: int) -> None:
-    """Calls `work` in each of `processes`; a failure in one ends all and is raised here."""
+    """Calls `work` in each of `processes`; a failure in one ends all and is raised here.
+
+    TrainingError has the message of the first process that ended by a SoraError.
+    """
     if processes == 1:
         work(Ranks())
         return
     with tempfile.TemporaryDirectory() as folder:
-        rendezvous = (Path(folder) / "rendezvous").as_uri()
-        spawn(_enter, (processes, rendezvous, work), nprocs=processes)
+        try:
+            spawn(_enter, (processes, Path(folder), work), nprocs=processes)
+        except ProcessException as problem:
+            for path in sorted(Path(folder).glob(f"{PROBLEM}*")):
+                raise TrainingError(path.read_text(encoding="utf-8")) from problem
+            raise

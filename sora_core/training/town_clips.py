@@ -17,10 +17,10 @@ from ..shapes import Size
 from ..world.town.captions import describe
 from ..world.town.render import render
 from ..world.town.sample import RATE_WEIGHTS, RATES, sample_scene
-from ..world.town.shards import SHARD_CLIPS
 from .dataset import CAPTIONS, ClipShard
 from .mixed_clips import MixedClip, text_path, write_latents, write_text_states
 
+SHARD_CLIPS = 64
 STILL_SECONDS = 0.25  # duration of the scene of a single frame
 
 OnTownShard = Callable[[int, int], None]

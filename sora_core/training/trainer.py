@@ -5,7 +5,8 @@ saves and loads the state: as one file (`checkpoint`) or sharded (`sharded_check
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -140,13 +141,19 @@ def optimizers_of(
     return matrices, [muon, rest]
 
 
-def scalars_in(folder: Path, start: int) -> "SummaryWriter | None":
-    """A writer of TensorBoard scalars from step `start` on; None if it is not installed."""
+@contextmanager
+def scalars_in(folder: Path, start: int) -> "Iterator[SummaryWriter | None]":
+    """A writer of TensorBoard scalars from step `start` on, closed at the end of the block.
+
+    None if TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        return None
-    return SummaryWriter(str(folder / "scalars"), purge_step=start)
+        yield None
+        return
+    with closing(SummaryWriter(str(folder / "scalars"), purge_step=start)) as scalars:
+        yield scalars
 
 
 def train(
@@ -161,13 +168,15 @@ def train(
     store: CheckpointStore | None = None,
     should_stop: Callable[[], bool] | None = None,
     record: Callable[[int, Mapping[str, float]], None] = lambda step, values: None,
+    show_first: bool = False,
 ) -> TrainedModel:
     """The first average of the model after all steps, or after `config.until`.
 
     `folder` holds the checkpoint, TensorBoard scalars and sheets. `resume` continues from the
     checkpoint in it, if there is one. `averages` and `store` have defaults. Once `should_stop` is
     true in any process, the run is saved and ends after that step. `record` receives the same
-    values as TensorBoard. TrainingError for the checkpoint of another model.
+    values as TensorBoard. `show_first` evaluates a loaded step before the next one, for a process
+    that ended between saving and evaluating. TrainingError for the checkpoint of another model.
     """
     model = task.model
     averages = averages or Averages(model, (config.average, *config.longer))
@@ -176,60 +185,66 @@ def train(
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     state = TrainingState(model, averages.named, optimizers)
     start = store.load(state) if resume and store.exists() else 0
-    scalars = scalars_in(folder, start) if ranks.first else None
     parameters = [p for p in model.parameters() if p.requires_grad]
 
-    def publish(step: int, values: Mapping[str, float]) -> None:
-        record(step, values)
-        if scalars:
-            for name, value in values.items():
-                scalars.add_scalar(name, value, step)
+    with scalars_in(folder, start) if ranks.first else nullcontext() as scalars:
 
-    began, since, running = time.monotonic(), start, 0.0
-    end = min(config.steps, config.until or config.steps)
-    for step in range(start, end):
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate * config.rate_at(step)
-        loss, parts = accumulated(task, config, step, ranks)
-        ranks.average(p.grad for p in parameters if p.grad is not None)
-        norm = nn.utils.clip_grad_norm_(parameters, config.clip)
-        matrices.share_gradients()
-        for optimizer in optimizers:
-            optimizer.step()
-        model.zero_grad()
-        averages.update(model, step)
+        def publish(step: int, values: Mapping[str, float]) -> None:
+            record(step, values)
+            if scalars:
+                for name, value in values.items():
+                    scalars.add_scalar(name, value, step)
 
-        done = step + 1
-        stopped = should_stop is not None and ranks.agree(should_stop())
-        last = done == end or stopped
-        now = loss.item()
-        running = now if done == start + 1 else 0.98 * running + 0.02 * now
-        if done % config.report_every == 0 or last:
-            norm = ranks.whole(norm)
-        if ranks.first and (done % config.report_every == 0 or last):
-            seconds = (time.monotonic() - began) / (done - since)
-            on_progress(
-                Progress(
-                    done,
-                    config.steps,
-                    running,
-                    config.batch / seconds,
-                    seconds * (config.steps - done),
+        def show(step: int) -> None:
+            if ranks.first or ranks.together:
+                values = task.show(averages.first, step, folder)
+                if ranks.first:
+                    publish(step, values)
+
+        if show_first and start:
+            show(start)
+        began, since, running = time.monotonic(), start, 0.0
+        end = min(config.steps, config.until or config.steps)
+        for step in range(start, end):
+            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate * config.rate_at(step)
+            loss, parts = accumulated(task, config, step, ranks)
+            ranks.average(p.grad for p in parameters if p.grad is not None)
+            norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+            matrices.share_gradients()
+            for optimizer in optimizers:
+                optimizer.step()
+            model.zero_grad()
+            averages.update(model, step)
+
+            done = step + 1
+            stopped = should_stop is not None and ranks.agree(should_stop())
+            last = done == end or stopped
+            now = loss.item()
+            running = now if done == start + 1 else 0.98 * running + 0.02 * now
+            if done % config.report_every == 0 or last:
+                norm = ranks.whole(norm)
+            if ranks.first and (done % config.report_every == 0 or last):
+                seconds = (time.monotonic() - began) / (done - since)
+                on_progress(
+                    Progress(
+                        done,
+                        config.steps,
+                        running,
+                        config.batch / seconds,
+                        seconds * (config.steps - done),
+                    )
                 )
-            )
-            began, since = time.monotonic(), done
-            values = {**parts, "loss": loss, "gradient_norm": norm}
-            publish(done, {name: float(value.detach()) for name, value in values.items()})
-        if done % config.save_every == 0 or last:
-            store.save(done, state)
-        due = not stopped and (done % config.show_every == 0 or last)
-        if due and (ranks.first or ranks.together):
-            values = task.show(averages.first, done, folder)
-            if ranks.first:
-                publish(done, values)
-        if stopped:
-            break
+                began, since = time.monotonic(), done
+                values = {**parts, "loss": loss, "gradient_norm": norm}
+                publish(done, {name: float(value.detach()) for name, value in values.items()})
+            if done % config.save_every == 0 or last:
+                store.save(done, state)
+            if not stopped and (done % config.show_every == 0 or last):
+                show(done)
+            if stopped:
+                break
     return averages.first
 
 

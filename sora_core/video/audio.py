@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import MediaError
+from ..errors import MediaError, check_range
 
 Samples = Float[Tensor, "c n"]
 """Sound in [-1, 1]."""
@@ -29,8 +29,7 @@ class Audio:
         if self.samples.ndim != 2 or self.samples.shape[0] not in LAYOUTS:
             shape = tuple(self.samples.shape)
             raise MediaError(f"sound of shape {shape}: give 1, 2 or 6 channels x samples")
-        if not MIN_RATE <= self.rate <= MAX_RATE:
-            raise MediaError(f"sound at {self.rate} Hz: choose from {MIN_RATE} to {MAX_RATE} Hz")
+        check_range("sound rate in Hz", self.rate, MIN_RATE, MAX_RATE, MediaError)
 
     @property
     def layout(self) -> str:

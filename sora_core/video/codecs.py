@@ -7,7 +7,7 @@ from types import MappingProxyType
 import av
 from av.codec.codec import UnknownCodecError
 
-from ..errors import MediaError
+from ..errors import MediaError, check_choice
 
 CONTAINERS = ("auto", "mp4", "mov", "mkv")
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -86,8 +86,7 @@ def codec_for(suffix: str, name: str, crf: int | None = None) -> Codec:
 
 def crf_for(codec: str, quality: str) -> int | None:
     """The quality number of one of `QUALITIES` in `codec`; None for a lossless codec."""
-    if quality not in QUALITIES:
-        raise MediaError(f"quality {quality[:40]!a:.42}: choose from {', '.join(QUALITIES)}")
+    check_choice("quality", quality, QUALITIES, MediaError)
     settings = codec_named(codec)
     return None if settings.crf is None else settings.crf + QUALITIES[quality] * settings.step
 
@@ -100,6 +99,5 @@ def suffix_for(codec: str, container: str) -> str:
 
 
 def codec_named(name: str) -> Codec:
-    if name not in CODECS:
-        raise MediaError(f"codec {name[:40]!a:.42} is unknown: choose from {', '.join(CODECS)}")
+    check_choice("codec", name, CODECS, MediaError)
     return CODECS[name]

@@ -21,11 +21,28 @@ EXACT = Interpolation.BICUBIC.value | ACCURATE | FULL_CHROMA | FULL_CHROMA_INPUT
 
 UNNAMED = 2
 BT709 = 1  # the number of its matrix, its transfer curve and its primaries in every standard
-CONSTANT_LUMINANCE = 10  # of BT.2020
-UNUSUAL = {8: "YCgCo", CONSTANT_LUMINANCE: "BT.2020 with constant luminance", 14: "ICtCp"}
-"""Matrices that libswscale cannot invert."""
+MATRICES = (0, BT709, UNNAMED, 4, 5, 6, 7, 9)
+"""Matrices that libswscale inverts: FCC, BT.601, SMPTE 240M and BT.2020 beside BT.709."""
 
-WIDE_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+OTHER_MATRICES = {
+    8: "YCgCo",
+    10: "BT.2020 with constant luminance",
+    11: "SMPTE 2085",
+    12: "derived from primaries",
+    13: "derived from primaries, with constant luminance",
+    14: "ICtCp",
+    15: "IPT of Dolby Vision",
+    16: "YCgCo-R",
+    17: "YCgCo-R",
+}
+OTHER_CURVES = {8: "linear light", 9: "logarithmic", 10: "logarithmic", 17: "that of SMPTE 428"}
+"""Transfer curves whose numbers look nothing like those of BT.709, and that are not converted."""
+
+XYZ_PRIMARIES = 10
+OTHER_PRIMARIES = {
+    4: "BT.470 M", 8: "film", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"
+}  # fmt: skip
+"""Primaries that are noted: those of BT.709 and BT.601 are near to each other."""
 
 LIMITED_BLACK, LIMITED_WHITE = 16 << 8, 235 << 8  # of limited range, in 16 bits
 HALF = np.uint16(128)
@@ -137,16 +154,24 @@ def colour_notes(frame: av.VideoFrame) -> list[str]:
 
 
 def primaries_note(primaries: int) -> str | None:
-    """The sentence about primaries wider than those of BT.709, which are not converted."""
-    if primaries not in WIDE_PRIMARIES:
+    """The sentence about primaries other than those of BT.709, which are not converted."""
+    if primaries not in OTHER_PRIMARIES:
         return None
-    name = WIDE_PRIMARIES[primaries]
+    name = OTHER_PRIMARIES[primaries]
     return f"its primaries are those of {name}: its numbers are read as they are, as ComfyUI does"
 
 
-def refused_matrix(frame: av.VideoFrame) -> str | None:
-    """The name of the colour matrix of `frame` if it is one that cannot be converted."""
-    return None if frame.format.is_rgb else UNUSUAL.get(frame.colorspace)
+def refused_colours(frame: av.VideoFrame, curve: int, primaries: int) -> str | None:
+    """What cannot be converted: the matrix of `frame`, or the numbers of its curve and primaries.
+
+    None if all are read.
+    """
+    matrix = frame.colorspace
+    if matrix not in MATRICES and not (frame.format.is_rgb or _is_grey(frame)):
+        return f"its colour matrix is {OTHER_MATRICES.get(matrix, f'number {matrix}')}"
+    if curve in OTHER_CURVES:
+        return f"its transfer curve is {OTHER_CURVES[curve]}"
+    return "its colours are CIE XYZ" if primaries == XYZ_PRIMARIES else None
 
 
 def _is_limited_grey(frame: av.VideoFrame) -> bool:

@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from av.container import InputContainer
-from av.stream import Stream
-
-from .container import FileSource, file_of, media_error, media_errors
+from .container import FileSource, file_of
 
 MAX_BOXES = 10_000  # in one box; a film has a few
 MAX_BOX_BYTES = 2**20  # of a box that is read whole
@@ -64,27 +61,39 @@ def refused_edits(edits: list[TrackEdit]) -> str | None:
     return None
 
 
-def check_edits(source: FileSource, container: InputContainer, stream: Stream) -> None:
-    """MediaError if the edit list of `stream` asks for what FFmpeg does not follow."""
-    if "mp4" not in container.format.name:
-        return
-    with media_errors(source, "be read further"):
-        problem = refused_edits(edits_of(source, stream.id))
-    if problem is not None:
-        raise media_error(source, f"its edit list {problem}, which is not followed; re-encode it")
+def sample_entry(source: FileSource, track_id: int) -> Mp4Box | None:
+    """The box of the format of a track, of the kind of its codec; None if it has none."""
+    with file_of(source) as file:
+        entries = _inside(file, _track(file, track_id), b"mdia", b"minf", b"stbl", b"stsd")
+        return entries and next(_boxes(file, entries.begin + 8, entries.end), None)
+
+
+def still_properties(source: FileSource) -> set[bytes]:
+    """The kinds of the properties of the pictures in a HEIC or AVIF file."""
+    with file_of(source) as file:
+        file.seek(0, 2)
+        meta = _inside(file, Mp4Box(b"", 0, file.tell()), b"meta")
+        if meta is None:
+            return set()
+        meta = Mp4Box(meta.kind, meta.begin + 4, meta.end)  # after its version and flags
+        properties = _inside(file, meta, b"iprp", b"ipco")
+        found = _boxes(file, properties.begin, properties.end) if properties else ()
+        return {box.kind for box in found}
+
+
+def codec_box(source: FileSource, track_id: int, kind: bytes) -> bytes:
+    """The content of the box `kind` beside the codec of a video track; empty without one."""
+    entry = sample_entry(source, track_id)
+    if entry is None:
+        return b""
+    with file_of(source) as file:
+        inner = Mp4Box(entry.kind, entry.begin + FRAME_HEADER, entry.end)
+        return _content(file, _inside(file, inner, kind))
 
 
 def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, float, float] | None:
     """The width and height to show of each frame, and the offset of their centre, in pixels."""
-    with file_of(source) as file:
-        entries = _inside(file, _track(file, track_id), b"mdia", b"minf", b"stbl", b"stsd")
-        if entries is None:
-            return None
-        entry = next(_boxes(file, entries.begin + 8, entries.end), None)
-        if entry is None:
-            return None
-        inner = Mp4Box(entry.kind, entry.begin + FRAME_HEADER, entry.end)
-        data = _content(file, _inside(file, inner, b"clap"))
+    data = codec_box(source, track_id, b"clap")
     if len(data) < 32:
         return None
     numbers = struct.unpack_from(">IIIIiIiI", data)

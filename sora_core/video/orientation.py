@@ -16,15 +16,11 @@ MAX_ASPECT = 10  # of a pixel; anamorphic footage has at most 2, a larger one is
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight orientations: transposed first, then columns and rows reversed.
-
-    `exact` is false if the file has an angle between quarter turns: the nearest is used.
-    """
+    """One of the eight orientations: transposed first, then columns and rows reversed."""
 
     transposed: bool = False
     columns_reversed: bool = False
     rows_reversed: bool = False
-    exact: bool = True
 
     @property
     def mirrored(self) -> bool:
@@ -49,8 +45,10 @@ class Orientation:
         return pixels[::-1] if self.rows_reversed else pixels
 
 
-def orientation(frame: av.VideoFrame) -> Orientation:
-    """The orientation of `frame` by its display matrix; upright without a valid one.
+def orientation(frame: av.VideoFrame) -> Orientation | None:
+    """The orientation of `frame` by its display matrix; None for an angle between quarter turns.
+
+    Upright without a matrix, or with one of zeros.
 
     The matrix maps source columns and rows, (p, q), to (a p + c q, b p + d q).
     """
@@ -59,12 +57,13 @@ def orientation(frame: av.VideoFrame) -> Orientation:
         return Orientation()
     a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
     straight, crossed = max(abs(a), abs(d)), max(abs(b), abs(c))
-    exact = min(straight, crossed) <= ODD_ANGLE * max(straight, crossed)
     if straight == crossed == 0:
         return Orientation()
-    if straight >= crossed:
-        return Orientation(False, a < 0, d < 0, exact)
-    return Orientation(True, c < 0, b < 0, exact)
+    if min(straight, crossed) > ODD_ANGLE * max(straight, crossed):
+        return None
+    if straight > crossed:
+        return Orientation(False, a < 0, d < 0)
+    return Orientation(True, c < 0, b < 0)
 
 
 def square_pixels(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
-from .colour import colour_notes, primaries_note, refused_matrix
+from .colour import colour_notes, primaries_note, refused_colours
 from .container import (
     MAX_FILE_SIDE,
     MAX_PIXELS,
@@ -22,10 +22,12 @@ from .container import (
     side_data,
 )
 from .cropping import Crop, crop_of
+from .dolby_vision import own_colours
 from .hdr import NAMES as HDR_NAMES
 from .orientation import Orientation, orientation, square_pixels
 from .streams import video_stream
 from .timing import decoding_delay, frame_rate_of, header_frames, header_seconds, measured_seconds
+from .webm_alpha import alpha_decoder, stores_alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,15 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
     if first is None:
         raise media_error(source, "no frame can be read; the file is cut short or damaged")
     check_size(source, first.width, first.height)
-    if (matrix := refused_matrix(first)) is not None:
-        raise media_error(source, f"its colours are {matrix}; save it as BT.709")
+    context = stream.codec_context
+    if own_colours(source, container, stream):
+        raise media_error(source, "it is Dolby Vision in colours of its own; save it as HDR10")
+    problem = refused_colours(first, context.color_trc, context.color_primaries)
+    if problem is not None:
+        raise media_error(source, f"{problem}, which is not read; save it as BT.709")
     lies = orientation(first)
+    if lies is None:
+        raise media_error(source, "it is to be turned by no quarter turn; turn and re-encode it")
     crop = crop_of(source, container, stream, first.width, first.height)
     square = square_pixels(crop.width, crop.height, stream.sample_aspect_ratio)
     check_size(source, *square)
@@ -112,7 +120,7 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
         metadata=dict(container.metadata),
         mirrored=lies.mirrored,
         has_alpha=has_alpha(first),
-        notes=tuple(_notes(container, stream, first, lies, crop, square)),
+        notes=tuple(_notes(container, stream, first, crop, square)),
     )
     return Inspected(
         info=info,
@@ -129,9 +137,10 @@ def first_decoded(
     source: FileSource, container: InputContainer, stream: VideoStream
 ) -> Iterator[av.VideoFrame]:
     """The frames of `stream` from the position of `container`, in display order."""
+    decoder = alpha_decoder(stream) or stream
     with media_errors(source, "be read further"):
         for packet in packets(container, stream):
-            yield from stream.decode(packet)
+            yield from decoder.decode(packet)
 
 
 def check_size(source: FileSource, width: int, height: int) -> None:
@@ -158,11 +167,22 @@ INTERLACED = (2, 3, 4, 5)
 ALPHA_FORMATS = ("pal8",)  # its palette has
 
 
+def _alpha_apart(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether another stream is the alpha of `stream`: grey, without a purpose, as in AVIF."""
+    size = stream.codec_context.width, stream.codec_context.height
+    return "mp4" in container.format.name and any(
+        not other.disposition
+        and (other.codec_context.pix_fmt or "").startswith("gray")
+        and (other.codec_context.width, other.codec_context.height) == size
+        for other in container.streams.video
+        if other is not stream and other.codec_context is not None
+    )
+
+
 def _notes(
     container: InputContainer,
     stream: VideoStream,
     first: av.VideoFrame,
-    lies: Orientation,
     crop: Crop,
     square: tuple[int, int],
 ) -> Iterator[str]:
@@ -177,8 +197,6 @@ def _notes(
         yield "it is interlaced: deinterlaced to one picture a frame"
     elif getattr(stream.codec_context, "field_order", 0) in INTERLACED:  # PyAV 16 has none
         yield "its header calls it interlaced: frames that are so are deinterlaced"
-    if not lies.exact:
-        yield "it asks to be turned by no quarter turn: the nearest quarter turn is taken"
     if (crop.width, crop.height) != (first.width, first.height):
         yield f"it asks for a part of its frames: cropped to {crop.width}x{crop.height}"
     if square != (crop.width, crop.height):
@@ -187,7 +205,7 @@ def _notes(
         yield "it is stereoscopic: its frames are shown as they are stored"
     if side_data(first, Type.SPHERICAL, 4) is not None:
         yield "it is spherical: its frames are shown flat, as they are stored"
-    if "alpha_mode" in stream.metadata:
-        yield "its transparency is not read: use ProRes 4444, PNG or FFV1 for that"
+    if not has_alpha(first) and (stores_alpha(stream) or _alpha_apart(container, stream)):
+        yield "its transparency is not read: use ProRes 4444, VP9, PNG or FFV1 for that"
     if sum(1 for other in container.streams.video if other is not stream) > 0:
         yield f"it holds more than one video stream: stream {stream.index} is read"

@@ -15,6 +15,7 @@ from .probe import check_size
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
 SIGNATURES = (rb"\x89PNG\r\n", rb"\xff\xd8\xff", rb"RIFF.{4}WEBP")  # how their files begin
+ANIMATED = ("PNG", "WEBP")  # a JPEG of a phone has a preview beside its picture
 MAX_STILL_BYTES = 256_000_000  # of a file: MAX_PIXELS take 133 MB when nothing is packed
 
 
@@ -41,7 +42,9 @@ def read_still(path: Path) -> Frames:
         # From memory: of a file, Pillow asks for as many bytes as a chunk claims to have.
         with Image.open(BytesIO(path.read_bytes()), formats=STILL_FORMATS) as image:
             check_size(path, *image.size)
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
+            if image.format in ANIMATED and getattr(image, "is_animated", False):
+                raise media_error(path, "an animation; save its picture as PNG, or all as MP4")
+            upright = _eight_bits(ImageOps.exif_transpose(image)).convert("RGBA")
     except UnidentifiedImageError as error:
         raise media_error(path, f"no picture; {', '.join(STILL_FORMATS)} are read") from error
     except Image.DecompressionBombError as error:
@@ -51,3 +54,10 @@ def read_still(path: Path) -> Frames:
         raise media_error(path, f"cannot be read: {reason}") from error
     composited = Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright)
     return torch.from_numpy(np.array(composited.convert("RGB")))[None]
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """`image`, grey of 16 bits in 8: Pillow takes all above 255 for white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))

@@ -7,10 +7,14 @@ from av.video.stream import VideoStream
 
 from . import decoders
 from .container import FORMAT_NAMES, FileSource, media_error
-from .mp4 import check_edits
+from .playback import check_playback
+from .protection import check_protection
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Attached pictures: covers, and previews of chapters."""
+
+PICTURE_TILE = Disposition.dependent
+"""A part of a picture: HEIC and AVIF store large ones in tiles, which FFmpeg does not join."""
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
@@ -18,7 +22,8 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
     A single frame beside a longer video is its cover, as in an animated AVIF. None if all are still
     pictures, such as the cover of a song."""
-    pictures = [stream for stream in container.streams.video if not stream.disposition & STILL]
+    apart = STILL | PICTURE_TILE
+    pictures = [stream for stream in container.streams.video if not stream.disposition & apart]
     moving = [stream for stream in pictures if stream.frames != 1] or pictures
     default = (stream for stream in moving if stream.disposition & Disposition.default)
     return next(default, moving[0] if moving else None)
@@ -27,15 +32,19 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
     """The video that a player would show; MediaError without one that can be shown."""
     stream = picture_stream(container)
+    tiled = any(other.disposition & PICTURE_TILE for other in container.streams.video)
+    if tiled and (stream is None or stream.frames == 1):  # which is its thumbnail
+        raise media_error(source, "its picture is in tiles, which are not joined; save it as PNG")
     if stream is None:
         raise media_error(source, f"no video in it; {FORMAT_NAMES} with frames are read")
+    check_protection(source, container, stream)
     context = stream.codec_context
     if context is None:  # decoding would then end the process (PyAV issue 2344)
         raise media_error(source, f"no decoder for its video; {decoders.VIDEO_FIX}")
     if context.codec.name not in decoders.VIDEO:
         problem = f"its video is {context.codec.name[:20]}, which is not read"
         raise media_error(source, f"{problem}; {decoders.VIDEO_FIX}")
-    check_edits(source, container, stream)
+    check_playback(source, container, stream)
     return stream
 
 
@@ -47,11 +56,12 @@ def sound_stream(source: FileSource, container: InputContainer) -> AudioStream |
     if not streams:
         return None
     stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
+    check_protection(source, container, stream)
     context = stream.codec_context
     if context is None:
         raise media_error(source, f"no decoder for its sound; {decoders.SOUND_FIX}")
     if context.codec.name not in decoders.SOUND:
         problem = f"its sound is {context.codec.name[:20]}, which is not read"
         raise media_error(source, f"{problem}; {decoders.SOUND_FIX}")
-    check_edits(source, container, stream)
+    check_playback(source, container, stream)
     return stream

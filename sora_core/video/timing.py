@@ -1,5 +1,6 @@
 """Frame times of a file: by its header if that is consistent, else by time stamps."""
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -27,7 +28,9 @@ ROUNDED = Fraction(2, 100)  # tolerance of a rate from stamps in milliseconds
 USUAL = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)]
 GIF = "gif"
 AVI = "avi"  # stores frames in decoding order, without any stamp
-ESTIMATED = ("mpegts", "mpeg")  # their headers have no length, FFmpeg estimates one
+BROADCAST = ("mpegts", "mpeg")  # their headers have no length, FFmpeg estimates one
+MAX_STEP_BACK = 1  # seconds of decoding time, which never runs backward
+TAGGED = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)", re.ASCII)
 
 Stamp = tuple[Fraction, Fraction]
 """Presentation time and duration of a packet, in seconds of the file's clock; 0 if unknown."""
@@ -93,8 +96,8 @@ def header_seconds(source: FileSource, container: InputContainer, stream: VideoS
     """The duration of the frames by the header, in seconds; 0 without one."""
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
-    else:
-        seconds = (container.duration or 0) / av.time_base
+    else:  # of a whole Matroska file, which sound or text may exceed; its track has a tag
+        seconds = _tagged_seconds(stream) or (container.duration or 0) / av.time_base
         begin = float(origin(stream))
         if 0 < begin < seconds:  # Matroska and FLV count from 0 of a clock that may have gone on
             seconds -= begin
@@ -105,7 +108,7 @@ def header_frames(
     container: InputContainer, stream: VideoStream, fps: Fraction, seconds: float
 ) -> int | None:
     """The number of displayed frames by the header; None without one."""
-    if container.format.name in ESTIMATED:
+    if container.format.name in BROADCAST:
         return None
     implied = round(seconds * (stream.average_rate or fps)) or None
     if stream.frames and implied and stream.duration:
@@ -123,7 +126,7 @@ def measured_seconds(
         step = 1 / frame_rate_of(source, container, stream)
         first, last = Fraction(MAX_FILE_SECONDS), None
         with media_errors(source, "be read further"):
-            for time, stays in _stamps(container, stream):
+            for time, stays in _stamps(source, container, stream):
                 end = time + stay_of(stays, step)
                 first, last = min(first, time), max(last or end, end)
         if last is None:
@@ -171,10 +174,23 @@ def _checked(source: FileSource, seconds: float) -> float:
     return seconds
 
 
-def _stamps(container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
+def _tagged_seconds(stream: VideoStream) -> float:
+    """The duration of a track of Matroska by its tag, in seconds; 0 without one."""
+    match = TAGGED.fullmatch(stream.metadata.get("DURATION", ""))
+    hours, minutes, seconds = match.groups() if match else (0, 0, 0)
+    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+
+
+def _stamps(source: FileSource, container: InputContainer, stream: VideoStream) -> Iterator[Stamp]:
     step = tick(stream)
+    latest = None
     for packet in packets(container, stream):
         stamp = stamp_of(container, packet)
+        if packet.dts is not None and container.format.name in BROADCAST:
+            if latest is not None and (latest - packet.dts) * step > MAX_STEP_BACK:
+                problem = "its clock starts again half-way: parts that were joined as bytes"
+                raise media_error(source, f"{problem}; join them with a tool, or re-encode it")
+            latest = packet.dts
         if stamp is not None and packet.size and not packet.is_discard:
             yield stamp * step, (packet.duration or 0) * step
 
@@ -184,7 +200,7 @@ def _sampled_rate(
 ) -> Fraction | None:
     """The rate of most of the first frames by their stamps; one of `USUAL` if near to it."""
     with media_errors(source, "be read further"):
-        times = sorted({time for time, _ in islice(_stamps(container, stream), SAMPLED)})
+        times = sorted({time for time, _ in islice(_stamps(source, container, stream), SAMPLED)})
         rewind(container, stream)  # the frames are still to be read
     steps = [float(later - sooner) for sooner, later in pairwise(times)]
     if not steps or median(steps) * MAX_FILE_FPS < 1:

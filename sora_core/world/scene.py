@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.random import PCG64, Generator
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 
 SHAPES = ("ball", "cube", "cylinder", "cone")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white")
@@ -148,9 +148,7 @@ class Domain:
             if not chosen or not set(chosen) <= set(words):
                 raise ConfigError(f"{field.name} {chosen}: choose from {', '.join(words)}")
         for field in fields(self)[len(known) :]:
-            share = getattr(self, field.name)
-            if not 0 <= share <= 1:
-                raise ConfigError(f"{field.name} {share}: choose a share from 0 to 1")
+            check_range(field.name, getattr(self, field.name), 0, 1)
         if not any(set(READABLE[camera]) & set(self.motions) for camera in self.cameras):
             raise ConfigError(
                 f"no camera of {self.cameras} fits a motion of {self.motions}: add 'static'"

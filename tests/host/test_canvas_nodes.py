@@ -6,6 +6,7 @@ import av
 import pytest
 from PIL import Image
 
+from tests.support.films import film
 from tests.support.hearing import lag, sound
 from tools.client import GraphError
 from tools.host import FOOTAGE
@@ -170,6 +171,22 @@ def test_an_edit_shows_its_canvas_on_the_node(client, edit, size):
     graph["shown"] = node("PreviewAny", source=["canvas", 0])
     (file,) = client.run(client.completed(graph)).files("canvas")
     assert Image.open(io.BytesIO(client.view(file))).width == 512
+
+
+def test_what_a_file_does_not_name_is_shown_on_the_node(server, client, monkeypatch):
+    """The page shows the text of a message to a node, and not that of its output."""
+    text_kind = (3).to_bytes(4, "big")  # then the length of the node's key, the key and the text
+    monkeypatch.setattr("tools.client.PREVIEW_KIND", text_kind)
+    film(server.base / "input" / "unnamed.mp4")
+    graph = {
+        "clip": node("LoadVideo", file="unnamed.mp4"),
+        "canvas": node("SoraExtendVideo", video=["clip", 0], seconds=1.0),
+        "shown": node("PreviewAny", source=["canvas", 0]),
+    }
+    run = client.run(client.completed(graph))
+    (text,) = run.outputs()["canvas"]["text"]
+    assert text.startswith("unnamed.mp4: it names no colour matrix: read as BT.601")
+    assert run.previews == [b"canvas" + text.encode()]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def seeds(folder: Path) -> list[Path]:
         ("fragments.mp4", "libx264", "yuv420p", fragments),
         ("vp9.webm", "libvpx-vp9", "yuv420p", {}),
         ("live.webm", "libvpx", "yuv420p", {"live": "1"}),
+        ("alpha9.webm", "libvpx-vp9", "yuva420p", {}),
+        ("alpha8.webm", "libvpx", "yuva420p", {}),
         ("a.gif", "gif", "rgb8", {}),
         ("mjpeg.avi", "mjpeg", "yuvj420p", {}),
         ("mpeg4.avi", "mpeg4", "yuv420p", {}),
@@ -76,6 +78,8 @@ def seeds(folder: Path) -> list[Path]:
         path = folder / f"still{suffix}"
         Image.fromarray(frames[0].numpy()).save(path)
         paths.append(path)
+    paths.append(folder / "grey16.png")
+    Image.fromarray(frames[0, ..., 0].numpy().astype(np.uint16) * 257).save(paths[-1])
     return paths
 
 
@@ -90,6 +94,8 @@ def _encoded(
 ) -> Path:
     with av.open(str(path), "w", options=options) as container:
         fast = {"deadline": "realtime", "cpu-used": "8"} if "vpx" in codec else {}
+        if pixels == "yuva420p":
+            fast["auto-alt-ref"] = "0"  # which these encoders refuse beside alpha
         stream = container.add_stream(codec, rate=25, options=fast)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, context = pixels, stream.codec_context

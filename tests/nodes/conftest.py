@@ -4,28 +4,16 @@ A test then writes `from sora_nodes.nodes.canvas import SoraCanvas`.
 """
 
 import gc
-import importlib.util
-import sys
 
 import pytest
 import torch
 
-from tools.host import ROOT, bring_host
+from tools.host import ROOT
+from tools.pack import load_file, load_pack
 
-sys.path.insert(0, str(bring_host()))  # in front: ComfyUI's own `nodes` is a top-level module
+load_pack()
 
-import comfy.options  # noqa: F401  before anything that looks for a device
-from comfy.cli_args import args
-
-args.cpu = True
-
-import folder_paths  # noqa: E402
-
-import nodes  # noqa: E402, F401  ComfyUI's, as it is imported before any pack
-
-spec = importlib.util.spec_from_file_location("sora_nodes", ROOT / "__init__.py")
-sys.modules["sora_nodes"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["sora_nodes"])
+import folder_paths  # noqa: E402  ComfyUI's
 
 PACK = ROOT / "tests" / "host" / "models" / "pack" / "__init__.py"
 
@@ -48,10 +36,7 @@ def quick_collection():
 @pytest.fixture(scope="session")
 def pack():
     """What makes tiny models of the host, and what feeds them."""
-    spec = importlib.util.spec_from_file_location("tiny_models", PACK)
-    sys.modules["tiny_models"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["tiny_models"])
-    return sys.modules["tiny_models"]
+    return load_file("tiny_models", PACK)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +45,16 @@ def folder(pack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     pack.write(folder)
     return folder
+
+
+@pytest.fixture
+def temp(tmp_path):
+    """The host's folder of temporary files, inside the test's own."""
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path / "temp"))
+    (tmp_path / "temp").mkdir()
+    yield tmp_path / "temp"
+    folder_paths.set_temp_directory(before)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import folder_paths
 import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
@@ -22,13 +21,7 @@ from sora_nodes.sora_core.canvas.rasterize import Fitting, first_frame, placed_f
 from sora_nodes.sora_core.errors import SoraError
 from sora_nodes.sora_core.video.writer import write_video
 
-
-@pytest.fixture(autouse=True)
-def temp(tmp_path):
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path))
-    yield tmp_path
-    folder_paths.set_temp_directory(before)
+pytestmark = pytest.mark.usefixtures("temp")
 
 
 def counted(frames, width=32, height=32):

@@ -6,11 +6,11 @@ import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.guidance.guide_frames import takes_guides
-from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 
 from tests.support.clips import random_frames
+from tests.support.network_calls import sampled
 
 SIDE, FRAMES, FPS = 64, 33, 8
 SIZE = {"width": SIDE, "height": SIDE, "seconds": FRAMES / FPS, "fps": FPS}
@@ -33,22 +33,18 @@ def ltxv(pack, folder):
 
 def network_calls(model, words, latent, **settings):
     """The result, and input, times and positions of guides of each call of the network."""
-    calls = []
-    hook = model.model.diffusion_model.register_forward_pre_hook(
-        lambda module, args, named: calls.append((args[0], args[1], named.get("keyframe_idxs"))),
-        with_kwargs=True,
+    return sampled(
+        model,
+        words,
+        latent,
+        SIGMAS,
+        lambda args, named: (args[0], args[1], named.get("keyframe_idxs")),
+        **settings,
     )
-    try:
-        guider = SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, **settings).args[0]
-        noise = SoraNoise.execute(3).args[0]
-        result = SoraSample.execute(noise, guider, SIGMAS, latent, "euler").args[0]["samples"]
-    finally:
-        hook.remove()
-    return result, calls
 
 
 @pytest.mark.parametrize("frame", [4, 12, 16, FRAMES - 1])
-def test_a_still_is_shown_as_the_hosts_guide_is(ltxv, frame):
+def test_a_still_is_a_guide_as_the_hosts_is(ltxv, frame):
     model, vae, words = ltxv
     latent = SoraEncodeCanvas.execute(place(Canvas(**SIZE), clip(1), frame), vae).args[0]
     result, calls = network_calls(model, words, latent)

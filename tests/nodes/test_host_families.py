@@ -25,9 +25,11 @@ from tests.support.clips import random_frames
 from tests.support.families import (
     FAMILIES,
     IMAGE_FAMILIES,
+    REFERENCE_FAMILIES,
     REFUSED_FAMILIES,
     host_model,
     text,
+    with_reference,
 )
 
 FPS, STEPS = 8, 2
@@ -96,8 +98,13 @@ def latent_of(name, operation, pack):
     return SoraEncodeCanvas.execute(canvas, family(name, pack)[2]).args[0]
 
 
+def words_for(name, latent, pack):
+    words = family(name, pack)[1]
+    return with_reference(words, latent["samples"]) if name in REFERENCE_FAMILIES else words
+
+
 def sampled(name, latent, pack, scale=1.0, **settings):
-    model, words, _ = family(name, pack)
+    model, words = family(name, pack)[0], words_for(name, latent, pack)
     guider = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.0, latent, **settings).args[0]
     sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0, model).args[0]
     result = SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, latent, "euler")
@@ -179,8 +186,8 @@ def test_two_experts_share_every_operation(pack, name, operation, parts):
 
 @pytest.mark.parametrize("name", PRESENT)
 def test_each_prompt_of_a_storyboard_counts_in_its_own_frames(pack, name):
-    model, (first, second), _ = family(name, pack)
-    latent = latent_of(name, "text", pack)
+    model, latent = family(name, pack)[0], latent_of(name, "text", pack)
+    first, second = words_for(name, latent, pack)
     seconds = latent["sora_canvas_latent"].canvas.seconds
     spans = (0.0, seconds / 2), (seconds / 2, seconds)
     both = [

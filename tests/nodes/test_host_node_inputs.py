@@ -25,7 +25,7 @@ from tests.nodes.test_host_families import (
     family,
     last_level,
 )
-from tests.support.families import FAMILIES
+from tests.support.families import FAMILIES, REFERENCE_FAMILIES
 
 TOLERANCE = 1e-4  # Cosmos begins at 80 times the noise, in single precision
 
@@ -98,6 +98,70 @@ def wan_image_to_video(words, vae, side, frames, picture):
     return node.execute(*inputs, start_image=images(picture)).args
 
 
+def wan_dancer(words, vae, side, frames, picture):
+    import comfy_extras.nodes_wandancer
+
+    music = torch.randn(1, 2 * frames, 35, generator=torch.Generator().manual_seed(5))
+    sound = {"audio_feature": music, "fps": 30.0, "audio_inject_scale": 0.8}
+    node = comfy_extras.nodes_wandancer.WanDancerVideo
+    inputs = (*words, vae, side, side, frames)
+    return node.execute(*inputs, start_image=images(picture), audio_encoder_output=sound).args
+
+
+def scail_2(words, vae, side, frames, picture):
+    import comfy_extras.nodes_scail
+
+    node = comfy_extras.nodes_scail.WanSCAILToVideo
+    size = {"width": side, "height": side, "length": frames, "batch_size": 1}
+    pose = {"pose_strength": 1.0, "pose_start": 0.0, "pose_end": 1.0}
+    return node.execute(
+        *words,
+        vae,
+        **size,
+        **pose,
+        video_frame_offset=0,
+        previous_frame_count=5,
+        previous_frames=images(picture),
+        pose_video=images(clip(frames, side, 3)),
+        pose_video_mask=images(clip(frames, side, 4)),
+        reference_image=images(clip(1, side, 5)),
+        reference_image_mask=images(clip(1, side, 6)),
+    ).args[:3]
+
+
+def wan_animate(words, vae, side, frames, picture):
+    node = comfy_extras.nodes_wan.WanAnimateToVideo
+    return node.execute(
+        *words,
+        vae,
+        side,
+        side,
+        frames,
+        1,
+        continue_motion_max_frames=5,
+        video_frame_offset=0,
+        reference_image=images(clip(1, side, 5)),
+        pose_video=images(clip(frames, side, 3)),
+        continue_motion=None if picture is None else images(picture),
+    ).args[:3]
+
+
+def wan_animate_2(words, vae, side, frames, picture):
+    node = comfy_extras.nodes_wan.WanAnimate2ToVideo
+    return node.execute(
+        *words,
+        vae,
+        side,
+        side,
+        frames,
+        1,
+        video_frame_offset=0,
+        reference_image=images(clip(1, side, 5)),
+        pose_video=images(clip(frames, side, 3)),
+        continue_motion=None if picture is None else images(picture),
+    ).args[:3]
+
+
 NODES = {
     "wan21_i2v": wan_image_to_video,
     "wan22_i2v_a14b": wan_fun_inpaint,
@@ -112,9 +176,15 @@ NODES = {
     "hunyuan_i2v_concat": hunyuan_concat,
     "hunyuan_skyreels": hunyuan_concat,
     "hunyuan15": hunyuan15,
+    "wan22_wandancer": wan_dancer,
+    "wan21_scail2": scail_2,
+    "wan22_animate": wan_animate,
+    "wan_animate2": wan_animate_2,
 }
+CELLS = {"wan22_wandancer": 8}  # in width and height, where 4 make too few tokens for its music
 ONE_PICTURE = (
     "hunyuan",  # its guiding frame
+    "wan_animate2",  # continues from one frame
     "cosmos_predict2_v2w",  # the node counts 8 frames to a latent frame, where this VAE has 4
 )
 CASES = [
@@ -182,13 +252,15 @@ def apart(ours, theirs):
 def test_the_network_gets_what_the_hosts_own_node_gives_it(pack, name, scale, frames):
     model, words, vae = family(name, pack)
     _, time, cell = FAMILIES[name].grid
-    side, length = 4 * cell, 1 + 4 * time
+    side, length = CELLS.get(name, 4) * cell, 1 + 4 * time
     picture = clip(1 if frames == "one" else 1 + time, side)
     canvas = Canvas(width=side, height=side, seconds=length / FPS, fps=FPS)
     canvas = canvas.place(Placement(source=picture, start=0.0, fps=FPS))
     latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
     positive, negative, theirs = NODES[name](words, vae, side, length, picture)
     users = [[[states, guiding(options)]] for [[states, options]] in (positive, negative)]
+    if name in REFERENCE_FAMILIES:
+        users = NODES[name](words, vae, side, length, None)[:2]
     sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0, model).args[0]
     noise = SoraNoise.execute(3).args[0]
     frame_rate = [[[states, {"frame_rate": FPS, **options}]] for [[states, options]] in
@@ -209,10 +281,13 @@ def test_the_network_gets_what_the_hosts_own_node_gives_it(pack, name, scale, fr
         hook.remove()
     assert len(ours) == len(hosts) >= STEPS
     if "noise_mask" not in theirs:
+        drawn = int(name not in REFERENCE_FAMILIES)  # whose noise is of a frame less
         for calls in (ours, hosts):
-            calls[1:] = [without_latent(call, latent["samples"].shape[1]) for call in calls[1:]]
+            calls[drawn:] = [
+                without_latent(call, latent["samples"].shape[1]) for call in calls[drawn:]
+            ]
     most = max(apart(mine, host) for mine, host in zip(ours, hosts, strict=True))
-    results = apart(result["samples"], expected)
+    results = apart(result["samples"], expected[:, :, -result["samples"].shape[2] :])
     print(f"{name}: inputs differ by {most:.2g}, results by {results:.2g}")
     assert most < TOLERANCE
     check(result | {"last level": last_level(model, sigmas)}, latent, vae)
@@ -222,3 +297,79 @@ def guiding(options):
     """What a user connects besides the canvas: the text, the camera and the guiding frame."""
     images = ("concat_latent_image", "concat_mask", "time_dim_replace")
     return {name: value for name, value in options.items() if name not in images}
+
+
+HUMO = "wan21_humo"
+
+
+def humo(words, vae, side, frames, sound=None):
+    node = comfy_extras.nodes_wan.WanHuMoImageToVideo
+    picture = images(clip(1, side, 5))
+    inputs = (*words, vae, side, side, frames, 1)
+    return node.execute(*inputs, ref_image=picture, audio_encoder_output=sound).args
+
+
+def speech(frames, seconds):
+    """What the host's AudioEncoderEncode makes of `seconds` of speech."""
+    layers = torch.randn(
+        33, 1, round(50 * seconds), 1280, generator=torch.Generator().manual_seed(5)
+    )
+    return {"encoded_audio_all_layers": list(layers), "audio_samples": round(16000 * seconds)}
+
+
+@pytest.mark.parametrize("sound", [False, True])
+def test_open_channels_of_humo_are_those_of_the_hosts_class(pack, sound):
+    """Its node places no footage: the host fills all channels."""
+    model, words, vae = family(HUMO, pack)
+    side, length, known = 32, 17, 2
+    encoded = speech(length, length / 25) if sound else None
+    positive, negative, theirs = humo(words, vae, side, length, encoded)
+    canvas = Canvas(width=side, height=side, seconds=length / FPS, fps=FPS)
+    empty = SoraEncodeCanvas.execute(canvas, vae).args[0]
+    canvas = canvas.place(Placement(source=clip(5, side), start=0.0, fps=FPS))
+    latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
+    sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0, model).args[0]
+    calls, hook = inputs_of(model)
+    try:
+        results = []
+        for each in (latent, empty):
+            guider = SoraGuider.execute(model, positive, negative, 4.0, 0.0, 1.0, 0.0, each)
+            noise = SoraNoise.execute(3).args[0]
+            sample = SoraSample.execute(noise, guider.args[0], sigmas, each, "euler")
+            results.append(sample.args[0])
+            calls.append(None)
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(*without_last_silence(positive, negative, empty["samples"].shape[2]))
+        guider.set_cfg(4.0)
+        SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, theirs, "euler")
+    finally:
+        hook.remove()
+    footage, unplaced, hosts = divided(calls)
+    for ours, host in zip(unplaced, hosts, strict=True):
+        assert apart(as_the_network_has_it(ours), as_the_network_has_it(host)) < TOLERANCE
+    expected = model.model.process_latent_in(latent["samples"])[:, :, :known]
+    for (ours, named), (host, theirs) in zip(footage, hosts, strict=True):
+        assert apart(ours[0][:, 16:, known:], host[0][:, 16:, known:]) < TOLERANCE
+        assert apart(ours[0][:, 20:, :known], expected.repeat(len(ours[0]), 1, 1, 1, 1)) < TOLERANCE
+        assert bool((ours[0][:, 16:20, :known] == 1).all())
+        assert apart(named, theirs) == 0
+    check(results[0] | {"last level": last_level(model, sigmas)}, latent, vae)
+
+
+def without_last_silence(positive, negative, frames):
+    """The host's node makes a step of silence too many, at which its network stops."""
+    return [
+        [[states, options | {"audio_embed": options["audio_embed"][:, :frames]}]]
+        for [[states, options]] in (positive, negative)
+    ]
+
+
+def divided(calls):
+    """`calls` as one list for each run; None stands between two runs."""
+    runs = [[]]
+    for call in calls:
+        if call is None:
+            runs.append([])
+        else:
+            runs[-1].append(call)
+    return runs

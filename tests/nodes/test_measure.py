@@ -2,7 +2,6 @@
 
 import json
 
-import folder_paths
 import pytest
 import torch
 from comfy_api.latest import InputImpl
@@ -15,12 +14,7 @@ from sora_nodes.sora_core.video.writer import write_video
 EMPTY = Canvas(width=32, height=32, seconds=17 / 8, fps=8)
 
 
-@pytest.fixture(autouse=True)
-def temp(tmp_path):
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path))
-    yield tmp_path
-    folder_paths.set_temp_directory(before)
+pytestmark = pytest.mark.usefixtures("temp")
 
 
 def jump(at, frames=17):
@@ -47,7 +41,7 @@ def test_a_join_that_is_named_is_measured():
     assert join["frame"] == 6 and join["pixels"] == pytest.approx(30 / 0.25)
 
 
-def test_the_canvas_knows_its_joins_and_what_was_kept():
+def test_the_canvas_knows_its_joins_and_its_footage():
     clip = jump(9)
     report = measured(images(clip), canvas=edits.extend_forward(EMPTY, clip[:9]))
     assert [join["frame"] for join in report["joins"]] == [9]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.guidance.conditioning_support import conditioning_support
-from sora_nodes.nodes.host.guidance.footage_inputs import empty_footage
+from sora_nodes.nodes.host.guidance.open_space import empty_footage
 from sora_nodes.nodes.host.latents import latent_dict
 from sora_nodes.nodes.host.sampling import sampler
 from sora_nodes.nodes.loaders import SoraLoadModel

@@ -6,11 +6,11 @@ import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.guidance.conditioning_support import conditioning_support
-from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 
 from tests.support.clips import random_frames
+from tests.support.network_calls import sampled
 
 SIDE, FRAMES, FPS = 32, 25, 8
 SIZE = {"width": SIDE, "height": SIDE, "seconds": FRAMES / FPS, "fps": FPS}
@@ -60,22 +60,14 @@ def wan(pack, folder, remembering):
     return load
 
 
+def beside_the_noise(args, named):
+    """What the network gets beside the noisy latent: channels, or the context of VACE."""
+    return args[0][:, 16:] if "vace_context" not in named else named["vace_context"][:, 0]
+
+
 def channels_of(model, words, latent, **settings):
     """The result, and what the network gets beside the noisy latent at each call."""
-    calls = []
-    hook = model.model.diffusion_model.register_forward_pre_hook(
-        lambda module, args, named: calls.append(
-            args[0][:, 16:] if "vace_context" not in named else named["vace_context"][:, 0]
-        ),
-        with_kwargs=True,
-    )
-    try:
-        guider = SoraGuider.execute(model, *words, 1.0, 0.0, 1.0, 0.0, latent, **settings).args[0]
-        noise = SoraNoise.execute(3).args[0]
-        result = SoraSample.execute(noise, guider, SIGMAS, latent, "euler").args[0]["samples"]
-    finally:
-        hook.remove()
-    return result, calls
+    return sampled(model, words, latent, SIGMAS, beside_the_noise, **settings)
 
 
 FIRST_AND_LAST = {  # the canvas, and what the host's node gets: start and end images

@@ -3,6 +3,8 @@
 import errno
 import gc
 import logging
+import os
+from io import BytesIO
 
 import folder_paths
 import pytest
@@ -17,6 +19,7 @@ from sora_nodes.nodes.host.temp_files import preview_files, temp_path
 from sora_nodes.nodes.measure import SoraMeasureSeams
 from sora_nodes.nodes.place import SoraPlaceVideo
 from sora_nodes.sora_core.canvas.canvas import Canvas
+from sora_nodes.sora_core.errors import MediaError
 from sora_nodes.sora_core.video.writer import write_video
 
 pytestmark = pytest.mark.usefixtures("quick_collection")
@@ -98,13 +101,34 @@ def test_a_video_whose_file_is_gone_is_written_again_and_still_goes_at_its_end(t
 
 
 def test_bytes_of_a_video_are_a_file_while_they_are_placed(temp, tmp_path):
-    from io import BytesIO
-
     write_video(tmp_path / "a.mp4", [FRAMES], 8)
     media = as_media(InputImpl.VideoFromFile(BytesIO((tmp_path / "a.mp4").read_bytes())))
     assert videos(temp) == 1
     del media
     assert videos(temp) == 0
+
+
+def test_a_full_temp_folder_is_named_where_bytes_need_a_file(temp, tmp_path, monkeypatch):
+    write_video(tmp_path / "a.mp4", [FRAMES], 8)
+    video = InputImpl.VideoFromFile(BytesIO((tmp_path / "a.mp4").read_bytes()))
+    with monkeypatch.context() as patched:
+        patched.setattr(temp_files.TempPath, "write_bytes", full)
+        with pytest.raises(MediaError, match="cannot be written to the temp folder: No space left"):
+            as_media(video)
+    temp.rmdir()
+    temp.write_text("a file in its place")
+    with pytest.raises(MediaError, match=r"'temp': cannot be made, the temp folder"):
+        as_media(video)
+
+
+def test_previews_of_a_clock_that_was_ahead_go_first(temp, monkeypatch):
+    monkeypatch.setattr(temp_files, "MAX_PREVIEWS", 3)
+    preview_files(FRAMES[:3])
+    for path in temp.iterdir():
+        os.utime(path, (4e9, 4e9))
+    new = [entry["filename"] for _ in range(3) for entry in preview_files(FRAMES[:1])]
+    left = {path.name for path in temp.iterdir()}
+    assert left >= set(new)
 
 
 def full(*_: object, **__: object) -> None:

@@ -9,6 +9,7 @@ import comfy.utils
 import folder_paths
 import pytest
 import torch
+from PIL import Image
 from sora_nodes.nodes import training as training_module
 from sora_nodes.nodes.dataset import SoraDataset, SoraEncodeDataset
 from sora_nodes.nodes.host.datasets import NO_FOLDER, dataset_folders, dataset_path
@@ -183,6 +184,38 @@ def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output
     assert ends[0].keys() == ends[1].keys()
     for key, value in ends[0].items():
         assert torch.equal(value, ends[1][key]), key
+
+
+def test_a_folder_of_all_kinds_is_planned_trained_on_and_saved(inputs, output, model):
+    """Vertical footage, a GIF, a still, folders inside, names of other scripts, a table."""
+    clips = inputs / "phone"
+    (clips / "\u0432\u0438\u0434\u0435\u043e").mkdir(parents=True)
+    captioned_clip(clips, "IMG_1.MOV", seed=1, width=48, height=96)
+    captioned_clip(
+        clips, "\u0432\u0438\u0434\u0435\u043e/caf\u00e9.mp4", seed=2, caption="word " * 2000
+    )
+    frames = [Image.new("RGB", (40, 32), (50 * i, 0, 90)) for i in range(5)]
+    frames[0].save(clips / "a.gif", save_all=True, append_images=frames[1:], duration=125)
+    frames[1].save(clips / "b.png")
+    captioned_clip(clips, "copy.mp4", seed=1, width=48, height=96)
+    (clips / "copy.mp4").write_bytes((clips / "IMG_1.MOV").read_bytes())
+    (clips / "metadata.csv").write_text("id;file_name;text\n1;a.gif;it turns red\n2;b.png;red\n")
+    plan, _, table = SoraDataset.execute("input/phone", **DATASET).args
+    assert len(plan.clips) == 4 and "copy.mp4: the same content" in table
+    _, weights, curve, report = trained(plan, name="kinds", batch=2).args
+    assert curve.shape[-1] == 3 and "lost" not in report
+    name = SoraSaveLora.execute(weights, "kinds").args[0]
+    assert (output / "loras" / name).is_file()
+
+
+def test_what_changed_between_the_nodes_is_in_the_report(inputs, output, model):
+    plan = SoraDataset.execute("input/clips", **DATASET).args[0]
+    gone, edited = plan.sources("train")[:2]
+    (inputs / "clips" / gone).unlink()
+    (inputs / "clips" / edited).with_suffix(".txt").write_text("edited")
+    report = trained(plan, name="changed").args[3]
+    assert f"lost: {gone}: the file is gone" in report
+    assert "has changed since the plan" in report
 
 
 def test_other_settings_do_not_overwrite_a_run(plan, model, run, monkeypatch):

@@ -14,6 +14,7 @@ NODES = {name: {"input": {"required": {}}} for name in ("Noise", "Save")}
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\r\nline\ud800"
 DEEP = "[" * 200_000
 HUGE = "9" * 5000
+AHEAD = "Fri, 31 Dec 2100 23:59:59 GMT"  # of a server whose clock is wrong
 OTHER = web.AppKey("other", str)
 
 
@@ -215,6 +216,27 @@ async def good_socket(host, request):
 async def always_queued(host, request):
     waiting = [[0, prompt] for prompt in host.graphs]
     return web.json_response({"queue_running": waiting, "queue_pending": []})
+
+
+async def ever_new_others(host, request):
+    """Our jobs wait behind two of others, each time other ones."""
+    host.asked["others"] += 1
+    prompts = [f"other {host.asked['others'] + i}" for i in range(2)] + [*host.graphs]
+    pending = [[i, prompt] for i, prompt in enumerate(prompts)]
+    return web.json_response({"queue_running": [], "queue_pending": pending})
+
+
+async def alternating(host, request):
+    """A websocket on which a job goes to and fro between two steps."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    while not socket.closed:
+        for prompt in [*host.graphs]:
+            host.asked["steps"] += 1
+            data = {"prompt_id": prompt, "node": "1", "value": host.asked["steps"] % 2, "max": 9}
+            await socket.send_str(json.dumps({"type": "progress", "data": data}))
+        await asyncio.sleep(0.05)
+    return socket
 
 
 async def bomb(host, request):

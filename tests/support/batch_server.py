@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer as LocalServer
 
 from tests.support.batch_answers import (
+    AHEAD,
     BAD_CHUNKS,
     DEEP,
     ESCAPES,
@@ -20,11 +21,13 @@ from tests.support.batch_answers import (
     NODES,
     OTHER,
     PNG,
+    alternating,
     always_queued,
     at_times,
     bomb,
     closing,
     cut,
+    ever_new_others,
     failure,
     forget,
     frames,
@@ -68,6 +71,8 @@ MODES = {
     "nodes_404": ("plan", {"nodes": raw("no", 404)}),
     "nodes_500": ("away", {"nodes": raw("no", 500)}),
     "nodes_429_for_years": ("away", {"nodes": raw("", 429, Retry_After=HUGE[:9])}),
+    "prompt_503_by_a_clock_ahead": ("done", {"prompt": at_times(
+        raw("", 503, Date=AHEAD, Retry_After=AHEAD), lambda n: n < 3)}),
     "nodes_bad_retry_after": ("away", {"nodes": raw("", 503, Retry_After="Thu, 99 Foo")}),
     "nodes_bad_json": ("away", {"nodes": raw('{"Noise": ')}),
     "nodes_null": ("away", {"nodes": value(None)}),
@@ -122,6 +127,9 @@ MODES = {
     "queue_odd_items": ("away", {"queue": value({"queue_running": [3], "queue_pending": [{}]})}),
     "queue_number_ids": ("away", {"queue": value({"queue_running": [[0, 7]]})}),
     "queue_hang": ("away", {"queue": hang}),
+    "queue_of_others_for_ever": ("away", {"queue": ever_new_others, "history": value({})}),
+    "events_for_ever": ("away", {
+        "queue": always_queued, "history": value({}), "ws": alternating}),
     "queued_for_ever": ("away", {"queue": always_queued, "history": value({})}),
     "history_html": ("away", {"history": html()}),
     "history_500": ("away", {"history": raw("", 500)}),
@@ -162,6 +170,13 @@ MODES = {
     "view_empty": ("failed", {"view": raw(b"", kind="image/png")}),
     "view_another_format": ("failed", {"view": raw(b"GIF89a" + bytes(9), kind="image/png")}),
     "view_404": ("failed", {"view": raw("", 404)}),
+    "view_401": ("away", {"view": html(401)}),
+    "view_403": ("away", {"view": raw("", 403)}),
+    "view_511": ("away", {"view": html(511)}),
+    "view_redirect_same": ("away", {"view": redirect("view/login")}),
+    "prompt_redirect_same": ("away", {"prompt": redirect("login")}),
+    "queue_401": ("away", {"queue": html(401)}),
+    "history_403": ("away", {"history": html(403)}),
     "view_503": ("away", {"view": raw("", 503)}),
     "view_short": ("failed", {"view": short}),
     "view_hang": ("away", {"view": hang}),
@@ -174,6 +189,13 @@ MODES = {
     "nodes_one_byte_a_moment": ("away", {"nodes": wire(b"X", pause=0.02, again=True, first=b"H")}),
     "nodes_continue_for_ever": ("away", {
         "nodes": wire(b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.001, again=True)}),
+    "nodes_headers_for_ever": ("away", {
+        "nodes": wire(b"A: b\r\n", pause=0.001, again=True, first=b"HTTP/1.1 200 OK\r\n")}),
+    "nodes_chunk_extension_for_ever": ("away", {"nodes": wire(
+        b"x" * 1000, pause=0.001, again=True, first=ok(b"Transfer-Encoding: chunked") + b"1;")}),
+    "view_trailers_for_ever": ("failed", {"view": wire(
+        b"a: b\r\n" * 99, pause=0.001, again=True,
+        first=ok(b"Transfer-Encoding: chunked") + b"6c\r\n" + PNG + b"\r\n0\r\n")}),
     "nodes_without_a_length": ("away", {"nodes": wire(ok(b"Connection: close"))}),
     "view_without_a_length": ("done", {"view": wire(ok(b"Connection: close"), PNG)}),
     "view_of_bad_chunks": ("away", {"view": wire(BAD_CHUNKS)}),
@@ -187,6 +209,12 @@ MODES = {
     "view_of_two_lengths": ("away", {
         "view": wire(ok(b"Content-Length: 108", b"Content-Length: 9"), PNG)}),
     "view_in_brotli": ("away", {"view": raw(PNG, kind="image/png", Content_Encoding="br")}),
+    "ws_compressed_unasked": ("done", {"ws": frames(b"\xc1\x05\xaa\x56\x4a\x05\x00")}),
+    "ws_masked": ("done", {"ws": frames(b"\x81\x81abcd\x00")}),
+    "ws_long_ping": ("done", {"ws": frames(b"\x89\x7e\x01\x00" + bytes(256))}),
+    "ws_upgraded_to_another": ("done", {"ws": wire(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")}),
+    "ws_closed_1013": ("done", {"ws": closing(1013, b"try again later")}),
     "ws_closed_1001": ("done", {"ws": closing(1001)}),
     "ws_closed_1009": ("done", {"ws": closing(1009, b"too big")}),
     "ws_closed_4999_escapes": ("done", {"ws": closing(4999, b"\x1b[2J\x1b]0;owned\x07")}),

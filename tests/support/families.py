@@ -14,8 +14,8 @@ import comfy.ops
 import comfy.supported_models
 import torch
 
-from tools.golden import load_file
 from tools.host import ROOT
+from tools.pack import load_file
 
 
 def tiny_networks() -> ModuleType:
@@ -155,17 +155,22 @@ FAMILIES = {
     "wan22_camera": Family("WAN22_Camera", wan(16, 20, "camera_2.2"), (16, 4, 8)),
     "wan22_s2v": Family("WAN22_S2V", wan(16, 0, "s2v", audio_inject_layers=[0]), (16, 4, 8)),
     "wan21_humo": Family("WAN21_HuMo", wan(16, 20, "humo"), (16, 4, 8)),
+    "wan21_humo_small": Family("WAN21_HuMo", wan(16, kind="humo"), (16, 4, 8)),
     "wan22_animate": Family("WAN22_Animate", wan(16, 20, "animate"), (16, 4, 8)),
+    "wan_animate2": Family("WAN_Animate2", wan(16, 20, "animate2"), (16, 4, 8)),
+    "wan22_wandancer": Family("WAN22_WanDancer", wan(16, 20, "wandancer"), (16, 4, 8)),
     "wan21_scail2": Family("WAN21_SCAIL2", wan(16, 4, "scail2"), (16, 4, 8)),
     "kandinsky5": Family("Kandinsky5", KANDINSKY_5, (16, 4, 8), 32),
     "cogvideox_t2v": Family("CogVideoX_T2V", COGVIDEOX | {"in_channels": 16}, (16, 4, 8)),
     "cogvideox15_i2v": Family("CogVideoX_I2V", COGVIDEOX_15 | {"in_channels": 32}, (16, 4, 8)),
     "cogvideox_i2v": Family("CogVideoX_I2V", COGVIDEOX | {"in_channels": 32}, (16, 4, 8)),
 }
+REFERENCE_FAMILIES = ("wan22_animate", "wan_animate2")  # their latents begin with a picture
 REFUSED_FAMILIES = {  # and what their refusal says
     "wan21_fun_control": (Family("WAN21_FunControl2V", wan(16, 32, "i2v"), (16, 4, 8)), "control"),
     "wan22_fun_control": (Family("WAN21_I2V", wan(16, 36), (16, 4, 8)), "control video or a mask"),
     "wan21_scail": (Family("WAN21_SCAIL", wan(16, 4, "scail"), (16, 4, 8)), "video or a mask"),
+    "wan21_causal_ar": (Family("WAN21_CausalAR_T2V", wan(16), (16, 4, 8)), "block by block"),
     "wan21_flow_rvs": (Family("WAN21_FlowRVS", wan(16), (16, 4, 8)), "one video into another"),
     "hunyuan15_sr": (
         Family("HunyuanVideo15_SR_Distilled", hunyuan(98, 32, 1), (32, 4, 16), 32),
@@ -185,7 +190,8 @@ def host_model(family: Family, seed: int = 0) -> comfy.model_patcher.ModelPatche
     """A MODEL of `family` with random weights that let every input reach the output."""
     kind = getattr(comfy.supported_models, family.config)
     config = kind(dict(kind.unet_config))
-    config.unet_config = dict(kind.unet_config) | family.network  # without what else it adds
+    own = {key: value for key, value in kind.unet_config.items() if key in config.unet_config}
+    config.unet_config = own | family.network  # without what else it adds
     config.set_inference_dtype(torch.float32, None)
     config.custom_operations = comfy.ops.disable_weight_init
     generator = torch.Generator().manual_seed(seed)
@@ -212,3 +218,15 @@ def text(family: Family, seed: int) -> list[Any]:
     if family.masked:
         options["attention_mask"] = torch.ones(1, 8, dtype=torch.long)
     return [[torch.randn(1, 8, 64, generator=generator), options]]
+
+
+def with_reference(words: list[Any], latent: torch.Tensor) -> list[Any]:
+    """`words` with a reference picture for a canvas of `latent`, as the host's node lays it out."""
+    batch, channels, frames, *sides = latent.shape
+    generator = torch.Generator().manual_seed(9)
+    image = torch.zeros(batch, channels, frames + 1, *sides)
+    image[:, :, :1] = torch.randn(batch, channels, 1, *sides, generator=generator)
+    mask = torch.ones(1, 1, frames + 1, *sides)
+    mask[:, :, :1] = 0
+    images = {"concat_latent_image": image, "concat_mask": mask}
+    return [[[states, options | images]] for [[states, options]] in words]

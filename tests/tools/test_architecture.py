@@ -1,12 +1,17 @@
 """The shipped source keeps the rules of import-linter, ruff and tools/rules.py; each can fail."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
 import sys
+import token
+import tokenize
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
+from tokenize import generate_tokens
 
 import pytest
 
@@ -139,6 +144,38 @@ def banned(file: str, source: str) -> list[str]:
     done = subprocess.run(command, cwd=ROOT, input=source + "\n", capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stderr
     return re.findall(r" ([A-Z]+\d+) ", done.stdout)
+
+
+def undefined(files: Sequence[Path]) -> set[str]:
+    """Names that `files` use and nothing defines, with file and line.
+
+    ruff finds them, and the axis names within the strings of jaxtyping too, which do not count.
+    """
+    options = ("--no-cache", "--isolated", "--select=F821", "--output-format=json")
+    command = (sys.executable, "-m", "ruff", "check", *options, *map(str, files))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    found = set()
+    for one in json.loads(done.stdout):
+        place, at = Path(one["filename"]), (one["location"]["row"], one["location"]["column"] - 1)
+        with tokenize.open(place) as source:
+            names = {t.start for t in generate_tokens(source.readline) if t.type == token.NAME}
+        if at in names:
+            found.add(f"{place.name}:{at[0]}: {one['message']}")
+    return found
+
+
+def test_every_name_is_defined():
+    assert (
+        undefined([ROOT / folder for folder in ("sora_core", "nodes", "tools", "tests")]) == set()
+    )
+
+
+def test_an_undefined_name_is_found_and_an_axis_name_is_none(tmp_path):
+    (tmp_path / "other.py").write_text(
+        "from jaxtyping import Float\nfrom torch import Tensor\n\n\n"
+        'def grey(x: Float[Tensor, "y x"]) -> Float[Tensor, "y"]:\n    return nn.relu(x)\n'
+    )
+    assert undefined([tmp_path]) == {"other.py:6: Undefined name `nn`"}
 
 
 def test_the_shipped_source_breaks_no_rule_of_ruff():

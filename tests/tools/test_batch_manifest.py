@@ -24,14 +24,18 @@ GRAPH = {
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
+def execute(path, statement, values=()):
+    with sqlite3.connect(path) as file:
+        file.execute(statement, values)
+    file.close()
+
+
 def write_manifest(path, **changed):
     """A manifest of two jobs, of which one is changed afterwards, as no program of ours would."""
     with Manifest(path) as manifest:
         manifest.add(plan(GRAPH, [{"name": "one"}, {"name": "two"}], "t"))
-    with sqlite3.connect(path) as file:
-        for column, value in changed.items():
-            file.execute(f"UPDATE jobs SET {column} = ? WHERE name = 'one'", [value])
-    file.close()
+    for column, value in changed.items():
+        execute(path, f"UPDATE jobs SET {column} = ? WHERE name = 'one'", [value])
 
 
 @pytest.mark.parametrize(
@@ -80,36 +84,26 @@ def overwritten(path):
 
 
 def of_another_program(path):
-    with sqlite3.connect(path) as file:
-        file.execute("CREATE TABLE bookmarks (url TEXT)")
-    file.close()
+    execute(path, "CREATE TABLE bookmarks (url TEXT)")
 
 
 def of_another_format(path):
-    with sqlite3.connect(path) as file:
-        file.execute("PRAGMA user_version = 99")
-    file.close()
+    execute(path, "PRAGMA user_version = 99")
 
 
 def without_a_table(path):
     write_manifest(path)
-    with sqlite3.connect(path) as file:
-        file.execute("DROP TABLE batch")
-    file.close()
+    execute(path, "DROP TABLE batch")
 
 
 def without_a_column(path):
     write_manifest(path)
-    with sqlite3.connect(path) as file:
-        file.execute("ALTER TABLE jobs DROP COLUMN deaths")
-    file.close()
+    execute(path, "ALTER TABLE jobs DROP COLUMN deaths")
 
 
 def with_another_client(path):
     write_manifest(path)
-    with sqlite3.connect(path) as file:
-        file.execute("UPDATE batch SET client = '\x1b[2J'")
-    file.close()
+    execute(path, "UPDATE batch SET client = '\x1b[2J'")
 
 
 def linked(path):

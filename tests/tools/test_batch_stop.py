@@ -99,7 +99,16 @@ def test_pauses_double_up_to_the_longest_with_jitter():
     + [(header, None) for header in (None, "", "-1", "soon", "Thu, 99 Foo", "9" * 99, "\u0667")],
 )
 def test_retry_after_is_seconds_or_a_date(header, seconds):
-    assert retry_after(header, now=10.0) == seconds
+    assert retry_after(header, None, now=10.0) == seconds
+    assert retry_after(header, "Foo", now=10.0) == seconds
+
+
+def test_a_date_to_come_back_is_one_of_the_clock_of_the_server():
+    ahead = "Fri, 31 Dec 2100 23:59:{} GMT"
+    assert retry_after(ahead.format(50), ahead.format(43), now=10.0) == 7
+    assert retry_after("7", ahead.format(43), now=10.0) == 7
+    behind = "Thu, 01 Jan 1970 00:00:{} GMT"
+    assert retry_after(behind.format("05"), behind.format("02"), now=1e9) == 3
 
 
 @pytest.mark.slow

@@ -54,14 +54,26 @@ class Backoff:
         return max(random.uniform(longest / 2, longest), min(asked or 0, MAX_PAUSE))
 
 
-def retry_after(header: str | None, now: float | None = None) -> float | None:
-    """The seconds that a Retry-After header asks for: a number of them, or a date."""
+def retry_after(header: str | None, date: str | None, now: float | None = None) -> float | None:
+    """The seconds that a Retry-After header asks for: a number of them, or a date.
+
+    A date is one of the server's clock, which `date` tells: the Date header of the same answer.
+    """
     if not header or len(header) > 64:
         return None
     if header.strip().isascii() and header.strip().isdigit():
         return float(header.strip()[:9])
+    then, answered = seconds_of(header), seconds_of(date)
+    if then is None:
+        return None
+    if answered is None:
+        answered = time.time() if now is None else now
+    return max(0.0, then - answered)
+
+
+def seconds_of(date: str | None) -> float | None:
+    """The seconds since 1970 of a date of HTTP; None for any other text."""
     try:
-        date = parsedate_to_datetime(header).timestamp()
+        return None if not date else parsedate_to_datetime(date[:64]).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, date - (time.time() if now is None else now))

@@ -24,6 +24,7 @@ from tools.graph import completed
 AHEAD = 2  # jobs in the server's queue: it never waits for us, and others wait for two at most
 MAX_LOSSES = 20  # of one job that the server took and forgot before it ran
 MAX_FAULTS = 3  # of one result that cannot be fetched
+MAX_EVENTS = 100_000  # of one job that count as progress
 ERROR_SECONDS = 60  # before answers of 500 count against a job
 WITHDRAW_SECONDS = 0.5
 GATEWAY = (408, 425, 429, 502, 503, 504)  # say nothing about the job
@@ -73,10 +74,10 @@ class Runner:
         self.losses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.errors: dict[str, tuple[int, float, str]] = {}  # answers of 500: count, first, text
-        self.queue: frozenset[str] = frozenset()
+        self.others: dict[str, frozenset[str]] = {}  # by prompt id: what waited before it
+        self.events: dict[str, set[Event]] = {}  # by prompt id: those that were progress
         self.last_look = -math.inf
         self.ended: set[str] = set()
-        self.last_event: Event | None = None
         self.reason = ""  # of the trouble since the last round that had none
 
     async def run(self) -> None:
@@ -185,8 +186,9 @@ class Runner:
         name = self.sent.get(event.prompt) if event else None
         if event is None or name is None:
             return
-        if event != self.last_event:
-            self.last_event = event
+        events = self.events.setdefault(event.prompt, set())
+        if event not in events and len(events) < MAX_EVENTS:  # a server may repeat two for ever
+            events.add(event)
             self.patience.progress()
             self.stall.progress()
         if event.kind == "execution_start":
@@ -202,14 +204,28 @@ class Runner:
         for prompt in list(self.sent):
             if not await self.take_result(prompt) and prompt not in queue:
                 self.lost(prompt)
-        if queue != self.queue:
-            self.queue = queue
-            self.stall.progress()
+        self.watch(queue)
         if queue.intersection(self.sent):
             self.patience.progress()
         if self.sent and self.stall.left() <= 0:
             hours = f"{self.stall.seconds:g} s"
             raise ServerAwayError(f"{self.server.name} has not got further for {hours}")
+
+    def watch(self, queue: frozenset[str]) -> None:
+        """Takes in the queue: that what waited before a job of ours gets less is progress.
+
+        What others add later is none, or they could keep the batch waiting for ever.
+        """
+        others = {
+            prompt: self.others.get(prompt, queue).intersection(queue) - self.sent.keys()
+            for prompt in self.sent
+        }
+        if any(len(left) < len(self.others.get(prompt, ())) for prompt, left in others.items()):
+            self.stall.progress()
+        if others.keys() - self.others.keys():
+            self.stall.progress()
+        self.others = others
+        self.events = {prompt: found for prompt, found in self.events.items() if prompt in others}
 
     async def send(self) -> None:
         """Tops up the server's queue."""

@@ -24,6 +24,8 @@ MAX_MESSAGE = 16 << 20  # of a websocket: pictures of previews are below 1 MB
 PIECE = 1 << 18
 
 BUSY = (408, 425, 429)
+LOGIN, LOGIN_HINT = (401, 403, 407, 511), "does it need a login?"
+"""A proxy answers so once a login has expired: it says nothing about the file."""
 
 
 class BusyError(Exception):
@@ -112,7 +114,8 @@ class Server:
         async with await asyncio.wait_for(asked, self.seconds()) as reply:
             status = reply.status
             if status in BUSY or status >= 500:
-                seconds = retry_after(reply.headers.get("Retry-After"))
+                headers = reply.headers
+                seconds = retry_after(headers.get("Retry-After"), headers.get("Date"))
                 raise BusyError(f"{self.name} answers {status} to {place}", seconds, status)
             if 300 <= status < 400:
                 target = printable(reply.headers.get("Location", "nowhere"), 120)
@@ -157,7 +160,7 @@ class Server:
         body = {"prompt": graph, "prompt_id": prompt, "client_id": self.client}
         status, content = await self.ask("POST", "/prompt", json=body)
         if status not in (200, 400, 413, 422):
-            raise RefusedError(f"{self.name} answers {status} to /prompt: does it need a login?")
+            raise RefusedError(f"{self.name} answers {status} to /prompt: {LOGIN_HINT}")
         try:
             answers.parse_accepted(status, content, prompt)
         except answers.RejectedError:
@@ -188,6 +191,8 @@ class Server:
         """Writes a saved file to `path` in the results, whole or not at all."""
         timeout = aiohttp.ClientTimeout(total=None, connect=self.seconds(), sock_read=self.window())
         async with self.request("GET", "/view", timeout, params=asdict(file)) as reply:
+            if reply.status in LOGIN:
+                raise RefusedError(f"{self.name} answers {reply.status} to /view: {LOGIN_HINT}")
             if reply.status != 200:
                 saved = describe(file.filename)
                 raise ContentError(f"ComfyUI saved {saved}, but answers {reply.status}", final=True)

@@ -11,7 +11,6 @@
   their PSNR against each other, and what the attribute classifier reads in them.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from math import prod
@@ -41,7 +40,7 @@ from sora_core.models.precision import (
 from sora_core.pipeline.generate import load
 from sora_core.shapes import Frames, Size
 from sora_core.training.town_recipes import wide
-from tools.host import bring_host
+from tools.pack import load_comfyui
 
 from .peers import DEPTH, TEXT_TOKENS, WIDTH, stirred
 from .race import Candidate, Race, race
@@ -144,11 +143,7 @@ def our_block(config: DiTConfig, tokens: int) -> Callable[[], Tensor]:
 
 def wan_block(config: DiTConfig, tokens: int) -> Callable[[], Tensor]:
     """A call of the same on a block of the host's Wan, of random weights."""
-    sys.path.insert(0, str(bring_host()))
-    import comfy.options
-    from comfy.cli_args import args
-
-    args.cpu = True
+    load_comfyui()
     import comfy.ops
     from comfy.ldm.flux.math import rope
     from comfy.ldm.wan.model import WanAttentionBlock

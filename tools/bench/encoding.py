@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sora_core.measure.report import Figure
 from tools.bench.decoding import memory
-from tools.golden import load_pack, sha256_of
+from tools.golden import load_nodes, sha256_of
 from tools.host import ROOT
 
 SIZES = ((1280, 720, 81), (1920, 1080, 81))
@@ -55,7 +55,7 @@ def pick_vae() -> Any:  # noqa: ANN401 - a VAE of the host
 def encode_once(width: int, height: int, frames: int) -> dict[str, float | str]:
     """Seconds, and peak megabytes beyond the footage, of Sora Encode Canvas for inpainting."""
     torch.set_num_threads(1)
-    node, vae = load_pack(), pick_vae()
+    node, vae = load_nodes(), pick_vae()
     row, clip = torch.linspace(0, 1, width)[:, None], torch.empty(frames, height, width, 3)
     for i, frame in enumerate(clip):
         frame.copy_((row + i / frames) % 1)

@@ -15,16 +15,13 @@ from typing import Any
 import torch
 
 from sora_core.pipeline.generate import SHIPPED
-from tools.golden import load_pack
+from tools.golden import load_nodes
 
 from .network import import_host, read_wan, text_conditioning
 
 WINDOW = 17 / 8  # seconds that the network was trained for
 GUIDANCE = 3.0
 STEPS = 20
-
-Core = Callable[[str], Any]
-"""A module of the core inside the loaded pack, by its name below `sora_core`."""
 
 
 def pack_core(name: str) -> Any:  # noqa: ANN401
@@ -55,7 +52,7 @@ class HostWanBench:
         log: Callable[[str], None],
     ) -> None:
         import_host("comfy.sd")
-        self.node = load_pack()
+        self.node = load_nodes()
         self.model = import_host("comfy.sd").load_diffusion_model(str(path))
         _, facts = read_wan(path)
         _, _, self.vae = self.node("SoraLoadModel").execute(SHIPPED).args

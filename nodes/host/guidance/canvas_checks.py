@@ -13,6 +13,7 @@ from ..latents import LatentDict, is_loop
 from .conditioning_support import BaseModel, ConditioningSupport, conditioning_support
 from .guide_frames import GuideFrames
 from .low_noise_expert import LowNoiseExpert
+from .reference_frame import ReferenceFrame
 from .trained_length import class_names
 from .vace_context import check_user_context
 
@@ -24,6 +25,8 @@ FITTED_IMAGES = ("WAN21", "HunyuanVideo15")
 """Classes whose images must have as many latent frames as the video."""
 
 EASY_CACHE = "easycache"  # the host's key of the wrappers of EasyCache
+
+VIDEO_AXES = 3  # time, height and width: an area has a size and a place in each
 
 SOUND_KEYS = ("audio_embed",)  # at a rate of its own
 UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
@@ -102,6 +105,23 @@ def check_control(conds: dict[str, Conds], plan: TemporalPlan) -> None:
         )
 
 
+def check_area(support: ConditioningSupport, conds: dict[str, Conds], plan: TemporalPlan) -> None:
+    """ConfigError where a prompt of `conds` is for an area that the host cannot cut out.
+
+    It cuts the noisy latent, but not the footage inputs beside it, and knows no windows.
+    """
+    for name, entries in conds.items():
+        areas = [cond["area"] for cond in entries if cond.get("area") is not None]
+        flat = any(len(area) - (area[0] == "percentage") < 2 * VIDEO_AXES for area in areas)
+        beside = support.accepts_footage or plan.resumable
+        bounds = [cond for cond in entries if cond.get("set_area_to_bounds") and "mask" in cond]
+        if flat or bounds or (areas and beside):
+            raise ConfigError(
+                f"{name}: a prompt for an area, which ComfyUI cannot cut out of this video: use "
+                "Conditioning (Set Mask) with set_cond_area `default` instead"
+            )
+
+
 def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -> None:
     """ConfigError where `conds` follow the whole video and cannot be cut as its parts are.
 
@@ -133,9 +153,18 @@ def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -
             )
 
 
-def check_windows(patcher: ModelPatcher, guides: GuideFrames | None) -> None:
-    """ConfigError where context windows of the host would lose the single frames of a canvas."""
-    if guides is not None and patcher.model_options.get("context_handler") is not None:
+def check_windows(
+    patcher: ModelPatcher, guides: GuideFrames | None, reference: ReferenceFrame | None
+) -> None:
+    """ConfigError where context windows of the host would lose frames beside those of a canvas."""
+    if patcher.model_options.get("context_handler") is None:
+        return
+    if reference is not None:
+        raise ConfigError(
+            "context windows and a reference frame, which they do not pass on: remove the node of "
+            "context windows and set `window` of Sora Guider"
+        )
+    if guides is not None:
         raise ConfigError(
             "context windows and single frames on the canvas: this model takes such a frame beside "
             "its latent, which context windows do not pass on; remove the node of context windows "

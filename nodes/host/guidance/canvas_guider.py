@@ -41,6 +41,7 @@ from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
 from ..sampling import Callback, Conditioning, Guider, LatentDict
 from .canvas_checks import (
+    check_area,
     check_control,
     check_expert,
     check_footage,
@@ -49,15 +50,23 @@ from .canvas_checks import (
     check_timed,
     check_windows,
 )
-from .conditioning_support import conditioning_support, with_frame_levels
+from .conditioning_support import BaseModel, conditioning_support, with_frame_levels
 from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
 from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
 from .noise_scale import check_sampler, emptied
+from .open_space import open_pixel, with_filler_of
 from .pixel_footage import PixelFootage, opened_mask, pixel_footage
 from .predict import GuidedCall, ModelOptions
+from .reference_frame import (
+    ReferenceFrame,
+    reference_frame,
+    takes_reference,
+    without_images,
+)
 from .segment_context import CanvasInputs, SegmentContext
+from .sound_conditioning import with_fitting_sound
 from .sound_latent import SoundLayout, frames_per_latent_frame, sound_layout
 from .stage import SigmaStage, joint_stage, stage_of
 from .temporal_plan import plan_for_latent, window_sigmas
@@ -77,6 +86,7 @@ class CanvasGuider(Guider):
     context: SegmentContext
     guides: GuideFrames | None = None  # for a model that accepts single frames beside the latent
     pixels: PixelFootage | None = None  # for a model that accepts footage frame by frame
+    reference: ReferenceFrame | None = None  # for a model whose latent begins with a picture
     joins: JoinSettings
 
     def set_canvas(
@@ -97,22 +107,27 @@ class CanvasGuider(Guider):
         model = self.model_patcher.model
         if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
             latent = latent | {"samples": with_time(latent["samples"])}
-        self.latent, self.resume, self.joins = latent, resume, joins
+        self.resume, self.joins = resume, joins
+        self.latent = latent
         self.support = conditioning_support(model)
         check_expert(self.support, self.low)
         if frame_levels:
             self.support = with_frame_levels(self.support, model)
         check_latent(model, latent)
-        check_footage(model, self.support, self.original_conds, latent, self.guidance.footage)
         placed = "noise_mask" in latent
+        self.take_conditioning(model, latent["samples"], placed)
+        check_footage(model, self.support, self.original_conds, latent, self.guidance.footage)
         if placed and (self.support.context or self.support.by_frame):
-            self.pixels = pixel_footage(latent)
+            self.pixels = pixel_footage(latent, open_pixel(model))
         if placed and takes_guides(model):
             self.guides = guide_frames(model, latent)
         self.plan = plan_for_latent(self.model_patcher, self.support, latent, window)
+        if self.support.images and (placed or self.plan.segmented):
+            self.latent = with_filler_of(model, latent)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
-        check_windows(self.model_patcher, self.guides)
+        check_area(self.support, self.original_conds, self.plan)
+        check_windows(self.model_patcher, self.guides, self.reference)
         check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
@@ -121,6 +136,18 @@ class CanvasGuider(Guider):
                 name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
                 for name, conds in self.original_conds.items()
             }
+
+    def take_conditioning(self, model: BaseModel, samples: Latent, placed: bool) -> None:
+        """Fits the conditioning to a canvas, and takes the reference frame out of it.
+
+        `samples` is the latent of the canvas, `placed` says whether there is footage on it.
+        ConfigError for conditioning of another size.
+        """
+        conds = with_fitting_sound(model, self.original_conds, samples)
+        if takes_reference(model):
+            self.reference = reference_frame(model, conds, samples, placed)
+            conds = without_images(conds)
+        self.original_conds = conds
 
     @property
     def summary(self) -> str:
@@ -164,7 +191,9 @@ class CanvasGuider(Guider):
             length = segment_length(self.support, settings, length, stage.mask)
         if layout is not None:  # sound lies in the same channels, and has no colours
             settings = replace(settings, anchor=0.0)
-        lead = LeadFrame(self.support, self.plan.windows.length, stage.first_frame)
+        lead = LeadFrame(
+            self.support, self.plan.windows.length, stage.first_frame, self.reference is not None
+        )
 
         def sample_segment(task: SegmentTask) -> Latent:
             segment = task.segment
@@ -264,6 +293,7 @@ class CanvasGuider(Guider):
             prompts=video.weights,
             pixels=self.pixels,
             guides=self.guides,
+            reference_frame=self.reference,
             layout=layout,
             easing=self.joins.easing or own_easing,
         )
@@ -288,6 +318,7 @@ class CanvasGuider(Guider):
             stage.start,
             self.joins,
             None if self.low is None else (model_fingerprint(self.low.patcher), self.low.boundary),
+            *([] if self.reference is None else [self.reference]),
         ]
 
     def predict_noise(

@@ -38,6 +38,7 @@ IMAGES_ONLY = (  # though their latents have a time axis
 )
 OTHER_GRIDS = ("MiniMaxH3",)  # 17 k + 5 frames, with sound
 TWO_TASKS = "CosmosPredict2"  # one class for text to image and for image to video
+BY_BLOCKS = ("WAN21_CausalAR",)  # a cache of the blocks before replaces the whole video
 RESTORERS = ("SeedVR2",)  # their conditioning is a whole video beside the latent
 
 SUPPORT_BY_LEVEL = {
@@ -115,6 +116,11 @@ def conditioning_support(model: BaseModel) -> ConditioningSupport:
             f"{kind} lays videos out in another grid than a canvas, whose first latent frame is "
             "one frame and whose others have equally many: leave `latent` of Sora Guider "
             "unconnected and use the nodes made for this model"
+        )
+    if not set(BY_BLOCKS).isdisjoint(names):
+        raise ConfigError(
+            f"{kind} generates a video block by block, with Sampler AR Video: leave `latent` of "
+            "Sora Guider unconnected"
         )
     images = not set(IMAGES_ONLY).isdisjoint(names) or (
         TWO_TASKS in names and not getattr(model, "image_to_video", True)

@@ -11,15 +11,11 @@ from torch import Tensor
 
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment
-from ....sora_core.shapes import Latent
-from ..latents import LatentDict, filler_of, is_loop
+from ..latents import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport, concat_channels
+from .open_space import empty_footage, without_canvas_video
 from .pixel_footage import PixelFootage
-from .trained_length import class_names
 from .vace_context import VaceContext, vace_context, vace_pixel_context
-
-GREY_FILLER = "WAN21"
-ZERO_FILLER = "WAN21_Camera"  # 0 in the scale of the network, where Wan has grey
 
 ConcatChannels = Float[Tensor, "1 c2 t y x"]
 
@@ -42,11 +38,13 @@ def footage_inputs(
     model_mask: SamplingMask | None,
     pixels: PixelFootage | None,
     looped: bool,
+    users: ConcatChannels | None,
 ) -> FootageInputs:
     """The footage inputs of `model` for `segment` of the canvas `latent`.
 
     `pixels` are those of the segment. `model_mask` has the noise levels of known tokens; cells
-    above 0 count as open.
+    above 0 count as open. `users` are the channels of the conditioning, for a canvas without
+    footage.
     """
     known, mask = segment.known, segment.mask
     empty, free = empty_footage(model, latent, known), torch.ones_like(mask)
@@ -56,30 +54,15 @@ def footage_inputs(
         closed = (mask if model_mask is None else model_mask).gt(0)
         footage, marks = torch.where(closed, empty, known), closed.to(known)
         if pixels is not None:
-            footage, marks = pixels.latent, pixels.openness
-            if ZERO_FILLER in class_names(model):
-                unknown = marks.amin((1, 3, 4), keepdim=True) > 0
-                footage = torch.where(unknown, empty, footage)
+            marks = pixels.openness
+            footage = without_canvas_video(model, pixels.latent, marks, empty)
         concat = concat_channels(model, footage, marks)
         concat_empty = concat_channels(model, empty, free)
+    elif users is not None:
+        concat = concat_empty = users[:, :, segment.frames]
     if support.context and "noise_mask" in latent:
         vace = vace_context(model, known, mask, empty)
         if pixels is not None:
             vace = vace_pixel_context(model, pixels.latent, pixels.open_pixels, empty)
         vace_empty = vace_context(model, known, free, empty)
     return FootageInputs(concat, concat_empty, vace, vace_empty)
-
-
-def empty_footage(model: BaseModel, latent: LatentDict, like: Latent) -> Latent:
-    """The content of the model's footage channels where there is no footage.
-
-    As in the host's own nodes: a grey video for Wan; zeros for HunyuanVideo, HunyuanVideo 1.5,
-    SkyReels and CogVideoX; zeros in the scale of the network for Wan with a camera.
-    """
-    if ZERO_FILLER in class_names(model):
-        return model.process_latent_out(torch.zeros_like(like))
-    grey = filler_of(latent) if GREY_FILLER in class_names(model) else None
-    if grey is None or grey.shape[3:] != like.shape[3:]:
-        return torch.zeros_like(like)
-    first = grey.shape[2] - 1 if is_loop(latent) else 0
-    return grey[:, :, (first + torch.arange(like.shape[2])).clamp(max=grey.shape[2] - 1)].to(like)

@@ -56,6 +56,7 @@ class LeadFrame:
     support: ConditioningSupport
     most: int
     first: Latent | None = None
+    has_reference: bool = False  # each call begins with a reference frame, as Wan Animate's do
 
     def note(self, segment: Segment, latent: Latent) -> None:
         """Keeps the first latent frame of the video from the finished `latent` of `segment`."""
@@ -68,7 +69,7 @@ class LeadFrame:
             return segment
         if segment.mask[:, :, 0].any():  # nothing is finished there: any content will do
             return with_frame_before(segment, segment.known[:, :, :1], 1.0)
-        if self.support.by_frame and self.first is not None:
+        if self.support.by_frame and self.first is not None and not self.has_reference:
             return with_frame_before(segment, self.first.to(segment.known), 0.0)
         return segment
 

@@ -1,8 +1,8 @@
 """Footage by single frames, for models with a mask value for each frame of a latent frame.
 
-Wan's channels and VACE were trained on the latent of one video in which open pixels are grey; the
-host's WanFirstLastFrameToVideo and WanVaceToVideo build the same. Axes: b batch, c channels, t
-latent frames, s frames of a latent frame, y rows, x columns.
+Wan's channels and VACE were trained on the latent of one video in which open pixels are grey, those
+of WanDancer black; the host's WanFirstLastFrameToVideo and WanVaceToVideo build the same. Axes: b
+batch, c channels, t latent frames, s frames of a latent frame, y rows, x columns.
 """
 
 from dataclasses import dataclass
@@ -51,10 +51,11 @@ class PixelFootage:
         )
 
 
-def pixel_footage(latent: LatentDict) -> PixelFootage | None:
+def pixel_footage(latent: LatentDict, open_value: float) -> PixelFootage | None:
     """The footage of the canvas that `latent` covers; encodes the canvas once more.
 
-    None where `latent` has no canvas, where its mask was changed, and where its VAE is missing.
+    Open pixels have `open_value`, in [-1, 1]. None where `latent` has no canvas, where its mask was
+    changed, and where its VAE is missing.
     """
     encoded = canvas_latent_of(latent)
     if encoded is None or encoded.encode is None or footage_mask(latent, encoded) is None:
@@ -70,7 +71,9 @@ def pixel_footage(latent: LatentDict) -> PixelFootage | None:
             if start <= frame < start + len(opened):
                 pixels[latent_frame] = opened[frame - start]
 
-    video = encode_canvas_video(encoded.canvas, encoded.encode, encoded.compression, note)
+    video = encode_canvas_video(
+        encoded.canvas, encoded.encode, encoded.compression, note, open_value
+    )
     openness = frame_openness(torch.cat(cells), encoded.canvas, encoded.compression)
     open_pixels = torch.stack([pixels[i] for i in range(grid.frames)])
     return with_placed_latents(PixelFootage(video, openness, open_pixels), encoded)

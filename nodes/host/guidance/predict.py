@@ -32,6 +32,7 @@ from .frame_patches import called_in_whole_tokens, frames_of_a_token
 from .guide_frames import call_with_guides, guide_positions
 from .low_noise_expert import ModelOptions
 from .noise_scale import host_latent
+from .reference_frame import call_with_reference
 from .segment_context import GUIDING_FRAME, SegmentContext
 from .sound_latent import SoundLayout
 from .token_times import called_per_token, takes_token_times
@@ -65,6 +66,7 @@ class ModelInputs:
     total: int  # latent frames of the whole canvas
     guided: bool  # whether the first latent frame is clean, as HunyuanVideo I2V expects it
     guides: tuple[Latent, Tensor] | None = None  # single frames of footage, and their positions
+    reference: tuple[Latent, ConcatChannels] | None = None  # a frame before the latent
     layout: SoundLayout | None = None
     per_token: bool = False  # whether the network gets a timestep per token from us
     frames_of_a_token: int = 1
@@ -85,6 +87,8 @@ class ModelInputs:
             model_call = partial(before, apply)
             if self.frames_of_a_token > 1:
                 model_call = called_in_whole_tokens(model_call, self.frames_of_a_token)
+            if self.reference is not None:
+                return call_with_reference(*self.reference, model_call, inputs)
             window = arguments["c"]["transformer_options"].get("context_window")  # of the host
             if self.guides is None or window is not None:
                 return model_call(inputs)
@@ -278,6 +282,10 @@ class GuidedCall:
             layout=context.layout,
             frames_of_a_token=frames_of_a_token(self.model),
         )
+        picture = context.reference_frame
+        if picture is not None:
+            at_level = picture.at(float(sigma))
+            empty = replace(empty, reference=(at_level, picture.channels[:, :, :1]))
         per_token = level is not None and takes_token_times(self.model)
         inputs = replace(
             empty, sigma_ratio=level, concat=concat, vace=vace, guided=guided, per_token=per_token

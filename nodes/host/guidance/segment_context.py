@@ -22,6 +22,7 @@ from .conditioning_support import ConditioningSupport
 from .footage_inputs import ConcatChannels, footage_inputs
 from .guide_frames import GuideFrames
 from .pixel_footage import PixelFootage
+from .reference_frame import ReferenceFrame
 from .sound_latent import SoundLayout
 from .vace_context import VaceContext
 
@@ -45,6 +46,7 @@ class SegmentContext:
     reference: Statistics | None = None  # channel statistics of an earlier segment
     share: Share = 1.0  # factor of text guidance for each frame, on the CPU
     guides: GuideFrames | None = None  # single frames of footage, after the latent
+    reference_frame: ReferenceFrame | None = None  # a picture before the latent
     layout: SoundLayout | None = None  # of a latent with sound in columns of its frames
 
 
@@ -65,6 +67,7 @@ class CanvasInputs:
     prompts: Float[Tensor, "p t"]
     pixels: PixelFootage | None
     guides: GuideFrames | None
+    reference_frame: ReferenceFrame | None
     layout: SoundLayout | None
     easing: int  # latent frames over which text guidance rises beside footage
 
@@ -86,8 +89,9 @@ class CanvasInputs:
             placed_mask = self.mask[:, :, segment.frames].clone()
             placed_mask[:, :, : task.lead] = 1
             pixels = pixels.of_segment(segment.frames, latent, mask, placed_mask)
+        users = None if self.reference_frame is None else self.reference_frame.beside_video
         footage = footage_inputs(
-            model, self.support, self.latent, segment, model_mask, pixels, self.ring
+            model, self.support, self.latent, segment, model_mask, pixels, self.ring, users
         )
         context = SegmentContext(
             known=model.process_latent_in(latent),
@@ -102,6 +106,7 @@ class CanvasInputs:
             start=segment.start,
             reference=segment.reference and segment.reference.transformed(model.process_latent_in),
             guides=self.guides,
+            reference_frame=self.reference_frame,
             layout=self.layout,
         )
         share = ease_guidance(mask, self.easing, self.ring)

@@ -6,6 +6,7 @@ TRAINED_FRAMES = {
     "WAN21": (81, 4),  # 16 fps; Wan-Video/Wan2.1, README; VACE, camera and 2.2 A14B too
     "WAN21_HuMo": (97, 4),  # 25 fps; Phantom-video/HuMo, README
     "WAN22_Animate": (77, 4),  # 30 fps; Wan-Video/Wan2.2, animate.py
+    "WAN22_WanDancer": (149, 4),  # 30 fps; the host's WanDancerVideo
     "WAN22_S2V": (77, 4),  # 16 fps; the host's WanSoundImageToVideo
     "WAN22": (121, 4),  # 5B, 24 fps; Wan-Video/Wan2.2, README
     "HunyuanVideo": (129, 4),  # 24 fps; Tencent/HunyuanVideo, README

@@ -16,7 +16,7 @@ from ...shapes import Frames
 from ...video.flow import GREY
 from ...world.town.raycast import MARK
 from .clips import Clips, Sample, read_all
-from .row import Row, share_row
+from .row import Row
 from .tracker import matte_of, tint_of, track
 
 ENOUGH_CHANGE = 0.5  # of the true change
@@ -71,11 +71,8 @@ READS: Mapping[str, Callable[[Sample, Frames], bool]] = {
 
 def rows(clips: Clips, count: int, kinds: Sequence[str] = tuple(READS)) -> list[Row]:
     """`change/{stroke,light,push}`: the share of clips in which the change happens and stays."""
-    found = []
-    for kind in kinds:
-        trio = read_all(clips, clips.samples(kind, count), READS[kind])
-        found.append(share_row(f"change/{kind}", trio.true, trio.limit, trio.generated))
-    return found
+    trios = {kind: read_all(clips, clips.samples(kind, count), READS[kind]) for kind in kinds}
+    return [trio.shares(f"change/{kind}") for kind, trio in trios.items()]
 
 
 def _growth(area: Float[ndarray, "t"]) -> Float[ndarray, "t"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -12,10 +12,14 @@ from ...pipeline.generate import Pipeline, generate
 from ...shapes import Frames, Size
 from ..heldout_clips import through
 from .kinds import drawn_from
+from .row import Row, mean_row, share_row
 from .tracker import Tint, trackable
 from .worlds import RulerWorld, first_world
 
+Reading = TypeVar("Reading")
+
 SIZE, FPS = Size(64, 64, 17), 8.0
+CALIBRATION_SCENE = 10_000  # number of the first scene that sets bars and ranges
 SCENE_TRIES = 40  # scenes drawn at most for each that is wanted
 
 
@@ -168,6 +172,16 @@ class Trio:
     limit: list[Any]
     generated: list[Any]
 
+    def shares(self, name: str, right: Callable[[Any], bool] = bool) -> Row:
+        """The row of the shares of readings that are `right`."""
+        sides = (self.true, self.limit, self.generated)
+        return share_row(name, *([right(reading) for reading in side] for side in sides))
+
+    def means(self, name: str, value: Callable[[Any], float] = float) -> Row:
+        """The row of the mean `value` of the readings."""
+        sides = (self.true, self.limit, self.generated)
+        return mean_row(name, *([value(reading) for reading in side] for side in sides))
+
 
 def read_all(
     clips: Clips, samples: Sequence[Sample], read: Callable[[Sample, Frames], Any]
@@ -178,6 +192,19 @@ def read_all(
         [read(sample, clips.limit(sample)) for sample in samples],
         [read(sample, clips.generated(sample)) for sample in samples],
     )
+
+
+def calibration_readings(
+    clips: Clips,
+    kind: str,
+    count: int,
+    read: Callable[[Sample, Frames], Reading],
+    size: Size = SIZE,
+    fps: float = FPS,
+) -> list[Reading]:
+    """`read` of true clips through the autoencoder, of the scenes that set bars and ranges."""
+    samples = clips.samples(kind, count, CALIBRATION_SCENE, size, fps)
+    return [read(sample, clips.limit(sample)) for sample in samples]
 
 
 def exact_canvas(size: Size, fps: float) -> Canvas:

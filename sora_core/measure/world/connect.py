@@ -17,8 +17,8 @@ from ...canvas import edits
 from ...shapes import Frames, Size
 from .clips import FPS, Clips, Sample, SampleSpec, exact_canvas
 from .edit import sample_of
-from .row import Row, mean_row
-from .tracker import Tint, Track, matte_of, track, track_of
+from .row import Row, mean_row_of
+from .tracker import Tint, Track, hue_difference, matte_of, track, track_of
 
 JOIN_FRAMES = 21
 FRAMES_BEFORE, FRAMES_AFTER = 5, 4  # known frames of the two clips
@@ -74,7 +74,7 @@ def changes(clips: Clips, count: int) -> list[Change]:
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`connect/change`: the mean score of connections between two clips."""
-    sides: tuple[list[float], list[float], list[float]] = ([], [], [])
+    found = []
     for change in changes(clips, count):
         canvas = exact_canvas(Size(64, 64, JOIN_FRAMES), FPS)
         first, last = change.first.clip.frames, change.last.clip.frames[:FRAMES_AFTER]
@@ -82,9 +82,9 @@ def rows(clips: Clips, count: int) -> list[Row]:
         prompt = f"{change.first.caption} {change.last.caption}"
         result = clips.generate(prompt, canvas, change.first.shot.number)
         limit = clips.transformed(change.true)
-        for side, frames in zip(sides, (change.true, limit, result), strict=True):
-            side.append(_score(change, frames[FRAMES_BEFORE:-FRAMES_AFTER]))
-    return [mean_row("connect/change", *sides)]
+        between = slice(FRAMES_BEFORE, -FRAMES_AFTER)
+        found.append([_score(change, side[between]) for side in (change.true, limit, result)])
+    return [mean_row_of("connect/change", found)]
 
 
 def _change(clips: Clips, sample: Sample) -> Change | None:
@@ -96,10 +96,8 @@ def _change(clips: Clips, sample: Sample) -> Change | None:
         last = sample_of(clips, sample, moved, replace(sample.shot, kind="still later"))
         if last is None:
             continue
-        turn = abs((sample.tints[0].hue - last.tints[0].hue + 180) % 360 - 180)
-        if not TURNS[0] <= turn <= TURNS[1]:
-            continue
-        if not _clear(sample, last):
+        turn = hue_difference(sample.tints[0].hue, last.tints[0].hue)
+        if not (TURNS[0] <= turn <= TURNS[1] and _clear(sample, last)):
             continue
         change = Change(sample, last, _true_change(clips, sample, colour))
         if _score(change, change.true[FRAMES_BEFORE:-FRAMES_AFTER]) >= CALIBRATED_SCORE:

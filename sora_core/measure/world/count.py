@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ...shapes import Frames, Size
 from .clips import SCENE_TRIES, SIZE, Clips, Sample, read_all
-from .row import Row, mean_row
+from .row import Row
 from .tracker import track, track_of
 from .worlds import FIRST_THING
 
@@ -56,5 +56,4 @@ def countable_samples(clips: Clips, kind: str, count: int, size: Size = SIZE) ->
 def rows(clips: Clips, count: int, kinds: Sequence[str], name: str, size: Size) -> list[Row]:
     """`count/NAME` over clips of `kinds`, `count` of each."""
     samples = [sample for kind in kinds for sample in countable_samples(clips, kind, count, size)]
-    trio = read_all(clips, samples, right_count)
-    return [mean_row(f"count/{name}", trio.true, trio.limit, trio.generated)]
+    return [read_all(clips, samples, right_count).means(f"count/{name}")]

@@ -1,9 +1,9 @@
-"""Distance between the local features of generated clips and those of true ones.
+"""Distance of generated clips from true ones, and diversity of those of one prompt.
 
 Axes: c filters, t frames, y rows, x columns, n cells. An unbiased polynomial MMD (Binkowski et al.
-2018), as JEDi uses it in place of FVD, on fixed filters of space and time instead of a network
-trained on the same clips: derivatives of grey and colour at two scales, rectified, averaged
-over cells of 8 x 8 pixels and 4 frames.
+2018) of local features, as JEDi uses it in place of FVD, on fixed filters of space and time instead
+of a network trained on the same clips: derivatives of grey and colour at two scales, rectified,
+averaged over cells of 8 x 8 pixels and 4 frames.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import avg_pool3d
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool3d
 
 from ...shapes import Frames
-from .clips import Clips
-from .row import Row
+from .clips import CALIBRATION_SCENE, Clips, exact_canvas
+from .row import Row, bootstrap
 
 Cells = Float[Tensor, "n c"]
 """The features of the cells of one clip."""
@@ -99,16 +99,22 @@ def distance(clips: Sequence[Frames], reference: Sequence[Frames]) -> float:
     return compared([features(f) for f in clips], [features(f) for f in reference]).mmd()
 
 
-def rows(clips: Clips, count: int) -> list[Row]:
-    """`distance`: to the true clips of the same captions, so that both sets have the same scenes.
+def distance_rows(clips: Clips, count: int) -> list[Row]:
+    """`distance`: to true clips of the same captions through the autoencoder, so that both sets
+    have the same scenes and the same decoder.
 
-    That of the true clips is 0 by definition. The interval is two standard errors."""
-    samples = [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count)]
-    known = [features(s.clip.frames) for s in samples]
-    limit = compared([features(clips.limit(s)) for s in samples], known).mmd()
+    `limit` is the distance of other scenes of the same kinds, `true` that of clips as rendered:
+    what the autoencoder loses. The interval is two standard errors."""
+    samples, others = (
+        [s for kind in DISTANCE_KINDS for s in clips.samples(kind, count, first)]
+        for first in (0, CALIBRATION_SCENE)
+    )
+    known = [features(clips.limit(s)) for s in samples]
+    true = compared([features(s.clip.frames) for s in samples], known).mmd()
+    limit = compared([features(clips.limit(s)) for s in others], known).mmd()
     result = compared([features(clips.generated(s)) for s in samples], known)
     value, half = result.mmd(), 2 * result.error
-    return [Row("distance", 0.0, limit, value, len(samples), value - half, value + half)]
+    return [Row("distance", true, limit, value, len(samples), value - half, value + half)]
 
 
 def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y x"]:
@@ -120,3 +126,26 @@ def _along(planes: Float[Tensor, "c t y x"], axis: int) -> Float[Tensor, "c t y 
 def _cells(planes: Float[Tensor, "c t y x"], scale: int) -> Float[Tensor, "c n"]:
     t, y, x = LATENT_CELL
     return avg_pool3d(planes, (t, y // scale, x // scale)).flatten(1)
+
+
+def spread(clips: Sequence[Frames]) -> list[float]:
+    """For each clip, its mean rms distance to the others, in pixels pooled to 16 x 16."""
+    pooled = torch.stack([adaptive_avg_pool2d(f.float().movedim(-1, 1), 16) for f in clips])
+    apart = (pooled[:, None] - pooled[None]).square().flatten(2).mean(2).sqrt()
+    return (apart.sum(1) / (len(clips) - 1)).tolist()
+
+
+def diversity_rows(clips: Clips, count: int) -> list[Row]:
+    """`diversity`: the spread of `count` clips of one prompt as a share of that of true scenes."""
+    samples = clips.samples("same", count)
+    usual = sum(spread([s.clip.frames for s in samples])) / len(samples)
+    limit = sum(spread([clips.limit(s) for s in samples])) / len(samples) / usual
+    prompt = samples[0].caption
+    result = [
+        clips.generate(prompt, exact_canvas(s.shot.size, s.shot.fps), s.shot.number)
+        for s in samples
+    ]
+    shares = [value / usual for value in spread(result)]
+    return [
+        Row("diversity", 1.0, limit, sum(shares) / len(shares), len(result), *bootstrap(shares))
+    ]

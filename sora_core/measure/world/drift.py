@@ -9,7 +9,7 @@ from torch import Tensor
 from ...shapes import Frames, Size
 from ..drift import texture_strength
 from .clips import Clips, Sample, read_all
-from .row import Row, mean_row
+from .row import Row
 
 SHARE = 0.15
 
@@ -32,9 +32,10 @@ def end_frames(frames: Frames) -> tuple[Tensor, Tensor]:
     return frames[:count], frames[-count:]
 
 
+DRIFTS = (colour, texture)
+
+
 def rows(clips: Clips, count: int, size: Size) -> list[Row]:
     """`drift/colour` and `drift/texture` of `count` long videos of `size`."""
     samples = clips.samples("bounce", count, size=size)
-    read = {"colour": colour, "texture": texture}
-    trios = {name: read_all(clips, samples, reads) for name, reads in read.items()}
-    return [mean_row(f"drift/{name}", t.true, t.limit, t.generated) for name, t in trios.items()]
+    return [read_all(clips, samples, read).means(f"drift/{read.__name__}") for read in DRIFTS]

@@ -1,38 +1,40 @@
-"""Edit: video to video into another place and light, where the thing still follows its path."""
+"""Edit and shot: the setting that a prompt or a storyboard asks for.
+
+Video to video into another place and light, where the thing still follows its path, and the shots
+of a storyboard, each with its setting at its time.
+"""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...canvas import edits
-from ...shapes import Frames
-from .clips import Clips, Sample, SampleSpec, exact_canvas
-from .row import Row, mean_row
+from ...shapes import Frames, Size
+from .clips import FPS, Clips, Sample, SampleSpec, exact_canvas
+from .row import Row, mean_row_of
 from .setting import Settings, settings_of
 from .tracker import track, trackable
 
 LAYOUT_FIRMNESS = 0.35  # of the footage: a change of place needs the layout but no colours
-FOUND, NEAR_RADII = (
-    0.8,
-    1.0,
-)  # share of frames with the thing; largest distance from its path, in radii
+FOUND = 0.8  # share of frames with the thing
+NEAR_RADII = 1.0  # largest distance from its path, in radii
 
 
-def rows(clips: Clips, count: int) -> list[Row]:
+def edit_rows(clips: Clips, count: int) -> list[Row]:
     """`edit/setting`: the mean of three facts: the floor asked for, the sky, the thing's path."""
     known = settings_of(clips.world)
-    sides: tuple[list[float], list[float], list[float]] = ([], [], [])
+    found = []
     for sample in clips.samples("roll", 4 * count):
-        if len(sides[0]) == count or (other := elsewhere(clips, sample)) is None:
+        if len(found) == count or (other := elsewhere(clips, sample)) is None:
             continue
         canvas = exact_canvas(sample.shot.size, sample.shot.fps)
         canvas = edits.video_to_video(canvas, sample.clip.frames, LAYOUT_FIRMNESS)
         result = clips.generate(other.caption, canvas, sample.shot.number)
-        frames = (other.clip.frames, clips.limit(other), result)
-        for side, one in zip(sides, frames, strict=True):
-            side.append(_facts_share(clips, known, other, one))
-    return [mean_row("edit/setting", *sides)]
+        sides = (other.clip.frames, clips.limit(other), result)
+        found.append([_facts_share(clips, known, other, frames) for frames in sides])
+    return [mean_row_of("edit/setting", found)]
 
 
 def elsewhere(clips: Clips, sample: Sample) -> Sample | None:
@@ -60,9 +62,14 @@ def sample_of(clips: Clips, sample: Sample, scene: Any, shot: SampleSpec) -> Sam
 
 
 def _facts_share(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
+    return (2 * setting_share(clips, known, sample, frames) + follows(sample, frames)) / 3
+
+
+def setting_share(clips: Clips, known: Settings, sample: Sample, frames: Frames) -> float:
+    """The share of right facts, of two: the floor and the sky."""
     floor, sky = known.read(frames)
     right = [floor == clips.world.floor(sample.scene), sky == clips.world.sky(sample.scene)]
-    return (sum(right) + follows(sample, frames)) / 3
+    return sum(right) / 2
 
 
 def follows(sample: Sample, frames: Frames) -> bool:
@@ -73,3 +80,31 @@ def follows(sample: Sample, frames: Frames) -> bool:
         return False
     apart = np.hypot(found.x - true.x, found.y - true.y)[both]
     return bool(np.median(apart) <= NEAR_RADII * np.sqrt(np.median(true.area) / np.pi))
+
+
+SHOT_SECONDS = 4.0  # of each of two shots
+
+
+def shot_rows(clips: Clips, count: int) -> list[Row]:
+    """`shot/setting`: the share of right floors and skies in the latter half of each shot."""
+    known = settings_of(clips.world)
+    found, each = [], round(SHOT_SECONDS * FPS)
+    for sample in clips.samples("bounce", 4 * count, size=Size(64, 64, each)):
+        if len(found) == count or (other := elsewhere(clips, sample)) is None:
+            continue
+        canvas = exact_canvas(Size(64, 64, 2 * each), FPS)
+        canvas = edits.place_storyboard(
+            canvas, [(0.0, sample.caption), (SHOT_SECONDS, other.caption)]
+        )
+        result = clips.generate(sample.caption, canvas, sample.shot.number)
+        true = torch.cat([sample.clip.frames, other.clip.frames])
+        limit = torch.cat([clips.limit(sample), clips.limit(other)])
+        halves = [
+            [
+                setting_share(clips, known, shot, part[each // 2 :])
+                for shot, part in ((sample, frames[:each]), (other, frames[each:]))
+            ]
+            for frames in (true, limit, result)
+        ]
+        found.append([sum(shares) / 2 for shares in halves])
+    return [mean_row_of("shot/setting", found)]

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-import torch
-
-from ...checkpoints.safetensors_io import load_into, read_header
+from ...checkpoints.safetensors_io import load_module, read_format
 from ...errors import WeightsError
 from ...models.scene_reader import READER_FORMAT, SceneReader, SceneReaderConfig
 from ...pipeline.generate import MODELS, SHIPPED
@@ -35,15 +34,8 @@ def load_scene_reader(path: Path = SCENE_READER) -> SceneReader:
         raise WeightsError(
             f"{path.name[:60]!a:.62} is not there: train it with python -m tools.train_scene_reader"
         )
-    metadata = read_header(path).metadata
-    if metadata.get("format") != READER_FORMAT:
-        raise WeightsError(
-            f"{path.name[:60]!a:.62} is no scene reader: choose one of format {READER_FORMAT}"
-        )
-    with torch.device("meta"):
-        reader = SceneReader(SceneReaderConfig(), json.loads(metadata["words"]))
-    load_into(reader, path)
-    return reader.eval().requires_grad_(False)
+    words = json.loads(read_format(path, READER_FORMAT, "scene reader")["words"])
+    return load_module(partial(SceneReader, SceneReaderConfig(), words), path)
 
 
 def first_of_groups(per_group: int) -> list[FreePrompt]:

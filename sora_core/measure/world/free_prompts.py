@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, check_choice
 from ...world.scene import CAMERAS, FLOORS, SIZES, SKIES
 
 FREE = Path(__file__).parents[1] / "held_out" / "free.jsonl"
@@ -206,8 +206,8 @@ def _build(kind: type, values: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _check_word(name: str, value: str | None, allowed: Sequence[str]) -> None:
-    if value is not None and value not in allowed:
-        raise ConfigError(f"{name} {value!r}: choose from {', '.join(allowed)}")
+    if value is not None:
+        check_choice(name, value, allowed)
 
 
 _OF_PROMPT = {"group", "prompt", "shows", "cannot"}

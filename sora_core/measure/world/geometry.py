@@ -8,6 +8,7 @@ truth fail (MEt3R on unrelated images, arXiv 2605.18754).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,9 +18,9 @@ from torch.nn.functional import grid_sample, max_pool2d
 
 from ...shapes import Frames
 from ...video.flow import GREY
-from .clips import Clips, Sample, read_all
-from .row import Row, mean_row, share_row
-from .shape import CALIBRATION_SCENE, PASSING
+from .clips import Clips, Sample, calibration_readings, read_all
+from .row import Row
+from .shape import PASSING
 from .tracker import matte_of
 from .worlds import CameraTrack, camera_of
 
@@ -103,23 +104,16 @@ def rows(
 ) -> list[Row]:
     """`geometry/CAMERA`: the mean correlation; `_within`: the share in the limit's range; `_pace`:
     the share whose best pace is the true one, or next to it."""
-    found = []
-    for kind in kinds:
+    return [row for kind in kinds for row in _of_camera(clips, count, calibration, kind)]
 
-        def read(sample: Sample, frames: Frames) -> Carried:
-            return carried(clips, sample, frames)
 
-        bars = [
-            read(sample, clips.limit(sample)).correlation
-            for sample in clips.samples(kind, calibration, CALIBRATION_SCENE)
-        ]
-        bar = float(np.quantile(bars, PASSING))
-        trio = read_all(clips, clips.samples(kind, count), read)
-        sides = (trio.true, trio.limit, trio.generated)
-        name = f"geometry/{kind}"
-        found += [
-            mean_row(name, *([c.correlation for c in side] for side in sides)),
-            share_row(f"{name}_within", *([c.correlation >= bar for c in side] for side in sides)),
-            share_row(f"{name}_pace", *([right_pace(c) for c in side] for side in sides)),
-        ]
-    return found
+def _of_camera(clips: Clips, count: int, calibration: int, kind: str) -> list[Row]:
+    read, name = partial(carried, clips), f"geometry/{kind}"
+    bars = [found.correlation for found in calibration_readings(clips, kind, calibration, read)]
+    bar = float(np.quantile(bars, PASSING))
+    trio = read_all(clips, clips.samples(kind, count), read)
+    return [
+        trio.means(name, lambda found: found.correlation),
+        trio.shares(f"{name}_within", lambda found: found.correlation >= bar),
+        trio.shares(f"{name}_pace", right_pace),
+    ]

@@ -13,8 +13,8 @@ from ...shapes import Frames
 from .clips import Clips, Sample, exact_canvas
 from .connect import TURNS, VIVID_COLOURS
 from .edit import sample_of
-from .row import Row, mean_row
-from .tracker import track
+from .row import Row, mean_row_of
+from .tracker import hue_difference, track
 
 SCALES = ((1.0, 4.0), (2.0, 2.0), (4.0, 1.0), (8.0, 1.0))  # of the text, of the footage
 GUIDED_FIRMNESS = 0.4
@@ -34,23 +34,23 @@ def asked(sample: Sample, other: Sample, frames: Frames) -> float:
 
 def rows(clips: Clips, count: int) -> list[Row]:
     """`guidance/curve`; the true one leads from the footage to the true clip of the prompt."""
-    true, limit, result = [], [], []
+    found = []
     for sample in clips.samples("still", 3 * count):
         other = _recoloured(clips, sample)
-        if other is None or len(result) == count:
+        if other is None or len(found) == count:
             continue
         canvas = exact_canvas(sample.shot.size, sample.shot.fps)
         canvas = edits.video_to_video(canvas, sample.clip.frames, GUIDED_FIRMNESS)
-        shares = []
-        for text, footage in SCALES:
-            frames = clips.generate(
+        results = [
+            clips.generate(
                 other.caption, canvas, sample.shot.number, guidance=text, footage_guidance=footage
             )
-            shares.append(asked(sample, other, frames))
-        result.append(curve(shares))
-        true.append(curve([asked(sample, other, s.clip.frames) for s in (sample, other)]))
-        limit.append(curve([asked(sample, other, clips.limit(s)) for s in (sample, other)]))
-    return [mean_row("guidance/curve", true, limit, result)]
+            for text, footage in SCALES
+        ]
+        ends = (sample, other)
+        sides = ([s.clip.frames for s in ends], [clips.limit(s) for s in ends], results)
+        found.append([curve([asked(*ends, frames) for frames in side]) for side in sides])
+    return [mean_row_of("guidance/curve", found)]
 
 
 def _recoloured(clips: Clips, sample: Sample) -> Sample | None:
@@ -58,9 +58,6 @@ def _recoloured(clips: Clips, sample: Sample) -> Sample | None:
         colour = VIVID_COLOURS[(sample.shot.number + step) % len(VIVID_COLOURS)]
         scene = clips.world.changed(sample.scene, colour=colour)
         other = sample_of(clips, sample, scene, replace(sample.shot, kind=f"still {colour}"))
-        if other is None:
-            continue
-        turn = abs((sample.tints[0].hue - other.tints[0].hue + 180) % 360 - 180)
-        if turn >= TURNS[0] * 2:
+        if other and hue_difference(sample.tints[0].hue, other.tints[0].hue) >= TURNS[0] * 2:
             return other
     return None

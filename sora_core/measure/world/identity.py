@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ...shapes import Frames
-from .clips import Clips, Sample, read_all
-from .row import Row, share_row
-from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE
-from .tracker import Track, overlap, tint_of, track
+from .clips import Clips, Sample, calibration_readings, read_all
+from .row import Row
+from .shape import OUTSIDE_SHARE
+from .tracker import Track, hue_difference, overlap, tint_of, track
 
 SIDE = 32  # pixels of an outline that is scaled to one area
 AREA = 0.25  # of these pixels
@@ -45,8 +45,7 @@ def likeness(sample: Sample, frames: Frames) -> Likeness | None:
         return None
     hues = [tint_of(frames[side], found.matte[side] > 0.5).hue for side in sides]
     one, other = (_mean_outline(found, side) for side in sides)
-    apart = abs((hues[0] - hues[1] + 180) % 360 - 180)
-    return Likeness(overlap(one[None], other[None])[0].item(), apart)
+    return Likeness(overlap(one[None], other[None])[0].item(), hue_difference(*hues))
 
 
 def cut_of(sample: Sample) -> int | None:
@@ -58,9 +57,7 @@ def cut_of(sample: Sample) -> int | None:
 
 def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
     """`identity/cut`: the share with a cut at its place and the same thing on both sides."""
-    usual = [
-        likeness(s, clips.limit(s)) for s in clips.samples("cut", calibration, CALIBRATION_SCENE)
-    ]
+    usual = calibration_readings(clips, "cut", calibration, likeness)
     scored = [value for value in usual if value is not None]
     outline = float(np.quantile([value.outline for value in scored], OUTSIDE_SHARE / 2))
     hue = float(np.quantile([value.hue for value in scored], 1 - OUTSIDE_SHARE / 2))
@@ -70,7 +67,7 @@ def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
         return found is not None and found.outline >= outline and found.hue <= hue
 
     trio = read_all(clips, clips.samples("cut", count), same)
-    return [share_row("identity/cut", trio.true, trio.limit, trio.generated)]
+    return [trio.shares("identity/cut")]
 
 
 def _in_view(found: Track, at: range) -> ndarray:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...errors import ConfigError
+from ...errors import check_choice
 from ...world.scene import Domain, Scene, sample_scene
 
 FIRST_SEED = 990_000_000  # used by no training, reader or other measurement
@@ -62,8 +62,7 @@ DOMAINS: Mapping[str, Domain] = {
 
 def scene_of_kind(kind: str, seed: int) -> Scene:
     """Scene number `seed`, from 0 on, of a kind in `DOMAINS`."""
-    if kind not in DOMAINS:
-        raise ConfigError(f"kind {kind!r}: choose from {', '.join(DOMAINS)}")
+    check_choice("kind", kind, DOMAINS)
     return sample_scene(drawn_from(kind, seed), DOMAINS[kind])
 
 

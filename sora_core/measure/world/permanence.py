@@ -5,6 +5,7 @@ After StEvo-Bench (arXiv 2603.13215) a clip has one of several outcomes, and as 
 a row of its own.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from ...shapes import Frames
-from .clips import Clips, Sample, read_all
+from .clips import Clips, Sample, calibration_readings, read_all
 from .row import Row, share_row
-from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE, centre
-from .tracker import Track, overlap, tint_of, track
+from .shape import OUTSIDE_SHARE, centre
+from .tracker import Track, hue_difference, overlap, tint_of, track
 
 WHOLE_SHARE, GONE_SHARE = 0.6, 0.35  # of its first area: in view, and out of view
 ENTIRE = 0.94  # of its largest area: no part is hidden
@@ -55,7 +56,7 @@ def returned(sample: Sample, frames: Frames) -> Return | None:
     return Return(
         float(np.median(found.area[after]) / np.median(found.area[before])),
         _overlap_of_two(_median_outline(found, before), _median_outline(found, after)),
-        abs((hues[0] - hues[1] + 180) % 360 - 180),
+        hue_difference(*hues),
         _astray(found, sample, before, after) / radius,
         _cut_overlap(found, before, after) if sample.shot.kind == "hide" else 1.0,
         int((found.pieces > 1).sum()) >= DOUBLED,
@@ -77,27 +78,35 @@ def absence(found: Track) -> tuple[int, int] | None:
     return (int(missing[0]), int(again[0])) if len(again) else None
 
 
-def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
-    """`permanence/NAME`: of those that come into view again, the share that is the same thing;
-    `_returns`: how many come into view again."""
-    sample = clips.samples(kind, calibration, CALIBRATION_SCENE)
-    usual = [r for s in sample if (r := returned(s, clips.limit(s))) is not None]
+def sameness(usual: Sequence[Return]) -> Callable[[Return], bool]:
+    """Whether a return lies within the ranges of `usual` ones, those with a single thing.
+
+    A clip in which the tracker finds two things has no outline, and would widen every range.
+    """
+    single = [r for r in usual if not r.doubled]
     share = OUTSIDE_SHARE / 5
-    low, high = np.quantile([r.area for r in usual], [share / 2, 1 - share / 2])
-    outline, cut = (np.quantile([getattr(r, f) for r in usual], share) for f in ("outline", "cut"))
-    hue, place = (np.quantile([getattr(r, f) for r in usual], 1 - share) for f in ("hue", "place"))
+    low, high = np.quantile([r.area for r in single], [share / 2, 1 - share / 2])
+    outline, cut = (np.quantile([getattr(r, f) for r in single], share) for f in ("outline", "cut"))
+    hue, place = (np.quantile([getattr(r, f) for r in single], 1 - share) for f in ("hue", "place"))
 
     def same(r: Return) -> bool:
         fits = low <= r.area <= high and r.outline >= outline and r.cut >= cut
         return bool(fits and r.hue <= hue and r.place <= place and not r.doubled)
 
+    return same
+
+
+def rows(clips: Clips, count: int, calibration: int, kind: str, name: str) -> list[Row]:
+    """`permanence/NAME`: of those that come into view again, the share that is the same thing;
+    `_returns`: how many come into view again."""
+    usual = calibration_readings(clips, kind, calibration, returned)
+    same = sameness([r for r in usual if r is not None])
     trio = read_all(clips, clips.samples(kind, count), returned)
     sides = (trio.true, trio.limit, trio.generated)
     scored = ([same(r) for r in side if r is not None] for side in sides)
-    returns = ([r is not None for r in side] for side in sides)
     return [
         share_row(f"permanence/{name}", *scored),
-        share_row(f"permanence/{name}_returns", *returns),
+        trio.shares(f"permanence/{name}_returns", lambda found: found is not None),
     ]
 
 

@@ -13,9 +13,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ...shapes import Frames
-from .clips import Clips, Sample, read_all
-from .row import Row, share_row
-from .shape import CALIBRATION_SCENE, OUTSIDE_SHARE
+from .clips import Clips, Sample, calibration_readings, read_all
+from .row import Row
+from .shape import OUTSIDE_SHARE
 from .tracker import Track, track
 
 FIT_FRAMES = 8  # frames that a fit needs
@@ -164,17 +164,13 @@ def lawful(fit: Laws, allowed: Mapping[str, tuple[float, float]]) -> bool:
 
 def rows(clips: Clips, count: int, calibration: int, kinds: Sequence[str]) -> list[Row]:
     """`physics/KIND`: the share of clips whose figures are all in range."""
-    found = []
-    for kind in kinds:
-        law = LAWS[kind]
-        fits = [law(s, clips.limit(s)) for s in clips.samples(kind, calibration, CALIBRATION_SCENE)]
-        allowed = ranges(fits)
-        trio = read_all(clips, clips.samples(kind, count), law)
-        passing = (
-            [lawful(f, allowed) for f in side] for side in (trio.true, trio.limit, trio.generated)
-        )
-        found.append(share_row(f"physics/{kind}", *passing))
-    return found
+    return [_lawful_share(clips, count, calibration, kind) for kind in kinds]
+
+
+def _lawful_share(clips: Clips, count: int, calibration: int, kind: str) -> Row:
+    allowed = ranges(calibration_readings(clips, kind, calibration, LAWS[kind]))
+    trio = read_all(clips, clips.samples(kind, count), LAWS[kind])
+    return trio.shares(f"physics/{kind}", lambda fit: lawful(fit, allowed))
 
 
 def _hop_profiles(at: Float[ndarray, "t"], grid: Float[ndarray, "n 2"]) -> Float[ndarray, "n t"]:

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...errors import ConfigError
+from ...errors import check_choice, check_range
 from ...shapes import Size
 from . import (
     change,
     connect,
     count,
     distance,
-    diversity,
     drift,
     edit,
+    formats,
     free,
     geometry,
     guidance,
@@ -20,10 +20,7 @@ from . import (
     loop,
     permanence,
     physics,
-    rate,
     shape,
-    shot,
-    size,
 )
 from .clips import SIZE, Clips
 from .row import Row
@@ -43,8 +40,7 @@ class RulerPlan:
     frames: int = LONG_SECONDS * LONG_FPS
 
     def __post_init__(self) -> None:
-        if not 2 <= self.clips <= 1000:
-            raise ConfigError(f"{self.clips} clips: choose from 2 to 1000")
+        check_range("clips", self.clips, 2, 1000)
 
     @property
     def long(self) -> int:
@@ -78,15 +74,15 @@ RULERS: Mapping[str, Ruler] = {
         *count.rows(c, p.clips, COUNTED["several" in c.world.kinds], "clip", SIZE),
         *count.rows(c, p.long, ("bounce", "pair"), "minute", Size(64, 64, p.frames)),
     ],
-    "rate": lambda c, p: rate.rows(c, p.some(0.4, 4), p.calibration // 2),
-    "size": lambda c, p: size.rows(c, p.some(0.4, 4)),
+    "rate": lambda c, p: formats.rate_rows(c, p.some(0.4, 4), p.calibration // 2),
+    "size": lambda c, p: formats.size_rows(c, p.some(0.4, 4)),
     "loop": lambda c, p: loop.rows(c, p.some(0.5)),
     "connect": lambda c, p: connect.rows(c, p.some(0.5)),
     "guidance": lambda c, p: guidance.rows(c, p.some(0.5)),
-    "edit": lambda c, p: edit.rows(c, p.some(0.5)),
-    "shot": lambda c, p: shot.rows(c, p.some(0.3)),
-    "distance": lambda c, p: distance.rows(c, p.clips),
-    "diversity": lambda c, p: diversity.rows(c, p.clips),
+    "edit": lambda c, p: edit.edit_rows(c, p.some(0.5)),
+    "shot": lambda c, p: edit.shot_rows(c, p.some(0.3)),
+    "distance": lambda c, p: distance.distance_rows(c, p.clips),
+    "diversity": lambda c, p: distance.diversity_rows(c, p.clips),
     "free": lambda c, p: free.rows(c, p.prompts, 4 * p.clips),
     "drift": lambda c, p: drift.rows(c, p.long, Size(64, 64, p.frames)),
 }
@@ -100,6 +96,5 @@ def chosen_rulers(names: Sequence[str], town: bool) -> list[str]:
     """`names`, or all that the world has; `ConfigError` for one that is no ruler there."""
     known = [name for name in RULERS if town or name not in TOWN_ONLY]
     for name in names:
-        if name not in known:
-            raise ConfigError(f"ruler {name!r}: choose from {', '.join(known)}")
+        check_choice("ruler", name, known)
     return list(names or known)

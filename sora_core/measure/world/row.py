@@ -66,6 +66,11 @@ def mean_row(
     return Row(name, _mean(true), _mean(limit), _mean(result), len(result), low, high)
 
 
+def mean_row_of(name: str, scenes: Sequence[Sequence[float]]) -> Row:
+    """The `mean_row` of scenes, each with its true, limit and generated value."""
+    return mean_row(name, *([scene[side] for scene in scenes] for side in range(3)))
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else NONE
 

@@ -14,13 +14,12 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ...shapes import Frames
-from .clips import Clips, Sample, read_all
-from .row import Row, share_row
+from .clips import Clips, Sample, calibration_readings, read_all
+from .row import Row
 from .tracker import Track, overlap, track
 
 WORST = 0.1  # of the frames
 PASSING = 0.05  # of the calibration clips lie below the bar
-CALIBRATION_SCENE = 10_000  # number of the first scene that sets bars and ranges
 OUTSIDE_SHARE = 0.05  # of the calibration clips may miss one range or another
 WHOLE_FRAMES = 5  # frames with the thing wholly in view, else the clip fails
 
@@ -56,16 +55,10 @@ def centre(
 
 def rows(clips: Clips, count: int, calibration: int) -> list[Row]:
     """`shape/{bounce,fall,roll}`: the share of clips that pass."""
-    found = []
-    for kind in ("bounce", "fall", "roll"):
-        bars = [
-            constancy(sample, clips.limit(sample))
-            for sample in clips.samples(kind, calibration, CALIBRATION_SCENE)
-        ]
-        bar = float(np.quantile(bars, PASSING))
-        trio = read_all(clips, clips.samples(kind, count), constancy)
-        passing = (
-            [value >= bar for value in side] for side in (trio.true, trio.limit, trio.generated)
-        )
-        found.append(share_row(f"shape/{kind}", *passing))
-    return found
+    return [_passing(clips, kind, count, calibration) for kind in ("bounce", "fall", "roll")]
+
+
+def _passing(clips: Clips, kind: str, count: int, calibration: int) -> Row:
+    bar = float(np.quantile(calibration_readings(clips, kind, calibration, constancy), PASSING))
+    trio = read_all(clips, clips.samples(kind, count), constancy)
+    return trio.shares(f"shape/{kind}", lambda value: value >= bar)

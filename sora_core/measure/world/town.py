@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ...errors import ConfigError
+from ...errors import check_choice
 from ...world.scene import CAMERAS, FLOORS, SKIES
 from ...world.town.captions import describe
 from ...world.town.recipes import scene_of
@@ -62,8 +62,7 @@ def town() -> RulerWorld:
 
 
 def _scene(kind: str, number: int) -> Scene:
-    if kind not in RULER_RECIPES:
-        raise ConfigError(f"kind {kind!r}: choose from {', '.join(RULER_RECIPES)}")
+    check_choice("kind", kind, RULER_RECIPES)
     recipe = RULER_RECIPES[kind]
     fixed = dict(recipe.fixed or {})
     if recipe.things:

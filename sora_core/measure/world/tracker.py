@@ -66,6 +66,11 @@ def tint_of(frames: Frames, mask: Bool[Tensor, "t y x"]) -> Tint:
     return Tint(float(np.degrees(np.arctan2(b, a))), float(np.hypot(a, b)))
 
 
+def hue_difference(one: float, other: float) -> float:
+    """The angle between two hues in degrees, 0 to 180."""
+    return abs((one - other + 180) % 360 - 180)
+
+
 def matte_of(frames: Frames, tint: Tint) -> Float[Tensor, "t y x"]:
     """The share of each pixel that has the colour of `tint`, 0 to 1."""
     a, b = opponent(frames)

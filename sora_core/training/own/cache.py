@@ -29,8 +29,8 @@ from ...shapes import Frames
 from ...video.frames import video_from_frames
 from ..mixed_clips import Bucket
 from ..truth_maps import MAPS
-from .clip_reader import clip_frames
-from .folder import content_hash, literal_prompt
+from .clip_reader import PlanFiles
+from .folder import literal_prompt
 from .plan import TRAIN, Dropped, Plan, PlannedClip
 
 LATENTS_FOLDER, TEXTS_FOLDER = "latents", "text"
@@ -103,19 +103,11 @@ def encode_plan(
     `on_clip` may raise to stop.
     """
     lost: list[Dropped] = []
-    unchanged: dict[str, bool] = {}
+    files = PlanFiles(plan)
     for done, clip in enumerate(plan.clips, 1):
         if cache.latent(clip) is None:
             try:
-                path = plan.path(clip)
-                if clip.source not in unchanged:
-                    unchanged[clip.source] = content_hash(path) == clip.content
-                if not unchanged[clip.source]:
-                    raise MediaError("the file has changed since the plan: plan again")
-                latent = encode_frames(cache.autoencoder, clip_frames(path, clip))
-            except OSError as problem:
-                lost.append(Dropped(clip.source, f"the file is gone ({problem.strerror})"))
-                latent = None
+                latent = encode_frames(cache.autoencoder, files.frames(clip))
             except MediaError as problem:
                 lost.append(Dropped(clip.source, str(problem)))
                 latent = None

@@ -2,13 +2,16 @@
 
 `NAME.txt` beside `NAME.mp4` comes first, then `metadata.jsonl` or `metadata.csv` in the layout of
 Hugging Face's folders (`file_name`, and `text` or `caption`), then `captions.jsonl`, which
-`python -m sora_core caption` and `tools/caption.py` write (`file`, `long`).
+`python -m sora_core caption` and `tools/caption.py` write (`file`, `long`). Other columns are
+ignored. A CSV may have commas, semicolons or tabs between its columns, as spreadsheets write them.
+File names match in any Unicode normal form, since macOS decomposes accents.
 """
 
 import csv
 import io
 import json
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,8 +19,13 @@ from pathlib import Path, PurePosixPath
 from ...errors import TrainingError
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "captions.jsonl")
-FILE_COLUMNS = ("file_name", "file", "video", "image")
-TEXT_COLUMNS = ("text", "caption", "prompt", "long")
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl"))
+FILE_COLUMNS = (
+    "file_name", "filename", "file", "file_path", "path", "video", "video_path", "image",
+    "image_path",
+)  # fmt: skip
+TEXT_COLUMNS = ("text", "caption", "prompt", "description", "long")
+DELIMITERS = ",;\t"
 ACTIONS_COLUMN, FILM_COLUMN = "actions", "source"
 MAX_METADATA_BYTES = 1_000_000_000
 MAX_CAPTION_BYTES = 1_000_000
@@ -45,19 +53,57 @@ class Descriptions:
             for path in sorted(folder.rglob(name)):
                 below = path.parent.relative_to(folder)
                 for file, description in metadata_rows(path):
-                    self.rows[(PurePosixPath(below.as_posix()) / file).as_posix()] = description
+                    name_below = (PurePosixPath(below.as_posix()) / file).as_posix()
+                    self.rows[composed(name_below)] = description
 
     def unmatched(self, sources: set[str]) -> list[str]:
         """The files in the metadata that `sources` lacks."""
-        return [name for name in self.rows if name not in sources]
+        known = set(map(composed, sources))
+        return [name for name in self.rows if name not in known]
 
     def describe(self, source: str) -> Description:
         """The metadata of `source`, a path relative to the folder, with `/`."""
-        row = self.rows.get(source, Description())
-        beside = (self.folder / source).with_suffix(".txt")
-        if not beside.is_file():
+        row = self.rows.get(composed(source), Description())
+        beside = caption_file(self.folder / source)
+        if beside is None:
             return row
         return Description(text_file(beside) or row.caption, row.actions, row.film)
+
+
+def edited_captions(folder: Path, captions: Mapping[str, str]) -> list[str]:
+    """The files below `folder` whose caption now differs from that in `captions`, by source.
+
+    Without their folder, or with malformed metadata, none is known to differ.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        now = Descriptions(folder)
+        return [name for name, text in captions.items() if now.describe(name).caption != text]
+    except (OSError, TrainingError):
+        return []
+
+
+def composed(name: str) -> str:
+    """`name` with accents as single letters, the form that metadata files usually have."""
+    return unicodedata.normalize("NFC", name)
+
+
+def caption_file(path: Path) -> Path | None:
+    """The text file beside the media file at `path`, `NAME.txt` or `NAME.TXT`; None without."""
+    candidates = (path.with_suffix(suffix) for suffix in (".txt", ".TXT"))
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def unread_tables(folder: Path) -> list[str]:
+    """The tables below `folder`, such as `captions.csv`, whose names no metadata file has."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.suffix.lower() in TABLE_SUFFIXES
+        and path.name not in METADATA_FILES
+        and not path.name.startswith(".")
+    )
 
 
 def text_file(path: Path) -> str:
@@ -93,7 +139,10 @@ def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
     for number, row in _numbered_rows(path):
         file = _column(row, FILE_COLUMNS)
         if file is None:
-            raise _bad_line(path, number, f"has no {FILE_COLUMNS[0]}: add the name of the file")
+            raise _bad_line(
+                path, number, f"has no {FILE_COLUMNS[0]}: add the name of the file (it has "
+                f"{', '.join(map(str, row))[:100]!a:.102})"
+            )  # fmt: skip
         if "error" in row:
             continue
         name = PurePosixPath(str(file).replace("\\", "/"))
@@ -115,18 +164,19 @@ def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
 def _numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         if path.stat().st_size > MAX_METADATA_BYTES:
-            raise TrainingError(f"{path.name} has more than {MAX_METADATA_BYTES / 1e9:.0f} GB")
+            raise TrainingError(
+                f"{_short_path(path)} has more than {MAX_METADATA_BYTES / 1e9:.0f} GB"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as problem:
-        raise TrainingError(f"{path.name} cannot be read ({problem.strerror})") from problem
+        raise TrainingError(f"{_short_path(path)} cannot be read ({problem.strerror})") from problem
     except UnicodeDecodeError as problem:
-        raise TrainingError(f"{path.name} is no UTF-8 text: save it as UTF-8") from problem
+        raise TrainingError(f"{_short_path(path)} is no UTF-8 text: save it as UTF-8") from problem
     if path.suffix == ".csv":
         try:
-            for number, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 2):
-                yield number, {key: value for key, value in row.items() if key is not None}
+            yield from _csv_rows(path, text)
         except csv.Error as problem:
-            raise TrainingError(f"{path.name} is no CSV ({problem!s:.60})") from problem
+            raise TrainingError(f"{_short_path(path)} is no CSV ({problem!s:.60})") from problem
         return
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -137,7 +187,37 @@ def _numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             raise _bad_line(path, number, f"is no JSON ({problem!s:.60})") from problem
         if not isinstance(row, dict):
             raise _bad_line(path, number, "is no JSON object: write one a line")
-        yield number, row
+        yield number, {column_name(key): value for key, value in row.items()}
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """The rows of a CSV with the number of their line; empty ones are skipped."""
+    header = text.split("\n", 1)[0]
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=header.count)
+    )
+    names = [column_name(name) for name in reader.fieldnames or ()]
+    used = (*TEXT_COLUMNS, ACTIONS_COLUMN, FILM_COLUMN)
+    for wanted, choices in ((FILE_COLUMNS[0], FILE_COLUMNS), (TEXT_COLUMNS[0], used)):
+        if names and not set(choices) & set(names):
+            raise TrainingError(
+                f"{_short_path(path)} has no column {wanted}: it has "
+                f"{', '.join(names)[:100]!a:.102}; rename one of them"
+            )
+    for row in reader:
+        named = {column_name(key): value for key, value in row.items() if key is not None}
+        if any(named.values()):
+            yield reader.line_num, named
+
+
+def column_name(name: str) -> str:
+    """`name` in small letters and underscores: `File Name` is the column `file_name`."""
+    return "_".join(name.lower().replace("-", " ").split())
+
+
+def _short_path(path: Path) -> str:
+    """The file and its folder, enough to find one of several metadata files."""
+    return "/".join(path.parts[-2:])
 
 
 def _column(row: Mapping[str, object], names: tuple[str, ...]) -> object | None:
@@ -145,7 +225,7 @@ def _column(row: Mapping[str, object], names: tuple[str, ...]) -> object | None:
 
 
 def _bad_line(path: Path, number: int, problem: str) -> TrainingError:
-    return TrainingError(f"{path.name} line {number} {problem}"[:250])
+    return TrainingError(f"{_short_path(path)} line {number} {problem}"[:300])
 
 
 def _actions(value: object) -> Actions:

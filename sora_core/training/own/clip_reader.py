@@ -1,5 +1,6 @@
 """The frames of a planned clip, read from its file: resized, cropped, at the rate of the plan."""
 
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from ...shapes import Frames
 from ...video.frames import cover
 from ...video.reader import read_frames
 from ...video.still import read_still
-from .folder import IMAGE_SUFFIXES
-from .plan import PlannedClip
+from .folder import IMAGE_SUFFIXES, content_hash
+from .plan import Plan, PlannedClip
 
 
 def clip_frames(path: Path, clip: PlannedClip) -> Frames:
@@ -29,3 +30,23 @@ def clip_frames(path: Path, clip: PlannedClip) -> Frames:
     if missing > 0:
         frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
     return frames[: clip.frames]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFiles:
+    """The files of `plan`; each is compared with it once, before its first clip is read."""
+
+    plan: Plan
+    unchanged: dict[str, bool] = field(default_factory=dict)
+
+    def frames(self, clip: PlannedClip) -> Frames:
+        """The frames of `clip`; MediaError where its file is gone or has changed since the plan."""
+        path = self.plan.path(clip)
+        try:
+            if clip.source not in self.unchanged:
+                self.unchanged[clip.source] = content_hash(path) == clip.content
+        except OSError as problem:
+            raise MediaError(f"the file is gone ({problem.strerror})") from problem
+        if not self.unchanged[clip.source]:
+            raise MediaError("the file has changed since the plan: plan again")
+        return clip_frames(path, clip)

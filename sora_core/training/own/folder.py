@@ -15,7 +15,7 @@ from ...shapes import COMPRESSION
 from ...video.container import MAX_FPS
 from ...video.probe import duration_of, probe
 from ...video.still import read_still
-from .captions import METADATA_FILES, Description, Descriptions
+from .captions import METADATA_FILES, Description, Descriptions, unread_tables
 from .fitting import SHORTEST, clip_spans, fitted_sides, size_note
 from .plan import HELD_OUT, SIDE_STEP, Dropped, Plan, PlannedClip, PlanSettings
 from .shots import ShotSpan, detect_shots
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = frozenset(
     for name in "mp4 m4v mov mkv webm avi gif ts m2ts mts flv mpg mpeg 3gp 3g2".split()  # noqa: SIM905
 )
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp"))
-BESIDE_SUFFIXES = frozenset((".txt", ".json", ".jsonl", ".csv", ".md", ".safetensors"))
+BESIDE_SUFFIXES = frozenset((".txt", ".json", ".jsonl", ".csv", ".tsv", ".md", ".safetensors"))
 STILL_FPS = 8.0  # rate of an image, if the plan has none
 TEXT_BYTES = 768  # bytes of a token's state: 384 numbers of 2 bytes
 FILE_BYTES = 400  # bytes of header and metadata of a cached clip and its text
@@ -89,12 +89,21 @@ def plan_folder(
         Dropped(name, "named in the metadata, but there is no such file")
         for name in descriptions.unmatched(set(sources))
     ]
+    dropped += [
+        Dropped(name, "a link to a folder, which is not followed: move its files here")
+        for name in linked_folders(folder)
+    ]
     clips, misfits = _same_action_width(clips)
     dropped = sorted(dropped + misfits, key=attrgetter("source"))
     if not clips:
         reason = f"{dropped[0].source}: {dropped[0].reason}" if dropped else "it has no media files"
         raise TrainingError(f"{folder.name[:60]!a:.62}: nothing to train on. {reason}"[:400])
     held_out, warnings = _held_out(clips, settings.held_out)
+    if tables := unread_tables(folder):
+        warnings.append(
+            f"{', '.join(tables)[:120]!a:.122} is not read: captions come from "
+            f"{' or '.join(METADATA_FILES)}, or NAME.txt"
+        )
     split = [replace(c, split=HELD_OUT) if c.origin in held_out else c for c in clips]
     without = sum(1 for clip in clips if not clip.actions)
     if 0 < without < len(clips):
@@ -123,6 +132,15 @@ def media_files(folder: Path) -> list[str]:
     )
 
 
+def linked_folders(folder: Path) -> list[str]:
+    """The sorted relative paths of links to folders below `folder`, which no search follows."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() and path.is_dir() and not path.name.startswith(".")
+    )
+
+
 def content_hash(path: Path) -> str:
     """The SHA-256 of the bytes of the file at `path`, in hexadecimal digits."""
     found = hashlib.sha256()
@@ -135,6 +153,8 @@ def content_hash(path: Path) -> str:
 def inspect_media(path: Path) -> MediaFile:
     """The properties of the file at `path`; MediaError unless it is a readable media file."""
     suffix = path.suffix.lower()
+    if path.exists() and not path.is_file():
+        raise MediaError("not a regular file")  # opening a pipe would wait for its writer
     if path.is_file() and path.stat().st_size == 0:
         raise MediaError("the file is empty")
     if suffix in IMAGE_SUFFIXES:

@@ -13,35 +13,44 @@ from pathlib import Path
 from ...files import replacing
 from .history import LossCurve
 
-CHART_WIDTH, CHART_HEIGHT, CHART_MARGIN = 720, 240, 48
+CHART_WIDTH, CHART_HEIGHT, CHART_MARGIN = 560, 230, 46
+MOST_TICKS = 5
+PICTURE_SCALE = 2  # clips of 64 pixels are small on a screen
 LINE_COLOURS = ("#1769aa", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#475569")
 MOST_POINTS = 400
 PAGE_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em;
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1240px; margin: 2em auto; padding: 0 1em;
   color: #1e1e22; background: #fafaf8 }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 520px), 1fr));
+  gap: 0 1.5em }
 img { max-width: 100%; image-rendering: pixelated }
 table { border-collapse: collapse }
 td, th { padding: .15em .8em .15em 0; text-align: left }
 .warning { background: #fff3cd; border-left: 4px solid #c2410c; padding: .6em 1em }
 svg { max-width: 100%; height: auto; background: #fff }
 figure { margin: 1em 0 }
-figcaption { color: #555 }
+figcaption { font-weight: 600 }
+figcaption small { display: block; font-weight: 400; color: #555 }
 @media (prefers-color-scheme: dark) {
   body { color: #e6e6ea; background: #18181b }
   svg { background: #27272a }
   .warning { background: #422006 }
-  figcaption { color: #aaa }
+  figcaption small { color: #aaa }
 }
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Curves by name over the steps, in one picture; `logarithmic` sets the scale of the values."""
+    """Curves by name over the steps, in one picture; `logarithmic` sets the scale of the values.
+
+    `meaning` explains the values in a sentence.
+    """
 
     title: str
     curves: Mapping[str, LossCurve]
     logarithmic: bool = False
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +78,53 @@ def write_page(path: Path, report: Report) -> None:
         for name, value in report.facts.items()
     )
     parts.append(f"<table>{rows}</table>")
+    for picture, caption in report.pictures[:1]:
+        parts.append(figure(caption, "", image(picture, caption)))
+    parts.append("<div class=charts>")
     parts += [
-        f"<figure>{svg(chart)}<figcaption>{escape(chart.title)}</figcaption></figure>"
+        figure(chart.title, chart.meaning, svg(chart))
         for chart in report.charts
         if any(chart.curves.values())
     ]
-    for picture, caption in report.pictures:
-        data = base64.b64encode(picture.read_bytes()).decode("ascii")
-        parts.append(
-            f"<figure><img alt='{escape(caption, quote=True)}' src='data:image/png;base64,{data}'>"
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
+    parts.append("</div>")
+    parts += [
+        figure(caption, "", image(picture, caption)) for picture, caption in report.pictures[1:]
+    ]
     with replacing(path) as unfinished:
         unfinished.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def figure(title: str, meaning: str, content: str) -> str:
+    """`content` below its title and what it means."""
+    more = f"<small>{escape(meaning)}</small>" if meaning else ""
+    return f"<figure><figcaption>{escape(title)}{more}</figcaption>{content}</figure>"
+
+
+def image(picture: Path, caption: str) -> str:
+    """The PNG at `picture` as an element that holds its bytes, at PICTURE_SCALE."""
+    content = picture.read_bytes()
+    width = int.from_bytes(content[16:20], "big")  # of the IHDR chunk, which is the first
+    data = base64.b64encode(content).decode("ascii")
+    return (
+        f"<img width={PICTURE_SCALE * width} alt='{escape(caption, quote=True)}' "
+        f"src='data:image/png;base64,{data}'>"
+    )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round values within `low` and `high`, at most MOST_TICKS of them: multiples of 1, 2 or 5."""
+    rough = max((high - low) / (MOST_TICKS - 1), 1e-12)
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten within ten to the power of `low` and `high`; round values if they are few."""
+    powers = range(math.ceil(low), math.floor(high) + 1)
+    if len(powers) < 2:
+        return [value for value in ticks(10**low, 10**high) if value > 0]
+    return [10.0**power for power in powers[:: math.ceil(len(powers) / MOST_TICKS)]]
 
 
 def svg(chart: Chart) -> str:
@@ -108,15 +151,14 @@ def svg(chart: Chart) -> str:
         f"<svg role=img viewBox='0 0 {CHART_WIDTH} {CHART_HEIGHT}' fill=none "
         f"font-size=12 font-family=system-ui><title>{escape(chart.title)}</title>"
     ]
-    for i in range(4):
-        y = low + (high - low) * i / 3
-        _, top = place(first, y)
-        label = f"{10**y if chart.logarithmic else y:.3g}"
+    for value in log_ticks(low, high) if chart.logarithmic else ticks(low, high):
+        _, top = place(first, height(value))
+        label = f"{value:.3g}"
         parts.append(
             f"<path d='M{CHART_MARGIN} {top}H{CHART_WIDTH - CHART_MARGIN}' stroke='#8884'/>"
             f"<text x=4 y={top + 4} fill='#888'>{label}</text>"
         )
-    for x in dict.fromkeys((first, (first + last) // 2, last)):
+    for x in dict.fromkeys(map(round, ticks(first, last))):
         along, _ = place(x, low)
         parts.append(
             f"<text x={along} y={CHART_HEIGHT - CHART_MARGIN + 18} fill='#888' "
@@ -126,8 +168,11 @@ def svg(chart: Chart) -> str:
         colour = LINE_COLOURS[i % len(LINE_COLOURS)]
         line = " ".join("{},{}".format(*place(x, height(y))) for x, y in curve if math.isfinite(y))
         parts.append(f"<polyline points='{line}' stroke='{colour}' stroke-width=2 />")
+        if line:
+            x, y = line.rsplit(" ", 1)[-1].split(",")
+            parts.append(f"<circle cx={x} cy={y} r=3 fill='{colour}' />")
         parts.append(
-            f"<text x={CHART_MARGIN + 150 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}'>"
+            f"<text x={CHART_MARGIN + 120 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}'>"
             f"{escape(name)}</text>"
         )
     return "".join(parts) + "</svg>"

@@ -1,5 +1,6 @@
-"""A plan as a picture: a row with a thumbnail for each clip, then the omitted files."""
+"""A plan as a picture: a numbered row with a thumbnail for each clip, then the omitted files."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ...video.frames import contain
 from ...video.reader import read_frames
 from ...video.still import read_still
 from .folder import IMAGE_SUFFIXES
-from .plan import HELD_OUT, Plan, PlannedClip
+from .plan import HELD_OUT, Plan, PlannedClip, printable
 
 THUMBNAIL = 72, 48  # pixels
 TABLE_ROW, TABLE_MARGIN, TEXT_LEFT = 56, 6, 90
@@ -51,7 +52,7 @@ def plan_picture(plan: Plan, on_row: OnRow = lambda done: None) -> Frames:
         thumbnail = clip_thumbnail(plan.path(clip), clip)
         if thumbnail is not None:
             image.paste(Image.fromarray(thumbnail.numpy()), (TABLE_MARGIN, top))
-        for i, (text, colour) in enumerate(_clip_lines(clip)):
+        for i, (text, colour) in enumerate(_clip_lines(done, clip)):
             draw.text((TEXT_LEFT, top + 16 * i), _drawable(text), colour, font)
         top += TABLE_ROW
         on_row(done)
@@ -66,10 +67,12 @@ def plan_picture(plan: Plan, on_row: OnRow = lambda done: None) -> Frames:
     return torch.from_numpy(np.array(image))[None]
 
 
-def _clip_lines(clip: PlannedClip) -> list[tuple[str, str]]:
+def _clip_lines(number: int, clip: PlannedClip) -> list[tuple[str, str]]:
     start = f" from {clip.start:.2f} s" if clip.start else ""
     still = "still" if clip.still else f"{clip.frames} frames, {clip.fps:.4g} fps"
-    facts = f"{clip.source}{start}: {clip.width}x{clip.height}, {still}, {clip.tokens} tokens"
+    facts = (
+        f"{number}. {clip.source}{start}: {clip.width}x{clip.height}, {still}, {clip.tokens} tokens"
+    )
     held = clip.split == HELD_OUT
     return [
         (facts + (", held out" if held else ""), HELD if held else TABLE_INK),
@@ -79,9 +82,15 @@ def _clip_lines(clip: PlannedClip) -> list[tuple[str, str]]:
 
 
 def _drawable(text: str) -> str:
-    """`text` on one line of at most `LETTERS`, in characters of the default font."""
+    """`text` on one line of at most `LETTERS`, in characters of the default font.
+
+    It has the letters of ASCII alone: others lose their accent, or become `?`; the row's number
+    finds their name in the text of the table.
+    """
     short = text if len(text) <= LETTERS else text[: LETTERS - 3] + "..."
-    return short.encode("latin-1", "replace").decode("latin-1")
+    plain = unicodedata.normalize("NFKD", printable(short))
+    letters = (letter for letter in plain if not unicodedata.combining(letter))
+    return "".join(letters).encode("ascii", "replace").decode("ascii")
 
 
 def clip_thumbnail(path: Path, clip: PlannedClip) -> Frames | None:

@@ -161,6 +161,14 @@ class Plan:
     def path(self, clip: PlannedClip) -> Path:
         return Path(self.folder) / clip.source
 
+    def moved(self, folder: Path) -> "Plan":
+        """This plan for its clips at another place; TrainingError where `folder` is no folder."""
+        if not folder.is_dir():
+            raise TrainingError(
+                f"{folder.name[:60]!a:.62} is no folder: choose the one that has the plan's clips"
+            )
+        return replace(self, folder=str(folder.resolve()))
+
 
 def write_plan(path: Path, plan: Plan) -> None:
     """Writes `plan` as JSON to `path` atomically; TrainingError where writing fails."""
@@ -253,18 +261,23 @@ def _clip_record(values: dict[str, Any]) -> PlannedClip:
     return replace(clip, actions=actions, notes=tuple(map(_text, clip.notes)))
 
 
+def printable(text: str) -> str:
+    """`text` on one line: a name may contain line breaks and commands of the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def table_lines(plan: Plan) -> Iterator[str]:
     """The plan as lines of text: a table of clips, the omitted files, warnings and totals."""
-    yield f"{'file':32} {'size':>9} {'frames':>6} {'fps':>6} {'tokens':>6} {'KB':>6}  split"
-    for clip in plan.clips:
-        name = clip.source if not clip.start else f"{clip.source} @{clip.start:.2f}s"
+    yield f"{'':>4} {'file':32} {'size':>9} {'frames':>6} {'fps':>6} {'tokens':>6} {'KB':>6}  split"
+    for number, clip in enumerate(plan.clips, 1):
+        name = printable(clip.source) + (f" @{clip.start:.2f}s" if clip.start else "")
         size, kilobytes = f"{clip.width}x{clip.height}", clip.cache_bytes / 1000
         yield (
-            f"{name[-32:]:32} {size:>9} {clip.frames:6} {clip.fps:6.4g} {clip.tokens:6} "
+            f"{number:4} {name[-32:]:32} {size:>9} {clip.frames:6} {clip.fps:6.4g} {clip.tokens:6} "
             f"{kilobytes:6.1f}  {clip.split}" + (f"  ({'; '.join(clip.notes)})" * bool(clip.notes))
         )
     for one in plan.dropped:
-        yield f"left out: {one.source}: {one.reason}"
+        yield f"left out: {printable(one.source)}: {printable(one.reason)}"
     for warning in plan.warnings:
         yield f"note: {warning}"
     train, held_out = (plan.of_split(split) for split in SPLITS)

@@ -1,7 +1,7 @@
 """The report of a run in progress: history, page, warnings, remaining time, best step."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..distributed import Ranks
@@ -16,12 +16,21 @@ PAGE, HISTORY = "report.html", "history.jsonl"
 PAGE_SECONDS = 30.0  # minimum interval of page writes between validations
 LATEST_SHEETS = 3
 HELD_OUT_MEAN = "held_out/mean"
+RULER_MEANINGS = {
+    "detail": "Mean difference of neighbouring pixels, in levels of 255: below the true clips is "
+    "blurred, above is noisy.",
+    "colour": "Deviation of the pixels, in levels: below the true clips is pale, above is glaring.",
+    "motion": "Mean difference of successive frames, in levels: 0 stands still.",
+    "border": "Steps into a new latent frame over other steps: above 1, every fourth frame jumps.",
+}
+VALIDATED = ("held_out/", "generated/")
+"""How the names of a validation's values begin."""
 
 
 class RunReport:
     """Collects the reports of a run; the first process writes them to the folder of the run.
 
-    `references` are the rulers of the true clips.
+    `references` are the rulers of the true clips, `notes` sentences on the clips of this run.
     """
 
     def __init__(
@@ -35,6 +44,7 @@ class RunReport:
         self.folder, self.settings, self.plan, self.ranks = folder, settings, plan, ranks
         self.on_progress = on_progress
         self.references: Mapping[str, float] = {}
+        self.notes: Sequence[str] = ()
         self.history = History(folder / HISTORY)
         self.seconds_left, self.written = 0.0, 0.0
         self.best = float("inf")
@@ -51,6 +61,15 @@ class RunReport:
             self.history = History.read(self.folder / HISTORY, step)
         self.best = min((loss for _, loss in self.history.curve(HELD_OUT_MEAN)), default=self.best)
 
+    def validated(self, step: int) -> bool:
+        """Whether the history has a validation at `step`."""
+        return any(
+            at == step
+            for name, curve in self.history.curves.items()
+            if name.startswith(VALIDATED)
+            for at, _ in curve[-1:]
+        )
+
     def is_best(self, step: int, values: Mapping[str, float]) -> bool:
         """Whether this validation has the lowest held-out loss so far."""
         loss = values.get(HELD_OUT_MEAN, float("inf"))
@@ -66,14 +85,14 @@ class RunReport:
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """Adds `values` to the history; after a validation, writes the page at once."""
         self.history.add(step, values)
-        validated = any(name.startswith(("held_out/", "generated/")) for name in values)
+        validated = any(name.startswith(VALIDATED) for name in values)
         if validated or time.monotonic() - self.written > PAGE_SECONDS:
             self.write()
 
     @property
     def warnings(self) -> list[str]:
         """Warnings about the run for the user, in sentences."""
-        found = list(self.plan.warnings)
+        found = [*self.plan.warnings, *self.notes]
         if not self.plan.of_split(HELD_OUT):
             found.append(
                 "No clip is held out, so nothing here tells whether the model memorizes the clips: "
@@ -98,12 +117,14 @@ class RunReport:
         facts = {
             "trained": what,
             "step": f"{step} of {settings.steps}",
-            "time left": duration(self.seconds_left),
+            "time left": duration(self.seconds_left) if step < settings.steps else "none: done",
             "clips": f"{train} to train, {held_out} held out, {len(self.plan.dropped)} left out",
-            "processes": str(self.ranks.count),
+            "settings": f"batch {settings.batch}, rate {settings.learning_rate:g}, seed "
+            f"{settings.seed}, processes {self.ranks.count}",
         }
-        if self.best < float("inf"):
-            facts["least held-out loss"] = f"{self.best:.4g}"
+        for at, loss in curves.get(HELD_OUT_MEAN, ()):
+            if loss == self.best:
+                facts["least held-out loss"] = f"{loss:.4g} at step {at}: best.safetensors"
 
         def chosen(prefix: str) -> dict[str, list[tuple[int, float]]]:
             return {
@@ -117,7 +138,12 @@ class RunReport:
         levels = {f"level {name}": curve for name, curve in held.items() if name[0].isdigit()}
         charts = [
             Chart("Training loss", {"loss": curves.get("loss", [])}, logarithmic=True),
-            Chart("Held-out loss of each average of the weights", averages, logarithmic=True),
+            Chart(
+                "Held-out loss of each average of the weights",
+                averages,
+                logarithmic=True,
+                meaning="On clips that no training uses. Where it rises, the model memorizes.",
+            ),
             Chart("Held-out loss at three noise levels (the first average)", levels, True),
         ]
         if "held_out/psnr" in curves:
@@ -125,9 +151,13 @@ class RunReport:
         for name, curve in chosen("generated/").items():
             true = self.references.get(name)
             level = {"true clips": [(x, true) for x, _ in curve]} if true is not None else {}
-            charts.append(Chart(f"Generated clips: {name}", {"generated": curve, **level}))
+            title, both = f"Generated clips: {name}", {"generated": curve, **level}
+            charts.append(Chart(title, both, meaning=RULER_MEANINGS.get(name, "")))
         pictures = [
-            (sheet, f"step {int(sheet.stem.removeprefix('sheet-'))}")
+            (
+                sheet,
+                f"Samples of step {int(sheet.stem.removeprefix('sheet-'))}, held-out clips first",
+            )
             for sheet in sorted(self.folder.glob("sheet-*.png"), reverse=True)
             if sheet.stem.removeprefix("sheet-").isdecimal()
         ]

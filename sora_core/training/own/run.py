@@ -5,7 +5,8 @@ The folder of a run holds `run.json` (settings and clips), `history.jsonl`, `rep
 and `last.safetensors`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,18 +26,22 @@ from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
 from ..trainer import Progress, Task, TrainingConfig, train
 from .build import spread_over, text_objective, transformer_objective
-from .cache import ClipCache, OnClip, check_encoded, clip_frames, encode_plan, open_cache
+from .cache import ClipCache, OnClip, check_encoded, encode_plan, open_cache
 from .captioner_objective import CaptionObjective, OwnCaptionerTask, extended, readable
+from .captions import edited_captions
+from .clip_reader import PlanFiles
 from .export import write_tuned
 from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
-from .plan import HELD_OUT, TRAIN, Dropped, Plan
+from .plan import HELD_OUT, TRAIN, Dropped, Plan, printable
 from .reporting import RunReport
 from .run_file import check_run, write_run
+from .run_lock import locked_run
 from .samples import OwnClip, OwnClips
 from .settings import (
+    AUTOENCODER_PART,
     CAPTIONER_PART,
+    DECODER_PART,
     TEXT_PART,
-    TRANSFORMER_PART,
     OwnSettings,
     chosen_device,
     half_precision,
@@ -72,17 +77,19 @@ def train_own(
     cache_folder: Path | None = None,
     on_clip: OnClip = lambda done, total: None,
     on_lost: OnLost = lambda lost: None,
+    on_note: Callable[[str], None] = lambda note: None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
 ) -> OwnResult:
     """Trains on the clips of `plan`, or continues the run in `folder`, until its last step.
 
     Clips that `cache_folder` (by default within `folder`) lacks are encoded first; `on_lost` gets
-    those whose file has disappeared or changed, and the others are trained on. After each step
+    those whose file has disappeared or changed, and the others are trained on; `on_note` gets a
+    sentence where captions have changed since the plan, whose own are used. After each step
     `should_stop` may end the run; the same call then continues it. Every process of a group makes
     the same call, with its own `ranks` and `device`. TrainingError names a setting that differs
-    from the run in `folder`, or another start file; ConfigError where a batch does not split
-    evenly.
+    from the run in `folder`, another start file, another process that trains in `folder`, or a
+    file that the disk refuses; ConfigError where a batch does not split evenly.
     """
     ranks, device = ranks or Ranks(), device or chosen_device(settings.device)
     settings.check_ranks(ranks.count)
@@ -101,13 +108,48 @@ def train_own(
         if lost:
             on_lost(lost)
 
-    from_first(ranks, encode_clips)
-    from_first(ranks, lambda: write_run(folder, plan, settings, start))
-    torch.manual_seed(settings.seed)
-    runner = Runner(plan, settings, folder, start, ranks, device, on_progress, should_stop)
-    if settings.what in (TRANSFORMER_PART, TEXT_PART):
-        return runner.transformer(cache)
-    return runner.captioner(cache) if settings.what == CAPTIONER_PART else runner.pixels(cache)
+    notes = edited_notes(plan)
+    for note in notes if ranks.first else ():
+        on_note(note)
+    of_pixels = settings.what in (AUTOENCODER_PART, DECODER_PART)
+    with locked_run(folder) if ranks.first else nullcontext(), refusing_disk(folder):
+        if not of_pixels:
+            from_first(ranks, encode_clips)
+        from_first(ranks, lambda: write_run(folder, plan, settings, start))
+        torch.manual_seed(settings.seed)
+        runner = Runner(
+            plan, settings, folder, start, ranks, device, on_progress, should_stop, notes
+        )
+        if of_pixels:
+            frames, lost = own_frames(plan, on_clip if ranks.first else lambda done, total: None)
+            if lost and ranks.first:
+                on_lost(lost)
+            return runner.pixels(cache, frames)
+        return runner.captioner(cache) if settings.what == CAPTIONER_PART else runner.latents(cache)
+
+
+def edited_notes(plan: Plan) -> list[str]:
+    """A sentence where captions in the folder have changed since the plan, else nothing."""
+    edited = edited_captions(Path(plan.folder), {clip.source: clip.caption for clip in plan.clips})
+    if not edited:
+        return []
+    return [
+        f"The caption of {printable(edited[0])[:60]} has changed since the plan, in all "
+        f"{len(edited)} of them: those of the plan are used. Plan again to use the new ones."
+    ]
+
+
+@contextmanager
+def refusing_disk(folder: Path) -> Iterator[None]:
+    """Turns an OSError in the block into a TrainingError that names the file and `folder`."""
+    try:
+        yield
+    except OSError as problem:
+        file = Path(str(problem.filename or folder)).name
+        raise TrainingError(
+            f"{file[:60]!a:.62} of the run {folder.name[:60]!a:.62}: {problem.strerror or problem}"
+            ": free some space, then continue from its last checkpoint"
+        ) from problem
 
 
 def create_folder(folder: Path, what: str) -> None:
@@ -133,8 +175,9 @@ class Runner:
     device: torch.device
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool] | None
+    notes: Sequence[str]
 
-    def transformer(self, cache: ClipCache) -> OwnResult:
+    def latents(self, cache: ClipCache) -> OwnResult:
         """The result of training the transformer, or the text encoder before it, on the clips."""
         if self.settings.what == TEXT_PART:
             model, kind = text_objective(self.start), OwnTextTask
@@ -170,11 +213,10 @@ class Runner:
 
         return self.run(task, averages, self.report())
 
-    def pixels(self, cache: ClipCache) -> OwnResult:
+    def pixels(self, cache: ClipCache, frames: OwnFrames) -> OwnResult:
         """The result of training the autoencoder or its decoder on the frames of the clips."""
         model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
-        frames = own_frames(self.plan)
 
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
             return OwnAutoencoderTask(
@@ -185,7 +227,9 @@ class Runner:
         return self.run(task, averages, self.report())
 
     def report(self) -> RunReport:
-        return RunReport(self.folder, self.settings, self.plan, self.ranks, self.on_progress)
+        report = RunReport(self.folder, self.settings, self.plan, self.ranks, self.on_progress)
+        report.notes = self.notes
+        return report
 
     def run(
         self,
@@ -202,7 +246,9 @@ class Runner:
         task = task_with(on_validation)
         names = set(trained_weights(task.model))
         store = ShardedFolder(self.folder, self.ranks)
-        report.begin(reached(store))
+        loaded = reached(store)
+        report.begin(loaded)
+        due = loaded % self.settings.validate_every == 0 or loaded == self.settings.steps
         train(
             task,
             training_config(self.settings, self.device),
@@ -214,6 +260,7 @@ class Runner:
             store=store,
             should_stop=self.should_stop,
             record=report.record,
+            show_first=due and not report.validated(loaded),
         )
         self.export(LAST, averages.first, names)
         if self.ranks.first:
@@ -280,21 +327,23 @@ def own_clips(plan: Plan, cache: ClipCache) -> OwnClips:
     return OwnClips(of(TRAIN), of(HELD_OUT), empty.states[0][empty.mask[0]])
 
 
-def own_frames(plan: Plan) -> OwnFrames:
-    """The frames of all clips of `plan` that can be read, in memory.
+def own_frames(
+    plan: Plan, on_clip: OnClip = lambda done, total: None
+) -> tuple[OwnFrames, list[Dropped]]:
+    """The frames of all clips of `plan`, in memory, and the files that are gone or have changed.
 
-    Clips whose file has disappeared are omitted; MediaError where that leaves none to train on.
+    MediaError where that leaves none to train on. `on_clip` may raise to stop.
     """
-
-    def of(split: str) -> list[Frames]:
-        found, problems = [], []
-        for clip in plan.of_split(split):
-            try:
-                found.append(clip_frames(plan.path(clip), clip))
-            except MediaError as problem:
-                problems.append(problem)
-        if split == TRAIN and problems and not found:
-            raise problems[0]
-        return found
-
-    return OwnFrames(of(TRAIN), of(HELD_OUT))
+    lost: list[Dropped] = []
+    frames: dict[str, list[Frames]] = {TRAIN: [], HELD_OUT: []}
+    files = PlanFiles(plan)
+    for done, clip in enumerate(plan.clips, 1):
+        try:
+            frames[clip.split].append(files.frames(clip))
+        except MediaError as problem:
+            lost.append(Dropped(clip.source, str(problem)))
+        on_clip(done, len(plan.clips))
+    if not frames[TRAIN]:
+        first = f"{lost[0].source}: {lost[0].reason}" if lost else "the plan has none"
+        raise MediaError(f"no clip is left to train on. {first}"[:300])
+    return OwnFrames(frames[TRAIN], frames[HELD_OUT]), list(dict.fromkeys(lost))

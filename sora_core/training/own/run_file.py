@@ -1,5 +1,6 @@
 """`run.json` of a run on a user's clips: what a resumed run must have in common with it.
 
+`plan.json` beside it has the clips, with which a run continues though its folder has changed.
 The start file is recognised by its content: a model that was moved or renamed is the same.
 """
 
@@ -10,11 +11,13 @@ from pathlib import Path
 from ...errors import TrainingError
 from ...files import replacing
 from ...resume.fingerprint import fingerprint
-from .plan import Plan
+from .plan import Plan, PlannedClip, write_plan
 from .settings import OwnSettings, as_values, refuse_changes
 
 RUN_FILE = "run.json"
+PLAN_FILE = "plan.json"
 HASHED_BLOCKS, BLOCK_BYTES = 256, 65536  # of a start file: 17 MB of it are read at most
+DIGEST_DIGITS = 16
 
 
 def content_sample(path: Path) -> str:
@@ -39,13 +42,37 @@ def content_sample(path: Path) -> str:
     return found.hexdigest()
 
 
+def clip_values(clip: PlannedClip) -> tuple[str | float, ...]:
+    """What training has of a clip: content, part, size, rate, caption and split; not its name."""
+    c = clip
+    return c.content, c.start, c.width, c.height, c.frames, c.fps, c.caption, c.split
+
+
 def clips_fingerprint(plan: Plan) -> str:
-    """A hash of the training data: contents, parts, sizes, rates, captions and the split."""
-    clips = [
-        (c.content, c.start, c.width, c.height, c.frames, c.fps, c.caption, c.split)
-        for c in plan.clips
-    ]
-    return fingerprint(*clips)
+    """A hash of the training data."""
+    return fingerprint(*map(clip_values, plan.clips))
+
+
+def clip_digests(plan: Plan) -> dict[str, str]:
+    """A short hash of each clip by its file and start."""
+    return {
+        f"{clip.source}@{clip.start:g}": fingerprint(clip_values(clip))[:DIGEST_DIGITS]
+        for clip in plan.clips
+    }
+
+
+def clips_difference(saved: object, plan: Plan) -> str:
+    """The first clip in which `plan` differs from the `saved` digests, in words."""
+    if not isinstance(saved, dict):
+        return "others"
+    now = clip_digests(plan)
+    for name, digest in saved.items():
+        if name not in now:
+            return f"{str(name)[:60]!a:.62} is gone"
+        if now[name] != digest:
+            return f"{str(name)[:60]!a:.62} has another content, caption, size or split"
+    added = next((name for name in now if name not in saved), "")
+    return f"{added[:60]!a:.62} is new" if added else "in another order"
 
 
 def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> None:
@@ -71,18 +98,21 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
         )
     if clips != clips_fingerprint(plan):
         raise TrainingError(
-            f"clips of {folder.name[:40]!a:.42} were {count} others than the {len(plan.clips)} "
-            "of this plan: choose the same plan to resume, or another folder"
+            f"clips of {folder.name[:40]!a:.42} were {count} and are now {len(plan.clips)} "
+            f"({clips_difference(saved.get('digests'), plan)}): resume with the plan in its "
+            f"{PLAN_FILE}, or choose another folder"
         )
 
 
 def write_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> None:
-    """Writes the settings, and hashes of the clips and the start file, for `check_run`."""
+    """Writes the plan, the settings, and hashes of clips and start file, for `check_run`."""
+    write_plan(folder / PLAN_FILE, plan)
     values = {
         "settings": as_values(settings),
         "start": {"name": start.name, "content": content_sample(start)},
         "clips": clips_fingerprint(plan),
         "count": len(plan.clips),
+        "digests": clip_digests(plan),
     }
     with replacing(folder / RUN_FILE) as unfinished:
         unfinished.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ...errors import ConfigError, TrainingError
+from ...errors import ConfigError, TrainingError, check_range
 from ...models.dit import DiTConfig
 from ...models.precision import PRODUCT_PRECISIONS
 from ...sampling.noise import MAX_SEED
@@ -78,15 +78,12 @@ class OwnSettings:
             if value not in choices:
                 raise ConfigError(f"{name} {value[:30]!a:.32}: choose {' or '.join(choices)}")
         for name in ("steps", "batch", "accumulate", "validate_every", "save_every", "sheet_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
+            check_range(name, getattr(self, name), 1)
         for name in ("warmup", "sheet_clips"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} {getattr(self, name)}: choose 0 or more")
-        if not 0 <= self.seed <= MAX_SEED:
-            raise ConfigError(f"seed {self.seed}: choose from 0 to {MAX_SEED}")
-        if self.lora_rank is not None and not 1 <= self.lora_rank <= 1024:
-            raise ConfigError(f"lora_rank {self.lora_rank}: choose from 1 to 1024")
+            check_range(name, getattr(self, name), 0)
+        check_range("seed", self.seed, 0, MAX_SEED)
+        if self.lora_rank is not None:
+            check_range("lora_rank", self.lora_rank, 1, 1024)
         if self.lora_alpha is not None and not 0 < self.lora_alpha <= MAX_ALPHA:
             raise ConfigError(
                 f"lora_alpha {self.lora_alpha:g}: choose above 0 and at most {MAX_ALPHA:g}"
@@ -102,11 +99,10 @@ class OwnSettings:
             raise ConfigError(f"rate {self.rate:g}: choose above 0 and at most 1")
         if not self.averages or not all(0 <= decay < 1 for decay in self.averages):
             raise ConfigError(f"averages {self.averages}: each must be at least 0 and below 1")
-        if self.until is not None and self.until < 1:
-            raise ConfigError(f"until {self.until}: must be at least 1")
+        if self.until is not None:
+            check_range("until", self.until, 1)
         for name in ("decay", "known", "no_text"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name):g}: choose from 0 to 1")
+            check_range(name, getattr(self, name), 0, 1)
         for name in ("compiled", "checkpointing"):
             if getattr(self, name) and self.what != TRANSFORMER_PART:
                 raise ConfigError(

@@ -60,7 +60,7 @@ def padded(count: int, ranks: Ranks) -> int:
 
 def fixed_sample(clip: OwnClip, level: float) -> FlowSample:
     """`clip` at noise level `level`, with noise seeded by its name."""
-    seed = int.from_bytes(sha256(clip.name.encode()).digest()[:4], "big")
+    seed = int.from_bytes(sha256(clip.name.encode(errors="surrogateescape")).digest()[:4], "big")
     clean = clip.latent[None].float()
     noise = torch.randn(clean.shape, generator=Generator().manual_seed(seed))
     sigma, ones = torch.full((1, 1, 1, 1, 1), level), torch.ones(1, 1, 1, 1, 1)

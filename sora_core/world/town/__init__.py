@@ -8,8 +8,7 @@ The public surface, one module per idea:
   `SCENES` on purpose; `sample`: `sample_scene(seed)` draws of any kind, `sample_clip_spec(seed)` a
   scene with a size and a rate for training.
 - `render`: `render(scene, size, fps, start)` gives a `Clip`: frames, segments, depth and `Truth`.
-- `facts`: `Fact`, `facts_of(scene, seconds)` and `holds_in(fact, scene, seconds)`.
+- `facts`: `Fact` and `facts_of(scene, seconds)`, all that is true of a scene.
 - `captions`: `describe(scene, seed, seconds)` gives `StatedCaption`s: a text and the facts it
   states.
-- `shards`: captioned clips on disk for training.
 """

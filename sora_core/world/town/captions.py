@@ -5,7 +5,7 @@ from math import inf
 
 from numpy.random import PCG64, Generator
 
-from ...errors import ConfigError
+from ...errors import ConfigError, check_choice
 from . import words
 from .clauses import Clause, ShotWords, WordChoice
 from .event_clauses import event_clause, other_things, plural_clause
@@ -42,11 +42,10 @@ def describe(
 ) -> StatedCaption:
     """A caption of a clip of `seconds` (0: a still), phrased by `seed` in one of STYLES.
 
-    Every fact holds: `facts.holds_in(fact, scene, seconds)`. Raises ConfigError for an unknown
-    style or a negative length.
+    Raises ConfigError for an unknown style or a negative length.
     """
-    if style is not None and style not in STYLES:
-        raise ConfigError(f"style {style!r}: choose from {', '.join(STYLES)}")
+    if style is not None:
+        check_choice("style", style, STYLES)
     if not 0 <= seconds < inf:
         raise ConfigError(f"{seconds} s: choose 0 for a still, or a length above 0")
     talk = WordChoice(Generator(PCG64([seed, 5])))

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.random import Generator
 
+from ...errors import check_choice
 from .motion import pose
 from .scene import (
     CAMERAS,
@@ -23,7 +24,6 @@ from .scene import (
     Stroke,
     Thing,
     View,
-    check_word,
 )
 from .things import footprint, height
 
@@ -71,7 +71,7 @@ class Asked:
         for name, words in known:
             word = getattr(self, name)
             if word is not None:
-                check_word(name, word, words)
+                check_choice(name, word, words)
 
 
 class Draw:

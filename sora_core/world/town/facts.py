@@ -1,23 +1,23 @@
-"""What is true of a scene, clause by clause, and the test of a clause against the truth.
+"""What is true of a scene, clause by clause, from its labels and its relations."""
 
-`facts_of` reads the scene's labels; `holds_in` computes positions over time, so that a
-text, a reader or a recipe can be tested against what a viewer would observe.
-"""
-
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 
 from .bodies import stroke_rows
-from .evidence import Watched, relation_holds, watch
-from .motion import fall_seconds, path
-from .palette import LEVELS
+from .motion import fall_seconds
+from .relations import relation_holds
 from .scene import Move, Scene, Shot, Thing
-from .things import half_extents
 from .visibility import shot_lengths, visible_shares
 
 LEAST_MOTION_SECONDS = 0.2  # seconds that a motion has to last to be stated
+PASSAGES = {
+    "hidden": ("hidden",),
+    "left": ("leaves", "returns"),
+    "gone": ("leaves",),
+    "enter": ("enters",),
+}
+"""By recipe, what the subject does: it is hidden and comes back, leaves, returns or enters."""
 RELATIONS = ("left of", "right of", "behind", "in front of", "on", "near")
 
 
@@ -66,14 +66,6 @@ def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
             found += _motions(shot, i, length) + _changes(shot, i, length)
             found += _visibility(scene, shot, i, length)
     return tuple(found)
-
-
-def holds_in(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
-    """Whether `fact` is true of a clip of `seconds`."""
-    lengths = shot_lengths(scene, seconds)
-    if fact.shot >= len(lengths):
-        return fact.negated
-    return _positive(fact, lengths, fact.shot) != fact.negated
 
 
 def motions_within(thing: Thing, shot: Shot, length: float) -> list[tuple[str, int]]:
@@ -151,7 +143,7 @@ def _counts(shot: Shot, i: int) -> list[Fact]:
 
 def _place(shot: Shot, i: int, length: float) -> list[Fact]:
     stage = shot.stage
-    sky = _sky_at(shot, 0.0)
+    sky = sky_at(shot, 0.0)
     found = [Fact("floor", stage.floor, shot=i), Fact("weather", stage.weather, shot=i)]
     found += [Fact("sky", sky, shot=i)] if sky else []
     found += [Fact("angle", shot.view.angle, shot=i), Fact("framing", shot.view.framing, shot=i)]
@@ -160,7 +152,7 @@ def _place(shot: Shot, i: int, length: float) -> list[Fact]:
     return found
 
 
-def _sky_at(shot: Shot, local: float) -> str:
+def sky_at(shot: Shot, local: float) -> str:
     """The sky at a time of a shot; empty while it changes."""
     change, clock = shot.stage.light, shot.offset + local
     if change is None or clock <= change.start + 0.15 * (change.stop - change.start):
@@ -217,17 +209,14 @@ def _changes(shot: Shot, i: int, length: float) -> list[Fact]:
 
 
 def _visibility(scene: Scene, shot: Shot, i: int, length: float) -> list[Fact]:
-    verbs = {"hidden": ("hidden",), "left": ("leaves", "returns"), "gone": ("leaves",)}
-    verbs["enter"] = ("enters",)
-    found = []
-    for verb in verbs.get(scene.kind, ()):
-        fact = Fact("visible", verb, scene.subject, shot=i)
-        if _shows_passage(verb, shot, scene.subject, length):
-            found.append(fact)
-    return found
+    return [
+        Fact("visible", verb, scene.subject, shot=i)
+        for verb in PASSAGES.get(scene.kind, ())
+        if shows_passage(verb, shot, scene.subject, length)
+    ]
 
 
-def _shows_passage(verb: str, shot: Shot, identity: int, length: float) -> bool:
+def shows_passage(verb: str, shot: Shot, identity: int, length: float) -> bool:
     """Whether a thing is hidden and comes back, leaves, returns or enters, in a square view."""
     number = [thing.identity for thing in shot.stage.things].index(identity)
     times = np.linspace(0, length, max(int(length * 16), 6))
@@ -239,109 +228,3 @@ def _shows_passage(verb: str, shot: Shot, identity: int, length: float) -> bool:
     if verb == "leaves":
         return before > 0.5
     return after > 0.5 if verb == "enters" else before > 0.3 and after > 0.3
-
-
-def _positive(fact: Fact, lengths: list[tuple[Shot, float]], i: int) -> bool:
-    shot, length = lengths[i]
-    stage = shot.stage
-    names = [thing.identity for thing in stage.things]
-    if fact.thing >= 0 and fact.thing not in names:
-        return False
-    thing = stage.things[names.index(fact.thing)] if fact.thing >= 0 else None
-    match fact.what:
-        case "shots":
-            return fact.value == str(len(lengths))
-        case "cut":
-            return i > 0 and abs(float(fact.value) - shot.start) < 5e-3
-        case "same":
-            return any(fact.thing == t.identity for s, _ in lengths[:i] for t in s.stage.things)
-        case "kind" | "colour" | "size" | "pattern":
-            asked = [thing] if thing else stage.things
-            return any(fact == looks for t in asked for looks in _as(fact, t, shot))
-        case "count":
-            return fact.value == str(sum(_refers_to(fact.of, t) for t in stage.things))
-        case "floor" | "weather":
-            return getattr(stage, fact.what) == fact.value
-        case "sky":
-            return _sky_at(shot, 0.0) == fact.value
-        case "camera":
-            moving = shot.view.camera not in ("static", "handheld")
-            return moving if fact.value == "moving" else shot.view.camera == fact.value
-        case "angle" | "framing":
-            return getattr(shot.view, fact.what) == fact.value
-    return _holds_in_view(fact, shot, length, names)
-
-
-def _as(fact: Fact, thing: Thing | None, shot: Shot) -> list[Fact]:
-    """The looks of a thing as facts like `fact`."""
-    if thing is None:
-        return []
-    value = getattr(thing, fact.what)
-    if fact.what == "colour" and thing.repaint_at < shot.offset:
-        value = thing.repaint
-    return [replace(fact, value=value)]
-
-
-def _refers_to(of: str, thing: Thing) -> bool:
-    return of in ("thing", thing.kind, f"{thing.colour} {thing.kind}")
-
-
-def _holds_in_view(fact: Fact, shot: Shot, length: float, names: list[int]) -> bool:
-    """Whether a fact holds that depends on positions during the shot."""
-    stage = shot.stage
-    number = names.index(fact.thing) if fact.thing >= 0 else -1
-    end = np.array([shot.offset, shot.offset + length])
-    match fact.what:
-        case "relation":
-            others = [names.index(k) for k in (fact.other, fact.third) if k in names]
-            return relation_holds(fact.value, shot, (number, *others), np.array([0.0, length]))
-        case "motion":
-            watched = watch(stage.things[number], shot, length)
-            onset = watched.onset(fact.value)
-            return onset is not None and _begins_in_order(fact, stage.things[number], shot, watched)
-        case "contact":
-            other = names.index(fact.other)
-            return any(
-                (c.verb, c.first, c.second) == (fact.value, number, other)
-                and end[0] <= c.time <= end[1]
-                and _touch(shot, c.time, number, other)
-                for c in stage.contacts
-            )
-        case "light":
-            change = stage.light
-            if change is None or change.sky != fact.value or change.stop > end[1] + 1e-9:
-                return False
-            return LEVELS[change.sky] != LEVELS[stage.sky]
-        case "lamp":
-            return shot.offset <= stage.things[number].lit_at < end[1]
-        case "recolour":
-            thing = stage.things[number]
-            return thing.repaint == fact.value and shot.offset <= thing.repaint_at < end[1]
-        case "stroke":
-            own = [s for s in stage.strokes if s.thing == number and s.style == fact.value]
-            area = stroke_rows(stage, end)[1]
-            return bool(own) and bool(area[1] > area[0] + 0.1)
-        case "visible":
-            return _shows_passage(fact.value, shot, fact.thing, length)
-    return False
-
-
-def _begins_in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
-    """Whether the motions of lower order begin earlier than this one."""
-    stated = motions_within(thing, shot, watched.length)
-    if fact.order != dict(stated).get(fact.value, fact.order):
-        return len([v for v in stated if v == (fact.value, fact.order)]) > 0
-    first: dict[int, float] = {}
-    for name, order in stated:
-        onset = watched.onset(name)
-        if order <= fact.order and onset is not None:
-            first[order] = min(onset, first.get(order, onset))
-    return all(first[early] <= first[late] + 0.15 for early, late in pairwise(sorted(first)))
-
-
-def _touch(shot: Shot, clock: float, first: int, second: int) -> bool:
-    """Whether two things are as near as their sizes when they meet."""
-    at = np.array([clock])
-    (x, z), (u, w) = (path(shot.stage.things[k], at) for k in (first, second))
-    reach = sum(max(half_extents(shot.stage.things[k])[::2]) for k in (first, second))
-    return bool(np.hypot(x - u, z - w)[0] <= reach + 0.1)

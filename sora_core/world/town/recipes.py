@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import PCG64, Generator
 
-from ...errors import ConfigError
+from ...errors import ConfigError, check_choice, check_range
 from . import actions, changes, crowds, shots
 from .draw import Asked, Draw, clear_of_each_other
 from .scene import Scene, Shot, is_held_out, is_held_out_pair
@@ -88,16 +88,12 @@ def scene_of(
     have no held-out combination; with `held_out` the subject has one. Raises ConfigError for an
     unknown word, and if nothing fits what is asked.
     """
-    if kind not in SCENE_RECIPES:
-        raise ConfigError(f"scene {kind!r}: choose from {', '.join(SCENES)}")
-    if not 0.25 <= seconds <= 60:
-        raise ConfigError(f"{seconds} s: choose from 0.25 to 60 seconds")
-    if count is not None and not 2 <= count <= 5:
-        raise ConfigError(f"count {count}: choose from 2 to 5 things")
-    if relation is not None and relation not in crowds.STANDING_RELATIONS:
-        raise ConfigError(
-            f"relation {relation!r}: choose from {', '.join(crowds.STANDING_RELATIONS)}"
-        )
+    check_choice("scene", kind, SCENES)
+    check_range("seconds", seconds, 0.25, 60)
+    if count is not None:
+        check_range("count", count, 2, 5)
+    if relation is not None:
+        check_choice("relation", relation, crowds.STANDING_RELATIONS)
     asked = Asked(
         thing=thing,
         colour=colour,

@@ -22,8 +22,8 @@ from .motion import centres, pose
 from .palette import FLOOR_COLOURS, LIT, Light, light_at, linear_light
 from .raycast import FLOOR, MARK, SKY, draw
 from .scene import Scene, Shot, Stage
-from .silhouette import visible_share
 from .things import half_extents
+from .visibility import visible_share
 
 FIRST_THING = MARK + 1  # segments from here on are things
 FOG_RANGE = 24.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from zlib import crc32
 
-from ...errors import ConfigError
+from ...errors import ConfigError, check_choice
 
 PRIMITIVES = ("ball", "cube", "cylinder", "cone")
 ASSEMBLIES = (
@@ -100,12 +100,6 @@ STROKES = ("stroke", "tracks", "footprints")
 CONTACTS = ("hit", "push", "knock over")
 
 
-def check_word(name: str, word: str, words: tuple[str, ...] | dict[str, float]) -> None:
-    """Raises ConfigError unless `word` is one of `words`."""
-    if word not in words:
-        raise ConfigError(f"{name} {word!r}: choose from {', '.join(words)}")
-
-
 @dataclass(frozen=True, slots=True)
 class Move:
     """One contribution to a thing's motion; the moves of a thing add up.
@@ -129,7 +123,7 @@ class Move:
     period: float = 3.0
 
     def __post_init__(self) -> None:
-        check_word("verb", self.verb, VERBS)
+        check_choice("verb", self.verb, VERBS)
         if self.stop <= self.start:
             raise ConfigError(f"move {self.verb!r} stops at {self.stop} s: choose a later stop")
 
@@ -170,12 +164,12 @@ class Thing:
     lit_at: float = inf
 
     def __post_init__(self) -> None:
-        check_word("thing", self.kind, KINDS)
-        check_word("colour", self.colour, COLOURS)
-        check_word("size", self.size, SIZES)
-        check_word("pattern", self.pattern, PATTERNS)
+        check_choice("thing", self.kind, KINDS)
+        check_choice("colour", self.colour, COLOURS)
+        check_choice("size", self.size, SIZES)
+        check_choice("pattern", self.pattern, PATTERNS)
         if self.repaint:
-            check_word("repaint", self.repaint, COLOURS)
+            check_choice("repaint", self.repaint, COLOURS)
 
     @property
     def scale(self) -> float:
@@ -200,8 +194,8 @@ class Stroke:
     stop: float = inf
 
     def __post_init__(self) -> None:
-        check_word("stroke colour", self.colour, COLOURS)
-        check_word("stroke style", self.style, STROKES)
+        check_choice("stroke colour", self.colour, COLOURS)
+        check_choice("stroke style", self.style, STROKES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +207,7 @@ class LightChange:
     stop: float
 
     def __post_init__(self) -> None:
-        check_word("sky", self.sky, SKIES)
+        check_choice("sky", self.sky, SKIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +220,7 @@ class Contact:
     second: int
 
     def __post_init__(self) -> None:
-        check_word("contact", self.verb, CONTACTS)
+        check_choice("contact", self.verb, CONTACTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +239,9 @@ class Stage:
     heading: float = 0.0
 
     def __post_init__(self) -> None:
-        check_word("floor", self.floor, FLOORS)
-        check_word("sky", self.sky, SKIES)
-        check_word("weather", self.weather, WEATHERS)
+        check_choice("floor", self.floor, FLOORS)
+        check_choice("sky", self.sky, SKIES)
+        check_choice("weather", self.weather, WEATHERS)
         identities = [thing.identity for thing in self.things]
         if len(set(identities)) < len(identities):
             raise ConfigError(f"identities {identities}: give every thing of a stage its own")
@@ -268,9 +262,9 @@ class View:
     side: float = 1.0
 
     def __post_init__(self) -> None:
-        check_word("camera", self.camera, CAMERAS)
-        check_word("angle", self.angle, ANGLES)
-        check_word("framing", self.framing, FRAMINGS)
+        check_choice("camera", self.camera, CAMERAS)
+        check_choice("angle", self.angle, ANGLES)
+        check_choice("framing", self.framing, FRAMINGS)
 
 
 @dataclass(frozen=True, slots=True)

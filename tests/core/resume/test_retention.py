@@ -76,6 +76,23 @@ def test_the_last_used_job_stays_whatever_its_size_and_age(tmp_path):
     assert left(tmp_path) == {only}
 
 
+def test_a_job_of_a_clock_that_was_ahead_is_not_taken_for_the_last_used(tmp_path):
+    """It would stay for ever, and the job that has just ended would go in its place."""
+    ahead, just, older = (job(tmp_path, f"{days}", days) for days in (-3000, 0, 1))
+    limits = JobLimits(gigabytes=0.0021, days=30)
+    assert remove_expired(tmp_path, limits, NOW).names == (ahead.name,)
+    assert left(tmp_path) == {just, older}
+
+
+def test_the_days_of_a_job_of_a_clock_that_was_ahead_begin_now(tmp_path):
+    ahead, _ = job(tmp_path, "ahead", -3000), job(tmp_path, "now", 0)
+    limits = JobLimits(gigabytes=0, days=30)
+    assert remove_expired(tmp_path, limits, NOW).names == ()
+    job(tmp_path, "later", -29)
+    assert remove_expired(tmp_path, limits, NOW + 29 * DAY).names == ()
+    assert ahead.name in remove_expired(tmp_path, limits, NOW + 31 * DAY).names
+
+
 def test_unfinished_and_damaged_jobs_stay(tmp_path, five):
     stopped = job(tmp_path, "stopped", 90, finished=False)
     damaged = job(tmp_path, "damaged", 90)

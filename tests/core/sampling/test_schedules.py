@@ -70,8 +70,8 @@ def test_full_strength_is_the_whole_schedule():
 @pytest.mark.parametrize(
     ("make", "summary"),
     [
-        (lambda: linear_sigmas(0), "0 steps: choose from 1 to 1000"),
-        (lambda: linear_sigmas(1001), "1001 steps: choose from 1 to 1000"),
+        (lambda: linear_sigmas(0), "steps 0: choose from 1 to 1000"),
+        (lambda: linear_sigmas(1001), "steps 1001: choose from 1 to 1000"),
         (lambda: shifted_sigmas(4, 0), "shift 0: choose"),
         (lambda: shifted_sigmas(4, float("nan")), "shift nan: choose"),
         (lambda: shift_for_tokens(0), "0 tokens"),

@@ -10,11 +10,11 @@ from sora_core.errors import TrainingError
 from sora_core.models.text_encoder import TextConfig, TextEncoder
 from sora_core.training import sentences
 from sora_core.training.distributed import Ranks
+from sora_core.training.experiments import TextRun
 from sora_core.training.phrasing import prompt, read_phrases
 from sora_core.training.recipes import smoke
 from sora_core.training.sentences import Amounts, gather, is_held_out_text, wordnet_sentences
 from sora_core.training.text import spreads
-from sora_core.training.text_run import TextRun
 
 
 def trained(root, steps, resume=False):

@@ -7,10 +7,10 @@ from sora_core.training.thinning import thin_out
 WIDTH, WORDS, LENGTH = 24, 60, 7
 
 
-def encoder(rank: int, seed: int = 0) -> TextEncoder:
+def encoder(words: tuple[tuple[int, int], ...], rank: int, seed: int = 0) -> TextEncoder:
     torch.manual_seed(seed)
     config = TextConfig(
-        words=((40, rank), (20, rank)),
+        words=words,
         positions=LENGTH,
         width=WIDTH,
         hidden=32,
@@ -24,22 +24,13 @@ def encoder(rank: int, seed: int = 0) -> TextEncoder:
     return TextEncoder(config)
 
 
+def student(rank: int) -> TextEncoder:
+    return encoder(((40, rank), (20, rank)), rank)
+
+
 @pytest.fixture(scope="module")
 def teacher():
-    torch.manual_seed(1)
-    whole = TextConfig(
-        words=((WORDS, WIDTH),),
-        positions=LENGTH,
-        width=WIDTH,
-        hidden=32,
-        depth=2,
-        heads=2,
-        qkv_rank=WIDTH,
-        out_rank=WIDTH,
-        up_rank=WIDTH,
-        down_rank=WIDTH,
-    )
-    return TextEncoder(whole)
+    return encoder(((WORDS, WIDTH),), WIDTH, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +45,19 @@ def error(student, teacher, ids):
 
 
 def test_a_student_of_whole_rank_is_the_teacher(teacher, texts):
-    student = encoder(WIDTH)
-    thin_out(student, teacher, texts)
+    thinned = student(WIDTH)
+    thin_out(thinned, teacher, texts)
     fresh = torch.randint(WORDS, (40, LENGTH), generator=torch.Generator().manual_seed(3))
-    assert error(student, teacher, fresh) < 1e-4
+    assert error(thinned, teacher, fresh) < 1e-4
 
 
 def test_a_thinner_student_errs_more_and_less_than_by_chance(teacher, texts):
     fresh = torch.randint(WORDS, (40, LENGTH), generator=torch.Generator().manual_seed(3))
     errors = []
     for rank in (20, 12, 4):
-        student = encoder(rank)
-        chance = error(student, teacher, fresh)
-        thin_out(student, teacher, texts)
-        errors.append(error(student, teacher, fresh))
+        thinned = student(rank)
+        chance = error(thinned, teacher, fresh)
+        thin_out(thinned, teacher, texts)
+        errors.append(error(thinned, teacher, fresh))
         assert errors[-1] < 0.7 * chance
     assert errors == sorted(errors)

@@ -9,11 +9,17 @@ import pytest
 import torch
 
 from sora_core.errors import MediaError
-from sora_core.video.matroska import pixel_crop
+from sora_core.video.matroska import (
+    MAX_ADDITION_BYTES,
+    block_addition,
+    encrypted_types,
+    pixel_crop,
+)
 from sora_core.video.mp4 import MAX_BOX_BYTES, TrackEdit, clean_aperture, edits_of
 from sora_core.video.probe import probe
 from sora_core.video.reader import read_times
 from tests.support.films import film, whole
+from tests.support.headers import ebml, inside, resized
 
 SECONDS = 4
 
@@ -24,30 +30,6 @@ def footage(tmp_path_factory):
     path = tmp_path_factory.mktemp("edits") / "a.mp4"
     exact = {"crf": "1", "g": "10", "bf": "0"}
     return film(path, count=25 * SECONDS, encoder=exact, level=lambda i: 2 * i + 20)
-
-
-def boxes(data, begin, end):
-    while begin < end:
-        size, kind = struct.unpack_from(">I4s", data, begin)
-        yield kind, begin, size
-        begin += size
-
-
-def inside(data, *kinds):
-    """The position and size of each box on a path, the first of its kind inside the last."""
-    path, begin, end = [], 0, len(data)
-    for kind in kinds:
-        found = next(each for each in boxes(data, begin, end) if each[0] == kind)
-        path.append(found[1:])
-        begin, end = found[1] + 8, found[1] + found[2]
-        if kind == b"stsd":
-            begin += 8
-    return path
-
-
-def resized(data, parents, change):
-    for at, _ in parents:
-        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + change)
 
 
 def with_edits(path, target, edits):
@@ -194,11 +176,6 @@ def mp4_box(kind, *parts):
     return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
 
 
-def element(number, *parts):
-    size = sum(map(len, parts)) | 0x4000
-    return bytes.fromhex(number) + size.to_bytes(2, "big") + b"".join(parts)
-
-
 LONG_FILE = bytes(2_000_000)
 
 
@@ -210,7 +187,7 @@ def test_a_box_whose_header_passes_the_end_of_its_parent_is_not_read():
 
 
 def test_an_element_whose_header_passes_the_end_of_its_parent_is_not_read():
-    sized = element("18538067", element("1654ae6b", element("ae", bytes.fromhex("83"))))
+    sized = ebml("18538067", ebml("1654ae6b", ebml("ae", bytes.fromhex("83"))))
     file = Watched(sized + b"\x81" + LONG_FILE)  # a size, outside of its track
     assert pixel_crop(file, 0) == (0, 0, 0, 0)
     assert file.longest < 100
@@ -225,10 +202,10 @@ TRACK = mp4_box(
     mp4_box(b"mdia", mp4_box(b"minf", mp4_box(b"stbl", SAMPLES))),
 )
 MP4_HEADER = mp4_box(b"moov", TRACK)
-CROPPING = [element(number, b"\2") for number in ("54cc", "54bb", "54dd", "54aa")]
-MATROSKA_HEADER = element(
+CROPPING = [ebml(number, b"\2") for number in ("54cc", "54bb", "54dd", "54aa")]
+MATROSKA_HEADER = ebml(
     "18538067",
-    element("1654ae6b", element("ae", element("83", b"\1"), element("e0", *CROPPING))),
+    ebml("1654ae6b", ebml("ae", ebml("83", b"\1"), ebml("e0", *CROPPING))),
 )
 
 
@@ -253,5 +230,7 @@ def test_damaged_headers_are_read_in_small_parts_and_raise_nothing():
         edits_of(file, 1), clean_aperture(file, 1)
         assert file.longest <= MAX_BOX_BYTES
         file = Watched(damaged(MATROSKA_HEADER, generator) + LONG_FILE)
-        pixel_crop(file, 0)
+        pixel_crop(file, 0), encrypted_types(file)
         assert file.longest < 100
+        block_addition(file, 0, 1)
+        assert file.longest <= MAX_ADDITION_BYTES

@@ -5,10 +5,11 @@ import pytest
 
 from sora_core.errors import ConfigError
 from sora_core.world.town.captions import STYLES, describe
-from sora_core.world.town.facts import Fact, facts_of, holds_in
+from sora_core.world.town.facts import Fact, facts_of
 from sora_core.world.town.recipes import SCENES, scene_of
 from sora_core.world.town.sample import sample_clip_spec
 from sora_core.world.town.scene import COLOURS, FLOORS, SKIES
+from tests.support.town_facts import holds_in
 
 SPECS = 500
 

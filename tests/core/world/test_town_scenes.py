@@ -5,13 +5,13 @@ import pytest
 
 from sora_core.errors import ConfigError
 from sora_core.world.town.bodies import thing_rows
-from sora_core.world.town.evidence import relation_holds
 from sora_core.world.town.motion import FALL_GRAVITY, centres, path
 from sora_core.world.town.recipes import (
     SCENES,
     held_out_combinations,
     scene_of,
 )
+from sora_core.world.town.relations import relation_holds
 from sora_core.world.town.sample import sample_clip_spec, sample_scene
 from sora_core.world.town.scene import (
     COLOURS,

@@ -42,12 +42,12 @@ def test_shares_and_means_are_those_of_the_clips():
 
 
 def test_an_unknown_ruler_is_refused_by_name():
-    with pytest.raises(ConfigError, match="ruler 'colour': choose from shape"):
+    with pytest.raises(ConfigError, match="ruler 'colour': choose one of shape"):
         chosen_rulers(["colour"], town=True)
 
 
 def test_a_plan_of_one_clip_is_refused():
-    with pytest.raises(ConfigError, match="1 clips"):
+    with pytest.raises(ConfigError, match="clips 1:"):
         RulerPlan(1, 10, 4)
 
 

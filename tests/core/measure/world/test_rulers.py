@@ -1,23 +1,23 @@
 """Each ruler against a clip that is broken on purpose."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 import torch
 
-from sora_core.measure.world import diversity, drift, setting
+from sora_core.measure.world import drift, setting
 from sora_core.measure.world.clips import Clips
 from sora_core.measure.world.connect import JOIN_FRAMES, changes, score
 from sora_core.measure.world.connect import _score as change_score
 from sora_core.measure.world.count import right_count
-from sora_core.measure.world.distance import compared, distance, features, paired_kernel
+from sora_core.measure.world.distance import compared, distance, features, paired_kernel, spread
 from sora_core.measure.world.edit import follows
+from sora_core.measure.world.formats import relative_width, speed
 from sora_core.measure.world.geometry import carried
 from sora_core.measure.world.guidance import asked, curve
 from sora_core.measure.world.loop import step
-from sora_core.measure.world.permanence import cut_overlap, returned
-from sora_core.measure.world.rate import speed
-from sora_core.measure.world.size import relative
+from sora_core.measure.world.permanence import Return, cut_overlap, returned, sameness
 from sora_core.measure.world.tracker import track
 from sora_core.measure.world.worlds import first_world
 from sora_core.pipeline.generate import load
@@ -91,6 +91,15 @@ def test_a_thing_cut_by_an_upright_edge_overlaps_with_its_outline_and_one_cut_ac
     assert cut_overlap(disc * (y > 35), disc) < 0.6
 
 
+def test_a_clip_with_two_things_widens_no_range_of_what_is_the_same():
+    usual = [Return(1 + i / 200, 0.9, 1.0, 0.2, 0.8 - i / 500, False) for i in range(20)]
+    torn = Return(1.0, 0.2, 1.0, 0.2, 0.03, True)
+    same = sameness([*usual, torn])
+    assert same(usual[10])
+    for other in ({"cut": 0.4}, {"outline": 0.5}, {"area": 1.4}, {"hue": 9.0}, {"place": 2.0}):
+        assert not same(replace(usual[10], **other)), other
+
+
 def test_what_never_comes_back_is_not_scored():
     true = sample("hide")
     found = track(true.clip.frames, true.tints[0])
@@ -119,8 +128,8 @@ def test_the_same_frames_at_twice_the_rate_are_twice_as_fast():
 def test_a_thing_half_as_wide_is_half_as_wide():
     true = sample("still")
     small = redrawn(true.clip, lambda thing, t: stretched(thing, 0.5, 0.5))
-    assert relative(true, small) == pytest.approx(0.5, abs=0.1)
-    assert relative(true, true.clip.frames) == 1
+    assert relative_width(true, small) == pytest.approx(0.5, abs=0.1)
+    assert relative_width(true, true.clip.frames) == 1
 
 
 def test_a_loop_that_stands_still_has_no_step():
@@ -241,7 +250,7 @@ def test_two_steps_are_farther_than_twenty():
 
 def test_clips_that_are_all_alike_have_no_spread():
     frames = sample("same").clip.frames
-    assert max(diversity.spread([frames] * 3)) == 0
+    assert max(spread([frames] * 3)) == 0
 
 
 def test_a_video_that_reddens_or_sharpens_drifts():

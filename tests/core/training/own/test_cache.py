@@ -11,7 +11,8 @@ from sora_core.checkpoints.safetensors_io import read_header
 from sora_core.checkpoints.text_file import load_text
 from sora_core.errors import SoraError, TrainingError
 from sora_core.training.own import cache as cache_module
-from sora_core.training.own.cache import cache_for, check_encoded, clip_frames, clips, encode_plan
+from sora_core.training.own.cache import cache_for, check_encoded, clips, encode_plan
+from sora_core.training.own.clip_reader import clip_frames
 from sora_core.training.own.folder import plan_folder
 from sora_core.training.own.plan import HELD_OUT, TRAIN, PlanSettings
 from tests.support.clips import captioned_clip, moving_frames, picture_file

@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
+import sys
 
 import pytest
 import torch
+from PIL import Image
 
 from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError, TrainingError
@@ -127,6 +130,94 @@ def test_metadata_in_all_layouts_captions_its_files(tmp_path):
         "csv/b.mp4": "from, CSV",
         "ours/c.mp4": "by the captioner",
     }
+
+
+TABLES = {
+    "of a spreadsheet": "\ufeffFile Name;Description;Likes\na.mp4;rot, rund;3\n;;\nb.mp4;blau;5\n",
+    "with tabs": "id\tvideo_path\tcaption\n1\ta.mp4\trot, rund\n2\tb.mp4\tblau\n",
+    "with quotes": 'author,file_name,text\nZ,a.mp4,"rot, rund"\nZ,b.mp4,blau\n',
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_may_have_other_columns_and_separators(tmp_path, kind):
+    for i, name in enumerate("ab"):
+        moving_file(tmp_path / f"{name}.mp4", seed=i)
+    (tmp_path / "metadata.csv").write_text(TABLES[kind], encoding="utf-8")
+    assert [clip.caption for clip in planned(tmp_path).clips] == ["rot, rund", "blau"]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("title,text", "no column file_name: it has 'title, text'"),
+        ("file_name,title", "no column text: it has 'file_name, title'"),
+    ],
+)
+def test_a_table_without_a_column_is_refused_with_those_it_has(tmp_path, header, words):
+    captioned_clip(tmp_path, "a.mp4")
+    (tmp_path / "metadata.csv").write_text(f"{header}\na.mp4,b\n")
+    with pytest.raises(TrainingError, match=words):
+        planned(tmp_path)
+
+
+def test_a_table_of_another_name_is_noted(tmp_path):
+    captioned_clip(tmp_path, "a.mp4")
+    (tmp_path / "captions.csv").write_text("file,caption\na.mp4,b\n")
+    assert "'captions.csv' is not read" in planned(tmp_path).warnings[-1]
+
+
+def test_names_match_though_accents_are_decomposed(tmp_path):
+    moving_file(tmp_path / "cafe\u0301.mp4")  # as macOS stores it
+    line = {"file_name": "caf\u00e9.mp4", "text": "a café"}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(line))
+    plan = planned(tmp_path)
+    assert [clip.caption for clip in plan.clips] == ["a café"] and not plan.dropped
+
+
+def test_a_caption_file_in_capitals_is_read(tmp_path):
+    moving_file(tmp_path / "IMG_1.MP4")
+    (tmp_path / "IMG_1.TXT").write_text("from a camera")
+    assert planned(tmp_path).clips[0].caption == "from a camera"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are a matter of Unix")
+def test_pipes_and_links_are_left_out_with_the_reason(tmp_path):
+    """Opening a pipe would wait for ever; a link to a folder could lead round in a circle."""
+    (tmp_path / "clips").mkdir()
+    captioned_clip(tmp_path / "clips", "a.mp4")
+    os.mkfifo(tmp_path / "clips" / "pipe.mp4")
+    (tmp_path / "clips" / "loop").symlink_to("..")
+    (tmp_path / "clips" / "broken.mp4").symlink_to("nowhere.mp4")
+    found = reasons(planned(tmp_path / "clips"))
+    assert set(found) == {"pipe.mp4", "loop", "broken.mp4"}
+    assert found["pipe.mp4"] == "not a regular file" and "link to a folder" in found["loop"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_an_animated_picture_is_left_out_with_the_reason(tmp_path, suffix):
+    captioned_clip(tmp_path, "whole.mp4")
+    first, *others = (Image.new("RGB", (32, 32), (40 * i, 0, 0)) for i in range(1, 5))
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=others)
+    (tmp_path / "a.txt").write_text("it grows red")
+    assert "an animation; save its picture as PNG" in reasons(planned(tmp_path))[f"a{suffix}"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+def test_a_name_with_line_breaks_and_terminal_commands_stays_on_its_line(tmp_path):
+    captioned_clip(tmp_path, "two\nlines\x1b[2J.mp4")
+    plan = planned(tmp_path)
+    assert any("two?lines?[2J.mp4" in line for line in table_lines(plan))
+    assert len("\n".join(table_lines(plan)).splitlines()) == len(list(table_lines(plan)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse such names")
+def test_a_name_that_is_no_utf8_is_planned_and_survives_the_file(tmp_path):
+    clips, name = tmp_path / "clips", os.fsdecode(b"caf\xe9.mp4")
+    clips.mkdir()
+    captioned_clip(clips, name)
+    write_plan(tmp_path / "plan.json", planned(clips))
+    assert read_plan(tmp_path / "plan.json").clips[0].source == name
 
 
 def test_a_text_file_overrides_metadata_and_metadata_overrides_the_captioner(tmp_path):

@@ -11,6 +11,25 @@ STEPS, PAUSE = 20, 10
 QUICK = {"steps": STEPS, "rate": 3e-4, "validate_every": 100, "save_every": PAUSE, "sheet_clips": 0}
 
 
+@pytest.fixture(scope="module", params=["captioner", "text"])
+def small_part(request, tmp_path_factory):
+    """Runs of a part that is small: `alone` in one process, `ddp` in two."""
+    folder = tmp_path_factory.mktemp(request.param)
+    plan = small_plan(folder)
+    settings = small_settings(folder, **QUICK, what=request.param)
+    GroupRuns(plan, folder / "cache", {folder / "alone": settings})(Ranks())
+    run(GroupRuns(plan, folder / "cache", {folder / "ddp": settings}), 2)
+    return folder
+
+
+@pytest.mark.slow
+def test_two_processes_train_captioner_and_text_encoder_as_one_does(small_part):
+    difference = largest_difference(losses(small_part / "ddp"), losses(small_part / "alone"))
+    print(f"{small_part.name}, two ranks against one, {STEPS} steps: {difference:.2g}")
+    assert difference <= 1e-4
+    assert (small_part / "ddp" / "last.safetensors").exists()
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The runs of one process and of two, by name; that of FSDP2 pauses half-way."""
