@@ -32,6 +32,7 @@ def test_one_command_leaves_a_video_of_the_asked_size_and_length():
         stream = video.streams.video[0]
         assert (stream.width, stream.height) == (72, 56)
         assert video.duration / av.time_base == pytest.approx(0.5, abs=0.1)
+    assert "generated at 72x56 in 4 steps, not enlarged" in displayed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for one process alone")
