@@ -20,6 +20,7 @@ from tools.client import GraphError, Run
 from tools.graph import Graph, completed
 from tools.host import CACHE, ROOT, HostError, Server, bring_host
 
+FEW_STEPS, STEPS, UNGUIDED = "4 steps", 4, 1.0  # what Sora Load Model's few_steps asks for
 WORKFLOW = ROOT / "workflows" / "api" / "text_to_video.json"
 OUTPUT = ROOT / "runs" / "demo"
 
@@ -56,7 +57,10 @@ def parse() -> argparse.Namespace:
 
 
 def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
-    """The workflow with the user's choices in its widgets; other values stay as saved."""
+    """The workflow with the user's choices in its widgets; other values stay as saved.
+
+    Without a choice of steps, the LoRA for four steps is added, and guidance is off.
+    """
     by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
     by_title["Prompt"]["text"] = options.prompt
     if options.size:
@@ -67,8 +71,10 @@ def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
         by_title["Canvas"]["seconds"] = options.seconds
     if options.seed is not None:
         by_title["Noise"]["seed"] = options.seed
-    if options.steps is not None:
-        by_title["Schedule"]["steps"] = options.steps
+    if options.steps is None:
+        by_title["Load Model"]["few_steps"] = FEW_STEPS
+        by_title["Guider"]["scale"] = UNGUIDED
+    by_title["Schedule"]["steps"] = STEPS if options.steps is None else options.steps
     return graph
 
 
@@ -84,7 +90,7 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
             known = server.client.nodes(*{node["class_type"] for node in graph.values()})
             require_nodes(server, graph, known)
             run = server.client.run(completed(graph, known), Progress(graph))
-            report(run, options.started)
+            report(run, graph, options.started)
             if options.keep_server:
                 print(f"ComfyUI stays up at {server.client.url}; Ctrl-C ends it")
                 server.process.wait()
@@ -127,7 +133,15 @@ def print_over(line: str, end: str = "") -> None:
         print(line, flush=True)
 
 
-def report(run: Run, started: float) -> None:
+def how(graph: Graph, size: tuple[int, int]) -> str:
+    """The size at which the model generated a video of `size`, and in how many steps."""
+    by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
+    times, steps = by_title["Decode Video"]["upscale"], by_title["Schedule"]["steps"]
+    enlarged = f"enlarged {times} times" if times > 1 else "not enlarged"
+    return f"generated at {size[0] // times}x{size[1] // times} in {steps} steps, {enlarged}"
+
+
+def report(run: Run, graph: Graph, started: float) -> None:
     import av  # here: the server starts before this is needed
 
     stamps = {kind: data["timestamp"] for kind, data in run.events if "timestamp" in data}
@@ -137,7 +151,8 @@ def report(run: Run, started: float) -> None:
         with av.open(str(path)) as container:
             lasts = container.duration / av.time_base
             picture = container.streams.video[0]
-            print(f"{path}: {lasts:.1f} s of {picture.width}x{picture.height} video")
+            size = picture.width, picture.height
+            print(f"{path}: {lasts:.1f} s of {size[0]}x{size[1]} video, {how(graph, size)}")
     print(f"made in {result:.1f} s, {time.time() - started:.1f} s with everything")
 
 

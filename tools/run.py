@@ -64,7 +64,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     result.add_argument("--seed", type=int, help="the same seed gives the same video")
     result.add_argument("--seconds", type=float, help="how long the video lasts")
     result.add_argument("--size", type=sides, help="WIDTHxHEIGHT in pixels, such as 128x128")
-    result.add_argument("--steps", type=int, help="sampling steps: more is slower and cleaner")
+    result.add_argument(
+        "--steps",
+        type=int,
+        help="guided sampling steps, such as 30, in place of four by a LoRA: slower and cleaner",
+    )
     result.add_argument("--comfyui", type=tree, help="the folder of your own ComfyUI")
     result.add_argument("--keep-server", action="store_true", help="leave ComfyUI up until Ctrl-C")
     tested = commands.add_parser("test", help="run the tests")

@@ -46,7 +46,7 @@ function mount(node, element) {
 export function addTimeline(node) {
   if (!TIMED_NODES.includes(node.comfyClass)) return
   const place = { zoom: null, playhead: null }
-  const made = timeline({
+  const strip = timeline({
     plan: () => draggable(node),
     write: (values) => writeWidgets(node, values),
     begin: () => app.canvas.emitBeforeChange?.(),
@@ -54,7 +54,7 @@ export function addTimeline(node) {
     theme,
     place
   })
-  const widget = node.addDOMWidget('timeline', 'sora_timeline', made.element, {
+  const widget = node.addDOMWidget('timeline', 'sora_timeline', strip.element, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => HEIGHT + 8,
@@ -63,14 +63,14 @@ export function addTimeline(node) {
   })
   widget.serialize = false
   widget.plan = () => draggable(node)
-  widget.view = made.view
+  widget.view = strip.view
   node.setSize([Math.max(node.size[0], WIDE), node.computeSize()[1]])
-  timelines.set(node, made)
+  timelines.set(node, strip)
   after(node, 'onConfigure', () => Object.assign(place, places.get(node.id)))
   after(node, 'onRemoved', () => {
     places.set(node.id, place)
     timelines.delete(node)
-    made.remove()
+    strip.remove()
   })
 }
 
@@ -91,15 +91,15 @@ export function colourNode(node) {
 }
 
 /** Whether a node of the pack had a part in what the node with this id shows. @param {any} id */
-export function madeHere(id) {
+export function dependsOnPack(id) {
   const asked = new Set()
-  const made = (node) => {
+  const depends = (node) => {
     if (!node || asked.has(node)) return false
     asked.add(node)
     if (node.comfyClass?.startsWith('Sora')) return true
-    return node.inputs?.some((input) => made(sourceOf(node, input.name))) ?? false
+    return node.inputs?.some((input) => depends(sourceOf(node, input.name))) ?? false
   }
-  return made(app.graph.getNodeById(id))
+  return depends(app.graph.getNodeById(id))
 }
 
 /** The video that a node shows, in either renderer. @param {any} id @returns {HTMLVideoElement | null} */
@@ -174,9 +174,9 @@ function theme() {
 /** Calls `then` with the arguments of a node's event, after whatever listened before. */
 function after(node, event, then) {
   const before = node[event]
-  node[event] = function (...given) {
-    const result = before?.apply(this, given)
-    then(...given)
+  node[event] = function (...args) {
+    const result = before?.apply(this, args)
+    then(...args)
     return result
   }
 }

@@ -205,7 +205,7 @@ function imageToVideo(look) {
 function extendVideo(look) {
   const plan = paced(look)
   const { seconds = GUESS, direction } = look.values
-  const clip = kept(look, 'video', direction === 'forward')
+  const clip = endPart(look, 'video', direction === 'forward')
   const before = direction === 'forward' ? 0 : seconds
   plan.seconds = clip.seconds + seconds * (direction === 'both' ? 2 : 1)
   plan.known = clip.known
@@ -226,7 +226,7 @@ function extendVideo(look) {
 function connectVideos(look) {
   const plan = paced(look)
   const { seconds = GUESS } = look.values
-  const [first, second] = [kept(look, 'first', true), kept(look, 'second', false)]
+  const [first, second] = [endPart(look, 'first', true), endPart(look, 'second', false)]
   const start = first.seconds + seconds
   plan.seconds = start + second.seconds
   plan.known = first.known && second.known
@@ -398,7 +398,7 @@ function footage(look, input) {
 }
 
 /** Footage whose first or last seconds a node may keep. @param {Look} look @param {string} input */
-function kept(look, input, last) {
+function endPart(look, input, last) {
   const clip = footage(look, input)
   const keep = look.values.keep || clip.seconds
   const seconds = clip.known ? Math.min(keep, clip.seconds) : keep

@@ -3,7 +3,7 @@
 import { app } from '../../scripts/app.js'
 import { api } from '../../scripts/api.js'
 import { addSearch, translate } from './defs.js'
-import { addTimeline, colourNode, madeHere, videoOf, watchGraph } from './litegraph.js'
+import { addTimeline, colourNode, dependsOnPack, videoOf, watchGraph } from './litegraph.js'
 
 const PLAY = 'Sora.Results.Play'
 /** @type {Record<string, string>} */
@@ -44,19 +44,19 @@ app.registerExtension({
   setup() {
     watchGraph()
     api.addEventListener('executed', ({ detail }) => {
-      if (detail.output?.animated && madeHere(detail.display_node)) {
-        playOnceShown(detail.display_node)
+      if (detail.output?.animated && dependsOnPack(detail.display_node)) {
+        playOnceSaved(detail.display_node)
       }
     })
   }
 })
 
 /** The page shows a video some time after a run reports it. */
-function playOnceShown(node, tries = 50) {
+function playOnceSaved(node, tries = 50) {
   if (!app.ui.settings.getSettingValue(PLAY) || !tries) return
   const video = videoOf(node)
   if (!video) {
-    setTimeout(() => playOnceShown(node, tries - 1), 100)
+    setTimeout(() => playOnceSaved(node, tries - 1), 100)
     return
   }
   video.muted = true

@@ -68,23 +68,23 @@ export function timeline(owner) {
       line,
       focused: focused()
     }
-    const shown = view(plan)
+    const current = view(plan)
     const scale = scaleOf(canvas)
-    const state = JSON.stringify([plan, shown, marks, theme, scale, read(plan)], withoutMedia)
+    const state = JSON.stringify([plan, current, marks, theme, scale, read(plan)], withoutMedia)
     if (state === drawn) return
     drawn = state
-    const [width, height] = [shown.width * scale, HEIGHT * scale].map(Math.round)
+    const [width, height] = [current.width * scale, HEIGHT * scale].map(Math.round)
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
     const ctx = canvas.getContext('2d')
     ctx.setTransform(scale, 0, 0, scale, 0, 0)
-    drawTimeline(ctx, plan, shown, marks, theme)
-    if (scrubbing || (focused() && place.playhead !== null && chosen < 0)) float(plan, shown)
+    drawTimeline(ctx, plan, current, marks, theme)
+    if (scrubbing || (focused() && place.playhead !== null && chosen < 0)) float(plan, current)
     else floating.hide()
   }
 
-  function float(plan, shown) {
+  function float(plan, current) {
     const bounds = element.getBoundingClientRect()
-    const x = bounds.left + (views.xOf(shown, place.playhead) * bounds.width) / shown.width
+    const x = bounds.left + (views.xOf(current, place.playhead) * bounds.width) / current.width
     floating.show(plan, place.playhead, bounds, x)
   }
 
@@ -137,10 +137,10 @@ export function timeline(owner) {
   /** Writes what the dragged handle asks for at `x`. */
   function follow(x, free) {
     const { handle, plan, by } = drag
-    const shown = views.viewOf(plan, widthOf(), place.zoom)
-    const aim = views.secondsAt(shown, x) - by
+    const current = views.viewOf(plan, widthOf(), place.zoom)
+    const aim = views.secondsAt(current, x) - by
     const loose = { at: views.onFrame(plan, aim), line: null }
-    const found = free ? loose : views.snapped(plan, shown, handle, aim, place.playhead)
+    const found = free ? loose : views.snapped(plan, current, handle, aim, place.playhead)
     line = found.line
     const values = handle.write(found.at)
     if (JSON.stringify(values) === JSON.stringify(drag.values)) return
@@ -173,11 +173,11 @@ export function timeline(owner) {
     event.preventDefault()
     event.stopPropagation()
     const by = event.deltaY || event.deltaX
-    const shown = view(plan)
+    const current = view(plan)
     const [x] = spot(event)
     place.zoom = event.shiftKey
-      ? views.scrolled(plan, shown, by)
-      : views.zoomed(plan, shown, WHEEL_ZOOM ** -by, x)
+      ? views.scrolled(plan, current, by)
+      : views.zoomed(plan, current, WHEEL_ZOOM ** -by, x)
     refresh()
   }
 
@@ -193,11 +193,11 @@ export function timeline(owner) {
 
   /** What each key does. @param {Plan} plan @returns {Record<string, (event: KeyboardEvent) => void>} */
   function keys(plan) {
-    const shown = view(plan)
+    const current = view(plan)
     const last = plan.handles.length - 1
     const choose = (index) => {
       chosen = index
-      if (chosen >= 0) place.zoom = views.showing(plan, shown, plan.handles[chosen].at)
+      if (chosen >= 0) place.zoom = views.showing(plan, current, plan.handles[chosen].at)
     }
     const step = (by) => (event) => {
       const seconds = by * (event.shiftKey ? 1 : views.stepOf(plan))
@@ -205,8 +205,8 @@ export function timeline(owner) {
       else point(plan, (place.playhead ?? 0) + seconds)
     }
     const closer = (factor) => () => {
-      const middle = views.xOf(shown, place.playhead ?? shown.start + shown.seconds / 2)
-      place.zoom = views.zoomed(plan, shown, factor, middle)
+      const middle = views.xOf(current, place.playhead ?? current.start + current.seconds / 2)
+      place.zoom = views.zoomed(plan, current, factor, middle)
     }
     return {
       ArrowLeft: step(-1),

@@ -68,12 +68,12 @@ def read_header(path: Path) -> Header:
     path = Path(path)
     try:
         if not path.is_file():  # a pipe would wait for ever
-            raise _refusal(path, "is not a file: choose a .safetensors file")
+            raise _refused(path, "is not a file: choose a .safetensors file")
         with path.open("rb") as file:
             text, data_bytes = _header_text(path, file)
         return _checked_header(path, _parsed(path, text), data_bytes)
     except OSError as problem:
-        raise _refusal(path, f"cannot be read ({problem.strerror})") from problem
+        raise _refused(path, f"cannot be read ({problem.strerror})") from problem
 
 
 def read_tensors(
@@ -90,7 +90,7 @@ def read_tensors(
     try:
         names = current_keys(k.removeprefix(prefix) for k in header.tensors if k.startswith(prefix))
     except WeightsError as problem:
-        raise _refusal(path, str(problem)) from problem
+        raise _refused(path, str(problem)) from problem
     found = {name: header.tensors[prefix + stored] for name, stored in names.items()}
     if expected is not None:
         _compare(path, found, expected, prefix)
@@ -98,10 +98,10 @@ def read_tensors(
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(prefix + stored) for key, stored in names.items()}
     except (OSError, SafetensorError) as problem:
-        raise _refusal(path, f"cannot be read ({problem!s:.60})") from problem
+        raise _refused(path, f"cannot be read ({problem!s:.60})") from problem
     for name in expected or found:
         if not bool(torch.isfinite(tensors[name]).all()):
-            raise _refusal(path, f"{_short(prefix + name)} holds NaN or infinity: {_AGAIN}")
+            raise _refused(path, f"{_short(prefix + name)} holds NaN or infinity: {_AGAIN}")
     return tensors
 
 
@@ -109,7 +109,7 @@ def read_format(path: Path, name: str, model: str) -> dict[str, str]:
     """The metadata of the file at `path`; WeightsError unless it is a `model` of format `name`."""
     metadata = read_header(path).metadata
     if metadata.get("format") != name:
-        raise _refusal(path, f"is no {model}: choose one of format {name}")
+        raise _refused(path, f"is no {model}: choose one of format {name}")
     return metadata
 
 
@@ -181,7 +181,7 @@ def _begun(
     end = 0
     for name, tensor in ordered.items():
         if tensor.dtype not in _NAMES:
-            raise _refusal(path, f"{_short(name)} is {tensor.dtype}: choose one of {_KINDS}")
+            raise _refused(path, f"{_short(name)} is {tensor.dtype}: choose one of {_KINDS}")
         begin, end = end, end + tensor.nbytes
         entries[name] = {
             "dtype": _NAMES[tensor.dtype],
@@ -191,7 +191,7 @@ def _begun(
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the values begin aligned
     if len(text) > MAX_HEADER:
-        raise _refusal(path, f"needs a header of {len(text)} bytes: at most {MAX_HEADER}")
+        raise _refused(path, f"needs a header of {len(text)} bytes: at most {MAX_HEADER}")
     _checked_header(path, entries, end)
     try:
         with replacing(path) as unfinished, unfinished.open("xb") as file:
@@ -199,12 +199,12 @@ def _begun(
             file.write(text)
             yield file
     except OSError as problem:
-        raise _refusal(
+        raise _refused(
             path, f"cannot be written ({problem.strerror}): free space there?"
         ) from problem
 
 
-def _refusal(path: Path, problem: str) -> WeightsError:
+def _refused(path: Path, problem: str) -> WeightsError:
     return WeightsError(f"{_short(path.name)} {problem}"[:200])
 
 
@@ -218,12 +218,12 @@ def _header_text(path: Path, file: BinaryIO) -> tuple[bytes, int]:
     size = file.seek(0, SEEK_END)
     file.seek(0)
     if size < 8:
-        raise _refusal(path, f"has {size} bytes, too few for a safetensors file: {_AGAIN}")
+        raise _refused(path, f"has {size} bytes, too few for a safetensors file: {_AGAIN}")
     length = int.from_bytes(file.read(8), "little")
     if length > MAX_HEADER:
-        raise _refusal(path, f"is no safetensors file, or its header is too long: {_AGAIN}")
+        raise _refused(path, f"is no safetensors file, or its header is too long: {_AGAIN}")
     if length > size - 8:
-        raise _refusal(path, f"is cut off: {size} bytes, its header alone {length}; {_AGAIN}")
+        raise _refused(path, f"is cut off: {size} bytes, its header alone {length}; {_AGAIN}")
     return file.read(length), size - 8 - length
 
 
@@ -233,19 +233,19 @@ def _parsed(path: Path, text: bytes) -> dict[str, object]:
         entries: dict[str, object] = {}
         for name, entry in pairs:
             if name in entries:
-                raise _refusal(path, f"holds {_short(name)} twice")
+                raise _refused(path, f"holds {_short(name)} twice")
             entries[name] = entry
         return entries
 
     brackets = text.count(b"[") + text.count(b"{")
     if brackets > MAX_BRACKETS:
-        raise _refusal(path, f"has a header with {brackets} brackets: at most {MAX_BRACKETS}")
+        raise _refused(path, f"has a header with {brackets} brackets: at most {MAX_BRACKETS}")
     try:
         entries = json.loads(text.decode(), object_pairs_hook=unique)
     except (ValueError, RecursionError) as problem:
-        raise _refusal(path, f"is damaged or no safetensors file: {_AGAIN}") from problem
+        raise _refused(path, f"is damaged or no safetensors file: {_AGAIN}") from problem
     if not isinstance(entries, dict):
-        raise _refusal(path, "has a header that is not a table of tensors")
+        raise _refused(path, "has a header that is not a table of tensors")
     return entries
 
 
@@ -254,19 +254,19 @@ def _checked_header(path: Path, entries: Mapping[str, object], data_bytes: int) 
     metadata = entries.get("__metadata__", {})
     described = len(entries) - ("__metadata__" in entries)
     if described > MAX_TENSORS:
-        raise _refusal(path, f"holds {described} tensors: at most {MAX_TENSORS}")
+        raise _refused(path, f"holds {described} tensors: at most {MAX_TENSORS}")
     if not _is_text_table(metadata):
-        raise _refusal(path, "has metadata that is not a table of texts")
+        raise _refused(path, "has metadata that is not a table of texts")
     tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
     extents: list[tuple[int, int, str]] = []
     for name, entry in entries.items():
         if name == "__metadata__":
             continue
         if not _TENSOR_NAME.fullmatch(name) or ".." in name:
-            raise _refusal(path, f"names a tensor {_short(name)}: use letters, digits, _ . and -")
+            raise _refused(path, f"names a tensor {_short(name)}: use letters, digits, _ . and -")
         dtype, shape, begin, end = _entry(path, name, entry)
         if prod(shape) * dtype.itemsize != end - begin:
-            raise _refusal(
+            raise _refused(
                 path, f"has {_short(name)} in {end - begin} bytes, which its shape contradicts"
             )
         tensors[name] = dtype, shape
@@ -274,10 +274,10 @@ def _checked_header(path: Path, entries: Mapping[str, object], data_bytes: int) 
     reached = 0
     for begin, end, name in sorted(extents):
         if begin != reached:
-            raise _refusal(path, f"has {_short(name)} at byte {begin}, not at {reached}: {_AGAIN}")
+            raise _refused(path, f"has {_short(name)} at byte {begin}, not at {reached}: {_AGAIN}")
         reached = end
     if reached != data_bytes:
-        raise _refusal(path, f"has {data_bytes} bytes of values where {reached} belong: {_AGAIN}")
+        raise _refused(path, f"has {data_bytes} bytes of values where {reached} belong: {_AGAIN}")
     return Header(tensors, metadata)
 
 
@@ -287,9 +287,9 @@ def _entry(path: Path, name: str, entry: object) -> tuple[torch.dtype, tuple[int
             not rest and len(shape) <= MAX_DIMENSIONS and _are_counts([*shape, begin, end])
         ):
             if kind not in DTYPES:
-                raise _refusal(path, f"has {_short(name)} as {_short(kind)}, not one of {_KINDS}")
+                raise _refused(path, f"has {_short(name)} as {_short(kind)}, not one of {_KINDS}")
             return DTYPES[kind], tuple(shape), begin, end
-    raise _refusal(path, f"describes {_short(name)} in a way that is not safetensors: {_AGAIN}")
+    raise _refused(path, f"describes {_short(name)} in a way that is not safetensors: {_AGAIN}")
 
 
 def _are_counts(values: Iterable[object]) -> bool:
@@ -309,12 +309,12 @@ def _compare(
     for name, shape in expected.items():
         label = _short(prefix + name)
         if name not in found:
-            raise _refusal(path, f"lacks {label}: it belongs to another model or version")
+            raise _refused(path, f"lacks {label}: it belongs to another model or version")
         dtype, stored = found[name]
         if stored != tuple(shape):
-            raise _refusal(path, f"has {label} as {list(stored)}, but needs {list(shape)}")
+            raise _refused(path, f"has {label} as {list(stored)}, but needs {list(shape)}")
         if not dtype.is_floating_point:
-            raise _refusal(path, f"has {label} as {_NAMES[dtype]}: choose F32, F16 or BF16")
+            raise _refused(path, f"has {label} as {_NAMES[dtype]}: choose F32, F16 or BF16")
     for name in found:
         if name not in expected:
-            raise _refusal(path, f"holds {_short(prefix + name)}, which the model does not have")
+            raise _refused(path, f"holds {_short(prefix + name)}, which the model does not have")

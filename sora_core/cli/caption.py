@@ -103,7 +103,7 @@ def captioned(
     A video that cannot be read has its error in its entry. Videos in `manifest` are not captioned
     again, except that of an incomplete last line.
     """
-    known = read_entries(manifest)
+    known = read_and_repair(manifest)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     with manifest.open("a", encoding="utf-8") as file:
         for done, path in enumerate(files, 1):
@@ -119,10 +119,10 @@ def captioned(
             yield known[name]
 
 
-def read_entries(manifest: Path) -> dict[str, Entry]:
-    """The entries of `manifest` by file; an incomplete last line is removed from it.
+def read_and_repair(manifest: Path) -> dict[str, Entry]:
+    """The entries of `manifest` by file; removes an incomplete last line from it.
 
-    MediaError where it is no manifest of captions.
+    Empty without a manifest. MediaError where it is no manifest of captions.
     """
     if not manifest.exists():
         return {}
@@ -130,14 +130,12 @@ def read_entries(manifest: Path) -> dict[str, Entry]:
     whole = text[: text.rfind(b"\n") + 1]
     try:
         entries = {entry["file"]: entry for entry in map(json.loads, whole.splitlines())}
+        if text[len(whole) : len(whole) + 1] not in (b"", b"{"):
+            raise ValueError("the last line is no entry that was cut off")
     except (ValueError, KeyError, TypeError) as problem:
         raise MediaError(
             f"{manifest.name[:60]!a:.62} is no manifest of captions: choose another --manifest"
         ) from problem
-    if text[len(whole) : len(whole) + 1] not in (b"", b"{"):
-        raise MediaError(
-            f"{manifest.name[:60]!a:.62} is no manifest of captions: choose another --manifest"
-        )
     os.truncate(manifest, len(whole))
     return entries
 

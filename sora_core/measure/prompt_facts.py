@@ -28,9 +28,9 @@ def plain_phrases(*phrases: Iterable[str]) -> tuple[str, ...]:
 SETTING: Mapping[str, Mapping[str, Sequence[str]]] = {
     "floor": {
         floor: plain_phrases(
-            ways, (phrase.replace("across ", "on ") for phrase in ways), words.GROUNDS[floor]
+            phrases, (phrase.replace("across ", "on ") for phrase in phrases), words.GROUNDS[floor]
         )
-        for floor, ways in words.FLOOR_PHRASES.items()
+        for floor, phrases in words.FLOOR_PHRASES.items()
     },
     "sky": {
         sky: plain_phrases(words.SKY_PHRASES[sky], words.LIGHTS[sky]) for sky in words.SKY_PHRASES
@@ -41,8 +41,8 @@ SETTING: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
 }
 STATED_MOTIONS = {
-    motion: plain_phrases(ways, ("stand still",) if motion == "still" else ())
-    for motion, ways in words.MOTION_PHRASES.items()
+    motion: plain_phrases(phrases, ("stand still",) if motion == "still" else ())
+    for motion, phrases in words.MOTION_PHRASES.items()
 }
 NOUN = re.compile(
     r"(?:(small|little|tiny|medium-sized|mid-sized|medium|large|big|huge),? )?"
@@ -159,8 +159,8 @@ def things_of(text: str) -> list[tuple[set[str], list[str]]]:
     for noun, end in zip(found, starts[1:], strict=True):
         clause = text[noun.end() : end].partition(".")[0]
         size, pattern, colour, shape = noun.groups()
-        moves = [move for move, ways in STATED_MOTIONS.items() if any_phrase(ways, clause)]
-        sizes = [value for value, ways in words.SIZE_WORDS.items() if size in ways]
+        moves = [move for move, phrases in STATED_MOTIONS.items() if any_phrase(phrases, clause)]
+        sizes = [value for value, phrases in words.SIZE_WORDS.items() if size in phrases]
         things.append(({*sizes, pattern, colour, shape}, moves))
     return things
 
@@ -168,7 +168,7 @@ def things_of(text: str) -> list[tuple[set[str], list[str]]]:
 def setting_of(text: str) -> dict[str, list[str]]:
     """The floors, skies and camera movements that a caption names."""
     return {
-        slot: [value for value, ways in values.items() if any_phrase(ways, text)]
+        slot: [value for value, phrases in values.items() if any_phrase(phrases, text)]
         for slot, values in SETTING.items()
     }
 

@@ -29,7 +29,7 @@ LATENT_SIGMA = 0.15  # noise on latents, since generated ones differ from encode
 CUT_SHARE = 0.35  # share of batches whose clips are cut to some of their frames
 MIN_FRAMES = 3  # latent frames; motion is not visible in fewer
 STRANGE = 0.06  # share of clips that do not come from the world
-STRANGERS = 128  # number of such clips
+EMPTY_CLIPS = 128  # number of such clips
 TRUTH_WEIGHT = 0.25
 MOTION_QUESTIONS = ("motion", "camera")  # questions that need more than one frame
 IGNORED = -100
@@ -56,7 +56,9 @@ class CaptionDataset:
 
         Questions about motion are ignored for single frames.
         """
-        rows = [torch.tensor([*vocabulary.numbers(c), END_SIGN]) for ways in captions for c in ways]
+        rows = [
+            torch.tensor([*vocabulary.numbers(c), END_SIGN]) for texts in captions for c in texts
+        ]
         words = pad_sequence(rows, batch_first=True, padding_value=IGNORED)
         answerable = [
             name for name in WORDS if latents.shape[2] > 1 or name not in MOTION_QUESTIONS
@@ -92,7 +94,7 @@ def captioner_training() -> TrainingConfig:
     )
 
 
-def read_tellings(
+def read_captions(
     worlds: Sequence[Path], latents: Sequence[Path]
 ) -> tuple[Float16[Tensor, "n c t y x"], CaptionTokens, LabelAnswers]:
     """The latents of the shards of one shelf, their captions and their labels."""
@@ -108,7 +110,7 @@ def read_tellings(
 
 
 @torch.inference_mode()
-def strangers(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> Latent:
+def without_scene(autoencoder: Autoencoder, size: Size, count: int, seed: int) -> Latent:
     """Latents of `count` clips of drifting clouds, stripes and patches, without a scene."""
     generator = torch.Generator().manual_seed(seed)
     with torch.autocast("cpu", torch.bfloat16):
@@ -135,7 +137,7 @@ def drift(size: Size, generator: torch.Generator) -> Video:
 
 
 def train_captioner(
-    tellings: Sequence[CaptionDataset],
+    datasets: Sequence[CaptionDataset],
     test: CaptionDataset,
     strange: Latent,
     vocabulary: Vocabulary,
@@ -146,10 +148,10 @@ def train_captioner(
     resume: bool,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Captioner:
-    """A captioner trained on `tellings` and `strange`; `folder` holds its losses on `test`."""
+    """A captioner trained on `datasets` and `strange`; `folder` holds its losses on `test`."""
     torch.manual_seed(config.seed)
     model = Captioner(CaptionerConfig(channels=strange.shape[1]), vocabulary)
-    task = CaptionerTask(model, tellings, test, strange, config.batch, config.seed)
+    task = CaptionerTask(model, datasets, test, strange, config.batch, config.seed)
     average = train(task, config, folder, ranks, resume=resume, on_progress=on_progress)
     return average.captioner
 
@@ -207,16 +209,16 @@ class CaptionerTask:
     def __init__(
         self,
         model: Captioner,
-        tellings: Sequence[CaptionDataset],
+        datasets: Sequence[CaptionDataset],
         test: CaptionDataset,
         strange: Latent,
         batch: int,
         seed: int,
     ) -> None:
         self.model = CaptionerModule(model)
-        self.tellings, self.test, self.strange = tellings, test, strange
+        self.datasets, self.test, self.strange = datasets, test, strange
         self.batch, self.seed = batch, seed
-        self.weights = torch.tensor([float(len(part.latents)) for part in tellings])
+        self.weights = torch.tensor([float(len(part.latents)) for part in datasets])
 
     def matrices(self) -> set[str]:
         """The hidden matrices, for Muon."""
@@ -230,7 +232,7 @@ class CaptionerTask:
     def draw(self, step: int, ranks: Ranks) -> CaptionBatch:
         """The batch of `step` for this rank: noised latents, some cut in time, some foreign."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 64 + ranks.rank)
-        part = self.tellings[int(torch.multinomial(self.weights, 1, generator=generator))]
+        part = self.datasets[int(torch.multinomial(self.weights, 1, generator=generator))]
         rows = torch.randint(len(part.latents), (self.batch // ranks.count,), generator=generator)
         latent = part.latents[rows].float()
         frames = latent.shape[2]

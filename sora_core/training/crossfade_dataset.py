@@ -52,8 +52,8 @@ def fade(clips: ClipShard, span: KnownSpan) -> ClipShard:
         segments=torch.where(share[..., 0] < 0.5, segments, later).to(torch.uint8),
         things=[a[:1] + b[:1] for a, b in zip(clips.things, last, strict=True)],
         captions=[
-            [f"{a} {b}" for a, b in zip(ways, later_ways, strict=True)]
-            for ways, later_ways in zip(clips.captions, captions, strict=True)
+            [f"{a} {b}" for a, b in zip(texts, later_texts, strict=True)]
+            for texts, later_texts in zip(clips.captions, captions, strict=True)
         ],
     )
 

@@ -26,11 +26,11 @@ OnShard = Callable[[str, int, int], None]
 class Run(ABC):
     """The training of one part of a recipe, in `root`; each process calls it once.
 
-    If `sees_latents`, its training data are latents of the clips. An autoencoder or a transformer
+    If `needs_latents`, its training data are latents of the clips. An autoencoder or a transformer
     can `start` from the weights in a model file instead of random ones.
     """
 
-    sees_latents: ClassVar[bool] = False
+    needs_latents: ClassVar[bool] = False
 
     recipe: Recipe
     root: Path
@@ -81,7 +81,7 @@ class Run(ABC):
 
     def derive(self, on_shard: OnShard) -> None:
         """Computes missing files that the run needs besides rendered clips, such as latents."""
-        if self.sees_latents:
+        if self.needs_latents:
             encode_shards(
                 self.shards(*self.needed, self.recipe.test),
                 self.folder("latents"),

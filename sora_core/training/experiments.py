@@ -22,17 +22,17 @@ from ..checkpoints.text_file import load_text, write_text
 from ..errors import TrainingError
 from ..models.autoencoder import Autoencoder
 from ..models.dit import DiT, DiTConfig
-from ..models.text_encoder import TextEncoder, encode
+from ..models.text_encoder import encode
 from ..models.vocabulary import Vocabulary
 from ..video.frames import video_from_frames
 from .autoencoder import AutoencoderTask, normalise
 from .captioner import (
-    STRANGERS,
+    EMPTY_CLIPS,
     CaptionDataset,
-    read_tellings,
+    read_captions,
     save_captioner,
-    strangers,
     train_captioner,
+    without_scene,
 )
 from .classifier import ClassifierDataset, save_reader, train_reader
 from .conditioning_masks import KnownSpan
@@ -50,7 +50,7 @@ from .text import train_text
 from .trainer import TrainingConfig, train
 from .transformer import Mix, TransformerTask
 
-DECODER, CLASSIFIER_FILE = "decoder", "reader"
+DECODER, CLASSIFIER_FILE, TEXT_FOLDER = "decoder", "reader", "text"
 CAPTIONER_FILE, RECAPTIONING = "captioner", "recaptioning"
 ARMS = {"short": (0,), "descriptive": (1,)}
 """The captions on which each transformer of the re-captioning experiment is trained."""
@@ -88,7 +88,7 @@ class AutoencoderRun(Run):
 class TransformerRun(Run):
     """Trains the transformer on latents of clips, some of which fade into one another."""
 
-    sees_latents = True
+    needs_latents = True
 
     @property
     def needed(self) -> tuple[Shelf, ...]:
@@ -140,9 +140,9 @@ class TransformerRun(Run):
         sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
         test = read_latents(self.latent_shards(self.recipe.test))
         captions = [
-            ways[1]
+            texts[1]
             for clips in read_shards(self.shards(self.recipe.test))
-            for ways in clips.captions
+            for texts in clips.captions
         ]
         transformer = self.begun(model)
         autoencoder = self.trained_autoencoder()
@@ -278,26 +278,26 @@ class ReaderRun(Run):
 class CaptionerRun(Run):
     """Trains the captioner."""
 
-    sees_latents = True
+    needs_latents = True
 
     @property
     def needed(self) -> tuple[Shelf, ...]:
-        return self.recipe.tellings
+        return self.recipe.captioner_clips
 
     def __call__(self, ranks: Ranks) -> None:
         autoencoder, folder = self.trained_autoencoder(), self.folder(CAPTIONER_FILE)
         *shelves, test = (
-            read_tellings(self.shards(shelf), self.latent_shards(shelf))
+            read_captions(self.shards(shelf), self.latent_shards(shelf))
             for shelf in (*self.needed, self.recipe.test)
         )
         vocabulary = Vocabulary.from_captions(
-            text for _, captions, _ in (*shelves, test) for ways in captions for text in ways
+            text for _, captions, _ in (*shelves, test) for texts in captions for text in texts
         )
         config = self.recipe.captioner_training
         captioner = train_captioner(
             [CaptionDataset.from_latents(*shelf, vocabulary) for shelf in shelves],
             CaptionDataset.from_latents(*test, vocabulary),
-            strangers(autoencoder, self.recipe.test.size, STRANGERS, config.seed),
+            without_scene(autoencoder, self.recipe.test.size, EMPTY_CLIPS, config.seed),
             vocabulary,
             config,
             folder,
@@ -307,9 +307,6 @@ class CaptionerRun(Run):
         )
         if ranks.first:
             save_captioner(captioner, folder / "captioner.safetensors")
-
-
-TEXT_FOLDER = "text"
 
 
 class TextRun(Run):
@@ -326,7 +323,7 @@ class TextRun(Run):
     def __call__(self, ranks: Ranks) -> None:
         recipe, folder = self.recipe.text, self.folder(TEXT_FOLDER)
         teacher, tokenizer = load_teacher()
-        student: TextEncoder = train_text(
+        student = train_text(
             teacher,
             tokenizer,
             recipe,

@@ -89,7 +89,7 @@ def encode_shard(
         for frames in clips.frames.split(16):
             video = torch.stack([video_from_frames(clip) for clip in frames])
             latents.append(autoencoder.encode(video).half())
-    captions = [caption for ways in clips.captions for caption in ways]
+    captions = [caption for texts in clips.captions for caption in texts]
     states = encode(encoder, tokenizer, captions, torch.bfloat16)
     lengths = states.mask.sum(1)
     return {

@@ -31,7 +31,7 @@ class Recipe:
     fading_weight: float
     generated: Shelf  # for the generated decoder
     lessons: tuple[Shelf, ...]  # for the attribute classifier
-    tellings: tuple[Shelf, ...]  # for the captioner
+    captioner_clips: tuple[Shelf, ...]  # for the captioner
     test: Shelf
     autoencoder_training: TrainingConfig
     transformer_training: TrainingConfig
@@ -69,7 +69,7 @@ def mini_recipe() -> Recipe:
         fading_weight=0.1,
         generated=Shelf(Size(64, 64, 17), 2560, 100_000_000),
         lessons=reader_shelves(),
-        tellings=captioner_shelves(),
+        captioner_clips=captioner_shelves(),
         test=Shelf(Size(64, 64, 17), 128, 900_000_000, held_out=True),
         autoencoder_training=TrainingConfig(
             steps=17300,
@@ -135,7 +135,7 @@ def smoke() -> Recipe:
         fading_weight=0.2,
         generated=clips,
         lessons=tuple(replace(shelf, clips=8) for shelf in reader_shelves()),
-        tellings=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),
+        captioner_clips=tuple(replace(shelf, clips=8) for shelf in captioner_shelves()),
         test=Shelf(Size(64, 64, 17), 4, 900_000_000, held_out=True),
         autoencoder_training=short,
         transformer_training=short,

@@ -154,7 +154,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("case", CASES if every else some(CASES), ids=" ".join)
 
 
-def test_a_mistake_is_told_in_one_sentence_on_its_node(page, known, tally, case):
+def test_a_mistake_is_one_sentence_on_its_node(page, known, tally, case):
     _, wrong, name = case
     graph, blamed = mistaken(case)
     show(page, completed(graph, known))

@@ -172,6 +172,6 @@ def test_the_jobs_of_others_run_through_untouched(begin, own):
     assert begin(graph(), rows).wait(120) == 0
 
 
-def test_a_server_that_never_comes_is_told_by_the_exit_code(begin, tmp_path):
+def test_a_server_that_never_comes_is_an_exit_code(begin, tmp_path):
     process = begin(graph(), [{"name": "x"}], "--server=http://127.0.0.1:9", "--wait=1")
     assert process.wait(60) == 3

@@ -97,7 +97,7 @@ def test_previews_come_with_every_step_and_move(client, sampled):
     assert len(set(result.previews)) >= 5
 
 
-def test_progress_is_told_step_by_step(client, sampled):
+def test_progress_is_reported_step_by_step(client, sampled):
     result = run(client, changed(sampled | SAVED, noise__seed=106, schedule__steps=5))
     texts = [data["value"] for kind, data in result.events if kind == "progress"]
     assert texts[:5] == [1, 2, 3, 4, 5]

@@ -121,7 +121,7 @@ def _encoded(path: Path, frames: torch.Tensor, codec: str, pixels: str, rotation
 
 def _whole(folder: Path) -> Iterator[Path]:
     """Unusual but right: these must give frames."""
-    for rotation in (45, 90, 180, -90):
+    for rotation in (90, 180, -90):
         name = folder / f"whole_turned{rotation}.mp4"
         yield _encoded(name, _waves(3, 32, 48), "libx264", "yuv420p", rotation)
     for width, height in ((1, 1), (17, 33), (999, 3), (2, 1000)):
@@ -136,7 +136,8 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 def _other(folder: Path, seeds: dict[str, Path]) -> Iterator[Path]:
-    """Not a video at all."""
+    """Not a video at all, or one that cannot be shown as it asks."""
+    yield _encoded(folder / "other_turned45.mp4", _waves(3, 32, 48), "libx264", "yuv420p", 45)
 
     def entry(name: str) -> Path:
         return folder / f"other_{name}"

@@ -67,7 +67,7 @@ def test_reasoning_is_dropped_unless_it_is_all_there_is():
     assert "only this" in expand(OTHERS[2], LANGUAGE).text.lower()
 
 
-def test_nothing_said_stays_nothing():
+def test_an_empty_prompt_stays_empty():
     assert expand("<|im_end|>\u200b", LANGUAGE).text == ""
 
 

@@ -105,7 +105,7 @@ def observed_by(model, words, latent, **arguments):
 
 
 @pytest.mark.parametrize("name", OBSERVED)
-def test_what_a_model_can_be_shown_is_found_by_trying_it(host, name):
+def test_what_a_model_accepts_is_found_by_trying_it(host, name):
     assert conditioning_support(host(name)[0].model) == OBSERVED[name]
 
 
@@ -278,7 +278,7 @@ def test_guidance_by_footage_costs_one_call_more_and_pushes_away_from_no_footage
     )  # both scales: text only
 
 
-def test_a_loop_is_seen_with_what_lies_beyond_its_cuts(host):
+def test_a_line_of_a_loop_has_the_frames_beyond_its_cuts(host):
     model, vae, words = host("wan22_5b")
     latent = encoded(edits.loop(Canvas(**SIZE | {"seconds": 2.0}), clip(4)), vae)
     observed = observed_by(model, words, latent, steps=1)
@@ -286,7 +286,7 @@ def test_a_loop_is_seen_with_what_lies_beyond_its_cuts(host):
     assert all((timestep == 0).sum(1).ge(1).all() for _, timestep in observed)
 
 
-def test_a_prompt_told_twice_over_time_is_that_prompt(host):
+def test_a_prompt_stated_twice_over_time_is_that_prompt(host):
     model, vae, (words, negative) = host("wan21_t2v")
     latent = encoded(Canvas(**SIZE), vae)
     texts = [

@@ -31,7 +31,7 @@ def texts(video, vae=None, clip=None, captioner=OURS, varied=False, seed=0):
     return SoraCaptionVideo.execute(video, captioner, varied, seed, vae, clip).result
 
 
-def test_a_file_images_and_their_latent_are_told_alike(vae, frames, tmp_path):
+def test_a_file_images_and_their_latent_are_captioned_alike(vae, frames, tmp_path):
     images = frames.float() / 255
     path = write_video(tmp_path / "clip.mp4", [frames], 8)
     captions = [
@@ -70,7 +70,7 @@ def test_the_latent_of_another_model_is_refused(vae):
 TEXT = "<think>hm</think>a fox runs\nA red fox runs left. The camera is still."
 
 
-def test_a_language_model_is_shown_moments_and_asked(frames):
+def test_a_language_model_gets_frames_and_a_question(frames):
     seer = Writer(lambda read: TEXT)
     long, short, certainty = texts(frames.float() / 255, clip=seer, captioner=MODEL, seed=7)
     assert (long, short) == ("A red fox runs left. The camera is still.", "a fox runs")

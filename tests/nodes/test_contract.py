@@ -168,7 +168,7 @@ def test_a_replacement_that_loses_something_is_found(wrong, text):
     assert all(line.startswith(word) for line, word in zip(found, text, strict=True))
 
 
-def test_a_host_that_can_swap_nodes_is_told_of_each_replacement(monkeypatch):
+def test_a_host_that_can_swap_nodes_gets_each_replacement(monkeypatch):
     texts = []
 
     class NodeReplacement:

@@ -314,7 +314,7 @@ def test_a_large_latent_lies_in_a_file_that_goes_with_it(tmp_path, temp, vae, ki
     assert not list(temp.iterdir())
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, temp, vae, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, temp, vae, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 

@@ -44,7 +44,7 @@ def network_calls(model, words, latent, **settings):
 
 
 @pytest.mark.parametrize("frame", [4, 12, 16, FRAMES - 1])
-def test_a_still_is_shown_as_the_hosts_guide_is(ltxv, frame):
+def test_a_still_is_a_guide_as_the_hosts_is(ltxv, frame):
     model, vae, words = ltxv
     latent = SoraEncodeCanvas.execute(place(Canvas(**SIZE), clip(1), frame), vae).args[0]
     result, calls = network_calls(model, words, latent)

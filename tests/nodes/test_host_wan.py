@@ -118,6 +118,7 @@ def test_masks_of_training_leave_something_open_and_often_know_the_first_frame()
     assert 0.6 < sum(float(mask[0] == 0) for mask in masks) / 200 < 0.95
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_of_a_clip():
     with torch.inference_mode(False):
         task = WanTask(

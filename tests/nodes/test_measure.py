@@ -41,7 +41,7 @@ def test_a_join_that_is_named_is_measured():
     assert join["frame"] == 6 and join["pixels"] == pytest.approx(30 / 0.25)
 
 
-def test_the_canvas_knows_its_joins_and_what_was_kept():
+def test_the_canvas_knows_its_joins_and_its_footage():
     clip = jump(9)
     report = measured(images(clip), canvas=edits.extend_forward(EMPTY, clip[:9]))
     assert [join["frame"] for join in report["joins"]] == [9]

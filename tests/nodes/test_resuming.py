@@ -39,14 +39,14 @@ def ours(tmp_path_factory):
     return model, vae, words
 
 
-WAYS = {
+CASES = {
     "windows": ("wan", Canvas(width=32, height=32, seconds=49 / 8, fps=8)),
     "loop": ("ours", Canvas(width=32, height=32, seconds=2, fps=8, ring=True)),
     "loop in windows": ("ours", Canvas(width=32, height=32, seconds=6, fps=8, ring=True)),
 }
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
+@pytest.fixture(params=CASES.values(), ids=CASES)
 def variant(request):
     """A model, its VAE and conditioning, and a canvas that it samples in one pass."""
     model, canvas = request.param
@@ -112,7 +112,7 @@ def test_killed_at_any_step_it_continues_to_the_same_bits_and_the_model_does_the
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m_sde", "uni_pc", "euler_ancestral"])
 def test_samplers_of_the_host_continue_to_the_same_bits(ours, output, sampler):
-    variant = (*ours, WAYS["loop"][1])
+    variant = (*ours, CASES["loop"][1])
     once = (
         generated(variant, resume=False)[2] // STEPS
     )  # how often the network runs for a prediction
@@ -126,7 +126,7 @@ def test_samplers_of_the_host_continue_to_the_same_bits(ours, output, sampler):
 
 
 def test_what_is_done_is_kept_as_its_latent_alone_and_not_generated_again(ours, output):
-    variant = (*ours, WAYS["loop"][1])
+    variant = (*ours, CASES["loop"][1])
     whole, *_ = generated(variant)
     (job,) = jobs(output / JOBS_FOLDER)
     assert len(list(job.iterdir())) == 2  # the manifest and the latent
@@ -136,7 +136,7 @@ def test_what_is_done_is_kept_as_its_latent_alone_and_not_generated_again(ours, 
 
 
 def test_another_seed_is_another_job(ours, output):
-    variant = (*ours, WAYS["loop"][1])
+    variant = (*ours, CASES["loop"][1])
     *_, ran = generated(variant, resume=False)
     generated(variant, kill=ran - 1)
     *_, again = generated(variant, seed=4)
@@ -146,7 +146,7 @@ def test_another_seed_is_another_job(ours, output):
 
 @pytest.mark.parametrize("setting", [{"frame_levels": True}, {"hand_over": 0.5}])
 def test_a_loop_with_another_setting_for_its_footage_is_another_job(wan, setting):
-    canvas = WAYS["loop"][1].place(Placement(source=torch.full((9, 32, 32, 3), 200).byte(), fps=8))
+    canvas = CASES["loop"][1].place(Placement(source=torch.full((9, 32, 32, 3), 200).byte(), fps=8))
     generated((*wan, canvas))
     result, message, ran = generated((*wan, canvas), **setting)
     fresh, _, whole = generated((*wan, canvas), resume=False, **setting)
@@ -163,13 +163,13 @@ def test_a_loop_is_not_what_a_line_of_the_same_frames_is(ours):
 
 
 def test_nothing_is_kept_where_that_is_not_wanted_nor_of_what_is_generated_at_once(ours, output):
-    generated((*ours, WAYS["loop"][1]), resume=False)
+    generated((*ours, CASES["loop"][1]), resume=False)
     generated((*ours, Canvas(width=32, height=32, seconds=1, fps=8)))
     assert not (output / JOBS_FOLDER).exists()
 
 
 def test_sora_jobs_says_how_far_it_is(ours):
-    variant = (*ours, WAYS["loop"][1])
+    variant = (*ours, CASES["loop"][1])
     *_, ran = generated(variant, resume=False)
     generated(variant, kill=ran - 1)
     assert f"0 of 1 parts and {STEPS - 1} predictions" in SoraJobs.execute("nothing").args[0]
@@ -177,6 +177,6 @@ def test_sora_jobs_says_how_far_it_is(ours):
 
 def test_the_guider_says_what_a_restart_needs(ours):
     model, vae, words = ours
-    latent = SoraEncodeCanvas.execute(WAYS["loop"][1], vae).args[0]
+    latent = SoraEncodeCanvas.execute(CASES["loop"][1], vae).args[0]
     message = SoraGuider.execute(model, *words, 4.0, 0.0, 1.0, 0.0, latent).ui["text"][0]
     assert "Each prediction, 0.0 MB, is cached for a restart" in message

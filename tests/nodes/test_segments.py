@@ -100,6 +100,7 @@ def test_a_later_shot_changed_redoes_only_what_it_touches(model):
     assert "2 parts and 0" in message  # the third touches the second shot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"seed": 4}, {"scale": 3.0}, {"sampler": "heun"}])
 def test_what_counts_everywhere_redoes_everything(model, change):
     generated(model)
@@ -109,6 +110,7 @@ def test_what_counts_everywhere_redoes_everything(model, change):
     assert "already" not in message
 
 
+@pytest.mark.slow
 def test_other_weights_are_another_model(model):
     patcher, clip, vae = model
     generated(model)
@@ -135,7 +137,7 @@ def test_no_part_is_kept_where_that_is_not_wanted(model, output):
     assert not (output / JOBS_FOLDER).exists()
 
 
-def test_a_model_that_drifts_is_told_of_though_it_is_held_back(model):
+def test_drift_is_reported_although_it_is_anchored(model):
     patcher, clip, vae = model
     steady = generated(model, shots="a red ball", resume=False)[1]
     drifting = patcher.clone()

@@ -198,7 +198,7 @@ def test_video_and_sound_are_cut_alike_in_segments_windows_and_loops(ltx2, case)
 
 
 @needs_ltx2
-def test_one_window_of_video_and_sound_is_what_the_hosts_guider_is_shown(ltx2):
+def test_one_window_of_video_and_sound_is_the_input_of_the_hosts_guider(ltx2):
     model, vae, words = ltx2
     latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(9)), vae)
     mask = torch.ones(1, 1, 25, 16)

@@ -121,7 +121,7 @@ def test_the_frame_rate_of_the_canvas_reaches_ltx(pack, folder):
         assert set(rates) == {expected}
 
 
-def test_a_model_that_can_be_shown_footage_continues_from_what_it_has_generated(host):
+def test_a_model_that_takes_footage_continues_from_what_it_has_generated(host):
     model, latent, words = host("wan22_5b", 48, 16)
     result, observed = observed_by(model, latent, words, window=SECONDS)
     assert set(observed) == {OBSERVED}
@@ -150,7 +150,7 @@ def test_footage_stays_bit_for_bit_in_links_and_in_windows(host, name, sizes):
     assert not (result[:, :, 3:] == latent["samples"][:, :, 3:]).any()
 
 
-def test_each_window_is_told_its_own_prompt(host):
+def test_each_window_gets_its_own_prompt(host):
     model, latent, (words, other) = host("wan21_t2v", 16, 8)
     texts = [
         [words[0][0], words[0][1] | {SPAN_KEY: (0.0, 3.0)}],

@@ -114,6 +114,7 @@ def test_each_call_goes_to_the_network_of_its_noise_level(experts, pack, words):
         assert all((level >= BOUNDARY) == (name == "high") for name, level in observed)
 
 
+@pytest.mark.slow
 def test_segments_switch_networks_too_and_are_resumed_only_with_the_same_pair(experts, pack, words):
     high, low = experts("wan21_i2v")
     latent = encoded(pack, "forward")

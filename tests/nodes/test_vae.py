@@ -77,6 +77,6 @@ def test_the_memory_it_asks_for_is_about_what_it_takes(vae, shape):
     assert 0.8 < vae.memory_used_encode(video.shape, torch.float32) / encoding < 3
 
 
-def test_the_host_is_told_no_lie_about_weights(path, caplog):
+def test_the_host_gets_the_true_size_of_the_weights(path, caplog):
     assert isinstance(load_vae(path, read_config(path)), HostVAE)
     assert "No VAE weights" not in caplog.text

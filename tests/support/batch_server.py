@@ -189,6 +189,13 @@ MODES = {
     "nodes_one_byte_a_moment": ("away", {"nodes": wire(b"X", pause=0.02, again=True, first=b"H")}),
     "nodes_continue_for_ever": ("away", {
         "nodes": wire(b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.001, again=True)}),
+    "nodes_headers_for_ever": ("away", {
+        "nodes": wire(b"A: b\r\n", pause=0.001, again=True, first=b"HTTP/1.1 200 OK\r\n")}),
+    "nodes_chunk_extension_for_ever": ("away", {"nodes": wire(
+        b"x" * 1000, pause=0.001, again=True, first=ok(b"Transfer-Encoding: chunked") + b"1;")}),
+    "view_trailers_for_ever": ("failed", {"view": wire(
+        b"a: b\r\n" * 99, pause=0.001, again=True,
+        first=ok(b"Transfer-Encoding: chunked") + b"6c\r\n" + PNG + b"\r\n0\r\n")}),
     "nodes_without_a_length": ("away", {"nodes": wire(ok(b"Connection: close"))}),
     "view_without_a_length": ("done", {"view": wire(ok(b"Connection: close"), PNG)}),
     "view_of_bad_chunks": ("away", {"view": wire(BAD_CHUNKS)}),
@@ -202,6 +209,12 @@ MODES = {
     "view_of_two_lengths": ("away", {
         "view": wire(ok(b"Content-Length: 108", b"Content-Length: 9"), PNG)}),
     "view_in_brotli": ("away", {"view": raw(PNG, kind="image/png", Content_Encoding="br")}),
+    "ws_compressed_unasked": ("done", {"ws": frames(b"\xc1\x05\xaa\x56\x4a\x05\x00")}),
+    "ws_masked": ("done", {"ws": frames(b"\x81\x81abcd\x00")}),
+    "ws_long_ping": ("done", {"ws": frames(b"\x89\x7e\x01\x00" + bytes(256))}),
+    "ws_upgraded_to_another": ("done", {"ws": wire(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")}),
+    "ws_closed_1013": ("done", {"ws": closing(1013, b"try again later")}),
     "ws_closed_1001": ("done", {"ws": closing(1001)}),
     "ws_closed_1009": ("done", {"ws": closing(1009, b"too big")}),
     "ws_closed_4999_escapes": ("done", {"ws": closing(4999, b"\x1b[2J\x1b]0;owned\x07")}),

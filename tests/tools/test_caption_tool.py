@@ -95,7 +95,7 @@ def test_a_clip_that_fails_alone_keeps_its_error(texts):
     assert good["short"] == "c.mp4"
 
 
-def test_a_model_that_cannot_see_is_told_before_any_clip(texts, folder):
+def test_a_model_without_vision_is_reported_before_any_clip(texts, folder):
     blind = FailedError("SoraCaptionVideo: this language model takes no images")
     with pytest.raises(GraphError, match="takes no images"):
         texts(Seer(blind, at="EmptyImage"))

@@ -103,7 +103,7 @@ def test_a_run_that_does_not_succeed_says_why(message, line):
         client.run(GRAPH)
 
 
-def test_a_graph_that_is_refused_is_told_from_one_that_fails():
+def test_a_graph_that_is_refused_differs_from_one_that_fails():
     wrong = {"class_type": "Save", "errors": [{"message": "Value too big", "details": "seed"}]}
     answer = {"error": {"message": "invalid"}, "node_errors": {"1": wrong}}
     with served([], answer) as client, pytest.raises(RefusedError, match="Save: Value too big"):

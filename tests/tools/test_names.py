@@ -25,6 +25,7 @@ BANNED = frozenset(
             "firsts",
             "say",
         ),
+        *("ways", "rooms", "sights", "tells", "tell", "tellings", "sees", "strangers"),
     }
 )
 """Words that say nothing about what a thing is, as parts of a name."""
@@ -42,6 +43,9 @@ replaced: the same idea (`Scene`, `render`, `describe`) has the same name in bot
 
 TOOLS = sorted(path.relative_to(ROOT) for path in (ROOT / "tools").rglob("*.py"))
 TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
+SCRIPTS = sorted(path.relative_to(ROOT) for path in (ROOT / "web").rglob("*.js"))
+DECLARED = re.compile(r"\b(?:const|let|function|class)\s+\w+|\([^()]*\)\s*(?:=>|\{)")
+"""Where a script gives names: declarations, and parameters."""
 
 MISNAMED = {
     "a function": "def way(): pass",
@@ -55,6 +59,7 @@ MISNAMED = {
     "an alias": "from os import path as sight",
     "an error's name": "try:\n    pass\nexcept OSError as given:\n    pass",
     "a lambda's parameter": "f = lambda met: 0",
+    "a plural": "ways = 1",
 }
 
 
@@ -83,6 +88,12 @@ def misnamed(source: str, stem: str = "") -> list[str]:
     found = [(1, stem), *defined(ast.parse(source))]
     named = [(line, name) for line, name in found if not name.startswith("test_")]
     return [f"{line}: {name}" for line, name in named if words(name) & BANNED]
+
+
+def misnamed_in_script(source: str) -> list[str]:
+    """The banned names that a script declares."""
+    names = [name for found in DECLARED.findall(source) for name in re.findall(r"\w+", found)]
+    return [name for name in names if words(name) & BANNED]
 
 
 def top_level(source: str) -> Iterator[str]:
@@ -115,6 +126,16 @@ def pair(paths: list[str]) -> bool:
 @pytest.mark.parametrize("file", [*shipped(), *TOOLS, *TESTS], ids=str)
 def test_no_name_is_on_the_banned_list(file: Path):
     assert misnamed((ROOT / file).read_text(encoding="utf-8"), file.stem) == []
+
+
+@pytest.mark.parametrize("file", SCRIPTS, ids=str)
+def test_no_name_of_a_script_is_on_the_banned_list(file: Path):
+    assert misnamed_in_script((ROOT / file).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("source", ["const shown = 1", "function f(...given) {", "(said) => 1"])
+def test_a_banned_name_of_a_script_is_found(source):
+    assert misnamed_in_script(source)
 
 
 @pytest.mark.parametrize("source", MISNAMED.values(), ids=MISNAMED)

@@ -67,11 +67,11 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         yield Figure("comfy/new_seed/model_loads", loads + kinds.count("SoraLoadModel"), "loads")
 
         ended.clear()
-        ways = {
+        candidates = {
             "script": Candidate(script(inputs, seeds, Path(folder) / "script.mp4")),
             "workflow": Candidate(workflow, cpu=clock(server.process.pid), wall=wall),
         }
-        done = race("comfy", ways, rounds if rounds == 1 else LAPS_A_ROUND * rounds)
+        done = race("comfy", candidates, rounds if rounds == 1 else LAPS_A_ROUND * rounds)
     yield from done.figures()
     if rounds > 1:
         yield Figure("comfy/wall/noise", done.noise(by_wall))

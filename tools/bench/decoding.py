@@ -91,7 +91,7 @@ def diffusers() -> Decode:
     return lambda latent: [autoencoder.decode(latent).sample]
 
 
-WAYS = {variant.__name__: variant for variant in (ours, ours_whole, wan, wan_whole, diffusers)}
+VARIANTS = {variant.__name__: variant for variant in (ours, ours_whole, wan, wan_whole, diffusers)}
 
 
 def spend(variant: str, size: Size) -> Spent:
@@ -99,7 +99,7 @@ def spend(variant: str, size: Size) -> Spent:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
-        decode = WAYS[variant]()
+        decode = VARIANTS[variant]()
         loaded = memory("VmRSS")
         clock = Clock(loaded)
         chunks = cropped(clock.decoding(decode(some_latent(size))), size)
@@ -166,7 +166,7 @@ def memory(field: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="decoding", description=__doc__)
-    parser.add_argument("method", choices=WAYS)
+    parser.add_argument("method", choices=VARIANTS)
     for name in ("frames", "width", "height"):
         parser.add_argument(name, type=int)
     options = parser.parse_args()

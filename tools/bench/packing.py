@@ -41,15 +41,15 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         )
         for grid, words in zip(SMOKE_GRIDS if smoke else GRIDS, WORDS, strict=True)
     ]
-    ways: dict[str, Variant] = {"padded": padded, "packed": denoise_packed, "alone": alone}
+    variants: dict[str, Variant] = {"padded": padded, "packed": denoise_packed, "alone": alone}
     expected, gradients = train(padded, model, clips)
     for name in ("packed", "alone"):
-        result, result_gradients = train(ways[name], model, clips)
+        result, result_gradients = train(variants[name], model, clips)
         yield same(f"packing/{name}/output", result, expected)
         yield same(f"packing/{name}/gradient", result_gradients, gradients)
 
     steps = {
-        name: Candidate(partial(train, variant, model, clips)) for name, variant in ways.items()
+        name: Candidate(partial(train, variant, model, clips)) for name, variant in variants.items()
     }
     done = race("packing", steps, rounds)
     yield from done.figures()

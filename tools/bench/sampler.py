@@ -50,12 +50,12 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         return euler(guide(*models, SCALE, interval=(lowest, 1.0)), noise, sigmas)
 
     yield same("sampler", run_ours(), run_peer(), limit=1e-4)  # errors add up over the steps
-    ways = {
+    candidates = {
         "diffusers": Candidate(run_peer),
         "ours": Candidate(run_ours),
         "ours_half": Candidate(lambda: run_ours(sigmas[steps // 2 - 1])),  # the first half
     }
-    done = race("sampler", ways, rounds)
+    done = race("sampler", candidates, rounds)
     yield from done.figures()
     yield from done.verdict("sampler/vs_diffusers", "ours")
     yield from done.verdict("sampler/interval_vs_diffusers", "ours_half")

@@ -2,7 +2,7 @@
 
 - `native`: from the prompt to the finished file of 33 frames of 96 pixels in four steps, each time
   of another prompt and seed, by the transformer of the recipe `wide` with random weights; beside it
-  `native_bf16` by weight_dtype.
+  `native_bf16` by weight_dtype, and both `_unguided`, as with a LoRA for four steps.
 - `demo`: the command of the first page, which starts ComfyUI, after it has run once.
 
 Each has `/cpu`, the seconds of all its processes' work: other load on the machine lengthens the
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -36,6 +36,14 @@ from .peers import stirred
 WORKFLOW = ROOT / "workflows" / "api" / "text_to_video.json"
 NATIVE = "native.safetensors"
 SIDE, SECONDS, STEPS = 96, 4.0, 4
+UNGUIDED = 1.0
+VARIANTS: Mapping[str, tuple[str, float | None]] = {
+    "native": ("default", None),
+    "native_bf16": ("bf16", None),
+    "native_unguided": ("default", UNGUIDED),
+    "native_bf16_unguided": ("bf16", UNGUIDED),
+}
+"""The weight_dtype and the scale of guidance of each."""
 COLOURS = ("red", "blue", "green", "yellow", "white", "black", "orange", "purple")
 DEMO = ("tools/run.py", "demo", "a red ball rolls to the left on grass", "--seed=1")
 
@@ -45,10 +53,10 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
         base = Path(folder)
         write_native(base / "models" / "diffusion_models")
         with Server(bring_host(), base) as server:
-            for key, weight_dtype in (("native", "default"), ("native_bf16", "bf16")):
+            for key, (weight_dtype, guidance) in VARIANTS.items():
                 waits = []
                 for i in range(rounds + 1):  # the first loads the model
-                    graph = native_graph(i, weight_dtype, 0.5 if smoke else SECONDS)
+                    graph = native_graph(i, weight_dtype, guidance, 0.5 if smoke else SECONDS)
                     waits.append(waited(server.client, graph, server.process.pid))
                 for suffix, seconds in zip(("", "/cpu"), zip(*waits[1:], strict=True), strict=True):
                     yield Figure(f"served/{key}{suffix}", median(seconds), "s")
@@ -67,8 +75,11 @@ def write_native(folder: Path) -> None:
     write_checkpoint(folder / NATIVE, transformer, autoencoder, name="native", sampling=sampling)
 
 
-def native_graph(number: int, weight_dtype: str, seconds: float) -> Graph:
-    """The workflow from text to video for a native clip; each `number` has its prompt and seed."""
+def native_graph(number: int, weight_dtype: str, guidance: float | None, seconds: float) -> Graph:
+    """The workflow from text to video for a native clip; each `number` has its prompt and seed.
+
+    None is the workflow's own scale of guidance.
+    """
     graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
     by_title["Load Model"] |= {"model": NATIVE, "weight_dtype": weight_dtype}
@@ -77,6 +88,8 @@ def native_graph(number: int, weight_dtype: str, seconds: float) -> Graph:
     by_title["Canvas"] |= {"width": SIDE, "height": SIDE, "seconds": seconds}
     by_title["Schedule"]["steps"] = STEPS
     by_title["Decode Video"]["upscale"] = 1
+    if guidance is not None:
+        by_title["Guider"]["scale"] = guidance
     return graph
 
 

@@ -23,9 +23,6 @@ WINDOW = 17 / 8  # seconds that the network was trained for
 GUIDANCE = 3.0
 STEPS = 20
 
-Core = Callable[[str], Any]
-"""A module of the core inside the loaded pack, by its name below `sora_core`."""
-
 
 def pack_core(name: str) -> Any:  # noqa: ANN401
     return importlib.import_module(f"sora_nodes.sora_core.{name}")

@@ -28,7 +28,7 @@ from sora_core.training.noise_levels import NoiseLevels
 from sora_core.video.frames import frames_from_video
 from sora_core.world.sheet import contact_sheet
 
-from .network import I2V_CHANNELS, TIMESTEPS, latent_format, text_input
+from .network import TIMESTEPS, latent_format, text_input
 
 NO_TEXT = 0.1  # share of clips without their text
 OBJECT_WEIGHT = 2.0
@@ -36,7 +36,6 @@ LONG_SHARE = 0.15  # of steps, with the longer clips
 TEST_LEVELS = (0.3, 0.7, 0.95)
 GUIDANCE, SHEET_STEPS, SHEET_CLIPS = 3.0, 20, 16
 MASK_FRAMES = 4  # mask channels: the frames of a latent frame
-FOOTAGE_CHANNELS = I2V_CHANNELS - MASK_FRAMES
 
 
 @dataclass(frozen=True, slots=True)

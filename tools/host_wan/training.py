@@ -99,7 +99,7 @@ def train_wan(
         autoencoder,
         read_shelves(folder, CLIPS),
         read_shelves(folder, [TEST])[0],
-        [ways[1] for ways in captions],
+        [texts[1] for texts in captions],
         encoded.states[0][encoded.mask[0]],
         config.batch,
         config.seed,

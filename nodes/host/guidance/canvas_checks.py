@@ -26,6 +26,8 @@ FITTED_IMAGES = ("WAN21", "HunyuanVideo15")
 
 EASY_CACHE = "easycache"  # the host's key of the wrappers of EasyCache
 
+VIDEO_AXES = 3  # time, height and width: an area has a size and a place in each
+
 SOUND_KEYS = ("audio_embed",)  # at a rate of its own
 UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
 """Keys of conditioning with pictures or clips that count for the whole video, not along it."""
@@ -101,6 +103,23 @@ def check_control(conds: dict[str, Conds], plan: TemporalPlan) -> None:
             f"{names}: a ControlNet does not follow a video in segments, windows or a loop: set "
             "`window` to the length of the canvas, or remove the ControlNet"
         )
+
+
+def check_area(support: ConditioningSupport, conds: dict[str, Conds], plan: TemporalPlan) -> None:
+    """ConfigError where a prompt of `conds` is for an area that the host cannot cut out.
+
+    It cuts the noisy latent, but not the footage inputs beside it, and knows no windows.
+    """
+    for name, entries in conds.items():
+        areas = [cond["area"] for cond in entries if cond.get("area") is not None]
+        flat = any(len(area) - (area[0] == "percentage") < 2 * VIDEO_AXES for area in areas)
+        beside = support.accepts_footage or plan.resumable
+        bounds = [cond for cond in entries if cond.get("set_area_to_bounds") and "mask" in cond]
+        if flat or bounds or (areas and beside):
+            raise ConfigError(
+                f"{name}: a prompt for an area, which ComfyUI cannot cut out of this video: use "
+                "Conditioning (Set Mask) with set_cond_area `default` instead"
+            )
 
 
 def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -> None:

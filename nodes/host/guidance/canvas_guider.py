@@ -41,6 +41,7 @@ from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
 from ..sampling import Callback, Conditioning, Guider, LatentDict
 from .canvas_checks import (
+    check_area,
     check_control,
     check_expert,
     check_footage,
@@ -125,6 +126,7 @@ class CanvasGuider(Guider):
             self.latent = with_filler_of(model, latent)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
+        check_area(self.support, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides, self.reference)
         check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
         canvas = canvas_of(latent)

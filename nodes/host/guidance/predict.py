@@ -284,7 +284,7 @@ class GuidedCall:
         )
         picture = context.reference_frame
         if picture is not None:
-            at_level = picture.at(float(sigma), self.seed)
+            at_level = picture.at(float(sigma))
             empty = replace(empty, reference=(at_level, picture.channels[:, :, :1]))
         per_token = level is not None and takes_token_times(self.model)
         inputs = replace(

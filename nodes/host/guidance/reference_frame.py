@@ -23,6 +23,7 @@ CLASSES = {"WAN22_Animate": "WanAnimateToVideo", "WAN_Animate2": "WanAnimate2ToV
 """Classes of the host that begin with a reference frame, and the node that makes it."""
 
 IMAGE, MASK = "concat_latent_image", "concat_mask"
+NOISE_SEED = 0
 ANIMATE_TIME = 4  # frames of a latent frame
 
 
@@ -41,9 +42,12 @@ class ReferenceFrame:
         """The channels of the conditioning beside the latent frames of the canvas."""
         return self.channels[:, :, 1:]
 
-    def at(self, sigma: float, seed: int | None) -> Latent:
-        """The frame as it enters the network at noise level `sigma`, with the same noise always."""
-        generator = torch.Generator().manual_seed(seed or 0)
+    def at(self, sigma: float) -> Latent:
+        """The frame as it enters the network at noise level `sigma`.
+
+        The noise is always the same: two stages of one schedule may have different seeds.
+        """
+        generator = torch.Generator().manual_seed(NOISE_SEED)
         noise = torch.randn(self.latent.shape, generator=generator).to(self.latent)
         return self.latent + sigma * (noise - self.latent)
 

@@ -39,7 +39,7 @@ def vace_context(
     """
     generated = (mask > 0).expand_as(footage[:, :1])
     inactive = torch.where(generated, empty, footage)
-    videos = [model.process_latent_in(video) for video in (inactive, empty)]
+    videos = [model.process_latent_in(video) for video in (inactive, empty.expand_as(inactive))]
     marks = generated.to(footage)[:, :, vace_mask_frames(footage.shape[2])]
     return torch.cat([*videos, marks.expand(-1, MASK_CHANNELS, -1, -1, -1)], dim=1)[:, None]
 
@@ -68,8 +68,9 @@ def vace_pixel_context(
     empty: Latent,
 ) -> VaceContext:
     """The context of VACE for a canvas that was encoded as one `video`, grey in its open pixels."""
-    videos = [model.process_latent_in(part) for part in (video, empty)]
-    marks = rearrange(open_pixels, "t (y p) (x q) -> 1 (p q) t y x", p=CELL, q=CELL)
+    videos = [model.process_latent_in(part) for part in (video, empty.expand_as(video))]
+    marks = rearrange(open_pixels, "t (y p) (x q) -> (p q) t y x", p=CELL, q=CELL)
+    marks = marks.expand(len(video), -1, -1, -1, -1)
     return torch.cat([*videos, marks.to(video)], dim=1)[:, None]
 
 

@@ -34,7 +34,7 @@ def model_fingerprint(patcher: comfy.model_patcher.ModelPatcher) -> list[object]
     """
     model = patcher.model
     weights = {
-        name: [_weight(weight[0]), *map(_weight, patches)]
+        name: [_weight(weight[0]), *map(_weight, patches)]  # each weight comes with its conversion
         for name, (weight, *patches) in patcher.get_key_patches().items()
     }
     patched = {name: getattr(patcher, name, None) for name in PATCHED}

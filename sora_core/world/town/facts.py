@@ -11,6 +11,13 @@ from .scene import Move, Scene, Shot, Thing
 from .visibility import shot_lengths, visible_shares
 
 LEAST_MOTION_SECONDS = 0.2  # seconds that a motion has to last to be stated
+PASSAGES = {
+    "hidden": ("hidden",),
+    "left": ("leaves", "returns"),
+    "gone": ("leaves",),
+    "enter": ("enters",),
+}
+"""By recipe, what the subject does: it is hidden and comes back, leaves, returns or enters."""
 RELATIONS = ("left of", "right of", "behind", "in front of", "on", "near")
 
 
@@ -202,14 +209,11 @@ def _changes(shot: Shot, i: int, length: float) -> list[Fact]:
 
 
 def _visibility(scene: Scene, shot: Shot, i: int, length: float) -> list[Fact]:
-    verbs = {"hidden": ("hidden",), "left": ("leaves", "returns"), "gone": ("leaves",)}
-    verbs["enter"] = ("enters",)
-    found = []
-    for verb in verbs.get(scene.kind, ()):
-        fact = Fact("visible", verb, scene.subject, shot=i)
-        if shows_passage(verb, shot, scene.subject, length):
-            found.append(fact)
-    return found
+    return [
+        Fact("visible", verb, scene.subject, shot=i)
+        for verb in PASSAGES.get(scene.kind, ())
+        if shows_passage(verb, shot, scene.subject, length)
+    ]
 
 
 def shows_passage(verb: str, shot: Shot, identity: int, length: float) -> bool:

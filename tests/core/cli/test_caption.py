@@ -63,7 +63,7 @@ def test_a_manifest_that_was_stopped_continues_to_the_same_lines(folder, tmp_pat
     assert listener.heard == [*again, "c.webm", "z.gif"]
 
 
-def test_what_is_listed_is_not_told_again(folder, tmp_path):
+def test_what_is_listed_is_not_repeated(folder, tmp_path):
     list(captioned(folder, tmp_path / "m.jsonl", Listener()))
     again = Listener()
     assert len(list(captioned(folder, tmp_path / "m.jsonl", again))) == len(NAMES)
@@ -90,7 +90,7 @@ def test_progress_counts_every_video(folder, tmp_path):
     assert observed == [(i, len(NAMES)) for i in range(1, len(NAMES) + 1)]
 
 
-def test_a_video_file_is_told_with_its_size_and_length(tmp_path):
+def test_a_video_file_is_captioned_with_its_size_and_length(tmp_path):
     frames = torch.randint(256, (12, 48, 80, 3), dtype=torch.uint8)
     path = write_video(tmp_path / "clip.mp4", [frames], 8)
     torch.manual_seed(0)

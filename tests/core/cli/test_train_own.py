@@ -26,6 +26,7 @@ def train(folder, *more):
     return main([str(part) for part in command])
 
 
+@pytest.mark.slow
 def test_one_command_trains_from_a_folder_and_says_where_the_result_is(folder, capsys):
     assert train(folder, "--device", "cpu") == 0
     out = capsys.readouterr().out
@@ -63,6 +64,7 @@ def test_a_folder_or_a_plan_of_one_is_trained_on(folder, tmp_path, capsys):
     assert main([*command, "--out", str(tmp_path / "b")]) == 0
 
 
+@pytest.mark.slow
 def test_a_plan_is_trained_on_where_its_clips_were_moved(folder, tmp_path, capsys):
     plan, moved = tmp_path / "plan.json", tmp_path / "elsewhere"
     own = ("--model", str(folder / "tiny.safetensors"), "--cache", str(tmp_path / "cache"))
@@ -76,6 +78,7 @@ def test_a_plan_is_trained_on_where_its_clips_were_moved(folder, tmp_path, capsy
     assert "lost" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_failure_in_several_processes_is_one_sentence(folder, tmp_path, capfd):
     command = ("--device", "cpu", "--processes", "2", "--out", str(tmp_path / "run"))
     assert train(folder, *command) == 0

@@ -49,6 +49,7 @@ def shard(reader):
     )
 
 
+@pytest.mark.slow
 def test_every_question_is_answered_with_one_of_its_words(reader, shard):
     found = classify(reader, shard.frames[0])
     assert {name for name, word in found.items() if word in WORDS[name]} == set(WORDS)

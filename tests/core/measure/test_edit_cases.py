@@ -156,7 +156,7 @@ def test_drift_of_chains_stands_beside_that_of_the_true_scenes(tiny, clips):
     assert not colour.holds
 
 
-def test_bars_tell_what_was_kept(tiny, clips, tmp_path):
+def test_bars_show_which_frames_are_footage(tiny, clips, tmp_path):
     frames = with_bars(clips[0].frames, (0, 1))
     assert frames.shape[1] == 64 + BAR_HEIGHT
     assert frames[1, -1, 0].tolist() == list(KNOWN_COLOUR)

@@ -40,9 +40,9 @@ def test_every_prompt_is_of_a_combination_that_training_never_shows():
 @pytest.mark.parametrize("name", TEXT)
 def test_every_prompt_states_the_answer(name):
     for wish in clip_requests(50):
-        ways = [variant for table in TEXT[name] for variant in table[wish.asked[name]]]
+        phrases = [variant for table in TEXT[name] for variant in table[wish.asked[name]]]
         text = wish.prompt.lower()
-        assert any(variant.lower().removeprefix("across ") in text for variant in ways), wish
+        assert any(variant.lower().removeprefix("across ") in text for variant in phrases), wish
 
 
 def test_another_seed_asks_for_other_clips():

@@ -47,6 +47,7 @@ def planned(folder):
     return plan_folder(folder, PlanSettings(frames=5), tokenizer)
 
 
+@pytest.mark.slow
 def test_each_moving_clip_is_generated_in_its_size(tmp_path):
     model = write_tiny(tmp_path / "model")
     (tmp_path / "clips").mkdir()
@@ -68,6 +69,7 @@ def test_stills_alone_are_a_sentence(tmp_path):
         list(recalled_clips(tuned_pipeline(model, None), planned(tmp_path), RecallSettings()))
 
 
+@pytest.mark.slow
 def test_weights_are_a_lora_for_the_model_or_a_model(tmp_path):
     model = write_tiny(tmp_path / "model")
     tuned = add_lora(tiny_transformer(), 2, 2.0)
@@ -89,6 +91,7 @@ def test_the_psnr_of_two_clips_is_that_of_the_mean_square_error():
     assert clip_psnr(black, black) > 100
 
 
+@pytest.mark.slow
 def test_the_autoencoder_is_measured_on_the_clips_held_out(tmp_path):
     (tmp_path / "clips").mkdir()
     for i in range(4):

@@ -79,7 +79,7 @@ def test_drawn_words_are_those_of_their_seed(captioner):
 
 
 @pytest.mark.parametrize("seeds", [None, (3, 4, 5)])
-def test_a_clip_is_told_as_if_it_were_alone(captioner, seeds):
+def test_a_clip_is_captioned_as_if_it_were_alone(captioner, seeds):
     latent = clips(3, 16, 5, 8, 8)
     together = captioner.generate(latent, LONG_SIGN, seeds)
     for i, texts in enumerate(together):

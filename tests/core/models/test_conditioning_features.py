@@ -30,7 +30,7 @@ def plain(tokens, known):
 
 @settings(deadline=None)
 @given(masks, st.integers(0, 99))
-def test_a_token_is_handed_the_nearest_known_ones_at_its_place(mask, seed):
+def test_a_token_gets_the_nearest_known_ones_at_its_place(mask, seed):
     known = torch.tensor(mask)
     frames, places = known.shape
     generator = torch.Generator().manual_seed(seed)
@@ -49,7 +49,7 @@ def test_levels_by_frame_and_by_token_hand_over_the_same():
     )
 
 
-def test_where_all_have_one_level_nothing_is_handed():
+def test_where_all_have_one_level_nothing_is_copied():
     assert conditioning_features(torch.randn(2, 12, WIDTH), torch.full((2, 1), 0.5), 3) is None
 
 
@@ -63,7 +63,7 @@ def test_what_stands_still_can_be_taken_over_to_the_bit():
     assert torch.equal(result, latent[:, :, :1].expand_as(result))
 
 
-def test_what_is_handed_over_is_seen():
+def test_what_is_handed_over_is_noticed():
     model = tiny_transformer().requires_grad_(False)
     latent, text = torch.randn(1, 16, 2, 4, 4), torch.randn(1, 5, 384)
     sigma = torch.tensor([0.0, 0.9]).view(1, 1, 2, 1, 1)

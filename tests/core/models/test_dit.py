@@ -32,13 +32,13 @@ def test_a_preset_has_as_many_parameters_as_it_says(preset, millions):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1, 1), (2, 1, 3, 1, 1), (1, 1, 3, 4, 6)])
-def test_a_noise_level_said_finely_or_coarsely_is_the_same(shape):
+def test_a_noise_level_stated_finely_or_coarsely_is_the_same(shape):
     torch.testing.assert_close(
         DIT(LATENT, HALF.expand(shape), TEXT), DIT(LATENT, HALF, TEXT), atol=1e-5, rtol=0
     )
 
 
-def test_each_token_is_told_its_own_noise_level():
+def test_each_token_gets_its_own_noise_level():
     sigma = torch.full((1, 1, 3, 1, 1), 0.5)
     sigma[:, :, 0] = 0
     assert not torch.allclose(DIT(LATENT, sigma, TEXT), DIT(LATENT, HALF, TEXT), atol=1e-3)

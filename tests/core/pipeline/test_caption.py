@@ -106,7 +106,7 @@ def test_moments_for_a_language_model_are_spread_and_small():
     assert observed == sorted(set(observed))
 
 
-def test_a_clip_is_told_of_the_look_that_is_surest(captioner):
+def test_a_clip_is_captioned_by_the_look_that_is_surest(captioner):
     looks = list(torch.randn(4, 1, 16, 5, 8, 8, generator=torch.Generator().manual_seed(0)))
     alone = [caption(captioner, [look]) for look in looks]
     best = max(alone, key=lambda texts: texts.certainty)
@@ -115,7 +115,7 @@ def test_a_clip_is_told_of_the_look_that_is_surest(captioner):
     assert texts.certainty == pytest.approx(best.certainty, abs=1e-4)
 
 
-def test_footage_that_is_unclear_is_said_to_be(captioner):
+def test_footage_that_is_unclear_is_named(captioner):
     unsure = copy.deepcopy(captioner)
     unsure.words.weight[UNCLEAR_WORD] = 50 * unsure.norm_text.bias.new_ones(32)
     unsure.norm_text.bias.fill_(1.0)

@@ -100,7 +100,7 @@ def test_a_long_canvas_begins_as_its_first_link_alone(pipeline):
     close(generated(pipeline, LONG)[:, :, :5], short)
 
 
-def test_links_and_steps_are_told_of(pipeline):
+def test_segments_and_steps_are_reported(pipeline):
     links, steps = [], []
     latent = generated(
         pipeline,

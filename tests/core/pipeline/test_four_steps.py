@@ -29,6 +29,7 @@ def test_it_sets_four_steps_without_guidance(models):
     assert plain.steps > 4 and plain.guidance > 1
 
 
+@pytest.mark.slow
 def test_its_clips_are_nearer_to_guided_ones_than_four_steps_without_it(models):
     plain, fast = models
     apart = {"with": 0.0, "without": 0.0}

@@ -84,7 +84,7 @@ def test_outside_of_the_interval_the_negative_prompt_is_not_computed(
     assert rows == expected
 
 
-def test_every_step_is_told_and_may_stop_the_rest(pipeline):
+def test_every_step_is_reported_and_may_stop_the_rest(pipeline):
     class StopError(Exception):
         pass
 

@@ -31,7 +31,7 @@ def test_300_prompts_are_expanded_in_under_5_ms_each(tried):
 
 
 @pytest.mark.slow
-def test_most_scenes_are_said_anew_in_trained_words(tried):
+def test_most_scenes_are_described_anew_in_trained_words(tried):
     found = {figure.name: figure.value for figure in expansion_figures(tried)}
     assert found["said_anew"] > 0.75
 

@@ -37,20 +37,20 @@ def on(phrases):
         ("floor", "alone", words.GROUNDS),
         ("camera", "trained", words.WITH_CAMERA),
         ("camera", "alone", words.CAMERA_SENTENCES),
-        ("floor", "trained", {name: on(ways) for name, ways in words.FLOOR_PHRASES.items()}),
+        ("floor", "trained", {name: on(phrases) for name, phrases in words.FLOOR_PHRASES.items()}),
         (
             "motion",
             "trained",
             {
-                name: {*ways, *CLOSER.get(name, ()), *(TOGETHER if name == "still" else ())}
-                for name, ways in words.MOTION_PHRASES.items()
+                name: {*phrases, *CLOSER.get(name, ()), *(TOGETHER if name == "still" else ())}
+                for name, phrases in words.MOTION_PHRASES.items()
             },
         ),
     ],
 )
 def test_trained_words_are_the_words_of_the_world(slot, variant, theirs):
-    ours = {value: set(ways[variant]) for value, ways in WORLD.table[slot].items()}
-    assert ours == {value: set(ways) for value, ways in theirs.items()}
+    ours = {value: set(phrases[variant]) for value, phrases in WORLD.table[slot].items()}
+    assert ours == {value: set(phrases) for value, phrases in theirs.items()}
 
 
 def test_what_is_filled_in_exists_and_stays_readable():
@@ -66,8 +66,8 @@ def test_what_is_filled_in_exists_and_stays_readable():
 
 def test_an_untrained_word_has_one_meaning():
     for slot, values in WORLD.table.items():
-        for value, ways in values.items():
-            for phrase in ways["also"]:
+        for value, phrases in values.items():
+            for phrase in phrases["also"]:
                 (found,) = WORLD.phrases.find(heard(phrase))
                 assert (found.meaning.slot, found.meaning.value) == (slot, value), phrase
 

@@ -24,7 +24,7 @@ def test_an_answer_that_keeps_all_facts_is_used():
     assert (expansion.text, expansion.note) == (FOX, "by the language model")
 
 
-def test_a_scene_of_the_small_world_is_said_in_trained_words():
+def test_a_scene_of_the_small_world_is_described_in_trained_words():
     written = "A crimson orb drifts west on a meadow in moonlight. The camera stays still."
     text = texts("red ball left", written, "sora-mini").text
     assert re.match(r"(At night, a|A) ?.*red ball rolls to the left", text), text
@@ -94,13 +94,13 @@ def test_reciting_the_instructions_is_no_answer(style):
     assert instruction.splitlines()[0] not in recited.diff()
 
 
-def test_another_language_is_written_anew_and_said_to_be_unchecked():
+def test_another_language_is_written_anew_and_marked_as_unchecked():
     expansion = texts("ein roter Fuchs rennt nach links", FOX)
     assert (expansion.text, expansion.note[:14]) == (FOX, "not in English")
 
 
 @pytest.mark.parametrize("prompt", ["", "<|im_end|>"])
-def test_nothing_said_is_not_written_about(prompt):
+def test_what_is_not_stated_is_not_written_about(prompt):
     def never(asked):
         raise AssertionError(asked)
 

@@ -196,7 +196,7 @@ def test_only_folders_of_jobs_are_listed(tmp_path):
     assert jobs(tmp_path / "nowhere") == []
 
 
-def test_a_disk_that_refuses_is_told_and_leaves_no_half_part(tmp_path, monkeypatch):
+def test_a_disk_that_refuses_is_reported_and_leaves_no_half_part(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 

@@ -129,7 +129,7 @@ def test_predictions_count_and_go_with_their_job(tmp_path):
 
 
 @pytest.mark.parametrize("bound", ["ROOM", "what is free"])
-def test_predictions_take_no_more_than_their_room_and_what_is_not_kept_is_counted(
+def test_predictions_take_no_more_than_their_share_of_the_disk_and_dropped_ones_are_counted(
     tmp_path, monkeypatch, bound
 ):
     job = killed(tmp_path, 2)

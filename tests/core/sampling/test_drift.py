@@ -21,7 +21,7 @@ def test_a_part_that_is_the_same_has_not_wandered():
     assert (drift.colour, drift.contrast, drift.far) == (0, 0, False)
 
 
-def test_colour_is_told_in_levels_and_contrast_as_a_share():
+def test_colour_is_reported_in_levels_and_contrast_as_a_share():
     own = statistics([6 / 127.5, 0.1 - 6 / 127.5, 0.2], [0.6, 0.6, 0.6])
     drift = SegmentDrift.between(3, own, LIKE, torch.tensor(RED_GREEN_BLUE))
     assert drift.colour == pytest.approx(4.0, abs=1e-4)
@@ -32,7 +32,7 @@ def test_colour_is_told_in_levels_and_contrast_as_a_share():
 FAR, NEAR = statistics([0.1, 0.2, 0.3], [0.5, 0.5, 0.5]), statistics([0.01, 0.1, 0.2], [0.5] * 3)
 
 
-def test_the_user_is_told_what_the_model_would_do_and_what_is_left_and_nothing_between_scenes():
+def test_the_report_has_drift_with_and_without_anchoring_and_none_between_scenes():
     monitor = DriftMonitor.from_factors(RED_GREEN_BLUE)
     monitor.note(0, FAR, FAR, LIKE, 0.5)
     assert monitor.summary == ""

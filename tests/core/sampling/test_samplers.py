@@ -86,7 +86,7 @@ def test_shape_and_type_come_back_as_they_went_in(sampler, shape, dtype):
 
 
 @every_sampler
-def test_each_step_is_told_once_with_its_prediction(sampler):
+def test_each_step_is_reported_once_with_its_prediction(sampler):
     texts = []
     sample = sampler(denoise, filled(6), shifted_sigmas(5, 2.0), on_step=texts.append)
     assert [(step.index, step.total) for step in texts] == [(i, 5) for i in range(5)]

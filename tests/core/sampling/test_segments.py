@@ -91,7 +91,7 @@ def test_history_that_is_not_firm_is_noised_so_far_and_kept_footage_never():
     assert torch.equal(latent[:, :, :4], known[:, :, :4])
 
 
-def test_a_link_is_told_what_the_one_it_is_held_to_was_like():
+def test_a_segment_gets_the_statistics_of_its_reference():
     generated, weights = Generated(), torch.tensor([[1.0] * 5 + [0] * 6, [0.0] * 5 + [1] * 6])
     generate_segments(generated, normal(), open_mask(), 5, SegmentSettings(), weights)
     generate_segments(generated, normal(), open_mask(), 5, SegmentSettings())
@@ -100,7 +100,7 @@ def test_a_link_is_told_what_the_one_it_is_held_to_was_like():
     assert means == [None, [1, 1], pytest.approx([1.6, 1.6]), None, [1, 1], [1, 1]]
 
 
-def test_a_part_is_held_to_the_first_that_was_told_the_same():
+def test_a_segment_is_anchored_to_the_first_with_the_same_prompts():
     likes = [Statistics.from_latent(normal(seed=i)) for i in range(3)]
     texts = [torch.tensor(weights) for weights in ([1.0, 0.0], [0.25, 0.75], [0.0, 1.0])]
     anchors = [SegmentAnchor(like, prompts) for like, prompts in zip(likes, texts, strict=True)]

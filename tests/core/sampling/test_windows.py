@@ -90,7 +90,7 @@ def test_where_two_windows_overlap_as_asked_their_weights_add_up_to_one():
     torch.testing.assert_close(total, torch.ones(14))
 
 
-def test_each_window_is_told_its_own_noise_levels():
+def test_each_window_gets_its_own_noise_levels():
     levels = torch.linspace(0.1, 1, 11, dtype=torch.float64).reshape(1, 1, 11, 1, 1)
     model = local(reach=0)
     x = normal(11)

@@ -80,6 +80,6 @@ def test_what_is_another_thing_altogether_moves_by_two_levels_at_most():
     assert levels_of(result)[1] == pytest.approx(198, abs=1e-3)
 
 
-def test_without_footage_every_chunk_is_handed_on_as_it_is():
+def test_without_footage_every_chunk_passes_unchanged():
     chunks = [grey([1.0]), grey([2.0, 3.0])]
     assert all(a is b for a, b in zip(chunks, fade_colours(chunks, []), strict=True))

@@ -42,7 +42,7 @@ def test_footage_after_what_is_generated_is_found_with_its_first_frame(pipeline)
     torch.testing.assert_close(one.first, alone, atol=1e-5, rtol=0)
 
 
-def test_a_still_at_the_end_is_met_too(pipeline):
+def test_a_still_at_the_end_is_morphed_to_as_well(pipeline):
     canvas = edits.key_frames(CANVAS, [(0.0, clip(1)), (CANVAS.last, clip(1, seed=1))])
     (one,) = encode_footage(pipeline, canvas).joins
     assert (one.at, one.generated_frames) == (4, 12)
@@ -134,7 +134,7 @@ def test_a_large_picture_in_half_precision_is_bent_as_in_full():
     assert (whole - half).abs().mean() < 0.02
 
 
-def test_without_a_meeting_it_is_the_decoder_itself(pipeline):
+def test_without_a_join_it_is_the_decoder_itself(pipeline):
     latent = torch.randn(1, 16, 3, 4, 4)
     with torch.inference_mode():
         decode = partial(decode_chunks, pipeline.autoencoder)

@@ -12,10 +12,10 @@ from sora_core.training.distributed import Ranks
 
 CAPTIONS = [[f"a {colour} ball", f"A {colour} ball rolls."] * 2 for colour in ("red", "blue")]
 LABELS = [{name: words[i] for name, words in WORDS.items()} for i in range(2)]
-VOCABULARY = Vocabulary.from_captions(text for ways in CAPTIONS for text in ways)
+VOCABULARY = Vocabulary.from_captions(text for texts in CAPTIONS for text in texts)
 
 
-def tellings(frames):
+def dataset(frames):
     """Two clips; every cell of the first is 1, of the second 2."""
     latents = torch.ones(2, 16, frames, 4, 4) * torch.tensor([1, 2]).view(2, 1, 1, 1, 1)
     return CaptionDataset.from_latents(latents.half(), CAPTIONS, LABELS, VOCABULARY)
@@ -26,7 +26,7 @@ def task():
     torch.manual_seed(0)
     model = Captioner(CaptionerConfig(width=32, seeing=1, saying=1), VOCABULARY)
     strange = torch.full((3, 16, 5, 8, 8), 9.0).half()
-    return CaptionerTask(model, [tellings(5), tellings(1)], tellings(5), strange, 8, 0)
+    return CaptionerTask(model, [dataset(5), dataset(1)], dataset(5), strange, 8, 0)
 
 
 def test_a_clip_comes_with_its_own_words_and_a_strange_one_with_none(task):
@@ -50,7 +50,7 @@ def test_a_clip_comes_with_its_own_words_and_a_strange_one_with_none(task):
 
 
 def test_a_single_frame_is_not_asked_what_moves():
-    still, moving = tellings(1).answers[0], tellings(5).answers[0]
+    still, moving = dataset(1).answers[0], dataset(5).answers[0]
     names = list(WORDS)
     assert [name for name, a in zip(names, still.tolist(), strict=True) if a == IGNORED] == [
         "motion",

@@ -34,7 +34,7 @@ def test_a_fade_has_no_step_that_stands_out(span):
     torch.testing.assert_close(inside, inside.flip(0))
 
 
-def test_both_clips_are_told_with_their_first_objects():
+def test_both_clips_are_captioned_with_their_first_objects():
     result = fade(clips(), (1, 3))
     assert result.captions[1] == ["short 1 short 0", "long 1 long 0"]
     assert result.things[0] == [("ball", "0"), ("ball", "2")]

@@ -23,7 +23,7 @@ def test_generated_latents_keep_what_was_given_and_nothing_else():
     assert not (result[:, :, 1:4] == clean[:, :, 1:4]).any()
 
 
-def test_the_end_of_a_clip_is_given_as_a_canvas_gives_it():
+def test_the_end_of_a_clip_is_cut_as_a_canvas_cuts_it():
     torch.manual_seed(0)
     autoencoder = Autoencoder(AUTOENCODER).eval()
     video = torch.rand(1, 3, 17, 64, 64) * 2 - 1
@@ -52,7 +52,7 @@ def test_a_jump_into_a_latent_frame_costs_more_than_one_within():
     assert decoding_loss(true, true, objects, all_of_it, 1.0)["motion"] == 0
 
 
-def test_of_what_is_given_after_generated_frames_only_steps_are_learned():
+def test_of_footage_after_generated_frames_only_steps_are_learned():
     known = torch.tensor([[True, False, True], [True, True, False], [False, False, True]])
     displayed = exact_frames(known)
     assert displayed.tolist() == [[True] * 5 + [False] * 4, [True] * 9, [True] * 5 + [False] * 4]

@@ -276,7 +276,7 @@ REFUSED = [
     ({"fps": float("nan")}, "fps nan"),
     ({"fps": 1e9}, "at most 240"),
     ({"fps": 1e-9}, "at least"),
-    ({"codec": "divx"}, "choose from h264"),
+    ({"codec": "divx"}, "choose one of h264"),
     ({"codec": "ffv1"}, "ffv1 fits into no .mp4: use .mkv"),
     ({"crf": 99}, "choose 0 to 51"),
     ({"chunks": []}, "at least one"),

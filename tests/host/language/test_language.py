@@ -61,40 +61,40 @@ def captioned(client, clip, color=0xFF0000):
 
 
 def test_a_faithful_answer_is_taken_without_its_reasoning(writing):
-    summary = f"<think>\nThe ball must stay red.\n</think>\nSure, here is the prompt: {FAITHFUL}"
-    text, changes = expanded(writing, node("TestWriter", says=summary), style="general")
+    reply = f"<think>\nThe ball must stay red.\n</think>\nSure, here is the prompt: {FAITHFUL}"
+    text, changes = expanded(writing, node("TestWriter", reply=reply), style="general")
     assert text == FAITHFUL
     assert changes.endswith("by the language model")
 
 
 def test_an_answer_that_contradicts_falls_back_and_says_so(writing):
-    text, changes = expanded(writing, node("TestWriter", says=CONTRARY))
+    text, changes = expanded(writing, node("TestWriter", reply=CONTRARY))
     assert text == expanded(writing)[0]
     assert "language model not followed: it lost or contradicts" in changes
 
 
 def test_a_random_answer_falls_back_and_says_so(writing):
-    text, changes = expanded(writing, node("TestWriter", says=""))
+    text, changes = expanded(writing, node("TestWriter", reply=""))
     assert text == expanded(writing)[0]
     assert "language model not followed" in changes
 
 
 def test_a_caption_is_what_it_says_of_what_it_sees(writing):
-    summary = "a red wall\nA plain red wall fills the frame. <|im_start|> The camera is still."
-    long, short = captioned(writing, node("TestWriter", says=summary))
+    reply = "a red wall\nA plain red wall fills the frame. <|im_start|> The camera is still."
+    long, short = captioned(writing, node("TestWriter", reply=reply))
     assert short == "a red wall"
     assert long == "A plain red wall fills the frame. The camera is still."
 
 
 def test_a_random_caption_is_clean_and_bounded(writing):
-    long, short = captioned(writing, node("TestWriter", says=""))
+    long, short = captioned(writing, node("TestWriter", reply=""))
     assert 0 < len(short) <= 200
     assert 0 < len(long) <= 1200
     assert all(character.isprintable() for character in long + short)
 
 
 def test_other_pictures_have_it_say_something_else(writing):
-    clip = node("TestWriter", says="")
+    clip = node("TestWriter", reply="")
     assert captioned(writing, clip) != captioned(writing, clip, color=0x0000FF)
 
 
@@ -102,7 +102,7 @@ def test_a_folder_of_clips_is_captioned_into_a_manifest(writing, tmp_path):
     for name in ("a.mp4", "b.MP4"):
         shutil.copy(FOOTAGE / "sora_ball.mp4", tmp_path / name)
     (tmp_path / "c.mp4").write_bytes(b"no video")
-    clip = node("TestWriter", says="a ball\nA red ball rolls on grass.")
+    clip = node("TestWriter", reply="a ball\nA red ball rolls on grass.")
     recaption(tmp_path, None, asking(writing, clip, 5))
     *good, bad = map(json.loads, (tmp_path / CAPTION_MANIFEST).read_text().splitlines())
     assert [entry["file"] for entry in good] == ["a.mp4", "b.MP4"]
@@ -113,7 +113,7 @@ def test_a_folder_of_clips_is_captioned_into_a_manifest(writing, tmp_path):
 
 def test_one_that_sees_nothing_is_refused(writing):
     with pytest.raises(GraphError, match="takes no images"):
-        captioned(writing, node("TestWriter", says="a red wall", sees=False))
+        captioned(writing, node("TestWriter", reply="a red wall", vision=False))
 
 
 def test_an_encoder_that_writes_nothing_is_refused(writing):

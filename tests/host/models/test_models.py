@@ -174,7 +174,7 @@ STORYBOARDS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_each_shot_of_a_storyboard_is_told_in_its_own_frames(models, name):
+def test_each_shot_of_a_storyboard_conditions_its_own_frames(models, name):
     graph = sources(name)
     for board, text in STORYBOARDS.items():
         shots = {"canvas": ["canvas", 0], "clip": ["words", 0], "text": text}

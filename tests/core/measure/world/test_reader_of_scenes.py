@@ -65,7 +65,7 @@ def hop(height):
         ("still", {}),
     ),
 )
-def test_each_motion_is_told_from_the_others(motion, track):
+def test_no_motion_is_taken_for_another(motion, track):
     single = ("left", "right", "toward", "away", "bounce", "fall", "spin", "still")
     assert [m for m in single if does(m, thing(**track))] == [motion]
 

@@ -39,6 +39,7 @@ def runs(tmp_path_factory):
     return folder, GroupRuns(plan, folder / "cache", {})
 
 
+@pytest.mark.slow
 def test_a_captioner_learns_the_captions_of_the_clips_by_heart(runs):
     folder, group = runs
     settings = small_settings(
@@ -76,6 +77,7 @@ def test_captions_without_letters_are_refused_in_a_sentence(runs, tmp_path):
         group.one(tmp_path / "run", small_settings(folder, what="captioner"), Ranks())
 
 
+@pytest.mark.slow
 def test_a_trained_text_encoder_is_in_the_model_file_and_the_rest_stays(runs):
     folder, group = runs
     run, start = folder / "text", folder / "tiny.safetensors"
@@ -89,6 +91,7 @@ def test_a_trained_text_encoder_is_in_the_model_file_and_the_rest_stays(runs):
     assert 1e-4 < float((states[0] - states[1]).abs().mean()) < 0.5
 
 
+@pytest.mark.slow
 def test_a_run_of_the_text_encoder_continues_to_the_same_losses(runs):
     folder, group = runs
     settings = {"what": "text", "steps": 6, "validate_every": 6}

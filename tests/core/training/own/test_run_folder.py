@@ -57,6 +57,7 @@ def hold(folder, held, release):
         release.wait(60)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks no folders")
 def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(small, tmp_path):
     folder, group = small

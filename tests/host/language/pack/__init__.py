@@ -26,16 +26,16 @@ class TestWriter(io.ComfyNode):
         return io.Schema(
             node_id="TestWriter",
             category="test",
-            inputs=[io.String.Input("says"), io.Boolean.Input("sees", default=True)],
+            inputs=[io.String.Input("reply"), io.Boolean.Input("vision", default=True)],
             outputs=[io.Clip.Output()],
         )
 
     @classmethod
-    def execute(cls, summary: str, sees: bool) -> io.NodeOutput:
+    def execute(cls, reply: str, vision: bool) -> io.NodeOutput:
         clip = writer()
-        if summary:
-            recite(clip, summary)
-        if not sees:
+        if reply:
+            recite(clip, reply)
+        if not vision:
             clip.tokenizer.tokenize_with_weights = blind(clip.tokenizer.tokenize_with_weights)
         return io.NodeOutput(clip)
 
