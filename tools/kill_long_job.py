@@ -43,7 +43,7 @@ Done = tuple[int, int]
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_long_job", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--way", choices=SIGNALS, default="chain", help="how the job is generated")
+    parser.add_argument("--way", choices=JOB_VARIANTS, default="chain", help="how the job is generated")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
@@ -141,12 +141,12 @@ def windows() -> Nodes:
     }
 
 
-SIGNALS = {"chain": chain, "windows": windows, "loop": loop}
+JOB_VARIANTS = {"chain": chain, "windows": windows, "loop": loop}
 
 
 def workflow(variant: str) -> Graph:
     """A long video sampled like that, with fresh noise at each step, as a latent file."""
-    nodes = SIGNALS[variant]()
+    nodes = JOB_VARIANTS[variant]()
     nodes["guider"][1]["latent"] = ["latent", 0]
     nodes |= {
         "noise": ("SoraNoise", {"seed": 7}),

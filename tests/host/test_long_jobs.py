@@ -6,10 +6,10 @@ import pytest
 
 from tools.client import Graph
 from tools.host import Server
-from tools.kill_long_job import JOBS, WAYS, killed, ran, workflow
+from tools.kill_long_job import JOB_VARIANTS, JOBS, killed, ran, workflow
 
 
-@pytest.mark.parametrize("variant", WAYS)
+@pytest.mark.parametrize("variant", JOB_VARIANTS)
 def test_a_killed_server_leaves_no_trace_in_the_result(tmp_path, variant):
     assert killed(tmp_path, 2 if variant == "chain" else 1, random.Random(1), variant)
 
