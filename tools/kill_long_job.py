@@ -43,7 +43,9 @@ Done = tuple[int, int]
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_long_job", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--way", choices=JOB_VARIANTS, default="chain", help="how the job is generated")
+    parser.add_argument(
+        "--way", choices=JOB_VARIANTS, default="chain", help="how the job is generated"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
