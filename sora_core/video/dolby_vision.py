@@ -1,7 +1,7 @@
 """Dolby Vision in colours of its own, which as any other video are green and violet.
 
-Dolby Vision Streams within the ISO Base Media File Format 2.5, section 3.2, and, for Matroska,
-https://www.matroska.org/technical/codec_specs.html.
+Source: Dolby Vision Streams within the ISO Base Media File Format 2.5, section 3.2, and, for
+Matroska, its Codec Mappings.
 """
 
 from av.container import InputContainer

@@ -1,7 +1,7 @@
 """VP8 and VP9 with alpha: WebM stores it beside each frame, where only the decoders of libvpx look.
 
-The alpha of a frame is a picture of its own in the BlockAdditions of Matroska, number 1:
-https://www.webmproject.org/docs/container/#BlockAdditional.
+The alpha of a frame is a picture of its own in the BlockAdditions of Matroska, number 1 (WebM
+Container Guidelines, BlockAdditional).
 """
 
 from typing import cast

@@ -42,6 +42,7 @@ DYNAMIC = {  # where `getattr` takes a variable, and which names it can hold: ne
     "sora_core/resume/fingerprint.py": FIELDS,
     "sora_core/cli/measure.py": "arguments of the command, listed in the line above",
     "sora_core/models/autoencoder.py": FIELDS,
+    "sora_core/models/precision.py": LISTED,
     "sora_core/prompts/caption.py": FIELDS,
     "sora_core/prompts/check.py": FIELDS,
     "sora_core/prompts/expansion.py": FIELDS,
