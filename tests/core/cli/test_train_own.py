@@ -26,7 +26,6 @@ def train(folder, *more):
     return main([str(part) for part in command])
 
 
-@pytest.mark.slow
 def test_one_command_trains_from_a_folder_and_says_where_the_result_is(folder, capsys):
     assert train(folder, "--device", "cpu") == 0
     out = capsys.readouterr().out
