@@ -3,10 +3,12 @@
 Axes: b batch, c channels, t latent frames, y rows, x columns, l words, e text width.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Bool, Float
-from torch import Tensor
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
 
 from ..shapes import Latent
 
@@ -31,3 +33,24 @@ class ClipBatch:
     def noisy(self) -> Latent:
         """The clips at their noise levels."""
         return self.clean.lerp(self.noise, self.sigma.expand_as(self.clean))
+
+
+def draw_texts(
+    text_of: Callable[[int, int], Float[Tensor, "l e"]],
+    clips: Int[Tensor, " b"],
+    captions: Sequence[int],
+    empty: Float[Tensor, "l e"],
+    no_text: float,
+    generator: Generator,
+) -> list[Float[Tensor, "l e"]]:
+    """The states of one of the `captions` of each of `clips`, at random; both are numbers.
+
+    A share `no_text` of the clips has `empty`. `text_of` returns the states of a clip's caption.
+    """
+    count = len(clips)
+    chosen = torch.randint(len(captions), (count,), generator=generator).tolist()
+    dropped = (torch.rand(count, generator=generator) < no_text).tolist()
+    return [
+        empty if dropped[i] else text_of(clip, captions[chosen[i]])
+        for i, clip in enumerate(clips.tolist())
+    ]

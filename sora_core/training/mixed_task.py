@@ -27,7 +27,7 @@ from ..sampling.schedules import shift_for_cells, shifted_sigmas
 from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.sheet import contact_sheet
-from .clip_batch import ClipBatch
+from .clip_batch import ClipBatch, draw_texts
 from .conditioning_masks import MASK_KINDS, draw_mask
 from .distributed import Ranks
 from .flow_losses import cell_error, frame_step_loss, weighted_mean
@@ -146,12 +146,8 @@ class MixedTask:
         weight = 1 + (learning.thing_weight - 1) * maps[:, THINGS_MAP, None]
         weight = weight + learning.moving_weight * (4 * maps[:, MOVING_MAP, None]).clamp(max=1)
 
-        choice = torch.randint(bucket.lengths.shape[1], (count,), generator=own).tolist()
-        silent = (torch.rand(count, generator=own) < learning.no_text).tolist()
-        texts = [
-            self.empty if silent[i] else bucket.text(row, choice[i])
-            for i, row in enumerate(rows.tolist())
-        ]
+        captions = range(bucket.lengths.shape[1])
+        texts = draw_texts(bucket.text, rows, captions, self.empty, learning.no_text, own)
         noise = torch.randn(clean.shape, generator=own)
         subset = self.token_subset(grid, shared) if learning.dropped else None
         text, text_mask = pad_texts(texts)

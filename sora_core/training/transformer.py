@@ -29,7 +29,7 @@ from ..shapes import Grid, Latent
 from ..video.frames import frames_from_video
 from ..world.scene import COLOURS, SHAPES
 from ..world.sheet import contact_sheet
-from .clip_batch import ClipBatch
+from .clip_batch import ClipBatch, draw_texts
 from .conditioning_masks import MASK_KINDS, draw_mask, open_span
 from .distributed import Ranks
 from .flow_losses import LEAST_SIGMA, QUIET
@@ -207,14 +207,9 @@ class TransformerTask:
             if kind != "box":
                 sigma = sigma[..., :1, :1]
 
-        rows_used = [i for i in range(data.lengths.shape[1]) if i % 2 in self.mix.captions]
-        choice = torch.randint(len(rows_used), (count,), generator=own).tolist()
-        silent = (torch.rand(count, generator=own) < self.mix.no_text).tolist()
-        texts = [
-            self.empty if silent[i] else data.text(int(row), rows_used[choice[i]]).float()
-            for i, row in enumerate(rows_drawn.tolist())
-        ]
-        text, text_mask = pad_texts(texts)
+        captions = [i for i in range(data.lengths.shape[1]) if i % 2 in self.mix.captions]
+        texts = draw_texts(data.text, rows_drawn, captions, self.empty, self.mix.no_text, own)
+        text, text_mask = pad_texts([text.float() for text in texts])
         noise = torch.randn(clean.shape, generator=own)
         coverage = rearrange(data.coverage[rows_drawn].float() / 255, "b k t y x -> b k (t y x)")
         return LatentBatch(

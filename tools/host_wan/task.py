@@ -22,6 +22,7 @@ from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.samplers import Sigma, euler
 from sora_core.sampling.schedules import shift_sigma, shifted_sigmas
 from sora_core.shapes import Latent, Mask
+from sora_core.training.clip_batch import draw_texts
 from sora_core.training.distributed import Ranks
 from sora_core.training.latent_dataset import LatentShard
 from sora_core.training.noise_levels import NoiseLevels
@@ -112,12 +113,8 @@ class WanTask:
         clean = self.scale.process_in(data.latents[rows].float())
         cells = clean[0, 0].numel()
         sigma = shift_sigma(self.levels.draw(count, cells, generator), self.shift)
-        wording = torch.randint(data.lengths.shape[1], (count,), generator=generator).tolist()
-        silent = (torch.rand(count, generator=generator) < NO_TEXT).tolist()
-        texts = [
-            text_input(self.empty if silent[i] else data.text(row, wording[i]))
-            for i, row in enumerate(rows.tolist())
-        ]
+        captions = range(data.lengths.shape[1])
+        texts = draw_texts(data.text, rows, captions, self.empty, NO_TEXT, generator)
         cover = data.coverage[rows].float().sum(1, keepdim=True) / 255
         cover = interpolate(cover, clean.shape[2:], mode="nearest")
         noise = torch.randn(clean.shape, generator=generator)
@@ -130,7 +127,7 @@ class WanTask:
             clean,
             noise,
             sigma.view(-1, 1, 1, 1, 1),
-            torch.stack(texts),
+            torch.stack([text_input(text) for text in texts]),
             1 + (OBJECT_WEIGHT - 1) * cover,
             footage,
         )
