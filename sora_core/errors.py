@@ -45,9 +45,15 @@ def check_choice(
 
 
 def check_range(
-    name: str, value: float, low: float, high: float = inf, error: type[SoraError] = ConfigError
+    name: str,
+    value: float,
+    low: float,
+    high: float = inf,
+    error: type[SoraError] = ConfigError,
+    unit: str = "",
 ) -> None:
-    """Raises `error` unless low <= `value` <= high; NaN is in no range."""
+    """Raises `error` unless low <= `value` <= high, all in `unit`; NaN is in no range."""
     if not low <= value <= high:
-        allowed = f"{low} or more" if high == inf else f"from {low} to {high}"
-        raise error(f"{name} {value}: choose {allowed}")
+        unit = unit and f" {unit}"
+        allowed = f"{low}{unit} or more" if high == inf else f"from {low} to {high}{unit}"
+        raise error(f"{name} {value}{unit}: choose {allowed}")

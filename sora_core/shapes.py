@@ -40,8 +40,7 @@ class Size:
 
     def __post_init__(self) -> None:
         for name, side in (("width", self.width), ("height", self.height)):
-            if not MIN_SIDE <= side <= MAX_SIDE:
-                raise SizeError(f"{name} {side} px: choose from {MIN_SIDE} to {MAX_SIDE} px")
+            check_range(name, side, MIN_SIDE, MAX_SIDE, SizeError, "px")
         check_range("frames", self.frames, 1, MAX_FRAMES, SizeError)
 
     @classmethod

@@ -17,9 +17,10 @@ import torch
 
 from ..canvas import edits
 from ..canvas.canvas import Canvas
-from ..errors import ConfigError
+from ..errors import check_range
 from ..models.attribute_classifier import AttributeClassifier
 from ..pipeline.generate import MODELS, SHIPPED, Pipeline, encode_footage, generate, load
+from ..sampling.schedules import MAX_STEPS
 from .classifier import ClassifierResult, classify, load_classifier, right_shares
 from .edit_cases import OPERATIONS, Edit, EditRunner
 from .edit_report import seam_claims
@@ -96,10 +97,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, progress: Callable[[str], None]) -> list[Figure]:
-    """The figures of all arms, `full` first; `--json` is written after each arm."""
+    """The figures of all arms, `full` first; `--json` is written after each arm.
+
+    ConfigError for a number of steps outside 1 to MAX_STEPS.
+    """
     for count in args.counts:
-        if not 1 <= count <= 1000:
-            raise ConfigError(f"{count} steps: choose from 1 to 1000")
+        check_range("--counts", count, 1, MAX_STEPS)
     plan = FEW_CLIPS if args.quick else ALL_CLIPS
     if args.quick:
         torch.set_num_threads(1)

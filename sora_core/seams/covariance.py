@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import check_range
 from ..sampling.drift import Statistics, StatisticsProbe
 from ..sampling.samplers import Denoise, Sigma
 from ..shapes import Latent
@@ -31,11 +31,11 @@ def anchor_covariance(
     """A denoiser whose predictions are pulled towards mean and covariance of `reference`.
 
     `counted` selects the latent frames whose statistics are matched; all frames are transformed.
-    Nothing is where it selects none. `strength` in [0, 1] is the weight of the fully matched
-    prediction. `probe` records the statistics before matching. ConfigError for another `strength`.
+    Where it selects none, `denoise` itself is returned. `strength` in [0, 1] is the weight of the
+    fully matched prediction. `probe` records the statistics before matching. ConfigError for
+    another `strength`.
     """
-    if not 0 <= strength <= 1:
-        raise ConfigError(f"anchor strength {strength}: choose from 0 to 1")
+    check_range("anchor strength", strength, 0, 1)
     if not bool(counted.any()):
         return denoise
 

@@ -29,7 +29,7 @@ class Audio:
         if self.samples.ndim != 2 or self.samples.shape[0] not in LAYOUTS:
             shape = tuple(self.samples.shape)
             raise MediaError(f"sound of shape {shape}: give 1, 2 or 6 channels x samples")
-        check_range("sound rate in Hz", self.rate, MIN_RATE, MAX_RATE, MediaError)
+        check_range("sound rate", self.rate, MIN_RATE, MAX_RATE, MediaError, "Hz")
 
     @property
     def layout(self) -> str:

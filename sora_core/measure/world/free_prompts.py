@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, check_choice
+from ...errors import ConfigError, check_choice, check_range
 from ...world.scene import CAMERAS, FLOORS, SIZES, SKIES
 
 FREE = Path(__file__).parents[1] / "held_out" / "free.jsonl"
@@ -74,8 +74,8 @@ class ThingFact:
         _check_word("colour", self.colour, FREE_COLOURS)
         _check_word("size", self.size, SIZES)
         _check_word("differ", self.differ, ("colour",))
-        if self.count is not None and not 1 <= self.count <= 5:
-            raise ConfigError(f"count {self.count}: choose from 1 to 5")
+        if self.count is not None:
+            check_range("count", self.count, 1, 5)
         for motion in self.motions:
             _check_word("motion", motion, FREE_MOTIONS)
         for value in self.banned:
