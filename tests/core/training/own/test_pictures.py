@@ -6,27 +6,25 @@ from itertools import pairwise
 import torch
 
 from sora_core.training.own.curve_picture import loss_picture
-from sora_core.training.own.folder import plan_folder
 from sora_core.training.own.picture import THUMBNAIL, clip_thumbnail, plan_picture
-from sora_core.training.own.plan import PlanSettings
-from tests.core.training.own.test_plan import TOKENIZER
 from tests.support.clips import captioned_clip
+from tests.support.plans import planned
 
 
 def test_a_row_for_each_clip_and_each_file_left_out(tmp_path):
     heights = []
     for i in range(3):
         captioned_clip(tmp_path, f"{i}.mp4", seed=i, caption="caf\u00e9 \u732b " * 99)
-        heights.append(plan_picture(plan_folder(tmp_path, PlanSettings(), TOKENIZER)).shape[1])
+        heights.append(plan_picture(planned(tmp_path)).shape[1])
     (tmp_path / "broken.mp4").write_bytes(b"x")
-    heights.append(plan_picture(plan_folder(tmp_path, PlanSettings(), TOKENIZER)).shape[1])
+    heights.append(plan_picture(planned(tmp_path)).shape[1])
     assert heights[1] - heights[0] == heights[2] - heights[1] > THUMBNAIL[1]
     assert 0 < heights[3] - heights[2] < THUMBNAIL[1]
 
 
 def test_a_thumbnail_is_the_clip_and_a_missing_file_has_none(tmp_path):
     path = captioned_clip(tmp_path, "a.mp4")
-    plan = plan_folder(tmp_path, PlanSettings(), TOKENIZER)
+    plan = planned(tmp_path)
     thumbnail = clip_thumbnail(path, plan.clips[0])
     assert thumbnail is not None and thumbnail.shape == (THUMBNAIL[1], THUMBNAIL[0], 3)
     path.unlink()

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError, TrainingError
 from sora_core.training.own.clip_reader import clip_frames
 from sora_core.training.own.fitting import clip_spans, cropped_share, fitted_sides
@@ -23,16 +22,7 @@ from sora_core.training.own.plan import (
     write_plan,
 )
 from tests.support.clips import captioned_clip, moving_file, picture_file
-
-TOKENIZER = read_text_config(SHIPPED_TEXT_ENCODER)[1]
-
-
-def planned(folder, **settings):
-    return plan_folder(folder, PlanSettings(**settings), TOKENIZER)
-
-
-def reasons(plan):
-    return {one.source: one.reason for one in plan.dropped}
+from tests.support.plans import planned, reasons, tokenizer
 
 
 def test_every_file_is_a_clip_or_has_a_reason(tmp_path):
@@ -115,72 +105,6 @@ def test_a_vertical_4k_clip_is_scaled_and_keeps_its_shape(tmp_path):
     assert clip_frames(tmp_path / "4k.mp4", clip).shape == (1, 80, 48, 3)
 
 
-def test_metadata_in_all_layouts_captions_its_files(tmp_path):
-    for i, name in enumerate(["json/a.mp4", "csv/b.mp4", "ours/c.mp4"]):
-        (tmp_path / name).parent.mkdir()
-        moving_file(tmp_path / name, seed=i)
-    line = {"file_name": "a.mp4", "text": "from  JSON\nlines"}
-    (tmp_path / "json/metadata.jsonl").write_text(json.dumps(line) + "\n\n")
-    (tmp_path / "csv/metadata.csv").write_text('file_name,caption\nb.mp4,"from, CSV"\n')
-    line = {"file": "ours/c.mp4", "long": "by the captioner", "short": "x", "certainty": 0.9}
-    (tmp_path / "captions.jsonl").write_text(json.dumps(line))
-    captions = {clip.source: clip.caption for clip in planned(tmp_path).clips}
-    assert captions == {
-        "json/a.mp4": "from JSON lines",
-        "csv/b.mp4": "from, CSV",
-        "ours/c.mp4": "by the captioner",
-    }
-
-
-TABLES = {
-    "of a spreadsheet": "\ufeffFile Name;Description;Likes\na.mp4;rot, rund;3\n;;\nb.mp4;blau;5\n",
-    "with tabs": "id\tvideo_path\tcaption\n1\ta.mp4\trot, rund\n2\tb.mp4\tblau\n",
-    "with quotes": 'author,file_name,text\nZ,a.mp4,"rot, rund"\nZ,b.mp4,blau\n',
-}
-
-
-@pytest.mark.parametrize("kind", TABLES)
-def test_a_table_may_have_other_columns_and_separators(tmp_path, kind):
-    for i, name in enumerate("ab"):
-        moving_file(tmp_path / f"{name}.mp4", seed=i)
-    (tmp_path / "metadata.csv").write_text(TABLES[kind], encoding="utf-8")
-    assert [clip.caption for clip in planned(tmp_path).clips] == ["rot, rund", "blau"]
-
-
-@pytest.mark.parametrize(
-    ("header", "words"),
-    [
-        ("title,text", "no column file_name: it has 'title, text'"),
-        ("file_name,title", "no column text: it has 'file_name, title'"),
-    ],
-)
-def test_a_table_without_a_column_is_refused_with_those_it_has(tmp_path, header, words):
-    captioned_clip(tmp_path, "a.mp4")
-    (tmp_path / "metadata.csv").write_text(f"{header}\na.mp4,b\n")
-    with pytest.raises(TrainingError, match=words):
-        planned(tmp_path)
-
-
-def test_a_table_of_another_name_is_noted(tmp_path):
-    captioned_clip(tmp_path, "a.mp4")
-    (tmp_path / "captions.csv").write_text("file,caption\na.mp4,b\n")
-    assert "'captions.csv' is not read" in planned(tmp_path).warnings[-1]
-
-
-def test_names_match_though_accents_are_decomposed(tmp_path):
-    moving_file(tmp_path / "cafe\u0301.mp4")  # as macOS stores it
-    line = {"file_name": "caf\u00e9.mp4", "text": "a café"}
-    (tmp_path / "metadata.jsonl").write_text(json.dumps(line))
-    plan = planned(tmp_path)
-    assert [clip.caption for clip in plan.clips] == ["a café"] and not plan.dropped
-
-
-def test_a_caption_file_in_capitals_is_read(tmp_path):
-    moving_file(tmp_path / "IMG_1.MP4")
-    (tmp_path / "IMG_1.TXT").write_text("from a camera")
-    assert planned(tmp_path).clips[0].caption == "from a camera"
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are a matter of Unix")
 def test_pipes_and_links_are_left_out_with_the_reason(tmp_path):
     """Opening a pipe would wait for ever; a link to a folder could lead round in a circle."""
@@ -218,66 +142,6 @@ def test_a_name_that_is_no_utf8_is_planned_and_survives_the_file(tmp_path):
     captioned_clip(clips, name)
     write_plan(tmp_path / "plan.json", planned(clips))
     assert read_plan(tmp_path / "plan.json").clips[0].source == name
-
-
-def test_a_text_file_overrides_metadata_and_metadata_overrides_the_captioner(tmp_path):
-    for i, name in enumerate("ab"):
-        moving_file(tmp_path / f"{name}.mp4", seed=i)
-    rows = [{"file_name": f"{name}.mp4", "text": "metadata"} for name in "ab"]
-    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    rows = [{"file": f"{name}.mp4", "long": "captioner"} for name in "ab"]
-    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (tmp_path / "a.txt").write_text("text file")
-    captions = [clip.caption for clip in planned(tmp_path).clips]
-    assert captions == ["text file", "metadata"]
-
-
-def test_metadata_of_a_missing_file_is_reported(tmp_path):
-    captioned_clip(tmp_path, "a.mp4")
-    (tmp_path / "metadata.jsonl").write_text('{"file_name": "gone.mp4", "text": "x"}')
-    assert "no such file" in reasons(planned(tmp_path))["gone.mp4"]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("not json", "line 1"),
-        ('{"file_name": "a.mp4"}\n[1]', "line 2"),
-        ('{"text": "x"}', "file_name"),
-        ('{"file_name": "../a.mp4", "text": "x"}', "outside"),
-        ('{"file_name": "a.mp4", "text": 3}', "no text"),
-        ('{"file_name": "a.mp4", "actions": [[1], [1, 2]]}', "actions"),
-        ('{"file_name": "a.mp4", "actions": "left; right"}', "actions"),
-        ("\xff\xfe", "line 1"),
-    ],
-)
-def test_a_bad_line_of_metadata_is_named(tmp_path, content, words):
-    captioned_clip(tmp_path, "a.mp4")
-    (tmp_path / "metadata.jsonl").write_text(content, encoding="utf-8")
-    with pytest.raises(TrainingError, match=words):
-        planned(tmp_path)
-
-
-def test_actions_cut_the_clip_to_their_latent_frames(tmp_path):
-    captioned_clip(tmp_path, "a.mp4", frames=17)
-    captioned_clip(tmp_path, "b.mp4", seed=1, frames=17)
-    rows = 'file_name,actions\na.mp4,1 0; 0 1; 1 1\nb.mp4,"[[1,0],[0,1],[1,0],[0,1],[1,1],[0,0]]"\n'
-    (tmp_path / "metadata.csv").write_text(rows)
-    first, second = planned(tmp_path).clips
-    assert (first.frames, first.actions) == (9, ((1, 0), (0, 1), (1, 1)))
-    assert (second.frames, len(second.actions)) == (17, 5)
-    assert "5 of 6 actions used" in second.notes
-
-
-def test_a_caption_beyond_the_text_encoder_is_cut_and_noted(tmp_path):
-    captioned_clip(tmp_path, "a.mp4", caption="a very long tale " * 600)
-    (clip,) = planned(tmp_path).clips
-    assert "the first 128 tokens are used" in " ".join(clip.notes)
-
-
-def test_brackets_of_a_caption_are_letters_not_weights(tmp_path):
-    captioned_clip(tmp_path, "a.mp4", caption="a cat (brown:99) sleeps")
-    assert planned(tmp_path).clips[0].caption == "a cat (brown:99) sleeps"
 
 
 def test_the_same_content_twice_is_used_once(tmp_path):
@@ -412,7 +276,7 @@ def test_planning_can_be_stopped(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        plan_folder(tmp_path, PlanSettings(), TOKENIZER, stop)
+        plan_folder(tmp_path, PlanSettings(), tokenizer(), stop)
 
 
 def test_the_bytes_of_the_cache_are_foreseen(tmp_path):

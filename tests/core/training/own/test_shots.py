@@ -8,21 +8,20 @@ import pytest
 
 from sora_core.errors import ConfigError
 from sora_core.training.own import folder as folder_module
-from sora_core.training.own.plan import PlanSettings
 from sora_core.training.own.shots import ShotSpan, detect_shots
-from tests.core.training.own.test_plan import TOKENIZER
 from tests.support.clips import captioned_clip, picture_file
+from tests.support.plans import planned
 
 
-def planned(folder, shots, monkeypatch, **settings):
+def planned_with(shots, folder, monkeypatch):
     monkeypatch.setattr(folder_module, "detect_shots", lambda path: shots)
-    return folder_module.plan_folder(folder, PlanSettings(shots=True, **settings), TOKENIZER)
+    return planned(folder, shots=True)
 
 
 def test_no_clip_crosses_a_cut(tmp_path, monkeypatch):
     captioned_clip(tmp_path, "a.mp4", frames=48, fps=8)
     shots = [ShotSpan(0, 1.9), ShotSpan(2.0, 2.3), ShotSpan(2.4, 6)]
-    plan = planned(tmp_path, shots, monkeypatch)
+    plan = planned_with(shots, tmp_path, monkeypatch)
     assert plan.clips
     for clip in plan.clips:
         end = clip.start + clip.frames / clip.fps
@@ -32,7 +31,7 @@ def test_no_clip_crosses_a_cut(tmp_path, monkeypatch):
 
 def test_one_shot_is_the_whole_file(tmp_path, monkeypatch):
     captioned_clip(tmp_path, "a.mp4")
-    (clip,) = planned(tmp_path, [], monkeypatch).clips
+    (clip,) = planned_with([], tmp_path, monkeypatch).clips
     assert (clip.start, clip.frames) == (0, 17)
 
 
@@ -47,7 +46,7 @@ def test_without_pyscenedetect_no_plan_is_of_the_images_alone(tmp_path, monkeypa
     captioned_clip(tmp_path, "a.mp4")
     picture_file(tmp_path / "b.png").with_suffix(".txt").write_text("a thing")
     with pytest.raises(ConfigError, match="pip install scenedetect"):
-        folder_module.plan_folder(tmp_path, PlanSettings(shots=True), TOKENIZER)
+        planned(tmp_path, shots=True)
 
 
 def test_shots_leave_out_the_moments_next_to_a_cut(tmp_path, monkeypatch):
