@@ -6,7 +6,6 @@ them.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -97,8 +96,10 @@ def merge_lora(dit: DiT, path: Path, strength: float = 1.0) -> DiT:
     tensors = read_tensors(path, prefix=HOST_PREFIX)
     if not tensors:
         raise _lora_refusal(path, "has no LoRA of this transformer")
-    parts = "|".join(map(re.escape, LORA_PARTS))
-    for name in sorted({re.sub(f"({parts})$", "", name) for name in tensors}):
+    layers = {
+        name.removesuffix(part) for name in tensors for part in LORA_PARTS if name.endswith(part)
+    }
+    for name in sorted(layers):
         _add_layer(dit, path, name, tensors, strength)
     return dit
 

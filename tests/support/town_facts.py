@@ -1,4 +1,7 @@
-"""Whether a fact of a town scene holds, measured from positions over time as a viewer would."""
+"""Whether a fact of a town scene holds, measured from positions over time as a viewer would.
+
+Axes: t samples in time, k bodies of a thing.
+"""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise

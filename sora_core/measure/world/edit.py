@@ -20,6 +20,7 @@ from .tracker import track, trackable
 LAYOUT_FIRMNESS = 0.35  # of the footage: a change of place needs the layout but no colours
 FOUND = 0.8  # share of frames with the thing
 NEAR_RADII = 1.0  # largest distance from its path, in radii
+SHOT_SECONDS = 4.0  # of each of two shots
 
 
 def edit_rows(clips: Clips, count: int) -> list[Row]:
@@ -80,9 +81,6 @@ def follows(sample: Sample, frames: Frames) -> bool:
         return False
     apart = np.hypot(found.x - true.x, found.y - true.y)[both]
     return bool(np.median(apart) <= NEAR_RADII * np.sqrt(np.median(true.area) / np.pi))
-
-
-SHOT_SECONDS = 4.0  # of each of two shots
 
 
 def shot_rows(clips: Clips, count: int) -> list[Row]:

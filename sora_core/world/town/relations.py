@@ -1,4 +1,7 @@
-"""Relations between things as a viewer can measure them in a shot: from positions over time."""
+"""Relations between things as a viewer can measure them in a shot: from positions over time.
+
+Axes: t times, k things, i and j axes of space.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,9 +11,6 @@ from .cameras import camera_path
 from .motion import centres
 from .scene import Shot, Thing
 from .things import footprint, half_extents, height
-
-RATE = 48.0  # samples a second
-PACE = 0.12  # world units a second; slower is no motion
 
 
 def relation_holds(
