@@ -122,9 +122,10 @@ class RunReport:
             "settings": f"batch {settings.batch}, rate {settings.learning_rate:g}, seed "
             f"{settings.seed}, processes {self.ranks.count}",
         }
-        for at, loss in curves.get(HELD_OUT_MEAN, ()):
-            if loss == self.best:
-                facts["least held-out loss"] = f"{loss:.4g} at step {at}: best.safetensors"
+        held_out_losses = self.history.curve(HELD_OUT_MEAN)
+        best_step = next((at for at, loss in held_out_losses if loss == self.best), None)
+        if best_step is not None:
+            facts["least held-out loss"] = f"{self.best:.4g} at step {best_step}: best.safetensors"
 
         def chosen(prefix: str) -> dict[str, list[tuple[int, float]]]:
             return {
