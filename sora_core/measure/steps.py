@@ -9,6 +9,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -184,12 +185,12 @@ def world_rulers(clips: Clips, plan: RulerPlan) -> dict[str, float]:
 def of_limit(rows: Sequence[Row]) -> float:
     """The mean share of the limit that the generated clips reach; rows without a limit count whole.
 
-    Rows whose limit is 0 say nothing about a model, and are left out.
+    Rows without generated clips, and those whose limit is 0, are left out.
     """
     shares = []
     for row in rows:
-        if row.generated == row.generated and row.limit != 0:  # nan where nothing is generated
-            shares.append(row.generated if row.limit != row.limit else row.generated / row.limit)
+        if not isnan(row.generated) and row.limit != 0:
+            shares.append(row.generated if isnan(row.limit) else row.generated / row.limit)
     return fmean(shares)
 
 

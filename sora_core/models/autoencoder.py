@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import COMPRESSION, Latent, Mask, Video
 from .layers import CausalConv, Layers
 
@@ -53,8 +53,7 @@ class AutoencoderConfig:
         if self.decoders not in (1, 2):
             raise ConfigError(f"autoencoder decoders {self.decoders}: must be 1 or 2")
         for name in ("latent_channels", "fine_width", "fine_depth", "coarse_width", "coarse_depth"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"autoencoder {name} {getattr(self, name)}: must be at least 1")
+            check_range(f"autoencoder {name}", getattr(self, name), 1)
 
 
 class Block(nn.Module):

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import COMPRESSION, Grid, Latent
 from .conditioning_features import conditioning_features
 from .half_layers import attention
@@ -103,8 +103,7 @@ class DiTConfig:
             raise ConfigError(
                 f"transformer width {self.width}: choose a multiple of {DIT_HEAD_WIDTH}"
             )
-        if self.depth < 1:
-            raise ConfigError(f"transformer depth {self.depth}: must be at least 1")
+        check_range("transformer depth", self.depth, 1)
 
     @property
     def metric(self) -> bool:

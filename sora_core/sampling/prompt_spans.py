@@ -42,7 +42,7 @@ def span_weights(
     start. A span's time beyond the end is ignored. ConfigError for a negative `soft`, and with
     neither a main prompt nor a span.
     """
-    check_range("soft border", soft, 0)
+    check_range("soft border", soft, 0, unit="s")
     if not (spans or main):
         raise ConfigError("neither a main prompt nor a span: write at least one prompt")
     begin, end = frames[0][0], frames[-1][1]

@@ -25,7 +25,7 @@ class SegmentSettings:
     1 - firmness and denoised again, which hides their faults. `anchor` in [0, 1]: how far the
     channel statistics of a segment are pulled to those of the first with the same prompts: mean
     and standard deviation of each channel, or with `covariance` mean and covariance of all channels
-    (`covariance.py`).
+    (`seams/covariance.py`).
     """
 
     history: int = 2

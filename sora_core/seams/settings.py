@@ -25,4 +25,4 @@ class JoinSettings:
     def __post_init__(self) -> None:
         check_range("hand_over", self.hand_over, 0, 1)
         check_range("reach", self.reach, 1)
-        check_range("ease_guidance", self.easing, 0, MAX_EASING)
+        check_range("ease_guidance", self.easing, 0, MAX_EASING, unit="latent frames")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from ..errors import ConfigError, TrainingError
+from ..errors import ConfigError, TrainingError, check_range
 from .averages import Averages
 from .checkpoint import CheckpointStore, TrainingState, WholeFile
 from .distributed import Ranks
@@ -48,12 +48,11 @@ class TrainingConfig:
     accumulate: int = 1  # successive parts of a process's share of the batch
 
     def __post_init__(self) -> None:
-        if self.accumulate < 1:
-            raise ConfigError(f"accumulate {self.accumulate}: must be at least 1")
-        if self.steps < 1 or self.batch < 1:
-            raise ConfigError(f"steps {self.steps}, batch {self.batch}: both must be at least 1")
-        if not 0 <= self.decay <= 1 or not 0 <= self.average < 1:
-            raise ConfigError(f"decay {self.decay}, average {self.average}: must be within 0 and 1")
+        for name in ("steps", "batch", "accumulate"):
+            check_range(name, getattr(self, name), 1)
+        check_range("decay", self.decay, 0, 1)
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"average {self.average}: must be at least 0 and below 1")
         if not all(0 <= length < 1 for length in self.longer):
             raise ConfigError(f"longer averages {self.longer}: each must be at least 0 and below 1")
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from ...errors import ConfigError, TrainingError
+from ...errors import ConfigError, TrainingError, check_range
 from ...files import replacing
 from ...shapes import COMPRESSION, MAX_SIDE, Grid, Size
 from ...video.container import MAX_FPS
@@ -57,8 +57,7 @@ class PlanSettings:
         Size(SIDE_STEP, SIDE_STEP, self.frames)  # its upper limit
         if self.fps is not None and not 0 < self.fps <= 240:
             raise ConfigError(f"fps {self.fps:g}: choose a rate above 0 and at most 240")
-        if self.parts < 1:
-            raise ConfigError(f"{self.parts} parts of a file: choose at least 1")
+        check_range("parts", self.parts, 1)
         if not 0 <= self.held_out < 1:
             raise ConfigError(f"held-out share {self.held_out:g}: choose from 0 to below 1")
 
