@@ -6,13 +6,12 @@ from pathlib import Path
 
 import torch
 
-from sora_core.checkpoints.text_file import load_text
 from sora_core.training.distributed import Ranks
-from sora_core.training.own.folder import plan_folder
-from sora_core.training.own.plan import Plan, PlanSettings
+from sora_core.training.own.plan import Plan
 from sora_core.training.own.run import OwnResult, train_own
 from sora_core.training.own.settings import OwnSettings
 from tests.support.clips import captioned_clip
+from tests.support.plans import planned
 from tests.support.tiny import write_tiny
 
 
@@ -24,7 +23,7 @@ def small_plan(folder: Path) -> Plan:
         captioned_clip(clips, f"square{i}.mp4", seed=i, frames=5, width=32, height=32)
     for i in range(3, 5):
         captioned_clip(clips, f"wide{i}.mp4", seed=i, frames=9, width=48, height=32)
-    return plan_folder(clips, PlanSettings(area=48 * 32, frames=9, held_out=0.4), load_text()[1])
+    return planned(clips, area=48 * 32, frames=9, held_out=0.4)
 
 
 def small_settings(folder: Path, **changed) -> OwnSettings:

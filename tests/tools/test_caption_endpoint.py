@@ -9,10 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from PIL import Image
 
-from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
-from sora_core.training.own.folder import plan_folder
-from sora_core.training.own.plan import PlanSettings
 from tests.support.clips import moving_file
+from tests.support.plans import planned
 from tools.caption_endpoint import main
 
 
@@ -59,8 +57,7 @@ def captioned(folder, url, *more):
 def test_a_plan_reads_the_captions_of_the_model(endpoint, folder):
     url, requests, _ = endpoint
     assert captioned(folder, url) == 0
-    tokenizer = read_text_config(SHIPPED_TEXT_ENCODER)[1]
-    plan = plan_folder(folder, PlanSettings(), tokenizer)
+    plan = planned(folder)
     assert [clip.caption for clip in plan.clips] == ["A square moves right."] * 2
     path, key, body = requests[0]
     assert path == "/v1/chat/completions" and key is None and body["model"] == "eyes"

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from sora_core.checkpoints.lora_file import write_lora
-from sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from sora_core.errors import ConfigError
 from sora_core.measure.recall import (
     RecallSettings,
@@ -15,9 +14,8 @@ from sora_core.measure.recall import (
     tuned_pipeline,
 )
 from sora_core.training.lora import add_lora
-from sora_core.training.own.folder import plan_folder
-from sora_core.training.own.plan import PlanSettings
 from tests.support.clips import captioned_clip, moving_frames, picture_file
+from tests.support.plans import planned
 from tests.support.tiny import tiny_transformer, write_tiny
 
 
@@ -42,11 +40,6 @@ def test_the_background_alone_is_no_recall():
     assert motion_correlation(first, second) < 0.1
 
 
-def planned(folder):
-    tokenizer = read_text_config(SHIPPED_TEXT_ENCODER)[1]
-    return plan_folder(folder, PlanSettings(frames=5), tokenizer)
-
-
 @pytest.mark.slow
 def test_each_moving_clip_is_generated_in_its_size(tmp_path):
     model = write_tiny(tmp_path / "model")
@@ -54,7 +47,7 @@ def test_each_moving_clip_is_generated_in_its_size(tmp_path):
     captioned_clip(tmp_path / "clips", "a.mp4", frames=5, width=48, height=80)
     picture_file(tmp_path / "clips" / "still.png")
     (tmp_path / "clips" / "still.txt").write_text("still")
-    plan = planned(tmp_path / "clips")
+    plan = planned(tmp_path / "clips", frames=5)
     settings = RecallSettings(steps=1)
     (one,) = recalled_clips(tuned_pipeline(model, None), plan, settings)
     assert one.true.shape == one.reconstructed.shape == one.generated.shape
@@ -65,8 +58,9 @@ def test_stills_alone_are_a_sentence(tmp_path):
     model = write_tiny(tmp_path / "model")
     picture_file(tmp_path / "still.png")
     (tmp_path / "still.txt").write_text("still")
+    plan = planned(tmp_path, frames=5)
     with pytest.raises(ConfigError, match="nothing moves"):
-        list(recalled_clips(tuned_pipeline(model, None), planned(tmp_path), RecallSettings()))
+        list(recalled_clips(tuned_pipeline(model, None), plan, RecallSettings()))
 
 
 @pytest.mark.slow
@@ -96,7 +90,7 @@ def test_the_autoencoder_is_measured_on_the_clips_held_out(tmp_path):
     (tmp_path / "clips").mkdir()
     for i in range(4):
         captioned_clip(tmp_path / "clips", f"{i}.mp4", seed=i, frames=5, width=32, height=32)
-    plan = planned(tmp_path / "clips")
+    plan = planned(tmp_path / "clips", frames=5)
     ratios = held_out_psnr(tuned_pipeline(write_tiny(tmp_path / "model"), None), plan)
     assert len(ratios) == len(plan.of_split("held-out")) == 1
     assert all(0 < ratio < 60 for ratio in ratios)

@@ -13,16 +13,12 @@ from sora_core.errors import SoraError, TrainingError
 from sora_core.training.own import cache as cache_module
 from sora_core.training.own.cache import cache_for, check_encoded, clips, encode_plan
 from sora_core.training.own.clip_reader import clip_frames
-from sora_core.training.own.folder import plan_folder
-from sora_core.training.own.plan import HELD_OUT, TRAIN, PlanSettings
+from sora_core.training.own.plan import HELD_OUT, TRAIN
 from tests.support.clips import captioned_clip, moving_frames, picture_file
+from tests.support.plans import planned
 from tests.support.tiny import tiny_autoencoder
 
 TEXT = load_text()
-
-
-def planned(folder, **settings):
-    return plan_folder(folder, PlanSettings(**settings), TEXT[1])
 
 
 def tiny_cache(folder: Path, autoencoder=None):

@@ -14,11 +14,10 @@ from sora_core.training.distributed import Ranks
 from sora_core.training.own.cache import encode_frames
 from sora_core.training.own.captioner_objective import extended
 from sora_core.training.own.clip_reader import clip_frames
-from sora_core.training.own.folder import plan_folder
-from sora_core.training.own.plan import PlanSettings
 from sora_core.training.own.settings import OwnSettings
 from tests.support.clips import captioned_clip
 from tests.support.own_runs import GroupRuns, losses, small_settings
+from tests.support.plans import planned
 
 CAPTIONS = (
     "A zebra gallops left. Dust hangs over the savannah.",
@@ -35,7 +34,7 @@ def runs(tmp_path_factory):
     clips.mkdir()
     for i, caption in enumerate(CAPTIONS):
         captioned_clip(clips, f"{i}.mp4", seed=i, frames=5, width=32, height=32, caption=caption)
-    plan = plan_folder(clips, PlanSettings(area=32 * 32, frames=5, held_out=0.0), load_text()[1])
+    plan = planned(clips, area=32 * 32, frames=5, held_out=0.0)
     return folder, GroupRuns(plan, folder / "cache", {})
 
 
@@ -71,7 +70,7 @@ def test_a_grown_vocabulary_leaves_every_caption_as_it_was():
 def test_captions_without_letters_are_refused_in_a_sentence(runs, tmp_path):
     folder, _ = runs
     captioned_clip(tmp_path, "0.mp4", frames=5, width=32, height=32, caption="一只猫 123")
-    plan = plan_folder(tmp_path, PlanSettings(area=32 * 32, frames=5), load_text()[1])
+    plan = planned(tmp_path, area=32 * 32, frames=5)
     group = GroupRuns(plan, tmp_path / "cache", {})
     with pytest.raises(TrainingError, match="letters a to z"):
         group.one(tmp_path / "run", small_settings(folder, what="captioner"), Ranks())
