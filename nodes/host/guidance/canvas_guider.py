@@ -103,20 +103,20 @@ class CanvasGuider(Guider):
         `window` is in seconds, 0 for the length that the model was trained for; `resume` caches
         finished work for a restart; `frame_levels` is for Wan weights that were trained with a
         noise level for each latent frame. ConfigError for settings or conditioning that this model
-        or canvas does not support; SizeError for a latent without a time axis.
+        or canvas does not support; SizeError for a latent without a time axis, or of a size that
+        the model does not take.
         """
         model = self.model_patcher.model
         if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
             latent = latent | {"samples": with_time(latent["samples"])}
-        self.resume, self.joins = resume, joins
-        self.latent = latent
+        self.latent, self.resume, self.joins = latent, resume, joins
         self.support = conditioning_support(model)
         check_expert(self.support, self.low)
         if frame_levels:
             self.support = with_frame_levels(self.support, model)
         check_latent(model, latent)
         placed = "noise_mask" in latent
-        self.take_conditioning(model, latent["samples"], placed)
+        self.take_conditioning(model, latent, placed)
         check_footage(model, self.support, self.original_conds, latent, self.guidance.footage)
         if placed and (self.support.context or self.support.by_frame):
             self.pixels = pixel_footage(latent, open_pixel(model))
@@ -132,24 +132,24 @@ class CanvasGuider(Guider):
         check_area(self.support, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides, self.reference)
         check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
+
+    def take_conditioning(self, model: BaseModel, latent: LatentDict, placed: bool) -> None:
+        """Fits the conditioning to the canvas of `latent`, and takes the reference frame out of it.
+
+        `placed` is whether the canvas has footage. ConfigError for conditioning of another size,
+        SizeError for a canvas whose size the model's sound does not fit.
+        """
+        conds = with_fitting_sound(model, self.original_conds, latent["samples"])
+        if takes_reference(model):
+            self.reference = reference_frame(model, conds, latent["samples"], placed)
+            conds = without_images(conds)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
-            self.original_conds = {
-                name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
-                for name, conds in self.original_conds.items()
+            conds = {
+                name: [{FRAME_RATE: canvas.fps, **cond} for cond in entries]
+                for name, entries in conds.items()
             }
-
-    def take_conditioning(self, model: BaseModel, samples: Latent, placed: bool) -> None:
-        """Fits the conditioning to a canvas, and takes the reference frame out of it.
-
-        `samples` is the latent of the canvas, `placed` says whether there is footage on it.
-        ConfigError for conditioning of another size.
-        """
-        conds = with_fitting_sound(model, self.original_conds, samples)
-        if takes_reference(model):
-            self.reference = reference_frame(model, conds, samples, placed)
-            conds = without_images(conds)
         self.original_conds = conds
 
     @property
