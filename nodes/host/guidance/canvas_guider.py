@@ -11,15 +11,12 @@ from functools import partial
 from math import prod
 from typing import Any
 
-import comfy.model_patcher
 import comfy.samplers
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
-from ....sora_core.sampling.guidance import GuidanceScale
-from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.seams.hand_over import hand_over
 from ....sora_core.seams.settings import JoinSettings
@@ -39,7 +36,7 @@ from ..paths import jobs_folder
 from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_fingerprint
 from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
-from ..sampling import Callback, Conditioning, Guider, LatentDict
+from ..sampling import Callback, Guider, LatentDict
 from .canvas_checks import (
     check_area,
     check_control,
@@ -53,7 +50,6 @@ from .canvas_checks import (
 from .conditioning_support import BaseModel, conditioning_support, with_frame_levels
 from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
-from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
 from .noise_scale import check_sampler, emptied
 from .open_space import open_pixel, with_filler_of
@@ -359,36 +355,3 @@ class CanvasGuider(Guider):
         denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
         clean = denoise(x / scale, level)
         return clean if layout is None else layout.packed(clean, frames)[0]
-
-
-def make_guider(
-    model: comfy.model_patcher.ModelPatcher,
-    positive: Conditioning,
-    negative: Conditioning,
-    guidance: GuidanceScale,
-    latent: LatentDict | None,
-    *,
-    window: float,
-    resume: bool,
-    frame_levels: bool,
-    low: LowNoiseExpert | None,
-    joins: JoinSettings,
-) -> Guider:
-    """A GUIDER of `model`, which samples the canvas of `latent` where there is one.
-
-    The settings are the inputs of Sora Guider. ConfigError or SizeError for those that this model,
-    conditioning or canvas does not support, and for those of a canvas where `latent` is None.
-    """
-    if latent is None:
-        if any(SPAN_KEY in options for _, options in positive):
-            raise ConfigError("prompts over spans of time: connect `latent` of Sora Guider too")
-        if guidance.footage != 1:
-            raise ConfigError("footage_scale needs footage: connect `latent` of Sora Guider too")
-    result = Guider(model) if latent is None else CanvasGuider(model)
-    result.set_conds(positive, negative)
-    result.set_guidance(guidance)
-    if low is not None:
-        result.set_low_noise_expert(low)
-    if isinstance(result, CanvasGuider) and latent is not None:
-        result.set_canvas(latent, window, resume, frame_levels, joins)
-    return result
