@@ -17,8 +17,8 @@ from ..sora_core.sampling.schedules import (
 from ..sora_core.seams.settings import MAX_EASING, JoinSettings
 from ..sora_core.shapes import Grid
 from .host import sampling as host
-from .host.guidance.canvas_guider import make_guider
 from .host.guidance.low_noise_expert import LowNoiseExpert
+from .host.guidance.make_guider import make_guider
 from .host.guidance.model_schedule import model_sigmas
 from .host.sockets.checked import checked_inputs
 from .host.validation import checked_choice

@@ -75,10 +75,11 @@ function readVideo(url, onRead, done) {
   /** @type {number[]} */
   let waiting = []
   /** @type {number | undefined} */
-  let slot // which is read now
+  let slot // which is read now, if any
   let seeking = false
   const watch = patiently(() => {
-    if (seeking) waiting.push(slot)
+    if (slot !== undefined) waiting.push(slot)
+    slot = undefined
     seeking = true // until its length is known again
     video.load()
   })

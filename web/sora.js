@@ -45,18 +45,18 @@ app.registerExtension({
     watchGraph()
     api.addEventListener('executed', ({ detail }) => {
       if (detail.output?.animated && dependsOnPack(detail.display_node)) {
-        playOnceSaved(detail.display_node)
+        playOnceDisplayed(detail.display_node)
       }
     })
   }
 })
 
-/** The page shows a video some time after a run reports it. */
-function playOnceSaved(node, tries = 50) {
+/** The page displays a video some time after a run reports it. */
+function playOnceDisplayed(node, tries = 50) {
   if (!app.ui.settings.getSettingValue(PLAY) || !tries) return
   const video = videoOf(node)
   if (!video) {
-    setTimeout(() => playOnceSaved(node, tries - 1), 100)
+    setTimeout(() => playOnceDisplayed(node, tries - 1), 100)
     return
   }
   video.muted = true

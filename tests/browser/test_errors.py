@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 
 NODE = "1"
 LONGEST = 200  # letters of a sentence
-OURS = "sora_core.errors."  # in the kind of a mistake that is told
+OURS = "sora_core.errors."  # in the type of an error of the pack
 
 BEYOND = {"tiny": "-" + "9" * 12, "huge": "9" * 30}
 TEXTS = {
@@ -82,18 +82,18 @@ TEXT = """() => {
     const nodes = framed.map(node => String(node.id))
     const refused = Object.values(app.lastNodeErrors ?? {}).flatMap(({errors}) => errors)
     if (refused.length) {
-        const said = refused.map(({message, details}) => `${message}: ${details}`)
-        return {ended: 'refused', nodes, said, kind: ''}
+        const texts = refused.map(({message, details}) => `${message}: ${details}`)
+        return {ended: 'refused', nodes, texts, kind: ''}
     }
     if (!window.outcome) return null
-    const [ended, {exception_message: said, exception_type: kind}] = window.outcome
-    return {ended, nodes, said: said ? [said.trim()] : [], kind}
+    const [ended, {exception_message: text, exception_type: kind}] = window.outcome
+    return {ended, nodes, texts: text ? [text.trim()] : [], kind}
 }"""
 
 
 @pytest.fixture(scope="module")
 def known(server: Server) -> Iterator[dict[str, dict[str, Any]]]:
-    """What the server says of its nodes, while bad files lie beside the good ones."""
+    """The server's definitions of its nodes, while bad files lie beside the good ones."""
     models, footage = server.base / "models" / "diffusion_models", server.base / "input"
     spoiled = []
     for good in (write_tiny(models), footage / "sora_cube.mp4"):
@@ -174,10 +174,10 @@ def test_a_mistake_is_one_sentence_on_its_node(page, known, tally, case):
     if ours:
         keep_picture(page, f"error {' '.join(case)}")
     close_dialog(page)
-    tally["told by the pack" if ours else "refused by the host"] += 1
+    tally["reported by the pack" if ours else "refused by the host"] += 1
     assert outcome["nodes"] and set(outcome["nodes"]) <= set(blamed)
     assert not ours or OURS in outcome["kind"], outcome
-    for sentence in outcome["said"]:
+    for sentence in outcome["texts"]:
         assert sentence in displayed
         assert len(sentence) <= LONGEST and sentence.isprintable(), sentence
 

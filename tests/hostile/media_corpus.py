@@ -13,7 +13,7 @@ from sora_core.video.audio import Audio
 from sora_core.video.writer import write_video
 
 Lie = tuple[str, str, bytes, int, bytes]
-"""Its name, the file it is told in, a mark in it, how far behind the mark, the bytes put there."""
+"""Its name, its file, a mark in it, how far behind the mark, the bytes that replace others."""
 
 LIES: list[Lie] = [
     ("track_65535", "mp4", b"tkhd", 76, struct.pack(">II", 65535 << 16, 65535 << 16)),

@@ -115,13 +115,10 @@ def conditioning(node, pack):
 
 def sampled(model, guider, latent):
     """The result, and all inputs of the network."""
-    calls, hook = inputs_of(model)
     sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0, model).args[0]
-    try:
+    with inputs_of(model) as calls:
         noise = SoraNoise.execute(3).args[0]
         result = SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]
-    finally:
-        hook.remove()
     level = {"last level": last_level(model, sigmas)}
     return result | level, [as_the_network_has_it(call) for call in calls]
 

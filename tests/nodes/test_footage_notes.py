@@ -1,6 +1,5 @@
 """What a file does not name, and what is not shown as it asks, stands on the node that reads it."""
 
-import folder_paths
 import numpy as np
 import pytest
 import torch
@@ -35,14 +34,11 @@ NODES = {
 
 
 @pytest.fixture(autouse=True)
-def page(tmp_path, monkeypatch):
+def page(temp, monkeypatch):
     """The texts that the page is asked to show on the node."""
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path))
     texts = []
     monkeypatch.setattr(schema_inputs, "show_text", texts.append)
-    yield texts
-    folder_paths.set_temp_directory(before)
+    return texts
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -16,7 +16,7 @@ from sora_nodes.nodes.host.guidance.conditioning_support import conditioning_sup
 from sora_nodes.sora_core.errors import ConfigError
 
 from tests.nodes.test_conditioning_of_the_host import BESIDE, START_IMAGES
-from tests.nodes.test_host_node_inputs import NODES
+from tests.nodes.test_host_node_inputs import NODES, humo
 from tests.support.families import FAMILIES, REFUSED_FAMILIES, host_model
 from tools.host import ROOT
 
@@ -91,7 +91,7 @@ def compared(node):
     if node in COMPARED_ELSEWHERE:
         path = ROOT / "tests" / "nodes" / f"{COMPARED_ELSEWHERE[node]}.py"
         return f"{node}.execute" in (text := path.read_text("utf-8")) or f"{node}(model)" in text
-    functions = [*NODES.values(), importlib.import_module("tests.nodes.test_host_node_inputs").humo]
+    functions = (*NODES.values(), humo)
     return any(re.search(rf"\.{node}\b", inspect.getsource(each)) for each in functions)
 
 

@@ -5,6 +5,8 @@ the timesteps and the named inputs. Wan's first and last frames, VACE, LTX's gui
 files of their own: test_pixel_footage, test_vace, test_guide_frames, test_sound_latent.
 """
 
+from contextlib import contextmanager
+
 import comfy.samplers
 import comfy_extras.nodes_cosmos
 import comfy_extras.nodes_hunyuan
@@ -131,23 +133,16 @@ def scail_2(words, vae, side, frames, picture):
 
 def wan_animate(words, vae, side, frames, picture):
     node = comfy_extras.nodes_wan.WanAnimateToVideo
-    return node.execute(
-        *words,
-        vae,
-        side,
-        side,
-        frames,
-        1,
-        continue_motion_max_frames=5,
-        video_frame_offset=0,
-        reference_image=images(clip(1, side, 5)),
-        pose_video=images(clip(frames, side, 3)),
-        continue_motion=None if picture is None else images(picture),
-    ).args[:3]
+    return animated(node, words, vae, side, frames, picture, continue_motion_max_frames=5)
 
 
 def wan_animate_2(words, vae, side, frames, picture):
     node = comfy_extras.nodes_wan.WanAnimate2ToVideo
+    return animated(node, words, vae, side, frames, picture)
+
+
+def animated(node, words, vae, side, frames, picture, **settings):
+    """What a `node` of Wan Animate makes with a reference and poses, after a `picture` if any."""
     return node.execute(
         *words,
         vae,
@@ -159,6 +154,7 @@ def wan_animate_2(words, vae, side, frames, picture):
         reference_image=images(clip(1, side, 5)),
         pose_video=images(clip(frames, side, 3)),
         continue_motion=None if picture is None else images(picture),
+        **settings,
     ).args[:3]
 
 
@@ -195,8 +191,9 @@ CASES = [
 ]
 
 
+@contextmanager
 def inputs_of(model):
-    """The inputs of each call of the network from now on, and the hook that records them."""
+    """Gives a list, to which the inputs of each call of the network are added."""
     calls, network = [], model.model.diffusion_model
 
     def note(module, args, named):
@@ -207,7 +204,11 @@ def inputs_of(model):
         }
         calls.append(([part.clone() for part in args if isinstance(part, torch.Tensor)], named))
 
-    return calls, network.register_forward_pre_hook(note, with_kwargs=True)
+    hook = network.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield calls
+    finally:
+        hook.remove()
 
 
 def as_the_network_has_it(call):
@@ -266,8 +267,7 @@ def test_the_network_gets_what_the_hosts_own_node_gives_it(pack, name, scale, fr
     frame_rate = [[[states, {"frame_rate": FPS, **options}]] for [[states, options]] in
                   (positive, negative)]  # fmt: skip
 
-    calls, hook = inputs_of(model)
-    try:
+    with inputs_of(model) as calls:
         guider = SoraGuider.execute(model, *users, scale, 0.0, 1.0, 0.0, latent).args[0]
         result = SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]
         ours = [as_the_network_has_it(call) for call in calls]
@@ -277,8 +277,6 @@ def test_the_network_gets_what_the_hosts_own_node_gives_it(pack, name, scale, fr
         guider.set_cfg(scale)
         expected = SoraSample.execute(noise, guider, sigmas, theirs, "euler").args[0]["samples"]
         hosts = [as_the_network_has_it(call) for call in calls]
-    finally:
-        hook.remove()
     assert len(ours) == len(hosts) >= STEPS
     if "noise_mask" not in theirs:
         drawn = int(name not in REFERENCE_FAMILIES)  # whose noise is of a frame less
@@ -329,8 +327,7 @@ def test_open_channels_of_humo_are_those_of_the_hosts_class(pack, sound):
     canvas = canvas.place(Placement(source=clip(5, side), start=0.0, fps=FPS))
     latent = SoraEncodeCanvas.execute(canvas, vae).args[0]
     sigmas = SoraSchedule.execute(latent, STEPS, 0.0, 1.0, model).args[0]
-    calls, hook = inputs_of(model)
-    try:
+    with inputs_of(model) as calls:
         results = []
         for each in (latent, empty):
             guider = SoraGuider.execute(model, positive, negative, 4.0, 0.0, 1.0, 0.0, each)
@@ -342,8 +339,6 @@ def test_open_channels_of_humo_are_those_of_the_hosts_class(pack, sound):
         guider.set_conds(*without_last_silence(positive, negative, empty["samples"].shape[2]))
         guider.set_cfg(4.0)
         SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, theirs, "euler")
-    finally:
-        hook.remove()
     footage, unplaced, hosts = divided(calls)
     for ours, host in zip(unplaced, hosts, strict=True):
         assert apart(as_the_network_has_it(ours), as_the_network_has_it(host)) < TOLERANCE

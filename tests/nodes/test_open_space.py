@@ -1,4 +1,4 @@
-"""Later parts of a long video see open space as the model was trained with it, placed or not."""
+"""Later parts of a long video get open space as the model was trained with it, placed or not."""
 
 import pytest
 import torch
@@ -21,11 +21,8 @@ def test_open_frames_of_later_parts_have_the_colour_of_the_hosts_node(pack, name
         model, *words, 1.0, 0.0, 1.0, 0.0, latent, window=window, resume=False
     ).args[0]
     sigmas = SoraSchedule.execute(latent, 1, 0.0, 1.0, model).args[0]
-    calls, hook = inputs_of(model)
-    try:
+    with inputs_of(model) as calls:
         SoraSample.execute(SoraNoise.execute(3).args[0], guider, sigmas, latent, "euler")
-    finally:
-        hook.remove()
     frames = torch.full((1 + 4 * time, 4 * cell, 4 * cell, 3), COLOURS[name])
     colour = model.model.process_latent_in(vae.encode(frames))[:, :, -1]
     assert len(calls) > 1

@@ -1,6 +1,5 @@
 """Wan Animate's reference picture comes before the latent frames of each call, or is asked for."""
 
-import comfy_extras.nodes_wan
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
@@ -11,34 +10,21 @@ from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError
 
 from tests.nodes.test_host_families import FPS, PRESENT, check, clip, family, last_level
-from tests.nodes.test_host_node_inputs import images, inputs_of
+from tests.nodes.test_host_node_inputs import NODES as ENCODERS
+from tests.nodes.test_host_node_inputs import inputs_of
 from tests.nodes.test_patches_of_the_host import windowed
 from tests.support.families import REFERENCE_FAMILIES
 
 SIDE, LENGTH = 32, 33
+LOOP, SAME_LATENT = 32, 29  # frames of a loop, and of a video with as many latent frames
 NODES = dict(zip(REFERENCE_FAMILIES, ("WanAnimateToVideo", "WanAnimate2ToVideo"), strict=True))
-CONTINUING = {"WanAnimateToVideo": {"continue_motion_max_frames": 5}}
-ANIMATE = "wan22_animate"
 pytestmark = pytest.mark.parametrize("name", [each for each in NODES if each in PRESENT])
 
 
-def animated(name, pack, length=LENGTH, **more):
+def animated(name, pack, length=LENGTH, picture=None):
     """The model, the VAE and the conditioning of the host's node, with poses."""
     model, words, vae = family(name, pack)
-    settings = CONTINUING.get(NODES[name], {}) | more
-    encoded = getattr(comfy_extras.nodes_wan, NODES[name]).execute(
-        *words,
-        vae,
-        SIDE,
-        SIDE,
-        length,
-        1,
-        video_frame_offset=0,
-        reference_image=images(clip(1, SIDE, 5)),
-        pose_video=images(clip(length, SIDE, 3)),
-        **settings,
-    )
-    return model, vae, encoded.args[:2]
+    return model, vae, ENCODERS[name](words, vae, SIDE, length, picture)[:2]
 
 
 def forward(vae, length=LENGTH):
@@ -52,24 +38,20 @@ def guided(model, words, latent, **settings):
 
 @pytest.mark.parametrize("canvas", ["whole", "in parts", "loop", "empty in parts"])
 def test_each_call_begins_with_the_reference_and_the_poses_go_with_the_frames(pack, name, canvas):
-    length = LENGTH - (canvas == "loop")
-    model, vae, words = animated(name, pack, length + (canvas == "loop") * -3)
+    model, vae, words = animated(name, pack, SAME_LATENT if canvas == "loop" else LENGTH)
     latent = forward(vae)
     if canvas == "loop":
-        ring = Canvas(width=SIDE, height=SIDE, seconds=length / FPS, fps=FPS)
+        ring = Canvas(width=SIDE, height=SIDE, seconds=LOOP / FPS, fps=FPS)
         latent = SoraEncodeCanvas.execute(edits.loop(ring, clip(4, SIDE)), vae).args[0]
     if canvas == "empty in parts":
-        empty = Canvas(width=SIDE, height=SIDE, seconds=length / FPS, fps=FPS)
+        empty = Canvas(width=SIDE, height=SIDE, seconds=LENGTH / FPS, fps=FPS)
         latent = SoraEncodeCanvas.execute(empty, vae).args[0]
     window = 17 / FPS if "parts" in canvas else 0.0
     guider = guided(model, words, latent, window=window, resume=False)
     sigmas = SoraSchedule.execute(latent, 2, 0.0, 1.0, model).args[0]
-    calls, hook = inputs_of(model)
-    try:
+    with inputs_of(model) as calls:
         noise = SoraNoise.execute(3).args[0]
         result = SoraSample.execute(noise, guider, sigmas, latent, "euler").args[0]
-    finally:
-        hook.remove()
     conds = {"positive": [words[0][0][1]]}
     reference = reference_frame(model.model, conds, latent["samples"], False)
     poses = model.model.process_latent_in(words[0][0][1]["pose_video_latent"].clone())
@@ -97,7 +79,7 @@ def test_a_conditioning_of_another_length_is_refused_with_the_right_one(pack, na
 
 
 def test_footage_in_the_conditioning_and_on_the_canvas_is_refused(pack, name):
-    model, vae, words = animated(name, pack, continue_motion=images(clip(5, SIDE)))
+    model, vae, words = animated(name, pack, picture=clip(5, SIDE))
     with pytest.raises(ConfigError, match="place all of it on the canvas"):
         guided(model, words, forward(vae))
 

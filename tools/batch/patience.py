@@ -57,7 +57,7 @@ class Backoff:
 def retry_after(header: str | None, date: str | None, now: float | None = None) -> float | None:
     """The seconds that a Retry-After header asks for: a number of them, or a date.
 
-    A date is one of the server's clock, which `date` tells: the Date header of the same answer.
+    A date is by the server's clock, whose time is `date`, the Date header of the same answer.
     """
     if not header or len(header) > 64:
         return None

@@ -220,9 +220,8 @@ class Runner:
             prompt: self.others.get(prompt, queue).intersection(queue) - self.sent.keys()
             for prompt in self.sent
         }
-        if any(len(left) < len(self.others.get(prompt, ())) for prompt, left in others.items()):
-            self.stall.progress()
-        if others.keys() - self.others.keys():
+        fewer = any(len(left) < len(self.others.get(one, ())) for one, left in others.items())
+        if fewer or others.keys() - self.others.keys():
             self.stall.progress()
         self.others = others
         self.events = {prompt: found for prompt, found in self.events.items() if prompt in others}

@@ -14,6 +14,7 @@ from .conditioning_support import BaseModel, ConditioningSupport, conditioning_s
 from .guide_frames import GuideFrames
 from .low_noise_expert import LowNoiseExpert
 from .reference_frame import ReferenceFrame
+from .sound_conditioning import SOUND_KEY
 from .trained_length import class_names
 from .vace_context import check_user_context
 
@@ -28,7 +29,6 @@ EASY_CACHE = "easycache"  # the host's key of the wrappers of EasyCache
 
 VIDEO_AXES = 3  # time, height and width: an area has a size and a place in each
 
-SOUND_KEYS = ("audio_embed",)  # at a rate of its own
 UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
 """Keys of conditioning with pictures or clips that count for the whole video, not along it."""
 
@@ -142,10 +142,10 @@ def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -
             continue
         parts = value if isinstance(value, list | tuple) else [value]
         timed = [part for part in parts if isinstance(part, Tensor) and part.ndim > 3]
-        fitting = key not in SOUND_KEYS and all(
+        fitting = key != SOUND_KEY and all(
             part.ndim > 4 and part.shape[-3] == plan.whole.frames for part in timed
         )
-        if not fitting and (timed or key in SOUND_KEYS):
+        if not fitting and (timed or key == SOUND_KEY):
             raise ConfigError(
                 f"{name}: `{key}` of the conditioning is for the whole video, which "
                 f"{type(model).__name__} samples in segments, windows or a loop: remove it, or "

@@ -11,15 +11,12 @@ from functools import partial
 from math import prod
 from typing import Any
 
-import comfy.model_patcher
 import comfy.samplers
 from torch import Tensor
 
 from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
-from ....sora_core.sampling.guidance import GuidanceScale
-from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.sampling.segments import Segment
 from ....sora_core.seams.hand_over import hand_over
 from ....sora_core.seams.settings import JoinSettings
@@ -39,7 +36,7 @@ from ..paths import jobs_folder
 from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_fingerprint
 from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
-from ..sampling import Callback, Conditioning, Guider, LatentDict
+from ..sampling import Callback, Guider, LatentDict
 from .canvas_checks import (
     check_area,
     check_control,
@@ -53,7 +50,6 @@ from .canvas_checks import (
 from .conditioning_support import BaseModel, conditioning_support, with_frame_levels
 from .guide_frames import GuideFrames, guide_frames, takes_guides
 from .lead_frame import LeadFrame, segment_length, segment_settings
-from .low_noise_expert import LowNoiseExpert
 from .model_schedule import schedule_remark
 from .noise_scale import check_sampler, emptied
 from .open_space import open_pixel, with_filler_of
@@ -103,20 +99,20 @@ class CanvasGuider(Guider):
         `window` is in seconds, 0 for the length that the model was trained for; `resume` caches
         finished work for a restart; `frame_levels` is for Wan weights that were trained with a
         noise level for each latent frame. ConfigError for settings or conditioning that this model
-        or canvas does not support; SizeError for a latent without a time axis.
+        or canvas does not support; SizeError for a latent without a time axis, or of a size that
+        the model does not take.
         """
         model = self.model_patcher.model
         if model.latent_format.latent_dimensions == 3 and isinstance(latent["samples"], Tensor):
             latent = latent | {"samples": with_time(latent["samples"])}
-        self.resume, self.joins = resume, joins
-        self.latent = latent
+        self.latent, self.resume, self.joins = latent, resume, joins
         self.support = conditioning_support(model)
         check_expert(self.support, self.low)
         if frame_levels:
             self.support = with_frame_levels(self.support, model)
         check_latent(model, latent)
         placed = "noise_mask" in latent
-        self.take_conditioning(model, latent["samples"], placed)
+        self.take_conditioning(model, latent, placed)
         check_footage(model, self.support, self.original_conds, latent, self.guidance.footage)
         if placed and (self.support.context or self.support.by_frame):
             self.pixels = pixel_footage(latent, open_pixel(model))
@@ -132,24 +128,24 @@ class CanvasGuider(Guider):
         check_area(self.support, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides, self.reference)
         check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
+
+    def take_conditioning(self, model: BaseModel, latent: LatentDict, placed: bool) -> None:
+        """Fits the conditioning to the canvas of `latent`, and takes the reference frame out of it.
+
+        `placed` is whether the canvas has footage. ConfigError for conditioning of another size,
+        SizeError for a canvas whose size the model's sound does not fit.
+        """
+        conds = with_fitting_sound(model, self.original_conds, latent["samples"])
+        if takes_reference(model):
+            self.reference = reference_frame(model, conds, latent["samples"], placed)
+            conds = without_images(conds)
         canvas = canvas_of(latent)
         metric = isinstance(model, HostModel) and model.metric
         if canvas is not None and (metric or takes_frame_rate(model)):
-            self.original_conds = {
-                name: [{FRAME_RATE: canvas.fps, **cond} for cond in conds]
-                for name, conds in self.original_conds.items()
+            conds = {
+                name: [{FRAME_RATE: canvas.fps, **cond} for cond in entries]
+                for name, entries in conds.items()
             }
-
-    def take_conditioning(self, model: BaseModel, samples: Latent, placed: bool) -> None:
-        """Fits the conditioning to a canvas, and takes the reference frame out of it.
-
-        `samples` is the latent of the canvas, `placed` says whether there is footage on it.
-        ConfigError for conditioning of another size.
-        """
-        conds = with_fitting_sound(model, self.original_conds, samples)
-        if takes_reference(model):
-            self.reference = reference_frame(model, conds, samples, placed)
-            conds = without_images(conds)
         self.original_conds = conds
 
     @property
@@ -359,36 +355,3 @@ class CanvasGuider(Guider):
         denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
         clean = denoise(x / scale, level)
         return clean if layout is None else layout.packed(clean, frames)[0]
-
-
-def make_guider(
-    model: comfy.model_patcher.ModelPatcher,
-    positive: Conditioning,
-    negative: Conditioning,
-    guidance: GuidanceScale,
-    latent: LatentDict | None,
-    *,
-    window: float,
-    resume: bool,
-    frame_levels: bool,
-    low: LowNoiseExpert | None,
-    joins: JoinSettings,
-) -> Guider:
-    """A GUIDER of `model`, which samples the canvas of `latent` where there is one.
-
-    The settings are the inputs of Sora Guider. ConfigError or SizeError for those that this model,
-    conditioning or canvas does not support, and for those of a canvas where `latent` is None.
-    """
-    if latent is None:
-        if any(SPAN_KEY in options for _, options in positive):
-            raise ConfigError("prompts over spans of time: connect `latent` of Sora Guider too")
-        if guidance.footage != 1:
-            raise ConfigError("footage_scale needs footage: connect `latent` of Sora Guider too")
-    result = Guider(model) if latent is None else CanvasGuider(model)
-    result.set_conds(positive, negative)
-    result.set_guidance(guidance)
-    if low is not None:
-        result.set_low_noise_expert(low)
-    if isinstance(result, CanvasGuider) and latent is not None:
-        result.set_canvas(latent, window, resume, frame_levels, joins)
-    return result

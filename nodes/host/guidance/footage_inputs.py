@@ -13,7 +13,7 @@ from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.sampling.segments import Segment
 from ..latents import LatentDict
 from .conditioning_support import BaseModel, ConditioningSupport, concat_channels
-from .open_space import empty_footage, without_canvas_video
+from .open_space import empty_footage, with_empty_frames
 from .pixel_footage import PixelFootage
 from .vace_context import VaceContext, vace_context, vace_pixel_context
 
@@ -55,7 +55,7 @@ def footage_inputs(
         footage, marks = torch.where(closed, empty, known), closed.to(known)
         if pixels is not None:
             marks = pixels.openness
-            footage = without_canvas_video(model, pixels.latent, marks, empty)
+            footage = with_empty_frames(model, pixels.latent, marks, empty)
         concat = concat_channels(model, footage, marks)
         concat_empty = concat_channels(model, empty, free)
     elif users is not None:

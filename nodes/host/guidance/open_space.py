@@ -31,7 +31,7 @@ def open_pixel(model: BaseModel) -> float:
     return BLACK_PIXEL if BLACK_FILLER in class_names(model) else GREY_PIXEL
 
 
-def without_canvas_video(
+def with_empty_frames(
     model: BaseModel, footage: Latent, openness: Float[Tensor, "1 s t y x"], empty: Latent
 ) -> Latent:
     """`footage` of a canvas encoded as one video, with `empty` in frames that are all open.

@@ -16,7 +16,7 @@ from .conditioning_support import BaseModel
 from .trained_length import class_names
 
 HUMO, DANCER = "WAN21_HuMo", "WAN22_WanDancer"
-SOUND_KEY = "audio_embed"  # of HuMo: b t s m c
+SOUND_KEY = "audio_embed"  # of conditioning; for HuMo b t s m c
 HUMO_TIME = 4  # frames of a latent frame
 MUSIC_STEPS = 8  # of WanDancer, in each latent frame
 PATCH = 2  # latent cells in the width and height of a token
