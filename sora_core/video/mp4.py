@@ -69,7 +69,10 @@ def sample_entry(source: FileSource, track_id: int) -> Mp4Box | None:
 
 
 def still_properties(source: FileSource) -> set[bytes]:
-    """The kinds of the properties of the pictures in a HEIC or AVIF file."""
+    """The kinds of the properties of the pictures in a HEIC or AVIF file.
+
+    A shape of pixels (`pasp`) that is square asks for nothing, and is left out.
+    """
     with file_of(source) as file:
         file.seek(0, 2)
         meta = _inside(file, Mp4Box(b"", 0, file.tell()), b"meta")
@@ -78,7 +81,7 @@ def still_properties(source: FileSource) -> set[bytes]:
         meta = Mp4Box(meta.kind, meta.begin + 4, meta.end)  # after its version and flags
         properties = _inside(file, meta, b"iprp", b"ipco")
         found = _boxes(file, properties.begin, properties.end) if properties else ()
-        return {box.kind for box in found}
+        return {box.kind for box in found if not _square_pixels(file, box)}
 
 
 def codec_box(source: FileSource, track_id: int, kind: bytes) -> bytes:
@@ -101,6 +104,13 @@ def clean_aperture(source: FileSource, track_id: int) -> tuple[float, float, flo
         return None
     width, height, right, down = (a / b for a, b in zip(numbers[::2], numbers[1::2], strict=True))
     return width, height, right, down
+
+
+def _square_pixels(file: BinaryIO, box: Mp4Box) -> bool:
+    if box.kind != b"pasp":
+        return False
+    shape = _content(file, box)
+    return len(shape) >= 8 and shape[:4] == shape[4:8]
 
 
 def _track(file: BinaryIO, track_id: int) -> Mp4Box | None:

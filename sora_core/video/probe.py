@@ -27,7 +27,7 @@ from .hdr import NAMES as HDR_NAMES
 from .orientation import Orientation, orientation, square_pixels
 from .streams import video_stream
 from .timing import decoding_delay, frame_rate_of, header_frames, header_seconds, measured_seconds
-from .webm_alpha import alpha_decoder, stores_alpha
+from .webm_alpha import alpha_decoder, every_frame_has_alpha, stores_alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Inspected:
 
     `delay` is the difference between decoding and display times in a container that has only the
     former, else None. `coded` is the width and height of the frames before they are cropped and
-    turned upright.
+    turned upright. `alpha_beside` is whether WebM stores alpha beside each of them.
     """
 
     info: MediaInfo
@@ -69,6 +69,7 @@ class Inspected:
     crop: Crop
     orientation: Orientation
     delay: int | None
+    alpha_beside: bool
 
 
 def probe(source: FileSource) -> MediaInfo:
@@ -90,7 +91,8 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
     check_size(source, stream.codec_context.width, stream.codec_context.height)
     fps = frame_rate_of(source, container, stream)
     seconds = header_seconds(source, container, stream)
-    frames = first_decoded(source, container, stream)
+    alpha_beside = every_frame_has_alpha(source, container, stream)
+    frames = first_decoded(source, container, stream, alpha_beside)
     first = next(frames, None)
     if first is None:
         raise media_error(source, "no frame can be read; the file is cut short or damaged")
@@ -130,14 +132,18 @@ def inspect(source: FileSource, container: InputContainer) -> Inspected:
         crop=crop,
         orientation=lies,
         delay=decoding_delay(container, stream, first),
+        alpha_beside=alpha_beside,
     )
 
 
 def first_decoded(
-    source: FileSource, container: InputContainer, stream: VideoStream
+    source: FileSource, container: InputContainer, stream: VideoStream, alpha_beside: bool
 ) -> Iterator[av.VideoFrame]:
-    """The frames of `stream` from the position of `container`, in display order."""
-    decoder = alpha_decoder(stream) or stream
+    """The frames of `stream` from the position of `container`, in display order.
+
+    With the alpha that WebM stores beside each of them if `alpha_beside`.
+    """
+    decoder = (alpha_decoder(stream) if alpha_beside else None) or stream
     with media_errors(source, "be read further"):
         for packet in packets(container, stream):
             yield from decoder.decode(packet)

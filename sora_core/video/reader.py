@@ -9,7 +9,6 @@ import av
 import numpy as np
 import torch
 from av.container import InputContainer
-from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from torch import Tensor
 
@@ -125,7 +124,7 @@ class _Choice:
         """
         frames = video.frames
         if self.begin:
-            frames = _frames_from(source, container, video.stream, self.begin)
+            frames = _frames_from(source, container, video, self.begin)
         timed = _timed(video, deinterlaced(_stamped(frames, video.delay)), self.begin)
         if not self.begin and self.span is None:
             timed = _watched(timed, video, on_damage)
@@ -142,11 +141,12 @@ def frames_per_chunk(width: int, height: int) -> int:
 def _frames_from(
     source: FileSource,
     container: InputContainer,
-    stream: VideoStream,
+    video: Inspected,
     begin: Fraction,
     earlier: int = 0,
 ) -> Iterator[av.VideoFrame]:
     """Frames from one at or before `begin` on, found by seeking farther and farther back."""
+    stream = video.stream
     offset = origin(stream) + max(Fraction(0), begin - earlier)
     ticks = int(offset / tick(stream))
     with media_errors(source, "be searched"):
@@ -154,11 +154,11 @@ def _frames_from(
             container.seek(ticks, stream=stream)
         else:
             rewind(container, stream)
-    frames = first_decoded(source, container, stream)
+    frames = first_decoded(source, container, stream, video.alpha_beside)
     first = next(frames, None)
     # What comes just before an open key frame needs the key frame before it.
     if (first is None or first.pts is None or first.pts > ticks) and earlier < begin:
-        return _frames_from(source, container, stream, begin, max(SEEK_BACK, 5 * earlier))
+        return _frames_from(source, container, video, begin, max(SEEK_BACK, 5 * earlier))
     return frames if first is None else chain([first], frames)
 
 

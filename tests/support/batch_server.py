@@ -172,6 +172,12 @@ MODES = {
     "view_404": ("failed", {"view": raw("", 404)}),
     "view_401": ("away", {"view": html(401)}),
     "view_403": ("away", {"view": raw("", 403)}),
+    "view_403_above": (
+        "failed",
+        {"view": raw("", 403)} | saved(picture(subfolder="../elsewhere")),
+    ),
+    "view_403_absolute": ("failed", {"view": raw("", 403)} | saved(picture(subfolder="D:\\x"))),
+    "view_403_below": ("away", {"view": raw("", 403)} | saved(picture(subfolder="a/b"))),
     "view_511": ("away", {"view": html(511)}),
     "view_redirect_same": ("away", {"view": redirect("view/login")}),
     "prompt_redirect_same": ("away", {"prompt": redirect("login")}),

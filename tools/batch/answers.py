@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import Any
 
 from tools.batch.text import MAX_MESSAGE, printable
@@ -34,6 +35,12 @@ class SavedFile:
     filename: str
     subfolder: str
     type: str
+
+    @property
+    def escapes(self) -> bool:
+        """Whether it may lie outside the folder of its type, where `/view` answers 403."""
+        path = PureWindowsPath(self.subfolder)  # which knows both kinds of slashes
+        return bool(path.anchor) or ".." in path.parts
 
 
 @dataclass(frozen=True, slots=True)

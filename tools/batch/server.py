@@ -191,10 +191,11 @@ class Server:
         """Writes a saved file to `path` in the results, whole or not at all."""
         timeout = aiohttp.ClientTimeout(total=None, connect=self.seconds(), sock_read=self.window())
         async with self.request("GET", "/view", timeout, params=asdict(file)) as reply:
-            if reply.status in LOGIN:
+            refused = reply.status == 403 and file.escapes
+            if reply.status in LOGIN and not refused:
                 raise RefusedError(f"{self.name} answers {reply.status} to /view: {LOGIN_HINT}")
             if reply.status != 200:
-                saved = describe(file.filename)
+                saved = describe(file.filename) + (" elsewhere" if refused else "")
                 raise ContentError(f"ComfyUI saved {saved}, but answers {reply.status}", final=True)
             pieces = self.steady(reply)
             try:

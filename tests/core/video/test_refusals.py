@@ -141,6 +141,15 @@ def test_a_picture_that_is_cropped_or_stretched_by_its_header_is_refused(tmp_pat
         path.write_bytes(data)
         with pytest.raises(MediaError, match=f"its header {verb} the picture"):
             probe(path)
+    for shape, read in (((1, 1), True), ((72, 72), True), ((4, 3), False), ((0, 1), False)):
+        data = bytearray(plain)
+        struct.pack_into(">4sII", data, colour, b"pasp", *shape)
+        path.write_bytes(data)
+        if read:
+            assert probe(path).width == 64
+            continue
+        with pytest.raises(MediaError, match="its header stretches the picture"):
+            probe(path)
 
 
 def with_codec_box(path, target, kind, content):

@@ -46,6 +46,41 @@ def test_alpha_is_that_of_each_frame_also_from_half_way(tmp_path, suffix, codec,
     assert red == pytest.approx([200, 0, 0], abs=12)
 
 
+def with_opaque_frames(path, target, numbers):
+    """A copy of a WebM in which the frames `numbers` have no alpha, as browsers write opaque ones.
+
+    The BlockAdditions of each become an element that means nothing.
+    """
+    data, at, count = bytearray(path.read_bytes()), 0, 0
+    while (at := data.find(b"\x75\xa1", at)) >= 0:
+        begin = at + 2 + 9 - data[at + 2].bit_length()
+        width = begin - at - 1
+        size = int.from_bytes(data[at + 2 : begin], "big") - (1 << 7 * (width - 1))
+        assert data[begin] == 0xA6 and data[begin + size :]
+        if count in numbers:
+            data[at:begin] = b"\xec" + (size + (1 << 7 * width)).to_bytes(width, "big")
+        at, count = begin + size, count + 1
+    assert count == 20
+    target.write_bytes(data)
+    return target
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
+@pytest.mark.parametrize("numbers", [range(10, 20), range(7), [13], [19], range(1, 20, 2)])
+def test_all_frames_are_read_where_some_have_no_alpha(tmp_path, codec, numbers):
+    path = cut_out(tmp_path / "a.webm", codec, "yuva420p")
+    opaque = with_opaque_frames(path, tmp_path / "b.webm", range(20))
+    mixed = with_opaque_frames(path, tmp_path / "c.webm", numbers)
+    sentences = []
+    frames = torch.cat(list(read_frames(mixed, on_damage=sentences.append)))
+    assert sentences == [] and len(frames) == 20
+    assert torch.equal(frames, torch.cat(list(read_frames(opaque))))
+    assert torch.equal(torch.cat(list(read_frames(mixed, start=1.3, fps=10))), frames[13:])
+    info = probe(mixed)
+    assert not info.has_alpha
+    assert any("its transparency is not read" in note for note in info.notes)
+
+
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow writes no AVIF")
 def test_alpha_of_avif_is_noted(tmp_path):
     path = tmp_path / "a.avif"
