@@ -103,7 +103,8 @@ class DiTConfig:
             raise ConfigError(
                 f"transformer width {self.width}: choose a multiple of {DIT_HEAD_WIDTH}"
             )
-        check_range("transformer depth", self.depth, 1)
+        for name in ("depth", "latent_channels", "text_width", "mlp_ratio"):
+            check_range(f"transformer {name}", getattr(self, name), 1)
 
     @property
     def metric(self) -> bool:

@@ -109,3 +109,10 @@ def test_every_weight_has_moved_after_a_few_steps():
 def test_a_config_that_cannot_be_is_refused(width, depth):
     with pytest.raises(ConfigError, match=str(width if depth else depth)):
         DiTConfig(width=width, depth=depth)
+
+
+@pytest.mark.parametrize("name", ["depth", "latent_channels", "text_width", "mlp_ratio"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_layer_without_numbers_is_refused(name, number):
+    with pytest.raises(ConfigError, match=f"transformer {name} {number}"):
+        DiTConfig(**{"width": 64, "depth": 1} | {name: number})
