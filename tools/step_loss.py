@@ -2,38 +2,51 @@
 
 `python -m tools.step_loss` continues the training of the released transformer twice, from the same
 weights, on the same clips with the same noise and masks, for equally many steps: only
-`Mix.step_weight` differs. Prints the rows of `tools.seam_ablation` for the released weights and for
-both results, with all other mechanisms on and off. A finished training is not repeated.
+`Mix.step_weight` differs. Prints the rows of `tools.seam_ablation` for both results, with all other
+mechanisms on and off. A finished training is not repeated.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
+from sora_core.checkpoints.checkpoint import (
+    load_autoencoder,
+    load_transformer,
+    read_config,
+    write_checkpoint,
+)
 from sora_core.cli.train import print_shard, print_training
 from sora_core.models.autoencoder import Autoencoder
-from sora_core.models.dit import DiTConfig
+from sora_core.models.dit import DiT, DiTConfig
 from sora_core.pipeline.generate import load
 from sora_core.training.decoder import with_one_decoder
 from sora_core.training.distributed import Ranks
 from sora_core.training.experiment import TRANSFORMER_NAME, prepare
 from sora_core.training.experiments import TransformerRun
-from sora_core.training.latent_dataset import LatentShard
+from sora_core.training.few_step_runs import empty_text
+from sora_core.training.latent_dataset import LatentShard, read_latents
 from sora_core.training.recipes import Recipe, mini_recipe
 from sora_core.training.town_runs import RELEASED
-from sora_core.training.trainer import TrainingConfig
-from sora_core.training.transformer import Mix
+from sora_core.training.trainer import TrainingConfig, train
+from sora_core.training.transformer import Mix, TransformerModule, TransformerTask
 from tools.seam_ablation import Variant, heldout_jobs, own_variants, print_table
 
 CLIPS, FADING, FADING_WEIGHT = 1024, 512, 0.15
 WEIGHTS = {"with the loss of steps": 1.0, "without the loss of steps": 0.0}
 """`Mix.step_weight` of each training."""
+
+
+class UnwatchedTask(TransformerTask):
+    """Task without a picture and held-out losses at the end: the seams are what is measured."""
+
+    def show(self, average: TransformerModule, step: int, folder: Path) -> Mapping[str, float]:
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +58,7 @@ class StepLossRun(TransformerRun):
     @property
     def target(self) -> Path:
         """The model file that the run writes at its end."""
-        return self.folder(f"weight-{self.step_weight:g}") / f"{self.recipe.name}.safetensors"
+        return self.folder(f"weight-{self.step_weight:g}") / "transformer.safetensors"
 
     def trained_autoencoder(self) -> Autoencoder:
         return with_one_decoder(load_autoencoder(RELEASED, read_config(RELEASED)))
@@ -59,8 +72,24 @@ class StepLossRun(TransformerRun):
         ranks: Ranks,
         fading: Sequence[LatentShard] = (),
     ) -> None:
-        mix, folder = replace(mix, step_weight=self.step_weight), self.target.parent
-        TransformerRun.learn(self, model, mix, config, folder, ranks, fading)
+        torch.manual_seed(config.seed)
+        sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
+        autoencoder, mix = self.trained_autoencoder(), replace(mix, step_weight=self.step_weight)
+        task = UnwatchedTask(
+            self.begun(model),
+            autoencoder,
+            [*sizes, *fading],
+            sizes[0],
+            (),
+            empty_text(),
+            mix,
+            config.batch,
+            config.seed,
+        )
+        average = train(
+            task, config, self.target.parent, ranks, resume=True, on_progress=self.on_progress
+        )
+        write_checkpoint(self.target, average.dit, autoencoder, name=self.recipe.name)
 
 
 def short_recipe(steps: int) -> Recipe:
@@ -75,7 +104,7 @@ def short_recipe(steps: int) -> Recipe:
         fading_weight=FADING_WEIGHT,
         transformer_training=TrainingConfig(
             steps=steps,
-            batch=32,
+            batch=16,
             matrix_rate=1.5e-3,
             rate=5e-4,
             warmup=20,
@@ -86,25 +115,27 @@ def short_recipe(steps: int) -> Recipe:
     )
 
 
+def continued(root: Path, steps: int, weight: float) -> DiT:
+    """The transformer after its training with `weight`, which is run if it was not before."""
+    run = StepLossRun(
+        recipe=short_recipe(steps),
+        root=root,
+        resume=True,
+        on_progress=partial(print_training, TRANSFORMER_NAME),
+        start=RELEASED,
+        step_weight=weight,
+    )
+    if not run.target.exists():
+        prepare(run, 1, print_shard)
+        run(Ranks())
+    return load_transformer(run.target, read_config(run.target))
+
+
 def variants(root: Path, steps: int, clips: int, sampler_steps: int) -> Iterator[Variant]:
-    """The rows of three transformers, with all mechanisms of sampling and decoding and none."""
+    """The rows of both trainings, with all mechanisms of sampling and decoding and none."""
     released, jobs = load(), heldout_jobs(clips)
-    transformers = {"released": released.transformer}
     for name, weight in WEIGHTS.items():
-        run = StepLossRun(
-            recipe=short_recipe(steps),
-            root=root,
-            resume=True,
-            on_progress=partial(print_training, TRANSFORMER_NAME),
-            start=RELEASED,
-            step_weight=weight,
-        )
-        if not run.target.exists():
-            prepare(run, 1, print_shard)
-            run(Ranks())
-        transformers[name] = load_transformer(run.target, read_config(run.target))
-    for name, transformer in transformers.items():
-        pipeline = replace(released, transformer=transformer)
+        pipeline = replace(released, transformer=continued(root, steps, weight))
         for row, sample, off in own_variants(pipeline, jobs, sampler_steps):
             if row in ("all on", "all off"):
                 yield f"{name}, {row}", sample, off
@@ -113,7 +144,7 @@ def variants(root: Path, steps: int, clips: int, sampler_steps: int) -> Iterator
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.step_loss", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("runs/step-loss"))
-    parser.add_argument("--train-steps", type=int, default=400)
+    parser.add_argument("--train-steps", type=int, default=120)
     parser.add_argument("--clips", type=int, default=10)
     parser.add_argument("--steps", type=int, default=12, help="of the sampler")
     return parser.parse_args(arguments)
