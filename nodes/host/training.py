@@ -16,16 +16,16 @@ from PIL import Image
 from ...sora_core.checkpoints.checkpoint import read_config
 from ...sora_core.errors import ConfigError
 from ...sora_core.shapes import Frames
-from ...sora_core.training.own.curve_picture import HELD_OUT_PREFIX, loss_picture
-from ...sora_core.training.own.history import HISTORY, History, LossCurve
+from ...sora_core.training.own.curve_picture import loss_picture
+from ...sora_core.training.own.history import HELD_OUT_PREFIX, HISTORY, History, LossCurve
 from ...sora_core.training.own.plan import Plan
-from ...sora_core.training.sheets import SAMPLE_PAPER, SAMPLES
+from ...sora_core.training.sheets import SAMPLE_PAPER, SAMPLES_FILE
 from ...sora_core.video.frames import contain
 from .models.model import load_model
 
 PACKAGES = "training needs more packages: python -m pip install -r {}"
 REQUIREMENTS = "custom_nodes/sora_nodes/tools/requirements/train.txt"
-PREVIEW_SIDE = 768  # pixels; the page shows previews at the width of the node
+CURVE_PREVIEW_SIDE = 768  # pixels; the page shows previews at the width of the node
 VALIDATIONS, SOONEST, LATEST = 4, 10, 100  # times in a run; steps between two of them
 
 
@@ -134,12 +134,14 @@ class _TrainingDisplay:
         held_out = self.history.beginning(HELD_OUT_PREFIX)
         curve = loss_picture(self.history.curve("loss"), held_out, self.steps)
         picture = Image.fromarray(with_samples(curve, self.folder)[0].numpy())
-        self.bar.update_absolute(max(step, self.step), self.steps, ("JPEG", picture, PREVIEW_SIDE))
+        self.bar.update_absolute(
+            max(step, self.step), self.steps, ("JPEG", picture, CURVE_PREVIEW_SIDE)
+        )
 
 
 def with_samples(curve: Frames, folder: Path) -> Frames:
     """`curve` above the newest samples of the run in `folder`, [1 y x 3]; alone without any."""
-    with suppress(OSError), Image.open(folder / SAMPLES) as samples:
+    with suppress(OSError), Image.open(folder / SAMPLES_FILE) as samples:
         pixels = torch.from_numpy(np.array(samples.convert("RGB")))[None]
         row = contain(pixels, curve.shape[2], pixels.shape[1], border=SAMPLE_PAPER)
         return torch.cat([curve, row], dim=1)

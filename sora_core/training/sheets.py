@@ -10,7 +10,7 @@ from ..files import replacing
 from ..shapes import Frames
 from ..video.frames import contain
 
-SAMPLES = "samples.png"
+SAMPLES_FILE = "samples.png"
 SAMPLE_SIDE, SAMPLE_GAP, SAMPLE_PAPER = 136, 4, 250  # pixels, and a shade
 
 

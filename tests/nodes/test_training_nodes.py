@@ -256,16 +256,16 @@ def test_a_cancel_within_a_validation_repeats_it_with_the_same_result(
 
 
 def test_the_node_shows_a_bar_the_curve_and_the_samples(plan, model, output, monkeypatch):
-    shown = []
+    reported = []
 
     def note(value, total, preview, node_id=None):
-        shown.append((value, total, preview and preview[1].size))
+        reported.append((value, total, preview and preview[1].size))
 
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", note)
     result = trained(plan, steps=5)
-    steps = [value for value, total, _ in shown if total == 5]  # 4 are the clips
+    steps = [value for value, total, _ in reported if total == 5]  # 4 are the clips
     assert steps == sorted(steps) and set(steps) == {1, 2, 3, 4, 5}
-    sizes = [size for *_, size in shown if size]
+    sizes = [size for *_, size in reported if size]
     assert sizes[0] == CURVE_SIZE  # no samples yet
     assert sizes[-1][0] == CURVE_SIZE[0] and sizes[-1][1] > CURVE_SIZE[1] + 50
     (displayed,) = result.ui["images"]

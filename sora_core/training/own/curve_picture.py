@@ -10,17 +10,16 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ...shapes import Frames
-from .history import LossCurve
+from .history import HELD_OUT_MEAN, HELD_OUT_PREFIX, LossCurve
 from .page import log_ticks, thinned, ticks
 
 CURVE_SIZE = 560, 300
 EDGE_LEFT, EDGE_TOP, EDGE_RIGHT, EDGE_BOTTOM = 64, 38, 24, 32
-LETTER, LEGEND_GAP = 20, 16  # pixels
+CURVE_LETTER, LEGEND_GAP = 20, 16  # pixels
 LEAST_LOSS = 1e-12  # on the logarithmic axis
-BACKGROUND, GRID, INK = "#fafaf8", "#dcdce0", "#55555c"
+BACKGROUND, GRID_COLOUR, AXIS_COLOUR = "#fafaf8", "#dcdce0", "#55555c"
 TRAIN_COLOUR, MEAN_COLOUR = "#2f5e8e", "#c0401c"
 LEVEL_COLOURS = "#3f8f4f", "#8a4f9f", "#8a7412"
-HELD_OUT_PREFIX, HELD_OUT_MEAN = "held_out/", "held_out/mean"
 
 
 def loss_picture(points: LossCurve, held_out: dict[str, LossCurve], steps: int) -> Frames:
@@ -29,7 +28,7 @@ def loss_picture(points: LossCurve, held_out: dict[str, LossCurve], steps: int) 
     The scale of the losses is logarithmic. Of `held_out` the mean and three noise levels are drawn.
     """
     image = Image.new("RGB", CURVE_SIZE, BACKGROUND)
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(LETTER)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(CURVE_LETTER)
     curves = [
         (title, thinned([(s, max(v, LEAST_LOSS)) for s, v in curve if math.isfinite(v)]), colour)
         for title, curve, colour in named_curves(points, held_out)
@@ -45,14 +44,14 @@ def loss_picture(points: LossCurve, held_out: dict[str, LossCurve], steps: int) 
 
     for value in log_ticks(low, high):
         _, y = place(0, value)
-        pen.line([(EDGE_LEFT, y), (right, y)], GRID)
-        pen.text((EDGE_LEFT - 6, y), f"{value:.3g}", INK, font, anchor="rm")
+        pen.line([(EDGE_LEFT, y), (right, y)], GRID_COLOUR)
+        pen.text((EDGE_LEFT - 6, y), f"{value:.3g}", AXIS_COLOUR, font, anchor="rm")
     for step in dict.fromkeys(map(round, ticks(0, max(1, steps)))):
         x, _ = place(step, 10**low)
-        pen.line([(x, bottom), (x, bottom + 4)], INK)
-        pen.text((x, bottom + 6), str(step) if step else "step 0", INK, font, anchor="ma")
-    pen.line([(EDGE_LEFT, EDGE_TOP), (EDGE_LEFT, bottom), (right, bottom)], INK)
-    pen.text((6, 8), "loss", INK, font)
+        pen.line([(x, bottom), (x, bottom + 4)], AXIS_COLOUR)
+        pen.text((x, bottom + 6), str(step) if step else "step 0", AXIS_COLOUR, font, anchor="ma")
+    pen.line([(EDGE_LEFT, EDGE_TOP), (EDGE_LEFT, bottom), (right, bottom)], AXIS_COLOUR)
+    pen.text((6, 8), "loss", AXIS_COLOUR, font)
     left = float(EDGE_LEFT)
     for title, curve, colour in curves:
         at = [place(step, value) for step, value in curve]

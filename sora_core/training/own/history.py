@@ -9,6 +9,7 @@ from typing import Any
 from ...files import replacing
 
 HISTORY = "history.jsonl"
+HELD_OUT_PREFIX, HELD_OUT_MEAN = "held_out/", "held_out/mean"
 
 LossCurve = list[tuple[int, float]]
 """Steps and values, in the order of the steps."""

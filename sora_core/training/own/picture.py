@@ -25,7 +25,7 @@ from .plan import HELD_OUT, Plan, PlannedClip, printable
 THUMBNAIL = 96, 64  # pixels
 PICTURE_WIDTH, PAGE_HEIGHT = 560, 480
 TABLE_MARGIN, TEXT_LEFT = 6, 112
-LETTER, TEXT_LINE = 19, 23  # pixels
+TABLE_LETTER, TEXT_LINE = 19, 23  # pixels
 LETTERS = 52  # maximum of a line beside a thumbnail
 NOTE_LETTERS, NOTE_LINES = 58, 2  # maximum of a note
 TABLE_PAPER, TABLE_INK, FAINT_INK = "#fafaf8", "#1e1e22", "#66666c"
@@ -124,7 +124,7 @@ def _drawable(text: str) -> str:
 def _drawn_page(plan: Plan, rows: list[TableRow]) -> Frames:
     height = sum(row.height for row in rows) + 2 * TABLE_MARGIN
     image = Image.new("RGB", (PICTURE_WIDTH, height), TABLE_PAPER)
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(LETTER)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(TABLE_LETTER)
     top = TABLE_MARGIN
     for row in rows:
         left = TABLE_MARGIN if row.clip is None else TEXT_LEFT

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..distributed import Ranks
 from ..sheets import sheets_in
 from ..trainer import Progress
-from .history import HISTORY, History
+from .history import HELD_OUT_MEAN, HELD_OUT_PREFIX, HISTORY, History
 from .page import Chart, Report, duration, write_page
 from .plan import HELD_OUT, TRAIN, Plan
 from .settings import OwnSettings
@@ -16,8 +16,7 @@ from .validation import turned_at
 PAGE, TRUE_SHEET = "report.html", "true-clips.png"
 PAGE_SECONDS = 30.0  # minimum interval of page writes between validations
 LATEST_SHEETS = 3
-HELD_OUT_MEAN = "held_out/mean"
-RULERS = {
+RULER_UNITS = {
     "detail": (
         "of 255",
         "Mean difference of neighbouring pixels: below the true clips is blurred, above is noisy.",
@@ -33,7 +32,7 @@ RULERS = {
     ),
 }
 """The unit and the meaning of each ruler."""
-VALIDATED = ("held_out/", "generated/")
+VALIDATED = (HELD_OUT_PREFIX, "generated/")
 """How the names of a validation's values begin."""
 
 OnValues = Callable[[int, Mapping[str, float]], None]
@@ -165,7 +164,7 @@ class RunReport:
                 if name.startswith(prefix)
             }
 
-        held = chosen("held_out/")
+        held = chosen(HELD_OUT_PREFIX)
         averages = {name: curve for name, curve in held.items() if name.startswith("average")}
         levels = {f"level {name}": curve for name, curve in held.items() if name[0].isdigit()}
         charts = [
@@ -193,7 +192,7 @@ class RunReport:
             true = self.references.get(name)
             level = {"true clips": [(x, true) for x, _ in curve]} if true is not None else {}
             title, both = f"Generated clips: {name}", {"generated": curve, **level}
-            unit, meaning = RULERS.get(name, ("", ""))
+            unit, meaning = RULER_UNITS.get(name, ("", ""))
             charts.append(Chart(title, unit, both, meaning=meaning))
         pictures = [
             (sheet, f"Samples of step {at}, held-out clips first")

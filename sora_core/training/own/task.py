@@ -15,7 +15,7 @@ from ...video.frames import frames_from_video
 from ...world.sheet import contact_sheet
 from ..averages import Averages, Model
 from ..distributed import Ranks
-from ..sheets import SAMPLES, write_samples
+from ..sheets import SAMPLES_FILE, write_samples
 from ..trainer import EvaluationStopped
 from .objective import FlowObjective
 from .samples import OwnClip, OwnClips, draw_step
@@ -131,7 +131,7 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
         if self.ranks.first:
             captions = [clip.caption for clip in chosen]
             contact_sheet(frames, captions, folder / SHEET.format(step), scale=1)
-            write_samples(frames, folder / SAMPLES)
+            write_samples(frames, folder / SAMPLES_FILE)
         return {f"generated/{name}": value for name, value in mean_rulers(frames).items()}
 
     def words_of(self, model: FlowObjective, caption: str, cached: Tensor) -> Tensor:
