@@ -189,9 +189,11 @@ def svg(chart: Chart) -> str:
         )
     if chart.marked is not None and first <= chart.marked <= last:
         along, _ = place(chart.marked, low)
+        left = along < CHART_WIDTH / 2
+        aside = f"x={along + 4}" if left else f"x={along - 4} text-anchor=end"
         parts.append(
             f"<path d='M{along} {CHART_MARGIN}V{CHART_HEIGHT - CHART_MARGIN}' "
-            f"stroke=currentColor stroke-dasharray='4 4'/><text x={along + 4} "
+            f"stroke=currentColor stroke-dasharray='4 4'/><text {aside} "
             f"y={CHART_MARGIN + 10} class=axis>least, step {chart.marked}</text>"
         )
     for i, (name, curve) in enumerate(curves.items()):
