@@ -175,7 +175,9 @@ def test_the_tables_are_printed_without_training(tmp_path, monkeypatch, capsys):
     assert "joint attention, all tokens" in printed
 
 
-def test_the_scaling_is_drawn_without_training_and_not_from_a_part_of_it(tmp_path, monkeypatch):
+def test_the_scaling_is_drawn_without_training_and_not_from_a_part_of_it(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(scaling, "trained", refuse_to_train)
     arguments = ["--draw", "--minutes", "1", "--out", str(tmp_path)]
     arguments += ["--picture", str(tmp_path / "scaling.png")]
@@ -187,6 +189,7 @@ def test_the_scaling_is_drawn_without_training_and_not_from_a_part_of_it(tmp_pat
         values |= {"whole_subject": 0.5, "parameters": 1000, "clip": video.tolist()}
         (tmp_path / f"{width}-{budget}-1.json").write_text(json.dumps(values))
     scaling.main(arguments)
+    assert "held-out loss =" in capsys.readouterr().out
     with Image.open(tmp_path / "scaling.png") as picture:
         assert picture.width > 1000 and picture.height > 800
 
