@@ -116,6 +116,15 @@ class Matrices:
                 view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
 
+def block_matrices(model: nn.Module) -> set[str]:
+    """The names of the matrices inside of transformer blocks, those of modulation aside."""
+    return {
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
+    }
+
+
 def optimizers_of(
     task: Task[TrainedModel], config: TrainingConfig
 ) -> tuple[Matrices, list[Optimizer]]:

@@ -16,7 +16,7 @@ from ...world.sheet import contact_sheet
 from ..averages import Averages, Model
 from ..distributed import Ranks
 from ..sheets import SAMPLES_FILE, write_samples
-from ..trainer import EvaluationStopped
+from ..trainer import EvaluationStopped, block_matrices
 from .objective import FlowObjective
 from .samples import OwnClip, OwnClips, draw_step
 from .settings import MUON, OwnSettings, half_precision
@@ -77,11 +77,7 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
         """The hidden matrices, for Muon; none for AdamW, and none of a LoRA's."""
         if self.settings.optimizer != MUON or self.settings.lora_rank is not None:
             return set()
-        return {
-            name
-            for name, parameter in self.model.named_parameters()
-            if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
-        }
+        return block_matrices(self.model)
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The mean loss of this part of the batch, a scalar to differentiate, and its parts."""
