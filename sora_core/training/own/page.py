@@ -176,7 +176,7 @@ def svg(chart: Chart) -> str:
     ]
     for value in log_ticks(low, high) if chart.logarithmic else ticks(low, high):
         _, top = place(first, height(value))
-        label = f"{value:.3g}"
+        label = f"{value:.9g}"  # ticks of a narrow range differ in the fourth digit
         parts.append(
             f"<path d='M{CHART_MARGIN} {top}H{CHART_WIDTH - CHART_MARGIN}' stroke='#8884'/>"
             f"<text x={CHART_MARGIN - 6} y={top + 4} class=axis text-anchor=end>{label}</text>"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sora_core.training.distributed import Ranks
-from sora_core.training.own.page import MOST_TICKS, log_ticks
+from sora_core.training.own.page import MOST_TICKS, Chart, log_ticks, svg
 from sora_core.training.own.reporting import HELD_OUT_MEAN, RunReport
 from sora_core.training.own.settings import OwnSettings
 from tests.support.clips import captioned_clip
@@ -62,3 +62,11 @@ def test_a_logarithmic_axis_has_a_few_round_values_within_its_ends():
             assert values == sorted(values)
             assert all(10**low * 0.999 <= one <= 10 ** (low + spread) * 1.001 for one in values)
             assert all(float(f"{one:.3g}") == pytest.approx(one) for one in values)
+
+
+@pytest.mark.parametrize("low, high", [(115.2, 116.4), (0.00011, 0.00012), (1e6, 1.000004e6)])
+def test_the_labels_of_an_axis_differ_however_narrow_its_range_is(low, high):
+    drawn = svg(Chart("detail", "", {"generated": [(1, low), (9, high)]}))
+    labels = re.findall(r"text-anchor=end>([^<]*)</text>", drawn)
+    assert len(labels) > 2
+    assert len(set(labels)) == len(labels)
