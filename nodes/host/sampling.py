@@ -24,7 +24,7 @@ from ...sora_core.shapes import Grid, Latent
 from .flow_sigma import counts_flow, flow_scale
 from .guidance.low_noise_expert import LowNoiseExpert
 from .guidance.model_schedule import schedule_remark
-from .latents import LatentDict, is_nested, streams_of
+from .latents import LatentDict, is_nested, streams_of, with_matched
 from .sockets.foreign import foreign_code
 from .sockets.tensors import (
     checked_numbers,
@@ -74,6 +74,7 @@ class Guider(comfy.samplers.CFGGuider):
 
     summary = ""  # settings without effect, for the user
     report = ""  # findings of the last run
+    matched = False  # whether the frames generated in the last run have the statistics of footage
     low: LowNoiseExpert | None = None
 
     def set_guidance(self, guidance: GuidanceScale) -> None:
@@ -237,7 +238,8 @@ def sample(
                 f"sigmas: sampling from {float(sigmas[0]):.3g} to {float(sigmas[-1]):.3g} ends in "
                 "NaN or infinite numbers: let the schedule fall to 0, or check model and precision"
             )
-    return latent | {"samples": sampled.to(devices.intermediate_device())}
+    latent = latent | {"samples": sampled.to(devices.intermediate_device())}
+    return with_matched(latent, getattr(guider, "matched", False))
 
 
 def noise_for(noise: Noise, latent: LatentDict) -> Tensor:

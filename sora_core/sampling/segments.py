@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, check_range
 from ..shapes import Latent
-from .drift import SegmentAnchor, Statistics, closest_segment
+from .drift import SAME_OVERLAP, SegmentAnchor, Statistics, closest_segment
 from .inpaint import SamplingMask
 
 
@@ -55,6 +55,11 @@ class Segment:
     mask: SamplingMask
     reference: Statistics | None = None
     overlap: float = 1.0
+
+    @property
+    def continues_scene(self) -> bool:
+        """Whether an earlier segment has the same prompts, so that it is anchored to it fully."""
+        return self.reference is not None and self.overlap > 1 - SAME_OVERLAP
 
     @property
     def frames(self) -> slice:

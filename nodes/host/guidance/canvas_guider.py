@@ -210,7 +210,10 @@ class CanvasGuider(Guider):
                 sampled = layout.joined(streams_of(sampled), frames)
             return stage.finished(segment.known, segment.mask, sampled)
 
+        matched: list[bool] = []
+
         def on_segment(segment: Segment, latent: Latent, restored: bool) -> None:
+            matched.append(segment.continues_scene)
             lead.note(segment, latent)
             progress.finish_segment(segment, latent, restored)
 
@@ -234,6 +237,7 @@ class CanvasGuider(Guider):
         if runner.total > 1:
             progress.finish(model.process_latent_in(whole), runner.total)
         self.report = " ".join(filter(None, (messages, removed, uncached, remark)))
+        self.matched = settings.covariance and settings.anchor == 1 and all(matched)
         return whole if layout is None else layout.nested(whole, range(layout.frames))
 
     def stage(
