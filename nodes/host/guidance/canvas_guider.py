@@ -43,6 +43,7 @@ from .canvas_checks import (
     check_expert,
     check_footage,
     check_latent,
+    check_patches,
     check_step_cache,
     check_timed,
     check_windows,
@@ -125,6 +126,7 @@ class CanvasGuider(Guider):
             self.latent = with_filler_of(model, latent)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
+        check_patches(self.model_patcher, self.plan)
         check_area(self.support, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides, self.reference)
         check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
