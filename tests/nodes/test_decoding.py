@@ -74,7 +74,8 @@ def test_vaes_that_remember_decode_frame_by_frame_to_the_same_pixels(kind):
     latent = noise(vae, 6)
     decoding = VideoDecoding(vae, latent)
     parts = list(decoding)
-    assert [part.shape[2] for part in parts] == [1, 4, 4, 4, 4, 4]
+    pairs = hasattr(vae.first_stage_model.decoder, "run_up")  # newer versions of Wan 2.1's
+    assert [part.shape[2] for part in parts] == ([1, 8, 8, 4] if pairs else [1, 4, 4, 4, 4, 4])
     torch.testing.assert_close(torch.cat(parts, dim=2), at_once(vae, latent), atol=1e-5, rtol=0)
     assert "own memory" in decoding.summary
 

@@ -96,9 +96,10 @@ def test_a_long_video_is_sampled_in_segments_with_a_hand_over_and_in_windows_wit
 
 
 @pytest.mark.parametrize(
-    ("footage", "hand_over", "matched"), [(17, 1.0, True), (17, 0.0, False), (9, 1.0, False)]
+    ("footage", "hand_over", "matched"),
+    [(17, 1.0, True), (9, 1.0, True), (17, 0.0, False), (5, 1.0, False)],
 )
-def test_segments_after_one_of_footage_alone_are_marked_as_matched_to_it(
+def test_segments_after_one_of_footage_by_half_are_marked_as_matched_to_it(
     sampled, pack, footage, hand_over, matched
 ):
     before = with_matched(extension(pack, footage, 41), not matched)  # of an earlier sampling
