@@ -32,7 +32,7 @@ CHUNK_TOLERANCE = (
     1e-3  # of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size
 )
 CHANNELS = 3
-PAIR = 2  # frames of each later call, where the features of the last call alone are stored
+LATER_FRAMES = 2  # frames of each later call, where the features of the last call alone are stored
 OTHER_VERSION = (TypeError, AttributeError, RuntimeError, ValueError, IndexError)
 """What ends a trial on a version of the host that calls its networks in another way."""
 
@@ -72,7 +72,7 @@ def has_feat_cache(network: nn.Module) -> bool:
 def frame_by_frame(network: nn.Module, latent: Latent) -> Iterator[Video]:
     """The frames of each latent frame, or of two, in the network's own precision and device."""
     enter, decoder = network.get_submodule("conv2"), network.get_submodule("decoder")
-    count = PAIR if hasattr(decoder, "run_up") else 1
+    count = LATER_FRAMES if hasattr(decoder, "run_up") else 1
     begins = "first_chunk" in signature(decoder.forward).parameters
     memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than needed
     for index, part in enumerate(first_alone(latent, count)):
@@ -123,7 +123,7 @@ def encode_streaming(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
     """The latent by a VAE of the Wan kind, whose layers cache the features of earlier frames."""
     network: Any = vae.first_stage_model
     withholds = "final" in signature(network.encoder.forward).parameters
-    step = PAIR if withholds else compression(vae).time
+    step = LATER_FRAMES if withholds else compression(vae).time
     past = [None] * sum(1 for _ in network.encoder.modules())
     groups = (group for whole in whole_groups(chunks, compression(vae).time)
               for group in whole.split(step, dim=2))  # fmt: skip
