@@ -165,6 +165,7 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     record: Callable[[int, Mapping[str, float]], None] = lambda step, values: None,
     show_first: bool = False,
+    after_step: Callable[[int], None] = lambda step: None,
 ) -> TrainedModel:
     """The first average of the model after all steps, or after `config.until`.
 
@@ -172,7 +173,8 @@ def train(
     checkpoint in it, if there is one. `averages` and `store` have defaults. Once `should_stop` is
     true in any process, the run is saved and ends after that step. `record` receives the same
     values as TensorBoard. `show_first` evaluates a loaded step before the next one, for a process
-    that ended between saving and evaluating. TrainingError for the checkpoint of another model.
+    that ended between saving and evaluating. All processes call `after_step` with the number of
+    steps done, before they save. TrainingError for the checkpoint of another model.
     """
     model = task.model
     averages = averages or Averages(model, (config.average, *config.longer))
@@ -235,6 +237,7 @@ def train(
                 began, since = time.monotonic(), done
                 values = {**parts, "loss": loss, "gradient_norm": norm}
                 publish(done, {name: float(value.detach()) for name, value in values.items()})
+            after_step(done)
             if done % config.save_every == 0 or last:
                 store.save(done, state)
             if not stopped and (done % config.show_every == 0 or last):

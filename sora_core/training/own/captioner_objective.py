@@ -139,11 +139,15 @@ class OwnCaptionerTask(OwnTask[CaptionObjective]):
         return replace(lesson, latent=lesson.latent.to(self.device))
 
     @torch.no_grad()
+    def held_out_loss(self, model: CaptionObjective) -> float | None:
+        lessons = [self.on_device(clip) for clip in self.clips.held_out]
+        return float(model(lessons).mean()) if lessons else None
+
+    @torch.no_grad()
     def show(self, average: CaptionObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The loss of every average on held-out clips, and a sheet of clips with its captions."""
-        lessons = [self.on_device(clip) for clip in self.clips.held_out]
-        losses = [float(model(lessons).mean()) for model in self.averages.models if lessons]
-        best, values = self.best_average(losses)
+        losses = [self.held_out_loss(model) for model in self.averages.models]
+        best, values = self.best_average([loss for loss in losses if loss is not None])
         chosen = [*self.clips.held_out, *self.clips.training][: self.settings.sheet_clips]
         if self.ranks.first and chosen:
             captioner = self.averages.models[best].captioner

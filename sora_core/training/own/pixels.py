@@ -132,7 +132,7 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
     ) -> Mapping[str, float]:
         """The error of every average on held-out clips, the PSNR of the best, and a sheet."""
         held_out = self.frames.held_out
-        errors = [self.held_out_error(model) for model in self.averages.models if held_out]
+        errors = [self.squared_error(model) for model in self.averages.models if held_out]
         best, values = self.best_average(errors)
         if errors:
             values["held_out/psnr"] = float(-10 * torch.tensor(errors[best] / 4).log10())
@@ -149,7 +149,11 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
         self.on_validation(step, values, best)
         return values
 
-    def held_out_error(self, model: ReconstructionObjective) -> float:
+    @torch.no_grad()
+    def held_out_loss(self, model: ReconstructionObjective) -> float | None:
+        return self.squared_error(model) if self.frames.held_out else None
+
+    def squared_error(self, model: ReconstructionObjective) -> float:
         """The mean squared error on the held-out clips, split over the processes."""
         clips, total = self.frames.held_out, torch.zeros(())
         for i in range(self.ranks.rank, len(clips), self.ranks.count):

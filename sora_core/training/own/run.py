@@ -1,8 +1,8 @@
 """A training run on a user's clips: from a plan to a LoRA or a model file.
 
 The folder of a run holds `run.json` (settings and clips), `history.jsonl`, `report.html`,
-`sheet-STEP.png`, `scalars` for TensorBoard, `checkpoint-STEP`, and the results `best.safetensors`
-and `last.safetensors`.
+`sheet-STEP.png`, `scalars` for TensorBoard, `checkpoint-STEP`, snapshots in `averages`, and the
+results `best.safetensors` and `last.safetensors`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...checkpoints.captioner_file import load_captioner
 from ...errors import MediaError, TrainingError
@@ -24,7 +24,7 @@ from ..captioner import save_captioner
 from ..distributed import Ranks
 from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
-from ..trainer import Progress, Task, TrainingConfig, train
+from ..trainer import Progress, TrainingConfig, train
 from .build import spread_over, text_objective, transformer_objective
 from .cache import ClipCache, OnClip, check_encoded, encode_plan, open_cache
 from .captioner_objective import CaptionObjective, OwnCaptionerTask, extended, readable
@@ -33,6 +33,7 @@ from .clip_reader import PlanFiles
 from .export import write_tuned
 from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
 from .plan import HELD_OUT, TRAIN, Dropped, Plan, printable
+from .post_hoc import Snapshots, snapshot_due
 from .reporting import RunReport
 from .run_file import check_run, write_run
 from .run_lock import locked_run
@@ -46,7 +47,7 @@ from .settings import (
     chosen_device,
     half_precision,
 )
-from .task import OnValidation, OwnTransformerTask
+from .task import MeasuredTask, OnValidation, OwnTransformerTask
 from .text_objective import OwnTextTask
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -80,6 +81,7 @@ def train_own(
     on_note: Callable[[str], None] = lambda note: None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
+    runner_of: "Callable[..., Runner] | None" = None,
 ) -> OwnResult:
     """Trains on the clips of `plan`, or continues the run in `folder`, until its last step.
 
@@ -87,7 +89,8 @@ def train_own(
     those whose file has disappeared or changed, and the others are trained on; `on_note` gets a
     sentence where captions have changed since the plan, whose own are used. After each step
     `should_stop` may end the run; the same call then continues it. Every process of a group makes
-    the same call, with its own `ranks` and `device`. TrainingError names a setting that differs
+    the same call, with its own `ranks` and `device`. `runner_of` makes another runner than that
+    which trains. TrainingError names a setting that differs
     from the run in `folder`, another start file, another process that trains in `folder`, or a
     file that the disk refuses; ConfigError where a batch does not split evenly.
     """
@@ -117,7 +120,7 @@ def train_own(
             from_first(ranks, encode_clips)
         from_first(ranks, lambda: write_run(folder, plan, settings, start))
         torch.manual_seed(settings.seed)
-        runner = Runner(
+        runner = (runner_of or Runner)(
             plan, settings, folder, start, ranks, device, on_progress, should_stop, notes
         )
         if of_pixels:
@@ -233,7 +236,7 @@ class Runner:
 
     def run(
         self,
-        task_with: Callable[[OnValidation], Task[Trainee]],
+        task_with: Callable[[OnValidation], MeasuredTask[Trainee]],
         averages: Averages[Trainee],
         report: RunReport,
     ) -> OwnResult:
@@ -248,6 +251,18 @@ class Runner:
         store = ShardedFolder(self.folder, self.ranks)
         loaded = reached(store)
         report.begin(loaded)
+        snapshots = Snapshots(self.folder)
+        if self.ranks.first:
+            snapshots.forget_after(loaded)
+
+        def after_step(step: int) -> None:
+            if snapshot_due(step, self.settings.steps, self.settings.snapshots):
+                tracks = {
+                    power: self.weights(track, names) for power, track in averages.tracks.items()
+                }
+                if self.ranks.first:
+                    snapshots.write(step, tracks)
+
         due = loaded % self.settings.validate_every == 0 or loaded == self.settings.steps
         train(
             task,
@@ -261,6 +276,7 @@ class Runner:
             should_stop=self.should_stop,
             record=report.record,
             show_first=due and not report.validated(loaded),
+            after_step=after_step,
         )
         self.export(LAST, averages.first, names)
         if self.ranks.first:
@@ -272,15 +288,19 @@ class Runner:
 
     def export(self, name: str, model: nn.Module, names: set[str]) -> None:
         """Writes the trained weights of `model` as a result; all processes call it."""
-        weights = {
-            key: self.ranks.whole(weight.detach())
-            for key, weight in model.named_parameters()
-            if key in names
-        }
+        weights = self.weights(model, names)
         if self.ranks.first and isinstance(model, CaptionObjective):
             save_captioner(model.captioner, self.folder / name)
         elif self.ranks.first:
             write_tuned(self.folder / name, self.start, self.settings, weights)
+
+    def weights(self, model: nn.Module, names: set[str]) -> dict[str, Tensor]:
+        """The weights of `model` in `names`, each of them whole; all processes call it."""
+        return {
+            key: self.ranks.whole(weight.detach())
+            for key, weight in model.named_parameters()
+            if key in names
+        }
 
 
 def training_config(settings: OwnSettings, device: torch.device) -> TrainingConfig:
