@@ -38,9 +38,10 @@ def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
     return FlowObjective(dit)
 
 
-def text_objective(start: Path) -> TextObjective:
+def text_objective(start: Path, settings: OwnSettings) -> TextObjective:
     """The text encoder of the model file `start`, before its frozen transformer."""
-    return TextObjective(load_transformer(start, read_config(start)), *load_text(start))
+    dit = load_transformer(start, read_config(start))
+    return TextObjective(dit, *load_text(start), settings)
 
 
 def spread_over(

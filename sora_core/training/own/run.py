@@ -22,16 +22,29 @@ from ...shapes import Frames
 from ..averages import Averages
 from ..captioner import save_captioner
 from ..distributed import Ranks
+from ..lora import merged_state
 from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
 from ..trainer import Progress, TrainingConfig, train
 from .build import spread_over, text_objective, transformer_objective
 from .cache import ClipCache, OnClip, check_encoded, encode_plan, open_cache
-from .captioner_objective import CaptionObjective, OwnCaptionerTask, extended, readable
+from .captioner_objective import (
+    CaptionObjective,
+    OwnCaptionerTask,
+    extended,
+    merged_captioner,
+    readable,
+    trained_captioner,
+)
 from .captions import edited_captions
 from .clip_reader import PlanFiles
 from .export import write_tuned
-from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
+from .pixels import (
+    OwnAutoencoderTask,
+    OwnFrames,
+    ReconstructionObjective,
+    trained_autoencoder_part,
+)
 from .plan import HELD_OUT, TRAIN, Dropped, Plan, printable
 from .post_hoc import Snapshots, snapshot_due
 from .reporting import RunReport
@@ -183,7 +196,7 @@ class Runner:
     def latents(self, cache: ClipCache) -> OwnResult:
         """The result of training the transformer, or the text encoder before it, on the clips."""
         if self.settings.what == TEXT_PART:
-            model, kind = text_objective(self.start), OwnTextTask
+            model, kind = text_objective(self.start, self.settings), OwnTextTask
         else:
             model, kind = transformer_objective(self.start, self.settings), OwnTransformerTask
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
@@ -204,7 +217,7 @@ class Runner:
         """The result of training the shipped captioner further on the captions of the clips."""
         clips = readable(own_clips(self.plan, cache))
         texts = [clip.caption for clip in (*clips.training, *clips.held_out)]
-        model = CaptionObjective(extended(load_captioner(), texts).train().requires_grad_(True))
+        model = trained_captioner(extended(load_captioner(), texts), self.settings)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         autoencoder = cache.autoencoder.to(self.device)
 
@@ -218,7 +231,7 @@ class Runner:
 
     def pixels(self, cache: ClipCache, frames: OwnFrames) -> OwnResult:
         """The result of training the autoencoder or its decoder on the frames of the clips."""
-        model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
+        model = trained_autoencoder_part(cache.autoencoder, self.settings)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
 
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
@@ -289,8 +302,10 @@ class Runner:
     def export(self, name: str, model: nn.Module, names: set[str]) -> None:
         """Writes the trained weights of `model` as a result; all processes call it."""
         weights = self.weights(model, names)
+        if isinstance(model, ReconstructionObjective):  # no loader takes a LoRA of it
+            weights = merged_state(model)
         if self.ranks.first and isinstance(model, CaptionObjective):
-            save_captioner(model.captioner, self.folder / name)
+            save_captioner(merged_captioner(model.captioner), self.folder / name)
         elif self.ranks.first:
             write_tuned(self.folder / name, self.start, self.settings, weights)
 

@@ -31,8 +31,8 @@ start file, whose content `run_file.check_run` compares."""
 class OwnSettings:
     """The trained part, the initial weights, the length and the device of a run.
 
-    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3, for the text encoder
-    1e-4. `start` None is the released model; `fresh` is the width and the depth of a new
+    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3; for the text encoder
+    1e-4 and 1e-3. `start` None is the released model; `fresh` is the width and the depth of a new
     transformer in place of its own. `batch` counts clips per step over all processes. The rates
     fall to zero over the last `decay` of `steps`. `averages` are the decays of the averages of the
     weights, from which the validation chooses; `snapshots` of two others are saved for `post_hoc`,
@@ -92,8 +92,6 @@ class OwnSettings:
             raise ConfigError(
                 f"lora_alpha {self.lora_alpha:g}: choose above 0 and at most {MAX_ALPHA:g}"
             )
-        if self.lora_rank is not None and self.what != TRANSFORMER_PART:
-            raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
         if self.fresh is not None:
             width, depth = self.fresh
             DiTConfig(width=width, depth=depth)  # its limits
@@ -120,7 +118,7 @@ class OwnSettings:
         if self.rate is not None:
             return self.rate
         if self.what == TEXT_PART:
-            return 1e-4
+            return 1e-4 if self.lora_rank is None else 1e-3
         return 1e-3 if self.lora_rank is None else 2e-3
 
     @property
