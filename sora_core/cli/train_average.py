@@ -17,9 +17,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--lengths",
         type=float,
         nargs="+",
-        default=list(LENGTHS),
         metavar="SHARE",
-        help="lengths of the averages, as shares of the run; the clips held out choose",
+        help="lengths of the averages, as shares of the run; default: "
+        f"{' '.join(f'{length:g}' for length in LENGTHS)}, where the snapshots give them",
     )
     parser.add_argument("--model", type=Path, help="start file of the run, if it was moved")
     parser.add_argument("--cache", type=Path, help="encoded clips; default: those of train own")

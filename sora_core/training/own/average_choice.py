@@ -14,7 +14,7 @@ from ..averages import Averages
 from ..checkpoint import TrainingState
 from ..distributed import Ranks
 from ..sharded_checkpoint import ShardedFolder, trained_weights
-from .post_hoc import Part, Snapshots, checked_combination
+from .post_hoc import WORST_FIT, Part, Snapshots, checked_combination, combination
 from .reporting import RunReport
 from .run import OnLost, OwnResult, Runner, train_own
 from .run_file import read_run
@@ -39,7 +39,7 @@ OnMeasured = Callable[[MeasuredAverage], None]
 
 def choose_average(
     folder: Path,
-    lengths: Sequence[float] = LENGTHS,
+    lengths: Sequence[float] | None = None,
     *,
     start: Path | None = None,
     cache_folder: Path | None = None,
@@ -48,11 +48,11 @@ def choose_average(
 ) -> OwnResult:
     """Writes the average with the least held-out loss of the run in `folder` to a file there.
 
-    The candidates are averages of `lengths`, shares of the run so far; each is reported to
-    `on_measured`. `start` is the run's start file if it was moved; `on_lost` gets the clips that
-    cannot be used. One process measures, on the run's device. TrainingError without a run,
-    snapshots, or held-out clips to choose by; one length needs no clips. ConfigError for a length
-    out of range.
+    The candidates are averages of `lengths`, shares of the run so far, by default those of LENGTHS
+    that the snapshots give; each is reported to `on_measured`. `start` is the run's start file if
+    it was moved; `on_lost` gets the clips that cannot be used. One process measures, on the run's
+    device. TrainingError without a run, snapshots, or held-out clips to choose by; one length needs
+    no clips. ConfigError for a length out of range.
     """
     plan, settings = read_run(folder)
     runner_of = partial(AverageRunner, lengths=lengths, on_measured=on_measured)
@@ -67,7 +67,7 @@ def choose_average(
 class AverageRunner(Runner):
     """A runner that chooses an average in place of training."""
 
-    lengths: Sequence[float] = ()
+    lengths: Sequence[float] | None = None
     on_measured: OnMeasured = field(default=lambda measured: None)
 
     def run(
@@ -88,7 +88,11 @@ class AverageRunner(Runner):
         names, model = set(trained_weights(task.model)), averages.first
         ends = {Part(power, last): track for power, track in averages.tracks.items()}
         parts = [*snapshots.parts(last - 1), *ends]
-        shares = {length: checked_combination(parts, length, last) for length in self.lengths}
+        if self.lengths is None:
+            every = {length: combination(parts, length, last) for length in LENGTHS}
+            shares = {length: one for length, one in every.items() if one.error <= WORST_FIT}
+        else:
+            shares = {length: checked_combination(parts, length, last) for length in self.lengths}
         found: list[MeasuredAverage] = []
         for length, one in shares.items():
             combine(model, one.shares, ends, snapshots, names)

@@ -11,8 +11,9 @@ from sora_core.checkpoints.safetensors_io import read_tensors
 from sora_core.errors import ConfigError, TrainingError, WeightsError
 from sora_core.training.averages import TRACK_POWERS, Averages
 from sora_core.training.distributed import Ranks
-from sora_core.training.own.average_choice import choose_average
+from sora_core.training.own.average_choice import LENGTHS, choose_average
 from sora_core.training.own.post_hoc import (
+    WORST_FIT,
     Part,
     Snapshots,
     checked_combination,
@@ -106,6 +107,18 @@ def test_the_average_of_the_least_held_out_loss_is_written(small, run):
     best = min(found, key=lambda one: one.loss)
     assert [one.length for one in found] == [0.05, 0.1, 0.15] and len({o.loss for o in found}) == 3
     assert result.file == run / f"average-{best.length:g}.safetensors" and result.file.exists()
+
+
+def test_lengths_that_few_snapshots_cannot_give_are_no_candidates(small):
+    folder, group = small
+    out = folder / "few"
+    group.one(out, settings(folder, steps=12, snapshots=1), Ranks())
+    found = []
+    result = choose_average(out, cache_folder=folder / "cache", on_measured=found.append)
+    assert result.file.exists() and all(one.error <= WORST_FIT for one in found)
+    assert {0.05, 0.1} <= {one.length for one in found} < set(LENGTHS)
+    with pytest.raises(TrainingError, match=r"length 0\.2 is"):
+        choose_average(out, [0.2], cache_folder=folder / "cache")
 
 
 def test_an_average_between_the_tracks_is_between_their_weights(small, run):
