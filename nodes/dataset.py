@@ -4,13 +4,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 from comfy_api.latest import io
 
 from ..sora_core.checkpoints.text_file import SHIPPED_TEXT_ENCODER, read_text_config
 from ..sora_core.errors import ConfigError
 from ..sora_core.shapes import MAX_FRAMES, MAX_SIDE
 from ..sora_core.training.own.folder import media_files, plan_folder
-from ..sora_core.training.own.picture import plan_picture
+from ..sora_core.training.own.picture import plan_pages
 from ..sora_core.training.own.plan import SPLITS, TRAIN, Plan, PlanSettings, table_lines
 from ..sora_core.video.frames import images_from_frames
 from .host.datasets import NO_FOLDER, dataset_folders, dataset_path
@@ -134,10 +135,11 @@ class SoraDataset(io.ComfyNode):
         tokenizer = read_text_config(SHIPPED_TEXT_ENCODER)[1]
         show = progress(2 * max(1, len(media_files(path))))
         plan = plan_folder(path, settings, tokenizer, lambda done, total: show(done))
-        drawn = plan_picture(plan, lambda done: show(len(plan.clips) + done))
+        pages = plan_pages(plan, lambda done: show(len(plan.clips) + done))
         table = "\n".join(table_lines(plan))
-        display = {"images": preview_files(drawn), "text": (table,)}
-        return io.NodeOutput(plan, images_from_frames(drawn), table, ui=display)
+        images = [image for page in pages for image in preview_files(page)]
+        picture = images_from_frames(torch.cat(pages, dim=1))
+        return io.NodeOutput(plan, picture, table, ui={"images": images, "text": (table,)})
 
 
 @checked_inputs

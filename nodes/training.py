@@ -20,6 +20,7 @@ from .host.training import (
     loss_images,
     train_in_host,
     tuned_model,
+    with_samples,
 )
 from .prompt import seed_input
 
@@ -121,7 +122,7 @@ class SoraTrain(io.ComfyNode):
             if points
         ]
         report = "\n".join([*lines, *clip_lines])
-        images = preview_files(frames_from_images(curve))
+        images = preview_files(with_samples(frames_from_images(curve), folder))
         display = {"images": images, "text": (report,)}
         return io.NodeOutput(tuned_model(weights), weights, curve, report, ui=display)
 

@@ -58,7 +58,8 @@ DRAW = """async ([graph, name, sizes, note]) => {
     for (const node of app.graph.nodes)
         if (node.widgets?.some(widget => widget.name === 'text'))
             node.setSize([320, Math.max(110, node.computeSize()[1] + 40)])
-    const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200, PreviewAny: 60}
+    const shown = {LoadVideo: 250, LoadImage: 250, SaveVideo: 250, SoraSample: 200, PreviewAny: 60,
+        SoraDataset: 290, SoraTrain: 290}
     const boxes = {}
     for (const node of app.graph.nodes) {  // a place for what each shows once it has run
         const [width, height] = sizes[node.id] ?? [0, 0]

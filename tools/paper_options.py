@@ -4,7 +4,7 @@
 
 Every arm trains from the same weights on the same clips, for the same number of operations: those
 of `--minutes` at 40 GFLOP/s, what one core here reaches. `--out` holds what is done; the same
-command goes on where it stopped, seed by seed.
+command goes on where it stopped, seed by seed. `--table` prints the tables of what is done.
 """
 
 import argparse
@@ -57,7 +57,11 @@ from .small_learner.training import (
 OPERATIONS_A_MINUTE = 60 * 40e9
 FIRST_SHARE = 0.25  # of the operations: pre-training
 LAST_SHARE = 0.2  # of the operations: the end on all tokens, after dropping
+VIVIT, MAE = "Arnab et al. 2021", "He et al. 2022"
+JEPA, SRA = "Bardes et al. 2024", "Jiang et al. 2025"
+NAVIT, SORA = "NaViT, Dehghani et al. 2023", "Brooks et al. 2024"
 BASELINE, NATIVE, CROPPED = "joint attention, all tokens", "native shapes", "square crops"
+SHAPES = ("square", "wide", "tall")  # the names of FORMATS
 SMALLEST_SUBJECT = 16.0  # pixels
 SAMPLES = 2  # clips for each prompt and format
 SMALL, SQUARES = LearnerConfig(), square_clips(SQUARE)
@@ -78,9 +82,10 @@ def cropped(step: int) -> Sequence[DrawnClip]:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way of training, and the measurement of its result."""
+    """A way of training, the paper it is from, and the measurement of its result."""
 
     name: str
+    paper: str = ""
     phases: tuple[Phase, ...] = FLOW_ONLY
     config: LearnerConfig = SMALL
     draw: Draw = SQUARES
@@ -102,14 +107,14 @@ def before(loss: Loss) -> tuple[Phase, ...]:
 
 ARMS = (
     Arm(BASELINE),
-    Arm("factorised attention (ViViT)", config=LearnerConfig(attention=FACTORISED)),
-    Arm("masked-autoencoder pre-training", before(masked_pixels)),
-    Arm("pre-training on features of the averaged copy (V-JEPA)", before(masked_features)),
-    Arm("following features of the averaged copy (SRA)", (Phase(1.0, aligned),)),
-    Arm("half the tokens dropped, alike ones first", dropping(change)),
-    Arm("half the tokens dropped at random", dropping(chance)),
-    Arm(NATIVE, draw=native),
-    Arm(CROPPED, draw=cropped),
+    Arm("factorised attention (ViViT)", VIVIT, config=LearnerConfig(attention=FACTORISED)),
+    Arm("masked-autoencoder pre-training", MAE, before(masked_pixels)),
+    Arm("pre-training on features of the averaged copy (V-JEPA)", JEPA, before(masked_features)),
+    Arm("following features of the averaged copy (SRA)", SRA, (Phase(1.0, aligned),)),
+    Arm("half the tokens dropped, alike ones first", NAVIT, dropping(change)),
+    Arm("half the tokens dropped at random", NAVIT, dropping(chance)),
+    Arm(NATIVE, SORA, draw=native),
+    Arm(CROPPED, SORA, draw=cropped),
 )
 
 
@@ -120,9 +125,8 @@ def measured(arm: Arm, operations: float, seed: int) -> dict[str, float]:
     if not arm.of_shapes:
         return values | {"loss": held_out(model, SQUARE)}
     values["loss"] = fmean(held_out(model, size) for size in FORMATS)
-    names = ("square", "wide", "tall")
     return values | {
-        name: in_frame(model, size, seed) for name, size in zip(names, FORMATS, strict=True)
+        name: in_frame(model, size, seed) for name, size in zip(SHAPES, FORMATS, strict=True)
     }
 
 
@@ -146,7 +150,10 @@ def interval(values: Sequence[float]) -> float:
 
 def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
     """The results as Markdown: losses against the first arm's of the same seed, and shapes."""
-    rows = ["| Arm | Steps | Held-out loss | Against the first | Worth |", "|---|---|---|---|---|"]
+    rows = [
+        "| Arm | Paper | Steps | Held-out loss | Against the first | Worth |",
+        "|---|---|---|---|---|---|",
+    ]
     base = results.get(BASELINE, {})
     for arm in (arm for arm in ARMS if not arm.of_shapes and arm.name in results):
         found = results[arm.name]
@@ -158,22 +165,25 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
         mean, half = fmean(changes), interval(changes)
         against = "" if arm.name == BASELINE else f"{mean:+.1f} % {plus_minus(half)}"
         rows.append(
-            f"| {arm.name} | {found[seeds[0]]['steps']:.0f} | {fmean(losses):.4f} | {against} | "
-            f"{'' if arm.name == BASELINE else verdict(mean, half)} |"
+            f"| {arm.name} | {arm.paper} | {found[seeds[0]]['steps']:.0f} | {fmean(losses):.4f} | "
+            f"{against} | {'' if arm.name == BASELINE else verdict(mean, half)} |"
         )
     rows += [
         "",
-        "| Trained on | Steps | Whole subject: square | wide | tall |",
-        "|---|---|---|---|---|",
+        "| Trained on | Paper | Steps | Whole subject in the frame: square | wide | tall | "
+        "Held-out loss, mean of the shapes |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name in (NATIVE, CROPPED):
-        found = list(results.get(name, {}).values())
+    for arm in (arm for arm in ARMS if arm.of_shapes):
+        found = list(results.get(arm.name, {}).values())
         if found:
             cells = [
                 f"{100 * fmean(values):.0f} % {plus_minus(100 * interval(values))}"
-                for values in ([one[size] for one in found] for size in ("square", "wide", "tall"))
+                for values in ([one[size] for one in found] for size in SHAPES)
             ]
-            rows.append(f"| {name} | {found[0]['steps']:.0f} | {' | '.join(cells)} |")
+            cells.append(f"{fmean(one['loss'] for one in found):.4f}")
+            steps = f"{found[0]['steps']:.0f}"
+            rows.append(f"| {arm.name} | {arm.paper} | {steps} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -197,6 +207,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--arms", nargs="+", default=[""], metavar="TEXT", help="only those with TEXT in their name"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/paper_options.json"))
+    parser.add_argument("--table", action="store_true", help="train nothing, print the tables")
     return parser.parse_args(arguments)
 
 
@@ -208,9 +219,15 @@ def main(arguments: list[str] | None = None) -> None:
     results: dict[str, dict[str, dict[str, float]]] = {}
     if args.out.exists():
         saved = json.loads(args.out.read_text())
+        if args.table:
+            print(f"{saved['minutes'] * OPERATIONS_A_MINUTE:.3g} operations an arm")
+            print(table(saved["results"]))
+            return
         if saved["minutes"] != args.minutes:
             raise SystemExit(f"{args.out} is of {saved['minutes']:g} minutes: choose another --out")
         results = saved["results"]
+    if args.table:
+        raise SystemExit(f"{args.out} does not exist: run without --table first")
     for seed in map(str, range(args.seeds)):
         for arm in (arm for arm in ARMS if any(text in arm.name for text in args.arms)):
             done = results.setdefault(arm.name, {})

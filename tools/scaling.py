@@ -5,7 +5,7 @@
 The small learner of `tools.paper_options`: each width trains for 1, 4 and 16 times `--minutes` at
 40 GFLOP/s, what one core here reaches. Weights, clips and noise have the same seed everywhere, and
 the picture has the same prompt and the same noise at each. `--out` holds what is done; the same
-command goes on where it stopped.
+command goes on where it stopped, and `--draw` only draws what it holds.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -21,18 +22,23 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from sora_core.files import replacing
+from sora_core.shapes import Frames
+from sora_core.training.own.validation import clip_rulers
 
 from .paper_options import OPERATIONS_A_MINUTE, in_frame
-from .small_learner.clips import PROMPTS, SQUARE
+from .small_learner.clips import PROMPTS, SQUARE, draw_clip
 from .small_learner.model import LearnerConfig
 from .small_learner.training import FLOW_ONLY, generated, held_out, square_clips, trained
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 WIDTHS, BUDGETS = (32, 64, 128), (1, 4, 16)
 PROMPT, SEED, PICTURED = 3, 0, (1, 4, 6)  # a prompt, a seed and the frames of the picture
-SCALE, GAP, PLOT, MARGIN, LINE = 4, 8, (700, 420), 64, 18  # pixels
-PAPER, INK, FAINT = (250, 250, 248), (30, 30, 34), (200, 200, 200)
-DOTS = ((86, 120, 200), (60, 160, 110), (210, 110, 60))
+CLIP_RULERS = ("detail", "motion")  # of `clip_rulers`
+TRUE_CLIPS = 24  # drawn clips of the prompt, whose rulers are the goal
+SCALE, GAP, MARGIN, LINE, FONT_SIZE = 5, 10, 84, 19, 15  # pixels
+PLOT_HEIGHT, PLOT_TOP, PLOT_BOTTOM, PLOT_RIGHT = 440, 44, 62, 24  # pixels
+PAPER, INK, FAINT = (250, 250, 248), (30, 30, 34), (205, 205, 205)
+DOTS = ((70, 110, 200), (40, 140, 90), (205, 95, 45))
 
 
 def measured(width: int, operations: float) -> tuple[dict[str, float], Tensor]:
@@ -64,34 +70,47 @@ def least(runs: Sequence[dict[str, float]]) -> list[tuple[float, float]]:
     return [(one, min(r["loss"] for r in runs if r["operations"] == one)) for one in spent]
 
 
+def frames_of(clip: Tensor) -> Frames:
+    """A clip [3 t y x] in [-1, 1] as bytes [t y x 3]."""
+    return ((clip + 1) * 127.5).round().byte().permute(1, 2, 3, 0)
+
+
+def rulers_of(clips: Sequence[Tensor]) -> dict[str, float]:
+    """The mean of each of CLIP_RULERS over `clips`, in levels of 255."""
+    found = [clip_rulers(frames_of(clip)) for clip in clips]
+    return {name: fmean(one[name] for one in found) for name in CLIP_RULERS}
+
+
 def picture(runs: Sequence[dict[str, float]], clips: Sequence[Tensor]) -> Image.Image:
     """Clips of each width (rows) and budget (columns) above the curve of losses with its fit."""
-    font = ImageFont.load_default(13)
+    font = ImageFont.load_default(FONT_SIZE)
     cell_width = len(PICTURED) * SQUARE[1] * SCALE + GAP
-    cell_height = SQUARE[0] * SCALE + 22
-    grid_width = len(BUDGETS) * cell_width + MARGIN + 20
-    top = 2 * GAP + 20 + len(WIDTHS) * cell_height
-    image = Image.new("RGB", (max(PLOT[0], grid_width), top + PLOT[1]), PAPER)
+    cell_height = SQUARE[0] * SCALE + 2 * LINE + GAP
+    head = GAP + 2 * LINE + 4
+    top = head + len(WIDTHS) * cell_height + GAP
+    image = Image.new("RGB", (MARGIN + len(BUDGETS) * cell_width, top + PLOT_HEIGHT), PAPER)
     pen = ImageDraw.Draw(image)
-    pen.text(
-        (GAP, GAP),
-        f'"{PROMPTS[PROMPT]}", one seed; frames {", ".join(map(str, PICTURED))} of 8',
-        INK,
-        font,
-    )
-    for i, clip in enumerate(clips):
+    numbers = range(PROMPT, TRUE_CLIPS * len(PROMPTS), len(PROMPTS))
+    true = rulers_of([draw_clip(number, SQUARE).video for number in numbers])
+    frames = ", ".join(map(str, PICTURED))
+    pen.text((GAP, GAP), f'"{PROMPTS[PROMPT]}", one seed; frames {frames} of 8. Whole: share of '
+             "clips with the whole subject in the frame.", INK, font)  # fmt: skip
+    goal = ", ".join(f"{name} {value:.1f}" for name, value in true.items())
+    pen.text((GAP, GAP + LINE), f"True clips: whole 100 %, {goal} (of 255).", INK, font)
+    for i, (run, clip) in enumerate(zip(runs, clips, strict=True)):
         row, column = divmod(i, len(BUDGETS))
-        left, upper = MARGIN + 20 + column * cell_width, GAP + 20 + row * cell_height
-        strip = torch.cat([clip[:, frame] for frame in PICTURED], dim=-1)
-        pixels = ((strip + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+        left, upper = MARGIN + column * cell_width, head + row * cell_height
+        pixels = torch.cat([frames_of(clip)[frame] for frame in PICTURED], dim=1).numpy()
         size = (pixels.shape[1] * SCALE, pixels.shape[0] * SCALE)
         image.paste(Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), (left, upper))
-        text = (
-            f"{BUDGETS[column]}x: loss {runs[i]['loss']:.3f}, whole {runs[i]['whole_subject']:.0%}"
-        )
-        pen.text((left, upper + SQUARE[0] * SCALE + 2), text, INK, font)
+        found = ", ".join(f"{name} {value:.1f}" for name, value in rulers_of([clip]).items())
+        lines = (f"{BUDGETS[column]}x: held-out loss {run['loss']:.4f}",
+                 f"whole {run['whole_subject']:.0%}, {found}")  # fmt: skip
+        for number, text in enumerate(lines):
+            pen.text((left, upper + size[1] + 3 + number * LINE), text, INK, font)
         if column == 0:
-            pen.text((GAP, upper + 30), f"width\n{WIDTHS[row]}", INK, font)
+            text = f"width\n{WIDTHS[row]}\n{run['parameters'] / 1e6:.2g} M"
+            pen.multiline_text((GAP, upper + 30), text, INK, font)
     draw_losses(pen, font, runs, top, image.width)
     return image
 
@@ -109,19 +128,20 @@ def draw_losses(
     losses = [run["loss"] for run in runs]
     x_range = [math.log(best[0][0] / 1.5), math.log(best[-1][0] * 1.5)]
     y_range = [math.log(min(losses) / 1.15), math.log(max(losses) * 1.15)]
+    right, bottom = width - PLOT_RIGHT, top + PLOT_HEIGHT - PLOT_BOTTOM
 
     def place(operations: float, loss: float) -> tuple[float, float]:
         x = (math.log(operations) - x_range[0]) / (x_range[1] - x_range[0])
         y = (math.log(loss) - y_range[0]) / (y_range[1] - y_range[0])
-        return MARGIN + x * (width - MARGIN - 20), top + PLOT[1] - 50 - y * (PLOT[1] - 90)
+        return MARGIN + x * (right - MARGIN), bottom - y * (bottom - top - PLOT_TOP)
 
-    law = f"held-out loss = {factor:.3g} x operations^{slope:.3f}, through the best of each budget"
-    pen.text((MARGIN, top + 4), law, INK, font)
-    for tick in (m * 10.0**e for e in range(-4, 3) for m in (1, 2, 3, 5, 7)):
+    for tick in (m * 10.0**e for e in range(-4, 3) for m in (1, 1.5, 2, 3, 5, 7)):
         if y_range[0] < math.log(tick) < y_range[1]:
             _, y = place(best[0][0], tick)
-            pen.line((MARGIN, y, width - 20, y), FAINT)
-            pen.text((10, y - 8), f"{tick:g}", INK, font)
+            pen.line((MARGIN, y, right, y), FAINT)
+            pen.text((MARGIN - 8, y), f"{tick:g}", INK, font, anchor="rm")
+    pen.line([(MARGIN, top + PLOT_TOP), (MARGIN, bottom), (right, bottom)], INK)
+    pen.text((GAP, top + PLOT_TOP - LINE - 4), "held-out loss", INK, font)
     ends = [math.exp(x) for x in x_range]
     pen.line([place(x, factor * x**slope) for x in ends], INK, 2)
     for i, own in enumerate(WIDTHS):
@@ -129,12 +149,16 @@ def draw_losses(
         pen.line(points, DOTS[i], 2)
         for x, y in points:
             pen.ellipse((x - 5, y - 5, x + 5, y + 5), DOTS[i])
-        legend = (width - 100, top + 30 + i * LINE)  # a corner where no falling curve passes
-        pen.text(legend, f"width {own}", DOTS[i], font)
-    for operations, _ in best:
+    law = f"fit to the least of each budget: {factor:.3g} x operations^{slope:.3f}"
+    legend = [(f"width {own}", colour) for own, colour in zip(WIDTHS, DOTS, strict=True)]
+    for number, (text, colour) in enumerate((*legend, (law, INK))):  # where no falling curve is
+        pen.text((right, top + PLOT_TOP + number * LINE), text, colour, font, anchor="ra")
+    for budget, (operations, _) in zip(BUDGETS, best, strict=True):
         x, _ = place(operations, losses[0])
-        pen.text((x - 30, top + PLOT[1] - 40), f"{operations:.2g}", INK, font)
-    pen.text((width // 2 - 90, top + PLOT[1] - 20), "operations of training", INK, font)
+        pen.line((x, bottom, x, bottom + 5), INK)
+        pen.text((x, bottom + 8), f"{budget}x: {operations:.2g}", INK, font, anchor="ma")
+    centre = (MARGIN + right) / 2
+    pen.text((centre, bottom + 8 + LINE), "operations of training", INK, font, anchor="ma")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -142,6 +166,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.0, help="of one core, at 1x")
     parser.add_argument("--out", type=Path, default=Path("runs/scaling"))
     parser.add_argument("--picture", type=Path, default=Path("docs/scaling.png"))
+    parser.add_argument("--draw", action="store_true", help="train nothing, draw what OUT holds")
     return parser.parse_args(arguments)
 
 
@@ -150,10 +175,13 @@ def main(arguments: list[str] | None = None) -> None:
     if not 0 < args.minutes <= 10_000:
         raise SystemExit("--minutes must be above 0")
     torch.set_num_threads(1)
-    args.out.mkdir(parents=True, exist_ok=True)
+    if not args.draw:
+        args.out.mkdir(parents=True, exist_ok=True)
     done = {}
     for budget, width in product(BUDGETS, WIDTHS):  # the short ones first
         path = args.out / f"{width}-{budget}-{args.minutes:g}.json"
+        if args.draw and not path.exists():
+            raise SystemExit(f"{path} does not exist: run without --draw first")
         if not path.exists():
             values, clip = measured(width, args.minutes * budget * OPERATIONS_A_MINUTE)
             with replacing(path) as unfinished:

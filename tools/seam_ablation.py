@@ -11,7 +11,7 @@ of decoding are measured on one and the same latent.
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -108,6 +108,12 @@ def operation_of(edit: SampledEdit) -> str:
     return "connect" if begins and ends else "forward" if begins else "backward"
 
 
+def heldout_jobs(count: int) -> list[EditJob]:
+    """The edits of MEASURED on `count` held-out clips."""
+    clips = list(heldout_clips(count))
+    return [OPERATIONS[name](*pair) for name in MEASURED for pair in neighbours(clips)]
+
+
 def own_sampling(pipeline: Pipeline, jobs: Sequence[EditJob], steps: int | None) -> Sampling:
     def sample() -> list[SampledEdit]:
         edits = []
@@ -193,20 +199,23 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def print_table(pipeline: Pipeline, variants: Iterable[Variant]) -> None:
+    """Prints the table of `variants`, each row as soon as it is measured."""
+    names = " | ".join(f"{name} | {' | '.join(HEADINGS[1:])}" for name in MEASURED)
+    print(f"| | {names} |\n|---|{'---|' * len(HEADINGS) * len(MEASURED)}")
+    for name, sample, off in variants:
+        print(f"| {name} | {ablation_row(pipeline, sample(), off)} |", flush=True)
+
+
 def main() -> int:
     options = parse()
     torch.set_num_threads(1)
     pipeline = load()
     if options.model == "ours":
-        clips = list(heldout_clips(options.clips))
-        jobs = [OPERATIONS[name](*pair) for name in MEASURED for pair in neighbours(clips)]
-        variants = own_variants(pipeline, jobs, options.steps)
+        variants = own_variants(pipeline, heldout_jobs(options.clips), options.steps)
     else:
         variants = host_variants(options.folder, options.kind, options.clips, options.steps)
-    names = " | ".join(f"{name} | {' | '.join(HEADINGS[1:])}" for name in MEASURED)
-    print(f"| | {names} |\n|---|{'---|' * len(HEADINGS) * len(MEASURED)}")
-    for name, sample, off in variants:
-        print(f"| {name} | {ablation_row(pipeline, sample(), off)} |", flush=True)
+    print_table(pipeline, variants)
     return 0
 
 

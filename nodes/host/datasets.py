@@ -41,7 +41,10 @@ def dataset_folders() -> list[str]:
 
 
 def dataset_path(choice: str) -> Path:
-    """The folder of one of `dataset_folders()`; ConfigError for any other."""
+    """The folder of one of `dataset_folders()`; ConfigError for any other.
+
+    PathError where a file in it is a link that leads out of the host's folders.
+    """
     choice = checked_choice("folder", choice, dataset_folders())
     if choice == NO_FOLDER:
         raise ConfigError(
@@ -49,7 +52,24 @@ def dataset_path(choice: str) -> Path:
             "(NAME.txt) into it, press R and choose it"
         )
     name, _, below = choice.partition("/")
-    return inside(roots()[name], below)
+    folder = inside(roots()[name], below)
+    refuse_links_out(folder)
+    return folder
+
+
+def refuse_links_out(folder: Path) -> None:
+    """PathError where a file below `folder` is a link to a place outside of the host's folders."""
+    allowed = [Path(os.path.realpath(root)) for root in roots().values()]
+    for parent, subfolders, files in os.walk(folder):  # which follows no link to a folder
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]  # never read
+        for path in (Path(parent, name) for name in files):
+            if path.is_symlink() and not path.name.startswith("."):
+                real = Path(os.path.realpath(path))
+                if not any(real.is_relative_to(root) for root in allowed):
+                    raise PathError(
+                        f"{path.relative_to(folder).as_posix()[:80]!a:.82} is a link that leads "
+                        "out of ComfyUI's folders: copy its file here"
+                    )
 
 
 def _with_media(root: Path) -> Iterator[Path]:
@@ -78,6 +98,7 @@ def unused_weights(kind: str, prefix: str) -> tuple[Path, str]:
     kind, and its name there. `prefix` may contain folders; a number is added."""
     root = Path(folder_paths.get_output_directory()) / kind
     try:
+        inside(root, prefix)  # whose last part may be empty
         first = inside(root, f"{prefix}.safetensors")
     except PathError as problem:
         raise PathError(f"prefix: {problem}") from problem

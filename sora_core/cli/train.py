@@ -117,12 +117,10 @@ def run(args: Namespace) -> str | None:
         return None
     if args.share != 1 or args.until:
         raise ConfigError(f"--share and --until: only {', '.join(TOWN_RECIPES)} accept them")
-    recipe = RECIPES[args.recipe]()
     starting = AUTOENCODER_NAME, TRANSFORMER_NAME, FEW_STEPS
     if args.start and args.part not in starting:
         raise ConfigError(f"--start {args.start}: only {', '.join(starting)} accept it")
-    if args.steps:
-        recipe = with_training(recipe, args.part, steps=args.steps)
+    recipe = with_training(RECIPES[args.recipe](), args.part, steps=args.steps)
     job = RUNS[args.part](
         recipe=recipe,
         root=args.root,
@@ -141,9 +139,8 @@ def run_town(args: Namespace) -> None:
     check_choice(f"a part of the recipe {args.recipe}:", args.part, TOWN_RUNS)
     if not 0 < args.share <= 1:
         raise ConfigError(f"--share {args.share:g}: choose above 0 and at most 1")
-    recipe = with_training(TOWN_RECIPES[args.recipe](), args.part, until=args.until)
-    if args.steps:
-        recipe = with_training(recipe, args.part, steps=args.steps)
+    recipe = TOWN_RECIPES[args.recipe]()
+    recipe = with_training(recipe, args.part, until=args.until, steps=args.steps)
     job = TOWN_RUNS[args.part](
         recipe=recipe,
         root=args.root,
@@ -158,10 +155,11 @@ def run_town(args: Namespace) -> None:
 
 
 def with_training(recipe: RecipeType, part: str, **changes: int | None) -> RecipeType:
-    """`recipe` with `changes` to the settings that train its `part`."""
+    """`recipe` with `changes`, those of None aside, to the settings that train its `part`."""
     field = f"{part}_training".replace("-", "_")
     training: TrainingConfig = getattr(recipe, field)
-    return replace(recipe, **{field: replace(training, **changes)})
+    changed = {name: value for name, value in changes.items() if value is not None}
+    return replace(recipe, **{field: replace(training, **changed)})
 
 
 def print_shard(what: str, done: int, total: int) -> None:

@@ -74,9 +74,9 @@ def _first(args: Namespace, size: Size) -> None:
 
 
 def _town(args: Namespace, size: Size) -> None:
-    from ..world.town.captions import describe as describe_town
-    from ..world.town.render import render as render_town
-    from ..world.town.sample import sample_scene as sample_town
+    from ..world.town.captions import describe_town
+    from ..world.town.render import render_town
+    from ..world.town.sample import sample_town
 
     clips, texts = [], []
     seconds = size.frames / args.fps if size.frames > 1 else 0.0
@@ -90,8 +90,8 @@ def _town(args: Namespace, size: Size) -> None:
 
 def town_speeds(clips: int = 24) -> Iterator[str]:
     """A line for each size: milliseconds of one core a clip of the town, and clips a second."""
-    from ..world.town.render import render as render_town
-    from ..world.town.sample import sample_scene as sample_town
+    from ..world.town.render import render_town
+    from ..world.town.sample import sample_town
 
     scenes = [sample_town(seed) for seed in range(clips)]
     for scene in scenes:

@@ -112,34 +112,41 @@ def read_cases(path: Path) -> list[PromptCase]:
 
 def world_faults(case: PromptCase, expansion: Expansion) -> Faults:
     """The faults of a rewritten scene, or of sentences added to a prompt beyond the small world."""
-    stands = bool(expansion.note)
-    if stands and not stands_in(case.prompt, expansion.text):
+    appended = bool(expansion.note)  # then the prompt itself has to stand, and loses nothing
+    if appended and not stands_in(case.prompt, expansion.text):
         return Faults(lost=("words",))
-    new = plain_words(expansion.text)[len(plain_words(case.prompt)) :] if stands else expansion.text
+    new = expansion.text
+    if appended:
+        new = plain_words(new)[len(plain_words(case.prompt)) :]
     if case.stated == RETAINED:
-        return Faults(lost=() if stands else ("words",))
+        return Faults(lost=() if appended else ("words",))
     setting, things = setting_of(new), things_of(new)
     against = [f"{slot} {found}" for slot, found in setting.items() if len(found) > 1]
     against += [f"not {value}" for value in case.banned if states(value, new)]
     lost = []
-    if not stands and len(things) != len(case.things):
+    if not appended and len(things) != len(case.things):
         lost.append(f"{len(case.things)} things, not {len(things)}")
     for i, values in enumerate(case.things):
         attributes, moves = things[i] if i < len(things) else (set(), [])
         for value in values:
-            slot, _, other = value.partition(":")
-            slot = slot if other else next((s for s in SETTING if value in SETTING[s]), "")
-            if slot and set(setting[slot]) - {value}:
-                against.append(value)
-            if stands:
-                continue
+            slot = slot_of(value)
             if slot:
-                lost += [] if value in setting[slot] else [value]
+                stated = value in setting[slot]
+                if set(setting[slot]) - {value}:
+                    against.append(value)
             elif value in scene.MOTIONS:
-                lost += [] if value in moves or (not moves and states(value, new)) else [value]
+                stated = value in moves or (not moves and states(value, new))
             else:
-                lost += [] if value in attributes else [value]
+                stated = value in attributes
+            if not stated and not appended:
+                lost.append(value)
     return Faults(tuple(against), tuple(lost))
+
+
+def slot_of(value: str) -> str:
+    """The slot of the setting that `value` fills; "" for a value of a thing."""
+    slot, _, other = value.partition(":")
+    return slot if other else next((name for name in SETTING if value in SETTING[name]), "")
 
 
 def general_faults(case: PromptCase, expansion: Expansion) -> Faults:

@@ -9,15 +9,11 @@ from math import inf
 from pathlib import Path
 
 from ..errors import ConfigError, MediaError
+from .folder_lock import HAS_LOCKS, lock_folder, unlocking
 from .jobs import JOB_MANIFEST, JOB_NAME, read_manifest, remove, size_on_disk
 
-try:
-    import fcntl
-except ImportError:  # Windows: a job that was written to within `QUIET_SECONDS` counts as running
-    fcntl = None
-
 DAY = 86_400.0  # seconds
-QUIET_SECONDS = 3600.0
+QUIET_SECONDS = 3600.0  # on Windows: a job that was written to since then counts as running
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +63,10 @@ def is_job_name(name: str) -> bool:
 def running(folder: Path) -> Iterator[None]:
     """Holds a lock in the block: `remove_expired` of any process leaves the job in `folder`."""
     handle = None
-    with suppress(OSError):  # a file system without locks, or another process removed the job
-        handle = _job_lock(folder, shared=True)
-    try:
+    with suppress(OSError):  # another process removes the job, or has removed it
+        handle = lock_folder(folder, shared=True)
+    with unlocking(handle):
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 def remove_expired(root: Path, limits: JobLimits, now: float | None = None) -> RemovedJobs:
@@ -114,29 +107,12 @@ def _finished(root: Path, now: float) -> Iterator[tuple[float, int, Path]]:
 def _remove_unless_running(folder: Path, now: float) -> bool:
     """Removes the job in `folder` unless it is running, and returns whether it is gone."""
     try:
-        handle = _job_lock(folder, shared=False)
+        handle = lock_folder(folder)
     except OSError:  # it is running, or gone
         return False
-    try:
-        if handle is None and abs(now - folder.stat().st_mtime) < QUIET_SECONDS:
-            return False
-        remove(folder)
-    except (MediaError, OSError):
-        return False
-    finally:
-        if handle is not None:
-            os.close(handle)
-    return not folder.exists()
-
-
-def _job_lock(folder: Path, *, shared: bool) -> int | None:
-    """A handle that holds a lock on `folder`; None where the system has no locks."""
-    if fcntl is None:
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
+    with unlocking(handle), suppress(MediaError, OSError):
+        quiet = abs(now - folder.stat().st_mtime) >= QUIET_SECONDS
+        if handle is not None or (quiet and not HAS_LOCKS):  # network disks without locks: never
+            remove(folder)
+            return not folder.exists()
+    return False

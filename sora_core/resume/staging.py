@@ -13,14 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: a folder is stale by its age alone
-    fcntl = None
+from .folder_lock import lock_folder, unlocking
 
 SUFFIX = ".part"
 STALE_SECONDS = 3600  # where locks are missing: no file of ours takes so long to write
-LOCKLESS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 ATTEMPTS = 1000  # at a folder that other processes may remove meanwhile; each takes microseconds
 
 
@@ -31,12 +27,11 @@ def staging(root: Path) -> Iterator[Path]:
     OSError where the disk refuses.
     """
     folder, handle = _locked_folder(root)
-    try:
-        yield folder
-    finally:
-        _remove(folder)
-        if handle is not None:
-            os.close(handle)
+    with unlocking(handle):
+        try:
+            yield folder
+        finally:
+            _remove(folder)
 
 
 def _locked_folder(root: Path) -> tuple[Path, int | None]:
@@ -84,34 +79,11 @@ def _remove_if_stale(folder: Path) -> bool:
         handle = lock_folder(folder)
     except OSError:  # its writer has locked it, or has just removed it
         return False
-    try:
-        stale = handle is not None or time.time() - folder.stat().st_mtime > STALE_SECONDS
-        if stale:
+    with unlocking(handle), suppress(FileNotFoundError):
+        if handle is not None or time.time() - folder.stat().st_mtime > STALE_SECONDS:
             _remove(folder)
-        return stale
-    except FileNotFoundError:
-        return False
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def lock_folder(folder: Path) -> int | None:
-    """A handle that holds the lock of `folder`; None where the file system has no locks.
-
-    BlockingIOError where another process holds it.
-    """
-    if fcntl is None:
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        if error.errno in LOCKLESS:
-            return None
-        raise
-    return handle
+            return True
+    return False
 
 
 def _remove(folder: Path) -> None:

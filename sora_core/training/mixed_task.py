@@ -33,6 +33,7 @@ from .distributed import Ranks
 from .flow_losses import cell_error, frame_step_loss, weighted_mean
 from .mixed_clips import Bucket
 from .noise_levels import NoiseLevels
+from .trainer import block_matrices
 from .transformer import attention_for
 from .truth_maps import MOVING_MAP, THINGS_MAP, MapHead
 
@@ -104,11 +105,7 @@ class MixedTask:
         self.channel_weight = channel_weight
 
     def matrices(self) -> set[str]:
-        return {
-            name
-            for name, parameter in self.model.named_parameters()
-            if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
-        }
+        return block_matrices(self.model)
 
     def count(self, grid: Grid, ranks: Ranks) -> int:
         """The clips of `grid` for one process and step: cost grows faster than size."""

@@ -33,20 +33,29 @@ from ..models.scene_reader import (
 )
 from ..shapes import Frames, Size, Video
 from ..video.frames import video_from_frames
+from ..world.render import FIRST_THING
 from ..world.town.raycast import MARK
-from ..world.town.render import FIRST_THING, Clip, render
+from ..world.town.render import Clip, render_town
 from ..world.town.sample import sample_clip_spec
-from ..world.town.scene import CAMERAS, COLOURS, FLOORS, KINDS, SIZES, SKIES, Scene
+from ..world.town.scene import (
+    KINDS,
+    TOWN_CAMERAS,
+    TOWN_COLOURS,
+    TOWN_FLOORS,
+    TOWN_SIZES,
+    TOWN_SKIES,
+    TownScene,
+)
 from .distributed import Ranks
 from .trainer import TrainingConfig
 
 READER_WORDS: Mapping[str, tuple[str, ...]] = {
     "kind": KINDS,
-    "colour": COLOURS,
-    "size": tuple(SIZES),
-    "floor": FLOORS,
-    "sky": SKIES,
-    "camera": CAMERAS,
+    "colour": TOWN_COLOURS,
+    "size": tuple(TOWN_SIZES),
+    "floor": TOWN_FLOORS,
+    "sky": TOWN_SKIES,
+    "camera": TOWN_CAMERAS,
 }
 READER_SIZE = Size(64, 64, 17)
 TRAINING_SEED, TEST_SEED = 600_000_000, 890_000_000
@@ -75,7 +84,7 @@ class Targets:
     cut: Float[Tensor, "t"]
 
 
-def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
+def targets_of(scene: TownScene, clip: Clip, fps: float) -> Targets:
     """The right outputs for a clip that begins with the scene."""
     frames, height, width = clip.segments.shape
     grid = (frames, height // HEAT_STRIDE, width // HEAT_STRIDE)
@@ -123,9 +132,9 @@ def targets_of(scene: Scene, clip: Clip, fps: float) -> Targets:
         spins,
         fallen,
         words,
-        torch.tensor([FLOORS.index(stage.floor) for stage in stages]),
+        torch.tensor([TOWN_FLOORS.index(stage.floor) for stage in stages]),
         torch.tensor(skies),
-        torch.tensor(CAMERAS.index(scene.shots[0].view.camera)),
+        torch.tensor(TOWN_CAMERAS.index(scene.shots[0].view.camera)),
         _strokes(scene, clip, grid),
         torch.tensor(cuts),
     )
@@ -249,7 +258,7 @@ def lessons(first: int, count: int) -> Iterator[tuple[Float[Tensor, "3 t y x"], 
 def scene_lesson(seed: int) -> tuple[Frames, Targets]:
     """The clip of `seed`, with the right answers."""
     spec = sample_clip_spec(seed, sizes=(READER_SIZE,))
-    clip = render(spec.scene, READER_SIZE, spec.fps)
+    clip = render_town(spec.scene, READER_SIZE, spec.fps)
     return clip.frames, targets_of(spec.scene, clip, spec.fps)
 
 
@@ -309,13 +318,13 @@ def _extent(places: Tensor) -> tuple[float, float]:
     return (low + high) / 2, (high - low) / 2
 
 
-def _on_stage(scene: Scene, shot: int, identity: int):  # noqa: ANN202
+def _on_stage(scene: TownScene, shot: int, identity: int):  # noqa: ANN202
     return next(t for t in scene.shots[shot].stage.things if t.identity == identity)
 
 
-def _strokes(scene: Scene, clip: Clip, grid: tuple[int, int, int]) -> Int[Tensor, "t y x"]:
+def _strokes(scene: TownScene, clip: Clip, grid: tuple[int, int, int]) -> Int[Tensor, "t y x"]:
     """1 + the colour of the mark that covers most of a cell; 0 without a mark."""
     marks = avg_pool2d((clip.segments == MARK).float()[:, None], HEAT_STRIDE)[:, 0] > 0.5
     strokes = [stroke for shot in scene.shots for stroke in shot.stage.strokes]
-    colour = 1 + COLOURS.index(strokes[0].colour) if strokes else 0
+    colour = 1 + TOWN_COLOURS.index(strokes[0].colour) if strokes else 0
     return torch.where(marks, colour, torch.zeros(grid, dtype=torch.long))

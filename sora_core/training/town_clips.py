@@ -14,9 +14,9 @@ from ..models.autoencoder import Autoencoder
 from ..models.text_encoder import TextEncoder
 from ..models.tokenizer import Tokenizer
 from ..shapes import Size
-from ..world.town.captions import describe
-from ..world.town.render import render
-from ..world.town.sample import RATE_WEIGHTS, RATES, sample_scene
+from ..world.town.captions import describe_town
+from ..world.town.render import render_town
+from ..world.town.sample import RATE_WEIGHTS, RATES, sample_town
 from .dataset import CAPTIONS, ClipShard
 from .mixed_clips import MixedClip, text_path, write_latents, write_text_states
 
@@ -58,10 +58,10 @@ def town_clip(seed: int, size: Size, held_out: bool = False) -> MixedClip:
     fps = RATES[int(rng.choice(len(RATES), p=RATE_WEIGHTS))]
     still = size.frames == 1
     seconds = STILL_SECONDS if still else size.frames / fps
-    scene = sample_scene(seed, seconds, held_out)
-    clip = render(scene, size, fps)
+    scene = sample_town(seed, seconds, held_out)
+    clip = render_town(scene, size, fps)
     captions = tuple(
-        describe(scene, seed * CAPTIONS + i, 0.0 if still else seconds).text
+        describe_town(scene, seed * CAPTIONS + i, 0.0 if still else seconds).text
         for i in range(CAPTIONS)
     )
     return MixedClip(clip.frames, clip.segments, clip.depth, fps, captions)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
@@ -19,6 +21,7 @@ from ..errors import ConfigError, TrainingError, check_range
 from .averages import Averages
 from .checkpoint import CheckpointStore, TrainingState, WholeFile
 from .distributed import Ranks
+from .sheets import sheets_in
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -66,8 +69,15 @@ class TrainingConfig:
 TrainedModel = TypeVar("TrainedModel", bound=nn.Module)
 
 
+class EvaluationStopped(Exception):  # noqa: N818
+    """An evaluation was ended before its result; a resumed run repeats it."""
+
+
 class Task(Protocol[TrainedModel]):
-    """A model to train: its loss at a step, its hidden matrices for Muon, and its evaluation."""
+    """A model to train: its loss at a step, its hidden matrices for Muon, and its evaluation.
+
+    `show` may raise EvaluationStopped, in a run of one process.
+    """
 
     model: TrainedModel
 
@@ -106,6 +116,15 @@ class Matrices:
                 view.grad = None if weight.grad is None else weight.grad.view_as(view)
 
 
+def block_matrices(model: nn.Module) -> set[str]:
+    """The names of the matrices inside of transformer blocks, those of modulation aside."""
+    return {
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
+    }
+
+
 def optimizers_of(
     task: Task[TrainedModel], config: TrainingConfig
 ) -> tuple[Matrices, list[Optimizer]]:
@@ -139,7 +158,7 @@ def optimizers_of(
 
 @contextmanager
 def scalars_in(folder: Path, start: int) -> "Iterator[SummaryWriter | None]":
-    """A writer of TensorBoard scalars from step `start` on, closed at the end of the block.
+    """A writer for TensorBoard after step `start`, closed at the end of the block.
 
     None if TensorBoard is not installed.
     """
@@ -148,7 +167,7 @@ def scalars_in(folder: Path, start: int) -> "Iterator[SummaryWriter | None]":
     except ImportError:
         yield None
         return
-    with closing(SummaryWriter(str(folder / "scalars"), purge_step=start)) as scalars:
+    with closing(SummaryWriter(str(folder / "scalars"), purge_step=start + 1)) as scalars:
         yield scalars
 
 
@@ -169,12 +188,13 @@ def train(
 ) -> TrainedModel:
     """The first average of the model after all steps, or after `config.until`.
 
-    `folder` holds the checkpoint, TensorBoard scalars and sheets. `resume` continues from the
-    checkpoint in it, if there is one. `averages` and `store` have defaults. Once `should_stop` is
-    true in any process, the run is saved and ends after that step. `record` receives the same
-    values as TensorBoard. `show_first` evaluates a loaded step before the next one, for a process
-    that ended between saving and evaluating. All processes call `after_step` with the number of
-    steps done, before they save. TrainingError for the checkpoint of another model.
+    `folder` holds the checkpoint, the sheets, and values and sheets for TensorBoard. `resume`
+    continues from the checkpoint in it, if there is one. `averages` and `store` have defaults. Once
+    `should_stop` is true in any process, the run is saved and ends after that step. `record`
+    receives the same values as TensorBoard. `show_first` evaluates a loaded step before the next
+    one, for a process that ended between saving and evaluating. All processes call `after_step`
+    with the number of steps done, before they save. TrainingError for the checkpoint of another
+    model.
     """
     model = task.model
     averages = averages or Averages(model, (config.average, *config.longer))
@@ -193,14 +213,21 @@ def train(
                 for name, value in values.items():
                     scalars.add_scalar(name, value, step)
 
-        def show(step: int) -> None:
+        def show(step: int) -> bool:
+            """Evaluates; False if the evaluation was stopped."""
             if ranks.first or ranks.together:
-                values = task.show(averages.first, step, folder)
+                try:
+                    values = task.show(averages.first, step, folder)
+                except EvaluationStopped:
+                    return False
                 if ranks.first:
                     publish(step, values)
+                    if scalars:
+                        add_sheet(scalars, folder, step)
+            return True
 
-        if show_first and start:
-            show(start)
+        if show_first and start and not show(start):
+            return averages.first
         began, since, running = time.monotonic(), start, 0.0
         end = min(config.steps, config.until or config.steps)
         for step in range(start, end):
@@ -238,13 +265,26 @@ def train(
                 values = {**parts, "loss": loss, "gradient_norm": norm}
                 publish(done, {name: float(value.detach()) for name, value in values.items()})
             after_step(done)
-            if done % config.save_every == 0 or last:
+            saved = done % config.save_every == 0 or last
+            if saved:
                 store.save(done, state)
             if not stopped and (done % config.show_every == 0 or last):
-                show(done)
+                stopped = not show(done)
+                if stopped and not saved:
+                    store.save(done, state)
             if stopped:
                 break
     return averages.first
+
+
+def add_sheet(scalars: "SummaryWriter", folder: Path, step: int) -> None:
+    """Adds the contact sheet of `step` in `folder` to TensorBoard, if there is one."""
+    for at, path in sheets_in(folder):
+        if at == step:
+            with Image.open(path) as sheet:
+                scalars.add_image(
+                    "samples", np.asarray(sheet.convert("RGB")), step, dataformats="HWC"
+                )
 
 
 def accumulated(

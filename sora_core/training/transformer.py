@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange, repeat
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
@@ -20,7 +20,7 @@ from ..models.dit import Attend, DiT
 from ..models.layers import FEW_TOKENS, written_out_attention
 from ..models.metric import USUAL_FPS
 from ..models.packing import pad_texts
-from ..models.patchify import LATENT_PATCH, patchify
+from ..models.patchify import LATENT_PATCH
 from ..sampling.guidance import guide
 from ..sampling.noise import seeded_noise
 from ..sampling.samplers import Sigma, euler
@@ -32,8 +32,9 @@ from ..world.sheet import contact_sheet
 from .clip_batch import ClipBatch, draw_texts
 from .conditioning_masks import MASK_KINDS, draw_mask, open_span
 from .distributed import Ranks
-from .flow_losses import LEAST_SIGMA, QUIET
+from .flow_losses import cell_error, frame_step_loss, weighted_mean
 from .latent_dataset import OBJECTS, LatentShard
+from .trainer import block_matrices
 
 TRUTH_BLOCK = 0.5  # depth of the features for the truth head, as a share of the blocks
 
@@ -58,39 +59,6 @@ class LatentBatch(ClipBatch):
 
     coverage: Float[Tensor, "b k n"]
     kinds: Int[Tensor, "b k 2"]
-
-
-def flow_loss(
-    predicted: Latent, clean: Latent, sigma: Tensor, open_mask: Tensor, weight: Float[Tensor, "b n"]
-) -> Tensor:
-    """The error of the velocity that `predicted` implies, over generated cells.
-
-    The velocity is (x - clean) / sigma, so its error is that of the clean latent over sigma
-    (Li and He 2025, "Back to basics", with sigma bounded below as there).
-    """
-    error = ((predicted.float() - clean) / sigma.clamp(min=LEAST_SIGMA)).square() * open_mask
-    error = reduce(patchify(error), "b n d -> b n", "mean")
-    return (error * weight).sum() / (
-        weight * reduce(patchify(open_mask), "b n d -> b n", "mean")
-    ).sum()
-
-
-def step_loss(
-    predicted: Latent, clean: Latent, sigma: Tensor, open_mask: Tensor, weight: Float[Tensor, "b n"]
-) -> Tensor:
-    """The error of the steps between latent frames, those to and from known footage included.
-
-    A constant error is less visible than one that changes from frame to frame. Clips are weighted
-    by the inverse of their mean square step: where little moves, small errors are visible.
-    """
-    frames = clean.shape[2]
-    visible = torch.where(open_mask > 0, predicted.float(), clean)
-    sigma = sigma.expand(-1, -1, frames, -1, -1)
-    level, either = (torch.maximum(x[:, :, 1:], x[:, :, :-1]) for x in (sigma, open_mask))
-    steps = clean.diff(dim=2)
-    usual = reduce(steps.square(), "b c t y x -> b 1", "mean")
-    later = weight[:, weight.shape[1] // frames :] / (usual + QUIET)
-    return flow_loss(visible.diff(dim=2), steps, level, either, later)
 
 
 class TruthHead(nn.Module):
@@ -158,11 +126,7 @@ class TransformerTask:
         self.mix, self.batch, self.seed = mix, batch, seed
 
     def matrices(self) -> set[str]:
-        return {
-            name
-            for name, parameter in self.model.named_parameters()
-            if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
-        }
+        return block_matrices(self.model)
 
     def draw(self, step: int, ranks: Ranks) -> LatentBatch:
         """The batch of this process at `step`, the same for equal seed, step, rank and rank count.
@@ -246,14 +210,23 @@ class TransformerTask:
             attend=attention_for(batch.coverage.shape[-1]),
             block_wrapper=watch,
         )
-        weight = 1 + (self.mix.object_weight - 1) * batch.coverage.sum(1)
-        wrong = predicted, batch.clean, batch.sigma, batch.open_mask, weight
-        parts = {"flow": flow_loss(*wrong)}
+        frames, rows = predicted.shape[2:4]
+        weight = repeat(
+            1 + (self.mix.object_weight - 1) * batch.coverage.sum(1),
+            "b (t y x) -> b 1 t (y i) (x j)",
+            t=frames,
+            y=rows // LATENT_PATCH,
+            i=LATENT_PATCH,
+            j=LATENT_PATCH,
+        )
+        error = cell_error(predicted, batch.clean, batch.sigma)
+        parts = {"flow": weighted_mean(error, batch.open_mask * weight)}
         if features:
             truth = self.model.truth(features[0], batch.coverage, batch.kinds)
             parts["truth"] = self.mix.truth_weight * truth
-        if predicted.shape[2] > 1:
-            parts["steps"] = self.mix.step_weight * step_loss(*wrong)
+        if frames > 1:
+            steps = frame_step_loss(predicted, batch.clean, batch.sigma, batch.open_mask, weight)
+            parts["steps"] = self.mix.step_weight * steps
         return torch.stack(list(parts.values())).sum(), parts
 
     @torch.no_grad()
@@ -295,9 +268,7 @@ class TransformerTask:
         noisy = clean.lerp(torch.randn(clean.shape, generator=generator), level)
         text, mask = pad_texts([self.test.text(i, 1).float() for i in range(len(clean))])
         predicted = dit(noisy, sigma, text, mask)
-        tokens = self.test.coverage.shape[2:].numel()
-        ones = torch.ones(len(clean), tokens)
-        return float(flow_loss(predicted, clean, sigma, torch.ones(1, 1, *clean.shape[2:]), ones))
+        return float(cell_error(predicted, clean, sigma).mean())
 
 
 def attention_for(tokens: int) -> Attend:

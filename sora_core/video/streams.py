@@ -37,14 +37,7 @@ def video_stream(source: FileSource, container: InputContainer) -> VideoStream:
         raise media_error(source, "its picture is in tiles, which are not joined; save it as PNG")
     if stream is None:
         raise media_error(source, f"no video in it; {FORMAT_NAMES} with frames are read")
-    check_protection(source, container, stream)
-    context = stream.codec_context
-    if context is None:  # decoding would then end the process (PyAV issue 2344)
-        raise media_error(source, f"no decoder for its video; {decoders.VIDEO_FIX}")
-    if context.codec.name not in decoders.VIDEO:
-        problem = f"its video is {context.codec.name[:20]}, which is not read"
-        raise media_error(source, f"{problem}; {decoders.VIDEO_FIX}")
-    check_playback(source, container, stream)
+    _check_stream(source, container, stream, decoders.VIDEO, decoders.VIDEO_FIX)
     return stream
 
 
@@ -56,12 +49,25 @@ def sound_stream(source: FileSource, container: InputContainer) -> AudioStream |
     if not streams:
         return None
     stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
-    check_protection(source, container, stream)
-    context = stream.codec_context
-    if context is None:
-        raise media_error(source, f"no decoder for its sound; {decoders.SOUND_FIX}")
-    if context.codec.name not in decoders.SOUND:
-        problem = f"its sound is {context.codec.name[:20]}, which is not read"
-        raise media_error(source, f"{problem}; {decoders.SOUND_FIX}")
-    check_playback(source, container, stream)
+    _check_stream(source, container, stream, decoders.SOUND, decoders.SOUND_FIX)
     return stream
+
+
+def _check_stream(
+    source: FileSource,
+    container: InputContainer,
+    stream: VideoStream | AudioStream,
+    allowed: frozenset[str],
+    fix: str,
+) -> None:
+    """MediaError unless the decoder of `stream` is `allowed` and it plays as it is stored."""
+    check_protection(source, container, stream)
+    kind = "video" if isinstance(stream, VideoStream) else "sound"
+    context = stream.codec_context
+    if context is None:  # decoding would then end the process (PyAV issue 2344)
+        raise media_error(source, f"no decoder for its {kind}; {fix}")
+    if context.codec.name not in allowed:
+        raise media_error(
+            source, f"its {kind} is {context.codec.name[:20]}, which is not read; {fix}"
+        )
+    check_playback(source, container, stream)

@@ -1,7 +1,7 @@
 """From a folder of the host to a plan, a tuned model and a LoRA that the stock loader takes."""
 
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 
 import comfy.model_management as devices
 import comfy.sd
@@ -18,7 +18,8 @@ from sora_nodes.nodes.host.models.model import load_model
 from sora_nodes.nodes.host.models.vae import load_vae
 from sora_nodes.nodes.training import SoraSaveLora, SoraTrain
 from sora_nodes.sora_core.checkpoints.checkpoint import read_config
-from sora_nodes.sora_core.errors import ConfigError, PathError, TrainingError
+from sora_nodes.sora_core.errors import ConfigError, MediaError, PathError, TrainingError
+from sora_nodes.sora_core.training.own.curve_picture import CURVE_SIZE
 
 from tests.support.clips import captioned_clip
 from tests.support.tiny import write_tiny
@@ -106,6 +107,52 @@ def test_no_other_folder_is_read(inputs, name):
         dataset_path(name)
 
 
+def linked(path, target):
+    try:
+        path.symlink_to(target, target_is_directory=target.is_dir())
+    except OSError:
+        pytest.skip("this system makes no links")
+
+
+def test_a_link_to_a_folder_outside_is_not_listed_and_not_read(inputs, tmp_path):
+    captioned_clip(tmp_path, "private.mp4")
+    linked(inputs / "linked", tmp_path)
+    linked(inputs / "clips" / "linked", tmp_path)
+    assert dataset_folders() == [NO_FOLDER, "input/clips"]
+    for name in ("input/linked", "input/clips/linked"):
+        with pytest.raises(ConfigError):
+            dataset_path(name)
+    table = SoraDataset.execute("input/clips", **DATASET).args[2]
+    assert "left out: linked: a link to a folder" in table and "private" not in table
+
+
+@pytest.mark.parametrize("name", ["more.mp4", "0.txt", "metadata.jsonl", "inner/more.png"])
+def test_a_link_to_a_file_outside_is_refused_by_name(inputs, tmp_path, name):
+    (tmp_path / "private").write_text("private")
+    place = inputs / "clips" / name
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    linked(place, tmp_path / "private")
+    with pytest.raises(PathError, match=f"{name}' is a link that leads out"):
+        SoraDataset.execute("input/clips", **DATASET)
+
+
+def test_a_link_within_the_hosts_folders_is_read(inputs):
+    captioned_clip(inputs, "elsewhere.mp4", seed=9)
+    linked(inputs / "clips" / "linked.mp4", inputs / "elsewhere.mp4")
+    (inputs / "clips" / "linked.txt").write_text("linked")
+    assert "linked.mp4" in SoraDataset.execute("input/clips", **DATASET).args[2]
+
+
+def test_a_run_in_a_linked_folder_outside_is_refused(plan, model, output, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (output / "sora_training").mkdir(parents=True)
+    linked(output / "sora_training" / "linked", tmp_path / "outside")
+    with pytest.raises(PathError, match="leads out"):
+        trained(plan, name="linked")
+    assert not any((tmp_path / "outside").iterdir())
+
+
 def test_without_a_folder_the_sentence_says_where_to_put_one(tmp_path, monkeypatch):
     monkeypatch.setattr(folder_paths, "input_directory", str(tmp_path / "input"))
     assert dataset_folders() == [NO_FOLDER]
@@ -184,6 +231,104 @@ def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output
     assert ends[0].keys() == ends[1].keys()
     for key, value in ends[0].items():
         assert torch.equal(value, ends[1][key]), key
+
+
+def test_a_cancel_within_a_validation_repeats_it_with_the_same_result(
+    plan, model, output, monkeypatch
+):
+    whole = trained(plan, name="whole", steps=2)
+    asked = []
+
+    def cancelled_in_the_validation():
+        asked.append(True)
+        if len(asked) == 5:  # 2 are after the steps
+            devices.interrupt_current_processing()
+        return len(asked) == 5
+
+    monkeypatch.setattr(devices, "processing_interrupted", cancelled_in_the_validation)
+    with pytest.raises(devices.InterruptProcessingException):
+        trained(plan, steps=2)
+    assert not list((output / "sora_training/run").glob("sheet-*.png"))
+    resumed = trained(plan, steps=2)
+    histories = [output / "sora_training" / name / "history.jsonl" for name in ("whole", "run")]
+    assert histories[0].read_text() == histories[1].read_text()
+    assert torch.equal(whole.args[2], resumed.args[2])  # the curves
+
+
+def test_the_node_shows_a_bar_the_curve_and_the_samples(plan, model, output, monkeypatch):
+    reported = []
+
+    def note(value, total, preview, node_id=None):
+        reported.append((value, total, preview and preview[1].size))
+
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", note)
+    result = trained(plan, steps=5)
+    steps = [value for value, total, _ in reported if total == 5]  # 4 are the clips
+    assert steps == sorted(steps) and set(steps) == {1, 2, 3, 4, 5}
+    sizes = [size for *_, size in reported if size]
+    assert sizes[0] == CURVE_SIZE  # no samples yet
+    assert sizes[-1][0] == CURVE_SIZE[0] and sizes[-1][1] > CURVE_SIZE[1] + 50
+    (displayed,) = result.ui["images"]
+    with Image.open(Path(folder_paths.get_temp_directory()) / displayed["filename"]) as image:
+        assert image.size == sizes[-1]
+    assert result.args[2].shape[1:3] == CURVE_SIZE[::-1]
+
+
+def test_the_report_of_the_node_warns_where_the_held_out_loss_turns(
+    plan, model, output, monkeypatch
+):
+    assert "has risen since" not in trained(plan).args[3]
+    monkeypatch.setattr(
+        "sora_nodes.sora_core.training.own.reporting.turned_at", lambda losses: losses[0][0]
+    )
+    assert "held-out loss has risen since step 2" in trained(plan, steps=3).args[3]
+
+
+def test_a_name_twice_with_other_settings_is_refused_and_with_the_same_gives_the_same(
+    plan, model, output
+):
+    first, again = (trained(plan, name="twice").args for _ in range(2))
+    assert torch.equal(first[2], again[2]) and first[3] == again[3]
+    before = (output / "sora_training/twice/last.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match="rank was 2 in 'twice'"):
+        trained(plan, name="twice", rank=4)
+    assert (output / "sora_training/twice/last.safetensors").read_bytes() == before
+
+
+def test_a_folder_that_has_disappeared_is_a_sentence_and_what_is_cached_is_trained_on(
+    inputs, output, model
+):
+    plan = SoraDataset.execute("input/clips", **DATASET).args[0]
+    trained(plan, name="before")
+    rmtree(inputs / "clips")
+    with pytest.raises(ConfigError, match="input/clips"):
+        SoraDataset.execute("input/clips", **DATASET)
+    assert "run 2" not in trained(plan, name="after").args[3]
+    rmtree(output / "sora_training" / ".cache")
+    with pytest.raises((TrainingError, MediaError), match="no clip is left to train on"):
+        trained(plan, name="never")
+
+
+def test_a_run_whose_folder_disappears_meanwhile_is_a_sentence(plan, model, output, monkeypatch):
+    asked = []
+
+    def remove_the_folder():
+        asked.append(True)
+        if len(asked) == 1:
+            rmtree(output / "sora_training" / "run")
+        return False
+
+    monkeypatch.setattr(devices, "processing_interrupted", remove_the_folder)
+    with pytest.raises(TrainingError, match="of the run 'run'"):
+        trained(plan)
+
+
+@pytest.mark.parametrize("content", [b"", b"no video"], ids=["empty", "broken"])
+def test_a_folder_without_a_usable_clip_is_a_sentence_with_the_reason(inputs, content):
+    (inputs / "none").mkdir()
+    (inputs / "none" / "a.mp4").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"'none': nothing to train on. a.mp4:"):
+        SoraDataset.execute("input/none", **DATASET)
 
 
 def test_a_folder_of_all_kinds_is_planned_trained_on_and_saved(inputs, output, model):

@@ -15,7 +15,7 @@ from sora_core.world.town.facts import Fact, motions_within, shows_passage, sky_
 from sora_core.world.town.motion import path, pose, yaw
 from sora_core.world.town.palette import LEVELS
 from sora_core.world.town.relations import relation_holds
-from sora_core.world.town.scene import Scene, Shot, Thing
+from sora_core.world.town.scene import Shot, TownScene, TownThing
 from sora_core.world.town.things import half_extents
 from sora_core.world.town.visibility import shot_lengths
 
@@ -27,7 +27,7 @@ PACE = 0.12  # world units a second; slower is no motion
 class Watched:
     """A thing during a shot, sampled RATE times a second."""
 
-    thing: Thing
+    thing: TownThing
     length: float
     times: Float[ndarray, "t"]
     origin: Float[ndarray, "t 3"]
@@ -90,7 +90,7 @@ class Watched:
         return np.zeros(len(self.times), bool)
 
 
-def watch(thing: Thing, shot: Shot, length: float) -> Watched:
+def watch(thing: TownThing, shot: Shot, length: float) -> Watched:
     """The thing sampled RATE times a second, for the first `length` seconds of a shot."""
     times = np.linspace(0, length, max(int(length * RATE), 4))
     clock = times + shot.offset
@@ -101,7 +101,7 @@ def watch(thing: Thing, shot: Shot, length: float) -> Watched:
     )
 
 
-def holds_in(fact: Fact, scene: Scene, seconds: float = 2.0) -> bool:
+def holds_in(fact: Fact, scene: TownScene, seconds: float = 2.0) -> bool:
     """Whether `fact` is true of a clip of `seconds`."""
     lengths = shot_lengths(scene, seconds)
     if fact.shot >= len(lengths):
@@ -140,7 +140,7 @@ def _positive(fact: Fact, lengths: list[tuple[Shot, float]], i: int) -> bool:
     return _holds_in_view(fact, shot, length, names)
 
 
-def _as(fact: Fact, thing: Thing | None, shot: Shot) -> list[Fact]:
+def _as(fact: Fact, thing: TownThing | None, shot: Shot) -> list[Fact]:
     """The looks of a thing as facts like `fact`."""
     if thing is None:
         return []
@@ -150,7 +150,7 @@ def _as(fact: Fact, thing: Thing | None, shot: Shot) -> list[Fact]:
     return [replace(fact, value=value)]
 
 
-def _refers_to(of: str, thing: Thing) -> bool:
+def _refers_to(of: str, thing: TownThing) -> bool:
     return of in ("thing", thing.kind, f"{thing.colour} {thing.kind}")
 
 
@@ -194,7 +194,7 @@ def _holds_in_view(fact: Fact, shot: Shot, length: float, names: list[int]) -> b
     return False
 
 
-def _begins_in_order(fact: Fact, thing: Thing, shot: Shot, watched: Watched) -> bool:
+def _begins_in_order(fact: Fact, thing: TownThing, shot: Shot, watched: Watched) -> bool:
     """Whether the motions of lower order begin earlier than this one."""
     stated = motions_within(thing, shot, watched.length)
     if fact.order != dict(stated).get(fact.value, fact.order):

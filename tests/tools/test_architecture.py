@@ -75,8 +75,8 @@ MISPLACED = {
         ".layers -> .dit",
     ),
     "a cycle through nodes.host.sampling": (
-        ("nodes/host/guidance/model_schedule.py", "from .. import sampling"),
-        "nodes.host.guidance.model_schedule -> nodes.host.sampling",
+        ("nodes/host/sampling.py", "from .guidance import guider"),
+        ".sampling -> .guidance",
     ),
 }
 """A line added to a file, and the import that import-linter names for it."""

@@ -37,10 +37,6 @@ TWICE = frozenset({"add_arguments", "run", "rows"})
 of each ruler in `sora_core/measure/world`, which the list of rulers calls.
 """
 
-WORLDS = ("sora_core/world", "sora_core/world/town")
-"""The first toy world and the town, which stands beside it until the first world's model is
-replaced: the same idea (`Scene`, `render`, `describe`) has the same name in both, once in each."""
-
 TOOLS = sorted(path.relative_to(ROOT) for path in (ROOT / "tools").rglob("*.py"))
 TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 SCRIPTS = sorted(path.relative_to(ROOT) for path in (ROOT / "web").rglob("*.js"))
@@ -110,17 +106,12 @@ def top_level(source: str) -> Iterator[str]:
 
 
 def repeated(sources: dict[str, str]) -> dict[str, list[str]]:
-    """The names that several of `sources` define, and where; a pair of the two worlds is one."""
+    """The names that several of `sources` define, and where."""
     places = defaultdict(list)
     for path, source in sources.items():
         for name in dict.fromkeys(top_level(source)):
             places[name].append(path)
-    return {name: paths for name, paths in places.items() if len(paths) > 1 and not pair(paths)}
-
-
-def pair(paths: list[str]) -> bool:
-    """Whether `paths` are one file of the first toy world and one of the town."""
-    return sorted(str(Path(path).parent) for path in paths) == sorted(WORLDS)
+    return {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
 @pytest.mark.parametrize("file", [*shipped(), *TOOLS, *TESTS], ids=str)
@@ -159,10 +150,3 @@ def test_no_top_level_name_is_defined_in_two_files():
 def test_a_name_in_two_files_is_found():
     assert repeated({"a": "x, y = 1, 2", "b": "def y(): pass"}) == {"y": ["a", "b"]}
     assert repeated({"a": "x = 1", "b": "from a import x"}) == {}
-
-
-def test_each_world_may_define_a_name_once():
-    worlds = {"sora_core/world/scene.py": "x = 1", "sora_core/world/town/scene.py": "x = 1"}
-    assert repeated(worlds) == {}
-    assert repeated(worlds | {"sora_core/world/town/words.py": "x = 1"}).keys() == {"x"}
-    assert repeated(worlds | {"sora_core/measure/text.py": "x = 1"}).keys() == {"x"}

@@ -22,6 +22,7 @@ from tools import (
     run,
     scaling,
     seam_ablation,
+    step_loss,
 )
 from tools.batch import command as batch
 from tools.batch.jobs import plan, read_rows
@@ -80,6 +81,8 @@ def take(line, monkeypatch):
             host_wan.parse(words)
         case ["python", "-m", "tools.seam_ablation", *words]:
             seam_ablation.parse(words)
+        case ["python", "-m", "tools.step_loss", *words]:
+            step_loss.parse(words)
         case ["python", "-m", "tools.paper_options", *words]:
             paper_options.parse([word.replace("M", "1") for word in words])
         case ["python", "-m", "tools.scaling", *words]:

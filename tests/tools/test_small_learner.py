@@ -1,12 +1,16 @@
 """The small learner of tools.paper_options and tools.scaling: equal compute, fair clips."""
 
+import json
 import math
+from itertools import product
 
 import pytest
 import torch
+from PIL import Image
 
+from tools import paper_options, scaling
 from tools.paper_options import ARMS, SMALLEST_SUBJECT, cropped, interval, native, table, verdict
-from tools.scaling import fitted, least
+from tools.scaling import BUDGETS, WIDTHS, fitted, least
 from tools.small_learner.clips import FORMATS, SQUARE, WIDE, draw_clip, square_crop, whole_subject
 from tools.small_learner.losses import best, change
 from tools.small_learner.model import (
@@ -139,6 +143,55 @@ def test_the_table_compares_each_arm_with_the_first_at_the_same_seed():
         ARMS[1].name: {"0": {"loss": 0.9, "steps": 7}, "1": {"loss": 1.8, "steps": 7}},
     }
     assert "| 7 | 1.3500 | -10.0 % ± 0.0 | wins |" in table(results)
+
+
+def test_every_option_but_the_first_names_its_paper_with_the_year():
+    assert ARMS[0].paper == ""
+    assert all(arm.paper[-4:].isdecimal() for arm in ARMS[1:])
+
+
+def test_the_table_has_how_often_the_whole_subject_is_in_the_frame_of_each_shape():
+    values = {"loss": 0.03, "steps": 9, "square": 0.5, "wide": 1.0, "tall": 0.25}
+    (row,) = (
+        line for line in table({"square crops": {"0": values}}).splitlines() if "crops" in line
+    )
+    shares = " | ".join(f"{share} % (one seed)" for share in (50, 100, 25))
+    assert row == f"| square crops | Brooks et al. 2024 | 9 | {shares} | 0.0300 |"
+
+
+def refuse_to_train(*arguments):
+    raise AssertionError("trained")
+
+
+def test_the_tables_are_printed_without_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paper_options, "trained", refuse_to_train)
+    path = tmp_path / "options.json"
+    with pytest.raises(SystemExit, match="does not exist"):
+        paper_options.main(["--table", "--out", str(path)])
+    results = {ARMS[0].name: {"0": {"loss": 1.0, "steps": 9}}}
+    path.write_text(json.dumps({"minutes": 8.0, "results": results}))
+    paper_options.main(["--table", "--out", str(path)])
+    assert "1.92e+13 operations an arm" in (printed := capsys.readouterr().out)
+    assert "joint attention, all tokens" in printed
+
+
+def test_the_scaling_is_drawn_without_training_and_not_from_a_part_of_it(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(scaling, "trained", refuse_to_train)
+    arguments = ["--draw", "--minutes", "1", "--out", str(tmp_path)]
+    arguments += ["--picture", str(tmp_path / "scaling.png")]
+    for budget, width in product(BUDGETS, WIDTHS):
+        with pytest.raises(SystemExit, match=f"{width}-{budget}-1.json does not exist"):
+            scaling.main(arguments)
+        video = draw_clip(budget, SQUARE).video
+        values = {"width": width, "budget": budget, "operations": 1e9 * budget, "loss": 1 / width}
+        values |= {"whole_subject": 0.5, "parameters": 1000, "clip": video.tolist()}
+        (tmp_path / f"{width}-{budget}-1.json").write_text(json.dumps(values))
+    scaling.main(arguments)
+    assert "held-out loss =" in capsys.readouterr().out
+    with Image.open(tmp_path / "scaling.png") as picture:
+        assert picture.width > 1000 and picture.height > 800
 
 
 def test_the_fitted_line_is_that_of_a_power_law_and_the_best_of_each_budget():

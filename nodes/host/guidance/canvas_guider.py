@@ -24,6 +24,7 @@ from ....sora_core.shapes import Latent
 from ..conditioning import by_span, by_wording, cond_weights
 from ..flow_sigma import flow_scale
 from ..latents import (
+    LatentDict,
     canvas_latent_of,
     canvas_of,
     describe_latent,
@@ -36,7 +37,7 @@ from ..paths import jobs_folder
 from ..resume.fingerprint import conds_fingerprint, model_fingerprint, sampler_fingerprint
 from ..resume.job_limits import tidy_jobs
 from ..resume.progress import SamplingProgress, drift_monitor
-from ..sampling import Callback, Guider, LatentDict
+from ..sampling import Callback
 from .canvas_checks import (
     check_area,
     check_control,
@@ -49,6 +50,7 @@ from .canvas_checks import (
 )
 from .conditioning_support import BaseModel, conditioning_support, with_frame_levels
 from .guide_frames import GuideFrames, guide_frames, takes_guides
+from .guider import Guider
 from .lead_frame import LeadFrame, segment_length, segment_settings
 from .model_schedule import schedule_remark
 from .noise_scale import check_sampler, emptied

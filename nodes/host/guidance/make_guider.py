@@ -6,8 +6,10 @@ from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.guidance import GuidanceScale
 from ....sora_core.sampling.prompt_spans import SPAN_KEY
 from ....sora_core.seams.settings import JoinSettings
-from ..sampling import Conditioning, Guider, LatentDict
+from ..latents import LatentDict
+from ..sampling import Conditioning
 from .canvas_guider import CanvasGuider
+from .guider import Guider
 from .low_noise_expert import LowNoiseExpert
 
 

@@ -13,8 +13,7 @@ from torch import Tensor
 from ....sora_core.errors import ConfigError
 from ....sora_core.sampling.inpaint import SamplingMask
 from ....sora_core.shapes import Latent
-from ..latents import is_nested, streams_of
-from ..sampling import LatentDict
+from ..latents import LatentDict, is_nested, streams_of
 from .sound_latent import SoundLayout, streams_from
 
 

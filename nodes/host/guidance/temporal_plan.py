@@ -15,9 +15,8 @@ from ....sora_core.sampling.schedules import clip_shift, shifted_sigmas
 from ....sora_core.sampling.windows import Windows
 from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Grid
-from ..latents import canvas_latent_of, is_loop
+from ..latents import LatentDict, canvas_latent_of, is_loop
 from ..models.model import HostModel
-from ..sampling import LatentDict
 from .conditioning_support import ConditioningSupport
 from .trained_length import trained_latent_frames
 

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...errors import check_choice
+from ...world.render import FIRST_THING
 from ...world.scene import CAMERAS, FLOORS, SKIES
-from ...world.town.captions import describe
+from ...world.town.captions import describe_town
 from ...world.town.recipes import scene_of
-from ...world.town.render import FIRST_THING, render
-from ...world.town.scene import PRIMITIVES, Scene
+from ...world.town.render import render_town
+from ...world.town.scene import PRIMITIVES, TownScene
 from .free_prompts import FREE_COLOURS, FREE_KINDS, FREE_MOTIONS, DemandedFacts, ThingFact
 from .kinds import FIRST_SEED, SPACING
 from .worlds import RulerWorld
 
 TOWN_SECONDS = 2.0
-TOWN_FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey", "brick", "dirt", "tiles")
+RULED_FLOORS = ("grass", "sand", "checker", "snow", "wood", "grey", "brick", "dirt", "tiles")
 BOTH = ("collide", "push", "relation")  # recipes whose first two things both matter
 
 
@@ -57,11 +58,11 @@ NO_CAMERA = ("hide", "left", "cut", "light")  # recipes that choose their own
 
 def town() -> RulerWorld:
     """The world of the toy town."""
-    parts = (_scene, _caption, render, _tracked, _changed_scene, _floor, _sky, _stated_facts)
-    return RulerWorld(*parts, tuple(RULER_RECIPES), TOWN_FLOORS, SKIES)
+    parts = (_scene, _caption, render_town, _tracked, _changed_scene, _floor, _sky, _stated_facts)
+    return RulerWorld(*parts, tuple(RULER_RECIPES), RULED_FLOORS, SKIES)
 
 
-def _scene(kind: str, number: int) -> Scene:
+def _scene(kind: str, number: int) -> TownScene:
     check_choice("kind", kind, RULER_RECIPES)
     recipe = RULER_RECIPES[kind]
     fixed = dict(recipe.fixed or {})
@@ -72,15 +73,15 @@ def _scene(kind: str, number: int) -> Scene:
     return scene_of(recipe.name, _seed(kind, number), TOWN_SECONDS, **fixed)  # pyright: ignore
 
 
-def _caption(scene: Scene, kind: str, number: int) -> str:
-    return describe(scene, _seed(kind, number), TOWN_SECONDS, style="long").text
+def _caption(scene: TownScene, kind: str, number: int) -> str:
+    return describe_town(scene, _seed(kind, number), TOWN_SECONDS, style="long").text
 
 
 def _seed(kind: str, number: int) -> int:
     return FIRST_SEED + SPACING * list(RULER_RECIPES).index(kind) + number
 
 
-def _tracked(scene: Scene) -> list[tuple[int, ...]]:
+def _tracked(scene: TownScene) -> list[tuple[int, ...]]:
     if scene.kind == "count":  # several alike, and nothing else in their colour
         main = scene.things[scene.subject]
         alike = [t for t in scene.things if (t.kind, t.colour) == (main.kind, main.colour)]
@@ -91,12 +92,12 @@ def _tracked(scene: Scene) -> list[tuple[int, ...]]:
 
 
 def _changed_scene(
-    scene: Scene,
+    scene: TownScene,
     colour: str | None = None,
     floor: str | None = None,
     sky: str | None = None,
     aside: float = 0.0,
-) -> Scene:
+) -> TownScene:
     shots = []
     for shot in scene.shots:
         things = tuple(
@@ -116,15 +117,15 @@ def _changed_scene(
     return replace(scene, shots=tuple(shots))
 
 
-def _floor(scene: Scene) -> str:
+def _floor(scene: TownScene) -> str:
     return scene.shots[0].stage.floor
 
 
-def _sky(scene: Scene) -> str:
+def _sky(scene: TownScene) -> str:
     return scene.shots[0].stage.sky
 
 
-def _stated_facts(scene: Scene) -> DemandedFacts | None:
+def _stated_facts(scene: TownScene) -> DemandedFacts | None:
     """The facts of its subject and setting; None if free prompts have no word for one of them."""
     stage, camera = scene.shots[0].stage, scene.shots[0].view.camera
     thing = scene.things[scene.subject]

@@ -8,6 +8,9 @@ from typing import Any
 
 from ...files import replacing
 
+HISTORY = "history.jsonl"
+HELD_OUT_PREFIX, HELD_OUT_MEAN = "held_out/", "held_out/mean"
+
 LossCurve = list[tuple[int, float]]
 """Steps and values, in the order of the steps."""
 
@@ -25,7 +28,7 @@ class History:
         history = cls(path)
         for values in _lines(path):
             if values["step"] <= step:
-                history._add(values.pop("step"), values)
+                history.collect(values.pop("step"), values)
         return history
 
     @classmethod
@@ -38,17 +41,22 @@ class History:
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Adds `values` of `step`, in memory and to the file."""
-        self._add(step, values)
+        self.collect(step, values)
         line = json.dumps({"step": step} | {name: round(v, 6) for name, v in values.items()})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _add(self, step: int, values: Mapping[str, float]) -> None:
+    def collect(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds `values` of `step` in memory only."""
         for name, value in values.items():
             self.curves.setdefault(name, []).append((step, float(value)))
 
     def curve(self, name: str) -> LossCurve:
         return self.curves.get(name, [])
+
+    def beginning(self, prefix: str) -> dict[str, LossCurve]:
+        """The curves whose names begin with `prefix`, by their whole names."""
+        return {name: curve for name, curve in self.curves.items() if name.startswith(prefix)}
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -28,12 +28,14 @@ table { border-collapse: collapse }
 td, th { padding: .15em .8em .15em 0; text-align: left }
 .warning { background: #fff3cd; border-left: 4px solid #c2410c; padding: .6em 1em }
 svg { max-width: 100%; height: auto; background: #fff }
+.axis { fill: currentColor; opacity: .75 }
 figure { margin: 1em 0 }
 figcaption { font-weight: 600 }
 figcaption small { display: block; font-weight: 400; color: #555 }
 @media (prefers-color-scheme: dark) {
   body { color: #e6e6ea; background: #18181b }
   svg { background: #27272a }
+  polyline, circle, .legend { filter: brightness(1.6) }
   .warning { background: #422006 }
   figcaption small { color: #aaa }
 }
@@ -44,24 +46,31 @@ figcaption small { display: block; font-weight: 400; color: #555 }
 class Chart:
     """Curves by name over the steps, in one picture; `logarithmic` sets the scale of the values.
 
-    `meaning` explains the values in a sentence.
+    `unit` names the vertical axis, `meaning` explains the values in a sentence. A dashed line is at
+    the step `marked`.
     """
 
     title: str
+    unit: str
     curves: Mapping[str, LossCurve]
     logarithmic: bool = False
     meaning: str = ""
+    marked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The contents of the page: `pictures` are files with their captions, newest first."""
+    """The contents of the page: `pictures` are files with their captions, newest first.
+
+    `references` are pictures to compare them with.
+    """
 
     title: str
     facts: Mapping[str, str]
     warnings: Sequence[str]
     charts: Sequence[Chart]
     pictures: Sequence[tuple[Path, str]]
+    references: Sequence[tuple[Path, str]] = ()
 
 
 def write_page(path: Path, report: Report) -> None:
@@ -78,7 +87,7 @@ def write_page(path: Path, report: Report) -> None:
         for name, value in report.facts.items()
     )
     parts.append(f"<table>{rows}</table>")
-    for picture, caption in report.pictures[:1]:
+    for picture, caption in (*report.pictures[:1], *report.references):
         parts.append(figure(caption, "", image(picture, caption)))
     parts.append("<div class=charts>")
     parts += [
@@ -120,11 +129,20 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten within ten to the power of `low` and `high`; round values if they are few."""
-    powers = range(math.ceil(low), math.floor(high) + 1)
-    if len(powers) < 2:
+    """Round values within ten to the power of `low` and `high`, for a logarithmic axis.
+
+    The finest of these that has few enough: 1, 2 and 5 times powers of ten, or powers of ten. Where
+    even the first has less than two, multiples of a round value.
+    """
+    powers = range(math.floor(low), math.floor(high) + 1)
+    fine = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    fine = [value for value in fine if low <= math.log10(value) <= high]
+    if len(fine) < 2:
         return [value for value in ticks(10**low, 10**high) if value > 0]
-    return [10.0**power for power in powers[:: math.ceil(len(powers) / MOST_TICKS)]]
+    if len(fine) <= MOST_TICKS + 1:
+        return fine
+    whole = [10.0**power for power in powers if low <= power]
+    return whole[:: math.ceil(len(whole) / MOST_TICKS)]
 
 
 def svg(chart: Chart) -> str:
@@ -150,19 +168,33 @@ def svg(chart: Chart) -> str:
     parts = [
         f"<svg role=img viewBox='0 0 {CHART_WIDTH} {CHART_HEIGHT}' fill=none "
         f"font-size=12 font-family=system-ui><title>{escape(chart.title)}</title>"
+        f"<path d='M{CHART_MARGIN} {CHART_MARGIN}V{CHART_HEIGHT - CHART_MARGIN}"
+        f"H{CHART_WIDTH - CHART_MARGIN}' stroke=currentColor />"
+        f"<text x=4 y={CHART_MARGIN - 12} class=axis>{escape(chart.unit)}</text>"
+        f"<text x={CHART_WIDTH - CHART_MARGIN} y={CHART_HEIGHT - 8} class=axis "
+        f"text-anchor=end>step</text>"
     ]
     for value in log_ticks(low, high) if chart.logarithmic else ticks(low, high):
         _, top = place(first, height(value))
-        label = f"{value:.3g}"
+        label = f"{value:.9g}"  # ticks of a narrow range differ in the fourth digit
         parts.append(
             f"<path d='M{CHART_MARGIN} {top}H{CHART_WIDTH - CHART_MARGIN}' stroke='#8884'/>"
-            f"<text x=4 y={top + 4} fill='#888'>{label}</text>"
+            f"<text x={CHART_MARGIN - 6} y={top + 4} class=axis text-anchor=end>{label}</text>"
         )
     for x in dict.fromkeys(map(round, ticks(first, last))):
         along, _ = place(x, low)
         parts.append(
-            f"<text x={along} y={CHART_HEIGHT - CHART_MARGIN + 18} fill='#888' "
+            f"<text x={along} y={CHART_HEIGHT - CHART_MARGIN + 18} class=axis "
             f"text-anchor=middle>{x}</text>"
+        )
+    if chart.marked is not None and first <= chart.marked <= last:
+        along, _ = place(chart.marked, low)
+        left = along < CHART_WIDTH / 2
+        aside = f"x={along + 4}" if left else f"x={along - 4} text-anchor=end"
+        parts.append(
+            f"<path d='M{along} {CHART_MARGIN}V{CHART_HEIGHT - CHART_MARGIN}' "
+            f"stroke=currentColor stroke-dasharray='4 4'/><text {aside} "
+            f"y={CHART_MARGIN + 10} class=axis>least, step {chart.marked}</text>"
         )
     for i, (name, curve) in enumerate(curves.items()):
         colour = LINE_COLOURS[i % len(LINE_COLOURS)]
@@ -172,7 +204,8 @@ def svg(chart: Chart) -> str:
             x, y = line.rsplit(" ", 1)[-1].split(",")
             parts.append(f"<circle cx={x} cy={y} r=3 fill='{colour}' />")
         parts.append(
-            f"<text x={CHART_MARGIN + 120 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}'>"
+            f"<text x={CHART_MARGIN + 120 * (i % 4)} y={14 + 14 * (i // 4)} fill='{colour}' "
+            f"class=legend>"
             f"{escape(name)}</text>"
         )
     return "".join(parts) + "</svg>"

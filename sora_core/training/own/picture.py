@@ -1,8 +1,14 @@
-"""A plan as a picture: a numbered row with a thumbnail for each clip, then the omitted files."""
+"""A plan as pictures: a numbered row with a thumbnail for each clip, then the omitted files.
+
+The page of the host shows pictures at the width of a node, about half of theirs; so the letters are
+large, and the table is cut into pages.
+"""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import torch
@@ -16,11 +22,13 @@ from ...video.still import read_still
 from .folder import IMAGE_SUFFIXES
 from .plan import HELD_OUT, Plan, PlannedClip, printable
 
-THUMBNAIL = 72, 48  # pixels
-TABLE_ROW, TABLE_MARGIN, TEXT_LEFT = 56, 6, 90
-PICTURE_WIDTH = 900
-LETTERS = 140  # maximum of a line of notes
-TABLE_PAPER, TABLE_INK, FAINT_INK = "#fafaf8", "#1e1e22", "#77777d"
+THUMBNAIL = 96, 64  # pixels
+PICTURE_WIDTH, PAGE_HEIGHT = 560, 480
+TABLE_MARGIN, TEXT_LEFT = 6, 112
+TABLE_LETTER, TEXT_LINE = 19, 23  # pixels
+LETTERS = 52  # maximum of a line beside a thumbnail
+NOTE_LETTERS, NOTE_LINES = 58, 2  # maximum of a note
+TABLE_PAPER, TABLE_INK, FAINT_INK = "#fafaf8", "#1e1e22", "#66666c"
 REFUSED, HELD = "#a03030", "#2f5e8e"
 MOST_ROWS = 100
 
@@ -28,73 +36,110 @@ OnRow = Callable[[int], None]
 """Called with the number of rows that are drawn; may raise to stop."""
 
 
-def plan_picture(plan: Plan, on_row: OnRow = lambda done: None) -> Frames:
-    """The table of `plan`, [1 y x 3], with at most 100 clips and 100 omitted files.
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """Lines of text with their colours, beside the thumbnail of a clip or alone."""
+
+    lines: list[tuple[str, str]]
+    clip: PlannedClip | None = None
+
+    @property
+    def height(self) -> int:
+        text = TEXT_LINE * len(self.lines)
+        return text if self.clip is None else max(text, THUMBNAIL[1]) + TABLE_MARGIN
+
+
+def plan_pages(plan: Plan, on_row: OnRow = lambda done: None) -> list[Frames]:
+    """The table of `plan` as pages [1 y x 3], with at most 100 clips and 100 omitted files.
 
     A clip whose file is missing has no thumbnail.
     """
-    clips, dropped = plan.clips[:MOST_ROWS], plan.dropped[:MOST_ROWS]
-    font = ImageFont.load_default()
-    lines = len(dropped) + len(plan.warnings) + 1
-    height = TABLE_MARGIN * 2 + 20 + TABLE_ROW * len(clips) + 18 * lines
-    image = Image.new("RGB", (PICTURE_WIDTH, height), TABLE_PAPER)
-    draw = ImageDraw.Draw(image)
-    held = len(plan.of_split(HELD_OUT))
-    draw.text(
-        (TABLE_MARGIN, TABLE_MARGIN),
-        f"{len(plan.clips)} clips, {held} held out, {len(plan.dropped)} files left out, "
-        f"cache {plan.cache_bytes / 1e6:.1f} MB",
-        TABLE_INK,
-        font,
-    )
-    top = TABLE_MARGIN + 20
-    for done, clip in enumerate(clips, 1):
-        thumbnail = clip_thumbnail(plan.path(clip), clip)
-        if thumbnail is not None:
-            image.paste(Image.fromarray(thumbnail.numpy()), (TABLE_MARGIN, top))
-        for i, (text, colour) in enumerate(_clip_lines(done, clip)):
-            draw.text((TEXT_LEFT, top + 16 * i), _drawable(text), colour, font)
-        top += TABLE_ROW
+    pages: list[list[TableRow]] = [[]]
+    for row in _table_rows(plan):
+        if pages[-1] and sum(one.height for one in pages[-1]) + row.height > PAGE_HEIGHT:
+            pages.append([])
+        pages[-1].append(row)
+    drawn, done = [], 0
+    for rows in pages:
+        drawn.append(_drawn_page(plan, rows))
+        done += sum(row.clip is not None for row in rows)
         on_row(done)
-    rows = [(f"left out: {one.source}: {one.reason}", REFUSED) for one in dropped]
-    rows += [(f"note: {warning}", TABLE_INK) for warning in plan.warnings]
+    return drawn
+
+
+def _table_rows(plan: Plan) -> Iterator[TableRow]:
+    clips, dropped = plan.clips[:MOST_ROWS], plan.dropped[:MOST_ROWS]
+    held = len(plan.of_split(HELD_OUT))
+    yield TableRow([(f"{len(plan.clips)} clips, {held} held out; cache "
+                     f"{plan.cache_bytes / 1e6:.1f} MB; {len(plan.dropped)} files left out",
+                     TABLE_INK)])  # fmt: skip
+    for number, clip in enumerate(clips, 1):
+        yield TableRow(_clip_lines(number, clip), clip)
+    notes = [(f"left out: {one.source}: {one.reason}", REFUSED) for one in dropped]
+    notes += [(f"note: {warning}", TABLE_INK) for warning in plan.warnings]
     hidden = len(plan.clips) - len(clips) + len(plan.dropped) - len(dropped)
     if hidden:
-        rows.append((f"and {hidden} more", FAINT_INK))
-    for text, colour in rows:
-        draw.text((TABLE_MARGIN, top), _drawable(text), colour, font)
-        top += 18
-    return torch.from_numpy(np.array(image))[None]
+        notes.append((f"and {hidden} more", FAINT_INK))
+    for text, colour in notes:
+        lines = wrap(_drawable(text), NOTE_LETTERS)
+        if len(lines) > NOTE_LINES:
+            lines = [*lines[: NOTE_LINES - 1], f"{lines[NOTE_LINES - 1][: NOTE_LETTERS - 4]} ..."]
+        yield TableRow([(line, colour) for line in lines])
 
 
 def _clip_lines(number: int, clip: PlannedClip) -> list[tuple[str, str]]:
     start = f" from {clip.start:.2f} s" if clip.start else ""
     still = "still" if clip.still else f"{clip.frames} frames, {clip.fps:.4g} fps"
-    facts = (
-        f"{number}. {clip.source}{start}: {clip.width}x{clip.height}, {still}, {clip.tokens} tokens"
-    )
     held = clip.split == HELD_OUT
-    return [
-        (facts + (", held out" if held else ""), HELD if held else TABLE_INK),
+    lines = [
+        (f"{number}. {clip.source}{start}", HELD if held else TABLE_INK),
+        (
+            f"{clip.width}x{clip.height}, {still}, {clip.tokens} tokens"
+            f"{', held out' if held else ''}",
+            HELD if held else TABLE_INK,
+        ),
         (clip.caption or "(no caption)", FAINT_INK),
-        ("; ".join(clip.notes), FAINT_INK),
     ]
+    if clip.notes:
+        lines.append(("; ".join(clip.notes), FAINT_INK))
+    return [(_on_a_line(text), colour) for text, colour in lines]
+
+
+def _on_a_line(text: str) -> str:
+    plain = _drawable(text)
+    return plain if len(plain) <= LETTERS else f"{plain[: LETTERS - 4].rstrip()} ..."
 
 
 def _drawable(text: str) -> str:
-    """`text` on one line of at most `LETTERS`, in characters of the default font.
+    """`text` on one line, in characters of the default font.
 
     It has the letters of ASCII alone: others lose their accent, or become `?`; the row's number
     finds their name in the text of the table.
     """
-    short = text if len(text) <= LETTERS else text[: LETTERS - 3] + "..."
-    plain = unicodedata.normalize("NFKD", printable(short))
+    plain = unicodedata.normalize("NFKD", printable(text))
     letters = (letter for letter in plain if not unicodedata.combining(letter))
     return "".join(letters).encode("ascii", "replace").decode("ascii")
 
 
+def _drawn_page(plan: Plan, rows: list[TableRow]) -> Frames:
+    height = sum(row.height for row in rows) + 2 * TABLE_MARGIN
+    image = Image.new("RGB", (PICTURE_WIDTH, height), TABLE_PAPER)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(TABLE_LETTER)
+    top = TABLE_MARGIN
+    for row in rows:
+        left = TABLE_MARGIN if row.clip is None else TEXT_LEFT
+        for i, (text, colour) in enumerate(row.lines):
+            pen.text((left, top + TEXT_LINE * i), text, colour, font)
+        if row.clip is not None:
+            thumbnail = clip_thumbnail(plan.path(row.clip), row.clip)
+            if thumbnail is not None:
+                image.paste(Image.fromarray(thumbnail.numpy()), (TABLE_MARGIN, top + 2))
+        top += row.height
+    return torch.from_numpy(np.array(image))[None]
+
+
 def clip_thumbnail(path: Path, clip: PlannedClip) -> Frames | None:
-    """The first frame of `clip`, fitted into 72x48 pixels, [y x 3]; None if it cannot be read."""
+    """The first frame of `clip`, fitted into 96x64 pixels, [y x 3]; None if it cannot be read."""
     try:
         if path.suffix.lower() in IMAGE_SUFFIXES:
             frames = read_still(path)

@@ -47,7 +47,7 @@ from .pixels import (
 )
 from .plan import HELD_OUT, TRAIN, Dropped, Plan, printable
 from .post_hoc import Snapshots, snapshot_due
-from .reporting import RunReport
+from .reporting import TRUE_SHEET, OnNote, OnValues, RunReport
 from .run_file import check_run, write_run
 from .run_lock import locked_run
 from .samples import OwnClip, OwnClips
@@ -73,12 +73,16 @@ OnLost = Callable[[Sequence[Dropped]], None]
 
 @dataclass(frozen=True, slots=True)
 class OwnResult:
-    """The last step of a run, the file to use, its report, and whether all steps are done."""
+    """The last step of a run, the file to use, its report, and whether all steps are done.
+
+    `warnings` are those of the report, in sentences.
+    """
 
     step: int
     file: Path
     report: Path
     finished: bool
+    warnings: Sequence[str] = ()
 
 
 def train_own(
@@ -91,7 +95,8 @@ def train_own(
     cache_folder: Path | None = None,
     on_clip: OnClip = lambda done, total: None,
     on_lost: OnLost = lambda lost: None,
-    on_note: Callable[[str], None] = lambda note: None,
+    on_note: OnNote = lambda note: None,
+    on_values: OnValues = lambda step, values: None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
     runner_of: "Callable[..., Runner] | None" = None,
@@ -100,12 +105,13 @@ def train_own(
 
     Clips that `cache_folder` (by default within `folder`) lacks are encoded first; `on_lost` gets
     those whose file has disappeared or changed, and the others are trained on; `on_note` gets a
-    sentence where captions have changed since the plan, whose own are used. After each step
-    `should_stop` may end the run; the same call then continues it. Every process of a group makes
-    the same call, with its own `ranks` and `device`. `runner_of` makes another runner than that
-    which trains. TrainingError names a setting that differs
-    from the run in `folder`, another start file, another process that trains in `folder`, or a
-    file that the disk refuses; ConfigError where a batch does not split evenly.
+    sentence where captions have changed since the plan, whose own are used, and where the held-out
+    loss turns; `on_values` gets what the history of the run does. After each step, and within a
+    validation, `should_stop` may end the run; the same call then continues it. Every process of a
+    group makes the same call, with its own `ranks` and `device`. `runner_of` makes another runner
+    than that which trains. TrainingError names a setting that differs from the run in `folder`,
+    another start file, another process that trains in `folder`, or a file that the disk refuses;
+    ConfigError where a batch does not split evenly.
     """
     ranks, device = ranks or Ranks(), device or chosen_device(settings.device)
     settings.check_ranks(ranks.count)
@@ -134,8 +140,9 @@ def train_own(
         from_first(ranks, lambda: write_run(folder, plan, settings, start))
         torch.manual_seed(settings.seed)
         runner = (runner_of or Runner)(
-            plan, settings, folder, start, ranks, device, on_progress, should_stop, notes
-        )
+            plan, settings, folder, start, ranks, device, on_progress, should_stop, notes,
+            on_values, on_note,
+        )  # fmt: skip
         if of_pixels:
             frames, lost = own_frames(plan, on_clip if ranks.first else lambda done, total: None)
             if lost and ranks.first:
@@ -192,6 +199,8 @@ class Runner:
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool] | None
     notes: Sequence[str]
+    on_values: OnValues
+    on_note: OnNote
 
     def latents(self, cache: ClipCache) -> OwnResult:
         """The result of training the transformer, or the text encoder before it, on the clips."""
@@ -205,12 +214,13 @@ class Runner:
         def task(on_validation: OnValidation) -> OwnTransformerTask:
             return kind(
                 model, module, averages, self.settings, self.ranks, self.device, on_validation,
-                autoencoder, clips,
+                autoencoder, clips, should_stop=self.stop_evaluation,
             )  # fmt: skip
 
         report = self.report()
         if self.ranks.first:
-            report.references = task(lambda step, values, best: None).true_rulers()
+            first = task(lambda step, values, best: None)
+            report.references = first.true_rulers(self.folder / TRUE_SHEET)
         return self.run(task, averages, report)
 
     def captioner(self, cache: ClipCache) -> OwnResult:
@@ -242,9 +252,14 @@ class Runner:
 
         return self.run(task, averages, self.report())
 
+    def stop_evaluation(self) -> bool:
+        """Whether to end an evaluation; several processes end together, after a step only."""
+        return self.ranks.count == 1 and self.should_stop is not None and self.should_stop()
+
     def report(self) -> RunReport:
         report = RunReport(self.folder, self.settings, self.plan, self.ranks, self.on_progress)
         report.notes = self.notes
+        report.on_values, report.on_note = self.on_values, self.on_note
         return report
 
     def run(
@@ -297,7 +312,8 @@ class Runner:
         step = reached(store)
         best = self.folder / BEST
         file = best if best.exists() else self.folder / LAST
-        return OwnResult(step, file, report.page, step >= self.settings.steps)
+        finished = step >= self.settings.steps
+        return OwnResult(step, file, report.page, finished, report.warnings)
 
     def export(self, name: str, model: nn.Module, names: set[str]) -> None:
         """Writes the trained weights of `model` as a result; all processes call it."""

@@ -1,12 +1,11 @@
 """One training run in a folder at a time: the folder of a run is locked while it trains."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import TrainingError
-from ...resume.staging import lock_folder
+from ...resume.folder_lock import lock_folder, unlocking
 
 
 @contextmanager
@@ -23,8 +22,5 @@ def locked_run(folder: Path) -> Iterator[None]:
             f"another process trains in {folder.name[:60]!a:.62}: wait until it ends, or choose "
             "another folder"
         ) from problem
-    try:
+    with unlocking(handle):
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)

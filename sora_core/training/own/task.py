@@ -1,7 +1,7 @@
 """The tasks of training on a user's clips: what they share, and that of the transformer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Generic, Protocol
@@ -15,7 +15,8 @@ from ...video.frames import frames_from_video
 from ...world.sheet import contact_sheet
 from ..averages import Averages, Model
 from ..distributed import Ranks
-from ..trainer import Task
+from ..sheets import SAMPLES_FILE, write_samples
+from ..trainer import EvaluationStopped, Task, block_matrices
 from .objective import FlowObjective
 from .samples import OwnClip, OwnClips, draw_step
 from .settings import MUON, OwnSettings, half_precision
@@ -40,7 +41,8 @@ class MeasuredTask(Task[Model], Protocol[Model]):
 class OwnTask(Generic[Model]):
     """What each task on a user's clips has; its evaluation measures every average of the weights.
 
-    `module` is called for the losses: the model, or its DDP or FSDP wrapper.
+    `module` is called for the losses: the model, or its DDP or FSDP wrapper. `should_stop` ends an
+    evaluation between two calls of the model; for a single process only.
     """
 
     model: Model
@@ -50,6 +52,12 @@ class OwnTask(Generic[Model]):
     ranks: Ranks
     device: torch.device
     on_validation: OnValidation
+    should_stop: Callable[[], bool] = field(default=lambda: False, kw_only=True)
+
+    def check_stop(self) -> None:
+        """Raises EvaluationStopped if the evaluation should end."""
+        if self.should_stop():
+            raise EvaluationStopped
 
     def best_average(self, losses: Sequence[float]) -> tuple[int, dict[str, float]]:
         """The index of the average of the least held-out loss, and all of `losses` by name.
@@ -75,11 +83,7 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
         """The hidden matrices, for Muon; none for AdamW, and none of a LoRA's."""
         if self.settings.optimizer != MUON or self.settings.lora_rank is not None:
             return set()
-        return {
-            name
-            for name, parameter in self.model.named_parameters()
-            if parameter.ndim == 2 and ".blocks." in name and ".modulation." not in name
-        }
+        return block_matrices(self.model)
 
     def loss(self, step: int, ranks: Ranks) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The mean loss of this part of the batch, a scalar to differentiate, and its parts."""
@@ -105,7 +109,8 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
 
     def by_level(self, model: FlowObjective) -> Mapping[float, float]:
         """The loss of `model` on the clips held out, at each noise level."""
-        return held_out_losses(model, self.clips.held_out, self.ranks, self.device)
+        held_out, stop = self.clips.held_out, self.check_stop
+        return held_out_losses(model, held_out, self.ranks, self.device, stop)
 
     def held_out_loss(self, model: FlowObjective) -> float | None:
         if not self.clips.held_out:
@@ -130,11 +135,13 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
                 settings.guidance,
                 seed,
                 self.device,
+                self.check_stop,
             )
             frames.append(self.decoded(latent))
         if self.ranks.first:
             captions = [clip.caption for clip in chosen]
             contact_sheet(frames, captions, folder / SHEET.format(step), scale=1)
+            write_samples(frames, folder / SAMPLES_FILE)
         return {f"generated/{name}": value for name, value in mean_rulers(frames).items()}
 
     def words_of(self, model: FlowObjective, caption: str, cached: Tensor) -> Tensor:
@@ -146,8 +153,12 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
         """The frames of a latent [1 c t y x], on the CPU."""
         return frames_from_video(self.autoencoder.decode(latent.float())[0]).cpu()
 
-    def true_rulers(self) -> Mapping[str, float]:
-        """The rulers of the true clips of the sheet, through the autoencoder."""
-        chosen: list[OwnClip] = [*self.clips.held_out, *self.clips.training]
-        latents = [clip.latent[None].float() for clip in chosen[: self.settings.sheet_clips]]
-        return mean_rulers([self.decoded(latent.to(self.device)) for latent in latents])
+    def true_rulers(self, path: Path) -> Mapping[str, float]:
+        """The rulers of the true clips of the sheet, through the autoencoder; writes their sheet to
+        `path`, unless there are none."""
+        every: list[OwnClip] = [*self.clips.held_out, *self.clips.training]
+        chosen = every[: self.settings.sheet_clips]
+        frames = [self.decoded(clip.latent[None].float().to(self.device)) for clip in chosen]
+        if chosen:
+            contact_sheet(frames, [clip.caption for clip in chosen], path, scale=1)
+        return mean_rulers(frames)

@@ -31,11 +31,16 @@ Losses = Callable[[Sequence[FlowSample]], tuple[Tensor, Tensor]]
 
 @torch.no_grad()
 def held_out_losses(
-    objective: Losses, clips: Sequence[OwnClip], ranks: Ranks, device: torch.device
+    objective: Losses,
+    clips: Sequence[OwnClip],
+    ranks: Ranks,
+    device: torch.device,
+    on_call: Callable[[], None] = lambda: None,
 ) -> dict[float, float]:
     """The flow loss on `clips` at each of HELD_OUT_LEVELS, each clip at its own fixed noise.
 
-    Every process evaluates its share of the clips, with equally many calls of the model.
+    Every process evaluates its share of the clips, with equally many calls of the model. `on_call`
+    is called before each and may raise to stop.
     """
     most = max(1, TOGETHER_CELLS // max(clip.grid.cells for clip in clips))
     numbers = range(ranks.rank, padded(len(clips), ranks), ranks.count)
@@ -45,6 +50,7 @@ def held_out_losses(
     for level in HELD_OUT_LEVELS:
         total = torch.zeros((), device=device)
         for begin in range(0, len(share), most):
+            on_call()
             part = [fixed_sample(clip, level).to(device) for clip in share[begin : begin + most]]
             losses = objective(part)[0].float()
             counted = torch.tensor(counts[begin : begin + most], device=device)
@@ -87,14 +93,19 @@ def sampled_clip(
     scale: float,
     seed: int,
     device: torch.device,
+    on_call: Callable[[], None] = lambda: None,
 ) -> Latent:
-    """A latent of the size and caption of `clip`, generated from `seed`."""
+    """A latent of the size and caption of `clip`, generated from `seed`.
+
+    `on_call` is called before each call of the model and may raise to stop.
+    """
     words, nothing = clip.words[None].float().to(device), empty[None].float().to(device)
     shape = (1, clip.latent.shape[0], *clip.grid.shape)
     noise = seeded_noise(seed, shape).to(device)
 
     def conditioned(text: Tensor) -> Callable[[Latent, Sigma], Latent]:
         def denoise(x: Latent, sigma: Sigma) -> Latent:
+            on_call()
             level = torch.as_tensor(sigma, device=device).view(1, 1, 1, 1, 1)
             return denoise_clips([PackedClip(x, level, text, fps=clip.fps)])[0]
 

@@ -5,7 +5,17 @@ from math import cos, pi, sin
 
 from .draw import MOVERS, Draw
 from .motion import fall_seconds, jump_seconds
-from .scene import COLOURS, KINDS, PRIMITIVES, Contact, LightChange, Move, Scene, Shot, Thing
+from .scene import (
+    KINDS,
+    PRIMITIVES,
+    TOWN_COLOURS,
+    Contact,
+    LightChange,
+    Move,
+    Shot,
+    TownScene,
+    TownThing,
+)
 from .things import half_extents, height
 
 CROSSING = ("cube", "cylinder", "cone")
@@ -16,17 +26,17 @@ STANDING = ("cube", "cylinder", "cone", "tree", "house", "table", "snowman", "la
 
 def single(
     d: Draw,
-    things: list[Thing],
+    things: list[TownThing],
     sky: str | None = None,
     light: LightChange | None = None,
     contacts: tuple[Contact, ...] = (),
-) -> Scene:
+) -> TownScene:
     """One shot of things, through a view that suits them."""
     stage = d.stage(things, sky=sky, light=light, contacts=contacts)
-    return Scene((Shot(stage, d.view(stage.things)),))
+    return TownScene((Shot(stage, d.view(stage.things)),))
 
 
-def bystander(d: Draw, things: list[Thing], share: float = 0.3) -> list[Thing]:
+def bystander(d: Draw, things: list[TownThing], share: float = 0.3) -> list[TownThing]:
     """The things, and with probability `share` one more that stands farther back."""
     if not d.chance(share):
         return things
@@ -35,13 +45,13 @@ def bystander(d: Draw, things: list[Thing], share: float = 0.3) -> list[Thing]:
     return [*things, replace(other, x=x, z=d.uniform(1.9, 2.4))]
 
 
-def half_across(thing: Thing) -> float:
+def half_across(thing: TownThing) -> float:
     """Half the thing's length along x when it faces along x, its swinging legs included."""
     reach = 0.55 * thing.scale if thing.kind in ("man", "woman", "robot") else 0.0
     return max(half_extents(thing)[0], reach)
 
 
-def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> Thing:
+def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> TownThing:
     """Something that crosses the stage in one of eight directions."""
     thing = d.thing(kinds)
     speed = d.pace(thing)
@@ -68,12 +78,12 @@ def travelling(d: Draw, kinds: tuple[str, ...], brake: float = 0.15) -> Thing:
     )
 
 
-def still(d: Draw) -> Scene:
+def still(d: Draw) -> TownScene:
     thing = d.thing(KINDS)
     return single(d, bystander(d, [replace(thing, x=d.uniform(-0.5, 0.5))]))
 
 
-def fall(d: Draw) -> Scene:
+def fall(d: Draw) -> TownScene:
     thing = d.thing((*PRIMITIVES, *PRIMITIVES, "robot"))
     top = 2.3 - height(thing)
     start = 0.0 if d.chance(0.7) else d.beat(0.05, 0.25)
@@ -81,7 +91,7 @@ def fall(d: Draw) -> Scene:
     return single(d, bystander(d, [replace(thing, x=d.uniform(-0.6, 0.6), moves=(move,))]))
 
 
-def bounce(d: Draw) -> Scene:
+def bounce(d: Draw) -> TownScene:
     """A thing that bounces, in one case of four while it moves sideways."""
     thing = d.thing(("ball", "ball", *PRIMITIVES))
     moves = [Move("bounce", amount=d.uniform(0.8, 1.15), phase=d.uniform(0, 1))]
@@ -93,23 +103,23 @@ def bounce(d: Draw) -> Scene:
     return single(d, bystander(d, [replace(thing, x=x, moves=tuple(moves))]))
 
 
-def roll(d: Draw) -> Scene:
+def roll(d: Draw) -> TownScene:
     return single(d, bystander(d, [travelling(d, ("ball",))]))
 
 
-def slide(d: Draw) -> Scene:
+def slide(d: Draw) -> TownScene:
     return single(d, bystander(d, [travelling(d, CROSSING)]))
 
 
-def walk(d: Draw) -> Scene:
+def walk(d: Draw) -> TownScene:
     return single(d, bystander(d, [travelling(d, ("man", "woman", "dog", "cat", "robot"))]))
 
 
-def drive(d: Draw) -> Scene:
+def drive(d: Draw) -> TownScene:
     return single(d, bystander(d, [travelling(d, ("car", "car", "bus", "boat"))]))
 
 
-def spin(d: Draw) -> Scene:
+def spin(d: Draw) -> TownScene:
     thing = d.thing(("cube", "cylinder", "cone", "man", "woman", "dog", "robot", "house", "car"))
     if thing.kind in ("cylinder", "cone"):
         thing = replace(thing, pattern="striped")
@@ -117,7 +127,7 @@ def spin(d: Draw) -> Scene:
     return single(d, bystander(d, [replace(thing, x=d.uniform(-0.5, 0.5), moves=(move,))]))
 
 
-def jump(d: Draw) -> Scene:
+def jump(d: Draw) -> TownScene:
     thing = d.thing(("man", "woman", "dog", "cat", "robot", "ball", "cube"))
     tall = d.uniform(0.45, 0.75)
     start = d.beat(0.1, 0.4)
@@ -125,7 +135,7 @@ def jump(d: Draw) -> Scene:
     return single(d, bystander(d, [replace(thing, x=d.uniform(-0.5, 0.5), moves=(move,))]))
 
 
-def circle(d: Draw) -> Scene:
+def circle(d: Draw) -> TownScene:
     """A thing that circles around another."""
     thing = d.thing(("ball", "car", "man", "woman", "dog", "cat", "robot"), ("small", "medium"))
     middle = d.thing(
@@ -138,13 +148,13 @@ def circle(d: Draw) -> Scene:
     return single(d, [replace(thing, x=-dx, z=0.4 - dz, moves=(move,)), middle])
 
 
-def sway(d: Draw) -> Scene:
+def sway(d: Draw) -> TownScene:
     thing = d.thing(("tree",))
     move = Move("sway", phase=d.uniform(0, 1), period=d.uniform(1.4, 2.2))
     return single(d, bystander(d, [replace(thing, x=d.uniform(-0.5, 0.5), moves=(move,))]))
 
 
-def sequence(d: Draw) -> Scene:
+def sequence(d: Draw) -> TownScene:
     """First one motion, then another, or a halt."""
     thing = d.thing(MOVERS)
     speed, side = d.pace(thing), d.side()
@@ -168,7 +178,7 @@ def sequence(d: Draw) -> Scene:
 
 
 def contact_positions(
-    d: Draw, thing: Thing, target: Thing, hit: float
+    d: Draw, thing: TownThing, target: TownThing, hit: float
 ) -> tuple[float, float, float, float]:
     """Direction along x (-1 or 1), speed, and first x of two things that touch at `hit` seconds.
 
@@ -180,7 +190,7 @@ def contact_positions(
     return side, speed, start, spot
 
 
-def collide(d: Draw) -> Scene:
+def collide(d: Draw) -> TownScene:
     """The first stops where it touches the second, which takes over most of its speed."""
     movers = ("ball", "ball", "cube", "cylinder", "car")
     thing = replace(d.thing(movers, ("small", "medium")), yaw=0.0)
@@ -194,7 +204,7 @@ def collide(d: Draw) -> Scene:
     return single(d, things, contacts=(Contact("hit", hit, 0, 1),))
 
 
-def push(d: Draw) -> Scene:
+def push(d: Draw) -> TownScene:
     """The first shoves the second along."""
     movers = ("man", "woman", "robot", "car", "bus", "ball", "cube")
     thing = replace(d.thing(movers, ("small", "medium")), yaw=0.0)
@@ -208,7 +218,7 @@ def push(d: Draw) -> Scene:
     return single(d, things, contacts=(Contact("push", hit, 0, 1),))
 
 
-def knock_over(d: Draw) -> Scene:
+def knock_over(d: Draw) -> TownScene:
     """The first runs into something tall, which falls over or falls apart."""
     thing = replace(d.thing(("ball", "cube", "car", "dog", "man"), ("small", "medium")), yaw=0.0)
     kinds = ("tower", "tower", "lamp", "cylinder", "robot", "snowman")
@@ -227,7 +237,7 @@ def knock_over(d: Draw) -> Scene:
     return single(d, things, contacts=(Contact("knock over", hit, 0, 1),))
 
 
-def stack_fall(d: Draw) -> Scene:
+def stack_fall(d: Draw) -> TownScene:
     """Something moves off the top of something else and falls to the floor."""
     under = d.thing(("table", "cube", "cylinder"), ("medium", "large"), asked=False)
     under = replace(under, yaw=0.0, x=d.uniform(-0.2, 0.2))
@@ -242,10 +252,10 @@ def stack_fall(d: Draw) -> Scene:
     drop = Move("drop", over + 0.15 * half_across(thing) / speed, amount=tall)
     thing = replace(thing, x=under.x, base=tall, yaw=0.0, moves=(first, drop))
     stage = d.stage([thing, under])
-    return Scene((Shot(stage, d.view(stage.things, camera=d.asked.camera or "static")),))
+    return TownScene((Shot(stage, d.view(stage.things, camera=d.asked.camera or "static")),))
 
 
-def hidden(d: Draw) -> Scene:
+def hidden(d: Draw) -> TownScene:
     """Passes behind a wall and comes out again."""
     kinds = ("ball", "ball", "cube", "cylinder", "cone", "man", "woman", "dog", "cat")
     thing = d.thing(kinds, ("small",) if d.chance(0.7) else ("medium",))
@@ -257,15 +267,17 @@ def hidden(d: Draw) -> Scene:
     thing = replace(thing, x=-side * speed * middle, z=0.9, moves=(d.go(speed, (side, 0.0)),))
     scene = single(d, [thing, wall])
     shot = scene.shots[0]
-    return Scene((replace(shot, view=replace(d.view([thing], camera="static"), framing="medium")),))
+    return TownScene(
+        (replace(shot, view=replace(d.view([thing], camera="static"), framing="medium")),)
+    )
 
 
-def _outside(thing: Thing, z: float) -> float:
+def _outside(thing: TownThing, z: float) -> float:
     """An x outside a frame of 16:9 at depth `z`."""
     return 16 / 9 * 2 / 5.5 * (5.7 + z) + 1.1 * half_across(thing) + 0.1
 
 
-def leaves_and_returns(d: Draw) -> Scene:
+def leaves_and_returns(d: Draw) -> TownScene:
     """Leaves the frame at one side, and comes back from there."""
     thing = d.thing(("ball", "ball", "cube", "car", "man", "woman", "dog", "cat"), ("small",))
     z, side = -0.9, d.side()
@@ -280,10 +292,10 @@ def leaves_and_returns(d: Draw) -> Scene:
     back = Move("go", out + stay, out + stay + home / speed, dx=-side * home)
     thing = replace(thing, x=x, z=z, moves=(away, back))
     stage = d.stage(bystander(d, [thing]))
-    return Scene((Shot(stage, d.view(stage.things, camera="static")),))
+    return TownScene((Shot(stage, d.view(stage.things, camera="static")),))
 
 
-def gone(d: Draw) -> Scene:
+def gone(d: Draw) -> TownScene:
     """Leaves the frame and does not return."""
     thing = d.thing(("ball", "cube", "car", "man", "woman", "dog", "cat"), ("small", "medium"))
     z, side = -0.9, d.side()
@@ -292,10 +304,10 @@ def gone(d: Draw) -> Scene:
     distance = _outside(thing, z) + 0.3 - side * x
     move = Move("go", 0.0, out, dx=side * distance)
     stage = d.stage(bystander(d, [replace(thing, x=x, z=z, moves=(move,))], 0.6))
-    return Scene((Shot(stage, d.view(stage.things, camera="static")),))
+    return TownScene((Shot(stage, d.view(stage.things, camera="static")),))
 
 
-def enter(d: Draw) -> Scene:
+def enter(d: Draw) -> TownScene:
     """Comes into the frame from one side and stops."""
     thing = d.thing(("ball", "cube", "car", "man", "woman", "dog", "cat"), ("small", "medium"))
     z, side = -0.9, d.side()
@@ -303,8 +315,8 @@ def enter(d: Draw) -> Scene:
     goal = d.uniform(-0.4, 0.4)
     move = Move("go", 0.0, min(d.seconds, 5.0) * d.uniform(0.7, 0.85), dx=goal - x, brake=True)
     stage = d.stage(bystander(d, [replace(thing, x=x, z=z, moves=(move,))], 0.6))
-    return Scene((Shot(stage, d.view(stage.things, camera="static")),))
+    return TownScene((Shot(stage, d.view(stage.things, camera="static")),))
 
 
 def other_colour(d: Draw, *colours: str) -> str:
-    return d.pick([colour for colour in COLOURS if colour not in colours])
+    return d.pick([colour for colour in TOWN_COLOURS if colour not in colours])

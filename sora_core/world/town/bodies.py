@@ -8,10 +8,10 @@ from jaxtyping import Float
 from numpy import cos, ndarray, sin
 
 from .motion import BOUNCE_GRAVITY, Pose, about_x, about_y, about_z, move_progress, pose
-from .palette import HUB, LIT, MATERIALS, MORTAR, SECOND, linear_light, mixed
-from .palette import THINGS as COLOURS
+from .palette import HUB, LIT, MATERIALS, MORTAR, TOWN_SECOND, linear_light, mixed
+from .palette import TOWN_THINGS as COLOURS
 from .raycast import GROUP, ROW, STROKE
-from .scene import STROKES, Move, Stage, Thing
+from .scene import STROKES, Move, Stage, TownThing
 from .things import BALL, BLOCK_HALF, BRICKS, STRIPED, BodyPart, can_roll, footprint, parts_of
 
 RISE_SECONDS = 0.3  # how long a lamp takes to light up, and a thing to change its colour
@@ -45,11 +45,13 @@ def rising(clock: Float[ndarray, "t"], at: float) -> Float[ndarray, "t"]:
     return np.clip((clock - at) / RISE_SECONDS, 0, 1) if at < inf else np.zeros_like(clock)
 
 
-def lamp_level(thing: Thing, clock: Float[ndarray, "t"]) -> Float[ndarray, "t"]:
+def lamp_level(thing: TownThing, clock: Float[ndarray, "t"]) -> Float[ndarray, "t"]:
     return rising(clock, thing.lit_at)
 
 
-def thing_rows(thing: Thing, clock: Float[ndarray, "t"], segment: int) -> Float[ndarray, "t k row"]:
+def thing_rows(
+    thing: TownThing, clock: Float[ndarray, "t"], segment: int
+) -> Float[ndarray, "t k row"]:
     """The primitives of one thing at each time."""
     at = pose(thing, clock)
     parts = parts_of(thing.kind)
@@ -84,7 +86,7 @@ def thing_rows(thing: Thing, clock: Float[ndarray, "t"], segment: int) -> Float[
 
 
 def _placed(
-    part: BodyPart, at: Pose, thing: Thing, clock: Float[ndarray, "t"]
+    part: BodyPart, at: Pose, thing: TownThing, clock: Float[ndarray, "t"]
 ) -> tuple[Float[ndarray, "t 3"], Float[ndarray, "t 3 3"]]:
     """Where a part is in the thing's axes, and how it is turned there."""
     count = len(clock)
@@ -103,7 +105,7 @@ def _placed(
     return centre, turn
 
 
-def _rolled(thing: Thing, at: Pose) -> Float[ndarray, "t 3 3"]:
+def _rolled(thing: TownThing, at: Pose) -> Float[ndarray, "t 3 3"]:
     """Balls roll over the ground they cross, tilted to show where stripes meet."""
     radius = 0.7 * thing.scale
     base = about_x(np.full_like(at.travel, -1.0)) @ at.turn
@@ -111,7 +113,7 @@ def _rolled(thing: Thing, at: Pose) -> Float[ndarray, "t 3 3"]:
 
 
 def _scatter(
-    part: BodyPart, thing: Thing, clock: Float[ndarray, "t"], rows: ndarray, turn: ndarray
+    part: BodyPart, thing: TownThing, clock: Float[ndarray, "t"], rows: ndarray, turn: ndarray
 ) -> None:
     """Throws a tower's block to the side: the higher it was, the farther it lands."""
     for move in thing.moves:
@@ -130,10 +132,10 @@ def _scatter(
             turn[:] = about_z(-side * pi / 2 * part.block * flown) @ turn
 
 
-def _material(role: str, thing: Thing) -> Float[ndarray, "3"]:
+def _material(role: str, thing: TownThing) -> Float[ndarray, "3"]:
     if role == "second":
         return linear_light(
-            SECOND[thing.colour] if thing.kind == "tower" else _darker(thing.colour)
+            TOWN_SECOND[thing.colour] if thing.kind == "tower" else _darker(thing.colour)
         )
     return linear_light(MATERIALS[role])
 
@@ -145,13 +147,15 @@ def _darker(colour: str) -> tuple[int, int, int]:
     return int(0.55 * red), int(0.55 * green), int(0.55 * blue)
 
 
-def _second(part: BodyPart, thing: Thing) -> Float[ndarray, "3"]:
+def _second(part: BodyPart, thing: TownThing) -> Float[ndarray, "3"]:
     if part.pattern == BRICKS:
         return linear_light(MORTAR)
-    return linear_light(HUB if part.role == "tyre" else SECOND[thing.colour])
+    return linear_light(HUB if part.role == "tyre" else TOWN_SECOND[thing.colour])
 
 
-def _group(thing: Thing, rows: Float[ndarray, "t k row"], first: int) -> Float[ndarray, "t group"]:
+def _group(
+    thing: TownThing, rows: Float[ndarray, "t k row"], first: int
+) -> Float[ndarray, "t group"]:
     """A sphere around a thing's primitives, and its contact with the floor."""
     group = np.zeros((len(rows), GROUP))
     group[:, 0], group[:, 1] = first, rows.shape[1]
@@ -195,7 +199,7 @@ def stroke_rows(
     return np.stack(rows, axis=1), area
 
 
-def _legs(thing: Thing) -> list[tuple[Move, tuple[float, float]]]:
+def _legs(thing: TownThing) -> list[tuple[Move, tuple[float, float]]]:
     """Its travels in order, each with where it begins."""
     found, x, z = [], thing.x, thing.z
     for move in sorted(thing.moves, key=lambda move: move.start):

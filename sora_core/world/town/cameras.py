@@ -6,16 +6,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy import cos, ndarray, sin
 
-from ..motion import CameraPath, facing_axes, halting
+from ..motion import FOCAL, LOOK_HEIGHT, CameraPath, facing_axes, halting
 from .motion import path
 from .scene import FRAMINGS, Stage, View
 
-LOOK_HEIGHT, FOCAL = 0.75, 2.75
 AROUND = {"front": 0.0, "side": 0.85, "behind": pi, "above": 0.0, "low": 0.0}
 TRAVEL = 3.0  # seconds until a moving camera rests
 
 
-def camera_path(
+def view_path(
     view: View, stage: Stage, seconds: Float[ndarray, "t"], clock: Float[ndarray, "t"]
 ) -> CameraPath:
     """The camera `seconds` into its shot; `clock` is the stage's time, for "follow"."""

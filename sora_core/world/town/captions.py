@@ -10,7 +10,7 @@ from . import words
 from .clauses import Clause, ShotWords, WordChoice
 from .event_clauses import event_clause, other_things, plural_clause
 from .facts import Fact, facts_of
-from .scene import Scene
+from .scene import TownScene
 from .setting_clauses import (
     camera_clause,
     change_clauses,
@@ -37,8 +37,8 @@ class StatedCaption:
     style: str
 
 
-def describe(
-    scene: Scene, seed: int, seconds: float = 2.0, style: str | None = None
+def describe_town(
+    scene: TownScene, seed: int, seconds: float = 2.0, style: str | None = None
 ) -> StatedCaption:
     """A caption of a clip of `seconds` (0: a still), phrased by `seed` in one of STYLES.
 
@@ -77,7 +77,7 @@ def shot_clause(shot: ShotWords, style: str) -> Clause:
     extra: list[Clause] = []
     spread = style == "long" and shot.talk.chance(0.45)
     if spread:
-        ground = shot.talk.pick(words.GROUNDS[shot.stage.floor])
+        ground = shot.talk.pick(words.TOWN_GROUNDS[shot.stage.floor])
         extra = [Clause(f"the ground is {ground}", place.facts)]
         if light and not shot.true("light") and len(light.facts) == 1:
             scenery = shot.talk.pick(words.SCENERY[light.facts[0].value]).rstrip(".")

@@ -5,12 +5,12 @@ from dataclasses import replace
 from .actions import CROSSING, bystander, other_colour, single, travelling
 from .draw import Draw
 from .palette import LEVELS
-from .scene import KINDS, SKIES, LightChange, Move, Scene, Shot, Stroke, Thing
+from .scene import KINDS, TOWN_SKIES, LightChange, Move, Shot, Stroke, TownScene, TownThing
 
 TRACKS = {"man": "footprints", "woman": "footprints", "dog": "footprints", "cat": "footprints"}
 
 
-def _crossing(d: Draw, thing: Thing) -> Thing:
+def _crossing(d: Draw, thing: TownThing) -> TownThing:
     """The thing, crossing the floor in front fast enough to leave a long mark within the clip."""
     side = d.side()
     span = min(d.seconds, 3.5)
@@ -26,15 +26,17 @@ def _crossing(d: Draw, thing: Thing) -> Thing:
     )
 
 
-def _marking(d: Draw, thing: Thing, colour: str, style: str, width: float, floor: str) -> Scene:
+def _marking(
+    d: Draw, thing: TownThing, colour: str, style: str, width: float, floor: str
+) -> TownScene:
     sky = d.asked.sky or d.pick(("day", "day", "dawn", "sunset", "night"))
     stage = d.stage([thing], strokes=(Stroke(0, colour, style, width),), sky=sky, floor=floor)
     camera = d.asked.camera or d.pick(("static", "static", "static", "handheld", "zoom in"))
     angle = "above" if d.chance(0.3 if style == "stroke" else 0.6) else "front"
-    return Scene((Shot(stage, d.view(stage.things, camera=camera, angle=angle)),))
+    return TownScene((Shot(stage, d.view(stage.things, camera=camera, angle=angle)),))
 
 
-def stroke(d: Draw) -> Scene:
+def stroke(d: Draw) -> TownScene:
     """A roller lays a stroke of its colour on the floor, or a ball does."""
     thing = d.thing(("roller", "roller", "roller", "ball"))
     if thing.colour in ("grey", "brown", "white") and d.asked.colour is None:
@@ -46,7 +48,7 @@ def stroke(d: Draw) -> Scene:
     return _marking(d, _crossing(d, thing), thing.colour, "stroke", width, floor=floor)
 
 
-def tracks(d: Draw) -> Scene:
+def tracks(d: Draw) -> TownScene:
     """A car or a walker leaves a track on snow or sand."""
     thing = d.thing(("car", "man", "woman", "dog", "bus"))
     floor = d.asked.floor or d.pick(("snow", "snow", "sand", "dirt"))
@@ -56,10 +58,10 @@ def tracks(d: Draw) -> Scene:
     return _marking(d, _crossing(d, thing), colour, style, width, floor=floor)
 
 
-def light(d: Draw) -> Scene:
+def light(d: Draw) -> TownScene:
     """Day turns to night, or night to day."""
-    sky = d.asked.sky or d.pick(SKIES)
-    later = d.pick([s for s in SKIES if abs(LEVELS[s] - LEVELS[sky]) > 0.3])
+    sky = d.asked.sky or d.pick(TOWN_SKIES)
+    later = d.pick([s for s in TOWN_SKIES if abs(LEVELS[s] - LEVELS[sky]) > 0.3])
     start = d.beat(0.0, 0.2)
     stop = start + max(min(d.seconds, 6.0) * d.uniform(0.5, 0.75), 0.2)
     thing = replace(d.thing(KINDS), x=d.uniform(-0.5, 0.5))
@@ -67,7 +69,7 @@ def light(d: Draw) -> Scene:
     return single(d, bystander(d, [thing]), sky=sky, light=change)
 
 
-def lamp(d: Draw) -> Scene:
+def lamp(d: Draw) -> TownScene:
     """A lamp is lit beside something, when it is dark."""
     lit = d.beat(0.25, 0.55)
     post = d.thing(("lamp",), ("small", "medium"), asked=d.asked.thing in (None, "lamp"))
@@ -81,7 +83,7 @@ def lamp(d: Draw) -> Scene:
     return single(d, [post, *others], sky=sky)
 
 
-def recolour(d: Draw) -> Scene:
+def recolour(d: Draw) -> TownScene:
     """A thing changes its colour and keeps it."""
     thing = replace(d.thing(KINDS[:10]), pattern="plain", x=d.uniform(-0.5, 0.5))
     later = other_colour(d, thing.colour)
@@ -89,14 +91,14 @@ def recolour(d: Draw) -> Scene:
     return single(d, bystander(d, [thing]))
 
 
-def cross_and_recolour(d: Draw) -> Scene:
+def cross_and_recolour(d: Draw) -> TownScene:
     """A thing changes its colour while it travels, as in a connection of two clips."""
     thing = replace(travelling(d, ("ball", *CROSSING)), pattern="plain")
     later = other_colour(d, thing.colour)
     return single(d, [replace(thing, repaint=later, repaint_at=d.beat(0.3, 0.5))])
 
 
-def grow(d: Draw) -> Scene:
+def grow(d: Draw) -> TownScene:
     """A thing grows, or shrinks."""
     thing = replace(
         d.thing(("ball", "cube", "cylinder", "cone", "tree", "snowman"), ("small", "medium"))

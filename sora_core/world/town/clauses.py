@@ -9,7 +9,7 @@ from numpy.random import Generator
 from . import words
 from .draw import Choice
 from .facts import Fact
-from .scene import COLOURS, Scene, Thing
+from .scene import TOWN_COLOURS, TownScene, TownThing
 from .things import gait
 
 
@@ -42,7 +42,7 @@ class ShotWords:
     """
 
     def __init__(
-        self, talk: WordChoice, scene: Scene, index: int, facts: list[Fact], seconds: float
+        self, talk: WordChoice, scene: TownScene, index: int, facts: list[Fact], seconds: float
     ) -> None:
         self.talk, self.scene, self.index, self.facts = talk, scene, index, facts
         self.seconds = seconds
@@ -56,7 +56,7 @@ class ShotWords:
     def true(self, what: str, thing: int | None = None) -> list[Fact]:
         return [f for f in self.facts if f.what == what and thing in (None, f.thing)]
 
-    def noun(self, thing: Thing, definite: bool = False) -> Clause:
+    def noun(self, thing: TownThing, definite: bool = False) -> Clause:
         """A thing with its article and as many attributes as `detail` asks for."""
         talk, k = self.talk, thing.identity
         again = k in self.named
@@ -68,7 +68,7 @@ class ShotWords:
             return Clause(f"the {word}", facts)
         colour = next(f.value for f in self.facts if f.what == "colour" and f.thing == k)
         facts.append(Fact("colour", colour, k, shot=self.index))
-        name = talk.pick(words.COLOUR_WORDS[colour])
+        name = talk.pick(words.TOWN_COLOUR_WORDS[colour])
         front, after = [name, word], ""
         if thing.kind in words.DRESSED and talk.chance(0.6):
             after = f" in a {name} {talk.pick(words.DRESSES[thing.kind])}"
@@ -76,7 +76,7 @@ class ShotWords:
         elif talk.chance(0.06):
             front, after = [word], f" that is {name}"
         elif talk.chance(0.05):
-            wrong = self.other(COLOURS, colour)
+            wrong = self.other(TOWN_COLOURS, colour)
             front, after = [word], f" that is not {wrong} but {name}"
             facts.append(Fact("colour", wrong, k, shot=self.index, negated=True))
         if thing.pattern == "striped" and talk.chance(0.35 + 0.6 * self.detail):
@@ -94,13 +94,13 @@ class ShotWords:
             return Clause(f"the {phrase}{after}", facts)
         return Clause(f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}{after}", facts)
 
-    def alone_of(self, thing: Thing) -> bool:
+    def alone_of(self, thing: TownThing) -> bool:
         return sum(t.kind == thing.kind for t in self.stage.things) == 1
 
     def other(self, choices: Sequence[str], but: str) -> str:
         return self.talk.pick([choice for choice in choices if choice != but])
 
-    def motions(self, thing: Thing, motions: list[Fact]) -> Clause:
+    def motions(self, thing: TownThing, motions: list[Fact]) -> Clause:
         """ "rolls left", "first walks left, then jumps", "is spinning"."""
         talk = self.talk
         groups = [list(g) for _, g in groupby(motions, key=lambda fact: fact.order)]
@@ -125,9 +125,9 @@ class ShotWords:
             text = "first " + ", then ".join(phrases[:-1]) + f" and finally {phrases[-1]}"
         return Clause(text, list(motions))
 
-    def verb(self, thing: Thing, name: str) -> words.Forms:
+    def verb(self, thing: TownThing, name: str) -> words.Forms:
         if name in words.DIRECTION_PHRASES:
             verb = self.talk.pick(words.TRAVEL_PHRASES[gait(thing)])
             direction = self.talk.pick(words.DIRECTION_PHRASES[name])
             return f"{verb[0]} {direction}", f"{verb[1]} {direction}"
-        return self.talk.pick(words.MOTION_PHRASES[name])
+        return self.talk.pick(words.TOWN_MOTION_PHRASES[name])

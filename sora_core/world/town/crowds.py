@@ -6,7 +6,7 @@ from math import pi
 from .actions import single
 from .draw import Draw
 from .motion import jump_seconds
-from .scene import KINDS, Move, Scene, Shot, Thing
+from .scene import KINDS, Move, Shot, TownScene, TownThing
 from .things import TOPPLING, footprint, height
 
 STANDING_RELATIONS = ("left of", "right of", "behind", "in front of", "on")
@@ -27,7 +27,7 @@ PARTNERS = (
 SUPPORTS = ("cube", "cylinder", "table")
 
 
-def relation_of(first: Thing, second: Thing) -> str:
+def relation_of(first: TownThing, second: TownThing) -> str:
     """The relation of the first thing to the second, for a camera in front."""
     if first.base > second.base:
         return "on"
@@ -36,7 +36,7 @@ def relation_of(first: Thing, second: Thing) -> str:
     return "left of" if first.x < second.x else "right of"
 
 
-def own_motion(d: Draw, thing: Thing) -> Thing:
+def own_motion(d: Draw, thing: TownThing) -> TownThing:
     """A motion that the thing can make in its place, or none."""
     match d.pick(("still", "still", "bounce", "spin", "jump")):
         case "bounce" if thing.kind in ("ball", "cube"):
@@ -51,7 +51,7 @@ def own_motion(d: Draw, thing: Thing) -> Thing:
     return replace(thing, moves=(move,))
 
 
-def count(d: Draw) -> Scene:
+def count(d: Draw) -> TownScene:
     """Two to five things of one kind and colour."""
     number = d.asked.count or int(d.rng.integers(2, 6))
     first = d.thing(COUNTABLE, ("small",) if number > 2 else ("small", "medium"))
@@ -79,10 +79,10 @@ def count(d: Draw) -> Scene:
     ]
     stage = d.stage(things)
     angle = "above" if rows == 2 and d.chance(0.3) else "front"
-    return Scene((Shot(stage, d.view(stage.things, static=0.8, angle=angle)),))
+    return TownScene((Shot(stage, d.view(stage.things, static=0.8, angle=angle)),))
 
 
-def relation(d: Draw) -> Scene:
+def relation(d: Draw) -> TownScene:
     """Two things, one left of, right of, behind, in front of or on the other."""
     which = d.asked.relation or d.pick(STANDING_RELATIONS)
     if which == "on":
@@ -91,7 +91,7 @@ def relation(d: Draw) -> Scene:
         thing = d.thing(("ball", "cube", "cylinder", "cone", "cat", "dog"), ("small",), [under])
         thing = replace(thing, x=under.x, z=under.z, base=height(under))
         stage = d.stage([thing, under])
-        return Scene((Shot(stage, d.view(stage.things)),), kind="relation")
+        return TownScene((Shot(stage, d.view(stage.things)),), kind="relation")
     first = d.thing(PARTNERS, ("small", "medium"))
     second = d.thing((*PARTNERS, "house"), ("small", "medium"), [first], asked=False)
     near = 0.55 * (footprint(first) + footprint(second)) + d.uniform(0.1, 0.4)
@@ -107,10 +107,10 @@ def relation(d: Draw) -> Scene:
         first = replace(first, x=offset, z=depth * max(near, 0.9) + 0.4)
         second = replace(second, x=-offset, z=-depth * max(near, 0.9) + 0.4)
     stage = d.stage([first, second])
-    return Scene((Shot(stage, d.view(stage.things)),), kind="relation")
+    return TownScene((Shot(stage, d.view(stage.things)),), kind="relation")
 
 
-def stand_between(d: Draw) -> Scene:
+def stand_between(d: Draw) -> TownScene:
     """Three things in a row."""
     first = replace(d.thing(PARTNERS, ("small",)), size="small")
     second = d.thing(PARTNERS, ("small",), [first], asked=False)
@@ -121,10 +121,10 @@ def stand_between(d: Draw) -> Scene:
     return single(d, [middle, replace(second, x=left), replace(third, x=right)])
 
 
-def crowd(d: Draw) -> Scene:
+def crowd(d: Draw) -> TownScene:
     """Three to five different things, each with a motion of its own."""
     number = d.asked.count or int(d.rng.integers(3, 6))
-    things: list[Thing] = []
+    things: list[TownThing] = []
     spots = [(-0.95, -0.3), (0.95, -0.3), (0.0, 0.9), (-1.75, 2.0), (1.75, 2.0)]
     order = [*d.rng.permutation(3).tolist(), 3, 4]
     for i in range(number):
@@ -143,4 +143,4 @@ def crowd(d: Draw) -> Scene:
         things.append(thing)
     stage = d.stage(things)
     framing = "wide" if d.chance(0.4) else "medium"
-    return Scene((Shot(stage, d.view(stage.things, static=0.75, framing=framing)),))
+    return TownScene((Shot(stage, d.view(stage.things, static=0.75, framing=framing)),))

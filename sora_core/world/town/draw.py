@@ -2,32 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
 
 from ...errors import check_choice
+from ..scene import Choice
 from .motion import pose
 from .scene import (
-    CAMERAS,
-    COLOURS,
-    FLOORS,
     KINDS,
     PRIMITIVES,
-    SIZES,
-    SKIES,
+    TOWN_CAMERAS,
+    TOWN_COLOURS,
+    TOWN_FLOORS,
+    TOWN_SIZES,
+    TOWN_SKIES,
     Contact,
     LightChange,
     Move,
     Stage,
     Stroke,
-    Thing,
+    TownThing,
     View,
 )
 from .things import footprint, height
-
-Choice = TypeVar("Choice")
 
 MOVERS = ("ball", "ball", "cube", "cylinder", "cone", "car", "bus", "man", "woman", "dog", "cat")
 SIDEWAYS_FRIENDLY = ("static", "handheld", "zoom in", "zoom out", "rise", "sink")
@@ -62,11 +60,11 @@ class Asked:
     def __post_init__(self) -> None:
         known: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("thing", KINDS),
-            ("colour", COLOURS),
-            ("size", tuple(SIZES)),
-            ("floor", FLOORS),
-            ("sky", SKIES),
-            ("camera", CAMERAS),
+            ("colour", TOWN_COLOURS),
+            ("size", tuple(TOWN_SIZES)),
+            ("floor", TOWN_FLOORS),
+            ("sky", TOWN_SKIES),
+            ("camera", TOWN_CAMERAS),
         )
         for name, words in known:
             word = getattr(self, name)
@@ -99,18 +97,20 @@ class Draw:
     def thing(
         self,
         kinds: Sequence[str] = KINDS,
-        sizes: Sequence[str] = tuple(SIZES),
-        unlike: Sequence[Thing] = (),
+        sizes: Sequence[str] = tuple(TOWN_SIZES),
+        unlike: Sequence[TownThing] = (),
         asked: bool = True,
-    ) -> Thing:
+    ) -> TownThing:
         """A thing of one of `kinds`, unlike `unlike` in kind and colour; fixed attributes first."""
         kind = self.asked.thing if asked and self.asked.thing else None
         if kind is None:
             left = [k for k in kinds if all(k != thing.kind for thing in unlike)]
             kind = self.pick(left or kinds)
-        usual = NATURAL.get(kind, ()) if self.chance(0.75) else COLOURS
-        colours = [c for c in usual or COLOURS if all(c != thing.colour for thing in unlike)]
-        colour = self.asked.colour if asked and self.asked.colour else self.pick(colours or COLOURS)
+        usual = NATURAL.get(kind, ()) if self.chance(0.75) else TOWN_COLOURS
+        colours = [c for c in usual or TOWN_COLOURS if all(c != thing.colour for thing in unlike)]
+        colour = (
+            self.asked.colour if asked and self.asked.colour else self.pick(colours or TOWN_COLOURS)
+        )
         size = self.asked.size if asked and self.asked.size else self.pick(sizes)
         striped = kind in PRIMITIVES and self.chance(0.12)
         pattern = "striped" if striped else "plain"
@@ -121,11 +121,11 @@ class Draw:
             yaw = 1.57
         if kind in ("car", "bus", "boat", "dog", "cat", "roller") and self.chance(0.8):
             yaw = self.pick((0.0, 3.14)) + self.uniform(-0.3, 0.3)
-        return Thing(kind, colour, size, pattern, yaw=yaw)
+        return TownThing(kind, colour, size, pattern, yaw=yaw)
 
     def stage(
         self,
-        things: Sequence[Thing],
+        things: Sequence[TownThing],
         floor: str | None = None,
         sky: str | None = None,
         light: LightChange | None = None,
@@ -135,7 +135,7 @@ class Draw:
         """A place that suits the things, which are numbered in order."""
         things = tuple(replace(thing, identity=i) for i, thing in enumerate(things))
         floor = floor or self.asked.floor or self.floor(things)
-        sky = sky or self.asked.sky or self.pick(SKIES)
+        sky = sky or self.asked.sky or self.pick(TOWN_SKIES)
         weather = "dry"
         if sky == "cloudy" and self.chance(0.3):
             weather = "snowfall" if floor == "snow" or self.chance(0.3) else "rain"
@@ -152,20 +152,20 @@ class Draw:
             contacts=contacts,
         )
 
-    def floor(self, things: Sequence[Thing]) -> str:
+    def floor(self, things: Sequence[TownThing]) -> str:
         """A floor that fits `things` and on which their colours are visible, if there is one."""
         kinds = {thing.kind for thing in things}
         if "boat" in kinds:
             return "water"
         if kinds & {"car", "bus"} and self.chance(0.4):
             return "road"
-        lost = [f for f in FLOORS if any(t.colour in PALE.get(f, ()) for t in things)]
-        dry = [f for f in FLOORS if f != "water" or kinds <= set(PRIMITIVES)]
+        lost = [f for f in TOWN_FLOORS if any(t.colour in PALE.get(f, ()) for t in things)]
+        dry = [f for f in TOWN_FLOORS if f != "water" or kinds <= set(PRIMITIVES)]
         return self.pick([f for f in dry if f not in lost] or dry)
 
     def view(
         self,
-        things: Sequence[Thing],
+        things: Sequence[TownThing],
         static: float = 0.6,
         camera: str | None = None,
         angle: str = "front",
@@ -178,7 +178,7 @@ class Draw:
             calm = not names & {"go", "left", "right", "circle"} and not any(
                 "left" in name or "right" in name or name in ("toward", "away") for name in names
             )
-            moving = [c for c in (CAMERAS if calm else SIDEWAYS_FRIENDLY) if c != "follow"]
+            moving = [c for c in (TOWN_CAMERAS if calm else SIDEWAYS_FRIENDLY) if c != "follow"]
             camera = "static" if self.chance(static) else self.pick(moving)
         return View(
             camera,
@@ -189,7 +189,7 @@ class Draw:
             framing=framing,
         )
 
-    def pace(self, thing: Thing) -> float:
+    def pace(self, thing: TownThing) -> float:
         """A speed in world units a second."""
         low, high = {
             "car": (1.1, 1.6),
@@ -218,7 +218,7 @@ class Draw:
         )
 
 
-def clear_of_each_other(things: Sequence[Thing], gap: float = 0.05) -> bool:
+def clear_of_each_other(things: Sequence[TownThing], gap: float = 0.05) -> bool:
     """Whether no two things share space at the start: one beside or above the other."""
     zero = np.zeros(1)
     places = [pose(thing, zero).origin[0] for thing in things]
@@ -235,5 +235,5 @@ def clear_of_each_other(things: Sequence[Thing], gap: float = 0.05) -> bool:
     return True
 
 
-def _above(upper: Thing, level: float, lower: Thing) -> bool:
+def _above(upper: TownThing, level: float, lower: TownThing) -> bool:
     return level >= lower.base + height(lower) - 1e-6 and upper.base >= 0

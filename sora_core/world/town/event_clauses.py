@@ -5,7 +5,7 @@ from dataclasses import replace
 from . import words
 from .clauses import Clause, ShotWords
 from .facts import Fact
-from .scene import Thing, is_held_out_pair
+from .scene import TownThing, is_held_out_pair
 
 
 def event_clause(shot: ShotWords) -> Clause:
@@ -58,7 +58,7 @@ def relation_clause(shot: ShotWords, happens: Clause, fact: Fact) -> Clause:
     return Clause(text, [*happens.facts, *other.facts, fact])
 
 
-def action_clause(shot: ShotWords, thing: Thing) -> Clause:
+def action_clause(shot: ShotWords, thing: TownThing) -> Clause:
     """A thing and what it does, in order of time."""
     subject = shot.noun(thing)
     if not shot.seconds:
@@ -130,7 +130,7 @@ def plural_clause(shot: ShotWords) -> Clause:
     shot.named |= {thing.identity for thing in things}
     number = talk.pick(words.NUMBERS[len(things)])
     word = talk.pick(words.KIND_NAMES[first.kind])[1]
-    colour = talk.pick(words.COLOUR_WORDS[first.colour])
+    colour = talk.pick(words.TOWN_COLOUR_WORDS[first.colour])
     of = f"{first.colour} {first.kind}"
     facts = [Fact("count", str(len(things)), shot=shot.index, of=of)]
     text = f"{number} {colour} {word}"

@@ -7,7 +7,7 @@ import numpy as np
 from .bodies import stroke_rows
 from .motion import fall_seconds
 from .relations import relation_holds
-from .scene import Move, Scene, Shot, Thing
+from .scene import Move, Shot, TownScene, TownThing
 from .visibility import shot_lengths, visible_shares
 
 LEAST_MOTION_SECONDS = 0.2  # seconds that a motion has to last to be stated
@@ -47,7 +47,7 @@ class Fact:
     of: str = ""
 
 
-def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
+def facts_of(scene: TownScene, seconds: float = 2.0) -> tuple[Fact, ...]:
     """All facts of a clip of `seconds`; for 0, a single frame, none that needs time."""
     found: list[Fact] = []
     displayed: set[int] = set()
@@ -68,7 +68,7 @@ def facts_of(scene: Scene, seconds: float = 2.0) -> tuple[Fact, ...]:
     return tuple(found)
 
 
-def motions_within(thing: Thing, shot: Shot, length: float) -> list[tuple[str, int]]:
+def motions_within(thing: TownThing, shot: Shot, length: float) -> list[tuple[str, int]]:
     """Names and order of a thing's noticeable motions in a shot; [("still", 0)] if none."""
     begin, end = shot.offset, shot.offset + length
     displayed: list[tuple[str, float, float]] = []
@@ -208,7 +208,7 @@ def _changes(shot: Shot, i: int, length: float) -> list[Fact]:
     return found
 
 
-def _visibility(scene: Scene, shot: Shot, i: int, length: float) -> list[Fact]:
+def _visibility(scene: TownScene, shot: Shot, i: int, length: float) -> list[Fact]:
     return [
         Fact("visible", verb, scene.subject, shot=i)
         for verb in PASSAGES.get(scene.kind, ())

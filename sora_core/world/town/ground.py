@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from ..surfaces import floor_tone, hill_noise, ramp, scramble
 
-FLOOR_KINDS = {
+GROUND_KINDS = {
     "grass": 0,
     "sand": 1,
     "checker": 2,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import inf
 
 from .motion import fall_seconds
-from .scene import Scene, Shot
+from .scene import Shot, TownScene
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Happening:
     other: int = -1
 
 
-def happenings(scene: Scene, stop: float) -> tuple[Happening, ...]:
+def happenings(scene: TownScene, stop: float) -> tuple[Happening, ...]:
     """Everything that happens before `stop` seconds, in order of time."""
     found: list[Happening] = []
     for i, shot in enumerate(scene.shots):

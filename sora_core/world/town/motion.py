@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import cos, ndarray, sin
 
-from .scene import Move, Thing
+from ..motion import BOUNCE_GRAVITY, FALL_GRAVITY
+from .scene import Move, TownThing
 from .things import FACING, half_extents
 
-FALL_GRAVITY, BOUNCE_GRAVITY, JUMP_GRAVITY = 3.0, 5.0, 6.0
+JUMP_GRAVITY = 6.0
 TOPPLE_SECONDS = 0.6
 TURN_SECONDS = 0.3
 
@@ -34,7 +35,7 @@ class Pose:
     along: Times
 
 
-def pose(thing: Thing, seconds: Times) -> Pose:
+def pose(thing: TownThing, seconds: Times) -> Pose:
     """Where `thing` is and how it is turned at each time."""
     x, z = path(thing, seconds)
     y = np.full_like(seconds, thing.base) + sum(
@@ -64,7 +65,7 @@ def pose(thing: Thing, seconds: Times) -> Pose:
     )
 
 
-def centres(thing: Thing, seconds: Times) -> Float[ndarray, "t 3"]:
+def centres(thing: TownThing, seconds: Times) -> Float[ndarray, "t 3"]:
     """The middle of the thing's height at each time, in world units."""
     at = pose(thing, seconds)
     up = half_extents(thing)[1] * at.grow[:, None] * at.turn[:, :, 1]
@@ -77,7 +78,7 @@ def move_progress(move: Move, seconds: Times) -> Times:
     return done * (2 - done) if move.brake else done
 
 
-def path(thing: Thing, seconds: Times) -> tuple[Times, Times]:
+def path(thing: TownThing, seconds: Times) -> tuple[Times, Times]:
     """x and z of the thing's base at each time."""
     x, z = np.full_like(seconds, thing.x), np.full_like(seconds, thing.z)
     for move in thing.moves:
@@ -91,7 +92,7 @@ def path(thing: Thing, seconds: Times) -> tuple[Times, Times]:
     return x, z
 
 
-def yaw(thing: Thing, seconds: Times) -> Times:
+def yaw(thing: TownThing, seconds: Times) -> Times:
     """The turn about the vertical; a thing with a front faces its direction of travel."""
     angle = np.full_like(seconds, thing.yaw)
     if thing.kind in FACING:
@@ -161,7 +162,7 @@ def _falling(clock: Times, height: float) -> Times:
 
 
 def _toppled(
-    thing: Thing,
+    thing: TownThing,
     move: Move,
     seconds: Times,
     origin: Float[ndarray, "t 3"],
@@ -178,7 +179,7 @@ def _toppled(
     return origin + moved, about_z(-angle * np.sign(ahead[0] or 1.0)) @ turn
 
 
-def _travel(thing: Thing, seconds: Times) -> Times:
+def _travel(thing: TownThing, seconds: Times) -> Times:
     travel = np.zeros_like(seconds)
     for move in thing.moves:
         if move.verb == "go":

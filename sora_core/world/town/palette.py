@@ -9,14 +9,16 @@ from numpy import ndarray
 from .. import palette as toy
 from ..palette import RGB, Sky, linear_light
 
-THINGS: dict[str, RGB] = toy.THINGS | {
+TOWN_THINGS: dict[str, RGB] = toy.THINGS | {
     "pink": (250, 122, 176),
     "brown": (122, 70, 34),
     "turquoise": (28, 196, 204),
     "grey": (128, 132, 138),
     "black": (24, 24, 28),
 }
-SECOND: dict[str, RGB] = {colour: (244, 242, 236) for colour in THINGS} | {"white": (92, 94, 104)}
+TOWN_SECOND: dict[str, RGB] = {colour: (244, 242, 236) for colour in TOWN_THINGS} | {
+    "white": (92, 94, 104)
+}
 MATERIALS: dict[str, RGB] = {
     "tyre": (30, 30, 34),
     "glass": (158, 206, 232),
@@ -37,7 +39,7 @@ MORTAR: RGB = (206, 196, 184)
 HUB: RGB = (176, 178, 184)
 LIT: RGB = (255, 226, 140)
 
-FLOOR_COLOURS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
+TOWN_FLOOR_COLOURS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
     "water": ((40, 124, 176), (96, 178, 208)),
     "road": ((84, 86, 92), (236, 236, 226)),
     "brick": ((164, 88, 66), (206, 188, 168)),
@@ -45,7 +47,7 @@ FLOOR_COLOURS: dict[str, tuple[RGB, RGB]] = toy.FLOOR_COLOURS | {
     "tiles": ((150, 202, 212), (244, 246, 246)),
 }
 
-SKY_COLOURS: dict[str, Sky] = toy.SKY_COLOURS | {
+TOWN_SKY_COLOURS: dict[str, Sky] = toy.SKY_COLOURS | {
     "dawn": Sky(
         horizon=(255, 198, 190),
         zenith=(112, 142, 206),
@@ -88,7 +90,7 @@ class Light:
 
 def light_at(sky: str, later: str, share: Float[ndarray, "t"], side: float) -> Light:
     """The light where `sky` has turned into `later` by `share` in [0, 1]."""
-    first, last = SKY_COLOURS[sky], SKY_COLOURS[later]
+    first, last = TOWN_SKY_COLOURS[sky], TOWN_SKY_COLOURS[later]
     weight = share[:, None, None]
     lights = first.lights(side) * (1 - weight) + last.lights(side) * weight
     lights[:, 0] /= np.linalg.norm(lights[:, 0], axis=-1, keepdims=True)
@@ -98,5 +100,5 @@ def light_at(sky: str, later: str, share: Float[ndarray, "t"], side: float) -> L
 
 def mixed(colour: str, later: str, share: Float[ndarray, "t"]) -> Float[ndarray, "t 3"]:
     """A colour turning into another, in linear light."""
-    first, last = linear_light(THINGS[colour]), linear_light(THINGS[later or colour])
+    first, last = linear_light(TOWN_THINGS[colour]), linear_light(TOWN_THINGS[later or colour])
     return first + (last - first) * share[:, None]

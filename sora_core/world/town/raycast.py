@@ -12,6 +12,7 @@ from numba import njit
 from numpy import ndarray
 
 from ..raycast import BODY, strike
+from ..render import FLOOR, SKY
 from ..surfaces import is_mortar, is_stripe, sky_colour
 from .ground import ground_colour
 
@@ -19,7 +20,7 @@ FAST = {"contract", "reassoc", "nsz", "arcp"}
 ROW = BODY + 1
 GROUP = 8
 STROKE = 10
-FLOOR, SKY, MARK = range(3)
+MARK = 2  # a segment, after FLOOR and SKY of the first world
 
 
 @njit(nogil=True, fastmath=FAST)
@@ -36,7 +37,7 @@ def passes(
 
 
 @njit(nogil=True, fastmath=FAST)
-def is_dark(
+def in_shadow(
     bodies: ndarray,
     groups: ndarray,
     x: float,
@@ -57,7 +58,7 @@ def is_dark(
 
 
 @njit(nogil=True, fastmath=FAST)
-def contact(groups: ndarray, x: float, z: float) -> float:
+def contact_shade(groups: ndarray, x: float, z: float) -> float:
     """The share of skylight that reaches the floor beside and under the things."""
     light = 1.0
     for g in range(groups.shape[0]):
@@ -147,7 +148,7 @@ def shade_floor(
             segment = MARK
             red, green, blue = strokes[m, 5], strokes[m, 6], strokes[m, 7]
     lx, ly, lz = light[0, 0] + 0.07 * jitter, light[0, 1], light[0, 2] - 0.07 * jitter
-    sun = 0.0 if is_dark(bodies, groups, x, 1e-3, z, lx, ly, lz) else ly
+    sun = 0.0 if in_shadow(bodies, groups, x, 1e-3, z, lx, ly, lz) else ly
     near = 0.0
     if lamp[3] > 0:
         near = 2.6 * lamp[3] / (1 + 1.1 * ((x - lamp[0]) ** 2 + (z - lamp[2]) ** 2))
@@ -192,7 +193,7 @@ def shade_body(
     facing = gx * lx + gy * ly + gz * lz
     shine = 0.0
     if facing > 0:
-        if is_dark(bodies, groups, wx + 2e-3 * gx, wy + 2e-3 * gy, wz + 2e-3 * gz, lx, ly, lz):
+        if in_shadow(bodies, groups, wx + 2e-3 * gx, wy + 2e-3 * gy, wz + 2e-3 * gz, lx, ly, lz):
             facing = 0.0
         elif body[22] != 2:
             mirror = 2 * (gx * dx + gy * dy + gz * dz)
@@ -316,7 +317,9 @@ def draw(
                     kind = int(bodies[found[1], 23])
                 elif reach < inf:
                     if open_sky < 0:
-                        open_sky = contact(groups, eye[0] + ray[3] * reach, eye[2] + ray[5] * reach)
+                        open_sky = contact_shade(
+                            groups, eye[0] + ray[3] * reach, eye[2] + ray[5] * reach
+                        )
                     r, g_, b, kind = shade_floor(
                         bodies,
                         groups,

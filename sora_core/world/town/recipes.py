@@ -12,10 +12,10 @@ from numpy.random import PCG64, Generator
 from ...errors import ConfigError, check_choice, check_range
 from . import actions, changes, crowds, shots
 from .draw import Asked, Draw, clear_of_each_other
-from .scene import Scene, Shot, is_held_out, is_held_out_pair
+from .scene import Shot, TownScene, is_held_out_kind, is_held_out_pair
 from .visibility import visible_shares
 
-SceneRecipe = Callable[[Draw], Scene]
+SceneRecipe = Callable[[Draw], TownScene]
 
 SCENE_RECIPES: dict[str, SceneRecipe] = {
     "still": actions.still,
@@ -79,7 +79,7 @@ def scene_of(
     camera: str | None = None,
     count: int | None = None,
     relation: str | None = None,
-) -> Scene:
+) -> TownScene:
     """A scene of one of SCENES, the same for the same arguments.
 
     Events happen within `seconds` (0.25 to 60), of which recipes plan the first four; a longer
@@ -112,7 +112,7 @@ def scene_of(
         if kind in CLEAR and not all(_is_clear(shot) for shot in scene.shots):
             continue
         if held_out_combinations(scene) if held_out else not held_out_combinations(scene):
-            return Scene(scene.shots, kind, scene.subject)
+            return TownScene(scene.shots, kind, scene.subject)
     which = "held-out" if held_out else "training"
     raise ConfigError(f"no {which} scene {kind!r} has all that is asked: ask for less")
 
@@ -122,7 +122,7 @@ def _is_clear(shot: Shot) -> bool:
     return bool(shares.min() > 0.4)
 
 
-def combinations(scene: Scene) -> list[tuple[str, str, str]]:
+def combinations(scene: TownScene) -> list[tuple[str, str, str]]:
     """Kind, colour and motion of everything that the scene shows."""
     return [
         (thing.kind, colour, motion)
@@ -133,7 +133,7 @@ def combinations(scene: Scene) -> list[tuple[str, str, str]]:
     ]
 
 
-def pairs(scene: Scene) -> list[tuple[str, str, str]]:
+def pairs(scene: TownScene) -> list[tuple[str, str, str]]:
     """Kinds of two things and what is between them: their contacts, and a recipe's relation."""
     found = [
         (shot.stage.things[c.first].kind, c.verb, shot.stage.things[c.second].kind)
@@ -146,8 +146,8 @@ def pairs(scene: Scene) -> list[tuple[str, str, str]]:
     return found
 
 
-def held_out_combinations(scene: Scene) -> list[tuple[str, str, str]]:
+def held_out_combinations(scene: TownScene) -> list[tuple[str, str, str]]:
     """The combinations and pairs of the scene that no training scene has."""
-    return [c for c in combinations(scene) if is_held_out(*c)] + [
+    return [c for c in combinations(scene) if is_held_out_kind(*c)] + [
         p for p in pairs(scene) if is_held_out_pair(*p)
     ]

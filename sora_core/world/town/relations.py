@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from .cameras import camera_path
+from .cameras import view_path
 from .motion import centres
-from .scene import Shot, Thing
+from .scene import Shot, TownThing
 from .things import footprint, half_extents, height
 
 
@@ -24,7 +24,7 @@ def relation_holds(
     if len(things) != (3 if relation == "between" else 2):
         return False
     clock = local + shot.offset
-    camera = camera_path(shot.view, shot.stage, local, clock)
+    camera = view_path(shot.view, shot.stage, local, clock)
     chosen = [shot.stage.things[k] for k in things]
     places = np.stack([centres(thing, clock) for thing in chosen])
     right, _, ahead = np.einsum("tij,ktj->ikt", camera.axes, places - camera.eye)
@@ -53,5 +53,5 @@ def relation_holds(
     return bool(observed.all())
 
 
-def _top(thing: Thing, centre: Float[ndarray, "t"]) -> Float[ndarray, "t"]:
+def _top(thing: TownThing, centre: Float[ndarray, "t"]) -> Float[ndarray, "t"]:
     return centre + height(thing) / 2

@@ -14,25 +14,21 @@ from torch import Tensor
 
 from ...errors import SizeError
 from ...shapes import Frames, Size
+from ..render import FIRST_THING, FOG_RANGE
 from .bodies import Bodies, lamp_level, stage_bodies, stroke_rows
-from .cameras import camera_path
-from .ground import FLOOR_KINDS, precipitate
+from .cameras import view_path
+from .ground import GROUND_KINDS, precipitate
 from .happenings import Happening, happenings
 from .motion import centres, pose
-from .palette import FLOOR_COLOURS, LIT, Light, light_at, linear_light
-from .raycast import FLOOR, MARK, SKY, draw
-from .scene import Scene, Shot, Stage
+from .palette import LIT, TOWN_FLOOR_COLOURS, Light, light_at, linear_light
+from .raycast import draw
+from .scene import Shot, Stage, TownScene
 from .things import half_extents
-from .visibility import visible_share
-
-FIRST_THING = MARK + 1  # segments from here on are things
-FOG_RANGE = 24.0
-
-__all__ = ["FIRST_THING", "FLOOR", "MARK", "SKY", "Clip", "Truth", "render"]
+from .visibility import share_in_view
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class TownTruth:
     """The ground truth of a clip; k counts the identities of all shots, in order.
 
     `positions` are centres in world units, `screen` columns and rows from the top left corner,
@@ -70,10 +66,10 @@ class Clip:
     frames: Frames
     segments: UInt8[Tensor, "t y x"]
     depth: Float32[Tensor, "t y x"]
-    truth: Truth
+    truth: TownTruth
 
 
-def shot_indices(scene: Scene, seconds: Float[ndarray, "t"]) -> Int64[ndarray, "t"]:
+def shot_indices(scene: TownScene, seconds: Float[ndarray, "t"]) -> Int64[ndarray, "t"]:
     """Which shot each time belongs to; a shot begins exactly at its start."""
     starts = np.array([shot.start for shot in scene.shots])
     return np.searchsorted(starts, seconds + 1e-9, side="right") - 1
@@ -88,7 +84,7 @@ def light_of(stage: Stage, clock: Float[ndarray, "t"]) -> Light:
     return light_at(stage.sky, change.sky, share, stage.light_side)
 
 
-def render(scene: Scene, size: Size, fps: float = 8.0, start: float = 0.0) -> Clip:
+def render_town(scene: TownScene, size: Size, fps: float = 8.0, start: float = 0.0) -> Clip:
     """The clip of `scene`, exactly `size`, its first frame `start` seconds into the scene.
 
     Frames at equal times are equal, whatever the rate and the length. Raises SizeError for a rate
@@ -132,10 +128,10 @@ class _Arrays:
         self.focal, self.shot = np.zeros(frames, np.float32), np.zeros(frames, np.int64)
         self.light, self.lamp, self.stroke = (np.zeros(frames, np.float32) for _ in range(3))
 
-    def finished(self, events: tuple[Happening, ...]) -> Truth:
+    def finished(self, events: tuple[Happening, ...]) -> TownTruth:
         """The collected arrays as a Truth, with `events` as its happenings."""
         tensor = torch.from_numpy
-        return Truth(
+        return TownTruth(
             positions=tensor(self.positions),
             screen=tensor(self.screen),
             radius=tensor(self.radius),
@@ -165,12 +161,12 @@ def _render_shot(
     stage = shot.stage
     local = seconds - shot.start
     clock = local + shot.offset
-    camera = camera_path(shot.view, stage, local, clock)
+    camera = view_path(shot.view, stage, local, clock)
     light = light_of(stage, clock)
     bodies: Bodies = stage_bodies(stage, clock, FIRST_THING)
     strokes, area = stroke_rows(stage, clock)
     lamp = _lamp(stage, clock)
-    colours = np.stack([linear_light(colour) for colour in FLOOR_COLOURS[stage.floor]])
+    colours = np.stack([linear_light(colour) for colour in TOWN_FLOOR_COLOURS[stage.floor]])
     shift_z = 0.0 if stage.floor == "road" else stage.floor_shift[1]
     for i, t in enumerate(chosen):
         place = np.array(
@@ -180,7 +176,7 @@ def _render_shot(
                 stage.heading,
                 stage.light_side,
                 FOG_RANGE,
-                FLOOR_KINDS[stage.floor],
+                GROUND_KINDS[stage.floor],
                 clock[i],
             ]
         )
@@ -217,7 +213,7 @@ def _render_shot(
         truth.radius[k, chosen] = scale * max(half_extents(thing)) * at.grow
         truth.turn[k, chosen] = at.turn
         for i, t in enumerate(chosen):
-            truth.visible[k, t] = visible_share(
+            truth.visible[k, t] = share_in_view(
                 bodies.rows[i],
                 bodies.groups[i],
                 g,

@@ -9,7 +9,7 @@ from numpy.random import PCG64, Generator
 from ...errors import ConfigError
 from ...shapes import Size
 from .recipes import SCENES, scene_of
-from .scene import Scene
+from .scene import TownScene
 
 WEIGHTS = {
     "still": 2.0,
@@ -38,7 +38,7 @@ LEAST_SECONDS = {"left": 1.5, "storyboard": 1.0, "cut_same_thing": 0.9, "cut_vie
 LEAST_SECONDS |= {"sequence": 0.9, "hidden": 0.9, "gone": 0.9, "enter": 0.9, "knock_over": 0.7}
 RATES, RATE_WEIGHTS = (8.0, 12.0, 16.0, 24.0), (0.4, 0.2, 0.2, 0.2)
 FRAMES, FRAME_WEIGHTS = (1, 9, 17, 33, 49, 65, 129), (0.1, 0.1, 0.45, 0.2, 0.07, 0.06, 0.02)
-SHAPES = ((64, 64), (80, 64), (64, 80), (96, 64), (64, 96), (112, 64), (64, 112), (96, 96))
+FRAME_SHAPES = ((64, 64), (80, 64), (64, 80), (96, 64), (64, 96), (112, 64), (64, 112), (96, 96))
 SHAPE_WEIGHTS = (0.3, 0.1, 0.1, 0.12, 0.1, 0.1, 0.08, 0.1)
 
 
@@ -46,7 +46,7 @@ SHAPE_WEIGHTS = (0.3, 0.1, 0.1, 0.12, 0.1, 0.1, 0.08, 0.1)
 class ClipSpec:
     """One clip of the training set: what is drawn, how large, how long and at which rate."""
 
-    scene: Scene
+    scene: TownScene
     size: Size
     fps: float
     seed: int
@@ -57,7 +57,7 @@ class ClipSpec:
         return self.size.frames / self.fps if self.size.frames > 1 else 0.0
 
 
-def sample_scene(seed: int, seconds: float = 2.0, held_out: bool = False) -> Scene:
+def sample_town(seed: int, seconds: float = 2.0, held_out: bool = False) -> TownScene:
     """The scene of `seed`, of any kind that fits into `seconds`."""
     rng = Generator(PCG64([seed, 3]))
     kinds = [kind for kind in SCENES if LEAST_SECONDS.get(kind, 0.0) <= seconds]
@@ -81,8 +81,8 @@ def sample_clip_spec(
             raise ConfigError("no sizes: name at least one")
         size = sizes[int(rng.integers(len(sizes)))]
     else:
-        width, height = SHAPES[int(rng.choice(len(SHAPES), p=SHAPE_WEIGHTS))]
+        width, height = FRAME_SHAPES[int(rng.choice(len(FRAME_SHAPES), p=SHAPE_WEIGHTS))]
         frames = FRAMES[int(rng.choice(len(FRAMES), p=FRAME_WEIGHTS))]
         size = Size(width, height, frames)
     seconds = size.frames / fps if size.frames > 1 else 0.25
-    return ClipSpec(sample_scene(seed, seconds, held_out), size, fps, seed)
+    return ClipSpec(sample_town(seed, seconds, held_out), size, fps, seed)

@@ -30,7 +30,7 @@ ASSEMBLIES = (
     "table",
 )
 KINDS = PRIMITIVES + ASSEMBLIES
-COLOURS = (
+TOWN_COLOURS = (
     "red",
     "orange",
     "yellow",
@@ -44,9 +44,9 @@ COLOURS = (
     "grey",
     "black",
 )
-SIZES = {"small": 0.76, "medium": 1.0, "large": 1.26}
+TOWN_SIZES = {"small": 0.76, "medium": 1.0, "large": 1.26}
 PATTERNS = ("plain", "striped")
-FLOORS = (
+TOWN_FLOORS = (
     "grass",
     "sand",
     "checker",
@@ -59,9 +59,9 @@ FLOORS = (
     "dirt",
     "tiles",
 )
-SKIES = ("day", "dawn", "sunset", "night", "cloudy")
+TOWN_SKIES = ("day", "dawn", "sunset", "night", "cloudy")
 WEATHERS = ("dry", "rain", "snowfall")
-VERBS = (
+TOWN_VERBS = (
     "go",
     "fall",
     "drop",
@@ -75,7 +75,7 @@ VERBS = (
     "grow",
     "turn",
 )
-CAMERAS = (
+TOWN_CAMERAS = (
     "static",
     "handheld",
     "pan left",
@@ -123,7 +123,7 @@ class Move:
     period: float = 3.0
 
     def __post_init__(self) -> None:
-        check_choice("verb", self.verb, VERBS)
+        check_choice("verb", self.verb, TOWN_VERBS)
         if self.stop <= self.start:
             raise ConfigError(f"move {self.verb!r} stops at {self.stop} s: choose a later stop")
 
@@ -142,7 +142,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class TownThing:
     """One thing; (`x`, `z`) is where it stands at time 0 and `base` how high above the floor.
 
     `identity` is the same in all shots that show the same thing. `repaint` is the colour it turns
@@ -165,15 +165,15 @@ class Thing:
 
     def __post_init__(self) -> None:
         check_choice("thing", self.kind, KINDS)
-        check_choice("colour", self.colour, COLOURS)
-        check_choice("size", self.size, SIZES)
+        check_choice("colour", self.colour, TOWN_COLOURS)
+        check_choice("size", self.size, TOWN_SIZES)
         check_choice("pattern", self.pattern, PATTERNS)
         if self.repaint:
-            check_choice("repaint", self.repaint, COLOURS)
+            check_choice("repaint", self.repaint, TOWN_COLOURS)
 
     @property
     def scale(self) -> float:
-        return SIZES[self.size]
+        return TOWN_SIZES[self.size]
 
     @property
     def motions(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ class Stroke:
     stop: float = inf
 
     def __post_init__(self) -> None:
-        check_choice("stroke colour", self.colour, COLOURS)
+        check_choice("stroke colour", self.colour, TOWN_COLOURS)
         check_choice("stroke style", self.style, STROKES)
 
 
@@ -207,7 +207,7 @@ class LightChange:
     stop: float
 
     def __post_init__(self) -> None:
-        check_choice("sky", self.sky, SKIES)
+        check_choice("sky", self.sky, TOWN_SKIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class Contact:
 class Stage:
     """A place and what happens in it."""
 
-    things: tuple[Thing, ...]
+    things: tuple[TownThing, ...]
     floor: str = "grass"
     sky: str = "day"
     weather: str = "dry"
@@ -239,8 +239,8 @@ class Stage:
     heading: float = 0.0
 
     def __post_init__(self) -> None:
-        check_choice("floor", self.floor, FLOORS)
-        check_choice("sky", self.sky, SKIES)
+        check_choice("floor", self.floor, TOWN_FLOORS)
+        check_choice("sky", self.sky, TOWN_SKIES)
         check_choice("weather", self.weather, WEATHERS)
         identities = [thing.identity for thing in self.things]
         if len(set(identities)) < len(identities):
@@ -262,7 +262,7 @@ class View:
     side: float = 1.0
 
     def __post_init__(self) -> None:
-        check_choice("camera", self.camera, CAMERAS)
+        check_choice("camera", self.camera, TOWN_CAMERAS)
         check_choice("angle", self.angle, ANGLES)
         check_choice("framing", self.framing, FRAMINGS)
 
@@ -281,7 +281,7 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class TownScene:
     """Everything that decides how a clip looks, at any size, rate and length.
 
     `kind` names the recipe that drew it; `subject` is the identity of the thing it is about.
@@ -297,16 +297,16 @@ class Scene:
             raise ConfigError(f"shots start at {starts} s: begin at 0 and let each start later")
 
     @property
-    def things(self) -> tuple[Thing, ...]:
+    def things(self) -> tuple[TownThing, ...]:
         """One thing for each identity, in order, from the first shot that shows it."""
-        found: dict[int, Thing] = {}
+        found: dict[int, TownThing] = {}
         for shot in self.shots:
             for thing in shot.stage.things:
                 found.setdefault(thing.identity, thing)
         return tuple(found[identity] for identity in sorted(found))
 
 
-def is_held_out(kind: str, colour: str, motion: str) -> bool:
+def is_held_out_kind(kind: str, colour: str, motion: str) -> bool:
     """Whether training never shows this combination: about one in eight."""
     return crc32(f"town: {colour} {kind} {motion}".encode()) % 1000 < 125
 

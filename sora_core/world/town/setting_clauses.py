@@ -5,7 +5,7 @@ from dataclasses import replace
 from . import words
 from .clauses import Clause, ShotWords
 from .facts import Fact
-from .scene import FLOORS, KINDS
+from .scene import KINDS, TOWN_FLOORS
 
 OPPOSITE_SKIES = {
     "day": ("night", "sunset"),
@@ -23,14 +23,16 @@ def change_clauses(shot: ShotWords) -> list[Clause]:
     names = {thing.identity: thing for thing in shot.stage.things}
     for fact in shot.true("light"):
         link = talk.pick(("while", "as", "and"))
-        found.append(Clause(f"{link} {talk.pick(words.LIGHTS[fact.value])}", [fact]))
+        found.append(Clause(f"{link} {talk.pick(words.TOWN_LIGHTS[fact.value])}", [fact]))
     for fact in shot.true("lamp"):
         lamp = shot.noun(names[fact.thing], definite=True)
         link = talk.pick(("then ", "at the end ", ""))
         found.append(Clause(f"{link}{lamp.text} {talk.pick(words.LAMPS)}", [*lamp.facts, fact]))
     for fact in shot.true("recolour"):
         thing = shot.noun(names[fact.thing], definite=True)
-        does = talk.pick(words.RECOLOURS).format(colour=talk.pick(words.COLOUR_WORDS[fact.value]))
+        does = talk.pick(words.RECOLOURS).format(
+            colour=talk.pick(words.TOWN_COLOUR_WORDS[fact.value])
+        )
         found.append(Clause(f"then {thing.text} {does}", [*thing.facts, fact]))
     if len(shot.stage.things) == 1 and talk.chance(0.04):
         found.append(
@@ -40,7 +42,7 @@ def change_clauses(shot: ShotWords) -> list[Clause]:
 
 
 def floor_clause(shot: ShotWords) -> Clause:
-    phrase = shot.talk.pick(words.FLOOR_PHRASES[shot.stage.floor])
+    phrase = shot.talk.pick(words.TOWN_FLOOR_PHRASES[shot.stage.floor])
     return Clause(phrase, [Fact("floor", shot.stage.floor, shot=shot.index)])
 
 
@@ -49,7 +51,7 @@ def sky_clause(shot: ShotWords) -> Clause | None:
     skies = shot.true("sky")
     if not skies:
         return None
-    text, facts = shot.talk.pick(words.SKY_PHRASES[skies[0].value]), [skies[0]]
+    text, facts = shot.talk.pick(words.TOWN_SKY_PHRASES[skies[0].value]), [skies[0]]
     if shot.true("light"):
         text = f"{shot.talk.pick(('at first', 'in the beginning'))} {text}"
     if shot.stage.weather != "dry" and shot.talk.chance(0.8):
@@ -81,7 +83,7 @@ def negation_clause(shot: ShotWords) -> Clause:
     choices = ["kind", "floor", "sky"] + (["camera", "motion"] if shot.seconds >= 0.5 else [])
     match talk.pick(choices):
         case "floor":
-            wrong = shot.other(FLOORS, stage.floor)
+            wrong = shot.other(TOWN_FLOORS, stage.floor)
             text = f"{talk.pick(('no', 'without any'))} {talk.pick(words.FLOOR_NAMES[wrong])}"
             return Clause(text, [Fact("floor", wrong, shot=shot.index, negated=True)])
         case "sky" if shot.true("sky") and not shot.true("light"):

@@ -4,10 +4,10 @@ from os import PathLike
 
 from ...shapes import Size
 from ..sheet import contact_sheet
-from .captions import describe
+from .captions import describe_town
 from .recipes import SCENES, scene_of
-from .render import render
-from .scene import FLOORS, KINDS, SKIES, Move, Scene, Shot, Stage, Thing
+from .render import render_town
+from .scene import KINDS, TOWN_FLOORS, TOWN_SKIES, Move, Shot, Stage, TownScene, TownThing
 
 
 def recipe_sheet(
@@ -16,9 +16,9 @@ def recipe_sheet(
     """Writes one captioned clip of every recipe, drawn for the clip's length."""
     seconds = size.frames / fps
     scenes = [scene_of(kind, seed, max(seconds, 0.25)) for kind in SCENES]
-    clips = [render(scene, size, fps).frames for scene in scenes]
+    clips = [render_town(scene, size, fps).frames for scene in scenes]
     texts = [
-        f"{scene.kind}: {describe(scene, seed + i, seconds if size.frames > 1 else 0.0).text}"
+        f"{scene.kind}: {describe_town(scene, seed + i, seconds if size.frames > 1 else 0.0).text}"
         for i, scene in enumerate(scenes)
     ]
     contact_sheet(clips, texts, path, scale=scale, across=across)
@@ -29,9 +29,9 @@ def thing_sheet(path: str | PathLike[str], size: Size, scale: int, across: int) 
     clips = []
     for i, kind in enumerate(KINDS):
         colour = ("red", "blue", "yellow", "green", "white", "pink", "turquoise")[i % 7]
-        thing = Thing(kind, colour, moves=(Move("spin", amount=1.0),))
-        floor, sky = FLOORS[i % len(FLOORS)], SKIES[i % len(SKIES)]
+        thing = TownThing(kind, colour, moves=(Move("spin", amount=1.0),))
+        floor, sky = TOWN_FLOORS[i % len(TOWN_FLOORS)], TOWN_SKIES[i % len(TOWN_SKIES)]
         clips.append(
-            render(Scene((Shot(Stage((thing,), floor=floor, sky=sky)),)), size, 1.0).frames
+            render_town(TownScene((Shot(Stage((thing,), floor=floor, sky=sky)),)), size, 1.0).frames
         )
     contact_sheet(clips, list(KINDS), path, scale=scale, across=across)

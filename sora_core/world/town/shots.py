@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from . import actions, changes, crowds
 from .draw import MOVERS, Draw
-from .scene import CAMERAS, FLOORS, KINDS, SKIES, Scene, Shot
+from .scene import KINDS, TOWN_CAMERAS, TOWN_FLOORS, TOWN_SKIES, Shot, TownScene
 
 TEXTURED = ("checker", "wood", "grey", "brick", "tiles", "road")
 PARTS = (
@@ -21,7 +21,7 @@ PARTS = (
 )
 
 
-def _camera_scene(d: Draw, cameras: tuple[str, ...]) -> Scene:
+def _camera_scene(d: Draw, cameras: tuple[str, ...]) -> TownScene:
     """A camera of a kind over a floor whose texture shows its motion."""
     camera = d.asked.camera or d.pick(cameras)
     things = [replace(d.thing(KINDS), x=d.uniform(-0.5, 0.5), z=d.uniform(-0.2, 0.4))]
@@ -32,37 +32,37 @@ def _camera_scene(d: Draw, cameras: tuple[str, ...]) -> Scene:
     if floor is None and things[0].kind != "boat":
         floor = d.pick(TEXTURED)
     stage = d.stage(things, floor=floor)
-    return Scene((Shot(stage, d.view(stage.things, camera=camera)),))
+    return TownScene((Shot(stage, d.view(stage.things, camera=camera)),))
 
 
-def pan(d: Draw) -> Scene:
+def pan(d: Draw) -> TownScene:
     return _camera_scene(d, ("pan left", "pan right"))
 
 
-def zoom(d: Draw) -> Scene:
+def zoom(d: Draw) -> TownScene:
     return _camera_scene(d, ("zoom in", "zoom out"))
 
 
-def rise(d: Draw) -> Scene:
+def rise(d: Draw) -> TownScene:
     return _camera_scene(d, ("rise",))
 
 
-def orbit(d: Draw) -> Scene:
+def orbit(d: Draw) -> TownScene:
     return _camera_scene(d, ("orbit", "orbit right"))
 
 
-def camera(d: Draw) -> Scene:
-    return _camera_scene(d, tuple(c for c in CAMERAS if c not in ("static", "follow")))
+def camera(d: Draw) -> TownScene:
+    return _camera_scene(d, tuple(c for c in TOWN_CAMERAS if c not in ("static", "follow")))
 
 
-def follow(d: Draw) -> Scene:
+def follow(d: Draw) -> TownScene:
     """The camera travels beside something that crosses the stage."""
     thing = d.thing(MOVERS)
     side = d.side()
     thing = replace(thing, x=-side * 0.8, moves=(d.go(d.pace(thing), (side, 0.0)),))
     things = actions.bystander(d, [thing], 0.8)
     stage = d.stage(things, floor=d.asked.floor or d.floor([thing]))
-    return Scene((Shot(stage, d.view(stage.things, camera="follow")),))
+    return TownScene((Shot(stage, d.view(stage.things, camera="follow")),))
 
 
 def cuts(d: Draw, count: int) -> list[float]:
@@ -72,11 +72,11 @@ def cuts(d: Draw, count: int) -> list[float]:
     return [round(i * span / count / step) * step for i in range(count)]
 
 
-def cut_same_thing(d: Draw) -> Scene:
+def cut_same_thing(d: Draw) -> TownScene:
     """The same thing, elsewhere: another floor, another light, another motion."""
     first = d.thing((*MOVERS, "robot", "snowman", "tree"))
     number = 2 if d.seconds < 3 or d.chance(0.7) else 3
-    built, floors, skies, used = [], list(FLOORS[:6] + FLOORS[8:]), list(SKIES), 1
+    built, floors, skies, used = [], list(TOWN_FLOORS[:6] + TOWN_FLOORS[8:]), list(TOWN_SKIES), 1
     for i, start in enumerate(cuts(d, number)):
         thing = crowds.own_motion(d, replace(first, x=d.uniform(-0.4, 0.4)))
         if first.kind in MOVERS and first.kind != "cone" and d.chance(0.5):
@@ -93,10 +93,10 @@ def cut_same_thing(d: Draw) -> Scene:
             used += 1
         view = d.view(stage.things, static=0.8, framing=d.pick(("close", "medium", "medium")))
         built.append(Shot(replace(stage, things=tuple(numbered)), view, start))
-    return Scene(tuple(built))
+    return TownScene(tuple(built))
 
 
-def cut_view(d: Draw) -> Scene:
+def cut_view(d: Draw) -> TownScene:
     """The same stage seen from elsewhere; its clock goes on through the cut."""
     pair = d.pick((actions.walk, actions.drive, actions.roll, actions.bounce, crowds.relation))
     stage = pair(d).shots[0].stage
@@ -109,10 +109,10 @@ def cut_view(d: Draw) -> Scene:
         last = choice
         view = d.view(stage.things, camera="static", angle=choice[0], framing=choice[1])
         built.append(Shot(stage, view, start, offset=start))
-    return Scene(tuple(built))
+    return TownScene(tuple(built))
 
 
-def storyboard(d: Draw) -> Scene:
+def storyboard(d: Draw) -> TownScene:
     """Two to four shots of different things in different places."""
     number = 2 if d.seconds < 3 else int(d.rng.integers(2, 5))
     starts = cuts(d, number)
@@ -123,4 +123,4 @@ def storyboard(d: Draw) -> Scene:
         things = tuple(replace(t, identity=used + t.identity) for t in shot.stage.things)
         used += len(things)
         built.append(replace(shot, stage=replace(shot.stage, things=things), start=start))
-    return Scene(tuple(built))
+    return TownScene(tuple(built))

@@ -6,7 +6,7 @@ The origin is the middle of the base, and lengths are world units at size "mediu
 from dataclasses import dataclass
 from functools import cache
 
-from .scene import Thing
+from .scene import TownThing
 
 BALL, BOX, CYLINDER, CONE = range(4)
 PLAIN, STRIPED, BRICKS = range(3)
@@ -310,17 +310,17 @@ def _half(kind: str) -> tuple[float, float, float]:
     return reach[0], reach[1] / 2, reach[2]
 
 
-def half_extents(thing: Thing) -> tuple[float, float, float]:
+def half_extents(thing: TownThing) -> tuple[float, float, float]:
     """Half the thing's length (forward), height and width, in world units."""
     x, y, z = _half(thing.kind)
     return x * thing.scale, y * thing.scale, z * thing.scale
 
 
-def height(thing: Thing) -> float:
+def height(thing: TownThing) -> float:
     return 2 * half_extents(thing)[1]
 
 
-def footprint(thing: Thing) -> float:
+def footprint(thing: TownThing) -> float:
     """The radius of the circle on the floor that the thing fits in."""
     x, _, z = half_extents(thing)
     if thing.kind in ("ball", "cylinder", "cone"):
@@ -328,11 +328,11 @@ def footprint(thing: Thing) -> float:
     return (x * x + z * z) ** 0.5
 
 
-def can_roll(thing: Thing) -> bool:
+def can_roll(thing: TownThing) -> bool:
     return thing.kind == "ball"
 
 
-def gait(thing: Thing) -> str:
+def gait(thing: TownThing) -> str:
     """How a thing of this kind travels: "roll", "walk", "drive", "sail" or "slide"."""
     if thing.kind == "boat":
         return "sail"

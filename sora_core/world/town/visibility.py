@@ -9,13 +9,13 @@ from numpy import ndarray
 
 from ...shapes import Size
 from .bodies import stage_bodies
-from .cameras import camera_path
+from .cameras import view_path
 from .raycast import FAST, nearest_hit, project_groups
-from .scene import Scene, Shot
+from .scene import Shot, TownScene
 
 
 @njit(nogil=True, fastmath=FAST)
-def visible_share(
+def share_in_view(
     bodies: ndarray,
     groups: ndarray,
     g: int,
@@ -82,11 +82,11 @@ def visible_shares(
     """The share of each thing's silhouette in view and not hidden, `local` seconds into a shot."""
     clock = local + shot.offset
     bodies = stage_bodies(shot.stage, clock, 0)
-    camera = camera_path(shot.view, shot.stage, local, clock)
+    camera = view_path(shot.view, shot.stage, local, clock)
     side = min(size.width, size.height)
     shares = [
         [
-            visible_share(
+            share_in_view(
                 bodies.rows[t],
                 bodies.groups[t],
                 g,
@@ -103,7 +103,7 @@ def visible_shares(
     return np.array(shares).reshape(len(shot.stage.things), len(local))
 
 
-def shot_lengths(scene: Scene, seconds: float) -> list[tuple[Shot, float]]:
+def shot_lengths(scene: TownScene, seconds: float) -> list[tuple[Shot, float]]:
     """The shots that begin before `seconds`, each with how long it lasts in a clip of that length.
 
     The last frame of a clip is at the latest at `seconds`; a still (0) has its first shot only.

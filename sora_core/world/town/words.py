@@ -27,7 +27,7 @@ KIND_NAMES: dict[str, tuple[tuple[str, str], ...]] = {
 DRESSED = ("man", "woman")
 DRESSES = {"man": ("shirt", "jacket", "sweater"), "woman": ("dress", "dress", "skirt")}
 
-COLOUR_WORDS = toy.COLOUR_WORDS | {
+TOWN_COLOUR_WORDS = toy.COLOUR_WORDS | {
     "pink": ("pink", "pink", "pink", "rose pink", "bright pink"),
     "brown": ("brown", "brown", "brown", "dark brown", "chocolate brown"),
     "turquoise": ("turquoise", "turquoise", "cyan", "teal", "aqua"),
@@ -60,7 +60,7 @@ DIRECTION_PHRASES = {
     "away left": ("diagonally away to the left", "into the distance and to the left"),
     "away right": ("diagonally away to the right", "into the distance and to the right"),
 }
-MOTION_PHRASES: dict[str, tuple[Forms, ...]] = {
+TOWN_MOTION_PHRASES: dict[str, tuple[Forms, ...]] = {
     "bounce": (
         ("bounces", "bouncing"),
         ("bounces up and down", "bouncing up and down"),
@@ -164,7 +164,7 @@ STROKE_PHRASES = {
 }
 LAMPS = ("lights up", "is switched on", "turns on", "begins to shine")
 RECOLOURS = ("turns {colour}", "changes its colour to {colour}", "becomes {colour}")
-LIGHTS = {
+TOWN_LIGHTS = {
     "night": ("night falls", "it gets dark", "it turns to night", "darkness falls"),
     "day": ("day breaks", "it becomes day", "it gets bright", "it turns to day"),
     "sunset": ("the sun goes down", "it turns to sunset", "evening comes"),
@@ -172,7 +172,7 @@ LIGHTS = {
     "cloudy": ("clouds cover the sky", "the sky turns grey", "it clouds over"),
 }
 
-FLOOR_PHRASES = {
+TOWN_FLOOR_PHRASES = {
     kind: tuple(p for p in phrases if not p.startswith("across"))
     for kind, phrases in toy.FLOOR_PHRASES.items()
 } | {
@@ -195,7 +195,7 @@ FLOOR_NAMES = {
     "dirt": ("dirt", "bare earth"),
     "tiles": ("blue tiles", "tiled floor"),
 }
-SKY_PHRASES = {sky: toy.SKY_PHRASES[sky] for sky in ("day", "sunset", "night")} | {
+TOWN_SKY_PHRASES = {sky: toy.SKY_PHRASES[sky] for sky in ("day", "sunset", "night")} | {
     "dawn": ("at dawn", "in the early morning", "under a pink morning sky", "at sunrise"),
     "cloudy": ("under a cloudy sky", "on a grey day", "under grey clouds", "on an overcast day"),
 }
@@ -206,7 +206,7 @@ SKY_NAMES = {
     "dawn": ("dawn", "early morning", "sunrise"),
     "cloudy": ("cloudy", "overcast", "grey sky"),
 }
-GROUNDS = toy.GROUNDS | {
+TOWN_GROUNDS = toy.GROUNDS | {
     "water": ("blue water with small waves", "the open sea"),
     "road": ("a road with white lines", "grey asphalt"),
     "brick": ("red brick", "a brick pavement"),

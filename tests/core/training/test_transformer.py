@@ -4,10 +4,20 @@ from hypothesis import strategies as st
 
 from sora_core.shapes import Grid
 from sora_core.training.conditioning_masks import MASK_KINDS, draw_mask
+from sora_core.training.flow_losses import (
+    LEAST_SIGMA,
+    cell_error,
+    frame_step_loss,
+    weighted_mean,
+)
 from sora_core.training.latent_dataset import coverage_of
-from sora_core.training.transformer import LEAST_SIGMA, TruthHead, flow_loss, step_loss
+from sora_core.training.transformer import TruthHead
 
 ONES = torch.ones(1, 1, 1, 1, 1)
+
+
+def flow_loss(predicted, clean, sigma, open_mask, weight):
+    return weighted_mean(cell_error(predicted, clean, sigma), open_mask * weight)
 
 
 @settings(deadline=None)
@@ -33,7 +43,7 @@ def test_the_loss_of_a_clean_patch_is_that_of_the_velocity_it_implies():
     )
     noisy = clean.lerp(noise, sigma)
     velocity_error = ((noisy - result) / sigma - (noisy - clean) / sigma).square().mean()
-    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(2, 4)
+    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(2, 1, 1, 4, 4)
     torch.testing.assert_close(flow_loss(result, clean, sigma, open_mask, weight), velocity_error)
 
 
@@ -42,22 +52,22 @@ def test_known_footage_has_no_part_in_the_loss():
     result[:, :, 0] = 5
     open_mask = torch.ones(1, 1, 2, 4, 4)
     open_mask[:, :, 0] = 0
-    assert flow_loss(result, clean, ONES, open_mask, torch.ones(1, 8)) == 0
+    assert flow_loss(result, clean, ONES, open_mask, torch.ones(1, 1, 2, 4, 4)) == 0
 
 
 def test_an_error_that_stays_is_no_step_except_from_known_footage():
     clean, open_mask, weight = (
         torch.zeros(1, 16, 4, 4, 4),
         torch.ones(1, 1, 4, 4, 4),
-        torch.ones(1, 16),
+        torch.ones(1, 1, 4, 4, 4),
     )
     result = torch.ones_like(clean)
-    assert step_loss(result, clean, ONES, open_mask, weight) == 0
+    assert frame_step_loss(result, clean, ONES, open_mask, weight) == 0
     open_mask[:, :, 0] = 0
     result[:, :, 0] = 9  # these cells are known: their prediction counts nowhere
-    assert step_loss(result, clean, ONES, open_mask, weight) == torch.tensor(1 / 3)
+    assert frame_step_loss(result, clean, ONES, open_mask, weight) == torch.tensor(1 / 3)
     result[:, :, 1:] = torch.tensor([1.0, -1, 1]).view(1, 1, 3, 1, 1)
-    assert step_loss(result, clean, ONES, open_mask, weight) == 3
+    assert frame_step_loss(result, clean, ONES, open_mask, weight) == 3
 
 
 def test_a_step_counts_more_where_little_moves():
@@ -68,7 +78,7 @@ def test_a_step_counts_more_where_little_moves():
     def wrong(clip):
         worse = result.clone()
         worse[clip, :, 1] += 0.1
-        return step_loss(worse, clean, ONES, open_mask, torch.ones(2, 8))
+        return frame_step_loss(worse, clean, ONES, open_mask, torch.ones(2, 1, 2, 4, 4))
 
     assert wrong(0) > 10 * wrong(1)
 
@@ -85,13 +95,14 @@ def test_between_two_ends_something_of_each_is_known(frames, seed):
 def test_a_token_of_more_weight_counts_more():
     clean, result = torch.zeros(1, 16, 1, 4, 4), torch.zeros(1, 16, 1, 4, 4)
     result[..., :2, :2] = 1
-    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.tensor([[3.0, 1, 1, 1]])
+    open_mask, weight = torch.ones(2, 1, 1, 1, 4, 4)
+    weight[..., :2, :2] = 3
     assert torch.isclose(flow_loss(result, clean, ONES, open_mask, weight), torch.tensor(0.5))
 
 
 def test_below_the_least_level_the_weight_grows_no_more():
     clean, result = torch.zeros(1, 16, 1, 4, 4), torch.ones(1, 16, 1, 4, 4)
-    open_mask, weight = torch.ones(1, 1, 1, 4, 4), torch.ones(1, 4)
+    open_mask, weight = torch.ones(2, 1, 1, 1, 4, 4)
     losses = [
         flow_loss(result, clean, level * ONES, open_mask, weight) for level in (0, LEAST_SIGMA / 2)
     ]

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 
 from sora_core.errors import ConfigError
-from sora_core.world.town.captions import STYLES, describe
+from sora_core.world.town.captions import STYLES, describe_town
 from sora_core.world.town.facts import Fact, facts_of
 from sora_core.world.town.recipes import SCENES, scene_of
 from sora_core.world.town.sample import sample_clip_spec
-from sora_core.world.town.scene import COLOURS, FLOORS, SKIES
+from sora_core.world.town.scene import TOWN_COLOURS, TOWN_FLOORS, TOWN_SKIES
 from tests.support.town_facts import holds_in
 
 SPECS = 500
@@ -18,7 +18,7 @@ SPECS = 500
 def test_every_fact_that_a_caption_states_holds(first):
     for seed in range(first, first + 100):
         spec = sample_clip_spec(seed)
-        caption = describe(spec.scene, seed, spec.seconds)
+        caption = describe_town(spec.scene, seed, spec.seconds)
         wrong = [f for f in caption.facts if not holds_in(f, spec.scene, spec.seconds)]
         assert caption.facts and not wrong, (seed, caption.text, wrong)
 
@@ -38,7 +38,7 @@ def other(words, word):
 @pytest.mark.parametrize("seed", range(40))
 def test_a_fact_about_another_scene_does_not_hold(seed):
     spec = sample_clip_spec(seed)
-    words = {"colour": COLOURS, "floor": FLOORS, "sky": SKIES}
+    words = {"colour": TOWN_COLOURS, "floor": TOWN_FLOORS, "sky": TOWN_SKIES}
     for fact in facts_of(spec.scene, spec.seconds):
         if fact.what in words:
             wrong = replace(fact, value=other(words[fact.what], fact.value))
@@ -70,12 +70,12 @@ def test_a_caption_of_a_still_states_nothing_that_moves():
     moving = {"motion", "contact", "light", "lamp", "recolour", "stroke", "visible", "camera"}
     for kind in SCENES:
         for seed in range(3):
-            caption = describe(scene_of(kind, seed), seed, 0.0)
+            caption = describe_town(scene_of(kind, seed), seed, 0.0)
             assert not moving & {fact.what for fact in caption.facts}, caption.text
 
 
 def test_captions_have_all_styles_and_many_words():
-    captions = [describe(scene_of("relation", seed), seed) for seed in range(200)]
+    captions = [describe_town(scene_of("relation", seed), seed) for seed in range(200)]
     assert {caption.style for caption in captions} == set(STYLES)
     assert len({caption.text for caption in captions}) > 195
     counts = Counter(fact.what for caption in captions for fact in caption.facts)
@@ -84,14 +84,14 @@ def test_captions_have_all_styles_and_many_words():
 
 def test_long_captions_are_longer_than_short_ones():
     lengths = {
-        style: sum(len(describe(scene_of("walk", s), s, style=style).text) for s in range(40))
+        style: sum(len(describe_town(scene_of("walk", s), s, style=style).text) for s in range(40))
         for style in ("short", "medium", "long")
     }
     assert lengths["short"] < lengths["medium"] < lengths["long"]
 
 
 def test_shots_are_named_in_order():
-    texts = [describe(scene_of("storyboard", s), s, 2.0).text for s in range(60)]
+    texts = [describe_town(scene_of("storyboard", s), s, 2.0).text for s in range(60)]
     assert any(text.startswith("Shot 1: ") and "Shot 2: " in text for text in texts)
     assert any(text.startswith("0-1s: ") and "1-2s: " in text for text in texts)
     assert any("ut to " in text for text in texts)
@@ -100,4 +100,4 @@ def test_shots_are_named_in_order():
 @pytest.mark.parametrize(("seconds", "style"), [(-1.0, None), (float("inf"), None), (2.0, "haiku")])
 def test_a_wrong_length_or_style_is_refused(seconds, style):
     with pytest.raises(ConfigError):
-        describe(scene_of("still", 0), 0, seconds, style)
+        describe_town(scene_of("still", 0), 0, seconds, style)

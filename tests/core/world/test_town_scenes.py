@@ -12,17 +12,17 @@ from sora_core.world.town.recipes import (
     scene_of,
 )
 from sora_core.world.town.relations import relation_holds
-from sora_core.world.town.sample import sample_clip_spec, sample_scene
+from sora_core.world.town.sample import sample_clip_spec, sample_town
 from sora_core.world.town.scene import (
-    COLOURS,
     KINDS,
+    TOWN_COLOURS,
     Move,
-    Scene,
     Shot,
     Stage,
-    Thing,
+    TownScene,
+    TownThing,
     View,
-    is_held_out,
+    is_held_out_kind,
     is_held_out_pair,
 )
 
@@ -65,7 +65,7 @@ def test_nothing_shares_space_at_the_start(kind):
 
 
 def test_the_overlap_check_finds_two_things_in_one_place():
-    assert overlap(Thing("cat", "black"), Thing("cube", "red")) > 50
+    assert overlap(TownThing("cat", "black"), TownThing("cube", "red")) > 50
 
 
 @pytest.mark.parametrize("kind", SCENES)
@@ -77,7 +77,7 @@ def test_every_kind_is_drawn_at_every_length_and_the_same_again(kind, seconds):
 
 
 def test_at_least_one_combination_in_nine_is_held_out():
-    chosen = [is_held_out(*c) for c in itertools.product(KINDS, COLOURS, MOTIONS)]
+    chosen = [is_held_out_kind(*c) for c in itertools.product(KINDS, TOWN_COLOURS, MOTIONS)]
     pairs = itertools.product(KINDS, ("left of", "behind", "on", "hit", "push"), KINDS)
     held = [is_held_out_pair(*pair) for pair in pairs]
     assert np.mean(chosen) >= 1 / 9
@@ -86,8 +86,8 @@ def test_at_least_one_combination_in_nine_is_held_out():
 
 def test_training_never_shows_a_held_out_combination_and_held_out_scenes_do():
     for seed in range(120):
-        assert not held_out_combinations(sample_scene(seed))
-        assert held_out_combinations(sample_scene(seed, held_out=True))
+        assert not held_out_combinations(sample_town(seed))
+        assert held_out_combinations(sample_town(seed, held_out=True))
 
 
 def test_a_fall_gains_speed_as_gravity_says():
@@ -161,12 +161,12 @@ def test_clip_specs_have_all_rates_and_many_shapes_and_lengths():
         lambda: scene_of("relation", 0, relation="inside"),
         lambda: scene_of("still", 0, colour="mauve"),
         lambda: sample_clip_spec(0, sizes=()),
-        lambda: Thing("unicorn", "red"),
-        lambda: Thing("ball", "red", moves=(Move("fly"),)),
+        lambda: TownThing("unicorn", "red"),
+        lambda: TownThing("ball", "red", moves=(Move("fly"),)),
         lambda: Move("go", 2.0, 1.0),
-        lambda: Stage((Thing("ball", "red"), Thing("cube", "blue"))),
+        lambda: Stage((TownThing("ball", "red"), TownThing("cube", "blue"))),
         lambda: View("spiral"),
-        lambda: Scene((Shot(Stage(())), Shot(Stage(()), start=0.0))),
+        lambda: TownScene((Shot(Stage(())), Shot(Stage(()), start=0.0))),
     ],
 )
 def test_a_wrong_argument_is_named(wrong):

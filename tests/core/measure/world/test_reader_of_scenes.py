@@ -25,7 +25,7 @@ from sora_core.training.scene_reader import (
     targets_of,
 )
 from sora_core.world.town.recipes import scene_of
-from sora_core.world.town.render import render
+from sora_core.world.town.render import render_town
 
 TIMES = np.linspace(0, 1, 17)
 
@@ -182,7 +182,7 @@ def answers(targets):
 @pytest.mark.parametrize("kind", ("collide", "roll", "push"))
 def test_true_answers_are_read_back_as_the_things_of_the_scene(kind):
     scene = scene_of(kind, 990_000_001)
-    rendered = render(scene, READER_SIZE)
+    rendered = render_town(scene, READER_SIZE)
     observed = answers(targets_of(scene, rendered, 8.0))
     found = linked([peaks_of(observed, t, READER_WORDS) for t in range(17)])
     wanted = sorted((t.kind, t.colour) for t in scene.things)

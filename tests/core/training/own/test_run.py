@@ -4,10 +4,13 @@ import os
 import re
 import signal
 from dataclasses import replace
+from io import BytesIO
 from shutil import copyfile
 
 import pytest
 import torch
+from PIL import Image
+from tensorboard.backend.event_processing import event_accumulator
 
 from sora_core.checkpoints.checkpoint import load_autoencoder, load_transformer, read_config
 from sora_core.checkpoints.lora_file import merge_lora
@@ -82,10 +85,63 @@ def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
         on_progress=lambda progress: steps.append(progress.step),
         should_stop=lambda: len(steps) >= 3,
     )
-    assert not stopped.finished and stopped.step == 4  # it is asked before that step is reported
+    assert not stopped.finished and stopped.step == 3  # the validation of that step is ended
+    assert "held_out/mean" not in (folder / "stopped" / "history.jsonl").read_text()
     assert group.one(folder / "stopped", without_sheets(folder), Ranks()).finished
     ends = weights(folder / "stopped"), weights(whole)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
+
+
+@pytest.mark.parametrize("call", [4, 11], ids=["at held-out losses", "at generated clips"])
+def test_a_stop_within_a_validation_saves_and_the_next_call_repeats_it(small, whole, call):
+    folder, group = small
+    calls = []
+
+    def stop():
+        """The calls 1 to 3 are after steps; of the validation, 4 to 9 are before its losses."""
+        calls.append(True)
+        return len(calls) == call
+
+    run = folder / f"stopped{call}"
+    stopped = group.one(run, small_settings(folder), Ranks(), should_stop=stop)
+    assert len(calls) == call and stopped.step == 3 and not (run / "sheet-00000003.png").exists()
+    assert group.one(run, small_settings(folder), Ranks()).finished
+    for name in ("history.jsonl", "sheet-00000003.png"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+    ends = weights(run, "best.safetensors"), weights(whole, "best.safetensors")
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
+
+
+def tensorboard_events(run):
+    events = event_accumulator.EventAccumulator(str(run / "scalars"), {"images": 0, "scalars": 0})
+    return events.Reload()
+
+
+def test_tensorboard_keeps_what_a_paused_run_has_reported(small, whole):
+    folder, group = small
+    run = folder / "paused"
+    group.one(run, without_sheets(folder, until=3), Ranks())
+    group.one(run, without_sheets(folder), Ranks())
+    found = [
+        {name: [one.step for one in events.Scalars(name)] for name in ("loss", "held_out/mean")}
+        for events in map(tensorboard_events, (run, whole))
+    ]
+    assert found[0] == found[1] == {"loss": [1, 2, 3, 4, 5, 6], "held_out/mean": [3, 6]}
+
+
+def test_tensorboard_has_the_losses_the_rulers_and_the_sheets(whole):
+    events = tensorboard_events(whole)
+    tags = events.Tags()
+    assert {"loss", "held_out/0.3", "held_out/0.6", "held_out/0.9"} <= set(tags["scalars"])
+    assert {f"generated/{name}" for name in ("detail", "colour", "motion", "border")} <= set(
+        tags["scalars"]
+    )
+    sheets = events.Images("samples")
+    assert [one.step for one in sheets] == [3, 6]
+    for one in sheets:
+        with Image.open(BytesIO(one.encoded_image_string)) as image:
+            expected = Image.open(whole / f"sheet-{one.step:08d}.png").convert("RGB")
+            assert image.convert("RGB").tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("changed", [{"accumulate": 4}, {"checkpointing": True}])
@@ -187,6 +243,10 @@ def test_the_report_has_curves_pictures_and_time_left_and_needs_nothing_else(who
         assert f"level {level}" in page
     for name in ("detail", "colour", "motion", "border"):
         assert f"Generated clips: {name}" in page
+    charts = re.findall("<svg.*?</svg>", page)
+    assert len(charts) == 7
+    assert all(">step<" in chart and re.search(">(loss|of 255|ratio)<", chart) for chart in charts)
+    assert "The true clips" in page
     assert any((whole / "scalars").iterdir())
 
 
