@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +13,11 @@ from ..averages import Averages
 from ..checkpoint import TrainingState
 from ..distributed import Ranks
 from ..sharded_checkpoint import ShardedFolder, trained_weights
-from .post_hoc import WORST_FIT, Part, Snapshots, checked_combination, combination
+from .post_hoc import WORST_FIT, SavedTrack, Snapshots, checked_combination, combination
 from .reporting import RunReport
-from .run import OnLost, OwnResult, Runner, train_own
+from .run import OnLost, OwnResult, Runner, Trainee, train_own
 from .run_file import read_run
 from .task import MeasuredTask, OnValidation
-
-Trainee = TypeVar("Trainee", bound=nn.Module)
 
 LENGTHS = (0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2)
 
@@ -76,6 +73,7 @@ class AverageRunner(Runner):
         averages: Averages[Trainee],
         report: RunReport,
     ) -> OwnResult:
+        """Measures the candidates on the task from `task_with`, and writes the best one."""
         task = task_with(lambda step, values, best: None)
         store, snapshots = ShardedFolder(self.folder, Ranks()), Snapshots(self.folder)
         state = TrainingState(task.model, averages.named, [])
@@ -86,7 +84,7 @@ class AverageRunner(Runner):
                 "--snapshots 8 until a checkpoint is saved"
             )
         names, model = set(trained_weights(task.model)), averages.first
-        ends = {Part(power, last): track for power, track in averages.tracks.items()}
+        ends = {SavedTrack(power, last): track for power, track in averages.tracks.items()}
         parts = [*snapshots.parts(last - 1), *ends]
         if self.lengths is None:
             every = {length: combination(parts, length, last) for length in LENGTHS}
@@ -95,23 +93,23 @@ class AverageRunner(Runner):
             shares = {length: checked_combination(parts, length, last) for length in self.lengths}
         found: list[MeasuredAverage] = []
         for length, one in shares.items():
-            combine(model, one.shares, ends, snapshots, names)
+            set_combination(model, one.shares, ends, snapshots, names)
             found.append(MeasuredAverage(length, one.error, task.held_out_loss(model)))
             self.on_measured(found[-1])
             if found[-1].loss is None and len(shares) > 1:
                 raise TrainingError("no clip is held out to choose by: name one of the lengths")
         length = min(found, key=lambda one: one.loss or 0.0).length
-        combine(model, shares[length].shares, ends, snapshots, names)
+        set_combination(model, shares[length].shares, ends, snapshots, names)
         name = f"average-{length:g}.safetensors"
         self.export(name, model, names)
         return OwnResult(last, self.folder / name, report.page, last >= self.settings.steps)
 
 
 @torch.no_grad()
-def combine(
+def set_combination(
     model: nn.Module,
-    shares: Mapping[Part, float],
-    ends: Mapping[Part, nn.Module],
+    shares: Mapping[SavedTrack, float],
+    ends: Mapping[SavedTrack, nn.Module],
     snapshots: Snapshots,
     names: set[str],
 ) -> None:

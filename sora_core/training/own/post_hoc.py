@@ -21,13 +21,13 @@ from ...errors import ConfigError, TrainingError
 from ..averages import TRACK_POWERS
 
 SNAPSHOT_FOLDER, SNAPSHOT_FORMAT = "averages", "sora averages 1"
-LONGEST = 0.28  # 0.289 is the mean of all steps
+LONGEST_AVERAGE = 0.28  # 0.289 is the mean of all steps
 WORST_FIT = 0.1
 PENALTY = 1e-3  # on large coefficients, which would multiply the rounding of float16
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SavedTrack:
     """A track as it was after `step`."""
 
     power: float
@@ -38,14 +38,16 @@ class Part:
 class Combination:
     """The share of each part, in sum 1, and how far off they are from the wanted average."""
 
-    shares: Mapping[Part, float]
+    shares: Mapping[SavedTrack, float]
     error: float
 
 
 def power_of(length: float) -> float:
     """The power of the average of a relative `length`, by bisection; ConfigError out of range."""
-    if not 0 < length <= LONGEST:
-        raise ConfigError(f"length {length:g}: choose above 0 and at most {LONGEST:g} of the run")
+    if not 0 < length <= LONGEST_AVERAGE:
+        raise ConfigError(
+            f"length {length:g}: choose above 0 and at most {LONGEST_AVERAGE:g} of the run"
+        )
     low, high = 0.0, 1.0 / length**2
     for _ in range(100):
         middle = (low + high) / 2
@@ -54,18 +56,18 @@ def power_of(length: float) -> float:
     return high
 
 
-def profile(part: Part, steps: int) -> Float[Tensor, " i"]:
+def profile(part: SavedTrack, steps: int) -> Float[Tensor, " i"]:
     """The weight of each of `steps` steps in the average of `part`, in sum 1."""
     ends = torch.arange(steps + 1, dtype=torch.float64).clamp(max=part.step) / part.step
     return (ends ** (part.power + 1)).diff()
 
 
-def combination(parts: Sequence[Part], length: float, step: int) -> Combination:
+def combination(parts: Sequence[SavedTrack], length: float, step: int) -> Combination:
     """The combination of `parts` nearest to the average of `length` after `step`.
 
     Least squares over the steps, with a small penalty on large shares. `error` is relative.
     """
-    wanted = profile(Part(power_of(length), step), step)
+    wanted = profile(SavedTrack(power_of(length), step), step)
     scale = wanted.norm()
     columns = torch.stack([profile(part, step) for part in parts], dim=1) / scale
     first, rest = columns[:, :1], columns[:, 1:]
@@ -107,17 +109,17 @@ class Snapshots:
         }
         write_tensors(self.path(step), tensors, {"format": SNAPSHOT_FORMAT})
 
-    def read(self, part: Part) -> dict[str, Tensor]:
+    def read(self, part: SavedTrack) -> dict[str, Tensor]:
         """The weights of `part` by name; WeightsError for a file that is damaged or no snapshot."""
         path = self.path(part.step)
         read_format(path, SNAPSHOT_FORMAT, "snapshot of averages")
         return read_tensors(path, prefix=f"track-{part.power:g}.")
 
-    def parts(self, last: int) -> Iterator[Part]:
+    def parts(self, last: int) -> Iterator[SavedTrack]:
         """The parts in the snapshots up to step `last`."""
         for step in self.steps():
             if 0 < step <= last:
-                yield from (Part(power, step) for power in TRACK_POWERS)
+                yield from (SavedTrack(power, step) for power in TRACK_POWERS)
 
     def forget_after(self, step: int) -> None:
         """Removes the snapshots after `step`; a run that continues from there writes them again."""
@@ -126,7 +128,7 @@ class Snapshots:
                 self.path(later).unlink()
 
 
-def checked_combination(parts: Sequence[Part], length: float, step: int) -> Combination:
+def checked_combination(parts: Sequence[SavedTrack], length: float, step: int) -> Combination:
     """`combination`; TrainingError where its error exceeds WORST_FIT."""
     found = combination(parts, length, step)
     if found.error > WORST_FIT:

@@ -14,7 +14,7 @@ from sora_core.training.distributed import Ranks
 from sora_core.training.own.average_choice import LENGTHS, choose_average
 from sora_core.training.own.post_hoc import (
     WORST_FIT,
-    Part,
+    SavedTrack,
     Snapshots,
     checked_combination,
     combination,
@@ -29,12 +29,12 @@ STEPS = 40
 
 def parts(steps, snapshots=8):
     due = [step for step in range(1, steps + 1) if snapshot_due(step, steps, snapshots)]
-    return [Part(power, step) for step in sorted({*due, steps}) for power in TRACK_POWERS]
+    return [SavedTrack(power, step) for step in sorted({*due, steps}) for power in TRACK_POWERS]
 
 
 @pytest.mark.parametrize("length", [0.02, 0.05, 0.1, 0.28])
 def test_an_average_of_a_length_has_that_deviation_over_the_steps(length):
-    weights = profile(Part(power_of(length), 5000), 5000)
+    weights = profile(SavedTrack(power_of(length), 5000), 5000)
     at = (torch.arange(5000) + 0.5) / 5000
     mean = (weights * at).sum()
     assert weights.sum().item() == pytest.approx(1)
@@ -49,7 +49,7 @@ def test_tracks_give_every_step_the_weight_of_their_profile():
         model.weight.data = row[None]
         averages.update(model, step)
     for power, track in averages.tracks.items():
-        expected = profile(Part(power, STEPS), STEPS).float()
+        expected = profile(SavedTrack(power, STEPS), STEPS).float()
         assert torch.allclose(track.weight[0], expected, atol=1e-6)
 
 
@@ -57,7 +57,7 @@ def test_tracks_give_every_step_the_weight_of_their_profile():
 @pytest.mark.parametrize("length", [0.05, 0.075, 0.1, 0.125, 0.15])
 def test_a_combination_of_snapshots_is_nearly_the_average_of_any_length(steps, length):
     found = combination(parts(steps), length, steps)
-    wanted = profile(Part(power_of(length), steps), steps)
+    wanted = profile(SavedTrack(power_of(length), steps), steps)
     reached = sum(share * profile(part, steps) for part, share in found.shares.items())
     assert sum(found.shares.values()) == pytest.approx(1)
     assert (reached - wanted).norm() / wanted.norm() == pytest.approx(found.error, abs=1e-9)
