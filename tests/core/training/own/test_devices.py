@@ -1,6 +1,4 @@
-"""The device, the precision and the compilation of a run."""
-
-import shutil
+"""The device and the precision of a run."""
 
 import pytest
 import torch
@@ -63,14 +61,3 @@ def test_products_are_in_bfloat16_and_weights_in_float32(small):
     assert runs["bfloat16"] == pytest.approx(runs["float32"], rel=0.02)
     objective = transformer_objective(folder / "tiny.safetensors", settings)
     assert {weight.dtype for weight in objective.parameters()} == {torch.float32}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for a CPU by g++")
-def test_compiled_blocks_have_the_losses_of_plain_ones(small, monkeypatch):
-    folder, group = small
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder / "inductor"))
-    for name, compiled in (("plain", False), ("compiled", True)):
-        settings = small_settings(folder, compiled=compiled, sheet_clips=0, known=0.0)
-        group.one(folder / name, settings, Ranks())
-    assert losses(folder / "compiled") == pytest.approx(losses(folder / "plain"), rel=1e-4)
