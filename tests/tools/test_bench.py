@@ -109,7 +109,14 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("suite", KEYS, ids=lambda suite: suite.__name__.rpartition(".")[2])
+SLOW = (limits, bf16, stream)
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [pytest.param(suite, marks=pytest.mark.slow) if suite in SLOW else suite for suite in KEYS],
+    ids=lambda suite: suite.__name__.rpartition(".")[2],
+)
 def test_a_rehearsal_does_the_same_work_and_prints_its_ratios(suite):
     if suite in (dit, vae, sampler):
         pytest.importorskip("diffusers", reason="a peer of tools/requirements/bench.txt")
