@@ -1,5 +1,6 @@
 """The canvas latent that a LATENT of the host carries."""
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -42,6 +43,14 @@ def canvas_of(latent: LatentDict) -> Canvas | None:
     """The canvas that `latent` was encoded from, whatever size it has now."""
     encoded = canvas_latent_of(latent)
     return encoded and encoded.canvas
+
+
+def with_matched(latent: LatentDict, matched: bool) -> LatentDict:
+    """`latent`, marked as `matched` (`CanvasLatent`) if it has a canvas."""
+    encoded = canvas_latent_of(latent)
+    if encoded is None or encoded.matched == matched:
+        return latent
+    return latent | {CANVAS_LATENT_KEY: replace(encoded, matched=matched)}
 
 
 def is_loop(latent: LatentDict) -> bool:

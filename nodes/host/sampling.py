@@ -21,7 +21,7 @@ from ...sora_core.sampling.noise import seeded_noise
 from ...sora_core.sampling.samplers import Sigma, Step
 from ...sora_core.shapes import Latent
 from .flow_sigma import counts_flow
-from .latents import LatentDict, is_nested, streams_of
+from .latents import LatentDict, is_nested, streams_of, with_matched
 from .sockets.foreign import foreign_code
 from .sockets.tensors import (
     checked_numbers,
@@ -144,7 +144,8 @@ def sample(
                 f"sigmas: sampling from {float(sigmas[0]):.3g} to {float(sigmas[-1]):.3g} ends in "
                 "NaN or infinite numbers: let the schedule fall to 0, or check model and precision"
             )
-    return latent | {"samples": sampled.to(devices.intermediate_device())}
+    latent = latent | {"samples": sampled.to(devices.intermediate_device())}
+    return with_matched(latent, getattr(guider, "matched", False))
 
 
 def noise_for(noise: Noise, latent: LatentDict) -> Tensor:

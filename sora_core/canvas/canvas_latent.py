@@ -6,6 +6,7 @@ Axes: c channels, t latent frames, y rows, x columns of latent cells.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..errors import SizeError
@@ -41,7 +42,9 @@ class CanvasLatent:
     three latent frames, the last one for all later ones. `sound` is that of the footage, as long
     as the canvas. `partial` lists the latent frames of which footage covers only some frames, as a
     still does: they are known as if it covered all of them. `encode` encodes more of the canvas,
-    for models that accept footage frame by frame; None for our own.
+    for models that accept footage frame by frame; None for our own. `matched`: the frames that were
+    generated since have the channel statistics of footage (`seams/covariance.py`), and are decoded
+    as footage.
 
     SizeError where `known` or `mask` does not cover the canvas.
     """
@@ -55,6 +58,7 @@ class CanvasLatent:
     sound: Audio | None = None
     partial: tuple[int, ...] = ()
     encode: Encode | None = None
+    matched: bool = False
 
     def __post_init__(self) -> None:
         shape = self.canvas.grid(self.compression).shape
@@ -65,6 +69,10 @@ class CanvasLatent:
                     f"a {name} of {sides} cells for a canvas of {'x'.join(map(str, shape))}: "
                     "encode the canvas with this compression"
                 )
+
+    def decoded_as_encoded(self, mask: Mask) -> Mask:
+        """0 where a latent frame is decoded as an encoded one: `mask`, or everywhere if matched."""
+        return torch.zeros_like(mask) if self.matched else mask
 
 
 def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:

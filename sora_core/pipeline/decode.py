@@ -36,7 +36,8 @@ def decode_frames(
             chunks = decode(latent)
         else:
             fades = colour_fades(canvas, encoded.mask, encoded.compression)
-            joined = decode_joined(decode, latent, encoded.joins, encoded.mask)
+            mask = encoded.decoded_as_encoded(encoded.mask)
+            joined = decode_joined(decode, latent, encoded.joins, mask)
             chunks = fade_colours(joined, fades)
         for video in cropped(chunks, canvas.size):
             yield frames_from_video(video[0])

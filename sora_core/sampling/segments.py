@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, check_range
 from ..shapes import Latent
-from .drift import SegmentAnchor, Statistics, closest_segment
+from .drift import SAME_OVERLAP, SegmentAnchor, Statistics, closest_segment
 from .inpaint import SamplingMask
 
 
@@ -25,7 +25,7 @@ class SegmentSettings:
     1 - firmness and denoised again, which hides their faults. `anchor` in [0, 1]: how far the
     channel statistics of a segment are pulled to those of the first with the same prompts: mean
     and standard deviation of each channel, or with `covariance` mean and covariance of all channels
-    (`seams/covariance.py`).
+    (`seams/covariance.py`), and that first one to those of its footage, if this is half of it.
     """
 
     history: int = 2
@@ -44,8 +44,8 @@ class Segment:
     """A part of a video to be generated: number `index` in [0, total), from latent frame `start`.
 
     `known` and `mask` hold its footage and finished frames. `reference` holds the channel
-    statistics of the earlier segment whose prompts overlap this one's most; `overlap` in [0, 1] is
-    by how much.
+    statistics of the earlier segment whose prompts overlap this one's most, or of its own footage;
+    `overlap` in [0, 1] is by how much, 1 for own footage.
     """
 
     index: int
@@ -55,6 +55,11 @@ class Segment:
     mask: SamplingMask
     reference: Statistics | None = None
     overlap: float = 1.0
+
+    @property
+    def continues_scene(self) -> bool:
+        """Whether its reference is of the same prompts, so that it is anchored to it fully."""
+        return self.reference is not None and self.overlap > 1 - SAME_OVERLAP
 
     @property
     def frames(self) -> slice:
@@ -101,12 +106,26 @@ def generate_segments(
         opened = torch.where(over, 1 - settings.firmness, mask[:, :, here])
         prompts = prompt_weights[:, here].mean(1)
         reference, overlap = closest_segment(anchors, prompts)
+        if reference is None and settings.covariance:
+            reference = footage_statistics(known[:, :, here], mask[:, :, here])
+            overlap = 0.0 if reference is None else 1.0
         segment = Segment(index, len(starts), start, latent[:, :, here], opened, reference, overlap)
         if opened.any():
             latent[:, :, here] = generate(segment)
         generated[here] = True
         anchors.append(SegmentAnchor(Statistics.from_latent(latent[:, :, here]), prompts))
     return latent
+
+
+def footage_statistics(known: Latent, mask: SamplingMask) -> Statistics | None:
+    """The channel statistics of the footage of a segment: of its latent frames that `mask` closes.
+
+    None where these are fewer than half of the segment: a still has others than a video.
+    """
+    closed = mask.amax(dim=(0, 1, 3, 4)) == 0
+    if 2 * int(closed.sum()) < known.shape[2]:
+        return None
+    return Statistics.from_latent(known[:, :, closed])
 
 
 def is_backward(mask: SamplingMask) -> bool:

@@ -1,5 +1,7 @@
 """Any video model of ComfyUI preserves the footage of a canvas, in the form it accepts."""
 
+import inspect
+
 import comfy.latent_formats
 import comfy.sd
 import comfy_extras.nodes_context_windows
@@ -324,9 +326,10 @@ def test_the_model_is_called_for_prompts_that_count_only(host, start, rows):
 def test_the_hosts_own_windows_see_the_footage_of_their_frames(host):
     model, vae, words = host("wan22_5b")
     latent = encoded(edits.extend_forward(Canvas(**SIZE | {"seconds": 25 / 8}), clip(5)), vae)
-    windowed = comfy_extras.nodes_context_windows.ContextWindowsManualNode.execute(
-        model, 4, 2, "standard_static", 1, False, "pyramid", 2
-    ).args[0]
+    node = comfy_extras.nodes_context_windows.ContextWindowsManualNode
+    newer = inspect.signature(node.execute).parameters.keys() & {"freenoise", "causal_window_fix"}
+    off = dict.fromkeys(newer, False)
+    windowed = node.execute(model, 4, 2, "standard_static", 1, False, "pyramid", 2, **off).args[0]
     observed = observed_by(windowed, words, latent, steps=1)
     assert {x.shape[2] for x, _ in observed} == {4}
     assert sum(int((timestep[0] == 0).sum()) for _, timestep in observed) == 2

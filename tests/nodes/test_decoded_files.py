@@ -11,14 +11,12 @@ from sora_nodes.nodes.decode import SoraDecodeVideo
 from sora_nodes.sora_core.errors import SoraError
 from sora_nodes.sora_core.video.codecs import CODECS
 
-from tests.host.models.pack import TinyVAE
-
 FILES = [(codec, suffix[1:]) for codec, kind in CODECS.items() for suffix in kind.suffixes]
 TEXTS = {io.Hidden.prompt: {"1": {"inputs": {}}}, io.Hidden.extra_pnginfo: {"workflow": {"v": 1}}}
 
 
 @pytest.fixture
-def result(monkeypatch, tmp_path):
+def result(pack, monkeypatch, tmp_path):
     import folder_paths
 
     monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
@@ -27,7 +25,7 @@ def result(monkeypatch, tmp_path):
         node = SoraDecodeVideo.PREPARE_CLASS_CLONE(TEXTS)
         latent = {"samples": torch.randn(1, 16, 4, 8, 8) * 0.1}
         with torch.inference_mode():
-            return node.execute(latent, TinyVAE(16, 4, 8), 8.0, 1, **inputs)
+            return node.execute(latent, pack.TinyVAE(16, 4, 8), 8.0, 1, **inputs)
 
     return make
 

@@ -1,6 +1,7 @@
 """With any VAE a video is decoded in pieces, and their exactness is measured and reported."""
 
 import re
+from functools import cache
 from itertools import pairwise
 
 import comfy.ldm.wan.vae
@@ -26,14 +27,21 @@ from sora_nodes.sora_core.shapes import Size
 from sora_nodes.sora_core.video.frames import video_from_frames
 from torch import nn
 
-from tests.host.models.pack import TinyVAE
 from tests.support.memory import peak_memory
+from tools.host import ROOT
+from tools.pack import load_file
 
 NARROW = {"dim": 8, "temperal_downsample": [False, True, True], "num_res_blocks": 1}
 
 
+@cache
+def tiny_models():
+    """The pack of tiny models; imported by its name it writes files, as in a server."""
+    return load_file("tiny_models", ROOT / "tests" / "host" / "models" / "pack" / "__init__.py")
+
+
 def with_network(network, channels, side):
-    vae = TinyVAE(channels, 4, side)
+    vae = tiny_models().TinyVAE(channels, 4, side)
     random = torch.Generator().manual_seed(0)
     for weight in network.parameters():
         spread = 1 if weight.ndim < 2 else weight[0].numel() ** -0.5
@@ -66,7 +74,8 @@ def test_vaes_that_remember_decode_frame_by_frame_to_the_same_pixels(kind):
     latent = noise(vae, 6)
     decoding = VideoDecoding(vae, latent)
     parts = list(decoding)
-    assert [part.shape[2] for part in parts] == [1, 4, 4, 4, 4, 4]
+    pairs = hasattr(vae.first_stage_model.decoder, "run_up")  # newer versions of Wan 2.1's
+    assert [part.shape[2] for part in parts] == ([1, 8, 8, 4] if pairs else [1, 4, 4, 4, 4, 4])
     torch.testing.assert_close(torch.cat(parts, dim=2), at_once(vae, latent), atol=1e-5, rtol=0)
     assert "own memory" in decoding.summary
 

@@ -69,6 +69,12 @@ def ltxv(words, vae, side, frames, picture):
     return node.execute(*words, images(picture), vae, side, side, frames, 1, 1.0).args
 
 
+def ltxv_in_place(words, vae, side, frames, picture):
+    lt = comfy_extras.nodes_lt
+    empty = lt.EmptyLTXVLatentVideo.execute(side, side, frames, 1).args[0]
+    return *words, lt.LTXVImgToVideoInplace.execute(vae, images(picture), empty, 1.0).args[0]
+
+
 def hunyuan_replace(words, vae, side, frames, picture):
     node = comfy_extras.nodes_hunyuan.HunyuanImageToVideo
     inputs = (words[0], vae, side, side, frames, 1, "v2 (replace)", images(picture))
@@ -168,6 +174,7 @@ NODES = {
     "cosmos_predict2_v2w": predict2,
     "kandinsky5": kandinsky5,
     "ltxv": ltxv,
+    "ltxv in place": ltxv_in_place,
     "hunyuan": hunyuan_replace,
     "hunyuan_i2v_concat": hunyuan_concat,
     "hunyuan_skyreels": hunyuan_concat,
@@ -183,11 +190,24 @@ ONE_PICTURE = (
     "wan_animate2",  # continues from one frame
     "cosmos_predict2_v2w",  # the node counts 8 frames to a latent frame, where this VAE has 4
 )
+
+
+def family_of(name):
+    """The family of an entry of NODES; it may have several."""
+    return name.partition(" ")[0]
+
+
+def present(name):
+    if name == "ltxv in place" and not hasattr(comfy_extras.nodes_lt, "LTXVImgToVideoInplace"):
+        return False
+    return family_of(name) in PRESENT
+
+
 CASES = [
     (name, frames)
     for name in NODES
     for frames in ("one", "some")
-    if name in PRESENT and (frames == "one" or name not in ONE_PICTURE)
+    if present(name) and (frames == "one" or name not in ONE_PICTURE)
 ]
 
 
@@ -251,8 +271,8 @@ def apart(ours, theirs):
 @pytest.mark.parametrize("scale", [1.0, 4.0])
 @pytest.mark.parametrize(("name", "frames"), CASES)
 def test_the_network_gets_what_the_hosts_own_node_gives_it(pack, name, scale, frames):
-    model, words, vae = family(name, pack)
-    _, time, cell = FAMILIES[name].grid
+    model, words, vae = family(family_of(name), pack)
+    _, time, cell = FAMILIES[family_of(name)].grid
     side, length = CELLS.get(name, 4) * cell, 1 + 4 * time
     picture = clip(1 if frames == "one" else 1 + time, side)
     canvas = Canvas(width=side, height=side, seconds=length / FPS, fps=FPS)

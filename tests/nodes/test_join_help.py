@@ -6,6 +6,7 @@ import comfy.sd
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
+from sora_nodes.nodes.host.latents import canvas_latent_of, with_matched
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
@@ -14,18 +15,25 @@ from sora_nodes.sora_core.errors import ConfigError
 STEPS = 4
 
 
+def extension(pack, footage, frames):
+    """The LATENT of a canvas of `frames` frames that begins with `footage` frames of a clip."""
+    clip = torch.randint(0, 256, (footage, 32, 32, 3), generator=torch.Generator().manual_seed(0))
+    canvas = Canvas(width=32, height=32, seconds=frames / 8)
+    canvas = edits.extend_forward(canvas, clip.to(torch.uint8))
+    return SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
+
+
 @pytest.fixture
 def sampled(pack, folder):
     """Samples an extension of a clip on a tiny model.
 
-    Returns its LATENT, the samples, and the noise level of each call of the network.
+    Returns its LATENT or with `result` that of the result, the samples, and the noise level of each
+    call of the network.
     """
-    clip = torch.randint(0, 256, (9, 32, 32, 3), generator=torch.Generator().manual_seed(0))
-    canvas = edits.extend_forward(Canvas(width=32, height=32, seconds=25 / 8), clip.to(torch.uint8))
-    latent = SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
     words = [pack.conditioning(4096, 0, False, i) for i in (1, 2)]
 
-    def run(name="wan21_t2v", guider=None, scale=1.0):
+    def run(name="wan21_t2v", guider=None, scale=1.0, latent=None, result=False):
+        latent = latent or extension(pack, 9, 25)
         model = comfy.sd.load_diffusion_model(str(folder / f"{name}_tiny.safetensors"))
         guided = SoraGuider.execute(model, *words, scale, 0.0, 1.0, 0.0, latent, **(guider or {}))
         sigmas = SoraSchedule.execute(latent, STEPS, 3.0, 1.0, model).args[0]
@@ -36,7 +44,7 @@ def sampled(pack, folder):
         noise = SoraNoise.execute(3).args[0]
         done = SoraSample.execute(noise, guided.args[0], sigmas, latent, "euler").args[0]
         hook.remove()
-        return latent, done["samples"], levels
+        return done if result else latent, done["samples"], levels
 
     return run
 
@@ -85,3 +93,16 @@ def test_a_long_video_is_sampled_in_segments_with_a_hand_over_and_in_windows_wit
     assert joint_levels == sorted(joint_levels, reverse=True) and len(joint_levels) > STEPS
     rises = [after > before for before, after in pairwise(levels)]
     assert sum(rises) == 1  # the second segment begins after the first is finished
+
+
+@pytest.mark.parametrize(
+    ("footage", "hand_over", "matched"),
+    [(17, 1.0, True), (9, 1.0, True), (17, 0.0, False), (5, 1.0, False)],
+)
+def test_segments_after_one_of_footage_by_half_are_marked_as_matched_to_it(
+    sampled, pack, footage, hand_over, matched
+):
+    before = with_matched(extension(pack, footage, 41), not matched)  # of an earlier sampling
+    settings = {"window": 17 / 8, "hand_over": hand_over}
+    latent, _, _ = sampled(guider=settings, latent=before, result=True)
+    assert canvas_latent_of(latent).matched == matched

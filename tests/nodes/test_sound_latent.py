@@ -9,6 +9,7 @@ import comfy.model_base
 import comfy.nested_tensor
 import comfy.samplers
 import comfy.sd
+import comfy_extras.nodes_lt
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -25,6 +26,7 @@ from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas, Placement
 from sora_nodes.sora_core.errors import ConfigError
 
+from tests.nodes.test_host_node_inputs import apart
 from tests.support.clips import random_frames
 
 needs_ltx2 = pytest.mark.skipif(
@@ -205,11 +207,89 @@ def test_one_window_of_video_and_sound_is_the_input_of_the_hosts_guider(ltx2):
     mask[:, :, :9] = 0
     both = with_sound(latent, torch.randn(1, 8, 25, 16), mask)
     ours = sampled(model, words, both)
-    theirs = comfy.samplers.CFGGuider(model)
-    theirs.set_conds(*([[states, text | {"frame_rate": 8.0}]] for [[states, text]] in words))
-    theirs.set_cfg(3.0)
+    expected = by_the_hosts_guider(model, words, both)
+    for mine, host in zip(ours.unbind(), expected.unbind(), strict=True):
+        torch.testing.assert_close(mine, host, atol=2e-4, rtol=2e-4)
+
+
+def all_inputs_of(model):
+    """Of each call of the network: all tensors, times and named inputs, in order.
+
+    The times of all tokens stand for the masks, which need no value for each channel.
+    """
+    calls, left_out = [], {"transformer_options", "denoise_mask", "audio_denoise_mask"}
+
+    def note(module, args, named):
+        beside = {name: named[name] for name in named.keys() - left_out}
+        calls.append([[[part.clone() for part in parts] for parts in args[:2]], args[2:], beside])
+
+    model.model.diffusion_model.register_forward_pre_hook(note, with_kwargs=True)
+    return calls
+
+
+def by_the_hosts_guider(model, words, latent):
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds(*([[states, text | {"frame_rate": 8.0}]] for [[states, text]] in words))
+    guider.set_cfg(3.0)
     noise = SoraNoise.execute(1).args[0]
-    expected = SoraSample.execute(noise, theirs, SIGMAS, both, "euler").args[0]["samples"]
+    return SoraSample.execute(noise, guider, SIGMAS, latent, "euler").args[0]["samples"]
+
+
+@needs_ltx2
+@pytest.mark.parametrize("identity", [0.0, 3.0])
+def test_a_reference_of_sound_reaches_each_call_as_in_the_hosts_guider(ltx2, identity):
+    """With `identity` the host calls the network once more a step, without the reference."""
+    model, vae, words = ltx2
+    latent = encoded(edits.extend_forward(Canvas(**SIZE), clip(9)), vae)
+    mask = torch.ones(1, 1, 25, 16)
+    mask[:, :, :9] = 0
+    both = with_sound(latent, torch.randn(1, 8, 25, 16), mask)
+    voice = {"waveform": torch.randn(1, 2, 16000), "sample_rate": 16000}
+    inputs = (model, *words, voice, SoundVAE(), identity, 0.0, 1.0)
+    patched, *spoken = comfy_extras.nodes_lt.LTXVReferenceAudio.execute(*inputs).args
+    calls = all_inputs_of(model)
+    ours = sampled(patched, spoken, both)
+    count = len(calls)
+    expected = by_the_hosts_guider(patched, spoken, both)
+    most = max(apart(*pair) for pair in zip(calls[:count], calls[count:], strict=True))
+    print(f"identity {identity}: {count} calls, inputs differ by {most:.2g}")
+    referring = ["ref_audio" in named for _, _, named in calls]
+    assert most < 2e-4 and any(referring) and all(referring) is (identity == 0)
+    for mine, host in zip(ours.unbind(), expected.unbind(), strict=True):
+        torch.testing.assert_close(mine, host, atol=2e-4, rtol=2e-4)
+
+
+@needs_ltx2
+@pytest.mark.parametrize("case", ["segments", "loop", "long loop"])
+def test_each_part_of_a_video_gets_the_whole_reference_of_sound(ltx2, case):
+    model, vae, words = ltx2
+    make, settings, _ = LONG[case]
+    voice = {"waveform": torch.randn(1, 2, 16000), "sample_rate": 16000}
+    inputs = (model, *words, voice, SoundVAE(), 0.0, 0.0, 1.0)
+    patched, *spoken = comfy_extras.nodes_lt.LTXVReferenceAudio.execute(*inputs).args
+    latent = encoded(make(), vae)
+    seconds = latent["sora_canvas_latent"].canvas.size.frames
+    calls = calls_of(model)
+    sampled(patched, spoken, with_sound(latent, torch.randn(1, 8, seconds, 16)), **settings)
+    assert calls and {named["ref_audio"]["tokens"].shape for *_, named in calls} == {(1, 25, 128)}
+
+
+@needs_ltx2
+@pytest.mark.parametrize("frames", [1, 9])
+def test_pictures_in_place_are_the_footage_of_a_canvas(ltx2, frames):
+    model, vae, words = ltx2
+    canvas = Canvas(**SIZE).place(Placement(source=clip(frames), fps=8.0))
+    latent, empty = encoded(canvas, vae), {"samples": torch.zeros(1, 128, 4, 2, 2)}
+    node = comfy_extras.nodes_lt.LTXVImgToVideoInplace
+    theirs = node.execute(vae, clip(frames).float() / 255, empty, 1.0).args[0]
+    silence = torch.zeros(1, 8, 25, 16)
+    calls = all_inputs_of(model)
+    ours = sampled(model, words, with_sound(latent, silence))
+    count = len(calls)
+    expected = by_the_hosts_guider(model, words, with_sound(theirs, silence))
+    most = max(apart(*pair) for pair in zip(calls[:count], calls[count:], strict=True))
+    print(f"{frames} frames: inputs differ by {most:.2g}")
+    assert most < 2e-4
     for mine, host in zip(ours.unbind(), expected.unbind(), strict=True):
         torch.testing.assert_close(mine, host, atol=2e-4, rtol=2e-4)
 

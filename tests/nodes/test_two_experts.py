@@ -7,34 +7,16 @@ import torch
 from safetensors.torch import save_file
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample
-from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
 from sora_nodes.sora_core.errors import ConfigError
 
-from tests.support.clips import random_frames as clip
+from tests.nodes.test_host_families import OPERATIONS, check
 
 BOUNDARY = 0.875
 SIGMAS = torch.tensor([1.0, 0.95, 0.9, 0.6, 0.3, 0.0])
 SPLIT = 3  # the first sigma below the boundary
-SIZE = {"width": 32, "height": 32, "seconds": 25 / 8}
-
-
-def hole():
-    mask = torch.zeros(1, 32, 32)
-    mask[:, :16] = 1
-    return mask
-
-
-EDITS = {
-    "text": lambda: Canvas(**SIZE),
-    "image": lambda: edits.image_to_video(Canvas(**SIZE), clip(1)),
-    "forward": lambda: edits.extend_forward(Canvas(**SIZE), clip(9)),
-    "backward": lambda: edits.extend_backward(Canvas(**SIZE), clip(8), 1.0),
-    "video to video": lambda: edits.video_to_video(Canvas(**SIZE), clip(25), 0.4),
-    "inpaint": lambda: edits.inpaint(Canvas(**SIZE), clip(25), hole()),
-    "loop": lambda: edits.loop(Canvas(**SIZE | {"seconds": 3.0})),
-    "loop through": lambda: edits.loop(Canvas(**SIZE | {"seconds": 3.0}), clip(8)),
-}
+FRAMES = 25
+SIZE = {"width": 32, "height": 32, "seconds": FRAMES / 8}
 
 
 @pytest.fixture
@@ -59,7 +41,8 @@ def words(pack):
 
 
 def encoded(pack, edit):
-    return SoraEncodeCanvas.execute(EDITS[edit](), pack.TinyVAE(16, 4, 8)).args[0]
+    canvas = OPERATIONS[edit](Canvas(**SIZE), SIZE["width"], 4, FRAMES)
+    return SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
 
 
 def guided(model, words, latent=None, **more):
@@ -79,7 +62,7 @@ def in_two_stages(first, second, latent):
 
 
 @pytest.mark.parametrize("name", ["wan21_t2v", "wan21_i2v"])
-@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("edit", OPERATIONS)
 def test_two_stages_equal_one_pass_with_two_models(experts, pack, words, name, edit):
     high, low = experts(name)
     latent = encoded(pack, edit)
@@ -90,10 +73,9 @@ def test_two_stages_equal_one_pass_with_two_models(experts, pack, words, name, e
     apart = ((stages["samples"] - whole).abs().max() / whole.std()).item()
     print(f"two_stages {name} {edit} {apart:.1e}")
     assert apart < 1e-5
-    if "noise_mask" in latent:
-        held = (latent["noise_mask"] == 0).expand_as(whole)
-        assert torch.equal(whole[held], latent["samples"][held])
-        assert torch.equal(stages["samples"][held], latent["samples"][held])
+    for samples in (whole, stages["samples"]):
+        result = latent | {"samples": samples, "last level": float(SIGMAS[-2])}
+        check(result, latent, pack.TinyVAE(16, 4, 8))
 
 
 def test_each_call_goes_to_the_network_of_its_noise_level(experts, pack, words):

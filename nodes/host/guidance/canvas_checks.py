@@ -27,6 +27,12 @@ FITTED_IMAGES = ("WAN21", "HunyuanVideo15")
 
 EASY_CACHE = "easycache"  # the host's key of the wrappers of EasyCache
 
+TIMED_PATCHES = {
+    "MultiTalkCrossAttnPatch": "the sound of InfiniteTalk",
+    "WanUni3CCnetPatch": "the render video of Uni3C",
+}
+"""Classes of patches of the host that follow the whole video, and what of them does."""
+
 VIDEO_AXES = 3  # time, height and width: an area has a size and a place in each
 
 UNTIMED_KEYS = ("reference_latents", "ref_latent", "time_dim_concat", "context_latents", "mask")
@@ -150,6 +156,20 @@ def check_timed(model: BaseModel, conds: dict[str, Conds], plan: TemporalPlan) -
                 f"{name}: `{key}` of the conditioning is for the whole video, which "
                 f"{type(model).__name__} samples in segments, windows or a loop: remove it, or "
                 "use a canvas without a loop and set `window` to its length"
+            )
+
+
+def check_patches(patcher: ModelPatcher, plan: TemporalPlan) -> None:
+    """ConfigError where a patch of `patcher` follows the whole video, which is sampled in parts."""
+    if not plan.resumable:
+        return
+    patches = patcher.model_options["transformer_options"].get("patches", {})
+    for patch in (patch for kind in patches.values() for patch in kind):
+        if (timed := TIMED_PATCHES.get(type(patch).__name__)) is not None:
+            raise ConfigError(
+                f"model: {timed} is for the whole video, which is sampled in segments, windows or "
+                "a loop: remove its node, or use a canvas without a loop and set `window` to its "
+                "length"
             )
 
 

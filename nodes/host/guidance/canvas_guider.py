@@ -44,6 +44,7 @@ from .canvas_checks import (
     check_expert,
     check_footage,
     check_latent,
+    check_patches,
     check_step_cache,
     check_timed,
     check_windows,
@@ -127,6 +128,7 @@ class CanvasGuider(Guider):
             self.latent = with_filler_of(model, latent)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
+        check_patches(self.model_patcher, self.plan)
         check_area(self.support, self.original_conds, self.plan)
         check_windows(self.model_patcher, self.guides, self.reference)
         check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
@@ -212,7 +214,10 @@ class CanvasGuider(Guider):
                 sampled = layout.joined(streams_of(sampled), frames)
             return stage.finished(segment.known, segment.mask, sampled)
 
+        matched: list[bool] = []
+
         def on_segment(segment: Segment, latent: Latent, restored: bool) -> None:
+            matched.append(segment.continues_scene)
             lead.note(segment, latent)
             progress.finish_segment(segment, latent, restored)
 
@@ -236,6 +241,7 @@ class CanvasGuider(Guider):
         if runner.total > 1:
             progress.finish(model.process_latent_in(whole), runner.total)
         self.report = " ".join(filter(None, (messages, removed, uncached, remark)))
+        self.matched = settings.covariance and settings.anchor == 1 and all(matched)
         return whole if layout is None else layout.nested(whole, range(layout.frames))
 
     def stage(

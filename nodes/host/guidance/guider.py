@@ -20,6 +20,7 @@ class Guider(comfy.samplers.CFGGuider):
 
     summary = ""  # settings without effect, for the user
     report = ""  # findings of the last run
+    matched = False  # whether the frames generated in the last run have the statistics of footage
     low: LowNoiseExpert | None = None
 
     def set_guidance(self, guidance: GuidanceScale) -> None:

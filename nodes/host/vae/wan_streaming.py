@@ -1,8 +1,11 @@
-"""Streaming through causal VAEs of the host, one latent frame at a time, both ways.
+"""Streaming through causal VAEs of the host, one or two latent frames at a time, both ways.
 
 VAEs of the Wan kind store the last features of each causal convolution in a list, which their own
-`encode` and `decode` fill while they process a whole video. Axes: b batch, c channels, t frames,
-y rows, x columns.
+`encode` and `decode` fill while they process a whole video. Newer versions of Wan 2.1's store those
+of the last call alone: after the first frame it must get two frames at a time, and its encoder
+withholds its result until it has two latent frames or its argument `final` is true.
+
+Axes: b batch, c channels, t frames, y rows, x columns.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,16 +26,15 @@ from ..models.vae import VAE, compression, interruptible
 from .onednn_conv3d import Direct
 from .temporal_tiling import encoded_at_once
 
-TRIAL_LATENT = (
-    3,
-    4,
-    4,
-)  # frames, rows and columns of the latent of the trial decoding
-TRIAL_VIDEO = (9, 16, 16)  # frames, rows and columns of the video of the trial encoding
+TRIAL_LATENT = (5, 4, 4)  # frames, rows and columns of the latent of the trial decoding
+TRIAL_VIDEO = (17, 16, 16)  # frames, rows and columns of the video of the trial encoding
 CHUNK_TOLERANCE = (
     1e-3  # of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size
 )
 CHANNELS = 3
+LATER_FRAMES = 2  # frames of each later call, where the features of the last call alone are stored
+OTHER_VERSION = (TypeError, AttributeError, RuntimeError, ValueError, IndexError)
+"""What ends a trial on a version of the host that calls its networks in another way."""
 
 
 def decodes_streaming(vae: VAE) -> bool:
@@ -46,7 +48,10 @@ def decodes_streaming(vae: VAE) -> bool:
     )
     noise = noise.to(vae.device, vae.vae_dtype)
     whole = network.decode(noise)
-    parts = torch.cat(list(frame_by_frame(network, noise)), dim=2)
+    try:
+        parts = torch.cat(list(frame_by_frame(network, noise)), dim=2)
+    except OTHER_VERSION:
+        return False
     return outputs_agree(vae, parts, whole)
 
 
@@ -65,11 +70,12 @@ def has_feat_cache(network: nn.Module) -> bool:
 
 
 def frame_by_frame(network: nn.Module, latent: Latent) -> Iterator[Video]:
-    """The frames of each latent frame, in the network's own precision and on its device."""
+    """The frames of each latent frame, or of two, in the network's own precision and device."""
     enter, decoder = network.get_submodule("conv2"), network.get_submodule("decoder")
+    count = LATER_FRAMES if hasattr(decoder, "run_up") else 1
     begins = "first_chunk" in signature(decoder.forward).parameters
     memory: list[Tensor | None] = [None] * len(list(decoder.modules()))  # more than needed
-    for index, part in enumerate(latent.split(1, dim=2)):
+    for index, part in enumerate(first_alone(latent, count)):
         arguments = {"first_chunk": index == 0} if begins else {}
         with Direct():
             frames = decoder(enter(part), feat_cache=memory, feat_idx=[0], **arguments)
@@ -79,8 +85,18 @@ def frame_by_frame(network: nn.Module, latent: Latent) -> Iterator[Video]:
         yield frames
 
 
+def first_alone(frames: Tensor, count: int) -> Iterator[Tensor]:
+    """The first of `frames` along the third axis, then `count` at a time."""
+    yield frames[:, :, :1]
+    if frames.shape[2] > 1:
+        yield from frames[:, :, 1:].split(count, dim=2)
+
+
 def decode_streaming(vae: VAE, latent: Latent) -> Iterator[Video]:
-    """The video of `latent` in [-1, 1], a latent frame at a time, if `decodes_streaming(vae)`."""
+    """The video of `latent` in [-1, 1], one or two latent frames at a time.
+
+    For a VAE that `decodes_streaming`.
+    """
     needed = vae.memory_used_decode(latent[:, :, :2].shape, vae.vae_dtype)
     devices.load_models_gpu([vae.patcher], memory_required=needed)
     network: Any = vae.first_stage_model
@@ -98,7 +114,7 @@ def encodes_streaming(vae: VAE) -> bool:
     whole = encoded_at_once(vae, video)
     try:
         parts = torch.cat(list(encode_streaming(vae, [video])), dim=2)
-    except TypeError:  # another version of the host calls its network with other arguments
+    except OTHER_VERSION:
         return False
     return outputs_agree(vae, parts, whole)
 
@@ -106,17 +122,32 @@ def encodes_streaming(vae: VAE) -> bool:
 def encode_streaming(vae: VAE, chunks: Iterable[Video]) -> Iterator[Latent]:
     """The latent by a VAE of the Wan kind, whose layers cache the features of earlier frames."""
     network: Any = vae.first_stage_model
-    step = compression(vae).time
+    withholds = "final" in signature(network.encoder.forward).parameters
+    step = LATER_FRAMES if withholds else compression(vae).time
     past = [None] * sum(1 for _ in network.encoder.modules())
-    for groups in whole_groups(chunks, step):
-        for group in interruptible(iter(groups.split(step, dim=2))):
-            used = vae.memory_used_encode(group.shape, vae.vae_dtype)
-            devices.load_models_gpu([vae.patcher], memory_required=used)
-            pixels = vae.process_input(group.add(1).div(2)).to(vae.device, vae.vae_dtype)
-            with Direct():
-                cells = network.encoder(patchified(network, pixels), feat_cache=past, feat_idx=[0])
+    groups = (group for whole in whole_groups(chunks, compression(vae).time)
+              for group in whole.split(step, dim=2))  # fmt: skip
+    for group, last in with_last(interruptible(groups)):
+        used = vae.memory_used_encode(group.shape, vae.vae_dtype)
+        devices.load_models_gpu([vae.patcher], memory_required=used)
+        pixels = vae.process_input(group.add(1).div(2)).to(vae.device, vae.vae_dtype)
+        ending = {"final": last} if withholds else {}
+        with Direct():
+            cells = network.encoder(
+                patchified(network, pixels), feat_cache=past, feat_idx=[0], **ending
+            )
+        if cells is not None:
             mean, _ = network.conv1(cells).chunk(2, dim=1)
             yield mean.float().to(vae.output_device)
+
+
+def with_last(groups: Iterator[Video]) -> Iterator[tuple[Video, bool]]:
+    """Each of `groups`, and whether it is the last."""
+    waiting = next(groups, None)
+    while waiting is not None:
+        following = next(groups, None)
+        yield waiting, following is None
+        waiting = following
 
 
 def patchified(network: nn.Module, pixels: Tensor) -> Tensor:

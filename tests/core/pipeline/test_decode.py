@@ -1,11 +1,16 @@
 """Decoding opens no footage: encoding has read all that it needs."""
 
+from dataclasses import replace
+
 import torch
 
 from sora_core.canvas.canvas import Canvas, Placement
 from sora_core.canvas.edits import extend_forward, loop
+from sora_core.models.chunked_codec import decode_chunks
 from sora_core.pipeline.decode import decode_frames
 from sora_core.pipeline.generate import encode_footage, generate
+from sora_core.seams.colour_fade import colour_fades, fade_colours
+from sora_core.video.frames import frames_from_video
 from sora_core.video.writer import write_video
 from tests.support.clips import random_frames as clip
 
@@ -44,3 +49,14 @@ def test_a_loop_of_footage_decodes_to_the_frames_of_its_canvas(pipeline):
     encoded = encode_footage(pipeline, canvas)
     latent = generate(pipeline, "a cube", encoded, steps=2)
     assert decoded(pipeline, latent, encoded).shape == (16, 32, 32, 3)
+
+
+def test_generated_frames_with_the_statistics_of_footage_are_decoded_as_footage(pipeline):
+    encoded = encode_footage(pipeline, extend_forward(CANVAS, clip(9)))
+    latent = generate(pipeline, "a cube", encoded, steps=1)
+    with torch.inference_mode():
+        by_one_decoder = decode_chunks(pipeline.autoencoder, latent, torch.zeros_like(encoded.mask))
+        faded = fade_colours(by_one_decoder, colour_fades(encoded.canvas, encoded.mask))
+        expected = torch.cat([frames_from_video(video[0]) for video in faded])
+    assert torch.equal(decoded(pipeline, latent, replace(encoded, matched=True)), expected)
+    assert not torch.equal(decoded(pipeline, latent, encoded), expected)

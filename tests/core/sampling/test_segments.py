@@ -133,3 +133,41 @@ def test_a_chain_out_of_range_is_refused(wrong):
 def test_a_history_as_long_as_a_link_is_refused():
     with pytest.raises(ConfigError, match="history 5"):
         generate_segments(Generated(), normal(), open_mask(), 5, SegmentSettings(history=5))
+
+
+def references(known, mask, weights, **more):
+    """The reference of each generated segment of five frames."""
+    generated = Generated()
+    generate_segments(generated, known, mask, 5, SegmentSettings(**more), weights)
+    return [link.reference for link in generated.links], [link.overlap for link in generated.links]
+
+
+@pytest.mark.parametrize("placed", [slice(0, 3), slice(8, 11)])
+def test_the_footage_of_half_a_segment_is_its_reference(placed):
+    known, mask = normal(), open_mask()
+    mask[:, :, placed] = 0
+    found, overlaps = references(known, mask, None, covariance=True)
+    expected = Statistics.from_latent(known[:, :, placed])
+    assert torch.equal(found[0].covariance, expected.covariance)
+    assert torch.equal(found[0].mean, expected.mean)
+    assert overlaps == [1, 1, 1] and all(found)
+
+
+def test_less_footage_and_deviations_alone_leave_the_first_segment_without_a_reference():
+    known, mask = normal(), open_mask()
+    mask[:, :, :3] = 0
+    assert references(known, mask, None)[0][0] is None
+    mask[:, :, 2, :2] = 1
+    found, overlaps = references(known, mask, None, covariance=True)
+    assert found[0] is None and overlaps == [0, 1, 1]
+
+
+def test_later_footage_of_the_same_prompt_does_not_replace_the_first_reference():
+    known, mask = normal(), open_mask()
+    mask[:, :, :3] = mask[:, :, 5:8] = 0  # the second segment has frames 4 to 8
+    generated = Generated()
+    settings = SegmentSettings(history=1, covariance=True)
+    latent = generate_segments(generated, known, mask, 5, settings)
+    found = generated.links[1].reference
+    assert found is not None
+    assert torch.equal(found.mean, Statistics.from_latent(latent[:, :, :5]).mean)

@@ -375,7 +375,7 @@ def test_large_seeds_draw_different_noise():
         {"lora_rank": 0},
         {"averages": (1.0,)},
         {"rate": -1.0},
-        {"what": "decoder", "lora_rank": 4},
+        {"what": "decoder", "lora_rank": 4000},
         {"what": "autoencoder", "parallel": "fsdp"},
     ],
 )
