@@ -23,7 +23,7 @@ LORA_LAYERS = (
     "mlp.0", "mlp.2",
 )  # fmt: skip
 LORA_PARTS = THIN, WIDE, ALPHA = ".lora_A.weight", ".lora_B.weight", ".alpha"
-HOST_PREFIX = "diffusion_model."
+HOST_PREFIX, HOST_TEXT_PREFIX = "diffusion_model.", "text_encoders."
 FEW_STEPS_KEY = "sora_few_steps"
 
 
@@ -38,13 +38,15 @@ class FewSteps:
     guidance: float = 1.0
 
 
-def lora_tensors(weights: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
-    """The LoRA among the transformer's `weights` with the keys of ComfyUI, in float16."""
+def lora_tensors(
+    weights: Mapping[str, Tensor], alpha: float, host_prefix: str = HOST_PREFIX
+) -> dict[str, Tensor]:
+    """The LoRA among the model's `weights` with the keys of ComfyUI, in float16."""
     tensors: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if ".lora_" in name:
-            tensors[HOST_PREFIX + name] = weight.detach().half().cpu().contiguous()
-            tensors[f"{HOST_PREFIX}{name.split('.lora_')[0]}.alpha"] = torch.tensor(alpha).half()
+            tensors[host_prefix + name] = weight.detach().half().cpu().contiguous()
+            tensors[f"{host_prefix}{name.split('.lora_')[0]}.alpha"] = torch.tensor(alpha).half()
     return tensors
 
 
@@ -54,17 +56,20 @@ def write_lora(
     rank: int,
     alpha: float,
     few_steps: FewSteps | None = None,
+    host_prefix: str = HOST_PREFIX,
 ) -> None:
-    """Writes the LoRA among the transformer's `weights` to `path`, atomically.
+    """Writes the LoRA among `weights` to `path`, atomically, for the model with `host_prefix`.
 
     The metadata has rank and alpha, also under the names of peft's configuration, and the sampling
     settings that the LoRA was trained for.
     """
-    config = {"r": rank, "lora_alpha": alpha, "target_modules": list(LORA_LAYERS)}
+    layers = dict.fromkeys(name.split(".lora_")[0] for name in weights if ".lora_" in name)
+    targets = LORA_LAYERS if host_prefix == HOST_PREFIX else layers
+    config = {"r": rank, "lora_alpha": alpha, "target_modules": list(targets)}
     metadata = {"format": "sora lora 1", "lora_adapter_metadata": json.dumps(config)}
     if few_steps is not None:
         metadata[FEW_STEPS_KEY] = json.dumps(asdict(few_steps))
-    write_tensors(path, lora_tensors(weights, alpha), metadata)
+    write_tensors(path, lora_tensors(weights, alpha, host_prefix), metadata)
 
 
 def read_few_steps(path: Path) -> FewSteps | None:

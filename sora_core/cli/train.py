@@ -30,7 +30,7 @@ from ..training.recipes import RECIPES, Recipe
 from ..training.town_recipes import TOWN_RECIPES, TownRecipe
 from ..training.town_runs import TownAutoencoderRun, TownTransformerRun
 from ..training.trainer import Progress, TrainingConfig
-from . import train_own, train_plan, train_ranks, train_recall
+from . import train_average, train_own, train_plan, train_ranks, train_recall
 
 RecipeType = TypeVar("RecipeType", Recipe, TownRecipe)
 
@@ -52,6 +52,7 @@ TOWN_RUNS = {
 OWN = {
     "plan": (train_plan, "plan training on a folder of your own clips"),
     "own": (train_own, "train on a folder of your own clips"),
+    "average": (train_average, "choose an average of a run's weights after it"),
     "recall": (train_recall, "compare what a tuned model gives with its training clips"),
     "plan-ranks": (train_ranks, "print parameters and memory of each of many processes"),
 }

@@ -61,6 +61,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="decays of the averages of the weights; the validation chooses",
     )
     parser.add_argument(
+        "--snapshots",
+        type=int,
+        default=DEFAULTS.snapshots,
+        metavar="N",
+        help="saved for `train average`, which chooses another average after the run; 0 for none",
+    )
+    parser.add_argument(
         "--known", type=float, default=DEFAULTS.known, help="share of clips with known footage"
     )
     parser.add_argument(
@@ -96,7 +103,7 @@ def own_settings(args: Namespace) -> OwnSettings:
     """The settings in the arguments; ConfigError for values out of range."""
     same = (
         "what steps until batch rate optimizer known no_text seed device precision compiled "
-        "checkpointing accumulate parallel validate_every save_every"
+        "checkpointing accumulate parallel validate_every save_every snapshots"
     )
     return OwnSettings(
         lora_rank=args.lora,

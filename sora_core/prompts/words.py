@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -51,29 +52,34 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """A lexicon of phrases, matched longest first; `longest` is in words."""
+    """A lexicon of phrases, matched longest first.
+
+    `lengths` are those of the phrases that begin with a word, in words, the longest first.
+    """
 
     meanings: Mapping[str, Meaning]
-    longest: int
+    lengths: Mapping[str, Sequence[int]]
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, Meaning]]) -> "Phrases":
         """A lexicon of (phrase, meaning) pairs; the first meaning of a phrase counts."""
         meanings: dict[str, Meaning] = {}
+        lengths: dict[str, set[int]] = defaultdict(set)
         for phrase, meaning in pairs:
-            parts = words(phrase.rstrip("."))
-            meanings.setdefault(" ".join(word.text for word in parts), meaning)
-        return cls(meanings, max((key.count(" ") + 1 for key in meanings), default=1))
+            parts = [word.text for word in words(phrase.rstrip("."))]
+            meanings.setdefault(" ".join(parts), meaning)
+            lengths[parts[0]].add(len(parts))
+        return cls(meanings, {word: sorted(found)[::-1] for word, found in lengths.items()})
 
     def find(self, text: list[Word]) -> Iterator[Phrase]:
         """The words of `text` in order, grouped into the longest known phrases, else one by one."""
-        i = 0
+        texts, i = [word.text for word in text], 0
         while i < len(text):
-            for count in range(min(self.longest, len(text) - i), 0, -1):
-                run = text[i : i + count]
-                key = " ".join(word.text for word in run)
-                if count == 1 or key in self.meanings:
-                    yield Phrase(key, run[0].start, run[-1].end, self.meanings.get(key))
+            for count in (*self.lengths.get(texts[i], ()), 1):
+                key = " ".join(texts[i : i + count])
+                if count == 1 or (key in self.meanings and i + count <= len(text)):
+                    end = text[i + count - 1].end
+                    yield Phrase(key, text[i].start, end, self.meanings.get(key))
                     i += count
                     break
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import TrainingError
+from .averages import TRACK
 from .checkpoint import TrainingState
 from .distributed import Ranks
 from .parallel import from_first
@@ -103,6 +104,10 @@ class ShardedFolder:
         try:
             saved = reader.read_metadata().state_dict_metadata
             lacking = [k for k in tensors if k not in saved and not k.startswith("optimizer.")]
+            if lacking and all(name.startswith(TRACK) for name in lacking):
+                raise TrainingError(
+                    f"{path.name} lacks the averages that --snapshots needs: add --snapshots 0"
+                )
             if lacking:
                 raise TrainingError(f"{path.name} lacks {lacking[0][:80]}: it is of another model")
             for name in [name for name in tensors if name not in saved]:

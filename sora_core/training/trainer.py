@@ -130,32 +130,29 @@ def optimizers_of(
 ) -> tuple[Matrices, list[Optimizer]]:
     """Muon (Jordan et al. 2024) for hidden matrices, AdamW for the rest; updates of equal RMS.
 
-    On a GPU AdamW is one fused kernel. TrainingError where this torch has no Muon (before 2.9).
+    Matrices of one shape move together; where FSDP shards them, by torch's Muon. AdamW is one
+    fused kernel. TrainingError where this torch has no Muon (before 2.9).
     """
     hidden = task.matrices()
     matrices = Matrices([p for name, p in task.model.named_parameters() if name in hidden])
     others = [p for name, p in task.model.named_parameters() if name not in hidden]
-    rest = AdamW(
-        others,
-        config.rate,
-        betas=(0.9, 0.98),
-        weight_decay=config.weight_decay,
-        fused=True if torch.device(config.device).type == "cuda" else None,
-    )
+    whole = not any(hasattr(weight, "full_tensor") for weight in (*matrices.weights, *others))
+    device, decay = torch.device(config.device).type, config.weight_decay
+    fused = True if device == "cuda" or (device == "cpu" and whole) else None
+    rest = AdamW(others, config.rate, betas=(0.9, 0.98), weight_decay=decay, fused=fused)
     if not matrices.views:
         return matrices, [rest]
     try:
         from torch.optim import Muon
+
+        from .muon import BatchedMuon
     except ImportError as missing:
         raise TrainingError(
             f"torch {torch.__version__} has no Muon: install torch 2.9 or newer, or choose AdamW"
         ) from missing
-    muon = Muon(
-        matrices.views,
-        config.matrix_rate,
-        weight_decay=config.weight_decay,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    if whole:
+        return matrices, [BatchedMuon(matrices.views, config.matrix_rate, decay), rest]
+    muon = Muon(matrices.views, config.matrix_rate, decay, adjust_lr_fn="match_rms_adamw")
     return matrices, [muon, rest]
 
 
@@ -187,6 +184,7 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     record: Callable[[int, Mapping[str, float]], None] = lambda step, values: None,
     show_first: bool = False,
+    after_step: Callable[[int], None] = lambda step: None,
 ) -> TrainedModel:
     """The first average of the model after all steps, or after `config.until`.
 
@@ -194,8 +192,9 @@ def train(
     continues from the checkpoint in it, if there is one. `averages` and `store` have defaults. Once
     `should_stop` is true in any process, the run is saved and ends after that step. `record`
     receives the same values as TensorBoard. `show_first` evaluates a loaded step before the next
-    one, for a process that ended between saving and evaluating. TrainingError for the checkpoint of
-    another model.
+    one, for a process that ended between saving and evaluating. All processes call `after_step`
+    with the number of steps done, before they save. TrainingError for the checkpoint of another
+    model.
     """
     model = task.model
     averages = averages or Averages(model, (config.average, *config.longer))
@@ -265,6 +264,7 @@ def train(
                 began, since = time.monotonic(), done
                 values = {**parts, "loss": loss, "gradient_norm": norm}
                 publish(done, {name: float(value.detach()) for name, value in values.items()})
+            after_step(done)
             saved = done % config.save_every == 0 or last
             if saved:
                 store.save(done, state)

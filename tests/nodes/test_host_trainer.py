@@ -70,6 +70,7 @@ def test_train_lora_at_its_defaults_takes_every_clip(tmp_path, monkeypatch, mode
     assert len(blocks) > 4
 
 
+@pytest.mark.slow
 def test_train_lora_lowers_its_loss_on_the_clips(tmp_path, monkeypatch, model):
     monkeypatch.setattr(folder_paths, "input_directory", str(tmp_path / "input"))
     plan = dataset(tmp_path / "input", ONE_SIZE)

@@ -9,8 +9,9 @@ from sora_nodes.nodes.loaders import SoraLoadModel
 
 import nodes as stock
 from sora_core.checkpoints.checkpoint import load_transformer, read_config
-from sora_core.checkpoints.lora_file import write_lora
-from sora_core.training.lora import add_lora
+from sora_core.checkpoints.lora_file import HOST_TEXT_PREFIX, write_lora
+from sora_core.checkpoints.text_file import load_text
+from sora_core.training.lora import add_lora, add_lora_to
 from tests.support.tiny import NAME, write_tiny
 
 
@@ -52,6 +53,31 @@ def test_the_stock_lora_loader_gives_the_trained_predictions(files):
     error = (patched - (x - clean) / sigma).abs().max() / (plain - patched).abs().max()
     print(f"stock LoRA loader: {error:.2g} of the LoRA's effect away from the trained model")
     assert error < 0.03  # the LoRA is stored in half precision
+
+
+def test_the_stock_lora_loader_gives_the_states_of_a_trained_text_encoder(files):
+    path, _ = files
+    model, clip, _ = SoraLoadModel.execute(path.name).args
+    prompt = "a red ball rolls over the blue floor"
+    with torch.inference_mode(False):
+        encoder, tokenizer = load_text(path)
+        add_lora_to(encoder, 4, 8.0)
+        torch.manual_seed(6)
+        for name, weight in encoder.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.05)
+        trained = {name: p for name, p in encoder.named_parameters() if p.requires_grad}
+        file = path.with_name("text.safetensors")
+        write_lora(file, trained, 4, 8.0, host_prefix=HOST_TEXT_PREFIX)
+        with torch.no_grad():
+            expected = encoder(torch.tensor([tokenizer.tokenize(prompt).ids]))
+    tensors = comfy.utils.load_torch_file(str(file))
+    _, loaded = comfy.sd.load_lora_for_models(model, clip, tensors, 1.0, 1.0)
+    assert len(loaded.patcher.patches) == len(tensors) / 3
+    states, plain = (one.encode_from_tokens(one.tokenize(prompt)) for one in (loaded, clip))
+    error = (states - expected).abs().max() / (states - plain).abs().max()
+    print(f"stock LoRA loader, text: {error:.2g} of the LoRA's effect away from the trained states")
+    assert error < 0.03
 
 
 def test_every_key_of_the_lora_finds_its_layer(files, caplog):

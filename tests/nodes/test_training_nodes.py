@@ -205,6 +205,7 @@ def test_a_saved_lora_is_loaded_by_the_stock_loader(run, model, output):
     assert SoraSaveLora.execute(weights, "folder/mine").args[0].endswith("_00002.safetensors")
 
 
+@pytest.mark.slow
 def test_all_weights_are_saved_as_a_model_that_loads(plan, model, output):
     tuned, weights, _, _ = trained(plan, rank=0).args
     name = SoraSaveLora.execute(weights, "whole").args[0]
@@ -213,6 +214,7 @@ def test_all_weights_are_saved_as_a_model_that_loads(plan, model, output):
     assert not tuned.patches
 
 
+@pytest.mark.slow
 def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output, monkeypatch):
     whole = trained(plan, name="whole", steps=3).args[1]
     asked = []
@@ -233,6 +235,7 @@ def test_cancel_saves_the_run_and_the_same_node_continues_it(plan, model, output
         assert torch.equal(value, ends[1][key]), key
 
 
+@pytest.mark.slow
 def test_a_cancel_within_a_validation_repeats_it_with_the_same_result(
     plan, model, output, monkeypatch
 ):
@@ -255,6 +258,7 @@ def test_a_cancel_within_a_validation_repeats_it_with_the_same_result(
     assert torch.equal(whole.args[2], resumed.args[2])  # the curves
 
 
+@pytest.mark.slow
 def test_the_node_shows_a_bar_the_curve_and_the_samples(plan, model, output, monkeypatch):
     reported = []
 
@@ -331,6 +335,7 @@ def test_a_folder_without_a_usable_clip_is_a_sentence_with_the_reason(inputs, co
         SoraDataset.execute("input/none", **DATASET)
 
 
+@pytest.mark.slow
 def test_a_folder_of_all_kinds_is_planned_trained_on_and_saved(inputs, output, model):
     """Vertical footage, a GIF, a still, folders inside, names of other scripts, a table."""
     clips = inputs / "phone"
@@ -353,6 +358,7 @@ def test_a_folder_of_all_kinds_is_planned_trained_on_and_saved(inputs, output, m
     assert (output / "loras" / name).is_file()
 
 
+@pytest.mark.slow
 def test_what_changed_between_the_nodes_is_in_the_report(inputs, output, model):
     plan = SoraDataset.execute("input/clips", **DATASET).args[0]
     gone, edited = plan.sources("train")[:2]

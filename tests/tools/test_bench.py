@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tools.bench import bf16, dit, limits, packing, sampler, stream, training, vae
-from tools.bench.race import Candidate, DifferentError, race, same
+from tools.bench.race import Candidate, DifferentError, median_interval, race, same
 
 
 def timed(*seconds):
@@ -52,6 +52,23 @@ def test_a_share_has_its_median_and_quartiles_even_where_the_peer_is_noisy():
     assert set(figures(single.share("share", "ours")).values()) == {0.5}
 
 
+def test_the_interval_of_a_median_holds_it_in_95_of_100_draws_of_any_distribution():
+    generator = torch.Generator().manual_seed(0)
+    for power in (1, 8):  # uniform, and far from symmetric
+        draws = torch.rand(2000, 25, generator=generator) ** power
+        intervals = [median_interval(draw.tolist()) for draw in draws]
+        held = sum(low <= 0.5**power <= high for low, high in intervals)
+        assert 0.94 < held / 2000 < 0.98
+
+
+def test_one_noisy_round_moves_no_ratio_of_many_rounds():
+    steady, noisy = timed(1.0), timed(*[1.1] * 20, 9.0)
+    done = race("race", {"peer": steady, "ours": noisy}, rounds=20)
+    found = figures(done.tested("ratio", "ours"))
+    assert found["ratio"] == pytest.approx(1 / 1.1)
+    assert found["ratio/low"] == pytest.approx(1 / 1.1) == found["ratio/high"]
+
+
 def test_every_other_round_runs_in_reverse():
     order = []
     names = ("peer", "ours")
@@ -92,7 +109,14 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("suite", KEYS, ids=lambda suite: suite.__name__.rpartition(".")[2])
+SLOW = (limits, bf16, stream)
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [pytest.param(suite, marks=pytest.mark.slow) if suite in SLOW else suite for suite in KEYS],
+    ids=lambda suite: suite.__name__.rpartition(".")[2],
+)
 def test_a_rehearsal_does_the_same_work_and_prints_its_ratios(suite):
     if suite in (dit, vae, sampler):
         pytest.importorskip("diffusers", reason="a peer of tools/requirements/bench.txt")

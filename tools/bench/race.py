@@ -8,7 +8,7 @@ other processes' load does not change, and per round, since machines drift.
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from statistics import median, quantiles
@@ -102,6 +102,19 @@ class Race:
         yield Figure(f"{key}/low", low, "x")
         yield Figure(f"{key}/high", high, "x")
 
+    def tested(self, key: str, candidate: str) -> Iterator[Figure]:
+        """The median ratio under `key`, and its interval of 95 %, whatever the noise.
+
+        For candidates that are nearly equal: many alternating rounds narrow the interval of the
+        median, which one noisy round does not move.
+        """
+        every = self.ratios(candidate, by_cpu)
+        low, high = median_interval(every)
+        yield Figure(key, median(every), "x")
+        yield Figure(f"{key}/low", low, "x")
+        yield Figure(f"{key}/high", high, "x")
+        yield Figure(f"{key}/cpu_min", self.times_faster_at_best(candidate, by_cpu), "x")
+
     def noise(self, by: By) -> float:
         """The relative difference of the peer's two runs."""
         peers = zip(self.laps[self.peer], self.laps[AGAIN], strict=True)
@@ -149,6 +162,23 @@ def race(name: str, candidates: Mapping[str, Candidate], rounds: int) -> Race:
             run.laps[key].append(lap(candidates[known], repeats[known]))
         order.reverse()
     return run
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The narrowest pair of order statistics that holds the median, for values of any distribution.
+
+    The number of values below the median is binomial. Fewer than 6 values give their extremes,
+    which hold it less surely.
+    """
+    every, count = sorted(values), len(values)
+    below, most = 0.0, (1 - confidence) / 2
+    first = 0
+    for i in range(count // 2):
+        below += math.comb(count, i) / 2**count
+        if below > most:
+            break
+        first = i
+    return every[first], every[count - 1 - first]
 
 
 def lap(candidate: Candidate, repeats: int) -> Lap:

@@ -38,9 +38,10 @@ def transformer_objective(start: Path, settings: OwnSettings) -> FlowObjective:
     return FlowObjective(dit)
 
 
-def text_objective(start: Path) -> TextObjective:
+def text_objective(start: Path, settings: OwnSettings) -> TextObjective:
     """The text encoder of the model file `start`, before its frozen transformer."""
-    return TextObjective(load_transformer(start, read_config(start)), *load_text(start))
+    dit = load_transformer(start, read_config(start))
+    return TextObjective(dit, *load_text(start), settings)
 
 
 def spread_over(
@@ -52,7 +53,8 @@ def spread_over(
     then sharding of its weights and those of the averages.
     """
     model.to(device)
-    averages = Averages(model, settings.averages, share_frozen=True)
+    tracked = settings.snapshots > 0
+    averages = Averages(model, settings.averages, share_frozen=True, tracked=tracked)
     blocks = blocks_of(model)
     if settings.checkpointing:
         recompute_blocks(blocks)
@@ -61,7 +63,7 @@ def spread_over(
     if ranks.count == 1:
         return averages, model, ranks
     if settings.parallel == FSDP:
-        for each in (model, *averages.models):
+        for each in (model, *averages.models, *averages.tracks.values()):
             shard(each, blocks_of(each), device, FlowObjective.denoise.__name__)
     together: TorchRanks = parallelised(model, ranks, settings.parallel, device)
     return averages, together.module or model, together

@@ -31,8 +31,9 @@ from ...video.frames import frames_from_video
 from ...world.sheet import contact_sheet
 from ..captioner import LATENT_SIGMA, STRANGE
 from ..distributed import Ranks
+from ..lora import add_lora_to, merged_state
 from .samples import OwnClip, OwnClips, clip_at, generator_of
-from .settings import MUON
+from .settings import MUON, OwnSettings
 from .task import SHEET, OwnTask
 
 MAX_LEARNED_WORDS = MAX_CAPTION_WORDS - 2  # words of a caption that are learned
@@ -111,6 +112,22 @@ class CaptionObjective(nn.Module):
         return torch.stack(losses)
 
 
+def trained_captioner(captioner: Captioner, settings: OwnSettings) -> CaptionObjective:
+    """The objective of training `captioner`, or a LoRA of it and its words, some of them new."""
+    objective = CaptionObjective(captioner.train().requires_grad_(True))
+    if settings.lora_rank is not None:
+        add_lora_to(objective, settings.lora_rank, settings.alpha, settings.seed)
+        captioner.words.requires_grad_(True)
+    return objective
+
+
+def merged_captioner(captioner: Captioner) -> Captioner:
+    """A copy of `captioner` with its LoRA, if it has one, added to the weights."""
+    plain = Captioner(captioner.config, captioner.vocabulary)
+    plain.load_state_dict(merged_state(captioner))
+    return plain
+
+
 @dataclass(eq=False)
 class OwnCaptionerTask(OwnTask[CaptionObjective]):
     """Task: caption the user's clips; evaluation is on the clips held out."""
@@ -119,8 +136,8 @@ class OwnCaptionerTask(OwnTask[CaptionObjective]):
     clips: OwnClips
 
     def matrices(self) -> set[str]:
-        """The hidden matrices, for Muon; none for AdamW."""
-        if self.settings.optimizer != MUON:
+        """The hidden matrices, for Muon; none for AdamW, and none of a LoRA's."""
+        if self.settings.optimizer != MUON or self.settings.lora_rank is not None:
             return set()
         return {n for n, p in self.model.named_parameters() if p.ndim == 2 and "_blocks." in n}
 
@@ -139,11 +156,15 @@ class OwnCaptionerTask(OwnTask[CaptionObjective]):
         return replace(lesson, latent=lesson.latent.to(self.device))
 
     @torch.no_grad()
+    def held_out_loss(self, model: CaptionObjective) -> float | None:
+        lessons = [self.on_device(clip) for clip in self.clips.held_out]
+        return float(model(lessons).mean()) if lessons else None
+
+    @torch.no_grad()
     def show(self, average: CaptionObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The loss of every average on held-out clips, and a sheet of clips with its captions."""
-        lessons = [self.on_device(clip) for clip in self.clips.held_out]
-        losses = [float(model(lessons).mean()) for model in self.averages.models if lessons]
-        best, values = self.best_average(losses)
+        losses = [self.held_out_loss(model) for model in self.averages.models]
+        best, values = self.best_average([loss for loss in losses if loss is not None])
         chosen = [*self.clips.held_out, *self.clips.training][: self.settings.sheet_clips]
         if self.ranks.first and chosen:
             captioner = self.averages.models[best].captioner

@@ -7,10 +7,12 @@ ignored. A CSV may have commas, semicolons or tabs between its columns, as sprea
 File names match in any Unicode normal form, since macOS decomposes accents.
 """
 
+import codecs
 import csv
 import io
 import json
 import math
+import os
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -115,7 +117,7 @@ def text_file(path: Path) -> str:
             raise TrainingError(
                 f"{path.name[:60]!a:.62} has more than {MAX_CAPTION_BYTES / 1e6:.0f} MB: shorten it"
             )
-        return one_line(data.decode("utf-8-sig"))
+        return one_line(decoded(data))
     except OSError as problem:
         raise TrainingError(
             f"{path.name[:60]!a:.62} cannot be read ({problem.strerror}): check its access rights"
@@ -124,6 +126,15 @@ def text_file(path: Path) -> str:
         raise TrainingError(
             f"{path.name[:60]!a:.62} is no UTF-8 text: save it as UTF-8"
         ) from problem
+
+
+def decoded(data: bytes) -> str:
+    """The text of `data`: UTF-8, or UTF-16 with its mark, as Windows PowerShell writes it.
+
+    UnicodeDecodeError for anything else.
+    """
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if marked else "utf-8-sig")
 
 
 def one_line(text: str) -> str:
@@ -145,8 +156,8 @@ def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
             )  # fmt: skip
         if "error" in row:
             continue
-        name = PurePosixPath(str(file).replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts:
+        name = name_inside(path.parent, str(file).replace("\\", "/"))
+        if name is None:
             raise _bad_line(path, number, f"names {str(file)[:60]!a:.62}, outside of the folder")
         caption = _column(row, TEXT_COLUMNS)
         if caption is not None and not isinstance(caption, str):
@@ -161,13 +172,22 @@ def metadata_rows(path: Path) -> Iterator[tuple[str, Description]]:
         yield name.as_posix(), Description(one_line(caption or ""), actions, str(film or ""))
 
 
+def name_inside(folder: Path, name: str) -> PurePosixPath | None:
+    """The path of the file `name` from `folder` on; None for one outside. Nothing is opened."""
+    for root in (folder.absolute(), folder.resolve()):
+        whole = Path(os.path.normpath(root / name))
+        if whole.is_relative_to(root):
+            return PurePosixPath(whole.relative_to(root).as_posix())
+    return None
+
+
 def _numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         if path.stat().st_size > MAX_METADATA_BYTES:
             raise TrainingError(
                 f"{_short_path(path)} has more than {MAX_METADATA_BYTES / 1e9:.0f} GB"
             )
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decoded(path.read_bytes())
     except OSError as problem:
         raise TrainingError(f"{_short_path(path)} cannot be read ({problem.strerror})") from problem
     except UnicodeDecodeError as problem:

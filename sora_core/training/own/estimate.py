@@ -13,7 +13,7 @@ from .plan import TRAIN, Estimates, Plan
 REACHED = 0.5  # share of the speed of matrix products alone; measured at 320 tokens: 0.6
 TIMED_SIDE = 768  # of the matrices that are timed
 TIMED_SECONDS = 0.1
-STATE_BYTES = 4 * 7  # a weight, its gradient, two moments and three averages, each of 4 bytes
+STATE_BYTES = 4 * 9  # a weight, its gradient, two moments and five averages, each of 4 bytes
 TOKEN_COPIES = 34  # activations of a token and a block that the backward pass needs, in widths
 FIXED_BYTES = 700_000_000  # libraries, autoencoder and text encoder
 

@@ -15,7 +15,7 @@ from ...checkpoints.checkpoint import (
     load_transformer,
     read_config,
 )
-from ...checkpoints.lora_file import write_lora
+from ...checkpoints.lora_file import HOST_PREFIX, HOST_TEXT_PREFIX, write_lora
 from ...checkpoints.safetensors_io import write_tensors
 from ...checkpoints.text_file import holds_text, load_text, text_tensors
 from ...models.dit import DiTConfig
@@ -28,6 +28,8 @@ OBJECTIVE_PREFIXES = {
     TEXT_PART: "encoder.",
 }
 """The prefix of the trained model's weights in its objective, for each trained part."""
+LORA_PREFIXES = {TRANSFORMER_PART: HOST_PREFIX, TEXT_PART: HOST_TEXT_PREFIX}
+"""The prefix of a LoRA's keys for ComfyUI's loader; it has none for an autoencoder."""
 
 
 def new_transformer(config: DiTConfig, settings: OwnSettings) -> DiTConfig:
@@ -41,13 +43,15 @@ def write_tuned(
 ) -> None:
     """Writes the LoRA, or the model file `start` with `weights` in it, to `path`, atomically.
 
-    `weights` are those of the objective, under the names of `trained_weights`; frozen ones come
-    from `start`. A text encoder in `start` stays in the file.
+    `weights` are those of the objective, under the names of `trained_weights`, a LoRA of the
+    autoencoder added to its weights; frozen ones come from `start`. A text encoder in `start` stays
+    in the file.
     """
     prefix = OBJECTIVE_PREFIXES[settings.what]
     trained = {name.removeprefix(prefix): weight.detach() for name, weight in weights.items()}
-    if settings.lora_rank is not None:
-        write_lora(path, trained, settings.lora_rank, settings.alpha)
+    if settings.lora_rank is not None and settings.what in LORA_PREFIXES:
+        host = LORA_PREFIXES[settings.what]
+        write_lora(path, trained, settings.lora_rank, settings.alpha, host_prefix=host)
         return
     config = read_config(start)
     if settings.fresh is not None:

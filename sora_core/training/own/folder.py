@@ -93,6 +93,10 @@ def plan_folder(
         Dropped(name, "a link to a folder, which is not followed: move its files here")
         for name in linked_folders(folder)
     ]
+    dropped += [
+        Dropped(name, "hidden: rename it without the dot, if it is to be used")
+        for name in hidden_media(folder)
+    ]
     clips, misfits = _same_action_width(clips)
     dropped = sorted(dropped + misfits, key=attrgetter("source"))
     if not clips:
@@ -139,6 +143,24 @@ def linked_folders(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.is_symlink() and path.is_dir() and not path.name.startswith(".")
     )
+
+
+def hidden_media(folder: Path) -> list[str]:
+    """The sorted relative paths of hidden videos and images below `folder`.
+
+    A hidden folder with any is named once. The files `._NAME` of macOS hold no pictures.
+    """
+    media = (
+        path.relative_to(folder).parts
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES and not path.is_dir()
+    )
+    found = set()
+    for parts in media:
+        hidden = next((i for i, part in enumerate(parts) if part.startswith(".")), None)
+        if hidden is not None and not parts[-1].startswith("._"):
+            found.add("/".join(parts[: hidden + 1]))
+    return sorted(found)
 
 
 def content_hash(path: Path) -> str:

@@ -20,8 +20,9 @@ from ...video.frames import frames_from_video, video_from_frames
 from ...world.sheet import contact_sheet
 from ..autoencoder import DECODE_NOISE
 from ..distributed import Ranks
+from ..lora import add_lora_to
 from .samples import generator_of
-from .settings import AUTOENCODER_PART, MUON
+from .settings import AUTOENCODER_PART, MUON, OwnSettings
 from .task import SHEET, OwnTask
 
 OWN_CROP, CROP_FRAMES = 64, 17
@@ -68,11 +69,21 @@ class ReconstructionObjective(nn.Module):
         return torch.stack(errors), torch.stack(sizes)
 
 
-def trained_autoencoder_part(autoencoder: Autoencoder, what: str) -> ReconstructionObjective:
-    """The objective of training all of `autoencoder`, or its decoders with the rest frozen."""
-    objective = ReconstructionObjective(autoencoder.train(), what == AUTOENCODER_PART)
+def trained_autoencoder_part(
+    autoencoder: Autoencoder, settings: OwnSettings
+) -> ReconstructionObjective:
+    """The objective of training `autoencoder`, or its decoders with the rest frozen; or a LoRA."""
+    whole = settings.what == AUTOENCODER_PART
+    objective = ReconstructionObjective(autoencoder.train(), whole)
+
+    def trained(name: str) -> bool:
+        return whole or "decoder." in name
+
+    if settings.lora_rank is not None:
+        add_lora_to(objective, settings.lora_rank, settings.alpha, settings.seed, trained)
+        return objective
     for name, weight in objective.named_parameters():
-        weight.requires_grad_(what == AUTOENCODER_PART or "decoder." in name)
+        weight.requires_grad_(trained(name))
     return objective
 
 
@@ -83,8 +94,8 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
     frames: OwnFrames
 
     def matrices(self) -> set[str]:
-        """The trained kernels, for Muon; none for AdamW."""
-        if self.settings.optimizer != MUON:
+        """The trained kernels, for Muon; none for AdamW, and none of a LoRA's."""
+        if self.settings.optimizer != MUON or self.settings.lora_rank is not None:
             return set()
         return {
             name
@@ -132,7 +143,7 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
     ) -> Mapping[str, float]:
         """The error of every average on held-out clips, the PSNR of the best, and a sheet."""
         held_out = self.frames.held_out
-        errors = [self.held_out_error(model) for model in self.averages.models if held_out]
+        errors = [self.squared_error(model) for model in self.averages.models if held_out]
         best, values = self.best_average(errors)
         if errors:
             values["held_out/psnr"] = float(-10 * torch.tensor(errors[best] / 4).log10())
@@ -149,7 +160,11 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
         self.on_validation(step, values, best)
         return values
 
-    def held_out_error(self, model: ReconstructionObjective) -> float:
+    @torch.no_grad()
+    def held_out_loss(self, model: ReconstructionObjective) -> float | None:
+        return self.squared_error(model) if self.frames.held_out else None
+
+    def squared_error(self, model: ReconstructionObjective) -> float:
         """The mean squared error on the held-out clips, split over the processes."""
         clips, total = self.frames.held_out, torch.zeros(())
         for i in range(self.ranks.rank, len(clips), self.ranks.count):

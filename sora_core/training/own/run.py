@@ -1,8 +1,8 @@
 """A training run on a user's clips: from a plan to a LoRA or a model file.
 
 The folder of a run holds `run.json` (settings and clips), `history.jsonl`, `report.html`,
-`sheet-STEP.png`, `scalars` for TensorBoard, `checkpoint-STEP`, and the results `best.safetensors`
-and `last.safetensors`.
+`sheet-STEP.png`, `scalars` for TensorBoard, `checkpoint-STEP`, snapshots in `averages`, and the
+results `best.safetensors` and `last.safetensors`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...checkpoints.captioner_file import load_captioner
 from ...errors import MediaError, TrainingError
@@ -22,17 +22,31 @@ from ...shapes import Frames
 from ..averages import Averages
 from ..captioner import save_captioner
 from ..distributed import Ranks
+from ..lora import merged_state
 from ..parallel import from_first
 from ..sharded_checkpoint import ShardedFolder, step_of, trained_weights
-from ..trainer import Progress, Task, TrainingConfig, train
+from ..trainer import Progress, TrainingConfig, train
 from .build import spread_over, text_objective, transformer_objective
 from .cache import ClipCache, OnClip, check_encoded, encode_plan, open_cache
-from .captioner_objective import CaptionObjective, OwnCaptionerTask, extended, readable
+from .captioner_objective import (
+    CaptionObjective,
+    OwnCaptionerTask,
+    extended,
+    merged_captioner,
+    readable,
+    trained_captioner,
+)
 from .captions import edited_captions
 from .clip_reader import PlanFiles
 from .export import write_tuned
-from .pixels import OwnAutoencoderTask, OwnFrames, trained_autoencoder_part
+from .pixels import (
+    OwnAutoencoderTask,
+    OwnFrames,
+    ReconstructionObjective,
+    trained_autoencoder_part,
+)
 from .plan import HELD_OUT, TRAIN, Dropped, Plan, printable
+from .post_hoc import Snapshots, snapshot_due
 from .reporting import TRUE_SHEET, OnNote, OnValues, RunReport
 from .run_file import check_run, write_run
 from .run_lock import locked_run
@@ -46,7 +60,7 @@ from .settings import (
     chosen_device,
     half_precision,
 )
-from .task import OnValidation, OwnTransformerTask
+from .task import MeasuredTask, OnValidation, OwnTransformerTask
 from .text_objective import OwnTextTask
 
 BEST, LAST = "best.safetensors", "last.safetensors"
@@ -85,6 +99,7 @@ def train_own(
     on_values: OnValues = lambda step, values: None,
     ranks: Ranks | None = None,
     device: torch.device | None = None,
+    runner_of: "Callable[..., Runner] | None" = None,
 ) -> OwnResult:
     """Trains on the clips of `plan`, or continues the run in `folder`, until its last step.
 
@@ -93,9 +108,10 @@ def train_own(
     sentence where captions have changed since the plan, whose own are used, and where the held-out
     loss turns; `on_values` gets what the history of the run does. After each step, and within a
     validation, `should_stop` may end the run; the same call then continues it. Every process of a
-    group makes the same call, with its own `ranks` and `device`. TrainingError names a setting that
-    differs from the run in `folder`, another start file, another process that trains in `folder`,
-    or a file that the disk refuses; ConfigError where a batch does not split evenly.
+    group makes the same call, with its own `ranks` and `device`. `runner_of` makes another runner
+    than that which trains. TrainingError names a setting that differs from the run in `folder`,
+    another start file, another process that trains in `folder`, or a file that the disk refuses;
+    ConfigError where a batch does not split evenly.
     """
     ranks, device = ranks or Ranks(), device or chosen_device(settings.device)
     settings.check_ranks(ranks.count)
@@ -123,7 +139,7 @@ def train_own(
             from_first(ranks, encode_clips)
         from_first(ranks, lambda: write_run(folder, plan, settings, start))
         torch.manual_seed(settings.seed)
-        runner = Runner(
+        runner = (runner_of or Runner)(
             plan, settings, folder, start, ranks, device, on_progress, should_stop, notes,
             on_values, on_note,
         )  # fmt: skip
@@ -189,7 +205,7 @@ class Runner:
     def latents(self, cache: ClipCache) -> OwnResult:
         """The result of training the transformer, or the text encoder before it, on the clips."""
         if self.settings.what == TEXT_PART:
-            model, kind = text_objective(self.start), OwnTextTask
+            model, kind = text_objective(self.start, self.settings), OwnTextTask
         else:
             model, kind = transformer_objective(self.start, self.settings), OwnTransformerTask
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
@@ -211,7 +227,7 @@ class Runner:
         """The result of training the shipped captioner further on the captions of the clips."""
         clips = readable(own_clips(self.plan, cache))
         texts = [clip.caption for clip in (*clips.training, *clips.held_out)]
-        model = CaptionObjective(extended(load_captioner(), texts).train().requires_grad_(True))
+        model = trained_captioner(extended(load_captioner(), texts), self.settings)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
         autoencoder = cache.autoencoder.to(self.device)
 
@@ -225,7 +241,7 @@ class Runner:
 
     def pixels(self, cache: ClipCache, frames: OwnFrames) -> OwnResult:
         """The result of training the autoencoder or its decoder on the frames of the clips."""
-        model = trained_autoencoder_part(cache.autoencoder, self.settings.what)
+        model = trained_autoencoder_part(cache.autoencoder, self.settings)
         averages, module, self.ranks = spread_over(model, self.settings, self.ranks, self.device)
 
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
@@ -248,7 +264,7 @@ class Runner:
 
     def run(
         self,
-        task_with: Callable[[OnValidation], Task[Trainee]],
+        task_with: Callable[[OnValidation], MeasuredTask[Trainee]],
         averages: Averages[Trainee],
         report: RunReport,
     ) -> OwnResult:
@@ -263,6 +279,18 @@ class Runner:
         store = ShardedFolder(self.folder, self.ranks)
         loaded = reached(store)
         report.begin(loaded)
+        snapshots = Snapshots(self.folder)
+        if self.ranks.first:
+            snapshots.forget_after(loaded)
+
+        def after_step(step: int) -> None:
+            if snapshot_due(step, self.settings.steps, self.settings.snapshots):
+                tracks = {
+                    power: self.weights(track, names) for power, track in averages.tracks.items()
+                }
+                if self.ranks.first:
+                    snapshots.write(step, tracks)
+
         due = loaded % self.settings.validate_every == 0 or loaded == self.settings.steps
         train(
             task,
@@ -276,6 +304,7 @@ class Runner:
             should_stop=self.should_stop,
             record=report.record,
             show_first=due and not report.validated(loaded),
+            after_step=after_step,
         )
         self.export(LAST, averages.first, names)
         if self.ranks.first:
@@ -288,15 +317,21 @@ class Runner:
 
     def export(self, name: str, model: nn.Module, names: set[str]) -> None:
         """Writes the trained weights of `model` as a result; all processes call it."""
-        weights = {
+        weights = self.weights(model, names)
+        if isinstance(model, ReconstructionObjective):  # no loader takes a LoRA of it
+            weights = merged_state(model)
+        if self.ranks.first and isinstance(model, CaptionObjective):
+            save_captioner(merged_captioner(model.captioner), self.folder / name)
+        elif self.ranks.first:
+            write_tuned(self.folder / name, self.start, self.settings, weights)
+
+    def weights(self, model: nn.Module, names: set[str]) -> dict[str, Tensor]:
+        """The weights of `model` in `names`, each of them whole; all processes call it."""
+        return {
             key: self.ranks.whole(weight.detach())
             for key, weight in model.named_parameters()
             if key in names
         }
-        if self.ranks.first and isinstance(model, CaptionObjective):
-            save_captioner(model.captioner, self.folder / name)
-        elif self.ranks.first:
-            write_tuned(self.folder / name, self.start, self.settings, weights)
 
 
 def training_config(settings: OwnSettings, device: torch.device) -> TrainingConfig:

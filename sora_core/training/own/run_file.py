@@ -6,12 +6,14 @@ The start file is recognised by its content: a model that was moved or renamed i
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import TrainingError
 from ...files import replacing
 from ...resume.fingerprint import fingerprint
-from .plan import Plan, PlannedClip, write_plan
+from .plan import Plan, PlannedClip, read_plan, write_plan
 from .settings import OwnSettings, as_values, refuse_changes
 
 RUN_FILE = "run.json"
@@ -80,16 +82,12 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
     path = folder / RUN_FILE
     if not path.exists():
         return
-    try:
+    with refusing_damage(folder):
         saved = json.loads(path.read_text(encoding="utf-8"))
         values, clips, count = saved["settings"], saved["clips"], saved["count"]
         if not isinstance(values, dict) or not isinstance(values["steps"], int):
             raise TypeError("no settings")
         name, content = saved["start"]["name"], saved["start"]["content"]
-    except (ValueError, KeyError, TypeError) as problem:
-        raise TrainingError(
-            f"{RUN_FILE} in {folder.name[:60]!a:.62} is damaged: choose another folder"
-        ) from problem
     refuse_changes(values, settings, folder)
     if content != content_sample(start):
         raise TrainingError(
@@ -102,6 +100,29 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
             f"({clips_difference(saved.get('digests'), plan)}): resume with the plan in its "
             f"{PLAN_FILE}, or choose another folder"
         )
+
+
+@contextmanager
+def refusing_damage(folder: Path) -> Iterator[None]:
+    """Turns a mistake in the file of the run in `folder` into a TrainingError."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise TrainingError(
+            f"{RUN_FILE} in {folder.name[:60]!a:.62} is damaged: choose another folder"
+        ) from problem
+
+
+def read_run(folder: Path) -> tuple[Plan, OwnSettings]:
+    """The plan and the settings of the run in `folder`; TrainingError where it holds none."""
+    path = folder / RUN_FILE
+    if not path.is_file():
+        raise TrainingError(f"{folder.name[:60]!a:.62} holds no run of train own: choose another")
+    with refusing_damage(folder):
+        values = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        lists = {name: tuple(values[name]) for name in ("averages", "fresh") if values[name]}
+        settings = OwnSettings(**{"snapshots": 0} | values | lists)
+    return read_plan(folder / PLAN_FILE), settings
 
 
 def write_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> None:

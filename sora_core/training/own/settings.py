@@ -16,6 +16,7 @@ TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART = "transformer", "autoencoder",
 CAPTIONER_PART, TEXT_PART = "captioner", "text"
 TRAINABLE = (TRANSFORMER_PART, AUTOENCODER_PART, DECODER_PART, CAPTIONER_PART, TEXT_PART)
 MUON, ADAMW = "muon", "adamw"
+MAX_SNAPSHOTS = 100
 MAX_ALPHA = 65504.0  # the largest float16: alpha is stored as one
 
 FREE_TO_CHANGE = (
@@ -30,11 +31,12 @@ start file, whose content `run_file.check_run` compares."""
 class OwnSettings:
     """The trained part, the initial weights, the length and the device of a run.
 
-    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3, for the text encoder
-    1e-4. `start` None is the released model; `fresh` is the width and the depth of a new
+    `lora_rank` None trains all weights. `rate` None is 1e-3, for LoRA 2e-3; for the text encoder
+    1e-4 and 1e-3. `start` None is the released model; `fresh` is the width and the depth of a new
     transformer in place of its own. `batch` counts clips per step over all processes. The rates
     fall to zero over the last `decay` of `steps`. `averages` are the decays of the averages of the
-    weights, from which the validation chooses. `until` pauses the run at a step. ConfigError for
+    weights, from which the validation chooses; `snapshots` of two others are saved for `post_hoc`,
+    which computes more of them after the run. `until` pauses the run at a step. ConfigError for
     values out of range.
     """
 
@@ -67,6 +69,7 @@ class OwnSettings:
     sheet_steps: int = 12
     guidance: float = 3.0
     fresh: tuple[int, int] | None = None
+    snapshots: int = 8
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -81,6 +84,7 @@ class OwnSettings:
             check_range(name, getattr(self, name), 1)
         for name in ("warmup", "sheet_clips"):
             check_range(name, getattr(self, name), 0)
+        check_range("snapshots", self.snapshots, 0, MAX_SNAPSHOTS)
         check_range("seed", self.seed, 0, MAX_SEED)
         if self.lora_rank is not None:
             check_range("lora_rank", self.lora_rank, 1, 1024)
@@ -88,8 +92,6 @@ class OwnSettings:
             raise ConfigError(
                 f"lora_alpha {self.lora_alpha:g}: choose above 0 and at most {MAX_ALPHA:g}"
             )
-        if self.lora_rank is not None and self.what != TRANSFORMER_PART:
-            raise ConfigError(f"lora_rank for the {self.what}: only the transformer has a LoRA")
         if self.fresh is not None:
             width, depth = self.fresh
             DiTConfig(width=width, depth=depth)  # its limits
@@ -116,7 +118,7 @@ class OwnSettings:
         if self.rate is not None:
             return self.rate
         if self.what == TEXT_PART:
-            return 1e-4
+            return 1e-4 if self.lora_rank is None else 1e-3
         return 1e-3 if self.lora_rank is None else 2e-3
 
     @property

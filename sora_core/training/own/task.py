@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Generic
+from typing import Generic, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from ...world.sheet import contact_sheet
 from ..averages import Averages, Model
 from ..distributed import Ranks
 from ..sheets import SAMPLES_FILE, write_samples
-from ..trainer import EvaluationStopped, block_matrices
+from ..trainer import EvaluationStopped, Task, block_matrices
 from .objective import FlowObjective
 from .samples import OwnClip, OwnClips, draw_step
 from .settings import MUON, OwnSettings, half_precision
@@ -29,6 +29,12 @@ OnValidation = Callable[[int, dict[str, float], int], None]
 
 All processes call it.
 """
+
+
+class MeasuredTask(Task[Model], Protocol[Model]):
+    """A task that also measures any model of its kind on the clips held out; None without any."""
+
+    def held_out_loss(self, model: Model) -> float | None: ...
 
 
 @dataclass(eq=False)
@@ -92,11 +98,7 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
         enabled = half_precision(self.settings, self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
             by_level = [
-                held_out_losses(
-                    model, self.clips.held_out, self.ranks, self.device, self.check_stop
-                )
-                for model in self.averages.models
-                if self.clips.held_out
+                self.by_level(model) for model in self.averages.models if self.clips.held_out
             ]
             best, values = self.best_average([fmean(losses.values()) for losses in by_level])
             for level, loss in by_level[0].items() if by_level else ():
@@ -104,6 +106,18 @@ class OwnTransformerTask(OwnTask[FlowObjective]):
             values |= self.sheet(self.averages.models[best], step, folder)
         self.on_validation(step, values, best)
         return values
+
+    def by_level(self, model: FlowObjective) -> Mapping[float, float]:
+        """The loss of `model` on the clips held out, at each noise level."""
+        held_out, stop = self.clips.held_out, self.check_stop
+        return held_out_losses(model, held_out, self.ranks, self.device, stop)
+
+    def held_out_loss(self, model: FlowObjective) -> float | None:
+        if not self.clips.held_out:
+            return None
+        enabled = half_precision(self.settings, self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
+            return fmean(self.by_level(model).values())
 
     def sheet(self, model: FlowObjective, step: int, folder: Path) -> Mapping[str, float]:
         """The rulers of clips generated at fixed seeds; the first process writes their sheet."""

@@ -16,19 +16,25 @@ from torch import Tensor
 from ...models.dit import DiT
 from ...models.text_encoder import TextEncoder
 from ...models.tokenizer import Tokenizer
+from ..lora import add_lora_to
 from .folder import literal_prompt
 from .objective import FlowObjective
 from .samples import FlowSample
+from .settings import OwnSettings
 from .task import OwnTransformerTask
 
 
 class TextObjective(FlowObjective):
-    """The text encoder before a frozen transformer; the loss is the transformer's."""
+    """The text encoder, or a LoRA of it, before a frozen transformer, whose loss it has."""
 
-    def __init__(self, dit: DiT, encoder: TextEncoder, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, dit: DiT, encoder: TextEncoder, tokenizer: Tokenizer, settings: OwnSettings
+    ) -> None:
         super().__init__(dit.requires_grad_(False))
         self.encoder: TextEncoder = encoder.train().requires_grad_(True)
         self.tokenizer = tokenizer
+        if settings.lora_rank is not None:
+            add_lora_to(encoder, settings.lora_rank, settings.alpha, settings.seed)
 
     def forward(
         self, samples: Sequence[FlowSample]

@@ -1,5 +1,6 @@
 """LoRA files of other people: of another model, of another shape, damaged, or with more in them."""
 
+import copy
 import json
 
 import pytest
@@ -21,9 +22,14 @@ LAYER = f"{HOST_PREFIX}blocks.0.qkv"
 RANK = 4
 
 
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    return load(write_tiny(tmp_path_factory.mktemp("models"))).transformer
+
+
 @pytest.fixture
-def transformer(tmp_path):
-    return load(write_tiny(tmp_path)).transformer
+def transformer(loaded):
+    return copy.deepcopy(loaded)
 
 
 def lora_of(transformer, layer=LAYER, **changed):

@@ -26,6 +26,7 @@ def train(folder, *more):
     return main([str(part) for part in command])
 
 
+@pytest.mark.slow
 def test_one_command_trains_from_a_folder_and_says_where_the_result_is(folder, capsys):
     assert train(folder, "--device", "cpu") == 0
     out = capsys.readouterr().out
@@ -33,6 +34,7 @@ def test_one_command_trains_from_a_folder_and_says_where_the_result_is(folder, c
     assert (folder / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_run_needs_resume(folder, capsys):
     assert train(folder, "--device", "cpu") == 2
     assert "add --resume" in capsys.readouterr().err
@@ -51,6 +53,7 @@ def test_plan_ranks_prints_a_line_for_each_number_of_processes(capsys):
     assert [line.split()[0] for line in lines] == ["1", "8", "64"]
 
 
+@pytest.mark.slow
 def test_a_folder_or_a_plan_of_one_is_trained_on(folder, tmp_path, capsys):
     plan, own = tmp_path / "plan.json", ("--model", str(folder / "tiny.safetensors"))
     clips, cache = str(folder / "clips"), ("--cache", str(folder / "cache"))
@@ -85,6 +88,7 @@ def test_a_failure_in_several_processes_is_one_sentence(folder, tmp_path, capfd)
     assert capfd.readouterr().err.strip().splitlines()[-1].startswith("seed was 0")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_saved_and_continues(folder, tmp_path, capsys, monkeypatch):
     """The signal arrives while the first of four steps is reported."""
     steps = ("--device", "cpu", "--out", str(tmp_path / "run"), "--steps", "4")
@@ -100,6 +104,7 @@ def test_an_interrupted_run_is_saved_and_continues(folder, tmp_path, capsys, mon
     assert "step 4/4" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_clips_are_encoded_loses_none(folder, tmp_path, capsys, monkeypatch):
     cache = ("--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--device", "cpu")
     interrupt = lambda done, total: done == 2 and signal.raise_signal(signal.SIGINT)  # noqa: E731

@@ -89,6 +89,7 @@ def test_known_footage_neither_moves_nor_counts(teacher):
         assert torch.equal(denoise(student, batch, batch.clean, 0.5)[:, :, 0], batch.clean[:, :, 0])
 
 
+@pytest.mark.slow
 def test_training_brings_few_steps_nearer_to_the_teacher(teacher, tmp_path):
     student = new_student(teacher)
     task = task_of(teacher, student)

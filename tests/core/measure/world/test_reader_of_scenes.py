@@ -231,6 +231,7 @@ def test_clips_are_drawn_again_only_from_the_last_ones_and_new_ones_come_in_ever
     assert len({n for numbers in drawn[100:] for n in numbers}) > 600
 
 
+@pytest.mark.slow
 def test_a_clip_that_is_drawn_again_is_not_rendered_again(monkeypatch):
     rendered = []
     true = scene_reader.scene_lesson(1)

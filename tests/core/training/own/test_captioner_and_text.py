@@ -108,7 +108,6 @@ def test_what_only_the_transformer_has_is_refused_by_name(what, name):
 
 
 @pytest.mark.parametrize("what", ["captioner", "text"])
-@pytest.mark.parametrize("wrong", [{"lora_rank": 4}, {"parallel": "fsdp"}])
-def test_neither_has_a_lora_or_is_split_over_processes(what, wrong):
+def test_neither_is_split_over_processes(what):
     with pytest.raises(ConfigError, match=what):
-        OwnSettings(what=what, **wrong)
+        OwnSettings(what=what, parallel="fsdp")

@@ -1,5 +1,6 @@
 """Captions and actions of a folder: from text files, tables and the captioner, and their faults."""
 
+import codecs
 import json
 
 import pytest
@@ -73,6 +74,55 @@ def test_a_caption_file_in_capitals_is_read(tmp_path):
     moving_file(tmp_path / "IMG_1.MP4")
     (tmp_path / "IMG_1.TXT").write_text("from a camera")
     assert planned(tmp_path).clips[0].caption == "from a camera"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("name", ["a.txt", "metadata.csv", "metadata.jsonl"])
+def test_captions_are_read_in_the_encodings_that_name_themselves(tmp_path, name, encoding):
+    moving_file(tmp_path / "a.mp4")
+    caption = "ein Äffchen, 猿"
+    texts = {
+        "a.txt": caption,
+        "metadata.csv": f'file_name,text\na.mp4,"{caption}"\n',
+        "metadata.jsonl": json.dumps({"file_name": "a.mp4", "text": caption}, ensure_ascii=False),
+    }
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / name).write_bytes(mark + texts[name].encode(encoding))
+    assert [clip.caption for clip in planned(tmp_path).clips] == [caption]
+
+
+@pytest.mark.parametrize("data", [b"caf\xe9", codecs.BOM_UTF16_LE + b"\x00", b"\xed\xa0\x80"])
+def test_a_caption_in_no_known_encoding_is_left_out_with_the_reason(tmp_path, data):
+    captioned_clip(tmp_path, "a.mp4")
+    moving_file(tmp_path / "b.mp4", seed=1)
+    (tmp_path / "b.txt").write_bytes(data)
+    assert "save it as UTF-8" in reasons(planned(tmp_path))["b.mp4"]
+
+
+def test_metadata_may_name_a_file_of_its_folder_by_any_path(tmp_path):
+    folder = tmp_path / "clips"
+    (folder / "deep").mkdir(parents=True)
+    for i in range(4):
+        moving_file(folder / "deep" / f"{i}.mp4", seed=i)
+    (tmp_path / "link").symlink_to(folder)
+    paths = [
+        str(folder / "deep" / "0.mp4"), "../clips/deep/1.mp4", "deep/../deep/./2.mp4",
+        str(tmp_path / "link" / "deep" / "3.mp4"),
+    ]  # fmt: skip
+    lines = [json.dumps({"file_name": path, "text": path}) for path in paths]
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    plan = planned(tmp_path / "link")
+    assert [clip.caption for clip in plan.clips] == paths and not plan.dropped
+
+
+@pytest.mark.parametrize("name", ["../a.mp4", "/etc/a.mp4", "deep/../../a.mp4", "..", "a/../.."])
+def test_a_file_outside_of_the_folder_is_refused(tmp_path, name):
+    (tmp_path / "clips").mkdir()
+    captioned_clip(tmp_path / "clips", "a.mp4")
+    line = json.dumps({"file_name": name, "text": "x"})
+    (tmp_path / "clips" / "metadata.jsonl").write_text(line)
+    with pytest.raises(TrainingError, match="outside of the folder"):
+        planned(tmp_path / "clips")
 
 
 def test_a_text_file_overrides_metadata_and_metadata_overrides_the_captioner(tmp_path):

@@ -41,6 +41,20 @@ def test_every_file_is_a_clip_or_has_a_reason(tmp_path):
     assert "not a type" in found["song.mp3"]
 
 
+def test_hidden_clips_are_named_and_the_files_of_a_mac_are_not(tmp_path):
+    captioned_clip(tmp_path, "good.mp4")
+    captioned_clip(tmp_path, ".take2.mp4", seed=1)
+    (tmp_path / "deep" / ".trash").mkdir(parents=True)
+    for i in range(2):
+        captioned_clip(tmp_path / "deep" / ".trash", f"{i}.mp4", seed=2 + i)
+    for name in (".DS_Store", "._good.mp4", "deep/._1.mp4", ".git"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    plan = planned(tmp_path)
+    assert [clip.source for clip in plan.clips] == ["good.mp4"]
+    assert set(reasons(plan)) == {".take2.mp4", "deep/.trash"}
+    assert all("hidden: rename it" in reason for reason in reasons(plan).values())
+
+
 @pytest.mark.parametrize(
     ("width", "height"), [(3840, 2160), (1080, 1920), (64, 64), (50, 70), (2000, 16), (640, 480)]
 )

@@ -51,6 +51,7 @@ def weights(run, name="last.safetensors"):
     return read_tensors(run / name, prefix="transformer.")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_killed_run_continues_to_the_same_numbers(small, whole):
     folder, group = small
@@ -75,6 +76,7 @@ def test_a_killed_run_continues_to_the_same_numbers(small, whole):
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
 
 
+@pytest.mark.slow
 def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
     folder, group = small
     steps = []
@@ -92,6 +94,7 @@ def test_a_stop_between_steps_saves_and_the_same_call_continues(small, whole):
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [4, 11], ids=["at held-out losses", "at generated clips"])
 def test_a_stop_within_a_validation_saves_and_the_next_call_repeats_it(small, whole, call):
     folder, group = small
@@ -117,6 +120,7 @@ def tensorboard_events(run):
     return events.Reload()
 
 
+@pytest.mark.slow
 def test_tensorboard_keeps_what_a_paused_run_has_reported(small, whole):
     folder, group = small
     run = folder / "paused"
@@ -144,6 +148,7 @@ def test_tensorboard_has_the_losses_the_rulers_and_the_sheets(whole):
             assert image.convert("RGB").tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"accumulate": 4}, {"checkpointing": True}])
 def test_memory_saved_changes_no_number(small, whole, changed):
     folder, group = small
@@ -161,6 +166,7 @@ def test_a_resumed_run_names_the_setting_that_has_changed(small, whole, changed)
         group.one(whole, small_settings(folder, **changed), Ranks())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_go_further_and_not_less_far(small, whole):
     folder, group = small
     with pytest.raises(TrainingError, match="steps was 6"):
@@ -177,6 +183,7 @@ def test_a_resumed_run_refuses_other_clips(small, whole):
         replace(group, plan=fewer).one(whole, small_settings(folder), Ranks())
 
 
+@pytest.mark.slow
 def test_a_run_whose_start_file_was_moved_and_renamed_continues(small, whole):
     folder, group = small
     run, moved = folder / "of_moved", folder / "elsewhere" / "renamed.safetensors"
@@ -258,6 +265,7 @@ def test_the_best_weights_load_and_leave_the_autoencoder_as_it_was(small, whole)
     assert all(torch.equal(start[name], ends[name]) for name in start)
 
 
+@pytest.mark.slow
 def test_a_new_small_transformer_is_trained_beside_the_old_autoencoder(small):
     folder, group = small
     settings = small_settings(folder, fresh=(64, 1), steps=3)
@@ -314,6 +322,7 @@ def test_a_lora_merged_into_the_model_gives_what_the_trained_model_gives(small):
         torch.testing.assert_close(merged(x, sigma, text), expected, atol=5e-3, rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_a_trained_decoder_changes_no_latent(small):
     folder, group = small
     settings = without_sheets(folder, what="decoder", steps=4, optimizer="adamw")
@@ -327,6 +336,7 @@ def test_a_trained_decoder_changes_no_latent(small):
     assert not torch.equal(before.decode(before.encode(video)), after.decode(after.encode(video)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [2**33, 2**53 - 1, MAX_SEED])
 def test_a_seed_of_the_page_trains(small, seed):
     folder, group = small
@@ -365,7 +375,7 @@ def test_large_seeds_draw_different_noise():
         {"lora_rank": 0},
         {"averages": (1.0,)},
         {"rate": -1.0},
-        {"what": "decoder", "lora_rank": 4},
+        {"what": "decoder", "lora_rank": 4000},
         {"what": "autoencoder", "parallel": "fsdp"},
     ],
 )
@@ -379,6 +389,7 @@ def test_a_batch_that_does_not_split_is_refused():
         OwnSettings(batch=12, accumulate=4).check_ranks(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["transformer", "autoencoder", "decoder"])
 def test_a_clip_that_is_gone_is_named_and_the_others_are_trained_on(tmp_path, what):
     plan, lost = small_plan(tmp_path), []

@@ -77,6 +77,7 @@ def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(small, tmp_pa
     assert group.one(run, small_settings(folder, **QUICK), Ranks()).finished
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 @pytest.mark.parametrize("phase", ["encode", "save", "validate", "page", "export"])
 def test_a_run_killed_in_any_phase_ends_as_one_never_interrupted(small, tmp_path, phase):
@@ -121,6 +122,7 @@ def kill_in(phase):
     setattr(module, name, deadly)
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_was_moved_continues_to_the_same_numbers(small, tmp_path):
     folder, group = small
     group.one(tmp_path / "a", small_settings(folder, **QUICK, until=2), Ranks())
@@ -130,6 +132,7 @@ def test_a_run_whose_folder_was_moved_continues_to_the_same_numbers(small, tmp_p
     assert same_end(tmp_path / "elsewhere" / "b", folder / "whole")
 
 
+@pytest.mark.slow
 def test_a_caption_edited_after_the_plan_is_reported_and_that_of_the_plan_is_used(small, tmp_path):
     folder, group = small
     group, notes = copied_clips(group, tmp_path / "clips"), []
@@ -156,6 +159,7 @@ def test_a_resumed_run_names_the_clip_that_differs(small, change, words):
         other.one(folder / "whole", small_settings(folder, **QUICK), Ranks())
 
 
+@pytest.mark.slow
 def test_a_run_continues_with_its_own_plan_though_a_clip_is_gone(small, tmp_path):
     folder, group = small
     group = copied_clips(group, tmp_path / "clips")
@@ -197,6 +201,7 @@ def full_disk(limit):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, 900, 5000, 100_000])
 def test_a_full_disk_is_a_sentence_at_any_moment_and_the_run_continues(small, tmp_path, limit):
     folder, group = small
@@ -209,6 +214,7 @@ def test_a_full_disk_is_a_sentence_at_any_moment_and_the_run_continues(small, tm
     assert same_end(tmp_path / "run", folder / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_thread_behind(small, tmp_path):
     """TensorBoard's writer has one, which would write into a folder that is gone."""
     import threading
