@@ -144,7 +144,7 @@ def variants(root: Path, steps: int, clips: int, sampler_steps: int) -> Iterator
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.step_loss", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("runs/step-loss"))
-    parser.add_argument("--train-steps", type=int, default=120)
+    parser.add_argument("--train-steps", type=int, default=300)
     parser.add_argument("--clips", type=int, default=10)
     parser.add_argument("--steps", type=int, default=12, help="of the sampler")
     return parser.parse_args(arguments)

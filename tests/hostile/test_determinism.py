@@ -134,6 +134,7 @@ def vae(tmp_path):
     return vae
 
 
+@pytest.mark.slow
 def test_tiled_is_whole_but_for_the_seams(vae):
     """ComfyUI's VAEDecodeTiled: pixels that lie in one tile alone are those of the whole."""
     import nodes as stock

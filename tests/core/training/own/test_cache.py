@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,11 @@ from tests.support.clips import captioned_clip, moving_frames, picture_file
 from tests.support.plans import planned
 from tests.support.tiny import tiny_autoencoder
 
-TEXT = load_text()
+loaded_text = cache(load_text)
 
 
 def tiny_cache(folder: Path, autoencoder=None):
-    return cache_for(folder, autoencoder or tiny_autoencoder(), *TEXT)
+    return cache_for(folder, autoencoder or tiny_autoencoder(), *loaded_text())
 
 
 @pytest.fixture
