@@ -145,7 +145,8 @@ def sample(
                 "NaN or infinite numbers: let the schedule fall to 0, or check model and precision"
             )
     latent = latent | {"samples": sampled.to(devices.intermediate_device())}
-    return with_matched(latent, getattr(guider, "matched", False))
+    matched = getattr(guider, "matched", False) is True  # only our guider has one
+    return with_matched(latent, matched)
 
 
 def noise_for(noise: Noise, latent: LatentDict) -> Tensor:
