@@ -278,6 +278,7 @@ def test_the_node_shows_a_bar_the_curve_and_the_samples(plan, model, output, mon
     assert result.args[2].shape[1:3] == CURVE_SIZE[::-1]
 
 
+@pytest.mark.slow
 def test_the_report_of_the_node_warns_where_the_held_out_loss_turns(
     plan, model, output, monkeypatch
 ):
@@ -288,6 +289,7 @@ def test_the_report_of_the_node_warns_where_the_held_out_loss_turns(
     assert "held-out loss has risen since step 2" in trained(plan, steps=3).args[3]
 
 
+@pytest.mark.slow
 def test_a_name_twice_with_other_settings_is_refused_and_with_the_same_gives_the_same(
     plan, model, output
 ):
@@ -299,6 +301,7 @@ def test_a_name_twice_with_other_settings_is_refused_and_with_the_same_gives_the
     assert (output / "sora_training/twice/last.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_folder_that_has_disappeared_is_a_sentence_and_what_is_cached_is_trained_on(
     inputs, output, model
 ):
