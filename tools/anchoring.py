@@ -74,6 +74,10 @@ class Found:
 
 
 def main() -> None:
+    """Prints the largest drift of any segment, for each drift of the model and kind of anchoring.
+
+    Also prints the drift without anchoring and its estimate, from the runs of fixed strength.
+    """
     options = parse()
     pipeline = load()
     colours = torch.tensor(pipeline.config.colours.factors)

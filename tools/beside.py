@@ -165,6 +165,7 @@ GRAPHS = {
 
 
 def main(arguments: list[str]) -> int:
+    """0 if all three packs load and every graph runs, else 1; prints the figures of each graph."""
     options = parse(arguments)
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
@@ -176,6 +177,7 @@ def main(arguments: list[str]) -> int:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options, with the folders of the packs as absolute paths."""
     parser = argparse.ArgumentParser(prog="tools.beside", description=__doc__)
     parser.add_argument("packs", nargs=2, type=Path, help="folders of the two packs")
     parser.add_argument("--python", default=sys.executable, help="runs ComfyUI")

@@ -30,6 +30,7 @@ TOO_LARGE = 413
 
 
 def main() -> int:
+    """0 after a report, 1 after an error that is printed, 130 after Ctrl-C or SIGTERM."""
     options = parse(sys.argv[1:])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     loader = node("CLIPLoader", clip_name=options.clip, type=options.type)
@@ -46,6 +47,7 @@ def main() -> int:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options; `manifest` None stands for the default file in the folder."""
     parser = argparse.ArgumentParser(prog="caption.py", description=__doc__)
     parser.add_argument("folder", type=Path, help="its videos, and those in folders inside")
     parser.add_argument("--clip", required=True, help="the model's file, as Load CLIP lists it")

@@ -43,6 +43,7 @@ class EndpointError(Exception):
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options; `manifest` None stands for the default file in the folder."""
     parser = argparse.ArgumentParser(prog="caption_endpoint.py", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of videos, subfolders included")
     parser.add_argument("--model", required=True, help="the model's name at the endpoint")
@@ -53,6 +54,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """0 after a report, 1 after an error of the endpoint or of a file, 130 after Ctrl-C.
+
+    Only the report goes to standard output.
+    """
     options = parse(arguments)
     try:
         key = options.key_file.read_text().strip() if options.key_file else ""

@@ -102,6 +102,7 @@ def astray(replacement: dict[str, Any], recorded: Nodes, now: Nodes) -> Iterator
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    """The predicate of a sentence about the node, for each change that breaks saved workflows."""
     first = dict(list(new["inputs"].items())[: len(old["inputs"])])
     if list(first) != list(old["inputs"]):
         yield f"has inputs {', '.join(first)} where {', '.join(old['inputs'])} were"
@@ -154,6 +155,7 @@ def replaced_by(pack: Any) -> dict[str, str]:  # noqa: ANN401
 
 
 def main() -> int:
+    """0 once additions are recorded; 1, and nothing written, if saved workflows break."""
     parser = argparse.ArgumentParser(prog="contract.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record", help="write down what has been added")

@@ -26,6 +26,7 @@ OUTPUT = ROOT / "runs" / "demo"
 
 
 def main() -> int:
+    """0 after a video, 1 after an error that is printed, 130 after Ctrl-C or SIGTERM."""
     options = parse()
     for number in (signal.SIGINT, signal.SIGTERM):  # both unwind, and so end the server
         signal.signal(number, signal.default_int_handler)
@@ -44,6 +45,10 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
+    """The options that run.py passes on; `started` is in seconds since the epoch.
+
+    None stands for the value in the workflow; `steps` None stands for four steps with the LoRA.
+    """
     parser = argparse.ArgumentParser(prog="demo")
     parser.add_argument("--prompt", required=True)
     parser.add_argument("--seed", type=int)
@@ -79,6 +84,7 @@ def chosen(graph: Graph, options: argparse.Namespace) -> Graph:
 
 
 def make(graph: Graph, options: argparse.Namespace) -> None:
+    """Runs the graph on a new server and prints its files; `keep_server` then waits for Ctrl-C."""
     tree = options.comfyui or bring_host()
     CACHE.mkdir(exist_ok=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
@@ -97,6 +103,7 @@ def make(graph: Graph, options: argparse.Namespace) -> None:
 
 
 def require_nodes(server: Server, graph: Graph, known: Collection[str]) -> None:
+    """HostError if a node of `graph` is not among `known`; it quotes the server's log."""
     wanted = {node["class_type"] for node in graph.values()}
     if missing := sorted(wanted - set(known)):
         text = [line for line in server.last_lines(1000).splitlines() if "sora_nodes" in line]
@@ -142,6 +149,7 @@ def how(graph: Graph, size: tuple[int, int]) -> str:
 
 
 def report(run: Run, graph: Graph, started: float) -> None:
+    """Prints path, length and size of each video, and the seconds of the run and in all."""
     import av  # here: the server starts before this is needed
 
     stamps = {kind: data["timestamp"] for kind, data in run.events if "timestamp" in data}

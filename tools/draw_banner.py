@@ -29,6 +29,7 @@ LINES = (
 
 
 def main() -> None:
+    """Writes BANNER from LINES and ROWS, and prints its pixels and kilobytes."""
     banner = Image.new("RGB", (WIDTH, HEIGHT), DARK)
     draw = ImageDraw.Draw(banner)
     for text, size, colour, top in LINES:

@@ -77,6 +77,7 @@ SAMPLES = (
 
 
 def main() -> None:
+    """Writes PICTURE, which repeats for ever at FPS, and prints its kilobytes."""
     model = load()
     first, *rest = map(sheet, zip(*(pictures(model, sample) for sample in SAMPLES), strict=True))
     first.save(
@@ -103,6 +104,7 @@ def bar_colour(opened: float) -> str:
 
 
 def picture(sample: Sample, frame: np.ndarray, bar: Sequence[str], current: int) -> Image.Image:
+    """The frame above its time bar, the title and the prompt; part `current` of `bar` is lit."""
     whole = Image.new("RGB", (CELL, CELL + BAR + TEXT), BACK)
     whole.paste(Image.fromarray(frame).resize((CELL, CELL), Image.Resampling.LANCZOS))
     draw = ImageDraw.Draw(whole)

@@ -99,6 +99,7 @@ FOLD = """async ([graph, name, says, shown, outside]) => {
 
 
 def main() -> None:
+    """Writes a blueprint for each of JOBS, folded in the page of a new server; prints each name."""
     SUBGRAPHS.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as base,

@@ -105,6 +105,10 @@ NEGATIVE = "Negative Prompt"
 
 
 def main(arguments: list[str]) -> None:
+    """Writes the chosen workflows, and their pictures unless `--layout` is set.
+
+    Without names and `--comfyui` these are all but NEEDS_NEWER.
+    """
     options = parse(arguments)
     names = options.names or sorted(path.stem for path in WORKFLOWS.glob("api/*.json"))
     if not options.names and options.comfyui is None:
@@ -136,6 +140,7 @@ def main(arguments: list[str]) -> None:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options; `names` is empty for all graphs, `comfyui` is None for the pinned one."""
     parser = argparse.ArgumentParser(prog="tools.draw_workflows", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of workflows/api; default: all")
     parser.add_argument("--layout", action="store_true", help="make no pictures")
@@ -247,6 +252,7 @@ def square(frames: list[Image.Image]) -> Image.Image:
 
 
 def side_by_side(frames: list[Image.Image]) -> Image.Image:
+    """The frames in one row from left to right, each scaled to PICTURE_HEIGHT."""
     scaled = [
         frame.resize((PICTURE_HEIGHT * frame.width // frame.height, PICTURE_HEIGHT))
         for frame in frames

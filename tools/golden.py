@@ -52,6 +52,10 @@ Results = Iterator[tuple[str, Tensor]]
 
 
 def main() -> int:
+    """0 once recorded, or if all results equal the record; 1 if any differs.
+
+    A record of another machine is refused with 1.
+    """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=("record", "check"))
     parser.add_argument("--file", type=Path, default=RECORD)
@@ -174,6 +178,7 @@ def seam_results() -> Results:
 
 
 def core_results(pipeline: Pipeline) -> Results:
+    """Name and tensor of each edit's latent, mask and frames; then windows, chains and samplers."""
     latents = {}
     for name, canvas in canvases().items():
         sampler = "sde" if name == "text to video" else "euler"

@@ -160,6 +160,7 @@ class Server:
         self.stop()
 
     def wait_until_ready(self) -> None:
+        """Returns once the server answers; HostError if it ends, or is silent for START_SECONDS."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -41,6 +41,7 @@ Done = tuple[int, int]
 
 
 def main() -> int:
+    """0 if every job resumed to equal bits and computed no finished part again, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tools.kill_long_job", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument(

@@ -31,6 +31,7 @@ def english(infos: list[dict[str, Any]]) -> Words:
 
 
 def text_by(info: dict[str, Any]) -> Words:
+    """The texts of a node as nodeDefs.json has them: inputs by name, outputs by index."""
     inputs = info["input"].get("required", {}) | info["input"].get("optional", {})
     names, texts = info["output_name"], info["output_tooltips"] or []
     return {
@@ -69,6 +70,10 @@ def read(language: str, file: str) -> Words:
 
 
 def main() -> int:
+    """0 if every translation is complete and used; else 1, with a line for each that is not.
+
+    Writes the English texts in both cases.
+    """
     words = english(infos_of(load_pack()))
     text = json.dumps(words, indent=2, ensure_ascii=False)
     (LOCALES / ENGLISH / NODES).write_text(f"{text}\n", encoding="utf-8")

@@ -41,6 +41,10 @@ COLOUR, CONTRAST = 3.0, 0.08  # the most that the minute may drift, of 255 and a
 
 
 def main() -> int:
+    """0 if the drift of the whole video is below its limits, else 1.
+
+    Writes the video and a contact sheet; prints time, memory, seams and drift.
+    """
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
     graph = asked(json.loads(WORKFLOW.read_text(encoding="utf-8")), options)
@@ -71,6 +75,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
+    """The options: `size` is (width, height) in pixels before upscaling."""
     parser = argparse.ArgumentParser(prog="python -m tools.long_video", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "long_video")
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -131,6 +136,7 @@ def generated(path: Path) -> Frames:
 
 
 def seam_table(frames: Frames) -> None:
+    """Prints quantiles of the steps at joins of segments over the usual step, for each kind."""
     latent = COMPRESSION.latent_frames(len(frames))
     starts = [
         start + SEGMENT_SETTINGS.history

@@ -22,6 +22,7 @@ SIZE, FPS, RATE = Size(64, 64, 17), 8.0, 48_000
 
 
 def main() -> None:
+    """Writes each file from a fixed seed of held-out scenes; prints captions of the first three."""
     FOOTAGE.mkdir(exist_ok=True)
     for (name, seed), pitch in zip(SCENES.items(), (110.0, 165.0), strict=True):
         scene = sample_scene(seed, held_out=True)

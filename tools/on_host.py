@@ -45,6 +45,7 @@ for name in {names!r}:
 
 
 def main() -> int:
+    """The exit code of pytest, which gets all arguments but `--comfyui`."""
     parser = argparse.ArgumentParser(prog="on_host", description=__doc__)
     parser.add_argument("--comfyui", type=tree, required=True, help="the folder of that ComfyUI")
     options, rest = parser.parse_known_args()

@@ -200,6 +200,7 @@ def verdict(mean: float, half: float) -> str:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options: `minutes` of one core for each arm, and `arms` as parts of their names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="of one core, for each arm")
     parser.add_argument("--seeds", type=int, default=3)
@@ -212,6 +213,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Trains each arm and seed that `--out` lacks, saves after each, and prints the tables.
+
+    SystemExit if a number is out of its range, or `--out` is of other minutes.
+    """
     args = parse(arguments)
     if not 0 < args.minutes <= 10_000 or args.seeds < 1:
         raise SystemExit("--minutes must be above 0, --seeds at least 1")

@@ -44,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Writes the clips and `metadata.jsonl` to the folder, and prints how many clips there are."""
     folder = parse(arguments).folder
     folder.mkdir(parents=True, exist_ok=True)
     rows = []

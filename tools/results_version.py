@@ -108,6 +108,7 @@ def read_record(host: bool | None = None) -> tuple[int, Numbers]:
 
 
 def main() -> int:
+    """0 once recorded; 1, with nothing written, if numbers changed and RESULTS_VERSION did not."""
     found = all_numbers()
     if RECORD.exists():
         version, recorded = read_record()

@@ -41,6 +41,7 @@ FAST = (*[f"--ignore={tier}" for tier in SERVED], "-m", f"not ({ALONE} or slow)"
 
 
 def main() -> int:
+    """The exit code of the command; 1 if Python is too old or set-up fails, 130 after Ctrl-C."""
     options = parse(sys.argv[1:])
     if sys.version_info < (3, 10):  # noqa: UP036
         print(f"Python {platform.python_version()} is too old: use 3.10 or newer")
@@ -57,6 +58,7 @@ def main() -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command and its options: `size` is the text WIDTHxHEIGHT, `comfyui` an absolute path."""
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     result = commands.add_parser("demo", help="make a video from a prompt in a real ComfyUI")
@@ -93,6 +95,10 @@ def tree(text: str) -> Path:
 
 
 def demo(options: argparse.Namespace) -> int:
+    """The exit code of tools/demo.py, in the Python of the user's ComfyUI if it has one.
+
+    Else it runs in `.venv`, which is set up first.
+    """
     started = time.time()
     python = own_python(options.comfyui)
     if python is None:
@@ -115,6 +121,10 @@ def own_python(comfyui: Path | None) -> Path | None:
 
 
 def test(options: argparse.Namespace) -> int:
+    """The exit code of pytest, after set-up; tests marked ALONE run last, in one process.
+
+    With `comfyui` only SERVED runs; `fast` skips SERVED, ALONE and slow tests.
+    """
     set_up(TEACHER, LOCK)
     if options.comfyui:
         bring_browser()

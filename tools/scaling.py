@@ -162,6 +162,7 @@ def draw_losses(
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options: `minutes` of one core at the smallest budget; `out` is a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0, help="of one core, at 1x")
     parser.add_argument("--out", type=Path, default=Path("runs/scaling"))
@@ -171,6 +172,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Trains each width at each budget that `--out` lacks; writes the picture, prints the fit.
+
+    SystemExit if `--minutes` is not above 0, or if `--draw` lacks a run.
+    """
     args = parse(arguments)
     if not 0 < args.minutes <= 10_000:
         raise SystemExit("--minutes must be above 0")

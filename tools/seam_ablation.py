@@ -115,6 +115,11 @@ def heldout_jobs(count: int) -> list[EditJob]:
 
 
 def own_sampling(pipeline: Pipeline, jobs: Sequence[EditJob], steps: int | None) -> Sampling:
+    """A function that samples all `jobs` anew, each with its clip's seed.
+
+    `steps` None is the default of the model.
+    """
+
     def sample() -> list[SampledEdit]:
         edits = []
         for job in jobs:
@@ -190,6 +195,7 @@ def quiet(line: str) -> None:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options; `kind` and `folder` apply to the host's model only."""
     parser = argparse.ArgumentParser(prog="python -m tools.seam_ablation", description=__doc__)
     parser.add_argument("model", choices=("ours", "host"))
     parser.add_argument("--kind", choices=("t2v", "i2v"), default="t2v", help="of the host's Wan")
@@ -208,6 +214,7 @@ def print_table(pipeline: Pipeline, variants: Iterable[Variant]) -> None:
 
 
 def main() -> int:
+    """0, once the table for the chosen model is printed."""
     options = parse()
     torch.set_num_threads(1)
     pipeline = load()

@@ -72,6 +72,10 @@ class StepLossRun(TransformerRun):
         ranks: Ranks,
         fading: Sequence[LatentShard] = (),
     ) -> None:
+        """Trains the released transformer further; writes the average of its weights to `target`.
+
+        A stopped run resumes; `folder` is not used.
+        """
         torch.manual_seed(config.seed)
         sizes = [read_latents(self.latent_shards(shelf)) for shelf in self.needed]
         autoencoder, mix = self.trained_autoencoder(), replace(mix, step_weight=self.step_weight)
@@ -142,6 +146,7 @@ def variants(root: Path, steps: int, clips: int, sampler_steps: int) -> Iterator
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options: `train_steps` of each training, `steps` of each sampling."""
     parser = argparse.ArgumentParser(prog="python -m tools.step_loss", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("runs/step-loss"))
     parser.add_argument("--train-steps", type=int, default=300)

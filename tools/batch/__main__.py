@@ -6,6 +6,7 @@ from tools.batch.stop import STOPPED, WORDS, Stop
 
 
 def main() -> int:
+    """The exit code of the command; 130 if Ctrl-C comes while the command is imported."""
     stop = Stop()
     try:
         from tools.batch import command  # takes a second, in which Ctrl-C has its sentence too

@@ -141,6 +141,10 @@ def parse_inputs(inputs: dict[str, Any], source: str, depth: int) -> dict[str, A
 
 
 def parse_choice(choice: object, source: str, depth: int) -> object:
+    """A choice without inputs as it is, a table as its key and its required inputs.
+
+    AnswerError if a table has no key.
+    """
     if not isinstance(choice, dict):
         return choice
     if not isinstance(choice.get("key"), str):
@@ -241,6 +245,7 @@ def parse_files(outputs: object) -> list[SavedFile]:
 
 
 def parse_file(item: dict[str, Any]) -> SavedFile:
+    """The saved file that `item` describes; AnswerError without a name, or outside PLACES."""
     name = string(item["filename"], "a saved file's name", MAX_FILE_NAME)
     subfolder = string(item.get("subfolder", ""), "a saved file's subfolder", MAX_FILE_NAME)
     place = item.get("type", "output")

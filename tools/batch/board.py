@@ -116,6 +116,7 @@ class Board:
             self.console.print(Text(" ".join(filter(None, [what, name, rest]))))
 
     def draw(self) -> RenderableType:
+        """A row for each job on the board: state, node, progress and seconds; then the summary."""
         table = Table("job", "state", "node", "", "s", expand=True, box=None)
         for name, row in self.rows.items():
             bar = (

@@ -68,6 +68,7 @@ def report(console: Console, message: str, code: int) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a batch: durations in seconds, `max_mb` in units of 2^20 bytes."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.batch",
         description=__doc__,
@@ -134,6 +135,11 @@ def suffix(text: str) -> str:
 
 
 def batch(options: argparse.Namespace, console: Console, stop: Stop) -> int:
+    """The exit code of a dry run, or of a run with the manifest in the results folder.
+
+    If `--out` is a URL, the manifest is in `runs/batch` on this machine. PlanError if the address,
+    the workflow, the table or `--out` is wrong.
+    """
     name = folder_name(options.jobs.stem)
     check_address(options.server)
     results = options.out or str(Path("runs") / "batch" / name)
@@ -205,6 +211,7 @@ async def on_server(
     out: Path,
     board: Board,
 ) -> None:
+    """Runs the jobs in the server's queue; writes files to `out` and states to `manifest`."""
     results = Results(out, options.max_mb << 20)
     results.clean()
     pace, patience = Pace(stall=options.stall), Patience(options.wait)
@@ -222,6 +229,10 @@ def on_cluster(
     out: Path,
     board: Board,
 ) -> None:
+    """Runs the jobs on Ray workers; results go to `out`, or to the URL in `--out`.
+
+    PlanError if a package that `--ray` needs is not installed.
+    """
     try:
         from tools.batch.cluster import Cluster
     except ImportError as error:

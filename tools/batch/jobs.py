@@ -205,6 +205,7 @@ def converted(key: str, value: object, present: object) -> object:
 
 
 def checked_number(key: str, value: Any) -> Any:  # noqa: ANN401
+    """`value` if it is a finite float, or an int from -2^63 to 2^64 - 1; else PlanError."""
     wanted = "a number with a decimal point, or a range such as 1..4 or 0..1 by 0.25"
     fits = is_number(value)
     if fits and isinstance(value, int):
@@ -214,6 +215,7 @@ def checked_number(key: str, value: Any) -> Any:  # noqa: ANN401
 
 
 def checked_text(key: str, value: object) -> object:
+    """`value`; PlanError for text with a lone surrogate or more than MAX_TEXT characters."""
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()

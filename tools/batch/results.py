@@ -59,6 +59,7 @@ class Results:
                 self.place(part, path)
 
     def check_size(self, size: int) -> None:
+        """ContentError above `max_bytes`; DiskError if the disk has less than SPARE_BYTES free."""
         if size > self.max_bytes:
             limit = f"{self.max_bytes >> 20} MB"
             raise ContentError(

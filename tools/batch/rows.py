@@ -113,6 +113,7 @@ def check_header(header: list[str]) -> None:
 
 
 def cell_value(cell: str) -> str | list[Any]:
+    """The list in a cell that is a JSON array; the text of any other cell."""
     if not cell.startswith("["):
         return cell
     try:
@@ -122,6 +123,7 @@ def cell_value(cell: str) -> str | list[Any]:
 
 
 def jsonl_rows(text: str) -> list[Row]:
+    """One row for each line that is not blank; PlanError names a line that is not JSON."""
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():

@@ -46,6 +46,10 @@ class Stop:
         await self.task
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Cancels the task, or raises KeyboardInterrupt if none runs.
+
+        A second signal ends the process, and so does a timer SECONDS after the first.
+        """
         if self.stopping:
             self.end()
         self.stopping = True

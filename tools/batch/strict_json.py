@@ -19,6 +19,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The table that `pairs` form, as `object_pairs_hook`; ValueError if a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]

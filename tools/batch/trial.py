@@ -32,6 +32,10 @@ KINDS = (".mp4", ".latent")
 
 
 def main() -> int:
+    """0 if the jobs equal single runs, bit for bit; 1 if any differs.
+
+    Prints the counts of results, and the idle time of the server between jobs.
+    """
     options = parse()
     options.out = new_folder(options.out)
     workflow, table = write_batch(options.out, options.jobs, options.steps)
@@ -119,6 +123,10 @@ def idle(server: Server) -> list[float]:
 
 
 def report_counts(results: Path, jobs: list[Job], result: int, seconds: float) -> None:
+    """Prints how many jobs have all files of KINDS, how many have not, and the folders of no job.
+
+    `result` counts the videos that the server wrote, and `seconds` is the time of the batch.
+    """
     expected = {results / job.name for job in jobs}
     found = {path for path in results.iterdir() if path.is_dir()}
     whole = [job for job in found if sorted(p.suffix for p in job.iterdir()) == sorted(KINDS)]

@@ -46,6 +46,7 @@ def read_workflow(path: Path) -> Graph:
 
 
 def is_node(value: object) -> bool:
+    """Whether `value` is a node in API form: a class and inputs; `_meta` is optional."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("class_type"), str)

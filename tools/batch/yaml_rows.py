@@ -54,6 +54,10 @@ class Builder:
         self.documents = 0
 
     def build(self, text: str) -> Any:  # noqa: ANN401
+        """The value of the single document in `text`, None if there is none.
+
+        PlanError for a second document, a tag, or an alias that is unknown or repeats too much.
+        """
         for event in yaml.parse(text, Loader=LOADER):
             if isinstance(event, yaml.ScalarEvent):
                 self.check_tag(event)
@@ -92,6 +96,7 @@ class Builder:
         self.add(frame.value, frame.size, event)
 
     def repeat(self, event: Any) -> None:  # noqa: ANN401
+        """Adds the value of an anchor again; PlanError beyond MAX_ALIASED repeated values."""
         if event.anchor not in self.anchors:
             raise PlanError(
                 f"line {line(event)} repeats {describe(event.anchor)}, which is not set"
@@ -103,6 +108,10 @@ class Builder:
         self.add(value, size, event)
 
     def add(self, value: Any, size: int, event: Any) -> None:  # noqa: ANN401
+        """Adds `value`, which counts as `size` values, to the open list or table.
+
+        A table takes a key and its value in turn; PlanError if a key is not text or occurs twice.
+        """
         frame = self.frames[-1]
         frame.size += size
         if isinstance(frame.value, list):

@@ -76,6 +76,10 @@ AT_MOST = {
 
 
 def main() -> int:
+    """0 if all results are equal, no race is noisy and no figure misses its bar; else 1.
+
+    A smoke run has no bars.
+    """
     options = parse()
     print(f"# {machine()}; 1 thread; {versions()}", flush=True)
     figures: list[Figure] = []
@@ -94,6 +98,7 @@ def main() -> int:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options; no suites stand for all of SUITES. Exits with 2 if a suite is unknown."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join((*SUITES, *HOURS)))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="laps of every candidate")
@@ -128,6 +133,7 @@ def machine() -> str:
 
 
 def versions() -> str:
+    """The versions of Python and of PACKAGES on one line; a package may be `not installed`."""
     found = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
         try:

@@ -58,6 +58,10 @@ Shape = tuple[int, int, int]
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
+    """The races in both precisions, and the quality.
+
+    `bf16/native` is 1 if the CPU multiplies bfloat16 itself.
+    """
     yield Figure("bf16/native", float(has_bfloat16()))
     torch.manual_seed(0)
     with torch.inference_mode():

@@ -38,6 +38,11 @@ LOADING = "Requested to load"  # what the host logs when it moves weights
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
+    """The times of workflow and script, and the loads and text encodings of one warm run.
+
+    `vs_script` is the time of the workflow over that of the script. By the clock on the wall it
+    is absent if two runs of the script differ by more than NOISE.
+    """
     graph: Graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     inputs = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
     if smoke:

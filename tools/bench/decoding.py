@@ -150,6 +150,7 @@ class Clock:
             print(f"# {frames} frames, {asdict(self.spent())}", file=sys.stderr, flush=True)
 
     def spent(self) -> Spent:
+        """Peak megabytes above `loaded`, seconds, and the share of encoding during decoding."""
         return Spent(
             megabytes=memory("VmHWM") - self.loaded,
             wall=time.perf_counter() - self.began,
@@ -165,6 +166,7 @@ def memory(field: str) -> float:
 
 
 def main() -> None:
+    """Prints the `Spent` of one decoding as JSON; the options are its frames and pixels."""
     parser = argparse.ArgumentParser(prog="decoding", description=__doc__)
     parser.add_argument("method", choices=VARIANTS)
     for name in ("frames", "width", "height"):

@@ -74,6 +74,7 @@ def encode_once(width: int, height: int, frames: int) -> dict[str, float | str]:
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
+    """Peak megabytes and seconds for each size, from one process each whatever `rounds` is."""
     for size in SMOKE if smoke else SIZES:
         asked = [sys.executable, "-m", "tools.bench.encoding", *map(str, size)]
         done = subprocess.run(asked, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)

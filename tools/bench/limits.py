@@ -17,6 +17,7 @@ SMOKE_CONVOLUTIONS = {"32x5x16x16": (32, 5, 16)}
 
 @torch.inference_mode()
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
+    """The times and GF/s of square products, and of layers and convolutions of our sizes."""
     sides = (256,) if smoke else (1024, 2048)
     works = {f"gemm_{side}": gemm(side) for side in sides}
     works |= {name: Candidate(work, flops(work)) for name, work in layers().items()}
@@ -26,6 +27,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Figure]:
 
 
 def layers() -> dict[str, Callable[[], object]]:
+    """The products and the attention of one block, each as a function of fixed random inputs."""
     x, wide = torch.randn(TOKENS, WIDTH), torch.randn(TOKENS, 4 * WIDTH)
     qkv, up = torch.randn(3 * WIDTH, WIDTH), torch.randn(4 * WIDTH, WIDTH)
     heads = torch.randn(3, 1, HEADS, TOKENS, HEAD_WIDTH)

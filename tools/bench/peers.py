@@ -11,6 +11,7 @@ AUTOENCODER_WIDTH = 16
 
 
 def wan_transformer(depth: int = DEPTH) -> nn.Module:
+    """The Wan of diffusers with `depth` blocks, and with the same random weights at each call."""
     from diffusers import WanTransformer3DModel
 
     torch.manual_seed(0)

@@ -41,6 +41,7 @@ STEPS = 2
 
 
 def main() -> None:
+    """Prints memory and time: `encode` and `extend` here, `minute` and `hour` in new processes."""
     options = parse()
     torch.set_num_threads(1)
     match options.what:
@@ -60,6 +61,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
+    """The options: `size` is (width, height) in pixels, and `start` is in seconds."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.reading", description=__doc__)
     parser.add_argument("what", choices=("minute", "hour", "encode", "extend"))
     parser.add_argument("--size", type=sides, default=(1920, 1080), metavar="WIDTHxHEIGHT")
@@ -107,6 +109,7 @@ def make(path: Path, options: argparse.Namespace) -> Path:
 
 
 def drifting(width: int, height: int, frames: int) -> Iterator[Frames]:
+    """One frame at a time: a gradient that drifts by two pixels a frame, below a growing bar."""
     across = torch.linspace(0, 160, 2 * width).to(torch.uint8)
     down = torch.linspace(0, 95, height).to(torch.uint8)
     for count in range(frames):

@@ -26,6 +26,10 @@ STREAMED = {"ours": "ours_whole", "wan": "wan_whole"}  # and the same work, done
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Figure]:
+    """Peak megabytes, overlap and times of each variant beside the peer and whole decoding.
+
+    A slope is the growth of memory for each frame more, in frames of raw floats.
+    """
     length, (short, long) = SMOKE if smoke else (LENGTH, SLOPE)
 
     @cache

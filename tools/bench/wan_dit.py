@@ -97,6 +97,10 @@ class WanBlock(nn.Module):
         cos: Float[Tensor, "n k"],
         sin: Float[Tensor, "n k"],
     ) -> Float[Tensor, "b n d"]:
+        """The tokens after self-attention, attention to `text` and the MLP.
+
+        `level` holds shift, scale and gate of self-attention, then those of the MLP.
+        """
         modulation = (self.modulation + level).chunk(6, dim=1)
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation
 
@@ -141,6 +145,7 @@ class WanDiT(nn.Module):
     def forward(
         self, latent: Latent, timestep: Float[Tensor, " b"], text: Float[Tensor, "b l e"]
     ) -> Latent:
+        """The velocity at `latent`; `timestep` runs from 1000 (noise) to 0 (clean)."""
         grid = Grid(*latent.shape[2:])
         level = self.level(waves(timestep))
         levels = rearrange(self.levels(silu(level)), "b (s d) -> b s d", s=6)

@@ -60,6 +60,7 @@ class Causal(nn.Module):
         self.two = Pair(weight, bias) if weight.shape[-1] > 1 else None
 
     def forward(self, x: Activations, memory: Memory) -> Activations:
+        """`x` convolved after the frames in `memory`, which then holds at most the last two."""
         past, result = memory.get(self, x[:, :0]), []
         while x.shape[1]:
             if self.two is not None and past.shape[1] and x.shape[1] > 1:
@@ -89,6 +90,7 @@ class Pair(nn.Module):
         self.bias = nn.Parameter(bias)
 
     def forward(self, x: Activations, past: Activations) -> Activations:
+        """The two frames of `x` convolved after the last two of `past`; a missing one is zero."""
         c, d = x.split(1, dim=1)
         b = past[:, -1:]
         a = past[:, -2:-1] if past.shape[1] > 1 else torch.zeros_like(b)
@@ -179,6 +181,10 @@ class Shrink(nn.Module):
             self.time = linear(frames | {"time.bias": weights[f"{name}.time_conv.bias"]}, "time")
 
     def forward(self, x: Activations, memory: Memory) -> Activations:
+        """`x` at half the rows and columns, and after the first frame at half the frames.
+
+        With a time layer, `memory` then holds the last frame of `x`, already reduced in space.
+        """
         x = within_frames(self.space, pad(x, (0, 0, 0, 1, 0, 1)))
         if self.time is None:
             return x
@@ -209,6 +215,10 @@ class Grow(nn.Module):
         self.time = Causal(weights, f"{name}.time_conv") if known else None
 
     def forward(self, x: Activations, memory: Memory) -> Activations:
+        """`x` at twice the rows and columns, and after the first frame at twice the frames.
+
+        `memory` records that the first frame is done.
+        """
         if self.time is not None and self in memory:
             x = rearrange(self.time(x, memory), "b t y x (f c) -> b (t f) y x c", f=2)
         memory[self] = x[:, :0]  # the first frame has been

@@ -17,6 +17,7 @@ from .training import FOLDER, KINDS, make_latents, train_wan
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options of the command in `what`, and the folder that all commands share."""
     parser = argparse.ArgumentParser(prog="python -m tools.host_wan", description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="latents, checkpoints, models")
     what = parser.add_subparsers(dest="what", required=True)
@@ -49,6 +50,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
+    """The exit code of the command; 1 after a SoraError, which is printed on standard error."""
     options = parse()
     torch.set_num_threads(1)
     try:
@@ -59,6 +61,7 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    """0 once the data or the model file is written; the exit code of `measure`."""
     if options.what == "data":
         make_latents(options.folder, log)
         return 0

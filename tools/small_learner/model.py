@@ -87,6 +87,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tokens, level: Float[Tensor, "b d"]) -> Tokens:
+        """The tokens after attention and the MLP; split attention is in space, then in time."""
         modulated = self.modulation(level)[:, None].chunk(len(self.attention) + 1, dim=-1)
         for axis, attention in enumerate(self.attention):
             shift, scale, gate = modulated[axis].chunk(3, dim=-1)
