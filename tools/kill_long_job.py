@@ -1,6 +1,6 @@
 """Kills ComfyUI at random moments of a long job, and checks that the job resumes to equal bits.
 
-python -m tools.kill_long_job --kills 20 --way windows
+python -m tools.kill_long_job --kills 20 --variant windows
 
 A tiny model with random weights generates a long video, in segments, in windows or as a loop. For
 each kill a new job is queued, the server gets SIGKILL after a random time, starts again, and the
@@ -45,14 +45,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.kill_long_job", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument(
-        "--way", choices=JOB_VARIANTS, default="chain", help="how the job is generated"
+        "--variant", choices=JOB_VARIANTS, default="chain", help="how the job is generated"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="kills-") as folder:
         moments = random.Random(options.seed)
-        return 0 if killed(Path(folder), options.kills, moments, options.method) else 1
+        return 0 if killed(Path(folder), options.kills, moments, options.variant) else 1
 
 
 def killed(base: Path, kills: int, moments: random.Random, variant: str) -> bool:
