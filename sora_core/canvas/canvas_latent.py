@@ -71,8 +71,14 @@ class CanvasLatent:
                 )
 
     def is_matched(self, latent: Latent) -> bool:
-        """Whether `latent` is the matched one: no other sampler or node has changed it since."""
-        return self.matched is not None and torch.equal(self.matched, latent.to(self.matched))
+        """Whether `latent` is the matched one: no other sampler or node has changed it since.
+
+        It may be a selection of the clips of a matched batch.
+        """
+        if self.matched is None:
+            return False
+        clips = self.matched.unbind()
+        return all(any(torch.equal(one, each) for one in clips) for each in latent.to(self.matched))
 
 
 def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import comfy.sd
 import comfy_extras.nodes_custom_sampler as stock
-import comfy_extras.nodes_latent as latent_nodes
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
@@ -120,7 +119,7 @@ def resampled_by_the_host(model, words, latent):
     return stock.SamplerCustomAdvanced.execute(noise, guider, euler, sigmas, latent).args[0]
 
 
-@pytest.mark.parametrize("change", ["resampled", "blended", "shortened", "unchanged"])
+@pytest.mark.parametrize("change", ["resampled", "scaled", "shortened", "unchanged"])
 def test_a_matched_latent_that_another_node_has_changed_is_matched_no_more(
     sampled, pack, folder, change
 ):
@@ -129,9 +128,20 @@ def test_a_matched_latent_that_another_node_has_changed_is_matched_no_more(
     if change == "resampled":
         model = comfy.sd.load_diffusion_model(str(folder / "wan21_t2v_tiny.safetensors"))
         latent = resampled_by_the_host(model, pack.conditioning(4096, 0, False, 1), latent)
-    elif change == "blended":
-        latent = latent_nodes.LatentMultiply.execute(latent, 0.9).args[0]
+    elif change == "scaled":
+        latent = latent | {"samples": 0.9 * latent["samples"]}
     elif change == "shortened":
         latent = latent | {"samples": latent["samples"][:, :, :5]}
     matched = sampled_latent(latent, pack.TinyVAE(16, 4, 8)).matched
     assert matched == (change == "unchanged")
+
+
+def test_one_latent_of_a_matched_batch_is_matched_too(sampled, pack):
+    latent = extension(pack, 17, 41)
+    two = latent | {"samples": latent["samples"].expand(2, -1, -1, -1, -1).clone()}
+    settings = {"window": 17 / 8, "hand_over": 1.0}
+    batch, samples, _ = sampled(guider=settings, latent=two, result=True)
+    assert not torch.equal(samples[0], samples[1])
+    second = batch | {"samples": samples[1:]}
+    for part in (batch, second):
+        assert sampled_latent(part, pack.TinyVAE(16, 4, 8)).matched
