@@ -46,11 +46,15 @@ def canvas_of(latent: LatentDict) -> Canvas | None:
 
 
 def with_matched(latent: LatentDict, matched: bool) -> LatentDict:
-    """`latent`, marked as `matched` (`CanvasLatent`) if it has a canvas."""
+    """`latent`, whose samples are the `matched` ones of its canvas (`CanvasLatent`), or are not.
+
+    Other samplers and nodes copy the canvas with other samples: these are not matched then.
+    """
     encoded = canvas_latent_of(latent)
-    if encoded is None or encoded.matched == matched:
+    if encoded is None or (encoded.matched is None and not matched):
         return latent
-    return latent | {CANVAS_LATENT_KEY: replace(encoded, matched=matched)}
+    samples = latent["samples"] if matched else None
+    return latent | {CANVAS_LATENT_KEY: replace(encoded, matched=samples)}
 
 
 def is_loop(latent: LatentDict) -> bool:

@@ -42,9 +42,9 @@ class CanvasLatent:
     three latent frames, the last one for all later ones. `sound` is that of the footage, as long
     as the canvas. `partial` lists the latent frames of which footage covers only some frames, as a
     still does: they are known as if it covered all of them. `encode` encodes more of the canvas,
-    for models that accept footage frame by frame; None for our own. `matched`: the frames that were
-    generated since have the channel statistics of footage (`seams/covariance.py`), and are decoded
-    as footage.
+    for models that accept footage frame by frame; None for our own. `matched`: the sampled latent
+    whose generated frames have the channel statistics of footage (`seams/covariance.py`), and are
+    decoded as footage; None where no sampler made one.
 
     SizeError where `known` or `mask` does not cover the canvas.
     """
@@ -58,7 +58,7 @@ class CanvasLatent:
     sound: Audio | None = None
     partial: tuple[int, ...] = ()
     encode: Encode | None = None
-    matched: bool = False
+    matched: Latent | None = None
 
     def __post_init__(self) -> None:
         shape = self.canvas.grid(self.compression).shape
@@ -70,9 +70,15 @@ class CanvasLatent:
                     "encode the canvas with this compression"
                 )
 
-    def decoded_as_encoded(self, mask: Mask) -> Mask:
-        """0 where a latent frame is decoded as an encoded one: `mask`, or everywhere if matched."""
-        return torch.zeros_like(mask) if self.matched else mask
+    def is_matched(self, latent: Latent) -> bool:
+        """Whether `latent` is the matched one: no other sampler or node has changed it since.
+
+        It may be a selection of the clips of a matched batch.
+        """
+        if self.matched is None:
+            return False
+        clips = self.matched.unbind()
+        return all(any(torch.equal(one, each) for one in clips) for each in latent.to(self.matched))
 
 
 def whole_frames(mask: Mask) -> tuple[list[bool], list[bool]]:

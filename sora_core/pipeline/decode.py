@@ -36,7 +36,9 @@ def decode_frames(
             chunks = decode(latent)
         else:
             fades = colour_fades(canvas, encoded.mask, encoded.compression)
-            mask = encoded.decoded_as_encoded(encoded.mask)
+            mask = encoded.mask
+            if encoded.is_matched(latent):
+                mask = torch.zeros_like(mask)
             joined = decode_joined(decode, latent, encoded.joins, mask)
             chunks = fade_colours(joined, fades)
         for video in cropped(chunks, canvas.size):

@@ -31,10 +31,14 @@ class Statistics:
 
     @classmethod
     def from_latent(cls, latent: Latent) -> "Statistics":
-        """The statistics of `latent` over all its frames, rows and columns."""
+        """The statistics of `latent` over all its frames, rows and columns.
+
+        The covariance is a float32 at least: its sums do not fit into a float16.
+        """
         axes = {"dim": (2, 3, 4), "keepdim": True}
         mean, deviation = latent.mean(**axes), latent.std(**axes)
-        cells = (latent - mean).flatten(2)
+        precise = torch.promote_types(latent.dtype, torch.float32)
+        cells = (latent - mean).flatten(2).to(precise)
         return cls(mean, deviation, cells @ cells.mT / cells.shape[2])
 
     def on_cpu(self) -> "Statistics":

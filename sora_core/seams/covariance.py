@@ -32,8 +32,9 @@ def anchor_covariance(
 
     `counted` selects the latent frames whose statistics are matched; all frames are transformed.
     Where it selects none, `denoise` itself is returned. `strength` in [0, 1] is the weight of the
-    fully matched prediction. `probe` records the statistics before matching. ConfigError for
-    another `strength`.
+    fully matched prediction. `probe` records the statistics before matching. A prediction that is
+    NaN or infinite somewhere has no covariance, and is returned as it is. ConfigError for another
+    `strength`.
     """
     check_range("anchor strength", strength, 0, 1)
     if not bool(counted.any()):
@@ -42,6 +43,8 @@ def anchor_covariance(
     def anchored(x: Latent, sigma: Sigma) -> Latent:
         clean = denoise(x, sigma)
         own = Statistics.from_latent(clean[:, :, counted.to(clean.device)])
+        if not bool(own.covariance.isfinite().all()):
+            return clean
         if probe is not None:
             probe.note(own, sigma)
         transform = covariance_map(own.covariance, reference.covariance).to(clean)

@@ -158,3 +158,10 @@ def test_a_patch_for_the_whole_video_is_refused_where_it_is_sampled_in_parts(tal
         latent = encoded(canvas, talking[3])
         with pytest.raises(ConfigError, match=timed):
             guided(model, talking[2], latent, window=window)
+
+
+def test_a_patch_of_the_model_for_low_noise_is_refused_too(talking):
+    latent, plain = encoded(empty_canvas(), talking[3]), talking[0]
+    settings = {"model_low": with_render_video(plain), "window": 9 / FPS}
+    with pytest.raises(ConfigError, match="the render video of Uni3C"):
+        guided(plain, talking[2], latent, **settings)

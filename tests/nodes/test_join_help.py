@@ -3,10 +3,12 @@
 from itertools import pairwise
 
 import comfy.sd
+import comfy_extras.nodes_custom_sampler as stock
 import pytest
 import torch
 from sora_nodes.nodes.encode import SoraEncodeCanvas
 from sora_nodes.nodes.host.latents import canvas_latent_of, with_matched
+from sora_nodes.nodes.host.vae.sampled_latent import sampled_latent
 from sora_nodes.nodes.sampling import SoraGuider, SoraNoise, SoraSample, SoraSchedule
 from sora_nodes.sora_core.canvas import edits
 from sora_nodes.sora_core.canvas.canvas import Canvas
@@ -105,4 +107,41 @@ def test_segments_after_one_of_footage_by_half_are_marked_as_matched_to_it(
     before = with_matched(extension(pack, footage, 41), not matched)  # of an earlier sampling
     settings = {"window": 17 / 8, "hand_over": hand_over}
     latent, _, _ = sampled(guider=settings, latent=before, result=True)
-    assert canvas_latent_of(latent).matched == matched
+    assert canvas_latent_of(latent).is_matched(latent["samples"]) == matched
+
+
+def resampled_by_the_host(model, words, latent):
+    """`latent`, changed by a sampler of the host."""
+    guider = stock.Guider_Basic(model)
+    guider.set_conds(words)
+    noise, euler = stock.Noise_RandomNoise(5), stock.KSamplerSelect.execute("euler").args[0]
+    sigmas = torch.tensor([0.5, 0.0])
+    return stock.SamplerCustomAdvanced.execute(noise, guider, euler, sigmas, latent).args[0]
+
+
+@pytest.mark.parametrize("change", ["resampled", "scaled", "shortened", "unchanged"])
+def test_a_matched_latent_that_another_node_has_changed_is_matched_no_more(
+    sampled, pack, folder, change
+):
+    settings = {"window": 17 / 8, "hand_over": 1.0}
+    latent, _, _ = sampled(guider=settings, latent=extension(pack, 17, 41), result=True)
+    if change == "resampled":
+        model = comfy.sd.load_diffusion_model(str(folder / "wan21_t2v_tiny.safetensors"))
+        latent = resampled_by_the_host(model, pack.conditioning(4096, 0, False, 1), latent)
+    elif change == "scaled":
+        latent = latent | {"samples": 0.9 * latent["samples"]}
+    elif change == "shortened":
+        latent = latent | {"samples": latent["samples"][:, :, :5]}
+    matched = sampled_latent(latent, pack.TinyVAE(16, 4, 8)).matched
+    assert matched == (change == "unchanged")
+
+
+def test_one_latent_of_a_matched_batch_is_matched_too(sampled, pack):
+    latent = extension(pack, 17, 41)
+    two = latent | {"samples": latent["samples"].expand(2, -1, -1, -1, -1).clone()}
+    settings = {"window": 17 / 8, "hand_over": 1.0}
+    batch, samples, _ = sampled(guider=settings, latent=two, result=True)
+    assert not torch.equal(samples[0], samples[1])
+    second = batch | {"samples": samples[1:]}
+    for part in (batch, second):
+        assert sampled_latent(part, pack.TinyVAE(16, 4, 8)).matched

@@ -128,10 +128,14 @@ class CanvasGuider(Guider):
             self.latent = with_filler_of(model, latent)
         check_control(self.original_conds, self.plan)
         check_timed(model, self.original_conds, self.plan)
-        check_patches(self.model_patcher, self.plan)
+        patchers = (
+            [self.model_patcher] if self.low is None else [self.model_patcher, self.low.patcher]
+        )
+        for patcher in patchers:
+            check_patches(patcher, self.plan)
+            check_windows(patcher, self.guides, self.reference)
+            check_step_cache(patcher, self.plan, self.guidance.footage)
         check_area(self.support, self.original_conds, self.plan)
-        check_windows(self.model_patcher, self.guides, self.reference)
-        check_step_cache(self.model_patcher, self.plan, self.guidance.footage)
 
     def take_conditioning(self, model: BaseModel, latent: LatentDict, placed: bool) -> None:
         """Fits the conditioning to the canvas of `latent`, and takes the reference frame out of it.

@@ -132,6 +132,6 @@ def decode_sampled(vae: VAE, sampled: SampledLatent, smooth_joins: bool) -> Vide
     ring = encoded is not None and encoded.canvas.ring
     if smooth_joins and encoded is not None and mask is not None:
         joins, fades = sampled.joins, colour_fades(encoded.canvas, mask, encoded.compression)
-    if encoded is not None and mask is not None:
-        mask = encoded.decoded_as_encoded(mask)
+    if mask is not None and sampled.matched:
+        mask = torch.zeros_like(mask)
     return VideoDecoding(vae, sampled.samples, ring=ring, joins=joins, fades=fades, mask=mask)

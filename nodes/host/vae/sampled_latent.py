@@ -33,8 +33,9 @@ class SampledLatent:
     `sound` holds the streams beside the video. `size` is that of the decoded video. `fps` is the
     rate of the canvas that was encoded, whatever size the latent has now; `encoded` is that canvas
     if the latent still covers it. `mask` is 0 where the latent holds footage of it, and `joins` are
-    the joins of this footage; without a mask all frames count as generated. `lost` is a sentence
-    about footage that the sampler changed; empty where it changed none.
+    the joins of this footage; without a mask all frames count as generated. `matched` is whether
+    the generated frames are decoded as footage (`CanvasLatent`). `lost` is a sentence about footage
+    that the sampler changed; empty where it changed none.
     """
 
     samples: Latent
@@ -44,6 +45,7 @@ class SampledLatent:
     encoded: CanvasLatent | None
     mask: Mask | None
     joins: tuple[SeamJoin, ...]
+    matched: bool
     lost: str
 
 
@@ -69,6 +71,7 @@ def sampled_latent(latent: LatentDict, vae: VAE) -> SampledLatent:
         encoded=encoded,
         mask=mask,
         joins=joins,
+        matched=encoded is not None and encoded.is_matched(samples),
         lost=lost_footage(latent),
     )
 

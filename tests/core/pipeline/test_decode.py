@@ -58,5 +58,7 @@ def test_generated_frames_with_the_statistics_of_footage_are_decoded_as_footage(
         by_one_decoder = decode_chunks(pipeline.autoencoder, latent, torch.zeros_like(encoded.mask))
         faded = fade_colours(by_one_decoder, colour_fades(encoded.canvas, encoded.mask))
         expected = torch.cat([frames_from_video(video[0]) for video in faded])
-    assert torch.equal(decoded(pipeline, latent, replace(encoded, matched=True)), expected)
-    assert not torch.equal(decoded(pipeline, latent, encoded), expected)
+    assert torch.equal(decoded(pipeline, latent, replace(encoded, matched=latent)), expected)
+    for other in (None, latent + 1e-3):  # not matched, or changed since
+        unmatched = replace(encoded, matched=other)
+        assert not torch.equal(decoded(pipeline, latent, unmatched), expected)

@@ -141,3 +141,18 @@ def test_a_sampler_that_fades_and_blurs_every_segment_drifts_no_more(backward):
     free = drift(SegmentSettings(anchor=0.0))
     held = drift(SegmentSettings(anchor=1.0, covariance=True))
     assert max(held) < 0.02 and min(free) > 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_broken_prediction_is_returned_for_the_sampler_to_report(value):
+    broken = latent_of(2)
+    broken[0, 0, 0, 0, 0] = value
+    reference = Statistics.from_latent(latent_of(3))
+    anchored = anchor_covariance(returned(broken), reference, 1.0, ALL)(broken, 0.5)
+    torch.testing.assert_close(anchored, broken, equal_nan=True)
+
+
+def test_the_covariance_of_a_large_latent_in_half_precision_is_that_in_full_precision():
+    latent = seeded_noise(4, (1, CHANNELS, 12, 96, 96))
+    half, full = (Statistics.from_latent(each) for each in (latent.half(), latent))
+    torch.testing.assert_close(half.covariance, full.covariance, rtol=0.01, atol=0.01)
