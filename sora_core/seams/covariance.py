@@ -32,9 +32,10 @@ def anchor_covariance(
 
     `counted` selects the latent frames whose statistics are matched; all frames are transformed.
     Where it selects none, `denoise` itself is returned. `strength` in [0, 1] is the weight of the
-    fully matched prediction. `probe` records the statistics before matching. A prediction that is
-    NaN or infinite somewhere has no covariance, and is returned as it is. ConfigError for another
-    `strength`.
+    fully matched prediction. `probe` records the statistics before matching. Two predictions are
+    returned as they are: one that is NaN or infinite somewhere, for it has no covariance, and one
+    with more than LARGEST_GAIN times the deviation of `reference`, for a title card or a fade from
+    black is no reference for the scene after it. ConfigError for another `strength`.
     """
     check_range("anchor strength", strength, 0, 1)
     if not bool(counted.any()):
@@ -49,9 +50,21 @@ def anchor_covariance(
             probe.note(own, sigma)
         transform = covariance_map(own.covariance, reference.covariance).to(clean)
         matched = torch.einsum("bcd,bdtyx->bctyx", transform, clean - own.mean)
-        return clean.lerp(matched + reference.mean.to(clean), strength)
+        weight = strength * has_texture(reference, own).to(clean)
+        return clean.lerp(matched + reference.mean.to(clean), weight)
 
     return anchored
+
+
+def has_texture(reference: Statistics, own: Statistics) -> Bool[Tensor, "b 1 1 1 1"]:
+    """Whether the deviation of `reference` is at least that of `own` over LARGEST_GAIN."""
+    least = variance(own).to(reference.mean) / LARGEST_GAIN**2
+    return variance(reference) >= least
+
+
+def variance(statistics: Statistics) -> Float[Tensor, "b 1 1 1 1"]:
+    """The sum over channels of their variances."""
+    return statistics.deviation.square().sum(1, keepdim=True)
 
 
 def covariance_map(

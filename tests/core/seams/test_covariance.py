@@ -156,3 +156,11 @@ def test_the_covariance_of_a_large_latent_in_half_precision_is_that_in_full_prec
     latent = seeded_noise(4, (1, CHANNELS, 12, 96, 96))
     half, full = (Statistics.from_latent(each) for each in (latent.half(), latent))
     torch.testing.assert_close(half.covariance, full.covariance, rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize(("contrast", "followed"), [(0.001, False), (0.2, False), (0.4, True)])
+def test_nearly_flat_footage_is_no_reference_for_a_scene(contrast, followed):
+    scene = latent_of(3)
+    card = Statistics.from_latent(3.0 + contrast * latent_of(2))
+    anchored = anchor_covariance(returned(scene), card, 1.0, ALL)(scene, 0.5)
+    assert torch.equal(anchored, scene) != followed
