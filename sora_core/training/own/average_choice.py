@@ -122,7 +122,7 @@ def set_combination(
             dict(ends[part].named_parameters()) if part in ends else snapshots.read(part)
         )
         for name, weight in weights.items():
-            if name not in found:
+            if name not in found or found[name].shape != weight.shape:
                 raise TrainingError(
                     f"{snapshots.path(part.step).name} lacks {name[:80]}: it is of another model"
                 )

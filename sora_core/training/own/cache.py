@@ -176,12 +176,12 @@ def _own_bucket(rows: Sequence[tuple[PlannedClip, Tensor, Tensor]], width: int) 
     )
 
 
-def check_encoded(lost: Sequence[Dropped], plan: Plan) -> None:
-    """TrainingError where no training clip remains; its message has the first reason."""
-    gone = {one.source for one in lost}
-    if not plan.of_split(TRAIN):
+def check_encoded(lost: Sequence[Dropped], plan: Plan, cache: ClipCache) -> None:
+    """TrainingError where `cache` has no training clip; its message has the first of `lost`."""
+    training = plan.of_split(TRAIN)
+    if not training:
         raise TrainingError("the plan has no clip to train on: plan again, or hold fewer out")
-    if all(clip.source in gone for clip in plan.of_split(TRAIN)):
+    if lost and all(cache.latent(clip) is None for clip in training):
         raise TrainingError(
             f"no clip is left to train on. {lost[0].source}: {lost[0].reason}"[:300]
         )

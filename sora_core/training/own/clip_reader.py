@@ -16,20 +16,37 @@ from .plan import Plan, PlannedClip
 
 
 def clip_frames(path: Path, clip: PlannedClip) -> Frames:
-    """The frames of `clip` from the file at `path`, in its size; MediaError if any is missing."""
+    """The frames of `clip` from the file at `path`, in its size.
+
+    MediaError where frames are missing or damaged; its message has the number of readable ones.
+    """
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return cover(read_still(path), clip.width, clip.height)
     rate = Fraction(clip.fps).limit_denominator(1001)
-    chunks = read_frames(path, start=clip.start, seconds=float(clip.frames / rate), fps=rate)
-    frames = torch.cat([cover(chunk, clip.width, clip.height) for chunk in chunks])
+    chunks: list[Frames] = []
+    counted = 0
+
+    def count(frames: int) -> None:
+        nonlocal counted
+        counted = frames
+
+    try:
+        seconds = float(clip.frames / rate)
+        for chunk in read_frames(path, start=clip.start, seconds=seconds, fps=rate, on_frame=count):
+            chunks.append(cover(chunk, clip.width, clip.height))
+    except MediaError as problem:
+        raise MediaError(f"{_readable(counted, clip)} ({problem!s:.120})") from problem
+    frames = torch.cat(chunks)
     missing = clip.frames - len(frames)
     if missing > max(1, clip.frames // 10):  # a rounded rate may lack one at the end
-        raise MediaError(
-            f"{clip.source}: {len(frames)} of {clip.frames} frames can be read; plan again"
-        )
+        raise MediaError(f"{_readable(len(frames), clip)}; plan again")
     if missing > 0:
         frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
     return frames[: clip.frames]
+
+
+def _readable(count: int, clip: PlannedClip) -> str:
+    return f"{count} of {clip.frames} frames from {clip.start:.2f} s on can be read"
 
 
 @dataclass(frozen=True, slots=True)

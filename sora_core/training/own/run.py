@@ -126,7 +126,7 @@ def train_own(
 
     def encode_clips() -> None:
         lost = encode_plan(plan, cache, on_clip)
-        check_encoded(lost, plan)
+        check_encoded(lost, plan, cache)
         if lost:
             on_lost(lost)
 

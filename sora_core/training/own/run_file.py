@@ -20,6 +20,7 @@ RUN_FILE = "run.json"
 PLAN_FILE = "plan.json"
 HASHED_BLOCKS, BLOCK_BYTES = 256, 65536  # of a start file: 17 MB of it are read at most
 DIGEST_DIGITS = 16
+OLDER = {"snapshots": 0}  # settings of runs that began before there was a choice
 
 
 def content_sample(path: Path) -> str:
@@ -87,6 +88,7 @@ def check_run(folder: Path, plan: Plan, settings: OwnSettings, start: Path) -> N
         values, clips, count = saved["settings"], saved["clips"], saved["count"]
         if not isinstance(values, dict) or not isinstance(values["steps"], int):
             raise TypeError("no settings")
+        values = OLDER | values
         name, content = saved["start"]["name"], saved["start"]["content"]
     refuse_changes(values, settings, folder)
     if content != content_sample(start):
@@ -121,7 +123,7 @@ def read_run(folder: Path) -> tuple[Plan, OwnSettings]:
     with refusing_damage(folder):
         values = json.loads(path.read_text(encoding="utf-8"))["settings"]
         lists = {name: tuple(values[name]) for name in ("averages", "fresh") if values[name]}
-        settings = OwnSettings(**{"snapshots": 0} | values | lists)
+        settings = OwnSettings(**OLDER | values | lists)
     return read_plan(folder / PLAN_FILE), settings
 
 

@@ -1,5 +1,6 @@
 """The cache of a plan: whole files, checked when read, continued after a stop, nothing stale."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -151,22 +152,51 @@ def test_a_clip_that_disappears_once_encoded_is_still_learned(folder, tmp_path):
     assert sum(len(bucket.latents) for bucket in clips(plan, cache, TRAIN)) == 5
 
 
+def test_a_clip_with_damaged_data_is_reported_with_its_readable_frames(tmp_path):
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    path = captioned_clip(folder, "long.mp4", frames=51)
+    data = bytearray(path.read_bytes())
+    begin, end = len(data) // 2, len(data) * 4 // 5
+    data[begin:end] = bytes(end - begin)
+    path.write_bytes(data)
+    plan = planned(folder, held_out=0)
+    reasons = [one.reason for one in encode_plan(plan, tiny_cache(tmp_path / "cache"))]
+    assert reasons
+    for reason in reasons:
+        assert re.match(r"\d+ of 17 frames from \d+\.\d\d s on can be read \(", reason)
+
+
+def test_a_file_that_loses_some_of_its_clips_is_still_learned(tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    path = captioned_clip(folder, "long.mp4", frames=51)
+    plan, cache = planned(folder, held_out=0), tiny_cache(tmp_path / "cache")
+    assert len(plan.clips) == 3
+    encode_plan(replace(plan, clips=plan.clips[:1]), cache)
+    path.unlink()
+    lost = encode_plan(plan, cache)
+    assert lost
+    check_encoded(lost, plan, cache)
+    assert sum(len(bucket.latents) for bucket in clips(plan, cache, TRAIN)) == 1
+
+
 def test_no_clip_left_is_a_sentence(folder, tmp_path):
     plan, cache = planned(folder, held_out=0), tiny_cache(tmp_path / "cache")
     for clip in plan.clips:
         plan.path(clip).unlink(missing_ok=True)
     lost = encode_plan(plan, cache)
     with pytest.raises(TrainingError, match="no clip is left"):
-        check_encoded(lost, plan)
+        check_encoded(lost, plan, cache)
     with pytest.raises(TrainingError, match="encode the plan first"):
         clips(plan, cache, TRAIN)
 
 
-def test_a_plan_without_a_training_clip_is_a_sentence(folder):
+def test_a_plan_without_a_training_clip_is_a_sentence(folder, tmp_path):
     plan = planned(folder)
     held_out = replace(plan, clips=plan.of_split(HELD_OUT))
     with pytest.raises(TrainingError, match="no clip to train on"):
-        check_encoded((), held_out)
+        check_encoded((), held_out, tiny_cache(tmp_path / "cache"))
 
 
 @pytest.fixture

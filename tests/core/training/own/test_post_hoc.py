@@ -1,5 +1,6 @@
 """Averages of a length chosen after the run, from snapshots of two tracks."""
 
+import json
 from dataclasses import replace
 from shutil import copytree
 
@@ -22,6 +23,7 @@ from sora_core.training.own.post_hoc import (
     profile,
     snapshot_due,
 )
+from sora_core.training.own.run_file import RUN_FILE
 from tests.support.own_runs import GroupRuns, small_plan, small_settings
 
 STEPS = 40
@@ -180,6 +182,18 @@ def test_a_run_without_snapshots_is_refused_in_a_sentence(small):
         choose_average(folder / "clips")
 
 
+def test_a_run_older_than_snapshots_continues_without_them(small):
+    folder, group = small
+    out = folder / "older"
+    group.one(out, settings(folder, steps=4, until=2, snapshots=0), Ranks())
+    saved = json.loads((out / RUN_FILE).read_text())
+    del saved["settings"]["snapshots"]
+    (out / RUN_FILE).write_text(json.dumps(saved))
+    with pytest.raises(TrainingError, match="snapshots was 0 in 'older' and is now 8"):
+        group.one(out, settings(folder, steps=4, snapshots=8), Ranks())
+    assert group.one(out, settings(folder, steps=4, snapshots=0), Ranks()).finished
+
+
 def test_with_nothing_held_out_one_length_is_written_and_several_are_refused(small):
     folder, group = small
     clips = [replace(clip, split="train") for clip in group.plan.clips]
@@ -195,4 +209,22 @@ def test_a_damaged_snapshot_is_refused_in_a_sentence(small, run, tmp_path):
     copy = copytree(run, tmp_path / "copy")
     Snapshots(copy).path(8).write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"00000008\.safetensors"):
+        choose_average(copy, [0.15], cache_folder=small[0] / "cache")
+
+
+@pytest.mark.parametrize("change", ["shapes", "names"])
+def test_a_snapshot_of_another_model_is_refused_in_a_sentence(small, run, tmp_path, change):
+    copy = copytree(run, tmp_path / "copy")
+    tracks = {power: Snapshots(copy).read(SavedTrack(power, 8)) for power in TRACK_POWERS}
+    other = {
+        power: {
+            name if change == "shapes" else f"other.{name}": weight[:1]
+            for name, weight in weights.items()
+        }
+        for power, weights in tracks.items()
+    }
+    Snapshots(copy).write(8, other)
+    with pytest.raises(
+        TrainingError, match=r"00000008\.safetensors lacks .*: it is of another model"
+    ):
         choose_average(copy, [0.15], cache_folder=small[0] / "cache")
