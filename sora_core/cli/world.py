@@ -50,8 +50,9 @@ def run(args: Namespace) -> str | None:
         return "\n".join(town_speeds())
     if not args.show:
         raise ConfigError("nothing to do: name a picture with --show OUT.png, or use --bench")
-    for name, least in (("count", 1), ("seed", 0), ("scale", 1), ("across", 1)):
-        check_range(name, getattr(args, name), least)
+    check_range("seed", args.seed, 0)
+    for name, value in (("count", args.count), ("scale", args.scale), ("across", args.across)):
+        check_range(name, value, 1)
     frame_rate(args.fps)
     size = Size(args.width, args.height, args.frames)
     with media_errors(Path(args.show), "be written"):
