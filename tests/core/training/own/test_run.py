@@ -107,6 +107,23 @@ def test_a_stop_within_a_validation_saves_and_the_next_call_repeats_it(small, wh
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[1])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["captioner", "decoder"])
+def test_a_stop_within_a_validation_ends_it_whatever_is_trained(small, what):
+    folder, group = small
+    run, calls = folder / f"stopped-{what}", []
+
+    def stop():
+        """The calls 1 to 3 are after steps, the fourth is within the validation of step 3."""
+        calls.append(True)
+        return len(calls) == 4
+
+    settings = small_settings(folder, what=what, steps=4, optimizer="adamw")
+    assert group.one(run, settings, Ranks(), should_stop=stop).step == 3
+    assert not (run / "sheet-00000003.png").exists()
+    assert group.one(run, settings, Ranks()).finished and (run / "sheet-00000003.png").exists()
+
+
 def tensorboard_events(run):
     events = event_accumulator.EventAccumulator(str(run / "scalars"), {"images": 0, "scalars": 0})
     return events.Reload()
