@@ -2,10 +2,13 @@
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_UNFINISHED = re.compile(r"\..*-[0-9a-f]{16}\.part(\..*)?")
 
 
 @contextmanager
@@ -29,6 +32,16 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes the temporary files in `folder` that killed processes wrote in `replacing`.
+
+    No process may be writing there. OSError where the disk refuses.
+    """
+    for path in folder.glob(".*.part*"):
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -98,7 +98,7 @@ def unused_weights(kind: str, prefix: str) -> tuple[Path, str]:
     kind, and its name there. `prefix` may contain folders; a number is added."""
     root = Path(folder_paths.get_output_directory()) / kind
     try:
-        inside(root, prefix)  # whose last part may be empty
+        inside(root, prefix)  # refuses an empty last part, which the suffix would hide
         first = inside(root, f"{prefix}.safetensors")
     except PathError as problem:
         raise PathError(f"prefix: {problem}") from problem

@@ -48,12 +48,13 @@ def canvas_of(latent: LatentDict) -> Canvas | None:
 def with_matched(latent: LatentDict, matched: bool) -> LatentDict:
     """`latent`, whose samples are the `matched` ones of its canvas (`CanvasLatent`), or are not.
 
-    Other samplers and nodes copy the canvas with other samples: these are not matched then.
+    Other samplers and nodes copy the canvas with other samples: these are not matched then. Nor are
+    samples that a node changes in place, since the canvas has a copy.
     """
     encoded = canvas_latent_of(latent)
     if encoded is None or (encoded.matched is None and not matched):
         return latent
-    samples = latent["samples"] if matched else None
+    samples = latent["samples"].clone() if matched else None
     return latent | {CANVAS_LATENT_KEY: replace(encoded, matched=samples)}
 
 

@@ -50,7 +50,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=DEFAULTS.steps)
     parser.add_argument("--until", type=int, help="pause at this step; --resume continues")
     parser.add_argument("--batch", type=int, default=DEFAULTS.batch, help="clips a step, in all")
-    parser.add_argument("--rate", type=float, help="learning rate; 1e-3, LoRA 2e-3, text 1e-4")
+    parser.add_argument(
+        "--rate", type=float, help="learning rate; 1e-3, LoRA 2e-3; text 1e-4, 1e-3"
+    )
     parser.add_argument("--optimizer", choices=(MUON, ADAMW), default=MUON)
     parser.add_argument(
         "--averages",

@@ -27,7 +27,7 @@ from ..sampling.prompt_spans import counting_prompts
 from ..sampling.samplers import Denoise
 from ..sampling.segments import Segment, SegmentSettings, generate_segments, segment_starts
 from ..seams.anchoring import anchor
-from ..seams.covariance import anchor_covariance
+from ..seams.covariance import anchor_covariance, has_texture
 from ..shapes import Latent
 
 LATENT_KEY = "latent"
@@ -200,6 +200,8 @@ class SegmentRunner:
             return
         own = Statistics.from_latent(part[LATENT_KEY]).transformed(self.to_model)
         reference = segment.reference.transformed(self.to_model)
+        if self.settings.covariance and not bool(has_texture(reference, own).all()):
+            return  # it was not anchored to it: another picture is no drift
         free = unanchored_statistics(part) or own
         self.monitor.note(segment.index, free, own, reference, segment.overlap)
 

@@ -108,7 +108,7 @@ def generate_segments(
         reference, overlap = closest_segment(anchors, prompts)
         if reference is None and settings.covariance:
             reference = footage_statistics(known[:, :, here], mask[:, :, here])
-            overlap = 0.0 if reference is None else 1.0
+            overlap = float(reference is not None)
         segment = Segment(index, len(starts), start, latent[:, :, here], opened, reference, overlap)
         if opened.any():
             latent[:, :, here] = generate(segment)

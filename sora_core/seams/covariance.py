@@ -62,6 +62,14 @@ def has_texture(reference: Statistics, own: Statistics) -> Bool[Tensor, "b 1 1 1
     return variance(reference) >= least
 
 
+def follows_reference(generated: Latent, reference: Statistics) -> bool:
+    """Whether `anchor_covariance` has matched the `generated` frames of a segment to `reference`.
+
+    It has not where they have more than LARGEST_GAIN times its deviation.
+    """
+    return bool(has_texture(reference, Statistics.from_latent(generated)).all())
+
+
 def variance(statistics: Statistics) -> Float[Tensor, "b 1 1 1 1"]:
     """The sum over channels of their variances."""
     return statistics.deviation.square().sum(1, keepdim=True)

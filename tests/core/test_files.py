@@ -1,6 +1,6 @@
 import pytest
 
-from sora_core.files import replacing
+from sora_core.files import remove_unfinished, replacing
 
 
 def test_the_file_appears_when_the_block_ends_and_not_before(tmp_path):
@@ -47,6 +47,18 @@ def test_the_unfinished_file_keeps_its_suffix_and_is_hidden(tmp_path, name):
         assert unfinished.suffix == (tmp_path / name).suffix or name in ("a", ".hidden")
         assert unfinished.name.startswith(".")
     assert (tmp_path / name).read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a", ("é" * 120) + ".mp4", ".hidden"])
+def test_the_unfinished_files_of_killed_writers_are_removed_and_no_others(tmp_path, name):
+    users = [tmp_path / one for one in (name, ".a.part.mp4", ".a-0123.part", "a.part", ".git")]
+    for path in users:
+        path.write_text("of the user")
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / name) as unfinished:
+        pass
+    unfinished.write_text("half")
+    remove_unfinished(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(users)
 
 
 def test_a_folder_is_not_replaced(tmp_path):

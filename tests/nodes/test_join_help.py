@@ -17,9 +17,16 @@ from sora_nodes.sora_core.errors import ConfigError
 STEPS = 4
 
 
-def extension(pack, footage, frames):
-    """The LATENT of a canvas of `frames` frames that begins with `footage` frames of a clip."""
-    clip = torch.randint(0, 256, (footage, 32, 32, 3), generator=torch.Generator().manual_seed(0))
+def extension(pack, footage, frames, levels=256):
+    """The LATENT of a canvas of `frames` frames that begins with `footage` frames of a clip.
+
+    The clip has one colour for each latent cell, so that its latent has texture; it is black with
+    one of `levels`.
+    """
+    random = torch.Generator().manual_seed(0)
+    cells = torch.randint(0, levels, (footage, 4, 4, 3), generator=random)
+    clip = cells.repeat_interleave(4, 0)[3:].repeat_interleave(8, 1).repeat_interleave(8, 2)
+    clip = clip[:footage]  # a latent frame of one frame, then of four each
     canvas = Canvas(width=32, height=32, seconds=frames / 8)
     canvas = edits.extend_forward(canvas, clip.to(torch.uint8))
     return SoraEncodeCanvas.execute(canvas, pack.TinyVAE(16, 4, 8)).args[0]
@@ -110,6 +117,12 @@ def test_segments_after_one_of_footage_by_half_are_marked_as_matched_to_it(
     assert canvas_latent_of(latent).is_matched(latent["samples"]) == matched
 
 
+def test_segments_after_a_black_clip_are_not_matched_to_it(sampled, pack):
+    settings = {"window": 17 / 8, "hand_over": 1.0}
+    latent, _, _ = sampled(guider=settings, latent=extension(pack, 17, 41, 1), result=True)
+    assert not canvas_latent_of(latent).is_matched(latent["samples"])
+
+
 def resampled_by_the_host(model, words, latent):
     """`latent`, changed by a sampler of the host."""
     guider = stock.Guider_Basic(model)
@@ -119,7 +132,7 @@ def resampled_by_the_host(model, words, latent):
     return stock.SamplerCustomAdvanced.execute(noise, guider, euler, sigmas, latent).args[0]
 
 
-@pytest.mark.parametrize("change", ["resampled", "scaled", "shortened", "unchanged"])
+@pytest.mark.parametrize("change", ["resampled", "scaled", "in place", "shortened", "unchanged"])
 def test_a_matched_latent_that_another_node_has_changed_is_matched_no_more(
     sampled, pack, folder, change
 ):
@@ -130,6 +143,8 @@ def test_a_matched_latent_that_another_node_has_changed_is_matched_no_more(
         latent = resampled_by_the_host(model, pack.conditioning(4096, 0, False, 1), latent)
     elif change == "scaled":
         latent = latent | {"samples": 0.9 * latent["samples"]}
+    elif change == "in place":
+        latent["samples"].mul_(0.9)
     elif change == "shortened":
         latent = latent | {"samples": latent["samples"][:, :, :5]}
     matched = sampled_latent(latent, pack.TinyVAE(16, 4, 8)).matched

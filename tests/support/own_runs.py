@@ -46,6 +46,11 @@ def small_settings(folder: Path, **changed) -> OwnSettings:
     return OwnSettings(**usual | changed)
 
 
+def without_sheets(folder: Path, **changed) -> OwnSettings:
+    """`small_settings` without generated clips, which change no weight and no loss."""
+    return small_settings(folder, sheet_clips=0, **changed)
+
+
 def losses(run: Path) -> dict[int, float]:
     """The training loss at each reported step of a run."""
     lines = map(json.loads, (run / "history.jsonl").read_text().splitlines())

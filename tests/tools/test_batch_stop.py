@@ -111,7 +111,6 @@ def test_a_date_to_come_back_is_one_of_the_clock_of_the_server():
     assert retry_after(behind.format("05"), behind.format("02"), now=1e9) == 3
 
 
-@pytest.mark.slow
 def test_patience_counts_from_the_last_progress():
     now = [0.0]
     patience = Patience(5, clock=lambda: now[0])

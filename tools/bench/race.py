@@ -165,10 +165,10 @@ def race(name: str, candidates: Mapping[str, Candidate], rounds: int) -> Race:
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The narrowest pair of order statistics that holds the median, for values of any distribution.
+    """The values of the narrowest pair of ranks that holds the true median with `confidence`.
 
-    The number of values below the median is binomial. Fewer than 6 values give their extremes,
-    which hold it less surely.
+    For any distribution: the number of values below its median is binomial. Fewer than
+    6 values give their extremes, which hold it less surely.
     """
     every, count = sorted(values), len(values)
     below, most = 0.0, (1 - confidence) / 2

@@ -6,6 +6,7 @@ Some of the host's models have sigmas from 0 to far above 1: `x = clean + sigma 
 latents are converted to rectified flow before the engine and back after it.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -18,6 +19,7 @@ from ....sora_core.errors import ConfigError, SizeError
 from ....sora_core.pipeline.generate import SEGMENT_SETTINGS
 from ....sora_core.pipeline.segment_runner import SegmentRunner, SegmentTask, VideoTask
 from ....sora_core.sampling.segments import Segment
+from ....sora_core.seams.covariance import follows_reference
 from ....sora_core.seams.hand_over import hand_over
 from ....sora_core.seams.settings import JoinSettings
 from ....sora_core.shapes import Latent
@@ -218,10 +220,10 @@ class CanvasGuider(Guider):
                 sampled = layout.joined(streams_of(sampled), frames)
             return stage.finished(segment.known, segment.mask, sampled)
 
-        matched: list[bool] = []
+        matched: list[bool] = []  # for each generated segment
 
         def on_segment(segment: Segment, latent: Latent, restored: bool) -> None:
-            matched.append(segment.continues_scene)
+            matched.append(follows_footage(segment, latent, model.process_latent_in))
             lead.note(segment, latent)
             progress.finish_segment(segment, latent, restored)
 
@@ -367,3 +369,14 @@ class CanvasGuider(Guider):
         denoise = self.task.denoiser(denoise, context.known, context.mask, context.reference)
         clean = denoise(x / scale, level)
         return clean if layout is None else layout.packed(clean, frames)[0]
+
+
+def follows_footage(segment: Segment, latent: Latent, to_model: Callable[[Latent], Latent]) -> bool:
+    """Whether the generated frames of a finished `segment`, `latent`, are matched to its reference.
+
+    `to_model` brings latents to the model's scale, in which they are matched.
+    """
+    if segment.reference is None or not segment.continues_scene:
+        return False
+    generated = latent[:, :, segment.mask.amax(dim=(0, 1, 3, 4)) > 0]
+    return follows_reference(to_model(generated), segment.reference.transformed(to_model))

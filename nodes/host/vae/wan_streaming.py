@@ -28,9 +28,9 @@ from .temporal_tiling import encoded_at_once
 
 TRIAL_LATENT = (5, 4, 4)  # frames, rows and columns of the latent of the trial decoding
 TRIAL_VIDEO = (17, 16, 16)  # frames, rows and columns of the video of the trial encoding
-CHUNK_TOLERANCE = (
-    1e-3  # of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size
-)
+CHUNK_TOLERANCE = 1e-3
+"""Of pixels in [-1, 1], an eighth of a level of a byte; of latents of about unit size."""
+
 CHANNELS = 3
 LATER_FRAMES = 2  # frames of each later call, where the features of the last call alone are stored
 OTHER_VERSION = (TypeError, AttributeError, RuntimeError, ValueError, IndexError)

@@ -157,6 +157,7 @@ class OwnCaptionerTask(OwnTask[CaptionObjective]):
 
     @torch.no_grad()
     def held_out_loss(self, model: CaptionObjective) -> float | None:
+        self.check_stop()
         lessons = [self.on_device(clip) for clip in self.clips.held_out]
         return float(model(lessons).mean()) if lessons else None
 
@@ -170,6 +171,7 @@ class OwnCaptionerTask(OwnTask[CaptionObjective]):
             captioner = self.averages.models[best].captioner
             frames, texts = [], []
             for clip in chosen:
+                self.check_stop()
                 latent = self.on_device(clip).latent
                 frames.append(frames_from_video(self.autoencoder.decode(latent)[0].float()).cpu())
                 (written,) = captioner.generate(latent, LONG_SIGN)

@@ -152,6 +152,7 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
             model = self.averages.models[best].autoencoder
             rows = []
             for frames in chosen:
+                self.check_stop()
                 video = video_from_frames(frames)[None].to(self.device)
                 decoded = model.decode(model.encode(video)).float()
                 rows += [frames, frames_from_video(decoded[0])[: len(frames)].cpu()]
@@ -168,6 +169,7 @@ class OwnAutoencoderTask(OwnTask[ReconstructionObjective]):
         """The mean squared error on the held-out clips, split over the processes."""
         clips, total = self.frames.held_out, torch.zeros(())
         for i in range(self.ranks.rank, len(clips), self.ranks.count):
+            self.check_stop()
             video = video_from_frames(clips[i])[None].to(self.device)
             total += model([video])[0][0].float().cpu()
         mean = self.ranks.mean(total.to(self.device))

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ...checkpoints.safetensors_io import read_format, read_tensors, write_tensors
-from ...errors import ConfigError, TrainingError
+from ...errors import ConfigError, TrainingError, WeightsError
 from ..averages import TRACK_POWERS
 
 SNAPSHOT_FOLDER, SNAPSHOT_FORMAT = "averages", "sora averages 1"
@@ -112,8 +112,13 @@ class Snapshots:
     def read(self, part: SavedTrack) -> dict[str, Tensor]:
         """The weights of `part` by name; WeightsError for a file that is damaged or no snapshot."""
         path = self.path(part.step)
-        read_format(path, SNAPSHOT_FORMAT, "snapshot of averages")
-        return read_tensors(path, prefix=f"track-{part.power:g}.")
+        try:
+            read_format(path, SNAPSHOT_FORMAT, "snapshot of averages")
+            return read_tensors(path, prefix=f"track-{part.power:g}.")
+        except WeightsError as problem:
+            raise WeightsError(
+                f"remove {SNAPSHOT_FOLDER}/{path.name}: the others do without it. {problem}"
+            ) from problem
 
     def parts(self, last: int) -> Iterator[SavedTrack]:
         """The parts in the snapshots up to step `last`."""

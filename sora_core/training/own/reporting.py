@@ -160,8 +160,7 @@ class RunReport:
         def chosen(prefix: str) -> dict[str, list[tuple[int, float]]]:
             return {
                 name.removeprefix(prefix): curve
-                for name, curve in curves.items()
-                if name.startswith(prefix)
+                for name, curve in self.history.beginning(prefix).items()
             }
 
         held = chosen(HELD_OUT_PREFIX)

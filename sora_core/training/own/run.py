@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ...checkpoints.captioner_file import load_captioner
 from ...errors import MediaError, TrainingError
+from ...files import remove_unfinished
 from ...models.text_encoder import encode
 from ...paths import released_folder
 from ...shapes import Frames
@@ -46,7 +47,7 @@ from .pixels import (
     trained_autoencoder_part,
 )
 from .plan import HELD_OUT, TRAIN, Dropped, Plan, printable
-from .post_hoc import Snapshots, snapshot_due
+from .post_hoc import SNAPSHOT_FOLDER, Snapshots, snapshot_due
 from .reporting import TRUE_SHEET, OnNote, OnValues, RunReport
 from .run_file import check_run, write_run
 from .run_lock import locked_run
@@ -130,6 +131,11 @@ def train_own(
         if lost:
             on_lost(lost)
 
+    def begin() -> None:
+        for written in (folder, folder / SNAPSHOT_FOLDER):
+            remove_unfinished(written)
+        write_run(folder, plan, settings, start)
+
     notes = edited_notes(plan)
     for note in notes if ranks.first else ():
         on_note(note)
@@ -137,7 +143,7 @@ def train_own(
     with locked_run(folder) if ranks.first else nullcontext(), refusing_disk(folder):
         if not of_pixels:
             from_first(ranks, encode_clips)
-        from_first(ranks, lambda: write_run(folder, plan, settings, start))
+        from_first(ranks, begin)
         torch.manual_seed(settings.seed)
         runner = (runner_of or Runner)(
             plan, settings, folder, start, ranks, device, on_progress, should_stop, notes,
@@ -234,7 +240,7 @@ class Runner:
         def task(on_validation: OnValidation) -> OwnCaptionerTask:
             return OwnCaptionerTask(
                 model, module, averages, self.settings, self.ranks, self.device, on_validation,
-                autoencoder, clips,
+                autoencoder, clips, should_stop=self.stop_evaluation,
             )  # fmt: skip
 
         return self.run(task, averages, self.report())
@@ -247,7 +253,7 @@ class Runner:
         def task(on_validation: OnValidation) -> OwnAutoencoderTask:
             return OwnAutoencoderTask(
                 model, module, averages, self.settings, self.ranks, self.device, on_validation,
-                frames,
+                frames, should_stop=self.stop_evaluation,
             )  # fmt: skip
 
         return self.run(task, averages, self.report())

@@ -111,6 +111,18 @@ def test_drift_is_measured_in_the_scale_of_the_model():
     assert len(reports[0]) == 2
 
 
+@pytest.mark.parametrize(("contrast", "measured"), [(0.0, False), (1.0, True)])
+def test_black_footage_is_no_reference_that_a_scene_drifts_from(contrast, measured):
+    task, scenes = video(), torch.ones(1, FRAMES)
+    mask = task.mask.clone()
+    mask[:, :, :LENGTH] = 0
+    task = VideoTask(contrast * task.noise, mask, task.noise, 7, ["a"], scenes, scenes)
+    monitor = DriftMonitor.from_factors([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    settings = SegmentSettings(anchor=1.0, covariance=True)
+    _, report = SegmentRunner(task, settings, LENGTH, monitor).run(Sampler())
+    assert ("Drift" in report) == measured and "inf" not in report
+
+
 def frame_before(value):
     """Puts a latent frame of `value` before each segment but the first."""
 

@@ -9,7 +9,12 @@ from sora_core.sampling.drift import Statistics
 from sora_core.sampling.noise import seeded_noise
 from sora_core.sampling.segments import SegmentSettings
 from sora_core.seams.anchoring import anchor
-from sora_core.seams.covariance import LARGEST_GAIN, anchor_covariance, covariance_map
+from sora_core.seams.covariance import (
+    LARGEST_GAIN,
+    anchor_covariance,
+    covariance_map,
+    follows_reference,
+)
 
 CHANNELS, FRAMES, SIDE = 4, 6, 8
 ALL = torch.ones(FRAMES, dtype=torch.bool)
@@ -164,3 +169,4 @@ def test_nearly_flat_footage_is_no_reference_for_a_scene(contrast, followed):
     card = Statistics.from_latent(3.0 + contrast * latent_of(2))
     anchored = anchor_covariance(returned(scene), card, 1.0, ALL)(scene, 0.5)
     assert torch.equal(anchored, scene) != followed
+    assert follows_reference(anchored, card) == followed

@@ -99,6 +99,36 @@ def test_a_run_killed_in_any_phase_ends_as_one_never_interrupted(small, tmp_path
     assert not list((tmp_path / "run").glob("*.part"))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.parametrize("file", ["averages/00000002.safetensors", "best.safetensors", "run.json"])
+def test_a_file_half_written_when_the_run_was_killed_is_removed_by_the_next_call(
+    small, tmp_path, file
+):
+    folder, group = small
+    run, replace_file = tmp_path / "run", os.replace
+
+    def deadly(unfinished, path):
+        if path == run / file:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace_file(unfinished, path)
+
+    child = os.fork()
+    if not child:
+        try:
+            os.replace = deadly
+            group.one(run, small_settings(folder, **QUICK), Ranks())
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    (half,) = (run / file).parent.glob(".*.part.*")
+    assert half.stat().st_size
+    mine = half.with_name(".mine.part.txt")
+    mine.write_text("of the user")
+    assert group.one(run, small_settings(folder, **QUICK), Ranks()).finished
+    assert same_end(run, folder / "whole") and list(run.rglob(".*.part.*")) == [mine]
+
+
 def kill_in(phase):
     """Makes this process end by SIGKILL the second time that it comes to `phase`."""
     from sora_core.training import sharded_checkpoint
