@@ -52,6 +52,7 @@ export function shotsOf(text, seconds) {
   const pieces = split(text)
   if (!pieces.length || pieces.length > MAX_SHOTS) return null
   const timed = pieces.map(timeOf)
+  if (pieces.some((piece, i) => !timed[i] && TIME_BEFORE.test(`${piece} .`))) return null
   if (!timed.some(Boolean)) {
     if (pieces.some((piece) => NO_END.test(piece))) return null
     const each = seconds / pieces.length

@@ -2,10 +2,12 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from pathlib import Path
 from time import process_time
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_range
 from ..shapes import Size
+from ..video.container import frame_rate, media_errors
 from ..world.captions import describe
 from ..world.render import render
 from ..world.scene import sample_scene
@@ -41,13 +43,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> str | None:
     """The lines of the benchmark, or None once the sheet is written.
 
-    ConfigError where neither is requested.
+    ConfigError where neither is requested or a number is out of range, MediaError for a frame rate
+    out of range and where the sheet cannot be written.
     """
     if args.bench:
         return "\n".join(town_speeds())
     if not args.show:
         raise ConfigError("nothing to do: name a picture with --show OUT.png, or use --bench")
+    check_range("seed", args.seed, 0)
+    for name, value in (("count", args.count), ("scale", args.scale), ("across", args.across)):
+        check_range(name, value, 1)
+    frame_rate(args.fps)
     size = Size(args.width, args.height, args.frames)
+    with media_errors(Path(args.show), "be written"):
+        _show_world(args, size)
+    return None
+
+
+def _show_world(args: Namespace, size: Size) -> None:
+    """Writes the sheet of the requested world."""
     if args.world == "first":
         _first(args, size)
     elif args.world == "town":
@@ -59,7 +73,6 @@ def run(args: Namespace) -> str | None:
             recipe_sheet(args.show, args.seed, size, args.fps, args.scale, args.across)
         else:
             thing_sheet(args.show, size, args.scale, args.across)
-    return None
 
 
 def _first(args: Namespace, size: Size) -> None:

@@ -57,7 +57,8 @@ def frame_rate(fps: Fraction | float) -> Fraction:
 
 def media_error(source: FileSource, problem: str) -> MediaError:
     """An error that names the file and the problem, never longer than `MAX_MESSAGE`."""
-    name = f"{source.name[-80:]!a:.82}" if isinstance(source, Path) else "the open file"
+    named = isinstance(source, str | Path)
+    name = f"{Path(source).name[-80:]!a:.82}" if named else "the open file"
     return MediaError(f"{name}: {problem}"[:MAX_MESSAGE])
 
 
@@ -75,11 +76,12 @@ def media_errors(source: FileSource, action: str, fix: str = "") -> Iterator[Non
 def opened(source: FileSource) -> Iterator[InputContainer]:
     """The container in `source`, one of `CONTAINER_FORMATS`, closed at the end of the block."""
     with media_errors(source, "be opened", "; choose a video file that plays elsewhere"):
-        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
+        named = isinstance(source, str | Path)
+        if named and not stat.S_ISREG(Path(source).stat().st_mode):
             raise media_error(source, "not a file; a folder, pipe or device holds no video")
         try:
             container = av.open(
-                str(source.absolute()) if isinstance(source, Path) else source,
+                str(Path(source).absolute()) if named else source,
                 # Not `options`, which go to each stream too: PyAV 16 ends the process where the
                 # header of the format lists no streams, as that of FLV.
                 container_options={

@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import chain
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
@@ -143,6 +144,7 @@ def first_decoded(
 
     With the alpha that WebM stores beside each of them if `alpha_beside`.
     """
+    stream.codec_context.flags |= Flags.unaligned  # else H.264 and H.265 keep some of a left crop
     decoder = (alpha_decoder(stream) if alpha_beside else None) or stream
     with media_errors(source, "be read further"):
         for packet in packets(container, stream):

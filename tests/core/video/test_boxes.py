@@ -4,9 +4,11 @@ import io
 import random
 import struct
 
+import av
 import numpy as np
 import pytest
 import torch
+from av.bitstream import BitStreamFilterContext
 
 from sora_core.errors import MediaError
 from sora_core.video.matroska import (
@@ -125,6 +127,29 @@ def test_a_clean_aperture_is_cut_out(tmp_path, aperture, size, corner):
     (left, top), (width, height) = corner, size
     part = whole(path)[:, top : top + height, left : left + width]
     assert torch.equal(whole(cropped), part)
+
+
+def with_stream_crop(path, target, kind, **crop):
+    """A copy of the film whose video stream itself asks to crop its frames."""
+    with av.open(str(path)) as film, av.open(str(target), "w") as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        asked = ":".join(f"crop_{side}={pixels}" for side, pixels in crop.items())
+        changed = BitStreamFilterContext(f"{kind}_metadata={asked}", film.streams.video[0], stream)
+        for packet in film.demux(video=0):
+            for part in changed.filter(packet if packet.size else None):
+                part.stream = stream
+                container.mux(part)
+    return target
+
+
+@pytest.mark.parametrize(("codec", "kind"), [("libx264", "h264"), ("libx265", "hevc")])
+def test_a_crop_at_the_left_within_the_stream_is_cut_out_to_the_pixel(tmp_path, codec, kind):
+    quiet = {"crf": "1", "x265-params": "log-level=none"} if kind == "hevc" else {"crf": "1"}
+    path = film(tmp_path / "a.mkv", codec, encoder=quiet, level=ramp)
+    cropped = with_stream_crop(path, tmp_path / "b.mp4", kind, left=10, right=4, top=6)
+    info = probe(cropped)
+    assert (info.width, info.height) == (50, 42)
+    assert (whole(cropped).int() - whole(path)[:, 6:, 10:60].int()).abs().max() <= 2  # at edges
 
 
 def test_the_cropping_of_matroska_is_cut_out(tmp_path):

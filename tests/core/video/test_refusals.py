@@ -37,6 +37,13 @@ def test_a_picture_in_tiles_is_not_taken_for_its_first_tile(tmp_path):
         probe(path)
 
 
+def test_a_file_named_by_text_is_named_in_the_sentence(tmp_path):
+    with pytest.raises(MediaError, match=r"'missing\.mp4': cannot be opened"):
+        probe(str(tmp_path / "missing.mp4"))
+    with pytest.raises(MediaError, match="not a file"):
+        probe(str(tmp_path))
+
+
 def coloured(path, *, matrix=1, curve=1, primaries=1, pixels="yuv420p"):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=24)
